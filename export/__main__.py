@@ -1,0 +1,219 @@
+"""`python -m export`: turn a trained model into proven bundles.
+
+Exit status: 0 every target has its bundle (with `--target all`, but for those whose engine cannot
+be had on this workstation, which are named); 1 a target was refused by its proof; 2 the request
+cannot be met, in one line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from export import dist, freshness, pipeline, report, source, targets
+from export.environments import ROOT, build_wheel
+from export.errors import ExportError, SourceError
+from export.pipeline import Finished, Refused
+
+ALL = "all"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; gives the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return _export(arguments)
+    except ExportError as error:
+        print(f"export: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"export: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+    return 2
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    wanted = arguments.target or [ALL]
+    names = targets.names() if ALL in wanted else tuple(dict.fromkeys(wanted))
+    chosen = [targets.load(name) for name in names]
+    files = _files(arguments)
+    tolerances = targets.tolerances(files.name, arguments.tolerances)
+    options = {
+        "name": files.name,
+        "model_version": arguments.model_version,
+        "tolerances": arguments.tolerances.read_text(encoding="utf-8"),
+    }
+    digests = files.digests()
+    key = freshness.key(digests, options)
+    old = freshness.read_report(arguments.out, key)
+    fresh = freshness.fresh_targets(arguments.out, old)
+    console = Console()
+    stale = [target for target in chosen if target.name not in fresh]
+    if not stale:
+        console.print(report.table(old))
+        console.print(f"{arguments.out}/ is up to date: nothing to do")
+        return 0
+    with console.status("starting") as status:
+
+        def progress(step: str) -> None:
+            status.update(step)
+            console.print(f"  {step}", style="dim")
+
+        results, content = _make(arguments, files, stale, tolerances, key, old, fresh, progress)
+    console.print(report.table(content))
+    console.print(f"{arguments.out / 'report.md'} and report.json hold these figures")
+    return _verdict(results, explicit=ALL not in wanted)
+
+
+def _make(
+    arguments: argparse.Namespace,
+    files: source.Files,
+    stale: list[targets.Target],
+    tolerances: dict[str, targets.Tolerance],
+    key: str,
+    old: dict[str, Any],
+    fresh: set[str],
+    progress: pipeline.Progress,
+) -> tuple[list[Finished | Refused], dict[str, Any]]:
+    """Export what is stale; write everything in `dist/` but the bundles, which are there then."""
+    engines, refused = pipeline.find_engines(files.name, stale, progress)
+    able = [t for t in stale if t.name not in {r.target.name for r in refused}]
+    with tempfile.TemporaryDirectory(prefix="strop-wheel-") as scratch:
+        progress("building the runtime's wheel")
+        wheel = build_wheel(Path(scratch))
+        dist.write(arguments.out / wheel.name, wheel.read_bytes())
+    wheel = arguments.out / wheel.name
+    results: list[Finished | Refused] = list(refused)
+    for result in refused:
+        (arguments.out / result.bundle).unlink(missing_ok=True)
+    keras = old.get("keras")
+    if able:
+        progress(f"reading {files.model}")
+        read = source.read(
+            files,
+            model_version=arguments.model_version,
+            allow_lambda=arguments.allow_lambda,
+        )
+        record = {"source": dict(read.digests), "versions": freshness.versions()}
+        results += pipeline.export(
+            read, able, tolerances, engines, wheel, arguments.out, record, progress
+        )
+        keras = report.keras_figures(read)
+    content = {
+        "model": files.name,
+        "inputs_sha256": key,
+        "keras": keras,
+        "wheel": _entry(wheel),
+        "bundles": [bundle for bundle in old.get("bundles", ()) if bundle["target"] in fresh],
+        "variants": [row for row in old.get("variants", ()) if row["target"] in fresh],
+        "refused": report.refusals(results),
+        "left_out": [note for note in old.get("left_out", ()) if note["target"] in fresh]
+        + report.left_out(results),
+    }
+    for result in results:
+        if isinstance(result, Finished):
+            lock = ROOT / "requirements" / result.target.requirements
+            requirements = f"requirements-{result.target.name}.txt"
+            engine = result.target.engines[0]
+            dist.write(arguments.out / requirements, dist.device_requirements(lock, wheel, engine))
+            entry = {"target": result.target.name, "requirements": requirements}
+            content["bundles"].append({**entry, **_entry(arguments.out / result.bundle)})
+    content["variants"] += report.rows(results)
+    dist.write(arguments.out / "report.json", report.to_json(content))
+    dist.write(arguments.out / "report.md", report.to_markdown(content))
+    return results, content
+
+
+def _verdict(results: list[Finished | Refused], *, explicit: bool) -> int:
+    """Name what was refused, and give the exit status."""
+    refused = [result for result in results if isinstance(result, Refused)]
+    for result in refused:
+        print(f"export: {result.bundle} refused: {result.reason}", file=sys.stderr)
+    if any(not result.engine_missing for result in refused):
+        return 1
+    return 2 if explicit and refused else 0
+
+
+def _files(arguments: argparse.Namespace) -> source.Files:
+    if arguments.model is None:
+        for option in ("calibration", "evaluation", "labels", "name"):
+            if getattr(arguments, option) is not None:
+                raise SourceError(f"--{option} goes with --model: an artifact has its own")
+        return source.artifact(arguments.artifact)
+    if arguments.calibration is None:
+        raise SourceError(
+            "--model needs --calibration FILE.npz: an array `inputs` (N, ...) of training samples "
+            "as the device's sensor gives them, uint8 or float32"
+        )
+    return source.Files(
+        name=arguments.name or arguments.model.stem,
+        model=arguments.model,
+        calibration=arguments.calibration,
+        evaluation=arguments.evaluation,
+        labels=arguments.labels,
+    )
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    content = path.read_bytes()
+    return {
+        "file": path.name,
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m export", description="Turn a trained Keras model into proven bundles."
+    )
+    add = parser.add_argument
+    add(
+        "--artifact",
+        type=Path,
+        default=ROOT / "artifacts" / "mnist-mlp",
+        metavar="DIR",
+        help="an artifact directory, as training writes it (default artifacts/mnist-mlp)",
+    )
+    add(
+        "--target",
+        action="append",
+        metavar="NAME",
+        help=f"{', '.join(targets.names())} or all, the default; may be given several times",
+    )
+    add("--out", type=Path, default=ROOT / "dist", metavar="DIR", help="default dist")
+    add(
+        "--tolerances",
+        type=Path,
+        default=targets.TOLERANCES,
+        metavar="TOML",
+        help="what a variant may lose (default export/tolerances.toml)",
+    )
+    own = parser.add_argument_group("a model of your own, instead of an artifact")
+    add = own.add_argument
+    add("--model", type=Path, metavar="KERAS", help="a .keras file")
+    add("--calibration", type=Path, metavar="NPZ", help="array `inputs`: training samples")
+    add(
+        "--evaluation",
+        type=Path,
+        metavar="NPZ",
+        help="arrays `inputs` and, better, `labels`: what variants are judged on "
+        "(default: the calibration samples)",
+    )
+    add("--labels", type=Path, metavar="TXT", help="one class label a line")
+    add("--name", help="the bundle's name (default: the model file's)")
+    add("--model-version", type=int, default=1, metavar="N", help="default 1")
+    add(
+        "--allow-lambda",
+        action="store_true",
+        help="load Keras Lambda layers: Python code that the model file brings",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""Whether a bundle in `dist/` is already what an export would make again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from export.environments import ROOT
+
+_CODE = ("export", "runtime/src")
+_TOOLS = (
+    "ai-edge-litert",
+    "keras",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "tensorflow",
+    "tf2onnx",
+)
+
+
+def versions() -> dict[str, str]:
+    """The packages that shape a bundle's bytes, and the Python they run on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in _TOOLS}}
+
+
+def key(digests: Mapping[str, str], options: Mapping[str, Any]) -> str:
+    """A digest of all that a bundle depends on: source files, options, code, locks, versions."""
+    content = {
+        "source": dict(digests),
+        "options": dict(options),
+        "code": {str(p.relative_to(ROOT)): _sha256(p) for p in sorted(_code())},
+        "versions": versions(),
+        "machine": platform.machine(),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def read_report(out: Path, current: str) -> dict[str, Any]:
+    """The last report in `out`, if it speaks of the same inputs and its wheel is still there."""
+    try:
+        report = json.loads((out / "report.json").read_bytes())
+        if report["inputs_sha256"] == current and _is_there(out, report["wheel"]):
+            return dict(report)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # no report, or none of ours: everything is to be done
+    return {}
+
+
+def fresh_targets(out: Path, report: Mapping[str, Any]) -> set[str]:
+    """The targets whose bundle and requirements a valid report vouches for, byte for byte."""
+    return {
+        bundle["target"]
+        for bundle in report.get("bundles", ())
+        if _is_there(out, bundle) and (out / bundle["requirements"]).is_file()
+    }
+
+
+def _is_there(out: Path, entry: Mapping[str, Any]) -> bool:
+    path = out / entry["file"]
+    return path.is_file() and _sha256(path) == entry["sha256"]
+
+
+def _code() -> Iterator[Path]:
+    for folder in _CODE:
+        for pattern in ("*.py", "*.toml"):
+            yield from (ROOT / folder).rglob(pattern)
+    yield from (ROOT / "requirements").glob("*.txt")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

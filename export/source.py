@@ -1,0 +1,289 @@
+"""What is exported: a Keras model and the samples that calibrate and judge it, from files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.errors import SourceError
+from strop.manifest import ImageSpec, TensorSpec
+
+if TYPE_CHECKING:
+    import keras
+
+INPUT, OUTPUT = "image", "probabilities"
+MAX_RECORD_DRIFT = 1e-5  # Keras against its own outputs recorded at training, another CPU maybe
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where the parts of a source lie. Labels and evaluation may be missing."""
+
+    name: str
+    model: Path
+    calibration: Path
+    evaluation: Path | None = None
+    labels: Path | None = None
+    training: Path | None = None
+
+    def paths(self) -> dict[str, Path]:
+        """The files there are, by the part they play."""
+        parts = ("model", "calibration", "evaluation", "labels", "training")
+        return {part: path for part in parts if (path := getattr(self, part)) is not None}
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each file.
+
+        Raises:
+            SourceError: a file is missing or cannot be read.
+        """
+        digests = {}
+        for part, path in self.paths().items():
+            try:
+                digests[part] = hashlib.sha256(path.read_bytes()).hexdigest()
+            except OSError as error:
+                raise SourceError(f"cannot read the {part} file {path}: {error.strerror}") from None
+        return digests
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model and its samples, checked against each other."""
+
+    name: str
+    model_version: int
+    model: keras.Model
+    input: TensorSpec
+    output: TensorSpec
+    calibration: NDArray[Any]  # (N, ...), training-split samples as the sensor gives them
+    samples: NDArray[Any]  # (N, ...), what every variant is judged on
+    labels: NDArray[np.int64] | None  # (N,), the true classes of `samples`
+    outputs: NDArray[np.float32]  # (N, classes), Keras's answers to `samples`
+    digests: Mapping[str, str]
+
+
+def artifact(directory: Path) -> Files:
+    """The files of an artifact directory, as training writes it.
+
+    Raises:
+        SourceError: it is no artifact directory.
+    """
+    for name in ("model.keras", "calibration.npz", "evaluation.npz", "training.json"):
+        if not (directory / name).is_file():
+            raise SourceError(
+                f"{directory} is no artifact directory: it has no {name}; make one with `make "
+                "train`, or export a model of your own with MODEL= and CALIBRATION="
+            )
+    return Files(
+        name=directory.resolve().name,
+        model=directory / "model.keras",
+        calibration=directory / "calibration.npz",
+        evaluation=directory / "evaluation.npz",
+        training=directory / "training.json",
+    )
+
+
+def read(files: Files, *, model_version: int = 1, allow_lambda: bool = False) -> Source:
+    """Read and check everything.
+
+    Args:
+        model_version: for models without a training.json, which says its own.
+        allow_lambda: load Keras Lambda layers, which are Python code that the file brings.
+
+    Raises:
+        SourceError: a file is missing or unreadable, holds no Keras model, holds pickled arrays
+            or Lambda code, or the parts do not fit each other.
+    """
+    digests = files.digests()
+    training = _training(files.training)
+    calibration = _arrays(files.calibration, "inputs")["inputs"]
+    evaluation = _arrays(files.evaluation, "inputs") if files.evaluation else {}
+    samples = evaluation.get("inputs", calibration)
+    model = _load_model(files.model, allow_lambda=allow_lambda)
+    _check_samples(files.calibration, calibration, model)
+    if files.evaluation:
+        _check_samples(files.evaluation, samples, model)
+        if samples.dtype != calibration.dtype:
+            raise SourceError(
+                f"{files.evaluation} holds {samples.dtype}, {files.calibration} "
+                f"{calibration.dtype}: give both as the device's sensor does"
+            )
+    outputs = _predict(model, samples)
+    _check_record(files, evaluation.get("outputs"), outputs)
+    truth = evaluation.get("labels")
+    classes = int(outputs.shape[-1])
+    if truth is not None and (
+        truth.shape != (len(samples),)
+        or truth.dtype.kind not in "iu"
+        or truth.min() < 0
+        or truth.max() >= classes
+    ):
+        raise SourceError(
+            f"{files.evaluation}: labels are {truth.dtype} {truth.shape}; they must be integers "
+            f"({len(samples)},) from 0 to {classes - 1}"
+        )
+    return Source(
+        name=files.name,
+        model_version=int(training.get("model_version", model_version)),
+        model=model,
+        input=_input_spec(calibration, training.get("image")),
+        output=TensorSpec(
+            name=OUTPUT,
+            shape=(None, classes),
+            dtype="float32",
+            range=_output_range(model),
+            labels=_labels(files.labels, training.get("labels"), classes),
+        ),
+        calibration=calibration,
+        samples=samples,
+        labels=None if truth is None else truth.astype(np.int64),
+        outputs=outputs,
+        digests=digests,
+    )
+
+
+def _training(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SourceError(f"cannot read {path}: {error}") from None
+    if not isinstance(content, dict):
+        raise SourceError(f"{path} is no training record: {type(content).__name__}, not an object")
+    return content
+
+
+def _arrays(path: Path, needed: str) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz; pickled ones are refused, never loaded."""
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            arrays = {name: content[name] for name in content.files}
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise SourceError(f"cannot read arrays from {path}: {error}") from None
+    if needed not in arrays:
+        raise SourceError(
+            f"{path} has no array {needed!r}; it has {', '.join(arrays) or 'none'}. "
+            f"Write it with numpy.savez({path.name!r}, {needed}=...)"
+        )
+    return arrays
+
+
+def _load_model(path: Path, *, allow_lambda: bool) -> keras.Model:
+    if not zipfile.is_zipfile(path):
+        raise SourceError(f"{path} is no .keras file; write one with model.save('name.keras')")
+    import keras
+
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=not allow_lambda)
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        if "ambda" in reason and not allow_lambda:
+            raise SourceError(
+                f"{path} holds a Lambda layer, which is Python code that loading would run; "
+                "if you trust the file, say so with --allow-lambda"
+            ) from None
+        raise SourceError(f"Keras does not load {path}: {reason[:300]}") from None
+    inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
+    if not inputs or not outputs or len(inputs) != 1 or len(outputs) != 1:
+        raise SourceError(
+            f"{path} has {len(inputs or ())} inputs and {len(outputs or ())} outputs; "
+            "export takes a model with one of each"
+        )
+    if len(outputs[0].shape) != 2:
+        raise SourceError(f"{path} gives {outputs[0].shape}; export takes outputs (N, classes)")
+    return model
+
+
+def _check_samples(path: Path, samples: NDArray[Any], model: keras.Model) -> None:
+    shape = tuple(model.inputs[0].shape[1:])
+    if samples.dtype not in (np.uint8, np.float32):
+        raise SourceError(
+            f"{path}: inputs are {samples.dtype}; give what the device's sensor gives, uint8 or "
+            "float32"
+        )
+    if samples.shape[1:] != shape or not len(samples):
+        raise SourceError(
+            f"{path}: inputs have shape {samples.shape}, the model takes (N, {shape})"
+        )
+    if not np.isfinite(samples).all():
+        raise SourceError(f"{path}: inputs hold NaN or infinity")
+
+
+def _predict(model: keras.Model, samples: NDArray[Any]) -> NDArray[np.float32]:
+    batches = np.array_split(samples, -(-len(samples) // 1000))
+    outputs = [model(batch.astype(np.float32), training=False) for batch in batches]
+    return np.concatenate([np.asarray(output, np.float32) for output in outputs])
+
+
+def _check_record(
+    files: Files, recorded: NDArray[Any] | None, outputs: NDArray[np.float32]
+) -> None:
+    """The evaluation file may hold Keras's outputs: of this very model, or it is stale."""
+    if recorded is None:
+        return
+    drift = np.abs(recorded - outputs).max() if recorded.shape == outputs.shape else float("inf")
+    if not drift <= MAX_RECORD_DRIFT:
+        raise SourceError(
+            f"{files.evaluation} holds the outputs of another model than {files.model} "
+            f"(they differ by {drift:.3g}); train again"
+        )
+
+
+def _input_spec(calibration: NDArray[Any], image: Mapping[str, Any] | None) -> TensorSpec:
+    shape = calibration.shape[1:]
+    if calibration.dtype == np.uint8:
+        limits = (0.0, 255.0)
+    else:
+        limits = (float(calibration.min()), float(calibration.max()))
+    return TensorSpec(
+        name=INPUT,
+        shape=(None, *shape),
+        dtype=calibration.dtype.name,
+        range=limits,
+        image=_image_spec(shape, calibration.dtype, image),
+    )
+
+
+def _image_spec(
+    shape: tuple[int, ...], dtype: np.dtype[Any], said: Mapping[str, Any] | None
+) -> ImageSpec | None:
+    """How pictures are prepared: as training said, else by the shape of the samples."""
+    if dtype != np.uint8 or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))):
+        return None
+    mode = "RGB" if shape[2:] == (3,) else "L"
+    background = str(said["background"]) if said else "any"
+    return ImageSpec(mode=mode, width=shape[1], height=shape[0], background=background)
+
+
+def _output_range(model: keras.Model) -> tuple[float, float] | None:
+    activation = getattr(getattr(model.layers[-1], "activation", None), "__name__", "")
+    return (0.0, 1.0) if activation in ("softmax", "sigmoid") else None
+
+
+def _labels(path: Path | None, said: Any, classes: int) -> tuple[str, ...]:
+    """One label a class: from a text file of one a line, from training, or plain numbers."""
+    if path is not None:
+        try:
+            labels = tuple(path.read_text(encoding="utf-8").splitlines())
+        except (OSError, UnicodeDecodeError) as error:
+            raise SourceError(f"cannot read the label file {path}: {error}") from None
+        where = str(path)
+    elif said is not None:
+        labels, where = tuple(str(label) for label in said), "training.json"
+    else:
+        return tuple(str(i) for i in range(classes))
+    if len(labels) != classes or len(set(labels)) != classes or "" in labels:
+        raise SourceError(
+            f"{where} has {len(labels)} labels; the model has {classes} classes, and wants a "
+            "different, non-empty label for each"
+        )
+    return labels

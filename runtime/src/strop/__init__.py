@@ -1,0 +1,72 @@
+"""Run a proven model on an edge device.
+
+import strop
+
+with strop.load("mnist-mlp-cpu.strop") as model:
+    probabilities = model.predict(images)  # uint8 (N, 28, 28) -> float32 (N, 10)
+    print(model.classify("seven.png").label, model)
+"""
+
+from __future__ import annotations
+
+from os import PathLike
+
+from strop.errors import (
+    BundleError,
+    DeviceUnavailable,
+    EngineUnavailable,
+    InputError,
+    ParityError,
+    StropError,
+)
+from strop.model import Model, Prediction
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BundleError",
+    "DeviceUnavailable",
+    "EngineUnavailable",
+    "InputError",
+    "Model",
+    "ParityError",
+    "Prediction",
+    "StropError",
+    "load",
+]
+
+
+def load(
+    path: str | PathLike[str],
+    *,
+    engine: str | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    threads: int = 1,
+) -> Model:
+    """Verify a bundle and open its best proven variant that can run here.
+
+    With nothing asked, the first engine in the bundle's order that is installed runs the first
+    variant proven on it; an engine that is installed and broken raises, it is never passed over.
+    What is asked for is had or refused. `print(model)` says what really runs.
+
+    Args:
+        path: a .strop file.
+        engine: "litert", "tflite", "onnx", "reference" or, for tests, "fake".
+        device: "cpu", the default.
+        precision: "float32", "float16", "dynamic" or "int8".
+        threads: threads the engine may use for one call, 1 or more; nets this small are fastest
+            on one.
+
+    Raises:
+        BundleError: the file is missing, damaged, tampered with, or of another schema.
+        EngineUnavailable: the engine is unknown, absent or broken, or not in the bundle.
+        DeviceUnavailable: the device is not here, or the engine cannot use it.
+        InputError: no variant of that precision, or a number of threads that is none.
+    """
+    from strop.bundle import open_bundle
+    from strop.select import choose, open_model
+
+    bundle = open_bundle(path)
+    choice = choose(bundle.manifest, engine=engine, device=device, precision=precision)
+    return open_model(bundle, choice, threads=threads)

@@ -1,0 +1,130 @@
+"""Proving a bundle again, here: its golden samples on this device's own engines."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strop import engines
+from strop.bundle import Bundle
+from strop.errors import BundleError, EngineUnavailable, ParityError
+from strop.manifest import Variant
+from strop.select import Choice, choose, open_model
+from strop.timing import Latency, measure
+
+PASSED, FAILED, ABSENT, BROKEN = "passed", "FAILED", "absent", "BROKEN"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One engine on one variant. Figures are None where the variant did not run."""
+
+    engine: str
+    precision: str
+    format: str
+    status: str  # passed | FAILED | absent | BROKEN
+    detail: str  # the engine's version, or why there is no figure
+    max_abs_error: float | None = None  # against the outputs proven at export
+    tolerance: float | None = None  # what that may be
+    keras_agreement: float | None = None  # 0..1, top class, for information
+    latency: Latency | None = None  # one sample
+
+
+def check(
+    bundle: Bundle, *, engine: str | None = None, precision: str | None = None
+) -> list[Result]:
+    """Replay the golden samples on every installed engine the bundle is proven on.
+
+    Args:
+        engine: insist on this one: if it is absent that is an error, not a line.
+        precision: only variants of this precision.
+
+    Raises:
+        EngineUnavailable: the engine asked for is not here, or none at all is.
+        BundleError: the golden arrays are not what the manifest says.
+    """
+    if engine is not None or precision is not None:
+        choose(bundle.manifest, engine=engine, precision=precision)  # refuses what cannot be had
+    inputs, keras = _golden(bundle)
+    results = [
+        _check_one(bundle, name, variant, inputs, keras)
+        for name in bundle.manifest.engines
+        for variant in bundle.manifest.variants
+        if name in variant.engines
+        and engine in (None, name)
+        and precision in (None, variant.precision)
+    ]
+    if all(result.status == ABSENT for result in results):
+        choose(bundle.manifest)  # raises, and says what to install
+    return results
+
+
+def failures(results: list[Result]) -> list[Result]:
+    """The results that condemn the device or the bundle; an absent engine does not."""
+    return [result for result in results if result.status in (FAILED, BROKEN)]
+
+
+def require(results: list[Result]) -> None:
+    """Raise ParityError if any engine that is here gave wrong answers or none."""
+    bad = failures(results)
+    if bad:
+        named = "; ".join(f"{r.engine} {r.precision}: {r.detail}" for r in bad)
+        raise ParityError(f"{len(bad)} of {len(results)} checks failed: {named}")
+
+
+def _check_one(
+    bundle: Bundle,
+    engine: str,
+    variant: Variant,
+    inputs: NDArray[Any],
+    keras: NDArray[Any],
+) -> Result:
+    result = functools.partial(Result, engine, variant.precision, variant.format)
+    if engine not in engines.NAMES:
+        return result(ABSENT, "unknown to this strop")
+    if not engines.is_installed(engine):
+        return result(ABSENT, engines.install_line(engine))
+    expected = _rows(bundle.array(variant.golden), variant.golden.file, len(inputs), keras)
+    try:
+        with open_model(bundle, Choice(engine, variant, "cpu")) as model:
+            outputs = model.predict(inputs)
+            version = model.engine_version
+            sample = inputs[:1]
+            latency = measure(lambda: model.predict(sample))
+    except EngineUnavailable as error:
+        return result(BROKEN, str(error))
+    difference = np.abs(outputs.astype(np.float64) - expected)
+    error_found = float(difference.max()) if np.isfinite(difference).all() else float("inf")
+    within = error_found <= variant.golden.tolerance
+    detail = (
+        version
+        if within
+        else f"differs by {error_found:.3g} from the outputs proven at export, "
+        f"at most {variant.golden.tolerance:.3g} allowed"
+    )
+    return result(
+        PASSED if within else FAILED,
+        detail,
+        max_abs_error=error_found,
+        tolerance=variant.golden.tolerance,
+        keras_agreement=float((outputs.argmax(-1) == keras.argmax(-1)).mean()),
+        latency=latency,
+    )
+
+
+def _golden(bundle: Bundle) -> tuple[NDArray[Any], NDArray[Any]]:
+    golden = bundle.manifest.golden
+    inputs, keras = bundle.array(golden.inputs), bundle.array(golden.keras)
+    if len({len(inputs), len(keras), golden.samples}) != 1 or not len(inputs):
+        raise BundleError("the golden inputs and Keras's outputs differ in number")
+    return inputs, keras
+
+
+def _rows(array: NDArray[Any], name: str, samples: int, like: NDArray[Any]) -> NDArray[Any]:
+    if array.shape != like.shape or len(array) != samples:
+        raise BundleError(f"{name} has shape {array.shape} instead of {like.shape}")
+    return array

@@ -1,0 +1,66 @@
+"""The engines, by name. A module here is imported when its engine is asked for, never before."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+
+from strop.engines.base import Engine
+from strop.errors import EngineUnavailable
+
+# name -> (module here, module of the package that must be installed, None for numpy alone)
+_TABLE = {
+    "litert": ("strop.engines.litert", "ai_edge_litert"),
+    "tflite": ("strop.engines.tflite", "tflite_runtime"),
+    "onnx": ("strop.engines.onnx", "onnxruntime"),
+    "reference": ("strop.engines.reference", None),
+    "fake": ("strop.engines.fake", None),
+}
+
+NAMES = tuple(_TABLE)
+
+
+def is_installed(name: str) -> bool:
+    """Whether the engine's package is there. Imports nothing, so says nothing of its health.
+
+    Raises:
+        EngineUnavailable: there is no engine of that name.
+    """
+    _, package = _entry(name)
+    return package is None or importlib.util.find_spec(package) is not None
+
+
+def get(name: str) -> Engine:
+    """The engine of that name, ready to open models.
+
+    Raises:
+        EngineUnavailable: there is no engine of that name, or its package is not installed, or it
+            is installed and does not import; the message says how to mend it.
+    """
+    module, package = _entry(name)
+    if not is_installed(name):
+        raise EngineUnavailable(
+            f"engine {name!r} is not installed (no package {package}): {install_line(name)}"
+        )
+    try:
+        engine: Engine = importlib.import_module(module).ENGINE
+    except Exception as error:
+        raise EngineUnavailable(
+            f"engine {name!r} is installed and broken: importing {package} gives "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    return engine
+
+
+def install_line(extra: str) -> str:
+    """The command that installs an optional part of strop; the wheel comes with the bundle."""
+    return f"pip install './strop-*.whl[{extra}]'"
+
+
+def _entry(name: str) -> tuple[str, str | None]:
+    try:
+        return _TABLE[name]
+    except KeyError:
+        raise EngineUnavailable(
+            f"there is no engine {name!r}; there are {', '.join(NAMES)}"
+        ) from None

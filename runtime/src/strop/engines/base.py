@@ -1,0 +1,45 @@
+"""What an engine must be: two small objects. Everything convenient is in `strop.model`, once."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from strop.manifest import Variant
+
+Arrays = tuple[NDArray[Any], ...]
+
+
+class Session(Protocol):
+    """An opened model. Inputs and outputs are tuples in the order of the variant's tensors."""
+
+    thread_safe: bool  # whether `run` may be called from several threads at once
+    batch: int | None  # samples one `run` takes; None: any number
+
+    def run(self, inputs: Arrays) -> Arrays:
+        """Run once on arrays of exactly the file's shapes and dtypes; give arrays of one's own."""
+
+    def close(self) -> None:
+        """Let go of the native memory. Called once, and `run` never after."""
+
+
+class Engine(Protocol):
+    """An inference engine; the module that holds it is imported only if its package is there."""
+
+    name: str
+    format: str | None  # the variants it opens; None: any
+    devices: tuple[str, ...]
+
+    def version(self) -> str:
+        """The version of the package."""
+
+    def open(self, model: bytes, variant: Variant, *, device: str, threads: int) -> Session:
+        """Open a model held in memory. May raise whatever the package raises.
+
+        Args:
+            model: the variant's file, its digest verified.
+            variant: what the manifest says of that file.
+            device: one of `devices`.
+            threads: 1 or more.
+        """

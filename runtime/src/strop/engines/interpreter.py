@@ -1,0 +1,70 @@
+"""The TFLite Interpreter API, which LiteRT and tflite-runtime share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from strop.engines.base import Arrays
+from strop.manifest import FileTensor, Variant
+
+
+class InterpreterSession:
+    """A TFLite interpreter: one caller at a time, and as many samples as the file was made for.
+
+    An interpreter shared by threads does not only fail, it now and then answers wrongly, so
+    `thread_safe` is no formality.
+    """
+
+    thread_safe = False
+
+    def __init__(self, interpreter: Any, variant: Variant) -> None:
+        interpreter.allocate_tensors()
+        inputs = {detail["name"]: detail for detail in interpreter.get_input_details()}
+        outputs = {detail["name"]: detail for detail in interpreter.get_output_details()}
+        self.batch = variant.inputs[0].shape[0]
+        self._interpreter = interpreter
+        self._inputs = tuple(_index(inputs, tensor) for tensor in variant.inputs)
+        self._outputs = tuple(_index(outputs, tensor) for tensor in variant.outputs)
+
+    def run(self, inputs: Arrays) -> Arrays:
+        interpreter = self._interpreter
+        for index, array in zip(self._inputs, inputs):  # noqa: B905  strict= costs time, one call
+            interpreter.set_tensor(index, array)
+        interpreter.invoke()
+        return tuple([interpreter.get_tensor(index) for index in self._outputs])
+
+    def close(self) -> None:
+        self._interpreter = None
+
+
+class InterpreterEngine:
+    """An engine over one package's Interpreter class, on the CPU."""
+
+    format = "tflite"
+    devices = ("cpu",)
+
+    def __init__(self, name: str, package: Any, interpreter: Any) -> None:
+        self.name = name
+        self._package = package
+        self._interpreter = interpreter
+
+    def version(self) -> str:
+        return str(self._package.__version__)
+
+    def open(
+        self, model: bytes, variant: Variant, *, device: str, threads: int
+    ) -> InterpreterSession:
+        interpreter = self._interpreter(model_content=model, num_threads=threads)
+        return InterpreterSession(interpreter, variant)
+
+
+def _index(details: dict[str, Any], tensor: FileTensor) -> int:
+    """The interpreter's number for a tensor, which must be what the manifest says it is."""
+    detail = details[tensor.name]
+    shape, dtype = tuple(detail["shape"]), detail["dtype"].__name__
+    if shape != tensor.shape or dtype != tensor.dtype:
+        raise ValueError(
+            f"{tensor.name} is {dtype} {shape} in the file, "
+            f"{tensor.dtype} {tensor.shape} in the manifest"
+        )
+    return int(detail["index"])

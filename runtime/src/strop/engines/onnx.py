@@ -1,0 +1,56 @@
+"""ONNX Runtime (package onnxruntime): .onnx files on the CPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import onnxruntime
+
+from strop.engines.base import Arrays
+from strop.manifest import Variant
+
+_PROVIDERS = {"cpu": "CPUExecutionProvider"}
+_ERRORS_ONLY = 3  # severities: 0 verbose to 4 fatal
+
+
+class OnnxSession:
+    """An ONNX Runtime session: any batch, any number of callers at once."""
+
+    thread_safe = True
+    batch = None
+
+    def __init__(self, session: Any, variant: Variant) -> None:
+        self._session = session
+        self._inputs = [tensor.name for tensor in variant.inputs]
+        self._outputs = [tensor.name for tensor in variant.outputs]
+
+    def run(self, inputs: Arrays) -> Arrays:
+        feed = dict(zip(self._inputs, inputs))  # noqa: B905  strict= costs time, one call
+        return tuple(self._session.run(self._outputs, feed))
+
+    def close(self) -> None:
+        self._session = None
+
+
+class OnnxRuntime:
+    name = "onnx"
+    format = "onnx"
+    devices = ("cpu",)
+
+    def version(self) -> str:
+        return str(onnxruntime.__version__)
+
+    def open(self, model: bytes, variant: Variant, *, device: str, threads: int) -> OnnxSession:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _ERRORS_ONLY
+        provider = _PROVIDERS[device]
+        session = onnxruntime.InferenceSession(model, options, providers=[provider])
+        session.disable_fallback()
+        if session.get_providers()[0] != provider:  # it prints and goes on with another
+            raise RuntimeError(f"asked for {provider}, got {session.get_providers()}")
+        return OnnxSession(session, variant)
+
+
+ENGINE = OnnxRuntime()

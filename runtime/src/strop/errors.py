@@ -1,0 +1,37 @@
+"""Everything Strop raises on purpose.
+
+StropError
+├── BundleError          the file is missing, damaged, tampered with or of another schema
+├── EngineUnavailable    the engine asked for is unknown, absent, broken or not in the bundle
+├── DeviceUnavailable    the device asked for is not here
+├── InputError           an argument or an array is not what the model takes
+└── ParityError          the model ran, and its answers are not the ones proven at export
+
+Each message names the thing, what was found, and the mend.
+"""
+
+from __future__ import annotations
+
+
+class StropError(Exception):
+    """Base of every error Strop raises on purpose."""
+
+
+class BundleError(StropError):
+    """The bundle cannot be trusted or read: missing, damaged, tampered with, unsupported schema."""
+
+
+class EngineUnavailable(StropError):
+    """The engine asked for is unknown, not installed, broken, or has no variant in the bundle."""
+
+
+class DeviceUnavailable(StropError):
+    """The device asked for is not here, or the engine cannot use it."""
+
+
+class InputError(StropError, ValueError):
+    """An argument is not one of the choices, or an array is not what the model takes."""
+
+
+class ParityError(StropError):
+    """The model ran, and its answers differ from those proven at export."""

@@ -1,0 +1,200 @@
+"""The model an app holds: checks what goes in, runs the engine, names what comes out."""
+
+from __future__ import annotations
+
+from os import PathLike
+from threading import Lock
+from types import TracebackType
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from strop.errors import InputError, StropError
+
+if TYPE_CHECKING:  # importing strop must cost an app next to nothing
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from strop.engines.base import Arrays, Session
+    from strop.manifest import TensorSpec, Variant
+
+
+class Prediction(NamedTuple):
+    """The best class of one sample."""
+
+    label: str
+    probability: float  # the model's output for that class; 0..1 for sigmoid and softmax heads
+    class_index: int
+    probabilities: NDArray[np.float32]  # (classes,), all of them, in the order of `Model.labels`
+
+
+class Model:
+    """A variant opened on an engine; `strop.load` makes one.
+
+    `predict` may be called from any number of threads at once. Sessions that are not thread-safe
+    take turns behind a lock.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        variant: Variant,
+        *,
+        input: TensorSpec,
+        output: TensorSpec,
+        name: str,
+        version: int,
+        engine: str,
+        engine_version: str,
+        device: str,
+        threads: int,
+    ) -> None:
+        self.name = name
+        self.version = version
+        self.engine = engine
+        self.engine_version = engine_version
+        self.device = device
+        self.threads = threads
+        self.precision = variant.precision
+        self.format = variant.format
+        self.input = input
+        self.output = output
+        self.labels = output.labels or tuple(str(i) for i in range(output.shape[-1] or 0))
+        self._session: Session | None = session
+        self._lock = Lock()
+        self._takes_turns = not session.thread_safe
+        self._batch = session.batch
+        self._sample_shape = input.shape[1:]
+        self._dtype = np.dtype(input.dtype)  # what the app gives
+        self._file_dtype = np.dtype(variant.inputs[0].dtype)  # what the file takes
+        self._converts = self._dtype != self._file_dtype
+        self._may_be_infinite = self._dtype.kind == "f"
+
+    def predict(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Run the model.
+
+        Args:
+            inputs: (N, ...) or one sample (...), of the dtype the manifest names; an MNIST model
+                takes uint8 pixels 0..255, (N, 28, 28) or (28, 28), light digits on dark. A float
+                model takes any real dtype, and only finite values.
+
+        Returns:
+            float32 (N, classes), a new array; N is 1 for one sample.
+
+        Raises:
+            InputError: another shape or dtype, an empty batch, or values that are not finite.
+            StropError: the model is closed.
+        """
+        # The common case first: what is right already passes three comparisons.
+        if type(inputs) is not np.ndarray or inputs.dtype is not self._dtype:
+            inputs = self._admit(inputs)
+        shape = inputs.shape
+        if shape[1:] != self._sample_shape or not shape[0]:
+            inputs = self._as_batch(inputs)
+            shape = inputs.shape
+        if self._may_be_infinite and not np.isfinite(inputs).all():
+            raise InputError(f"{self.name} takes finite values; got NaN or infinity")
+        if self._converts:
+            inputs = inputs.astype(self._file_dtype)
+        if self._batch is None or self._batch == shape[0]:
+            return self._run((inputs,))[0]
+        return self._run_one_by_one(inputs)
+
+    def classify(self, image: str | PathLike[str] | NDArray[Any]) -> Prediction:
+        """Name the best class of one sample: an array, or the path of an image or .npy file.
+
+        Image files are prepared as the manifest says (grey, size, polarity) and need the extra
+        `[images]`.
+
+        Raises:
+            InputError: not one sample, or a file that is no image.
+            StropError: as `predict`; or Pillow is needed and absent.
+        """
+        if isinstance(image, str | PathLike):
+            from strop.images import read_samples
+
+            image = read_samples(image, self.input)
+        outputs = self.predict(image)
+        if len(outputs) != 1:
+            raise InputError(f"classify takes one sample, got {len(outputs)}; use predict")
+        return self.prediction(outputs[0])
+
+    def prediction(self, output: NDArray[np.float32]) -> Prediction:
+        """Name the best class of one row of `predict`'s output, float32 (classes,)."""
+        index = int(output.argmax())
+        return Prediction(self.labels[index], float(output[index]), index, output)
+
+    def close(self) -> None:
+        """Let go of the engine; waits for a call in flight. Calling it again does nothing."""
+        with self._lock:
+            session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return (
+            f"<strop.Model {self.name} v{self.version}: {self.precision} on {self.engine} "
+            f"{self.engine_version}, {self.device}, threads={self.threads}>"
+        )
+
+    def _run(self, inputs: Arrays) -> Arrays:
+        if self._takes_turns:
+            with self._lock:
+                return self._open_session().run(inputs)
+        return self._open_session().run(inputs)
+
+    def _open_session(self) -> Session:
+        if self._session is None:
+            raise StropError(f"model {self.name} is closed; load it again")
+        return self._session
+
+    def _run_one_by_one(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Feed a file made for one sample at a time."""
+        return np.concatenate([self._run((inputs[i : i + 1],))[0] for i in range(len(inputs))])
+
+    def _admit(self, inputs: Any) -> NDArray[Any]:
+        """An array of the dtype the manifest names, made from what loses nothing in the making."""
+        array = np.asarray(inputs)
+        if array.dtype != self._dtype and not (
+            self._dtype.kind == "f" and array.dtype.kind in "fiu"
+        ):
+            raise InputError(
+                f"{self.name} takes {self._wanted()}; got {array.dtype} {array.shape}"
+                + self._hint(array)
+            )
+        with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused
+            return array.astype(self._dtype, copy=False)
+
+    def _as_batch(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        """Add the batch axis to one sample; refuse any other shape."""
+        if inputs.shape == self._sample_shape:
+            return inputs[np.newaxis]
+        found = "an empty batch" if inputs.shape[1:] == self._sample_shape else str(inputs.shape)
+        raise InputError(f"{self.name} takes {self._wanted()}; got {found}")
+
+    def _wanted(self) -> str:
+        sample = ", ".join(str(size) for size in self._sample_shape)
+        low, high = self.input.range or ("any", "any")
+        return f"{self._dtype} ({low}..{high}) of shape (N, {sample}) or ({sample})"
+
+    def _hint(self, array: NDArray[Any]) -> str:
+        """The likely mistake behind a wrong dtype."""
+        if self._dtype != np.uint8 or array.dtype.kind not in "fiu" or not array.size:
+            return ""
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            return " with values that are not finite"
+        if array.dtype.kind == "f" and array.max() <= 1:
+            return " in 0..1: give raw pixels, (x * 255).round().astype(np.uint8)"
+        return ": give raw pixels, x.astype(np.uint8)"

@@ -1,0 +1,127 @@
+"""Which variant runs, on which engine and device; and opening it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from strop import engines
+from strop.bundle import Bundle
+from strop.errors import BundleError, DeviceUnavailable, EngineUnavailable, InputError
+from strop.manifest import PRECISIONS, Manifest, Variant
+from strop.model import Model
+
+FAKE = "fake"  # opens any variant, so no bundle lists it
+DEVICES = ("cpu", "gpu")
+
+
+class Choice(NamedTuple):
+    engine: str
+    variant: Variant
+    device: str
+
+
+def choose(
+    manifest: Manifest,
+    *,
+    engine: str | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+) -> Choice:
+    """The first proven pair of engine and variant that can run here and is what was asked for.
+
+    Raises: as `strop.load`, BundleError excepted.
+    """
+    if precision not in (None, *PRECISIONS):
+        raise InputError(f"there is no precision {precision!r}; there are {', '.join(PRECISIONS)}")
+    names = _candidates(manifest, engine)
+    variants = [v for v in manifest.variants if precision in (None, v.precision)]
+    if not variants:
+        raise InputError(
+            f"{manifest.name}-{manifest.target} has no {precision} variant; "
+            f"it has {_listed(v.precision for v in manifest.variants)}"
+        )
+    for name in names:
+        proven = [v for v in variants if name in (*v.engines, FAKE)]
+        if proven and engines.is_installed(name):
+            return Choice(name, proven[0], _device(name, device))
+    able = [n for n in names if any(n in (*v.engines, FAKE) for v in variants)]
+    if not able:
+        have = _listed(v.precision for v in manifest.variants if names[0] in v.engines)
+        raise EngineUnavailable(
+            f"{manifest.name}-{manifest.target} has no {precision} variant for {names[0]}; "
+            f"for {names[0]} it has {have}"
+        )
+    mends = "; ".join(f"{name}: {engines.install_line(name)}" for name in able)
+    raise EngineUnavailable(
+        f"no engine for {manifest.name}-{manifest.target} is installed; "
+        f"install one of them, {mends}"
+    )
+
+
+def open_model(bundle: Bundle, choice: Choice, *, threads: int = 1) -> Model:
+    """Open a chosen variant of a verified bundle.
+
+    Raises:
+        InputError: `threads` is not a positive integer.
+        EngineUnavailable: the engine cannot be imported, or refuses the file.
+    """
+    if type(threads) is not int or threads < 1:
+        raise InputError(f"threads is a whole number from 1 up, not {threads!r}")
+    manifest, variant = bundle.manifest, choice.variant
+    engine = engines.get(choice.engine)
+    try:
+        session = engine.open(bundle.read(variant), variant, device=choice.device, threads=threads)
+    except Exception as error:
+        raise EngineUnavailable(
+            f"engine {choice.engine!r} {engine.version()} is installed and does not open "
+            f"{variant.file}: {type(error).__name__}: {error}"
+        ) from error
+    return Model(
+        session,
+        variant,
+        input=manifest.inputs[0],
+        output=manifest.outputs[0],
+        name=manifest.name,
+        version=manifest.model_version,
+        engine=choice.engine,
+        engine_version=engine.version(),
+        device=choice.device,
+        threads=threads,
+    )
+
+
+def _candidates(manifest: Manifest, engine: str | None) -> tuple[str, ...]:
+    """The engines to try, in order."""
+    if engine is None:
+        unknown = [name for name in manifest.engines if name not in engines.NAMES]
+        if unknown:
+            raise BundleError(f"the bundle wants engine {unknown[0]!r}, which this strop has not")
+        return manifest.engines
+    engines.is_installed(engine)  # refuses an unknown name
+    if engine != FAKE and engine not in manifest.engines:
+        raise EngineUnavailable(
+            f"{manifest.name}-{manifest.target} is not proven on {engine}; "
+            f"it is on {', '.join(manifest.engines)}"
+        )
+    if not engines.is_installed(engine):
+        engines.get(engine)  # raises, and says how to install it
+    return (engine,)
+
+
+def _device(engine: str, device: str | None) -> str:
+    if device not in (None, *DEVICES):
+        raise InputError(f"there is no device {device!r}; there are {', '.join(DEVICES)}")
+    devices = engines.get(engine).devices
+    if device is None:
+        return devices[0]
+    if device not in devices:
+        raise DeviceUnavailable(
+            f"device {device!r} was asked for and engine {engine!r} runs on "
+            f"{', '.join(devices)}; ask for one of these, or for another engine"
+        )
+    return device
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(names)) or "none"
