@@ -1,0 +1,1 @@
+"""Benchmarks: Strop beside what people would write without it."""

@@ -8,11 +8,10 @@ cannot be met, in one line.
 from __future__ import annotations
 
 import argparse
-import hashlib
+import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -27,6 +26,7 @@ ALL = "all"
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; gives the exit status."""
     arguments = _parser().parse_args(argv)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what TensorFlow says on loading
     try:
         return _export(arguments)
     except ExportError as error:
@@ -54,7 +54,7 @@ def _export(arguments: argparse.Namespace) -> int:
     console = Console()
     stale = [target for target in chosen if target.name not in fresh]
     if not stale:
-        console.print(report.table(old))
+        console.print(*report.tables(old))
         console.print(f"{arguments.out}/ is up to date: nothing to do")
         return 0
     with console.status("starting") as status:
@@ -63,8 +63,11 @@ def _export(arguments: argparse.Namespace) -> int:
             status.update(step)
             console.print(f"  {step}", style="dim")
 
-        results, content = _make(arguments, files, stale, tolerances, key, old, fresh, progress)
-    console.print(report.table(content))
+        results, made = _make(arguments, files, stale, tolerances, progress)
+    content = report.merge(old, fresh, results, made, arguments.out, key)
+    dist.write(arguments.out / "report.json", report.to_json(content))
+    dist.write(arguments.out / "report.md", report.to_markdown(content))
+    console.print(*report.tables(content))
     console.print(f"{arguments.out / 'report.md'} and report.json hold these figures")
     return _verdict(results, explicit=ALL not in wanted)
 
@@ -74,58 +77,36 @@ def _make(
     files: source.Files,
     stale: list[targets.Target],
     tolerances: dict[str, targets.Tolerance],
-    key: str,
-    old: dict[str, Any],
-    fresh: set[str],
     progress: pipeline.Progress,
-) -> tuple[list[Finished | Refused], dict[str, Any]]:
-    """Export what is stale; write everything in `dist/` but the bundles, which are there then."""
-    engines, refused = pipeline.find_engines(files.name, stale, progress)
-    able = [t for t in stale if t.name not in {r.target.name for r in refused}]
+) -> tuple[list[Finished | Refused], report.Made]:
+    """Export what is stale: bundles, the wheel and the devices' requirements, into `out`."""
+    out: Path = arguments.out
+    pythons, refused = pipeline.find_engines(files.name, stale, progress)
+    for refusal in refused:
+        (out / refusal.bundle).unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="strop-wheel-") as scratch:
         progress("building the runtime's wheel")
-        wheel = build_wheel(Path(scratch))
-        dist.write(arguments.out / wheel.name, wheel.read_bytes())
-    wheel = arguments.out / wheel.name
+        built = build_wheel(Path(scratch))
+        wheel = out / built.name
+        dist.write(wheel, built.read_bytes())
     results: list[Finished | Refused] = list(refused)
-    for result in refused:
-        (arguments.out / result.bundle).unlink(missing_ok=True)
-    keras = old.get("keras")
+    refused_names = {refusal.target.name for refusal in refused}
+    able = [target for target in stale if target.name not in refused_names]
+    keras = None
     if able:
         progress(f"reading {files.model}")
         read = source.read(
-            files,
-            model_version=arguments.model_version,
-            allow_lambda=arguments.allow_lambda,
+            files, model_version=arguments.model_version, allow_lambda=arguments.allow_lambda
         )
         record = {"source": dict(read.digests), "versions": freshness.versions()}
-        results += pipeline.export(
-            read, able, tolerances, engines, wheel, arguments.out, record, progress
-        )
+        results += pipeline.export(read, able, tolerances, pythons, wheel, out, record, progress)
         keras = report.keras_figures(read)
-    content = {
-        "model": files.name,
-        "inputs_sha256": key,
-        "keras": keras,
-        "wheel": _entry(wheel),
-        "bundles": [bundle for bundle in old.get("bundles", ()) if bundle["target"] in fresh],
-        "variants": [row for row in old.get("variants", ()) if row["target"] in fresh],
-        "refused": report.refusals(results),
-        "left_out": [note for note in old.get("left_out", ()) if note["target"] in fresh]
-        + report.left_out(results),
-    }
     for result in results:
         if isinstance(result, Finished):
             lock = ROOT / "requirements" / result.target.requirements
-            requirements = f"requirements-{result.target.name}.txt"
-            engine = result.target.engines[0]
-            dist.write(arguments.out / requirements, dist.device_requirements(lock, wheel, engine))
-            entry = {"target": result.target.name, "requirements": requirements}
-            content["bundles"].append({**entry, **_entry(arguments.out / result.bundle)})
-    content["variants"] += report.rows(results)
-    dist.write(arguments.out / "report.json", report.to_json(content))
-    dist.write(arguments.out / "report.md", report.to_markdown(content))
-    return results, content
+            content = dist.device_requirements(lock, wheel, extra=result.target.engines[0])
+            dist.write(out / report.requirements_name(result.target), content)
+    return results, report.Made(files.name, wheel, keras)
 
 
 def _verdict(results: list[Finished | Refused], *, explicit: bool) -> int:
@@ -156,15 +137,6 @@ def _files(arguments: argparse.Namespace) -> source.Files:
         evaluation=arguments.evaluation,
         labels=arguments.labels,
     )
-
-
-def _entry(path: Path) -> dict[str, Any]:
-    content = path.read_bytes()
-    return {
-        "file": path.name,
-        "bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-    }
 
 
 def _parser() -> argparse.ArgumentParser:

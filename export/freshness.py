@@ -62,8 +62,8 @@ def fresh_targets(out: Path, report: Mapping[str, Any]) -> set[str]:
 
 
 def _is_there(out: Path, entry: Mapping[str, Any]) -> bool:
-    path = out / entry["file"]
-    return path.is_file() and _sha256(path) == entry["sha256"]
+    path = out / str(entry["file"])
+    return path.is_file() and _sha256(path) == str(entry["sha256"])
 
 
 def _code() -> Iterator[Path]:

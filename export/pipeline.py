@@ -39,17 +39,17 @@ class Finished:
 
 @dataclass(frozen=True)
 class Refused:
-    """A target that has none, and why. `engine_missing`: the workstation's lack, not the model's."""
+    """A target that has none, and why."""
 
     target: Target
     bundle: str
     reason: str
-    engine_missing: bool
+    engine_missing: bool  # the workstation's lack, not the model's
 
 
 @dataclass
 class _Work:
-    """What has been made so far, shared by all targets; an error is kept where a result would be."""
+    """What has been made so far, shared by all targets; errors stand where results would."""
 
     pythons: Mapping[str, Path]
     converted: dict[VariantSpec, Converted | UnsupportedLayer] = field(default_factory=dict)

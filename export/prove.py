@@ -62,8 +62,8 @@ def compare(outputs: Outputs, keras: Outputs, labels: NDArray[np.int64] | None) 
 def top1(outputs: Outputs) -> NDArray[np.int64]:
     """The best class of each row; for a single output, whether it is over a half."""
     if outputs.shape[1] == 1:
-        return (outputs[:, 0] > 0.5).astype(np.int64)
-    return outputs.argmax(axis=1)
+        return np.asarray(outputs[:, 0] > 0.5, np.int64)
+    return np.asarray(outputs.argmax(axis=1), np.int64)
 
 
 def prove(

@@ -1,28 +1,79 @@
-"""What an export says at the end: a table on screen, report.json for programs, report.md to keep."""
+"""What an export says at the end: a table on screen, report.json for programs, a page to keep."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 from export.pipeline import Finished, Refused
 from export.prove import compare
 from export.source import Source
+from export.targets import Target
 
-COLUMNS = (
-    ("bundle", "bundle"),
-    ("precision", "precision"),
-    ("format", "format"),
-    ("engine", "proven on"),
-    ("bytes", "bytes"),
-    ("accuracy", "accuracy"),
-    ("disagreements", "disagree"),
-    ("max_abs_error", "max abs error"),
+COLUMNS = (  # field, title, least width in characters
+    ("precision", "precision", 9),
+    ("format", "format", 7),
+    ("engine", "proven on", 21),
+    ("bytes", "bytes", 7),
+    ("accuracy", "accuracy", 8),
+    ("disagreements", "disagree", 8),
+    ("max_abs_error", "max error", 9),
 )
 _NUMBERS = {"bytes", "accuracy", "disagreements", "max_abs_error"}
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a run shares between its targets."""
+
+    model: str
+    wheel: Path
+    keras: dict[str, Any] | None  # None if no target got as far as Keras
+
+
+def merge(
+    old: dict[str, Any],
+    fresh: Set[str],
+    results: Sequence[Finished | Refused],
+    made: Made,
+    out: Path,
+    key: str,
+) -> dict[str, Any]:
+    """The new report: what an earlier one says of the targets still fresh, and these results."""
+
+    def kept(part: str) -> list[dict[str, Any]]:
+        return [entry for entry in old.get(part, ()) if entry["target"] in fresh]
+
+    bundles = [
+        {
+            "target": result.target.name,
+            "requirements": requirements_name(result.target),
+            **_entry(out / result.bundle),
+        }
+        for result in results
+        if isinstance(result, Finished)
+    ]
+    return {
+        "model": made.model,
+        "inputs_sha256": key,
+        "keras": made.keras or old.get("keras"),
+        "wheel": _entry(made.wheel),
+        "bundles": kept("bundles") + bundles,
+        "variants": kept("variants") + rows(results),
+        "refused": refusals(results),
+        "left_out": kept("left_out") + left_out(results),
+    }
+
+
+def requirements_name(target: Target) -> str:
+    return f"requirements-{target.name}.txt"
 
 
 def rows(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
@@ -54,23 +105,24 @@ def to_json(content: dict[str, Any]) -> bytes:
     return json.dumps(content, indent=2).encode("utf-8") + b"\n"
 
 
-def table(report: dict[str, Any]) -> Table:
-    """The report as a table for the screen."""
-    drawn = Table(title=f"{report['model']}: proven against Keras", title_justify="left")
-    for field, title in COLUMNS:
-        drawn.add_column(
-            title, justify="right" if field in _NUMBERS else "left", no_wrap=field != "bundle"
+def tables(report: dict[str, Any]) -> Iterator[Table]:
+    """The report for the screen, one table a bundle, each within 80 columns."""
+    for bundle in report["bundles"]:
+        drawn = Table(
+            title=f"{bundle['file']}  ({bundle['bytes']:,} bytes)",
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+            collapse_padding=True,
         )
-    last = None
-    for row in report["variants"]:
-        cells = _cells(row)
-        if row["bundle"] == last:
-            cells[0] = ""
-        elif last is not None:
-            drawn.add_section()
-        last = row["bundle"]
-        drawn.add_row(*cells)
-    return drawn
+        for field, title, width in COLUMNS:
+            drawn.add_column(
+                title, justify="right" if field in _NUMBERS else "left", min_width=width
+            )
+        for row in report["variants"]:
+            if row["bundle"] == bundle["file"]:
+                drawn.add_row(*_cells(row))
+        yield drawn
 
 
 def to_markdown(report: dict[str, Any]) -> bytes:
@@ -82,11 +134,11 @@ def to_markdown(report: dict[str, Any]) -> bytes:
         f"Every variant, on every engine it is meant for, over {keras['samples']:,} samples, "
         "against Keras" + _accuracy_note(keras["accuracy"]) + ".",
         "",
-        "| " + " | ".join(title for _, title in COLUMNS) + " |",
-        "|" + "|".join("--:" if field in _NUMBERS else "---" for field, _ in COLUMNS) + "|",
-        *("| " + " | ".join(_cells(row)) + " |" for row in report["variants"]),
+        "| " + " | ".join(("bundle", *(title for _, title, _ in COLUMNS))) + " |",
+        "|---|" + "|".join("--:" if field in _NUMBERS else "---" for field, _, _ in COLUMNS) + "|",
+        *(f"| {row['bundle']} | " + " | ".join(_cells(row)) + " |" for row in report["variants"]),
         "",
-        "*disagree*: samples whose top class is not Keras's. *max abs error*: the largest "
+        "*disagree*: samples whose top class is not Keras's. *max error*: the largest "
         "difference of any output from Keras's.",
     ]
     for heading, notes in (("Refused", report["refused"]), ("Left out", report["left_out"])):
@@ -129,9 +181,14 @@ def left_out(results: Iterable[Finished | Refused]) -> list[dict[str, str]]:
     ]
 
 
+def _entry(path: Path) -> dict[str, Any]:
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    return {"file": path.name, "bytes": len(content), "sha256": digest}
+
+
 def _cells(row: dict[str, Any]) -> list[str]:
-    values: Sequence[str] = (
-        row["bundle"],
+    return [
         row["precision"],
         row["format"],
         f"{row['engine']} {row['engine_version']}",
@@ -139,8 +196,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
         "-" if row["accuracy"] is None else f"{row['accuracy']:.4f}",
         f"{row['disagreements']}",
         f"{row['max_abs_error']:.2g}",
-    )
-    return list(values)
+    ]
 
 
 def _accuracy_note(accuracy: float | None) -> str:

@@ -157,8 +157,11 @@ def _training(path: Path | None) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SourceError(f"cannot read {path}: {error}") from None
-    if not isinstance(content, dict):
-        raise SourceError(f"{path} is no training record: {type(content).__name__}, not an object")
+    kinds = {"model_version": int, "labels": list, "image": dict}
+    if not isinstance(content, dict) or any(
+        not isinstance(content.get(name, kind()), kind) for name, kind in kinds.items()
+    ):
+        raise SourceError(f"{path} is no training record: train again")
     return content
 
 
@@ -184,7 +187,7 @@ def _load_model(path: Path, *, allow_lambda: bool) -> keras.Model:
 
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=not allow_lambda)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  hostile files make Keras raise anything
         reason = " ".join(str(error).split())
         if "ambda" in reason and not allow_lambda:
             raise SourceError(
@@ -260,7 +263,7 @@ def _image_spec(
     if dtype != np.uint8 or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))):
         return None
     mode = "RGB" if shape[2:] == (3,) else "L"
-    background = str(said["background"]) if said else "any"
+    background = str(said.get("background", "any")) if said else "any"
     return ImageSpec(mode=mode, width=shape[1], height=shape[0], background=background)
 
 

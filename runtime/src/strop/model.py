@@ -12,6 +12,7 @@ import numpy as np
 from strop.errors import InputError, StropError
 
 if TYPE_CHECKING:  # importing strop must cost an app next to nothing
+    from collections.abc import Callable
     from typing import Any
 
     from numpy.typing import NDArray
@@ -63,9 +64,11 @@ class Model:
         self.labels = output.labels or tuple(str(i) for i in range(output.shape[-1] or 0))
         self._session: Session | None = session
         self._lock = Lock()
-        self._takes_turns = not session.thread_safe
-        self._batch = session.batch
-        self._sample_shape = input.shape[1:]
+        # Bound once, so that a call looks nothing up.
+        self._session_run: Callable[[Arrays], Arrays] = session.run
+        self._run = session.run if session.thread_safe else self._in_turn
+        self._one_by_one = session.batch == 1
+        self._one_shape = (1, *input.shape[1:])
         self._dtype = np.dtype(input.dtype)  # what the app gives
         self._file_dtype = np.dtype(variant.inputs[0].dtype)  # what the file takes
         self._converts = self._dtype != self._file_dtype
@@ -86,20 +89,19 @@ class Model:
             InputError: another shape or dtype, an empty batch, or values that are not finite.
             StropError: the model is closed.
         """
-        # The common case first: what is right already passes three comparisons.
-        if type(inputs) is not np.ndarray or inputs.dtype is not self._dtype:
+        # The case of a device first: one sample that is right already costs four comparisons.
+        if (
+            type(inputs) is not np.ndarray
+            or inputs.dtype is not self._dtype
+            or inputs.shape != self._one_shape
+            or self._may_be_infinite
+        ):
             inputs = self._admit(inputs)
-        shape = inputs.shape
-        if shape[1:] != self._sample_shape or not shape[0]:
-            inputs = self._as_batch(inputs)
-            shape = inputs.shape
-        if self._may_be_infinite and not np.isfinite(inputs).all():
-            raise InputError(f"{self.name} takes finite values; got NaN or infinity")
         if self._converts:
             inputs = inputs.astype(self._file_dtype)
-        if self._batch is None or self._batch == shape[0]:
-            return self._run((inputs,))[0]
-        return self._run_one_by_one(inputs)
+        if self._one_by_one and len(inputs) > 1:
+            return np.concatenate([self._run((sample[np.newaxis],))[0] for sample in inputs])
+        return self._run((inputs,))[0]
 
     def classify(self, image: str | PathLike[str] | NDArray[Any]) -> Prediction:
         """Name the best class of one sample: an array, or the path of an image or .npy file.
@@ -126,9 +128,10 @@ class Model:
         return Prediction(self.labels[index], float(output[index]), index, output)
 
     def close(self) -> None:
-        """Let go of the engine; waits for a call in flight. Calling it again does nothing."""
+        """Let go of the engine, once calls in flight are done. Calling it again does nothing."""
         with self._lock:
             session, self._session = self._session, None
+            self._run = self._session_run = self._refuse
         if session is not None:
             session.close()
 
@@ -149,23 +152,16 @@ class Model:
             f"{self.engine_version}, {self.device}, threads={self.threads}>"
         )
 
-    def _run(self, inputs: Arrays) -> Arrays:
-        if self._takes_turns:
-            with self._lock:
-                return self._open_session().run(inputs)
-        return self._open_session().run(inputs)
+    def _in_turn(self, inputs: Arrays) -> Arrays:
+        """Run a session that takes one caller at a time."""
+        with self._lock:
+            return self._session_run(inputs)
 
-    def _open_session(self) -> Session:
-        if self._session is None:
-            raise StropError(f"model {self.name} is closed; load it again")
-        return self._session
-
-    def _run_one_by_one(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """Feed a file made for one sample at a time."""
-        return np.concatenate([self._run((inputs[i : i + 1],))[0] for i in range(len(inputs))])
+    def _refuse(self, inputs: Arrays) -> Arrays:
+        raise StropError(f"model {self.name} is closed; load it again")
 
     def _admit(self, inputs: Any) -> NDArray[Any]:
-        """An array of the dtype the manifest names, made from what loses nothing in the making."""
+        """A batch of the dtype the manifest names, made from what loses nothing in the making."""
         array = np.asarray(inputs)
         if array.dtype != self._dtype and not (
             self._dtype.kind == "f" and array.dtype.kind in "fiu"
@@ -174,18 +170,20 @@ class Model:
                 f"{self.name} takes {self._wanted()}; got {array.dtype} {array.shape}"
                 + self._hint(array)
             )
+        if array.shape == self._one_shape[1:]:
+            array = array[np.newaxis]
+        elif array.shape[1:] != self._one_shape[1:] or not len(array):
+            empty = array.shape[1:] == self._one_shape[1:]
+            found = "an empty batch" if empty else f"shape {array.shape}"
+            raise InputError(f"{self.name} takes {self._wanted()}; got {found}")
         with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused
-            return array.astype(self._dtype, copy=False)
-
-    def _as_batch(self, inputs: NDArray[Any]) -> NDArray[Any]:
-        """Add the batch axis to one sample; refuse any other shape."""
-        if inputs.shape == self._sample_shape:
-            return inputs[np.newaxis]
-        found = "an empty batch" if inputs.shape[1:] == self._sample_shape else str(inputs.shape)
-        raise InputError(f"{self.name} takes {self._wanted()}; got {found}")
+            array = array.astype(self._dtype, copy=False)
+        if self._may_be_infinite and not np.isfinite(array).all():
+            raise InputError(f"{self.name} takes finite values; got NaN or infinity")
+        return array
 
     def _wanted(self) -> str:
-        sample = ", ".join(str(size) for size in self._sample_shape)
+        sample = ", ".join(str(size) for size in self._one_shape[1:])
         low, high = self.input.range or ("any", "any")
         return f"{self._dtype} ({low}..{high}) of shape (N, {sample}) or ({sample})"
 

@@ -12,7 +12,10 @@ Arrays = tuple[NDArray[Any], ...]
 
 
 class Session(Protocol):
-    """An opened model. Inputs and outputs are tuples in the order of the variant's tensors."""
+    """An opened model. Inputs and outputs are tuples in the order of the variant's tensors.
+
+    This schema of bundles has one of each; the tuples keep the contract when that changes.
+    """
 
     thread_safe: bool  # whether `run` may be called from several threads at once
     batch: int | None  # samples one `run` takes; None: any number
@@ -21,7 +24,9 @@ class Session(Protocol):
         """Run once on arrays of exactly the file's shapes and dtypes; give arrays of one's own."""
 
     def close(self) -> None:
-        """Let go of the native memory. Called once, and `run` never after."""
+        """Let go of the native memory. Called once; calls of `run` may still be in flight only if
+        the session is thread-safe.
+        """
 
 
 class Engine(Protocol):

@@ -23,15 +23,14 @@ class InterpreterSession:
         outputs = {detail["name"]: detail for detail in interpreter.get_output_details()}
         self.batch = variant.inputs[0].shape[0]
         self._interpreter = interpreter
-        self._inputs = tuple(_index(inputs, tensor) for tensor in variant.inputs)
-        self._outputs = tuple(_index(outputs, tensor) for tensor in variant.outputs)
+        self._input = _index(inputs, variant.inputs[0])
+        self._output = _index(outputs, variant.outputs[0])
 
     def run(self, inputs: Arrays) -> Arrays:
         interpreter = self._interpreter
-        for index, array in zip(self._inputs, inputs):  # noqa: B905  strict= costs time, one call
-            interpreter.set_tensor(index, array)
+        interpreter.set_tensor(self._input, inputs[0])
         interpreter.invoke()
-        return tuple([interpreter.get_tensor(index) for index in self._outputs])
+        return (interpreter.get_tensor(self._output),)
 
     def close(self) -> None:
         self._interpreter = None

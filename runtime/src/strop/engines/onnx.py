@@ -20,16 +20,15 @@ class OnnxSession:
     batch = None
 
     def __init__(self, session: Any, variant: Variant) -> None:
-        self._session = session
-        self._inputs = [tensor.name for tensor in variant.inputs]
-        self._outputs = [tensor.name for tensor in variant.outputs]
+        self._session_run = session.run
+        self._input = variant.inputs[0].name
+        self._outputs = [variant.outputs[0].name]
 
     def run(self, inputs: Arrays) -> Arrays:
-        feed = dict(zip(self._inputs, inputs))  # noqa: B905  strict= costs time, one call
-        return tuple(self._session.run(self._outputs, feed))
+        return tuple(self._session_run(self._outputs, {self._input: inputs[0]}))
 
     def close(self) -> None:
-        self._session = None
+        """The native session goes with this object, after the last call in flight."""
 
 
 class OnnxRuntime:

@@ -67,7 +67,7 @@ class ReferenceSession:
         return (x,)
 
     def close(self) -> None:
-        self._layers = []
+        """The arrays go with this object, after the last call in flight."""
 
 
 class Reference:

@@ -1,0 +1,90 @@
+# Strop. `make` alone lists the targets; README.md tells what they print.
+
+PYTHON   ?= python3
+ARTIFACT ?= artifacts/mnist-mlp
+RECIPE   ?= edge
+TARGET   ?= all
+OUT      ?= dist
+
+VENV  := .venv
+PY    := $(VENV)/bin/python
+STAMP := $(VENV)/.made
+# uv installs the same hashed locks, faster; plain pip is enough.
+INSTALL := $(if $(shell command -v uv),uv pip install --quiet --python $(PY),$(PY) -m pip install --quiet)
+
+# Intel's kernels choose by cache and thread count unless told not to, and TensorFlow chats.
+export TF_CPP_MIN_LOG_LEVEL := 3
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup data train export test bench lint format lock demo clean distclean
+
+help:  ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  make export TARGET=rpi                           one target: cpu, rpi, rpi32, gpu"
+	@echo "  make export MODEL=my.keras CALIBRATION=my.npz    a model of your own; also"
+	@echo "              EVALUATION=test.npz LABELS=labels.txt OUT=my-dist"
+	@echo "  make train RECIPE=best                           another recipe: edge, notebook, best"
+
+setup: $(STAMP)  ## make the environment in .venv from the hashed locks
+
+$(STAMP): requirements/dev.txt runtime/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "Strop's workstation needs Python 3.11 to 3.13 (TensorFlow's range);" \
+	    "$(PYTHON) is $$($(PYTHON) --version 2>&1). Say which: make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) has no venv module: on Debian, apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(INSTALL) --require-hashes -r requirements/dev.txt
+	$(INSTALL) --no-deps --no-build-isolation -e runtime
+	@touch $@
+
+data: $(STAMP)  ## fetch MNIST and check it against the original files' SHA-256
+	$(PY) -m train --fetch-only
+
+train: $(STAMP)  ## train the model again (RECIPE=edge|notebook|best)
+	$(PY) -m train --recipe $(RECIPE)
+
+$(ARTIFACT)/training.json: | $(STAMP)
+	$(PY) -m train --recipe $(RECIPE) --out $(ARTIFACT) --resume
+
+export: $(STAMP) $(if $(MODEL),,$(ARTIFACT)/training.json)  ## train if need be, export, prove, report into dist/
+	@$(PY) -m export --target $(TARGET) --out $(OUT) $(if $(MODEL),--model $(MODEL),--artifact $(ARTIFACT)) \
+	  $(if $(CALIBRATION),--calibration $(CALIBRATION)) $(if $(EVALUATION),--evaluation $(EVALUATION)) \
+	  $(if $(LABELS),--labels $(LABELS)) $(if $(NAME),--name $(NAME))
+
+test: $(STAMP) $(ARTIFACT)/training.json  ## run every test (trains the model first if there is none)
+	$(PY) -m pytest $(TESTS)
+
+lint: $(STAMP)  ## ruff, mypy --strict, import contracts
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: $(STAMP)  ## let ruff write the code's layout
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+bench: export  ## time predict against each engine's raw loop, side by side
+	$(PY) -m benchmarks
+
+demo: export  ## name ten test digits with the exported model, as pictures
+	$(PY) examples/demo.py
+
+lock:  ## write the hashed locks again from requirements/*.in (needs uv)
+	for name in litert onnx tflite; do \
+	  uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header \
+	    --no-emit-index-url --no-emit-find-links requirements/$$name.in -o requirements/$$name.txt; done
+	uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-deps \
+	  --no-emit-index-url --no-emit-find-links requirements/tflite-armv7l.in -o requirements/tflite-armv7l.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-emit-index-url --no-emit-find-links requirements/dev.in -o requirements/dev.txt
+
+clean:  ## remove dist/ and caches; keep the environment, the data and what was trained
+	rm -rf dist .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+distclean: clean  ## remove everything that git does not hold
+	rm -rf .venv artifacts data

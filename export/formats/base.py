@@ -1,0 +1,70 @@
+"""What a converter is asked for and what it gives back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from export.errors import ConversionError
+
+PRECISIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "tflite": ("float32", "float16", "dynamic", "int8"),
+    "onnx": ("float32", "float16", "int8"),
+    "weights": ("float32",),
+}
+
+
+@dataclass(frozen=True)
+class VariantSpec:
+    """One file of a bundle, as a target's TOML asks for it.
+
+    ``format`` and ``precision`` are a pair of :data:`PRECISIONS`. ``per_channel`` concerns
+    ``dynamic`` and ``int8``: one scale for each output channel of a layer's weights, or one
+    for the whole tensor (all that tflite-runtime 2.14 reads in a ``dynamic`` file).
+
+    Raises :class:`ConversionError` for a pair that no converter writes.
+    """
+
+    format: str
+    precision: str
+    per_channel: bool = True
+
+    def __post_init__(self) -> None:
+        known = PRECISIONS.get(self.format)
+        if known is None:
+            raise ConversionError(
+                f"no converter for format {self.format!r}; there is {', '.join(PRECISIONS)}"
+            )
+        if self.precision not in known:
+            raise ConversionError(
+                f"{self.format} is not written in precision {self.precision!r}; "
+                f"choose {', '.join(known)}"
+            )
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """A tensor at the border of a file.
+
+    ``shape`` has ``None`` where any batch is taken, ``dtype`` is NumPy's name. A quantized
+    tensor holds ``scale * (value - zero_point)``; the two are ``None`` for a float one.
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    scale: float | None = None
+    zero_point: int | None = None
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A finished file, what goes in and out of it, and what an engine needs to run it.
+
+    ``requires`` holds plain JSON values: ``opset`` and ``ir_version`` for ONNX, and for
+    TFLite ``op_versions``, the highest version of every operator in the file.
+    """
+
+    data: bytes
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    requires: Mapping[str, Any] = field(default_factory=dict)

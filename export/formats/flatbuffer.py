@@ -1,0 +1,201 @@
+"""What is done to a .tflite file after TensorFlow wrote it.
+
+The file is a FlatBuffer of the schema in tensorflow/lite/schema/schema.fbs; ``ModelT`` and its
+parts are the object form that ai-edge-litert generates from it.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.tools import flatbuffer_utils
+
+from export.formats.base import TensorInfo
+
+_OPERATORS: Final[dict[int, str]] = {
+    value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()
+}
+_TYPES: Final[dict[int, str]] = {
+    value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()
+}
+_HEADS: Final = ("SOFTMAX", "LOGISTIC")
+_ALIGNMENT: Final = 16  # force_align of Buffer.data in the schema
+
+
+class _Buffer(schema.BufferT):  # type: ignore[misc]
+    """A buffer whose bytes start where the schema wants them.
+
+    The generated Python writes them at any address, against ``force_align: 16``: kernels that
+    read aligned vectors, and 32-bit ARM, may then be slow or die.
+    """
+
+    def Pack(self, builder: Any) -> Any:  # noqa: N802 (the generated name)
+        if self.data is None:
+            return super().Pack(builder)
+        payload = bytes(self.data)
+        builder.StartVector(1, len(payload), _ALIGNMENT)
+        builder.head -= len(payload)
+        builder.Bytes[builder.head : builder.head + len(payload)] = payload
+        builder.vectorNumElems = len(payload)
+        vector = builder.EndVector()
+        schema.BufferStart(builder)
+        schema.BufferAddData(builder, vector)
+        return schema.BufferEnd(builder)
+
+
+class TFLiteFile:
+    """A .tflite file taken apart for small repairs, and put together again."""
+
+    def __init__(self, data: bytes) -> None:
+        self._model = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
+        self._main = self._model.subgraphs[0]  # others are bodies of loops and branches
+
+    @property
+    def operators(self) -> list[str]:
+        """Names of the main graph's operators in the order they run: ``FULLY_CONNECTED``..."""
+        return [self._name(operator) for operator in self._main.operators]
+
+    @property
+    def input(self) -> TensorInfo:
+        return self._info(self._main.inputs[0])
+
+    @property
+    def output(self) -> TensorInfo:
+        return self._info(self._main.outputs[0])
+
+    def op_versions(self) -> dict[str, int]:
+        """The highest version of each operator: what a runtime must know to load the file."""
+        versions: dict[str, int] = {}
+        for graph in self._model.subgraphs:
+            for operator in graph.operators:
+                name = self._name(operator)
+                code = self._model.operatorCodes[operator.opcodeIndex]
+                versions[name] = max(code.version, versions.get(name, 0))
+        return dict(sorted(versions.items()))
+
+    def float_head(self) -> None:
+        """Have the closing softmax or sigmoid computed in float.
+
+        An int8 file ends with ``head (int8), DEQUANTIZE``; the two change places. A quantized
+        sigmoid gives outputs 1/256 apart, so that near 1 several classes tie for the top.
+        """
+        if self.operators[-1:] != ["DEQUANTIZE"] or self.operators[-2] not in _HEADS:
+            return
+        head, dequantize = self._main.operators[-2:]
+        (logits,), (between,), (result,) = head.inputs, head.outputs, dequantize.outputs
+        tensor = self._main.tensors[between]
+        tensor.type, tensor.quantization = schema.TensorType.FLOAT32, None
+        dequantize.inputs, dequantize.outputs = [logits], [between]
+        head.inputs, head.outputs = [between], [result]
+        self._main.operators[-2:] = [dequantize, head]
+
+    def drop_flattening(self) -> None:
+        """Drop each RESHAPE that only flattens for FULLY_CONNECTED, which does so by itself.
+
+        Its constant shape would nail the batch to 1: without it an interpreter can resize the
+        input. And what is not there takes no time.
+        """
+        for operator in list(self._main.operators):
+            if self._name(operator) != "RESHAPE":
+                continue
+            (flat,) = operator.outputs
+            users = [user for user in self._main.operators if flat in user.inputs]
+            if users and all(self._flattens(user, flat) for user in users):
+                for user in users:
+                    user.inputs = [operator.inputs[0], *user.inputs[1:]]
+                self._main.operators.remove(operator)
+
+    def name_borders(self, input_name: str, output_name: str) -> None:
+        """Our names for input and output, as tensors and in the signature ``serving_default``.
+
+        Everything between is called after its operator. TensorFlow's names count the layers
+        made since the process began: with them no two exports would be the same bytes.
+        """
+        for graph in self._model.subgraphs:
+            for tensor in graph.tensors:
+                tensor.name = ""
+            for i, operator in enumerate(graph.operators):
+                own = f"{i}.{self._name(operator).lower()}"
+                for k, index in enumerate(operator.inputs):
+                    if index >= 0 and not graph.tensors[index].name:
+                        graph.tensors[index].name = f"{own}.{k}"
+                for index in operator.outputs:
+                    graph.tensors[index].name = own
+        signature = schema.SignatureDefT()
+        signature.signatureKey, signature.subgraphIndex = "serving_default", 0
+        signature.inputs = [self._border(self._main.inputs[0], input_name)]
+        signature.outputs = [self._border(self._main.outputs[0], output_name)]
+        self._model.signatureDefs = [signature]
+
+    def to_bytes(self) -> bytes:
+        """The file again, without what no operator uses and without metadata."""
+        self._model.metadata = None  # TensorFlow's version, and options of the conversion
+        for graph in self._model.subgraphs:
+            _prune_tensors(graph)
+        self._prune_codes()
+        self._prune_buffers()
+        return bytes(flatbuffer_utils.convert_object_to_bytearray(self._model))
+
+    def _name(self, operator: Any) -> str:
+        code = self._model.operatorCodes[operator.opcodeIndex]
+        return _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
+
+    def _info(self, index: int) -> TensorInfo:
+        tensor = self._main.tensors[index]
+        name = tensor.name if isinstance(tensor.name, str) else tensor.name.decode()
+        shape, dtype = tuple(int(size) for size in tensor.shape), _TYPES[tensor.type]
+        quantization = tensor.quantization
+        if quantization is None or quantization.scale is None or not len(quantization.scale):
+            return TensorInfo(name, shape, dtype)
+        scale, zero_point = float(quantization.scale[0]), int(quantization.zeroPoint[0])
+        return TensorInfo(name, shape, dtype, scale, zero_point)
+
+    def _flattens(self, user: Any, flat: int) -> bool:
+        return (
+            self._name(user) == "FULLY_CONNECTED"
+            and user.inputs[0] == flat
+            and not user.builtinOptions.keepNumDims
+            and self._main.tensors[user.inputs[1]].shape[1] == self._main.tensors[flat].shape[-1]
+        )
+
+    def _border(self, index: int, name: str) -> Any:
+        self._main.tensors[index].name = name
+        entry = schema.TensorMapT()
+        entry.name, entry.tensorIndex = name, index
+        return entry
+
+    def _prune_codes(self) -> None:
+        operators = [operator for graph in self._model.subgraphs for operator in graph.operators]
+        new = _renumbering(operator.opcodeIndex for operator in operators)
+        for operator in operators:
+            operator.opcodeIndex = new[operator.opcodeIndex]
+        self._model.operatorCodes = [self._model.operatorCodes[old] for old in new]
+
+    def _prune_buffers(self) -> None:
+        tensors = [tensor for graph in self._model.subgraphs for tensor in graph.tensors]
+        new = _renumbering([0, *(tensor.buffer for tensor in tensors)])  # 0 is the empty one
+        for tensor in tensors:
+            tensor.buffer = new[tensor.buffer]
+        self._model.buffers = [_aligned(self._model.buffers[old]) for old in new]
+
+
+def _renumbering(used: Iterable[int]) -> dict[int, int]:
+    """Old index to new, for those in use, in their old order."""
+    return {old: new for new, old in enumerate(sorted(set(used)))}
+
+
+def _prune_tensors(graph: Any) -> None:
+    fields = [(graph, "inputs"), (graph, "outputs")]
+    for operator in graph.operators:
+        fields += [(operator, "inputs"), (operator, "outputs"), (operator, "intermediates")]
+    lists = [list(getattr(owner, field) or ()) for owner, field in fields]
+    new = _renumbering(index for indices in lists for index in indices if index >= 0)
+    for (owner, field), indices in zip(fields, lists, strict=True):
+        setattr(owner, field, [new.get(index, index) for index in indices])  # -1: none given
+    graph.tensors = [graph.tensors[old] for old in new]
+
+
+def _aligned(buffer: Any) -> _Buffer:
+    aligned = _Buffer()
+    aligned.data = buffer.data
+    return aligned

@@ -1,0 +1,131 @@
+"""Static int8 for .onnx; docs/decisions/0003-int8-onnx.md has the measurements behind it.
+
+Operators are kept in float between QuantizeLinear and DequantizeLinear (QDQ), standard ONNX
+that onnxruntime fuses into integer kernels when it loads the file.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from onnxruntime import quantization
+
+_HEADS: Final = ("Softmax", "Sigmoid")
+_ONLY_MOVE: Final = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Identity")
+_CHUNK: Final = 100  # calibration samples in one run
+
+
+def quantize(
+    file: onnx.ModelProto, calibration: np.ndarray, *, per_channel: bool
+) -> onnx.ModelProto:
+    """The model with uint8 activations and weights, its last layer's result and head in float.
+
+    If the calibration samples are bytes, the file's input is uint8 and they are its quantized
+    values (scale 1, zero point 0), so that nothing is left to do for each pixel.
+    """
+    (source,), (result,) = file.graph.input, file.graph.output
+    head = _producer(file.graph, result.name)
+    overrides: dict[str, Any] = {}
+    if calibration.dtype == np.uint8:
+        byte = {"scale": np.array(1, np.float32), "zero_point": np.array(0, np.uint8)}
+        raw = _unchanged(file.graph, source.name)
+        overrides = {"TensorQuantOverrides": {name: [byte] for name in raw}}
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "int8.onnx")
+        quantization.quantize_static(
+            file,
+            path,
+            _Samples(source.name, calibration),
+            quant_format=quantization.QuantFormat.QDQ,
+            per_channel=per_channel,
+            # Unsigned weights: with signed ones, a CPU without VNNI adds pairs of products in
+            # 16 bits and saturates, silently.
+            weight_type=quantization.QuantType.QUInt8,
+            activation_type=quantization.QuantType.QUInt8,
+            nodes_to_exclude=[head.name] if head.op_type in _HEADS else [],
+            extra_options=overrides,
+        )
+        file = onnx.load(path)
+    _leave_result_float(file.graph)
+    if calibration.dtype == np.uint8:
+        _take_bytes(file.graph)
+    return file
+
+
+class _Samples(quantization.CalibrationDataReader):  # type: ignore[misc]
+    def __init__(self, name: str, calibration: np.ndarray) -> None:
+        self._feeds = self._chunks(name, calibration)
+
+    @staticmethod
+    def _chunks(name: str, calibration: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
+        for start in range(0, len(calibration), _CHUNK):
+            yield {name: calibration[start : start + _CHUNK].astype(np.float32)}
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        return next(self._feeds, None)
+
+
+def _leave_result_float(graph: onnx.GraphProto) -> None:
+    """Cut QuantizeLinear, DequantizeLinear out before the head, or the output where none is.
+
+    The last layer's sums are exact integers: rounded to 256 steps, classes would tie.
+    """
+    last = _producer(graph, graph.output[0].name)
+    dequantize = last if last.op_type not in _HEADS else _producer(graph, last.input[0])
+    if dequantize.op_type != "DequantizeLinear":
+        return
+    rounded = _producer(graph, dequantize.input[0])
+    exact = _producer(graph, rounded.input[0])
+    for node in (rounded, dequantize):
+        graph.node.remove(node)
+    for i, name in enumerate(exact.output):
+        if name == rounded.input[0]:
+            exact.output[i] = dequantize.output[0]
+
+
+def _take_bytes(graph: onnx.GraphProto) -> None:
+    """Make the input uint8. Bytes are quantized values already, so QuantizeLinear goes.
+
+    What must see them as float, an operator that was not quantized, gets a Cast.
+    """
+    (source,) = graph.input
+    source.type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    raw = _unchanged(graph, source.name)
+    for node in [node for node in graph.node if node.op_type == "QuantizeLinear"]:
+        if node.input[0] in raw:
+            graph.node.remove(node)
+            _reroute(graph.node, node.output[0], node.input[0])
+    takes_bytes = (*_ONLY_MOVE, "DequantizeLinear")
+    for name in sorted(raw):
+        floats = [n for n in graph.node if name in n.input and n.op_type not in takes_bytes]
+        if floats:
+            _reroute(floats, name, f"{name}.float")
+            cast = onnx.helper.make_node(
+                "Cast", [name], [f"{name}.float"], to=onnx.TensorProto.FLOAT
+            )
+            first = min(list(graph.node).index(node) for node in floats)
+            graph.node.insert(first, cast)
+
+
+def _unchanged(graph: onnx.GraphProto, source: str) -> set[str]:
+    """The tensors that hold the values of ``source``, if in another shape."""
+    names = {source}
+    for node in graph.node:  # each comes after what it reads
+        if node.op_type in _ONLY_MOVE and node.input[0] in names:
+            names.update(node.output)
+    return names
+
+
+def _reroute(nodes: Iterable[onnx.NodeProto], old: str, new: str) -> None:
+    for node in nodes:
+        for i, name in enumerate(node.input):
+            if name == old:
+                node.input[i] = new
+
+
+def _producer(graph: onnx.GraphProto, value: str) -> onnx.NodeProto:
+    producer: onnx.NodeProto = next(node for node in graph.node if value in node.output)
+    return producer

@@ -1,0 +1,36 @@
+"""Converters report on themselves at length; this keeps them quiet without hiding a failure."""
+
+import contextlib
+import io
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Silence TensorFlow, tf2onnx and onnxruntime; errors are raised as ever.
+
+    Python's stdout is dropped (Keras prints the signature of everything it exports) and so are
+    warnings. C++ writes to file descriptor 2 behind Python's back, so that is diverted for the
+    whole process: keep the block short. What was said there is shown if an exception leaves it.
+    """
+    sys.stderr.flush()
+    with contextlib.ExitStack() as stack:
+        said = stack.enter_context(tempfile.TemporaryFile())
+        terminal = os.dup(2)
+        stack.callback(os.close, terminal)
+        stack.callback(os.dup2, terminal, 2)
+        stack.callback(lambda: sys.stderr.flush())
+        os.dup2(said.fileno(), 2)
+        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except BaseException:
+            said.seek(0)
+            os.write(terminal, said.read())
+            raise
