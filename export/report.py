@@ -20,7 +20,7 @@ from export.targets import Target
 COLUMNS = (  # field, title, least width in characters
     ("precision", "precision", 9),
     ("format", "format", 7),
-    ("engine", "proven on", 21),
+    ("engine", "proven on", 15),
     ("bytes", "bytes", 7),
     ("accuracy", "accuracy", 8),
     ("disagreements", "disagree", 8),

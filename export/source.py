@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.errors import SourceError
+from export.formats import quiet
 from strop.manifest import ImageSpec, TensorSpec
 
 if TYPE_CHECKING:
@@ -116,8 +117,7 @@ def read(files: Files, *, model_version: int = 1, allow_lambda: bool = False) ->
                 f"{files.evaluation} holds {samples.dtype}, {files.calibration} "
                 f"{calibration.dtype}: give both as the device's sensor does"
             )
-    outputs = _predict(model, samples)
-    _check_record(files, evaluation.get("outputs"), outputs)
+    outputs = _checked_record(files, evaluation.get("outputs"), _predict(model, samples))
     truth = evaluation.get("labels")
     classes = int(outputs.shape[-1])
     if truth is not None and (
@@ -183,7 +183,8 @@ def _arrays(path: Path, needed: str) -> dict[str, NDArray[Any]]:
 def _load_model(path: Path, *, allow_lambda: bool) -> keras.Model:
     if not zipfile.is_zipfile(path):
         raise SourceError(f"{path} is no .keras file; write one with model.save('name.keras')")
-    import keras
+    with quiet():
+        import keras
 
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=not allow_lambda)
@@ -227,18 +228,19 @@ def _predict(model: keras.Model, samples: NDArray[Any]) -> NDArray[np.float32]:
     return np.concatenate([np.asarray(output, np.float32) for output in outputs])
 
 
-def _check_record(
+def _checked_record(
     files: Files, recorded: NDArray[Any] | None, outputs: NDArray[np.float32]
-) -> None:
-    """The evaluation file may hold Keras's outputs: of this very model, or it is stale."""
+) -> NDArray[np.float32]:
+    """Keras's answers: those recorded at training if they are this model's, else today's."""
     if recorded is None:
-        return
-    drift = np.abs(recorded - outputs).max() if recorded.shape == outputs.shape else float("inf")
+        return outputs
+    drift = np.abs(recorded - outputs).max() if recorded.shape == outputs.shape else np.inf
     if not drift <= MAX_RECORD_DRIFT:
         raise SourceError(
             f"{files.evaluation} holds the outputs of another model than {files.model} "
             f"(they differ by {drift:.3g}); train again"
         )
+    return recorded.astype(np.float32)
 
 
 def _input_spec(calibration: NDArray[Any], image: Mapping[str, Any] | None) -> TensorSpec:

@@ -41,6 +41,19 @@ class VariantSpec:
             )
 
 
+def stays_float(weights: int, total: int) -> bool:
+    """Whether an int8 file keeps its last layer in float, at 3 bytes more for each weight.
+
+    Rounded to 256 steps, the logits of different classes tie. docs/decisions/0004 has what it
+    brings; it is done where it makes the file larger by no more than a sixteenth.
+
+    Args:
+        weights: of the last layer.
+        total: weights of the whole model.
+    """
+    return 3 * weights * 16 <= total
+
+
 @dataclass(frozen=True)
 class TensorInfo:
     """A tensor at the border of a file.

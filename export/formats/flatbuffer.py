@@ -7,10 +7,11 @@ parts are the object form that ai-edge-litert generates from it.
 from collections.abc import Iterable
 from typing import Any, Final
 
+import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
-from export.formats.base import TensorInfo
+from export.formats.base import TensorInfo, stays_float
 
 _OPERATORS: Final[dict[int, str]] = {
     value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()
@@ -43,6 +44,15 @@ class _Buffer(schema.BufferT):  # type: ignore[misc]
         return schema.BufferEnd(builder)
 
 
+def with_input_range(calibrated: bytes, low: float, high: float) -> bytes:
+    """A calibrated file, not quantized yet, whose input is said to have held ``low..high``."""
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(calibrated))
+    graph = model.subgraphs[0]
+    seen = graph.tensors[graph.inputs[0]].quantization
+    seen.min, seen.max = [low], [high]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
 class TFLiteFile:
     """A .tflite file taken apart for small repairs, and put together again."""
 
@@ -73,21 +83,35 @@ class TFLiteFile:
                 versions[name] = max(code.version, versions.get(name, 0))
         return dict(sorted(versions.items()))
 
-    def float_head(self) -> None:
-        """Have the closing softmax or sigmoid computed in float.
+    def end_in_float(self) -> None:
+        """Have the closing softmax or sigmoid, and a small last layer, computed in float.
 
-        An int8 file ends with ``head (int8), DEQUANTIZE``; the two change places. A quantized
-        sigmoid gives outputs 1/256 apart, so that near 1 several classes tie for the top.
+        An int8 file ends with ``layer, head, DEQUANTIZE``. The DEQUANTIZE moves to before the
+        head: rounded to 256 steps, outputs near 1 tie for the top. It moves to before the layer
+        if that is small (see :func:`stays_float`): logits tie too, if less often.
         """
-        if self.operators[-1:] != ["DEQUANTIZE"] or self.operators[-2] not in _HEADS:
+        names = self.operators
+        if names[-1:] != ["DEQUANTIZE"]:
             return
-        head, dequantize = self._main.operators[-2:]
-        (logits,), (between,), (result,) = head.inputs, head.outputs, dequantize.outputs
-        tensor = self._main.tensors[between]
-        tensor.type, tensor.quantization = schema.TensorType.FLOAT32, None
-        dequantize.inputs, dequantize.outputs = [logits], [between]
-        head.inputs, head.outputs = [between], [result]
-        self._main.operators[-2:] = [dequantize, head]
+        first = len(names) - 1 - (names[-2] in _HEADS)
+        if names[first - 1] == "FULLY_CONNECTED" and self._is_small(
+            self._main.operators[first - 1]
+        ):
+            first -= 1
+            self._make_float(self._main.operators[first])
+        *moved, dequantize = self._main.operators[first:]
+        if not moved:
+            return
+        # a -> [moved] -> z -> DEQUANTIZE -> out  becomes  a -> DEQUANTIZE -> z -> [moved] -> out
+        source, between, result = moved[0].inputs[0], dequantize.inputs[0], dequantize.outputs[0]
+        for operator in moved:
+            for index in operator.outputs:
+                self._to_float(index)
+        self._main.tensors[between].shape = self._main.tensors[source].shape
+        moved[-1].outputs = [result]
+        dequantize.inputs, dequantize.outputs = [source], [between]
+        moved[0].inputs = [between, *moved[0].inputs[1:]]
+        self._main.operators[first:] = [dequantize, *moved]
 
     def drop_flattening(self) -> None:
         """Drop each RESHAPE that only flattens for FULLY_CONNECTED, which does so by itself.
@@ -105,35 +129,24 @@ class TFLiteFile:
                     user.inputs = [operator.inputs[0], *user.inputs[1:]]
                 self._main.operators.remove(operator)
 
-    def name_borders(self, input_name: str, output_name: str) -> None:
-        """Our names for input and output, as tensors and in the signature ``serving_default``.
+    def to_bytes(self, input_name: str, output_name: str) -> bytes:
+        """The file again, with our names and without what no operator uses.
 
-        Everything between is called after its operator. TensorFlow's names count the layers
-        made since the process began: with them no two exports would be the same bytes.
+        Input and output are called so as tensors and in the signature ``serving_default``, and
+        everything between after its operator: TensorFlow's names count the layers made since
+        the process began, and with them no two exports would be the same bytes.
         """
         for graph in self._model.subgraphs:
-            for tensor in graph.tensors:
-                tensor.name = ""
-            for i, operator in enumerate(graph.operators):
-                own = f"{i}.{self._name(operator).lower()}"
-                for k, index in enumerate(operator.inputs):
-                    if index >= 0 and not graph.tensors[index].name:
-                        graph.tensors[index].name = f"{own}.{k}"
-                for index in operator.outputs:
-                    graph.tensors[index].name = own
+            _prune_tensors(graph)
+            self._name_tensors(graph)
+        self._prune_codes()
+        self._prune_buffers()
         signature = schema.SignatureDefT()
         signature.signatureKey, signature.subgraphIndex = "serving_default", 0
         signature.inputs = [self._border(self._main.inputs[0], input_name)]
         signature.outputs = [self._border(self._main.outputs[0], output_name)]
         self._model.signatureDefs = [signature]
-
-    def to_bytes(self) -> bytes:
-        """The file again, without what no operator uses and without metadata."""
         self._model.metadata = None  # TensorFlow's version, and options of the conversion
-        for graph in self._model.subgraphs:
-            _prune_tensors(graph)
-        self._prune_codes()
-        self._prune_buffers()
         return bytes(flatbuffer_utils.convert_object_to_bytearray(self._model))
 
     def _name(self, operator: Any) -> str:
@@ -157,6 +170,43 @@ class TFLiteFile:
             and not user.builtinOptions.keepNumDims
             and self._main.tensors[user.inputs[1]].shape[1] == self._main.tensors[flat].shape[-1]
         )
+
+    def _is_small(self, layer: Any) -> bool:
+        kernels = {tensor.buffer for tensor in self._main.tensors if _TYPES[tensor.type] == "int8"}
+        sizes = [self._model.buffers[index].data for index in kernels]
+        total = sum(len(data) for data in sizes if data is not None)
+        return stays_float(len(self._data(layer.inputs[1])), total)
+
+    def _make_float(self, layer: Any) -> None:
+        for index in layer.inputs[1:]:
+            if index >= 0:  # bias is optional
+                self._to_float(index)
+
+    def _to_float(self, index: int) -> None:
+        """Give a tensor float32 values: those it stands for, if it is a constant."""
+        tensor = self._main.tensors[index]
+        data = self._data(index)
+        if data is not None:
+            stored = np.frombuffer(bytes(data), _TYPES[tensor.type]).reshape(tensor.shape)
+            scale = np.asarray(tensor.quantization.scale, np.float32)  # one, or one a row
+            scale = scale.reshape(-1, *[1] * (stored.ndim - 1))
+            values = (stored * scale).astype(np.float32)  # symmetric: the zero point is 0
+            self._model.buffers[tensor.buffer].data = np.frombuffer(values.tobytes(), np.uint8)
+        tensor.type, tensor.quantization = schema.TensorType.FLOAT32, None
+
+    def _data(self, index: int) -> Any:
+        return self._model.buffers[self._main.tensors[index].buffer].data
+
+    def _name_tensors(self, graph: Any) -> None:
+        for tensor in graph.tensors:
+            tensor.name = ""
+        for i, operator in enumerate(graph.operators):
+            own = f"{i}.{self._name(operator).lower()}"
+            for k, index in enumerate(operator.inputs):
+                if index >= 0 and not graph.tensors[index].name:
+                    graph.tensors[index].name = f"{own}.{k}"
+            for index in operator.outputs:
+                graph.tensors[index].name = own
 
     def _border(self, index: int, name: str) -> Any:
         self._main.tensors[index].name = name

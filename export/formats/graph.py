@@ -48,7 +48,7 @@ def simplify(model: keras.Model, *, fold_rescaling: bool) -> keras.Model:
     """
     rewrite = _Rewrite(fold_rescaling=fold_rescaling)
     simplified = keras.models.clone_model(
-        keras.Model(model.inputs, model.outputs),  # a Sequential too becomes a graph
+        keras.Model(model.inputs[0], model.outputs[0]),  # a Sequential too becomes a graph
         clone_function=lambda layer: layer,
         call_function=rewrite.call,
     )

@@ -10,6 +10,7 @@ import onnx
 import onnxruntime
 import tensorflow as tf
 import tf2onnx
+from onnxruntime.quantization.onnx_model import ONNXModel
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from export.formats.base import Converted, TensorInfo, VariantSpec
@@ -40,7 +41,9 @@ def convert_onnx(
     graph = simplify(model, fold_rescaling=spec.precision != "float16")
     file = _tidy(_from_keras(graph, input_name))
     if spec.precision == "float16":
-        file = convert_float_to_float16(file, keep_io_types=True)
+        halved = ONNXModel(convert_float_to_float16(file, keep_io_types=True))
+        halved.topological_sort()  # it puts its first Cast last, which ONNX forbids
+        file = halved.model
     elif spec.precision == "int8":
         file = quantize(file, calibration, per_channel=spec.per_channel)
     file = _finish(file, input_name, output_name)

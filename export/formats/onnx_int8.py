@@ -4,6 +4,7 @@ Operators are kept in float between QuantizeLinear and DequantizeLinear (QDQ), s
 that onnxruntime fuses into integer kernels when it loads the file.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,10 @@ import numpy as np
 import onnx
 from onnxruntime import quantization
 
+from export.formats.base import stays_float
+
 _HEADS: Final = ("Softmax", "Sigmoid")
+_LAYERS: Final = ("Gemm", "MatMul")
 _ONLY_MOVE: Final = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Identity")
 _CHUNK: Final = 100  # calibration samples in one run
 
@@ -21,13 +25,13 @@ _CHUNK: Final = 100  # calibration samples in one run
 def quantize(
     file: onnx.ModelProto, calibration: np.ndarray, *, per_channel: bool
 ) -> onnx.ModelProto:
-    """The model with uint8 activations and weights, its last layer's result and head in float.
+    """The model with uint8 activations and weights, its logits and its head in float.
 
     If the calibration samples are bytes, the file's input is uint8 and they are its quantized
     values (scale 1, zero point 0), so that nothing is left to do for each pixel.
     """
     (source,), (result,) = file.graph.input, file.graph.output
-    head = _producer(file.graph, result.name)
+    in_float = _float_tail(file.graph, result.name)
     overrides: dict[str, Any] = {}
     if calibration.dtype == np.uint8:
         byte = {"scale": np.array(1, np.float32), "zero_point": np.array(0, np.uint8)}
@@ -45,7 +49,7 @@ def quantize(
             # 16 bits and saturates, silently.
             weight_type=quantization.QuantType.QUInt8,
             activation_type=quantization.QuantType.QUInt8,
-            nodes_to_exclude=[head.name] if head.op_type in _HEADS else [],
+            nodes_to_exclude=in_float,
             extra_options=overrides,
         )
         file = onnx.load(path)
@@ -53,6 +57,20 @@ def quantize(
     if calibration.dtype == np.uint8:
         _take_bytes(file.graph)
     return file
+
+
+def _float_tail(graph: onnx.GraphProto, result: str) -> list[str]:
+    """Names of the closing nodes that stay float: the head, and the last layer if small."""
+    weights = {tensor.name: math.prod(tensor.dims) for tensor in graph.initializer}
+    last, tail = _producer(graph, result), []
+    if last.op_type in _HEADS:
+        tail.append(last.name)
+        last = _producer(graph, last.input[0])
+    if last.op_type in _LAYERS:
+        own = sum(weights.get(name, 0) for name in last.input)
+        if stays_float(own, sum(weights.values())):
+            tail.append(last.name)
+    return tail
 
 
 class _Samples(quantization.CalibrationDataReader):  # type: ignore[misc]

@@ -6,22 +6,11 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.lite.python.convert import mlir_quantize
 
-from export.errors import ConversionError
 from export.formats.base import Converted, VariantSpec
-from export.formats.flatbuffer import TFLiteFile
+from export.formats.flatbuffer import TFLiteFile, with_input_range
 from export.formats.graph import simplify
-
-
-class _RawBytes(keras.layers.Layer):  # type: ignore[misc]
-    """Pins the range of the input to that of a byte.
-
-    Without it the scale of the int8 file's input is the brightest calibration sample / 255,
-    and only with scale 1 and zero point 0 are raw bytes the quantized values.
-    """
-
-    def call(self, inputs: Any) -> Any:
-        return tf.quantization.fake_quant_with_min_max_args(inputs, 0.0, 255.0)
 
 
 def convert_tflite(
@@ -37,45 +26,56 @@ def convert_tflite(
     Input float32 ``(1, ...)``, output float32 ``(1, ...)``, whatever the precision between;
     int8 takes uint8 with scale 1 and zero point 0 where the calibration samples are uint8.
     """
-    raw_bytes = spec.precision == "int8" and calibration.dtype == np.uint8
     # float16 keeps the Rescaling: weights / 255 would sink into its subnormal numbers, which
     # a GPU may take for zero.
     graph = simplify(model, fold_rescaling=spec.precision != "float16")
     # A batch fixed before conversion keeps SHAPE, STRIDED_SLICE and PACK out of the file. Of the
     # converter's entries only from_keras_model freezes the variables of a Keras 3 model.
     inputs = keras.Input(batch_shape=(1, *model.input_shape[1:]), dtype="float32")
-    fixed = keras.Model(inputs, graph(_RawBytes()(inputs) if raw_bytes else inputs))
-    converter = tf.lite.TFLiteConverter.from_keras_model(fixed)
-    _configure(converter, spec, calibration)
-    file = TFLiteFile(converter.convert())
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(inputs, graph(inputs)))
     if spec.precision == "int8":
-        file.float_head()
+        file = TFLiteFile(_int8(converter, spec, calibration))
+        file.end_in_float()
+    else:
+        file = TFLiteFile(_float(converter, spec))
     file.drop_flattening()
-    file.name_borders(input_name, output_name)
-    data = file.to_bytes()
-    if raw_bytes and (file.input.scale, file.input.zero_point) != (1.0, 0):
-        raise ConversionError(
-            f"the int8 file would take bytes with scale {file.input.scale} and zero point "
-            f"{file.input.zero_point} where raw bytes need 1 and 0; calibrate with float32 samples"
-        )
+    data = file.to_bytes(input_name, output_name)
     return Converted(data, (file.input,), (file.output,), {"op_versions": file.op_versions()})
 
 
-def _configure(converter: Any, spec: VariantSpec, calibration: np.ndarray) -> None:
-    if spec.precision == "float32":
-        return
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    # TensorFlow's own switch for dense layers is separate, and new: the FULLY_CONNECTED it
-    # writes for per-channel dynamic files is too new for tflite-runtime 2.14.
-    converter._experimental_disable_per_channel = not spec.per_channel
-    converter._experimental_disable_per_channel_quantization_for_dense_layers = not spec.per_channel
+def _float(converter: Any, spec: VariantSpec) -> bytes:
+    if spec.precision != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if spec.precision == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if spec.precision == "int8":
-        converter.representative_dataset = lambda: _samples(calibration)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        if calibration.dtype == np.uint8:
-            converter.inference_input_type = tf.uint8
+    if spec.precision == "dynamic":
+        # Two switches: dense layers have their own, and are what tflite-runtime 2.14 trips over.
+        converter._experimental_disable_per_channel = not spec.per_channel
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = (
+            not spec.per_channel
+        )
+    data: bytes = converter.convert()
+    return data
+
+
+def _int8(converter: Any, spec: VariantSpec, calibration: np.ndarray) -> bytes:
+    """Calibrate, then quantize; converter.convert() does both, but we have a word in between."""
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: _samples(calibration)
+    converter._experimental_calibrate_only = True
+    calibrated = converter.convert()
+    takes_bytes = calibration.dtype == np.uint8
+    if takes_bytes:
+        # Whatever the brightest sample was: with scale 1 and zero point 0, raw bytes are the
+        # quantized values.
+        calibrated = with_input_range(calibrated, 0.0, 255.0)
+    data: bytes = mlir_quantize(
+        calibrated,
+        disable_per_channel=not spec.per_channel,
+        disable_per_channel_for_dense_layers=not spec.per_channel,
+        input_data_type=tf.uint8 if takes_bytes else tf.float32,
+    )
+    return data
 
 
 def _samples(calibration: np.ndarray) -> Iterator[list[np.ndarray]]:

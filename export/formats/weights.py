@@ -34,7 +34,7 @@ def convert_weights(model: keras.Model, *, input_name: str, output_name: str) ->
     """
     stack = _Stack()
     keras.models.clone_model(  # walks the graph in the order of computation
-        keras.Model(model.inputs, model.outputs),
+        keras.Model(model.inputs[0], model.outputs[0]),
         clone_function=lambda layer: layer,
         call_function=stack.call,
     )

@@ -45,18 +45,27 @@ def pack(members: Mapping[str, bytes]) -> bytes:
         BundleError: a name is empty, too long, not printable ASCII or not a plain relative path;
             too many members; the whole is larger than `MAX_ARCHIVE_BYTES`.
     """
+    body = _write(members)
+    return body + _digest(body)
+
+
+def _write(members: Mapping[str, bytes]) -> bytes:
+    """The archive up to its comment, which is the digest of all this."""
     if MANIFEST not in members:
         raise BundleError(f"a bundle needs a {MANIFEST}; these members have none")
     if len(members) > MAX_MEMBERS:
         raise BundleError(f"a bundle holds at most {MAX_MEMBERS} members, not {len(members)}")
+    total = _END.size + _DIGEST_BYTES
+    for name, content in members.items():
+        _check_name(name)
+        total += _LOCAL.size + _CENTRAL.size + 2 * len(name) + len(content)
+    if total > MAX_ARCHIVE_BYTES:
+        raise BundleError(f"a bundle is at most {MAX_ARCHIVE_BYTES} bytes, not {total}")
     local, central = bytearray(), bytearray()
     for name in sorted(members, key=lambda name: (name != MANIFEST, name)):
-        _check_name(name)
         content = members[name]
         encoded = name.encode("ascii")
         size = len(content)
-        if len(local) + size > MAX_ARCHIVE_BYTES:
-            raise BundleError(f"a bundle is at most {MAX_ARCHIVE_BYTES} bytes")
         common = (_VERSION, 0, 0, _TIME, _DATE, zlib.crc32(content), size, size, len(encoded), 0)
         offset = len(local)
         local += _LOCAL.pack(b"PK\3\4", *common) + encoded + content
@@ -64,8 +73,11 @@ def pack(members: Mapping[str, bytes]) -> bytes:
         central += encoded
     count = len(members)
     end = _END.pack(b"PK\5\6", 0, 0, count, count, len(central), len(local), _DIGEST_BYTES)
-    body = bytes(local + central) + end
-    return body + hashlib.sha256(body).hexdigest().encode("ascii")
+    return b"".join((local, central, end))
+
+
+def _digest(body: bytes) -> bytes:
+    return hashlib.sha256(body).hexdigest().encode("ascii")
 
 
 def unpack(data: bytes) -> Mapping[str, bytes]:
@@ -77,12 +89,12 @@ def unpack(data: bytes) -> Mapping[str, bytes]:
     if len(data) > MAX_ARCHIVE_BYTES:
         raise BundleError(f"{len(data)} bytes; a bundle is at most {MAX_ARCHIVE_BYTES}")
     body, digest = data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
-    if hashlib.sha256(body).hexdigest().encode("ascii") != digest:
+    if _digest(body) != digest:
         raise BundleError(
             "damaged or not a bundle: its bytes do not match the SHA-256 at its end; copy it again"
         )
     members = _members(body)
-    if pack(members) != data:
+    if _write(members) != body:
         raise BundleError("tampered with: not the ZIP that Strop writes; export it again")
     return MappingProxyType(members)
 
@@ -93,10 +105,14 @@ def _members(body: bytes) -> dict[str, bytes]:
     offset = 0
     try:
         while body[offset : offset + 4] == b"PK\3\4":
+            if len(members) > MAX_MEMBERS:  # half a gigabyte of headers would fill a small board
+                break
             fields = _LOCAL.unpack_from(body, offset)
             size, name_bytes = fields[7], fields[9]
             start = offset + _LOCAL.size + name_bytes
             name = body[offset + _LOCAL.size : start].decode("ascii")
+            if name in members:
+                raise BundleError(f"tampered with: {name!r} is there twice; export it again")
             members[name] = body[start : start + size]
             offset = start + size
     except (struct.error, UnicodeDecodeError) as error:

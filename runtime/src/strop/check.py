@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from strop import engines
 from strop.bundle import Bundle
-from strop.errors import BundleError, EngineUnavailable, ParityError
-from strop.manifest import Variant
-from strop.select import Choice, choose, open_model
+from strop.errors import BundleError, EngineUnavailable, InputError, ParityError
+from strop.manifest import FileRef, Golden, Variant
+from strop.select import FAKE, Choice, choose, open_model
 from strop.timing import Latency, measure
 
 PASSED, FAILED, ABSENT, BROKEN = "passed", "FAILED", "absent", "BROKEN"
@@ -47,6 +47,8 @@ def check(
         EngineUnavailable: the engine asked for is not here, or none at all is.
         BundleError: the golden arrays are not what the manifest says.
     """
+    if engine == FAKE:
+        raise EngineUnavailable("engine 'fake' makes its answers up: ask for a real one")
     if engine is not None or precision is not None:
         choose(bundle.manifest, engine=engine, precision=precision)  # refuses what cannot be had
     inputs, keras = _golden(bundle)
@@ -88,7 +90,7 @@ def _check_one(
         return result(ABSENT, "unknown to this strop")
     if not engines.is_installed(engine):
         return result(ABSENT, engines.install_line(engine))
-    expected = _rows(bundle.array(variant.golden), variant.golden.file, len(inputs), keras)
+    expected = _array(bundle, variant.golden, keras.shape, "float32")
     try:
         with open_model(bundle, Choice(engine, variant, "cpu")) as model:
             outputs = model.predict(inputs)
@@ -97,6 +99,12 @@ def _check_one(
             latency = measure(lambda: model.predict(sample))
     except EngineUnavailable as error:
         return result(BROKEN, str(error))
+    except InputError:  # the golden samples, not the engine
+        raise
+    except Exception as error:  # noqa: BLE001  engines raise anything, some only when they run
+        return result(BROKEN, f"fails when it runs: {type(error).__name__}: {error}")
+    if outputs.shape != expected.shape:
+        return result(BROKEN, f"gives {outputs.shape} instead of {expected.shape}")
     difference = np.abs(outputs.astype(np.float64) - expected)
     error_found = float(difference.max()) if np.isfinite(difference).all() else float("inf")
     within = error_found <= variant.golden.tolerance
@@ -117,14 +125,20 @@ def _check_one(
 
 
 def _golden(bundle: Bundle) -> tuple[NDArray[Any], NDArray[Any]]:
-    golden = bundle.manifest.golden
-    inputs, keras = bundle.array(golden.inputs), bundle.array(golden.keras)
-    if len({len(inputs), len(keras), golden.samples}) != 1 or not len(inputs):
-        raise BundleError("the golden inputs and Keras's outputs differ in number")
-    return inputs, keras
+    golden, samples = bundle.manifest.golden, bundle.manifest.golden.samples
+    (input,), (output,) = bundle.manifest.inputs, bundle.manifest.outputs
+    return (
+        _array(bundle, golden.inputs, (samples, *input.shape[1:]), input.dtype),
+        _array(bundle, golden.keras, (samples, *output.shape[1:]), output.dtype),
+    )
 
 
-def _rows(array: NDArray[Any], name: str, samples: int, like: NDArray[Any]) -> NDArray[Any]:
-    if array.shape != like.shape or len(array) != samples:
-        raise BundleError(f"{name} has shape {array.shape} instead of {like.shape}")
+def _array(
+    bundle: Bundle, ref: FileRef | Golden, shape: tuple[int | None, ...], dtype: str
+) -> NDArray[Any]:
+    array = bundle.array(ref)
+    if array.shape != shape or array.dtype != dtype:
+        raise BundleError(
+            f"{ref.file} is {array.dtype} {array.shape} instead of {dtype} {shape}; export again"
+        )
     return array

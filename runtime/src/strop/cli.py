@@ -6,13 +6,16 @@ Exit status: 0 done; 1 a check failed; 2 the request cannot be met, with one lin
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -24,23 +27,47 @@ from strop.errors import InputError, StropError
 from strop.images import read_samples
 from strop.timing import measure
 
+# What a shell says of a command that died of SIGPIPE. Not 0: a check nobody read has not passed.
+BROKEN_PIPE = 141
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit status."""
     arguments = _parser().parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a label may be in no alphabet of the terminal's
+        sys.stdout.reconfigure(errors="backslashreplace")
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # Pillow's and numpy's; ours are errors
     try:
         status: int = arguments.command(arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has gone (`strop info x | head`)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        _forget_output()
+        return BROKEN_PIPE
     except StropError as error:
-        print(f"strop: {error}", file=sys.stderr)
-        return 2
+        return _complain(str(error))
+    except MemoryError as error:
+        return _complain(str(error) or "out of memory")
     except OSError as error:
-        print(f"strop: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
-        return 2
+        _forget_output()
+        return _complain(f"cannot write the output: {error.strerror or error}")
     return status
+
+
+def _complain(text: str) -> int:
+    print(f"strop: {_line(text)}", file=sys.stderr)
+    return 2
+
+
+def _line(text: str) -> str:
+    """What engines say may run over several lines."""
+    return " ".join(text.split("\n"))
+
+
+def _forget_output() -> None:
+    """Keep Python from writing, at its end, what could not be written."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _info(arguments: argparse.Namespace) -> int:
@@ -141,7 +168,7 @@ def _check(arguments: argparse.Namespace) -> int:
                 f"{r.max_abs_error:.2g}" if figures else "-",
                 f"{r.keras_agreement:.3f}" if figures else "-",
                 f"{r.latency.p50_us:.1f}" if r.latency else "-",
-                r.detail,
+                _line(r.detail),
             )
         )
     _print_table(rows)
@@ -158,7 +185,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     with _load(arguments) as model:
         bundle = open_bundle(arguments.bundle)
         golden = bundle.array(bundle.manifest.golden.inputs)
-        batch = np.resize(golden, (arguments.batch, *golden.shape[1:]))
+        batch = golden[np.arange(arguments.batch) % len(golden)]
         latency = measure(
             lambda: model.predict(batch), samples=arguments.samples, warmup=arguments.samples // 10
         )
@@ -183,10 +210,15 @@ def _load(arguments: argparse.Namespace) -> strop.Model:
     )
 
 
+class _Parser(argparse.ArgumentParser):
+    """Complains in one line, like everything here."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"strop: {_line(message)}; see {self.prog} --help\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="strop", description="Run a proven model here, and prove it again."
-    )
+    parser = _Parser(prog="strop", description="Run a proven model here, and prove it again.")
     parser.add_argument("--version", action="version", version=f"strop {strop.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -220,9 +252,9 @@ def _command(commands: Any, name: str, function: Any, text: str) -> argparse.Arg
 
 
 def _positive(text: str) -> int:
-    value = int(text)
+    value = int(text) if text.isdecimal() and len(text) < 10 else 0
     if value < 1:
-        raise argparse.ArgumentTypeError("a whole number from 1 up")
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
     return value
 
 
@@ -252,13 +284,17 @@ def _write_npy(path: str, array: Any) -> None:
     """Write under another name first, so that a full disk leaves no half file."""
     if Path(path).suffix != ".npy":
         raise InputError(f"--output {path}: the name must end in .npy")
-    draft = Path(f"{path}.part")
+    content = io.BytesIO()
+    np.lib.format.write_array(content, array, allow_pickle=False)
+    draft = Path(f"{path}.{os.getpid()}.part")
     try:
-        with draft.open("wb") as file:
-            np.lib.format.write_array(file, array, allow_pickle=False)
+        draft.write_bytes(content.getbuffer())
         draft.replace(path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
     finally:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()
 
 
 def _print_json(content: Any) -> None:

@@ -16,6 +16,9 @@ from strop.manifest import ImageSpec, TensorSpec
 MAX_PIXELS = 64 * 2**20  # a 64-megapixel photo; more is a decompression bomb on a small board
 MAX_NPY_BYTES = 2**30
 
+# Cameras' and drawing programs' formats. Pillow knows others, and starts Ghostscript for EPS.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+
 
 def read_samples(path: str | PathLike[str], spec: TensorSpec) -> NDArray[Any]:
     """Read one file: `.npy` as it is, anything else as a picture of one sample.
@@ -41,8 +44,10 @@ def _read_npy(path: Path) -> NDArray[Any]:
             raise InputError(f"{path} is larger than {MAX_NPY_BYTES} bytes: split it")
         try:
             array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-        except (ValueError, EOFError, MemoryError, SyntaxError) as error:
-            raise InputError(f"{path} is no .npy array: {error}") from None
+        except OSError:
+            raise
+        except Exception as error:  # what numpy's reader raises on bad headers has no end
+            raise InputError(f"{path} is no .npy array: {error}") from error
     return array
 
 
@@ -57,7 +62,7 @@ def _read_image(path: Path, spec: TensorSpec) -> NDArray[Any]:
             f"reading {path} needs Pillow, which is not installed: {install_line('images')}"
         ) from None
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise InputError(
                     f"{path} has {image.width} x {image.height} pixels, at most {MAX_PIXELS}"
@@ -78,7 +83,7 @@ def prepare(image: Any, spec: ImageSpec) -> NDArray[np.uint8]:
     """
     from PIL import Image, ImageOps
 
-    image = ImageOps.exif_transpose(image)
+    image = ImageOps.exif_transpose(_eight_bits(image))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         paper = Image.new("RGBA", image.size, "white")
@@ -94,6 +99,19 @@ def prepare(image: Any, spec: ImageSpec) -> NDArray[np.uint8]:
             image, size, Image.Resampling.BILINEAR, color=colour[0] if len(colour) == 1 else colour
         )
     return np.asarray(image, np.uint8)
+
+
+def _eight_bits(image: Any) -> Any:
+    """A picture of 16 bits a pixel in 8; Pillow would cut off what is above 255."""
+    from PIL import Image
+
+    if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):
+        raise ValueError("32 bits a pixel, in a range it does not say; save it with 8")
+    if not image.mode.startswith("I"):
+        return image
+    narrow = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    narrow.info["exif"] = image.getexif().tobytes()
+    return narrow
 
 
 def _border(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:

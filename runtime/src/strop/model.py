@@ -123,7 +123,16 @@ class Model:
         return self.prediction(outputs[0])
 
     def prediction(self, output: NDArray[np.float32]) -> Prediction:
-        """Name the best class of one row of `predict`'s output, float32 (classes,)."""
+        """Name the best class of one row of `predict`'s output, float32 (classes,).
+
+        Raises:
+            InputError: it is not that; models that do more than classify have only `predict`.
+        """
+        if output.shape != (len(self.labels),):
+            raise InputError(
+                f"{self.name} names one of {len(self.labels)} classes, and this output has shape "
+                f"{output.shape}; use predict"
+            )
         index = int(output.argmax())
         return Prediction(self.labels[index], float(output[index]), index, output)
 
@@ -162,7 +171,10 @@ class Model:
 
     def _admit(self, inputs: Any) -> NDArray[Any]:
         """A batch of the dtype the manifest names, made from what loses nothing in the making."""
-        array = np.asarray(inputs)
+        try:
+            array = np.asarray(inputs)
+        except (ValueError, TypeError, OverflowError) as error:  # a ragged list, say
+            raise InputError(f"{self.name} takes {self._wanted()}; {error}") from None
         if array.dtype != self._dtype and not (
             self._dtype.kind == "f" and array.dtype.kind in "fiu"
         ):

@@ -1,8 +1,8 @@
 """An engine for people's own tests: opens any variant, needs nothing, answers at once.
 
 It is never chosen unless asked for (`strop.load(bundle, engine="fake")`). The answer depends on
-the input alone: the class whose number is the sum of the input's values, modulo the number of
-classes, gets 1, the others 0. A test can so choose its answer by choosing its image.
+the input alone: the class whose number is the sum of the input's values, rounded down, modulo the
+number of classes, gets 1, the others 0. A test can so choose its answer by choosing its image.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class FakeSession:
 
     def run(self, inputs: Arrays) -> Arrays:
         count = len(inputs[0])
-        sums = inputs[0].reshape(count, -1).sum(axis=1, dtype=np.int64)  # (N,)
+        sums = inputs[0].reshape(count, -1).sum(axis=1, dtype=np.float64)  # (N,)
         answer = np.zeros((count, math.prod(self._shape)), self._dtype)
-        answer[np.arange(count), sums % answer.shape[1]] = 1
+        answer[np.arange(count), (np.floor(sums) % answer.shape[1]).astype(np.intp)] = 1
         return (answer.reshape(count, *self._shape),)
 
     def close(self) -> None:

@@ -28,7 +28,8 @@ def _sigmoid(x: Floats) -> Floats:
 
 
 def _softmax(x: Floats) -> Floats:
-    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    with np.errstate(over="ignore"):  # -large - large is -inf, and exp(-inf) the right answer
+        e = np.exp(x - x.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)  # type: ignore[no-any-return]
 
 
@@ -76,7 +77,7 @@ class Reference:
     devices = ("cpu",)
 
     def version(self) -> str:
-        return f"numpy-{np.__version__}"
+        return str(np.__version__)
 
     def open(
         self, model: bytes, variant: Variant, *, device: str, threads: int

@@ -1,0 +1,240 @@
+"""Small valid bundles without TensorFlow, and ways to break them.
+
+    draft = image()                       # or vector()
+    draft.content["engines"] = []         # break it, or do not
+    draft.pack()                          # the bytes of a .strop file
+
+The same calls give the same bytes, on any Python.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strop import archive, manifest
+from strop.manifest import (
+    FileRef,
+    FileTensor,
+    Golden,
+    GoldenInputs,
+    ImageSpec,
+    Manifest,
+    Proof,
+    TensorSpec,
+    Variant,
+)
+
+Layers = Sequence[tuple[NDArray[np.float32], NDArray[np.float32], str]]
+
+SAMPLES = 6
+LABELS = ("circle", "square", "star")
+
+
+@dataclass
+class Draft:
+    """A bundle not yet packed: its manifest as JSON values, and its other members."""
+
+    content: dict[str, Any]
+    files: dict[str, bytes]
+
+    @property
+    def variant(self) -> dict[str, Any]:
+        """The first variant's part of the manifest."""
+        variant: dict[str, Any] = self.content["variants"][0]
+        return variant
+
+    def manifest(self) -> bytes:
+        """The manifest as it stands, valid or not."""
+        return json.dumps(self.content, indent=2, sort_keys=True).encode("ascii") + b"\n"
+
+    def pack(self) -> bytes:
+        """The archive, canonical whatever the manifest says."""
+        return archive.pack({archive.MANIFEST: self.manifest(), **self.files})
+
+    def write(self, path: Path) -> Path:
+        """Pack into a file, and give its path."""
+        path.write_bytes(self.pack())
+        return path
+
+    def put(self, ref: dict[str, Any], data: bytes) -> None:
+        """Replace a member, and what the manifest says of it."""
+        self.files[ref["file"]] = data
+        ref.update(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+
+    def add_variant(
+        self, format: str, precision: str, engines: Sequence[str], data: bytes = b"a model"
+    ) -> dict[str, Any]:
+        """A second model file, of the first one's shapes and golden outputs, proven on `engines`.
+
+        Whether it can be opened depends on `data` and on the engines that a test puts in place.
+        """
+        variant = copy.deepcopy(self.variant)
+        golden = self.files[variant["golden"]["file"]]
+        variant.update(file=f"variants/{precision}.{format}", format=format, precision=precision)
+        variant["golden"]["file"] = f"golden/{precision}.{format}.npy"
+        variant["proofs"] = [{**variant["proofs"][0], "engine": name} for name in engines]
+        self.put(variant, data)
+        self.put(variant["golden"], golden)
+        self.content["variants"].append(variant)
+        self.content["engines"] += [n for n in engines if n not in self.content["engines"]]
+        return variant
+
+
+def image(**changes: Any) -> Draft:
+    """A classifier of 4 x 4 grey pictures, uint8 as the sensor gives them, in three classes.
+
+    Args:
+        changes: fields of the manifest to replace.
+    """
+    random = np.random.default_rng(7)
+    layers = [
+        (_weights(random, 16, 5), _weights(random, 5), "relu"),
+        (_weights(random, 5, 3), _weights(random, 3), "softmax"),
+    ]
+    return _draft(
+        "shapes",
+        TensorSpec(
+            "image", (None, 4, 4), "uint8", (0.0, 255.0), image=ImageSpec("L", 4, 4, "dark")
+        ),
+        TensorSpec("probabilities", (None, 3), "float32", (0.0, 1.0), LABELS),
+        layers,
+        scale=1 / 255,
+        samples=random.integers(0, 256, (SAMPLES, 4, 4)).astype(np.uint8),
+        changes=changes,
+    )
+
+
+def vector(**changes: Any) -> Draft:
+    """A model of five float32 measurements, two sigmoid outputs without labels."""
+    random = np.random.default_rng(11)
+    return _draft(
+        "gauge",
+        TensorSpec("measurements", (None, 5), "float32", None),
+        TensorSpec("alarms", (None, 2), "float32", (0.0, 1.0)),
+        [(_weights(random, 5, 2), _weights(random, 2), "sigmoid")],
+        scale=1.0,
+        samples=_weights(random, SAMPLES, 5),
+        changes=changes,
+    )
+
+
+def answer(draft: Draft, inputs: NDArray[Any]) -> NDArray[np.float64]:
+    """What the first variant must answer to a batch, computed apart from the runtime."""
+    with np.load(io.BytesIO(draft.files[draft.variant["file"]])) as weights:
+        layers = [
+            (weights[f"kernel_{i}"], weights[f"bias_{i}"], str(name))
+            for i, name in enumerate(weights["activations"])
+        ]
+        return _forward(inputs, layers, float(weights["scale"]))
+
+
+def weights_npz(layers: Layers, *, scale: float) -> bytes:
+    """The file of the `reference` engine."""
+    arrays: dict[str, NDArray[Any]] = {
+        "scale": np.asarray(scale, np.float32),
+        "offset": np.asarray(0, np.float32),
+        "activations": np.array([name for _, _, name in layers]),
+    }
+    for i, (kernel, bias, _) in enumerate(layers):
+        arrays |= {f"kernel_{i}": kernel, f"bias_{i}": bias}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name, array in arrays.items():
+            file.writestr(zipfile.ZipInfo(f"{name}.npy"), npy(array))
+    return buffer.getvalue()
+
+
+def npy(array: NDArray[Any]) -> bytes:
+    """An array as the content of a .npy file."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, array, (1, 0), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def npy_header(header: str) -> bytes:
+    """A .npy file that is nothing but a header, which may say anything."""
+    text = header.encode("latin-1")
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+def reseal(data: bytes) -> bytes:
+    """Give altered bytes a matching digest, as someone who knows the format would."""
+    body = data[:-64]
+    return body + hashlib.sha256(body).hexdigest().encode("ascii")
+
+
+def _draft(
+    name: str,
+    input: TensorSpec,
+    output: TensorSpec,
+    layers: Layers,
+    *,
+    scale: float,
+    samples: NDArray[Any],
+    changes: Mapping[str, Any],
+) -> Draft:
+    outputs = _forward(samples, layers, scale).astype(np.float32)
+    draft = Draft({}, {})
+
+    def add(file: str, data: bytes) -> dict[str, Any]:
+        ref = {"file": file}
+        draft.put(ref, data)
+        return ref
+
+    variant = Variant(
+        **add(f"variants/{name}.float32.npz", weights_npz(layers, scale=scale)),
+        format="weights",
+        precision="float32",
+        inputs=(FileTensor(input.name, input.shape, "float32"),),
+        outputs=(FileTensor(output.name, output.shape, "float32"),),
+        requires={},
+        golden=Golden(**add(f"golden/{name}.float32.npz.npy", npy(outputs)), tolerance=1e-5),
+        proofs=(Proof("reference", "numpy-2", "cpu", SAMPLES, None, 0, 1.0, 0.0, {}),),
+    )
+    golden = GoldenInputs(
+        inputs=FileRef(**add("golden/inputs.npy", npy(samples))),
+        keras=FileRef(**add("golden/keras.npy", npy(outputs))),
+        samples=SAMPLES,
+    )
+    whole = Manifest(
+        schema=manifest.SCHEMA,
+        name=name,
+        model_version=1,
+        target="cpu",
+        inputs=(input,),
+        outputs=(output,),
+        engines=("reference",),
+        variants=(variant,),
+        golden=golden,
+    )
+    draft.content = {**json.loads(json.dumps(asdict(whole))), **changes}
+    return draft
+
+
+def _forward(inputs: NDArray[Any], layers: Layers, scale: float) -> NDArray[np.float64]:
+    x = inputs.reshape(len(inputs), -1).astype(np.float64) * scale  # (N, features)
+    for kernel, bias, activation in layers:
+        x = x @ kernel.astype(np.float64) + bias  # (N, units)
+        if activation == "relu":
+            x = np.maximum(x, 0)
+        elif activation == "sigmoid":
+            x = 1 / (1 + np.exp(-x))
+        else:
+            e = np.exp(x - x.max(axis=-1, keepdims=True))
+            x = e / e.sum(axis=-1, keepdims=True)
+    return x
+
+
+def _weights(random: np.random.Generator, *shape: int) -> NDArray[np.float32]:
+    return (random.integers(-64, 65, shape) / 32).astype(np.float32)

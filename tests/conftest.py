@@ -1,0 +1,87 @@
+"""What many tests stand on: trained artifacts, and what export makes of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.environments import CACHE, ROOT, run
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An artifact and the dist/ made from it."""
+
+    artifact: Path
+    dist: Path
+    report: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.artifact.name
+
+    @property
+    def wheel(self) -> Path:
+        (wheel,) = self.dist.glob("strop-*.whl")
+        return wheel
+
+    def bundle(self, target: str) -> Path:
+        return self.dist / f"{self.name}-{target}.strop"
+
+    def evaluation(self) -> dict[str, NDArray[Any]]:
+        """inputs uint8 (10000, 28, 28), labels int64 (10000,), outputs float32 (10000, 10)."""
+        with np.load(self.artifact / "evaluation.npz") as content:
+            return {name: content[name] for name in content.files}
+
+
+def _trained(recipe: str, name: str) -> Path:
+    folder = ROOT / "artifacts" / name
+    if not (folder / "training.json").is_file():
+        run(
+            sys.executable, "-m", "train", "--recipe", recipe, "--out", folder, "--resume", cwd=ROOT
+        )
+    return folder
+
+
+def _exported(artifact: Path) -> Exported:
+    dist = CACHE / "dist" / artifact.name
+    run(sys.executable, "-m", "export", "--artifact", artifact, "--out", dist, cwd=ROOT)
+    report = json.loads((dist / "report.json").read_text(encoding="utf-8"))
+    return Exported(artifact, dist, report)
+
+
+@pytest.fixture(scope="session")
+def edge_artifact() -> Path:
+    """The default model: softmax head."""
+    return _trained("edge", "mnist-mlp")
+
+
+@pytest.fixture(scope="session")
+def notebook_artifact() -> Path:
+    """The notebook's model: sigmoid head."""
+    return _trained("notebook", "mnist-mlp-notebook")
+
+
+@pytest.fixture(scope="session")
+def edge(edge_artifact: Path) -> Exported:
+    return _exported(edge_artifact)
+
+
+@pytest.fixture(scope="session")
+def notebook(notebook_artifact: Path) -> Exported:
+    return _exported(notebook_artifact)
+
+
+@pytest.fixture(scope="session")
+def tflite_python(edge: Exported) -> Path:
+    """The interpreter of the environment that export made for tflite-runtime 2.14."""
+    from export.environments import python_for
+
+    return python_for("tflite")

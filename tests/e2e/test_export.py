@@ -1,0 +1,184 @@
+"""`make export` from the outside: what leaves it, what it refuses, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import strop
+from tests.conftest import Exported
+from tests.environments import ROOT, installed, python_of, run
+
+EXPORT = (sys.executable, "-m", "export")
+
+
+def digests(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "report.json"}
+
+
+def test_two_exports_from_two_processes_are_the_same_bytes(edge: Exported, tmp_path: Path) -> None:
+    run(*EXPORT, "--artifact", edge.artifact, "--out", tmp_path, cwd=ROOT)
+    again, first = digests(tmp_path), digests(edge.dist)
+    assert again.keys() == first.keys()
+    assert [name for name in first if first[name] != again[name]] == []
+
+
+def test_dist_holds_everything_a_device_needs(edge: Exported) -> None:
+    names = {path.name for path in edge.dist.iterdir()}
+    targets = ("cpu", "rpi", "rpi32", "gpu")
+    assert {f"mnist-mlp-{target}.strop" for target in targets} <= names
+    assert {f"requirements-{target}.txt" for target in targets} <= names
+    assert {"report.json", "report.md", edge.wheel.name} <= names
+    assert not edge.report["refused"]
+    assert not edge.report["left_out"]
+
+
+def test_a_second_run_does_no_work_again(edge: Exported) -> None:
+    before = {path: path.stat().st_mtime_ns for path in edge.dist.iterdir()}
+    done = run(*EXPORT, "--artifact", edge.artifact, "--out", edge.dist, cwd=ROOT)
+    assert "up to date" in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in edge.dist.iterdir()} == before
+
+
+def test_past_its_tolerance_a_target_is_refused_with_the_figures_and_leaves_no_bundle(
+    edge: Exported, tmp_path: Path
+) -> None:
+    strict = (ROOT / "export" / "tolerances.toml").read_text(encoding="utf-8")
+    strict += "\n[mnist-mlp.dynamic]\ndisagreements = 0.0\n"
+    (tmp_path / "strict.toml").write_text(strict, encoding="utf-8")
+    out = tmp_path / "dist"
+    out.mkdir()
+    (out / "mnist-mlp-rpi32.strop").write_bytes(b"an earlier export's")
+    done = run(
+        *(*EXPORT, "--artifact", edge.artifact, "--out", out, "--target", "rpi32"),
+        *("--target", "gpu", "--tolerances", tmp_path / "strict.toml"),
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == 1
+    (said,) = done.stderr.splitlines()
+    assert "mnist-mlp-rpi32.strop refused: tflite dynamic on tflite 2.14.0" in said
+    assert "of 10000 samples get another class than from Keras, at most 0 allowed" in said
+    assert not (out / "mnist-mlp-rpi32.strop").exists()
+    assert (out / "mnist-mlp-gpu.strop").exists()  # its variants keep their bounds
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    assert [refusal["target"] for refusal in report["refused"]] == ["rpi32"]
+    assert {row["target"] for row in report["variants"]} == {"gpu"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--target", "toaster"], "there is no target 'toaster'; there are cpu, gpu, rpi, rpi32"),
+        (["--artifact", "/nowhere"], "/nowhere is no artifact directory"),
+        (["--model", "x.keras"], "--model needs --calibration"),
+        (["--labels", "labels.txt"], "--labels goes with --model"),
+        (["--model", "none.keras", "--calibration", "none.npz"], "cannot read the model file"),
+        (["--tolerances", "none.toml"], "cannot read tolerances none.toml"),
+    ],
+)
+def test_a_request_that_cannot_be_met_is_one_line_and_exit_2(
+    edge_artifact: Path, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    done = run(*EXPORT, "--out", tmp_path / "dist", *arguments, cwd=ROOT, check=False)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert said in line
+    assert not (tmp_path / "dist").exists()
+
+
+@pytest.mark.parametrize("head", ["softmax", "sigmoid"])
+def test_a_model_of_one_s_own_never_runs_train(head: str, tmp_path: Path) -> None:
+    """Pictures through a convolution: what the reference engine cannot hold is left out, named."""
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(1)
+    layers = keras.layers
+    classes = 3 if head == "softmax" else 1
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(classes, activation=head),
+        ]
+    )
+    model.save(tmp_path / "shapes.keras")
+    pixels = np.random.default_rng(1).integers(0, 256, (200, 8, 8, 1), np.uint8)
+    np.savez(tmp_path / "calibration.npz", inputs=pixels)
+    names = ["round", "square", "flat"][:classes]
+    (tmp_path / "labels.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
+    out = tmp_path / "dist"
+    done = run(
+        *(*EXPORT, "--model", tmp_path / "shapes.keras", "--out", out, "--target", "cpu"),
+        *("--calibration", tmp_path / "calibration.npz", "--labels", tmp_path / "labels.txt"),
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    (left_out,) = report["left_out"]
+    assert "weights float32" in left_out["reason"]
+    assert "Conv2D" in left_out["reason"]
+    expected = np.asarray(model(pixels[:5].astype(np.float32)))
+    with strop.load(out / "shapes-cpu.strop", engine="onnx", precision="float32") as loaded:
+        assert loaded.labels == tuple(names)
+        assert np.abs(loaded.predict(pixels[:5]) - expected).max() <= 1e-5
+
+
+def test_train_export_install_check_predict(tmp_path: Path) -> None:
+    """From nothing to an answer on a device, with one pass of training."""
+    artifact, out = tmp_path / "quick", tmp_path / "dist"
+    run(
+        *(sys.executable, "-m", "train", "--recipe", "edge", "--seed", "5", "--epochs", "1"),
+        *("--out", artifact),
+        cwd=ROOT,
+    )
+    loose = tmp_path / "loose.toml"  # one pass leaves many close calls
+    text = (ROOT / "export" / "tolerances.toml").read_text(encoding="utf-8")
+    for precision in ("float16", "dynamic", "int8"):
+        text += f"\n[quick.{precision}]\ndisagreements = 0.05\naccuracy_loss = 0.05\n"
+        text += "engine_changes = 0.01\n"
+    loose.write_text(text, encoding="utf-8")
+    run(
+        *(*EXPORT, "--artifact", artifact, "--out", out, "--target", "cpu"),
+        *("--tolerances", loose),
+        cwd=ROOT,
+    )
+    (wheel,) = out.glob("strop-*.whl")
+    python = installed("litert", python_of((3, 11), (3, 12), (3, 13)), f"{wheel}[litert]")
+    bundle = out / "quick-cpu.strop"
+    run(python, "-m", "strop", "check", bundle, cwd=tmp_path)
+    with np.load(artifact / "evaluation.npz") as evaluation:
+        np.save(tmp_path / "images.npy", evaluation["inputs"][:200])
+        keras_says = evaluation["outputs"][:200].argmax(axis=1)
+    said = run(python, "-m", "strop", "run", bundle, tmp_path / "images.npy", "--json").stdout
+    labels = [int(prediction["label"]) for prediction in json.loads(said)["predictions"]]
+    assert np.mean(labels == keras_says) >= 0.95
+
+
+def test_a_full_disk_while_writing_leaves_nothing_half_written(tmp_path: Path) -> None:
+    """A limit on file size stands in for the disk: the same error from the same call."""
+    path = tmp_path / "bundle.strop"
+    path.write_bytes(b"what was there")
+    script = (
+        "import resource, signal, sys\n"
+        "from pathlib import Path\n"
+        "from export import dist, errors\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try:\n"
+        "    dist.write(Path(sys.argv[1]), bytes(5000))\n"
+        "except errors.ExportError as error:\n"
+        "    print(error)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = run(sys.executable, "-c", script, path, env=environment)
+    assert f"cannot write {path}: File too large" in done.stdout
+    assert [entry.name for entry in tmp_path.iterdir()] == ["bundle.strop"]
+    assert path.read_bytes() == b"what was there"

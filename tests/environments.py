@@ -1,0 +1,66 @@
+"""Environments as an app developer makes them: a Python, the built wheel, one engine, no more."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.needs import unavailable
+
+ROOT = Path(__file__).parent.parent
+CACHE = ROOT / ".cache" / "tests"
+
+
+def run(
+    *command: object, check: bool = True, **options: object
+) -> subprocess.CompletedProcess[str]:
+    """Run a command, its output kept; if it fails and must not, say what it said."""
+    done: subprocess.CompletedProcess[str] = subprocess.run(  # type: ignore[call-overload]
+        [str(part) for part in command], capture_output=True, text=True, check=False, **options
+    )
+    if check and done.returncode:
+        raise AssertionError(
+            f"{' '.join(map(str, command))}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        )
+    return done
+
+
+def python_of(*versions: tuple[int, int]) -> Path:
+    """An interpreter of one of these versions, or the test cannot run."""
+    candidates = [sys.executable]
+    candidates += filter(
+        None, (shutil.which(f"python{major}.{minor}") for major, minor in versions)
+    )
+    script = "import sys; print(*sys.version_info[:2])"
+    for candidate in candidates:
+        # Ask: a version manager's shim may be on the path with nothing behind it.
+        done = run(candidate, "-c", script, check=False)
+        if done.returncode == 0 and tuple(map(int, done.stdout.split())) in versions:
+            return Path(candidate)
+    names = " or ".join(f"Python {major}.{minor}" for major, minor in versions)
+    first = ".".join(map(str, versions[0]))
+    return unavailable(f"no {names} on this machine", f"apt install python{first}")
+
+
+def installed(name: str, python: Path, *requirements: str) -> Path:
+    """The interpreter of an environment holding exactly what pip makes of the requirements.
+
+    Made once and kept for as long as the requirements, and the files they name, stay the same.
+    """
+    content = hashlib.sha256(repr((str(python), requirements)).encode())
+    for requirement in requirements:
+        path = Path(requirement.partition("[")[0])
+        content.update(path.read_bytes() if path.is_file() else b"")
+    folder = CACHE / "environments" / name
+    stamp = folder / "made-from"
+    interpreter = folder / "bin" / "python"
+    if not (stamp.is_file() and stamp.read_text(encoding="ascii") == content.hexdigest()):
+        shutil.rmtree(folder, ignore_errors=True)
+        run(python, "-m", "venv", folder)
+        if requirements:
+            run(interpreter, "-m", "pip", "install", "--quiet", *requirements)
+        stamp.write_text(content.hexdigest(), encoding="ascii")
+    return interpreter

@@ -1,0 +1,143 @@
+"""Every engine at every precision, against Keras, over all 10,000 test images; both heads."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import strop
+from export.prove import compare
+from tests.conftest import Exported
+from tests.environments import run
+
+Outputs = NDArray[np.float32]
+
+# model, precision -> disagreements allowed, max abs error allowed, accuracy loss allowed (points)
+BOUNDS = {
+    ("edge", "float32"): (0, 1e-5, 0.0),
+    ("edge", "float16"): (2, 0.05, 0.05),
+    ("edge", "dynamic"): (8, 0.5, 0.2),
+    ("edge", "dynamic per-tensor"): (25, 0.5, 0.2),
+    ("edge", "int8"): (12, 0.9, 0.05),
+    ("notebook", "float32"): (0, 1e-5, 0.0),
+    ("notebook", "float16"): (5, 0.05, 0.05),
+    ("notebook", "dynamic"): (25, 0.5, 0.2),
+    ("notebook", "dynamic per-tensor"): (25, 0.5, 0.2),
+    ("notebook", "int8"): (25, 0.9, 0.2),
+}
+
+CASES = [
+    *(("cpu", "litert", precision) for precision in ("float32", "float16", "dynamic", "int8")),
+    *(("cpu", "onnx", precision) for precision in ("float32", "int8")),
+    ("cpu", "reference", "float32"),
+    *(("rpi", "litert", precision) for precision in ("float32", "float16", "dynamic", "int8")),
+    *(("rpi", "tflite", precision) for precision in ("float32", "float16", "dynamic", "int8")),
+    *(("gpu", "onnx", precision) for precision in ("float32", "float16")),
+]
+
+
+@pytest.fixture(params=["edge", "notebook"])
+def exported(request: pytest.FixtureRequest) -> tuple[str, Exported]:
+    return request.param, request.getfixturevalue(request.param)
+
+
+def answers(
+    exported: Exported, target: str, engine: str, precision: str, tflite: Path, folder: Path
+) -> Outputs:
+    """What an engine says of all test images: in this process, or where tflite-runtime lives."""
+    bundle = exported.bundle(target)
+    images = exported.evaluation()["inputs"]
+    if engine != "tflite":
+        with strop.load(bundle, engine=engine, precision=precision) as model:
+            return model.predict(images)
+    np.save(folder / "images.npy", images)
+    options = ("--engine", engine, "--precision", precision, "--output", folder / "answers.npy")
+    environment = {**os.environ, "PYTHONPATH": str(exported.wheel)}
+    command = (tflite, "-m", "strop", "run", bundle, folder / "images.npy", *options)
+    run(*command, cwd=folder, env=environment)
+    return np.asarray(np.load(folder / "answers.npy"), np.float32)
+
+
+@pytest.mark.parametrize(("target", "engine", "precision"), CASES)
+def test_it_is_the_same_model(
+    exported: tuple[str, Exported],
+    target: str,
+    engine: str,
+    precision: str,
+    tflite_python: Path,
+    tmp_path: Path,
+) -> None:
+    name, made = exported
+    evaluation = made.evaluation()
+    outputs = answers(made, target, engine, precision, tflite_python, tmp_path)
+    figures = compare(outputs, evaluation["outputs"], evaluation["labels"])
+    per_tensor = " per-tensor" if (target, precision) == ("rpi", "dynamic") else ""
+    disagreements, error, loss = BOUNDS[name, precision + per_tensor]
+    assert figures.samples == 10_000
+    assert figures.disagreements <= disagreements
+    assert figures.max_abs_error <= error
+    assert figures.accuracy is not None
+    assert figures.keras_accuracy is not None
+    assert 100 * (figures.keras_accuracy - figures.accuracy) <= loss + 1e-9
+
+
+def test_one_int8_file_on_two_kernels_changes_at_most_2_classes(
+    exported: tuple[str, Exported], tflite_python: Path, tmp_path: Path
+) -> None:
+    """XNNPACK (LiteRT) and the built-in kernels (tflite-runtime 2.14) round differently."""
+    _, made = exported
+    both = [
+        answers(made, "rpi", engine, "int8", tflite_python, tmp_path)
+        for engine in ("litert", "tflite")
+    ]
+    for one, other in itertools.combinations(both, 2):
+        assert (one.argmax(axis=1) != other.argmax(axis=1)).sum() <= 2
+
+
+def test_the_report_holds_what_is_measured_here(exported: tuple[str, Exported]) -> None:
+    """report.json is written by export; its figures must be the ones these tests find."""
+    _, made = exported
+    evaluation = made.evaluation()
+    rows = {
+        (row["target"], row["engine"], row["precision"]): row for row in made.report["variants"]
+    }
+    assert set(CASES) <= rows.keys()
+    with strop.load(made.bundle("cpu"), engine="litert", precision="int8") as model:
+        figures = compare(
+            model.predict(evaluation["inputs"]), evaluation["outputs"], evaluation["labels"]
+        )
+    row = rows["cpu", "litert", "int8"]
+    assert row["disagreements"] == figures.disagreements
+    assert row["accuracy"] == figures.accuracy
+    assert row["max_abs_error"] == figures.max_abs_error
+    assert row["top1_agreement"] == figures.top1_agreement
+    assert row["bytes"] <= 49_152
+
+
+@pytest.mark.parametrize("engine", ["litert", "onnx", "reference"])
+def test_a_batch_and_its_samples_one_by_one_are_the_same(edge: Exported, engine: str) -> None:
+    images = edge.evaluation()["inputs"][:64]
+    with strop.load(edge.bundle("cpu"), engine=engine, precision="float32") as model:
+        batch = model.predict(images)
+        single = np.concatenate([model.predict(image) for image in images])
+    assert np.abs(batch - single).max() <= 1e-5
+
+
+@pytest.mark.parametrize("engine", ["litert", "onnx", "reference"])
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_views_are_read_as_numpy_reads_them(edge: Exported, engine: str, precision: str) -> None:
+    """Strided, reversed and read-only arrays reach native code; none may be misread."""
+    if (engine, precision) == ("reference", "int8"):
+        precision = "float32"
+    images = edge.evaluation()["inputs"][:8]
+    views = [images[::2], images[:, ::-1, ::-1], images.transpose(0, 2, 1), images[3:4, ::-1]]
+    frozen = images[:1].copy()
+    frozen.flags.writeable = False
+    with strop.load(edge.bundle("cpu"), engine=engine, precision=precision) as model:
+        for view in (*views, frozen):
+            assert np.array_equal(model.predict(view), model.predict(view.copy()))

@@ -1,0 +1,144 @@
+"""What every conversion has in common: what is refused, and the same bytes each time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from export.errors import CalibrationError, ConversionError
+from export.formats import PRECISIONS, VariantSpec, convert, quiet
+from tests.environments import ROOT, run
+from tests.unit.export.formats_kit import model, samples
+
+with quiet():
+    import keras
+
+    layers = keras.layers
+
+EVERY_SPEC = [
+    *(
+        VariantSpec(format, precision)
+        for format, known in PRECISIONS.items()
+        for precision in known
+    ),
+    VariantSpec("tflite", "dynamic", per_channel=False),
+]
+FLOAT32 = VariantSpec("tflite", "float32")
+
+
+def test_unknown_formats_and_precisions_are_refused() -> None:
+    with pytest.raises(ConversionError, match="'coreml'; there is tflite, onnx, weights"):
+        VariantSpec("coreml", "float32")
+    with pytest.raises(ConversionError, match="'int4'; choose float32, float16, int8"):
+        VariantSpec("onnx", "int4")
+
+
+def _two_inputs() -> Any:
+    inputs = [keras.Input((4,), name="left"), keras.Input((4,), name="right")]
+    return keras.Model(inputs, layers.Add()(inputs))
+
+
+def _two_outputs() -> Any:
+    inputs = keras.Input((4,))
+    return keras.Model(inputs, [layers.Dense(2)(inputs), layers.Dense(3)(inputs)])
+
+
+def _never_called() -> Any:
+    class Subclassed(keras.Model):  # type: ignore[misc]
+        def call(self, inputs: Any) -> Any:
+            return inputs
+
+    return Subclassed()
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (_two_inputs, r"2 inputs \(left, right\) where one is supported"),
+        (_two_outputs, "2 outputs"),
+        (_never_called, "0 inputs"),
+        (
+            lambda: keras.Sequential([keras.Input((4,), dtype="uint8"), layers.Rescaling(1.0)]),
+            "input is uint8",
+        ),
+        (
+            lambda: keras.Sequential([keras.Input((None, 4)), layers.Dense(2)]),
+            r"shape \(None, None, 4\)",
+        ),
+    ],
+)
+def test_other_borders_are_refused(build: Any, message: str) -> None:
+    with pytest.raises(ConversionError, match=message):
+        convert(build(), FLOAT32, np.zeros((1, 4), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("calibration", "message"),
+    [
+        (np.zeros((5, 13)), "float64 where uint8 or float32"),
+        (np.zeros((5, 12), np.float32), r"shape \(5, 12\) where the model takes \(N, 13\)"),
+        (np.zeros((0, 13), np.float32), "at least 1"),
+        (np.full((5, 13), np.nan, np.float32), "NaN"),
+    ],
+)
+def test_other_calibration_is_refused(calibration: Any, message: str) -> None:
+    with pytest.raises(CalibrationError, match=message):
+        convert(model("vector"), FLOAT32, calibration)
+
+
+@pytest.mark.parametrize("spec", [VariantSpec("tflite", "int8"), VariantSpec("onnx", "float32")])
+def test_what_the_converter_cannot_do_is_a_conversion_error(
+    spec: VariantSpec,
+) -> None:
+    class Sampling(layers.Layer):  # type: ignore[misc]
+        def call(self, inputs: Any) -> Any:
+            import tensorflow as tf
+
+            return tf.ensure_shape(tf.py_function(lambda x: x, [inputs], tf.float32), (None, 13))
+
+    odd = keras.Sequential([keras.Input((13,)), Sampling(), layers.Dense(2)])
+    with pytest.raises(
+        ConversionError, match=f"cannot be written as {spec.precision} {spec.format}"
+    ):
+        convert(odd, spec, samples("vector"))
+
+
+def test_nothing_is_said_where_nothing_is_wrong(capfd: pytest.CaptureFixture[str]) -> None:
+    for spec in (VariantSpec("tflite", "int8"), VariantSpec("onnx", "int8")):
+        convert(model("mlp"), spec, samples("mlp"))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("spec", EVERY_SPEC, ids=lambda s: f"{s.format}-{s.precision}")
+def test_borders_are_called_as_asked(spec: VariantSpec) -> None:
+    file = convert(model("mlp"), spec, samples("mlp"), input_name="pixels", output_name="scores")
+    assert [tensor.name for tensor in (*file.inputs, *file.outputs)] == ["pixels", "scores"]
+
+
+_ELSEWHERE = """
+import json
+from tests.unit.export import formats_kit as kit, test_formats_convert as these
+for _ in range(5):  # so that Keras counts its layers from elsewhere
+    kit.keras.layers.Dense(1)(kit.keras.Input((1,)))
+print(json.dumps(these.digests()))
+"""
+
+
+def digests() -> dict[str, str]:
+    """The hash of every format and precision of one model."""
+    return {
+        str(spec): hashlib.sha256(convert(model("mlp"), spec, samples("mlp")).data).hexdigest()
+        for spec in EVERY_SPEC
+    }
+
+
+def test_two_processes_write_the_same_bytes() -> None:
+    elsewhere = run(sys.executable, "-c", _ELSEWHERE, cwd=ROOT)
+    here = digests()
+    assert json.loads(elsewhere.stdout) == here
+    assert digests() == here  # and one process, twice

@@ -1,0 +1,152 @@
+"""Keras to .tflite, on models of several kinds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter
+
+from export.formats import TensorInfo, VariantSpec, convert, quiet
+from export.formats.flatbuffer import TFLiteFile
+from tests.unit.export.formats_kit import KINDS, converted, expected, model, run_tflite, samples
+
+# Random weights, outputs of size 1: how far each precision may be from Keras.
+TOLERANCE = {"float32": 1e-5, "float16": 5e-3, "dynamic": 0.05, "int8": 0.05}
+
+
+@pytest.mark.parametrize("precision", TOLERANCE)
+@pytest.mark.parametrize("kind", KINDS)
+def test_outputs_are_those_of_keras(kind: str, precision: str) -> None:
+    outputs = run_tflite(converted(kind, "tflite", precision).data, samples(kind))
+    np.testing.assert_allclose(outputs, expected(kind), atol=TOLERANCE[precision])
+
+
+@pytest.mark.parametrize("precision", TOLERANCE)
+@pytest.mark.parametrize("kind", KINDS)
+def test_input_and_output_are_as_described(kind: str, precision: str) -> None:
+    file = converted(kind, "tflite", precision)
+    with quiet():
+        interpreter = Interpreter(model_content=file.data)
+    for info, details in zip(
+        (*file.inputs, *file.outputs),
+        (*interpreter.get_input_details(), *interpreter.get_output_details()),
+        strict=True,
+    ):
+        scale, zero_point = details["quantization"]
+        assert info == TensorInfo(
+            details["name"],
+            tuple(map(int, details["shape"])),
+            np.dtype(details["dtype"]).name,
+            *((scale, zero_point) if scale else (None, None)),
+        )
+    assert file.inputs[0].name == "image"
+    assert file.inputs[0].shape == (1, *samples(kind).shape[1:])
+    assert file.outputs[0].name == "probabilities"
+    assert interpreter.get_signature_list() == {
+        "serving_default": {"inputs": ["image"], "outputs": ["probabilities"]}
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_signature_runs(kind: str) -> None:
+    with quiet():
+        interpreter = Interpreter(model_content=converted(kind, "tflite", "float32").data)
+    runner = interpreter.get_signature_runner("serving_default")
+    outputs = runner(image=samples(kind)[:1].astype(np.float32))
+    np.testing.assert_allclose(outputs["probabilities"], expected(kind)[:1], atol=1e-5)
+
+
+def test_int8_takes_bytes_where_the_sensor_gives_bytes() -> None:
+    """The samples stop at 200: a calibrated scale would be 200 / 255."""
+    (source,) = converted("mlp", "tflite", "int8").inputs
+    assert (source.dtype, source.scale, source.zero_point) == ("uint8", 1.0, 0)
+
+
+@pytest.mark.parametrize("kind", ["mlp", "cnn"])
+def test_bytes_go_to_the_first_layer_through_one_operator(kind: str) -> None:
+    first, second, *_ = TFLiteFile(converted(kind, "tflite", "int8").data).operators
+    assert (first, second) == ("QUANTIZE", {"mlp": "FULLY_CONNECTED", "cnn": "CONV_2D"}[kind])
+
+
+def test_int8_takes_floats_where_the_sensor_gives_floats() -> None:
+    (source,) = converted("vector", "tflite", "int8").inputs
+    assert (source.dtype, source.scale) == ("float32", None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "tail"),
+    [
+        ("mlp", ["FULLY_CONNECTED", "LOGISTIC"]),  # the last layer is small beside the rest
+        ("vector", ["SOFTMAX"]),
+        ("cnn", ["SOFTMAX"]),
+        ("linear", []),
+    ],
+)
+def test_int8_ends_in_float(kind: str, tail: list[str]) -> None:
+    operators = TFLiteFile(converted(kind, "tflite", "int8").data).operators
+    assert operators[operators.index("DEQUANTIZE") + 1 :] == tail
+
+
+def test_a_large_last_layer_stays_int8() -> None:
+    with quiet():
+        import keras
+
+        wide = keras.Sequential([keras.Input((20,)), keras.layers.Dense(600, "softmax")])
+    inputs = np.random.default_rng(0).normal(size=(50, 20)).astype(np.float32)
+    file = convert(wide, VariantSpec("tflite", "int8"), inputs)
+    operators = ["QUANTIZE", "FULLY_CONNECTED", "DEQUANTIZE", "SOFTMAX"]
+    assert TFLiteFile(file.data).operators == operators
+    assert len(file.data) < 20 * 600 * 2
+
+
+def test_flattening_for_a_dense_layer_takes_no_operator() -> None:
+    assert "RESHAPE" not in TFLiteFile(converted("mlp", "tflite", "float32").data).operators
+    assert "RESHAPE" not in TFLiteFile(converted("cnn", "tflite", "float32").data).operators
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_file_takes_any_batch_by_resizing(kind: str) -> None:
+    with quiet():
+        interpreter = Interpreter(model_content=converted(kind, "tflite", "float32").data)
+    inputs = samples(kind).astype(np.float32)
+    interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], inputs.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], inputs)
+    interpreter.invoke()
+    outputs = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    np.testing.assert_allclose(outputs, expected(kind), atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", TOLERANCE)
+def test_weights_are_aligned_as_the_schema_says(precision: str) -> None:
+    """flatbuffers' generated Python forgets force_align: 16."""
+    data = converted("mlp", "tflite", precision).data
+    file = schema.Model.GetRootAs(data)
+    starts = []
+    for i in range(file.BuffersLength()):
+        buffer = file.Buffers(i)
+        if not buffer.DataIsNone():
+            field = buffer._tab.Offset(4)
+            starts.append(buffer._tab.Vector(field))
+    assert len(starts) >= 6
+    assert [start % 16 for start in starts] == [0] * len(starts)
+
+
+def test_one_scale_per_channel_or_one_for_all() -> None:
+    def scales(per_channel: bool) -> int:
+        file = schema.Model.GetRootAs(converted("mlp", "tflite", "int8", per_channel).data)
+        graph = file.Subgraphs(0)
+        tensors = [graph.Tensors(i) for i in range(graph.TensorsLength())]
+        (first,) = [t for t in tensors if list(t.ShapeAsNumpy()) == [40, 30]]
+        return int(first.Quantization().ScaleLength())
+
+    assert scales(per_channel=True) == 40
+    assert scales(per_channel=False) == 1
+
+
+def test_the_model_is_left_as_it_was() -> None:
+    before = [weights.copy() for weights in model("mlp").get_weights()]
+    converted("mlp", "tflite", "int8")
+    for old, new in zip(before, model("mlp").get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)

@@ -1,0 +1,131 @@
+"""Targets and tolerances are data; what they say wrongly is refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from export import targets
+from export.environments import ROOT
+from export.errors import TargetError
+
+GOOD = """
+description = "a board"
+requirements = "litert.txt"
+engines = ["litert", "reference"]
+
+[[variants]]
+format = "tflite"
+precision = "int8"
+"""
+
+
+def written(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "board.toml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(targets, "TARGETS", folder)
+
+
+def test_the_targets_that_ship() -> None:
+    assert targets.names() == ("cpu", "gpu", "rpi", "rpi32")
+
+
+@pytest.mark.parametrize("name", targets.names())
+def test_each_target_reads_and_its_lock_is_there(name: str) -> None:
+    target = targets.load(name)
+    assert (ROOT / "requirements" / target.requirements).is_file()
+    assert all(target.engines_of(spec) for spec in target.variants)
+
+
+@pytest.mark.parametrize("name", ["rpi", "rpi32"])
+def test_files_for_a_pi_are_proven_on_tflite_runtime(name: str) -> None:
+    target = targets.load(name)
+    tflite = [spec for spec in target.variants if spec.format == "tflite"]
+    assert {spec.precision for spec in tflite} == {"float32", "float16", "dynamic", "int8"}
+    assert all("tflite" in target.engines_of(spec) for spec in tflite)
+
+
+def test_an_unknown_target_names_the_known_ones() -> None:
+    with pytest.raises(TargetError, match=r"no target 'toaster'; there are cpu, gpu, rpi, rpi32"):
+        targets.load("toaster")
+
+
+@pytest.mark.parametrize("name", ["../cpu", "cpu.toml", "", "CPU"])
+def test_a_name_is_no_path(name: str) -> None:
+    with pytest.raises(TargetError, match="there is no target"):
+        targets.load(name)
+
+
+def test_a_target_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path, GOOD, monkeypatch)
+    target = targets.load("board")
+    assert target.engines_of(target.variants[0]) == ("litert",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('description = "a board"', "", "description"),
+        ('description = "a board"', 'colour = "red"\ndescription = "x"', "colour"),
+        ('"reference"]', '"warp"]', "no engine 'warp'"),
+        ('"int8"', '"int3"', "int3"),
+        ('"tflite"', '"onnx"', "no engine there opens onnx"),
+        ('precision = "int8"', 'precision = "int8"\nspeed = 1', "speed"),
+        ("[[variants]]", "[[variants", "not TOML"),
+        ("[[variants]]", '[[variants]]\nformat="tflite"\nprecision="int8"\n[[variants]]', "twice"),
+    ],
+)
+def test_what_a_target_says_wrongly_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, said: str
+) -> None:
+    written(tmp_path, GOOD.replace(old, new), monkeypatch)
+    with pytest.raises(TargetError, match=said):
+        targets.load("board")
+
+
+def test_a_model_s_own_tolerance_overrides_single_values(tmp_path: Path) -> None:
+    path = tmp_path / "tolerances.toml"
+    path.write_text(
+        "[default.int8]\ndisagreements = 0.5\nmax_abs_error = 1\naccuracy_loss = 0\n"
+        "engine_changes = 0\ngolden = 0\n[mine.int8]\ndisagreements = 0.25\n",
+        encoding="utf-8",
+    )
+    assert targets.tolerances("mine", path)["int8"].disagreements == 0.25
+    assert targets.tolerances("mine", path)["int8"].max_abs_error == 1
+    assert targets.tolerances("other", path)["int8"].disagreements == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[default.int8]\ndisagreements = 0.5\n", "missing"),
+        ("[default.int8]\ndisagreement = 0.5\n", "disagreement"),
+        ("[default.int8]\ndisagreements = 'few'\n", "could not convert"),
+        ("default", "not TOML"),
+    ],
+)
+def test_a_tolerance_that_says_too_little_or_too_much_is_refused(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    path = tmp_path / "tolerances.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(TargetError, match=said):
+        targets.tolerances("mine", path)
+
+
+def test_a_missing_tolerance_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match="cannot read tolerances .*none.toml"):
+        targets.tolerances("mine", tmp_path / "none.toml")
+
+
+def test_the_models_trained_here_are_held_to_the_figures_the_project_promises() -> None:
+    for name in ("mnist-mlp", "mnist-mlp-best"):
+        bounds = targets.tolerances(name)
+        assert bounds["float32"].disagreements == 0
+        assert bounds["float32"].max_abs_error == 1e-5
+        assert bounds["float16"].disagreements * 10_000 == pytest.approx(2)
+        assert bounds["int8"].disagreements * 10_000 == pytest.approx(12)
+        assert bounds["int8"].accuracy_loss * 100 == pytest.approx(0.05)
+    notebook = targets.tolerances("mnist-mlp-notebook")
+    assert notebook["int8"].disagreements * 10_000 == pytest.approx(25)
+    assert notebook["int8"].accuracy_loss * 100 == pytest.approx(0.2)

@@ -1,0 +1,116 @@
+"""Engines made for tests, and putting them in the place of real ones."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from strop import engines
+from strop.engines.base import Arrays, Session
+from strop.manifest import Variant
+from strop.model import Model
+from tests import bundles
+
+
+class SpySession:
+    """Answers like `answer`, keeps what it was given, and tells when it is entered twice at once.
+
+    A pause inside `run` gives other threads the time to come in.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[Any], Any],
+        *,
+        thread_safe: bool = True,
+        batch: int | None = None,
+        pause_s: float = 0.0,
+    ) -> None:
+        self.thread_safe = thread_safe
+        self.batch = batch
+        self.calls: list[Any] = []
+        self.closed = 0
+        self.most_inside = 0
+        self._answer = answer
+        self._pause_s = pause_s
+        self._inside = 0
+        self._counting = threading.Lock()
+
+    def run(self, inputs: Arrays) -> Arrays:
+        with self._counting:
+            self._inside += 1
+            self.most_inside = max(self.most_inside, self._inside)
+            self.calls.append(inputs[0])
+        time.sleep(self._pause_s)
+        outputs = np.asarray(self._answer(inputs[0]), np.float32)
+        with self._counting:
+            self._inside -= 1
+        return (outputs,)
+
+    def close(self) -> None:
+        assert not self._inside or self.thread_safe
+        self.closed += 1
+
+
+class Double:
+    """An engine whose sessions a function makes, from the model's bytes."""
+
+    format = None
+    devices: tuple[str, ...] = ("cpu",)
+
+    def __init__(self, name: str, make: Callable[[bytes], Session]) -> None:
+        self.name = name
+        self._make = make
+
+    def version(self) -> str:
+        return "1.2.3"
+
+    def open(self, model: bytes, variant: Variant, *, device: str, threads: int) -> Session:
+        return self._make(model)
+
+
+def install(
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    make: Callable[[bytes], Session] = lambda model: SpySession(lambda inputs: inputs),
+    devices: tuple[str, ...] = ("cpu",),
+) -> None:
+    """Make an engine of the table one of ours, as if its package were installed."""
+    engine = Double(name, make)
+    engine.devices = devices
+    module = ModuleType(f"double_of_{name}")
+    module.ENGINE = engine  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(engines._TABLE, name, (module.__name__, None))
+
+
+def uninstall(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Make engines of the table absent, whatever is installed here."""
+    for name in names:
+        monkeypatch.setitem(engines._TABLE, name, (f"strop.engines.{name}", f"no_{name}_here"))
+
+
+def model(draft: bundles.Draft, session: Session) -> Model:
+    """A model over a session of our own."""
+    from strop.bundle import parse_bundle
+
+    content = parse_bundle(draft.pack()).manifest
+    return Model(
+        session,
+        content.variants[0],
+        input=content.inputs[0],
+        output=content.outputs[0],
+        name=content.name,
+        version=content.model_version,
+        engine="double",
+        engine_version="1.2.3",
+        device="cpu",
+        threads=1,
+    )

@@ -1,0 +1,231 @@
+"""Proving a bundle again, here."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from strop.bundle import parse_bundle
+from strop.check import ABSENT, BROKEN, FAILED, PASSED, Result, check, failures, require
+from strop.errors import BundleError, EngineUnavailable, InputError, ParityError
+from tests import bundles
+from tests.unit.runtime import doubles
+
+TOLERANCE = 1e-5
+
+
+@pytest.fixture(autouse=True)
+def _nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    doubles.uninstall(monkeypatch, "litert", "tflite", "onnx")
+
+
+def _check(draft: bundles.Draft, **asked: str) -> list[Result]:
+    return check(parse_bundle(draft.pack()), **asked)
+
+
+def _with_double(
+    monkeypatch: pytest.MonkeyPatch, change: Any = lambda outputs: outputs
+) -> bundles.Draft:
+    """The image bundle with an int8 variant on litert, which answers rightly but for `change`."""
+    draft = bundles.image()
+    right = bundles.image()
+    draft.add_variant("tflite", "int8", ["litert"])
+    doubles.install(
+        monkeypatch,
+        "litert",
+        lambda model: doubles.SpySession(lambda inputs: change(bundles.answer(right, inputs))),
+    )
+    return draft
+
+
+class TestVerdicts:
+    def test_the_answers_proven_at_export_pass_with_figures(self) -> None:
+        (result,) = _check(bundles.image())
+        assert (result.engine, result.precision, result.format) == (
+            *("reference", "float32", "weights"),
+        )
+        assert result.status == PASSED
+        assert result.detail == f"numpy-{np.__version__}"
+        assert result.max_abs_error is not None
+        assert result.max_abs_error <= TOLERANCE == result.tolerance
+        assert result.keras_agreement == 1.0
+        assert result.latency is not None
+        assert 0 < result.latency.p50_us <= result.latency.p99_us
+
+    @pytest.mark.parametrize("change", [2e-5, -2e-5])
+    def test_slightly_wrong_answers_fail_with_figures(
+        self, monkeypatch: pytest.MonkeyPatch, change: float
+    ) -> None:
+        draft = _with_double(monkeypatch, lambda outputs: outputs + [0, 0, change])
+        passed, failed = _check(draft)
+        assert (passed.status, failed.status) == (PASSED, FAILED)
+        assert failed.max_abs_error == pytest.approx(2e-5, rel=0.02)
+        assert failed.detail == (
+            f"differs by {failed.max_abs_error:.3g} from the outputs proven at export, "
+            "at most 1e-05 allowed"
+        )
+        assert failures([passed, failed]) == [failed]
+
+    def test_an_error_within_the_tolerance_passes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert failures(_check(_with_double(monkeypatch, lambda outputs: outputs + 5e-6))) == []
+
+    @pytest.mark.parametrize("row", range(bundles.SAMPLES))
+    def test_one_wrong_sample_of_all_is_enough(
+        self, monkeypatch: pytest.MonkeyPatch, row: int
+    ) -> None:
+        def change(outputs: Any) -> Any:
+            if len(outputs) > 1:
+                outputs[row, 1] += 1e-3
+            return outputs
+
+        assert _check(_with_double(monkeypatch, change))[1].status == FAILED
+
+    @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+    def test_answers_that_are_not_finite_fail(
+        self, monkeypatch: pytest.MonkeyPatch, value: float
+    ) -> None:
+        failed = _check(_with_double(monkeypatch, lambda outputs: outputs * 0 + value))[1]
+        assert (failed.status, failed.max_abs_error) == (FAILED, math.inf)
+
+    def test_disagreeing_with_keras_is_information_and_no_failure(self) -> None:
+        draft = bundles.image()
+        rolled = np.roll(bundles.answer(draft, np.zeros((bundles.SAMPLES, 4, 4))), 1, axis=1)
+        draft.put(draft.content["golden"]["keras"], bundles.npy(rolled.astype(np.float32)))
+        (result,) = _check(draft)
+        assert result.status == PASSED
+        assert result.keras_agreement is not None
+        assert result.keras_agreement < 1
+
+    def test_an_absent_engine_is_a_line_with_its_mend(self) -> None:
+        draft = bundles.image()
+        draft.add_variant("tflite", "int8", ["litert", "tflite"])
+        results = _check(draft)
+        assert [(r.engine, r.status) for r in results] == [
+            ("reference", PASSED),
+            ("litert", ABSENT),
+            ("tflite", ABSENT),
+        ]
+        assert results[1].detail == "pip install './strop-*.whl[litert]'"
+        assert results[1].latency is results[1].max_abs_error is None
+        assert failures(results) == []
+
+    def test_an_engine_of_the_future_is_a_line(self) -> None:
+        draft = bundles.image()
+        draft.add_variant("onnx", "float16", ["quantum"])
+        assert (_check(draft)[1].status, _check(draft)[1].detail) == (
+            *(ABSENT, "unknown to this strop"),
+        )
+
+    def test_an_engine_that_does_not_open_the_file_is_broken(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(model: bytes) -> doubles.SpySession:
+            raise RuntimeError("no such opcode")
+
+        draft = _with_double(monkeypatch)
+        doubles.install(monkeypatch, "litert", refuse)
+        result = _check(draft)[1]
+        assert result.status == BROKEN
+        assert result.detail.endswith("does not open variants/int8.tflite: RuntimeError: no such opcode")
+        assert failures([result])
+
+    def test_an_engine_that_fails_when_it_runs_is_broken(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(outputs: Any) -> Any:
+            raise RuntimeError("failed to invoke")
+
+        result = _check(_with_double(monkeypatch, fail))[1]
+        assert (result.status, result.detail) == (
+            *(BROKEN, "fails when it runs: RuntimeError: failed to invoke"),
+        )
+
+    @pytest.mark.parametrize("columns", [1, 2])
+    def test_an_engine_that_answers_in_another_shape_is_broken(
+        self, monkeypatch: pytest.MonkeyPatch, columns: int
+    ) -> None:
+        result = _check(_with_double(monkeypatch, lambda outputs: outputs[:, :columns]))[1]
+        assert (result.status, result.detail) == (BROKEN, f"gives (6, {columns}) instead of (6, 3)")
+
+
+class TestInsisting:
+    def test_only_the_engine_asked_for_is_checked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        draft = _with_double(monkeypatch)
+        assert [r.engine for r in _check(draft, engine="litert")] == ["litert"]
+
+    def test_only_the_precision_asked_for_is_checked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        draft = _with_double(monkeypatch)
+        assert [r.precision for r in _check(draft, precision="int8")] == ["int8"]
+
+    def test_an_engine_asked_for_and_absent_is_an_error(self) -> None:
+        draft = bundles.image()
+        draft.add_variant("tflite", "int8", ["litert"])
+        with pytest.raises(EngineUnavailable, match="'litert' is not installed"):
+            _check(draft, engine="litert")
+
+    def test_a_precision_only_absent_engines_have_is_an_error(self) -> None:
+        draft = bundles.image()
+        draft.add_variant("tflite", "int8", ["litert"])
+        with pytest.raises(EngineUnavailable, match=r"pip install './strop-\*\.whl\[litert\]'"):
+            _check(draft, precision="int8")
+
+    def test_a_precision_that_is_not_there_is_an_error(self) -> None:
+        with pytest.raises(InputError, match="no int8 variant"):
+            _check(bundles.image(), precision="int8")
+
+    def test_no_engine_at_all_is_an_error_and_never_a_pass(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        doubles.uninstall(monkeypatch, "reference")
+        with pytest.raises(EngineUnavailable, match="no engine for shapes-cpu is installed"):
+            _check(bundles.image())
+
+    def test_the_fake_proves_nothing_and_is_never_a_pass(self) -> None:
+        with pytest.raises(EngineUnavailable, match="'fake' makes its answers up"):
+            _check(bundles.image(), engine="fake")
+
+
+class TestGolden:
+    """Golden arrays that are not what the manifest says condemn the bundle, not the engine."""
+
+    @pytest.mark.parametrize(
+        ("which", "array", "found"),
+        [
+            ("inputs", np.zeros((5, 4, 4), np.uint8), "uint8 (5, 4, 4) instead of uint8 (6, 4, 4)"),
+            ("inputs", np.zeros((6, 4, 5), np.uint8), "uint8 (6, 4, 5)"),
+            ("inputs", np.zeros((6, 4, 4), np.float32), "float32 (6, 4, 4)"),
+            ("keras", np.zeros((6, 4), np.float32), "float32 (6, 4) instead of float32 (6, 3)"),
+            ("keras", np.zeros((6, 3), "U5"), "<U5 (6, 3)"),
+            ("outputs", np.zeros((6, 1), np.float32), "float32 (6, 1) instead of float32 (6, 3)"),
+            ("outputs", np.zeros((), np.float32), "float32 ()"),
+            ("outputs", np.zeros((6, 3), np.float64), "float64 (6, 3)"),
+        ],
+    )
+    def test_another_shape_or_dtype_is_named(self, which: str, array: Any, found: str) -> None:
+        draft = bundles.image()
+        golden = draft.content["golden"]
+        draft.put(golden.get(which, draft.variant["golden"]), bundles.npy(array))
+        with pytest.raises(BundleError) as caught:
+            _check(draft)
+        assert found in str(caught.value)
+
+    def test_another_number_of_samples_is_named(self) -> None:
+        draft = bundles.image()
+        draft.content["golden"]["samples"] = 7
+        with pytest.raises(BundleError, match=r"instead of uint8 \(7, 4, 4\)"):
+            _check(draft)
+
+
+class TestRequire:
+    def test_failures_raise_with_every_one_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        results = _check(_with_double(monkeypatch, lambda outputs: outputs + 0.5))
+        with pytest.raises(ParityError, match=r"1 of 2 checks failed: litert int8: differs by 0.5"):
+            require(results)
+
+    def test_passes_and_absences_do_not(self) -> None:
+        draft = bundles.image()
+        draft.add_variant("tflite", "int8", ["litert"])
+        require(_check(draft))

@@ -1,0 +1,133 @@
+"""The table of engines, and the two that need nothing but numpy."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from strop import engines
+from strop.bundle import parse_bundle
+from strop.engines.reference import ACTIVATIONS, ReferenceSession
+from strop.errors import EngineUnavailable
+from strop.manifest import Variant
+from tests import bundles
+from tests.unit.runtime import doubles
+
+
+class TestTable:
+    def test_every_name_has_its_module(self) -> None:
+        assert engines.NAMES == ("litert", "tflite", "onnx", "reference", "fake")
+        for name in engines.NAMES:
+            assert engines._TABLE[name][0] == f"strop.engines.{name}"
+
+    @pytest.mark.parametrize("name", ["reference", "fake"])
+    def test_what_needs_numpy_alone_is_always_here(self, name: str) -> None:
+        assert engines.is_installed(name)
+        engine = engines.get(name)
+        assert (engine.name, engine.devices) == (name, ("cpu",))
+        assert engine.version()
+
+    @pytest.mark.parametrize("ask", [engines.is_installed, engines.get])
+    def test_an_unknown_name_is_refused_with_those_there_are(self, ask: Any) -> None:
+        with pytest.raises(EngineUnavailable, match="there is no engine 'no'; there are litert"):
+            ask("no")
+
+    def test_asking_whether_one_is_installed_imports_nothing(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(engines._TABLE, "onnx", ("strop.engines.onnx", "antigravity"))
+        sys.modules.pop("antigravity", None)
+        assert engines.is_installed("onnx")
+        assert "antigravity" not in sys.modules
+
+    def test_an_absent_one_is_refused_with_its_install_line(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        doubles.uninstall(monkeypatch, "onnx")
+        with pytest.raises(EngineUnavailable, match=r"pip install './strop-\*\.whl\[onnx\]'"):
+            engines.get("onnx")
+
+
+def _variant(draft: bundles.Draft) -> Variant:
+    return parse_bundle(draft.pack()).manifest.variants[0]
+
+
+class TestFake:
+    def _answers(self, draft: bundles.Draft, inputs: Any) -> list[list[float]]:
+        session = engines.get("fake").open(b"", _variant(draft), device="cpu", threads=1)
+        (outputs,) = session.run((np.asarray(inputs, np.float32),))
+        assert outputs.dtype == np.float32
+        return outputs.tolist()  # type: ignore[no-any-return]
+
+    @pytest.mark.parametrize("total", [0, 1, 2, 3, 100, 4080])
+    def test_the_class_is_the_sum_of_the_input_modulo_the_classes(self, total: int) -> None:
+        pixels = np.zeros((1, 4, 4))
+        pixels[0, 0, 0] = total % 255
+        pixels[0, 1:, :] = 0
+        pixels[0, 3, 3] = total - total % 255
+        assert self._answers(bundles.image(), pixels) == [np.eye(3)[total % 3].tolist()]
+
+    def test_the_sum_is_rounded_down_as_a_whole(self) -> None:
+        assert self._answers(bundles.vector(), [[0.5, 0.5, 0, 0, 0]]) == [[0, 1]]
+        assert self._answers(bundles.vector(), [[-0.5, 0, 0, 0, 0]]) == [[0, 1]]
+
+    def test_huge_values_are_answered_too(self) -> None:
+        assert sum(self._answers(bundles.vector(), [[3e38] * 5])[0]) == 1
+
+    def test_each_sample_of_a_batch_has_its_own_answer(self) -> None:
+        assert self._answers(bundles.vector(), np.eye(5)[:3] * [0, 1, 2, 0, 0]) == [
+            *([1, 0], [0, 1], [1, 0]),
+        ]
+
+
+class TestReference:
+    @pytest.mark.parametrize("draft", [bundles.image(), bundles.vector()], ids=["image", "vector"])
+    def test_it_answers_as_the_layers_say(self, draft: bundles.Draft) -> None:
+        samples = np.load(_io(draft.files["golden/inputs.npy"]))
+        session = ReferenceSession(draft.files[draft.variant["file"]])
+        (outputs,) = session.run((samples.astype(np.float32),))
+        assert outputs.dtype == np.float32
+        np.testing.assert_allclose(outputs, bundles.answer(draft, samples), atol=1e-6)
+
+    def test_pickled_weights_are_refused(self) -> None:
+        with pytest.raises(ValueError, match="pickled"):
+            ReferenceSession(b"\x80\x04]\x94.")
+
+    @pytest.mark.filterwarnings("error")
+    @pytest.mark.parametrize(
+        ("name", "logits", "expected"),
+        [
+            ("softmax", [1e4, 0, -1e4], [1, 0, 0]),
+            ("softmax", [1e30, 1e30, -1e30], [0.5, 0.5, 0]),
+            ("softmax", [3e38, -3e38, 0], [1, 0, 0]),
+            ("softmax", [-1e4, -1e4, -1e4], [1 / 3] * 3),
+            ("softmax", [100, 99, -3e38], [0.7310586, 0.26894142, 0]),
+            ("sigmoid", [1e4, 0, -1e4], [1, 0.5, 0]),
+            ("sigmoid", [3e38, -3e38, 88], [1, 0, 1]),
+            ("sigmoid", [-88.8, -104, -90], [2.7e-39, 0, 8.2e-40]),
+            ("relu", [3e38, -3e38, -0.0], [3e38, 0, 0]),
+            ("linear", [3e38, -3e38, 0], [3e38, -3e38, 0]),
+        ],
+    )
+    def test_activations_hold_for_large_logits(
+        self, name: str, logits: list[float], expected: list[float]
+    ) -> None:
+        outputs = ACTIVATIONS[name](np.array([logits], np.float32))
+        assert outputs.dtype == np.float32
+        np.testing.assert_allclose(outputs[0], np.array(expected, np.float32), atol=1e-6)
+
+    def test_the_input_is_left_as_it_was(self) -> None:
+        draft = bundles.vector()
+        values = np.linspace(-1, 1, 5, dtype=np.float32)[np.newaxis]
+        kept = values.copy()
+        ReferenceSession(draft.files[draft.variant["file"]]).run((values,))
+        np.testing.assert_array_equal(values, kept)
+
+
+def _io(data: bytes) -> Any:
+    import io
+
+    return io.BytesIO(data)

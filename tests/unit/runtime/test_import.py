@@ -1,0 +1,66 @@
+"""Importing strop costs an app next to nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import bundles
+
+BUDGET_MS = 10.0
+HEAVY = ("zipfile", "json", "hashlib", "argparse", "dataclasses", "PIL", "ai_edge_litert")
+ENGINES = ("tflite_runtime", "onnxruntime", "tensorflow", "strop.engines", "strop.manifest")
+
+
+def _python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_nothing_heavy_comes_with_strop_beyond_numpy() -> None:
+    code = "import sys, numpy; before = set(sys.modules); import strop; print(*set(sys.modules) - before)"
+    added = _python(code).split()
+    assert "strop.model" in added
+    assert [name for name in (*HEAVY, *ENGINES) if name in added] == []
+    assert len(added) <= 6, added
+
+
+def test_nothing_heavy_comes_with_the_errors_alone() -> None:
+    """numpy may have json or hashlib loaded already; strop's own modules must not ask for them."""
+    code = (
+        "import sys, types; sys.modules['numpy'] = types.ModuleType('numpy'); import strop;"
+        "print(*sys.modules)"
+    )
+    loaded = _python(code).split()
+    assert [name for name in HEAVY if name in loaded] == []
+
+
+def test_running_on_the_reference_loads_no_other_engine(tmp_path: Path) -> None:
+    path = bundles.image().write(tmp_path / "a.strop")
+    loaded = _python(
+        "import sys, strop, numpy\n"
+        f"with strop.load({str(path)!r}) as m: m.predict(numpy.zeros((1, 4, 4), 'u1'))\n"
+        "print(*sys.modules)"
+    ).split()
+    assert "strop.engines.reference" in loaded
+    others = ("ai_edge_litert", "tflite_runtime", "onnxruntime", "tensorflow", "PIL", "argparse")
+    assert [name for name in others if name in loaded] == []
+
+
+def test_the_import_adds_at_most_ten_milliseconds_to_numpys() -> None:
+    code = (
+        "import numpy, time; start = time.perf_counter(); import strop;"
+        "print(1000 * (time.perf_counter() - start))"
+    )
+    tries = []
+    for _ in range(7):
+        tries.append(float(_python(code)))
+        if tries[-1] <= BUDGET_MS:
+            return
+    pytest.fail(f"import strop took {min(tries):.1f} ms at best, of {len(tries)} tries")

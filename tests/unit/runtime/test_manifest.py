@@ -1,0 +1,324 @@
+"""manifest.json: read strictly, refused by name, written in one way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strop import manifest
+from strop.errors import BundleError
+from strop.manifest import parse
+from tests import bundles
+
+DRAFTS: dict[str, Callable[[], bundles.Draft]] = {"image": bundles.image, "vector": bundles.vector}
+
+# Where each object of the schema stands, and the parse's name for that place.
+OBJECTS: dict[str, tuple[str | int, ...]] = {
+    "manifest": (),
+    "manifest.inputs[0]": ("inputs", 0),
+    "manifest.inputs[0].image": ("inputs", 0, "image"),
+    "manifest.outputs[0]": ("outputs", 0),
+    "manifest.golden": ("golden",),
+    "manifest.golden.inputs": ("golden", "inputs"),
+    "manifest.golden.keras": ("golden", "keras"),
+    "manifest.variants[0]": ("variants", 0),
+    "manifest.variants[0].golden": ("variants", 0, "golden"),
+    "manifest.variants[0].inputs[0]": ("variants", 0, "inputs", 0),
+    "manifest.variants[0].outputs[0]": ("variants", 0, "outputs", 0),
+    "manifest.variants[0].proofs[0]": ("variants", 0, "proofs", 0),
+}
+
+
+def _at(content: Any, path: tuple[str | int, ...]) -> Any:
+    for step in path:
+        content = content[step]
+    return content
+
+
+def _fields() -> list[tuple[str, str]]:
+    content = bundles.image().content
+    return [(where, name) for where, path in OBJECTS.items() for name in _at(content, path)]
+
+
+def _refusal(draft: bundles.Draft) -> str:
+    with pytest.raises(BundleError) as caught:
+        parse(draft.manifest())
+    return str(caught.value)
+
+
+class TestRoundTrip:
+    @pytest.mark.parametrize("draft", DRAFTS.values(), ids=DRAFTS)
+    def test_what_is_written_is_what_was_read(self, draft: Callable[[], bundles.Draft]) -> None:
+        data = draft().manifest()
+        assert parse(data).to_json() == data
+
+    def test_the_spacing_and_order_of_what_is_read_do_not_matter(self) -> None:
+        draft = bundles.image()
+        compact = json.dumps(dict(reversed(draft.content.items()))).encode()
+        assert parse(compact) == parse(draft.manifest())
+
+    @given(
+        st.recursive(
+            st.none()
+            | st.booleans()
+            | st.integers()
+            | st.floats(allow_nan=False, allow_infinity=False)
+            | st.text(),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner),
+            max_leaves=8,
+        )
+    )
+    def test_the_record_of_the_export_may_be_any_json(self, record: Any) -> None:
+        data = bundles.vector(export={"record": record}).manifest()
+        assert parse(parse(data).to_json()).export == {"record": record}
+
+    def test_whole_numbers_are_taken_for_fractions(self) -> None:
+        draft = bundles.image()
+        draft.variant["golden"]["tolerance"] = 0
+        tolerance = parse(draft.manifest()).variants[0].golden.tolerance
+        assert (type(tolerance), tolerance) == (float, 0.0)
+
+
+class TestFields:
+    """Each field of each object."""
+
+    @pytest.mark.parametrize(("where", "name"), _fields())
+    def test_a_missing_one_is_named(self, where: str, name: str) -> None:
+        draft = bundles.image()
+        del _at(draft.content, OBJECTS[where])[name]
+        message = _refusal(draft)
+        if (where, name) == ("manifest", "schema"):
+            assert "has schema None, this strop reads 1" in message
+        else:
+            assert message == f"{where}: field {name!r} is missing"
+
+    @pytest.mark.parametrize("where", OBJECTS)
+    def test_an_unknown_one_is_named(self, where: str) -> None:
+        draft = bundles.image()
+        _at(draft.content, OBJECTS[where])["suprise"] = 1
+        assert _refusal(draft) == f"{where}: unknown field 'suprise'"
+
+    @pytest.mark.parametrize(("where", "name"), _fields())
+    def test_a_value_of_another_type_is_named(self, where: str, name: str) -> None:
+        here = _at(bundles.image().content, OBJECTS[where])[name]
+        for other in (None, True, 1, 1.5, "1", [1], {"a": 1}):
+            legal = type(other) is type(here) or (type(here), type(other)) == (float, int)
+            if legal or (where, name) == ("manifest", "schema") or _may_be(name, other):
+                continue
+            draft = bundles.image()
+            _at(draft.content, OBJECTS[where])[name] = other
+            assert _refusal(draft).startswith(f"{where}.{name}"), other
+
+    @pytest.mark.parametrize("where", [place for place in OBJECTS if place != "manifest"])
+    def test_another_value_for_an_object_is_named(self, where: str) -> None:
+        *path, last = OBJECTS[where]
+        draft = bundles.image()
+        _at(draft.content, tuple(path))[last] = []
+        assert _refusal(draft).startswith(f"{where}: list instead of")
+
+
+def _may_be(name: str, value: object) -> bool:
+    """Fields that may be null, and floats among those that are null in the factory's bundles."""
+    if value is None:
+        return name in ("range", "image", "accuracy", "scale", "zero_point")
+    return (name in ("accuracy", "scale") and type(value) in (int, float)) or (
+        name == "zero_point" and type(value) is int
+    )
+
+
+SHA = "0" * 63
+
+RANGES: list[tuple[tuple[str | int, ...], Any, str]] = [
+    (("name",), "", "'' is no model name"),
+    (("name",), "-rf", "'-rf' is no model name"),
+    (("name",), "a/b", "'a/b' is no model name"),
+    (("name",), "x" * 101, "is no model name"),
+    (("name",), "caf\u00e9", "is no model name"),
+    (("target",), "../up", "'../up' is no target name"),
+    (("model_version",), -1, "model_version is negative"),
+    (("inputs",), [], "0 inputs; this strop runs one"),
+    (("outputs",), [], "0 outputs; this strop runs one"),
+    (("variants",), [], "there are no variants"),
+    (("engines",), [], "unlisted engine"),
+    (("engines",), ["reference", "reference"], "an engine is listed twice"),
+    (("golden", "samples"), 0, "there are no golden samples"),
+    (("inputs", 0, "dtype"), "float64", "image: unknown dtype 'float64'"),
+    (("inputs", 0, "shape"), [], "image: bad shape"),
+    (("inputs", 0, "shape"), [None], "image: bad shape"),
+    (("inputs", 0, "shape"), [1, 4, 4], "image: bad shape"),
+    (("inputs", 0, "shape"), [None, None, 4], "image: bad shape"),
+    (("inputs", 0, "shape"), [None, 0, 4], "image: bad shape"),
+    (("inputs", 0, "shape"), [None, -4, 4], "image: bad shape"),
+    (("inputs", 0, "shape"), [None, 2**14, 2**14], "image: bad shape"),
+    (("inputs", 0, "shape"), [None, 10**30], "image: bad shape"),
+    (("inputs", 0, "shape"), [None, 4, 5], "image: bad image size"),
+    (("inputs", 0, "range"), [1.0, 0.0], "image: bad range"),
+    (("inputs", 0, "range"), [1.0], "manifest.inputs[0].range: 1 values instead of 2"),
+    (("inputs", 0, "range"), [0, 10**400], "manifest.inputs[0].range[1]: int instead of float"),
+    (("inputs", 0, "image", "mode"), "CMYK", "image: bad image mode"),
+    (("inputs", 0, "image", "mode"), "RGB", "image: bad image size"),
+    (("inputs", 0, "image", "background"), "light", "image: bad image background"),
+    (("inputs", 0, "image", "width"), 5, "image: bad image size"),
+    (("outputs", 0, "dtype"), "uint8", "probabilities: outputs are float32, not uint8"),
+    (("outputs", 0, "labels"), ["one"], "probabilities: bad labels"),
+    (("outputs", 0, "labels"), ["a", "b", "b"], "probabilities: a label stands twice"),
+    (("outputs", 0, "labels"), ["a", "b", "\x1b[2J"], "manifest.outputs[0].labels[2]"),
+    (("outputs", 0, "labels"), ["a", "b", "\ud800"], "characters that cannot be printed"),
+    (("outputs", 0, "labels"), ["a", "b", "c\n"], "characters that cannot be printed"),
+    (("golden", "inputs", "sha256"), SHA, "golden/inputs.npy: bad sha256"),
+    (("golden", "inputs", "sha256"), SHA + "G", "golden/inputs.npy: bad sha256"),
+    (("golden", "inputs", "sha256"), SHA + "00", "golden/inputs.npy: bad sha256"),
+    (("golden", "inputs", "bytes"), -1, "golden/inputs.npy: negative size"),
+    (("golden", "inputs", "file"), "golden/keras.npy", "a file is listed twice"),
+    (("variants", 0, "format"), "pickle", "unknown format 'pickle'"),
+    (("variants", 0, "precision"), "int4", "bad precision"),
+    (("variants", 0, "proofs"), [], "proven on no engine"),
+    (("variants", 0, "proofs", 0, "engine"), "litert", "unlisted engine"),
+    (("variants", 0, "proofs", 0, "samples"), -1, "bad figures for reference"),
+    (("variants", 0, "proofs", 0, "disagreements"), -1, "bad figures for reference"),
+    (("variants", 0, "proofs", 0, "accuracy"), 97.2, "bad figures for reference"),
+    (("variants", 0, "proofs", 0, "top1_agreement"), -0.1, "bad figures for reference"),
+    (("variants", 0, "proofs", 0, "max_abs_error"), -1e-9, "bad figures for reference"),
+    (("variants", 0, "golden", "tolerance"), -1e-9, "negative tolerance"),
+    (("variants", 0, "inputs"), [], "shapes.float32.npz: 0 inputs"),
+    (("variants", 0, "inputs", 0, "dtype"), "int8", "int8 instead of uint8"),
+    (("variants", 0, "inputs", 0, "dtype"), "int4", "unknown dtype 'int4'"),
+    (("variants", 0, "inputs", 0, "shape"), [2, 4, 4], "bad shape"),
+    (("variants", 0, "inputs", 0, "shape"), [1, 16], "another shape"),
+    (("variants", 0, "outputs", 0, "dtype"), "int8", "int8 instead of float32"),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"), RANGES, ids=[f"{p} {str(v)[:30]!a}" for p, v, _ in RANGES]
+)
+def test_a_value_out_of_range_is_refused_by_name(
+    path: tuple[str | int, ...], value: Any, message: str
+) -> None:
+    draft = bundles.image()
+    _at(draft.content, path[:-1])[path[-1]] = value
+    assert message in _refusal(draft)
+
+
+def test_floats_are_never_cut_down_to_bytes() -> None:
+    draft = bundles.vector()
+    draft.variant["inputs"][0]["dtype"] = "uint8"
+    assert "uint8 instead of float32" in _refusal(draft)
+
+
+def test_a_variant_is_proven_once_on_an_engine() -> None:
+    draft = bundles.image()
+    draft.variant["proofs"] *= 2
+    assert "proven twice" in _refusal(draft)
+
+
+def test_a_grey_picture_may_have_a_channel_axis() -> None:
+    draft = bundles.image()
+    for tensor in (draft.content["inputs"][0], draft.variant["inputs"][0]):
+        tensor["shape"] = [None, 4, 4, 1]
+    assert parse(draft.manifest()).inputs[0].shape == (None, 4, 4, 1)
+
+
+class TestJson:
+    """What the manifest is before it is a manifest."""
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"",
+            b"{",
+            b"\x00",
+            b"{} {}",
+            b"// no\n{}",
+            b'{"schema": NaN}',
+            b'{"schema": 1, "x": Infinity}',
+            b'{"schema": 1, "x": -Infinity}',
+            b'{"schema": 1, "schema": 1}',
+            b'{"schema": 1, "x": {"a": 1, "a": 2}}',
+            b'{"schema": 1, "x": ' + b"9" * 5000 + b"}",
+            b"[" * 100_000,
+            b'{"a":' * 100_000,
+            "{}".encode("utf-16"),
+            "{}".encode("utf-32"),
+            b"\xef\xbb\xbf{}",
+            b'{"schema": "\xff"}',
+        ],
+        ids=lambda data: repr(data[:30]),
+    )
+    def test_what_is_not_plain_json_is_refused(self, data: bytes) -> None:
+        with pytest.raises(BundleError, match="the manifest is not JSON"):
+            parse(data)
+
+    @pytest.mark.parametrize("content", [None, [], 1, "1", {}, {"schema": 2}, {"schema": True}])
+    def test_another_schema_is_refused_with_what_to_install(self, content: Any) -> None:
+        with pytest.raises(BundleError, match="install the strop wheel that came with the bundle"):
+            parse(json.dumps(content).encode())
+
+    def test_a_schema_with_a_fraction_is_refused(self) -> None:
+        with pytest.raises(BundleError, match=r"manifest.schema: float instead of int"):
+            parse(bundles.image(schema=1.0).manifest())
+
+    def test_a_version_from_the_future_is_refused_whatever_else_it_says(self) -> None:
+        with pytest.raises(BundleError, match="has schema 2, this strop reads 1"):
+            parse(bundles.image(schema=2, future="unknown").manifest())
+
+    @pytest.mark.parametrize("levels", [manifest.MAX_DEPTH, 500, 3000])
+    def test_deep_nesting_is_refused_where_any_json_may_stand(self, levels: int) -> None:
+        text = bundles.vector().manifest().decode()
+        nested = "[" * levels + "]" * levels
+        data = text.replace('"export": {}', f'"export": {{"x": {nested}}}').encode()
+        with pytest.raises(BundleError, match=r"nested more than 32 levels deep|is not JSON"):
+            parse(data)
+
+    def test_nesting_up_to_the_limit_is_read_and_written(self) -> None:
+        record: Any = 1
+        for _ in range(manifest.MAX_DEPTH - 2):
+            record = [record]
+        data = bundles.vector(export={"x": record}).manifest()
+        assert parse(data).to_json() == data
+
+    def test_a_large_one_is_refused_before_it_is_parsed(self) -> None:
+        data = b" " * (manifest.MAX_MANIFEST_BYTES + 1)
+        with pytest.raises(BundleError, match="4194305 bytes, at most 4194304"):
+            parse(data)
+        with pytest.raises(BundleError, match="not JSON"):
+            parse(data[:-1])
+
+    @given(st.binary(max_size=200))
+    def test_noise_is_refused(self, data: bytes) -> None:
+        with pytest.raises(BundleError):
+            parse(data)
+
+    @given(st.data())
+    def test_a_manifest_with_any_value_replaced_is_read_faithfully_or_refused(
+        self, data: st.DataObject
+    ) -> None:
+        draft = bundles.image()
+        paths = list(_paths(draft.content))
+        *path, last = data.draw(st.sampled_from(paths))
+        value = data.draw(
+            st.sampled_from([None, True, 0, -1, 10**25, 1.5, "", "a", "\u2028", [], {}, [1], [[]]])
+        )
+        _at(draft.content, tuple(path))[last] = value
+        try:
+            content = parse(draft.manifest())
+        except BundleError as error:
+            assert str(error)
+        else:
+            assert json.loads(content.to_json()) == draft.content
+
+
+def _paths(content: Any, path: tuple[str | int, ...] = ()) -> Any:
+    if path:
+        yield path
+    if isinstance(content, dict):
+        for key, item in content.items():
+            yield from _paths(item, (*path, key))
+    elif isinstance(content, list):
+        for i, item in enumerate(content):
+            yield from _paths(item, (*path, i))

@@ -1,0 +1,242 @@
+"""What runs: the first proven pair that is here, or a refusal that says how to mend it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import strop
+from strop import engines
+from strop.bundle import parse_bundle
+from strop.errors import BundleError, DeviceUnavailable, EngineUnavailable, InputError
+from strop.select import choose
+from tests import bundles
+from tests.unit.runtime import doubles
+
+
+@pytest.fixture(autouse=True)
+def _nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    doubles.uninstall(monkeypatch, "litert", "tflite", "onnx")
+
+
+@pytest.fixture
+def draft() -> bundles.Draft:
+    """float32 on reference, as in the factory; int8 on litert and tflite, float16 on onnx."""
+    draft = bundles.image(engines=["litert", "tflite", "onnx", "reference"])
+    draft.add_variant("tflite", "int8", ["litert", "tflite"])
+    draft.add_variant("onnx", "float16", ["onnx"])
+    return draft
+
+
+def _chosen(draft: bundles.Draft, **asked: str) -> tuple[str, str, str]:
+    choice = choose(parse_bundle(draft.pack()).manifest, **asked)
+    return choice.engine, choice.variant.precision, choice.device
+
+
+def _refused(draft: bundles.Draft, error: type[Exception], **asked: str) -> str:
+    with pytest.raises(error) as caught:
+        choose(parse_bundle(draft.pack()).manifest, **asked)
+    return str(caught.value)
+
+
+class TestChoice:
+    def test_engines_that_are_absent_are_passed_over(self, draft: bundles.Draft) -> None:
+        assert _chosen(draft) == ("reference", "float32", "cpu")
+
+    def test_the_bundles_order_of_engines_decides(
+        self, draft: bundles.Draft, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        doubles.install(monkeypatch, "onnx")
+        assert _chosen(draft) == ("onnx", "float16", "cpu")
+        doubles.install(monkeypatch, "tflite")
+        assert _chosen(draft) == ("tflite", "int8", "cpu")
+        draft.content["engines"].sort()
+        assert _chosen(draft) == ("onnx", "float16", "cpu")
+
+    def test_the_bundles_order_of_variants_decides_on_one_engine(
+        self, draft: bundles.Draft, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        doubles.install(monkeypatch, "litert")
+        draft.add_variant("tflite", "dynamic", ["litert"])
+        assert _chosen(draft)[1] == "int8"
+        draft.content["variants"].reverse()
+        assert _chosen(draft)[1] == "dynamic"
+
+    def test_a_precision_asked_for_is_had_from_the_first_engine_that_has_it(
+        self, draft: bundles.Draft, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("litert", "tflite", "onnx"):
+            doubles.install(monkeypatch, name)
+        assert _chosen(draft, precision="float16") == ("onnx", "float16", "cpu")
+        assert _chosen(draft, precision="float32") == ("reference", "float32", "cpu")
+
+    def test_an_engine_asked_for_is_had(
+        self, draft: bundles.Draft, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        doubles.install(monkeypatch, "litert")
+        assert _chosen(draft, engine="reference") == ("reference", "float32", "cpu")
+
+    def test_the_engines_first_device_is_taken_unless_another_is_asked_for(
+        self, draft: bundles.Draft, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        doubles.install(monkeypatch, "litert", devices=("gpu", "cpu"))
+        assert _chosen(draft)[2] == "gpu"
+        assert _chosen(draft, device="cpu")[2] == "cpu"
+
+    def test_fake_opens_any_variant_and_is_never_chosen_unasked(self, draft: bundles.Draft) -> None:
+        assert _chosen(draft, engine="fake") == ("fake", "float32", "cpu")
+        assert _chosen(draft, engine="fake", precision="int8") == ("fake", "int8", "cpu")
+
+
+class TestRefusals:
+    """Each says what was asked for, what is there, and the mend."""
+
+    def test_an_unknown_engine(self, draft: bundles.Draft) -> None:
+        assert _refused(draft, EngineUnavailable, engine="tpu") == (
+            "there is no engine 'tpu'; there are litert, tflite, onnx, reference, fake"
+        )
+
+    def test_an_absent_engine(self, draft: bundles.Draft) -> None:
+        assert _refused(draft, EngineUnavailable, engine="litert") == (
+            "engine 'litert' is not installed (no package no_litert_here): "
+            "pip install './strop-*.whl[litert]'"
+        )
+
+    def test_an_engine_the_bundle_is_not_proven_on(self, draft: bundles.Draft) -> None:
+        draft.content["engines"].remove("tflite")
+        draft.content["variants"][1]["proofs"].pop()
+        assert _refused(draft, EngineUnavailable, engine="tflite") == (
+            "shapes-cpu is not proven on tflite; it is on litert, onnx, reference"
+        )
+
+    def test_no_engine_at_all(self) -> None:
+        draft = bundles.image()
+        draft.add_variant("tflite", "int8", ["litert", "tflite"])
+        del draft.files[draft.variant["file"]], draft.files[draft.variant["golden"]["file"]]
+        del draft.content["variants"][0], draft.content["engines"][0]
+        assert _refused(draft, EngineUnavailable) == (
+            "no engine for shapes-cpu is installed; install one of them, "
+            "litert: pip install './strop-*.whl[litert]'; "
+            "tflite: pip install './strop-*.whl[tflite]'"
+        )
+
+    def test_no_engine_for_the_precision_asked_for(self, draft: bundles.Draft) -> None:
+        assert _refused(draft, EngineUnavailable, precision="float16") == (
+            "no engine for shapes-cpu is installed; install one of them, "
+            "onnx: pip install './strop-*.whl[onnx]'"
+        )
+
+    def test_an_unknown_precision(self, draft: bundles.Draft) -> None:
+        assert _refused(draft, InputError, precision="int4") == (
+            "there is no precision 'int4'; there are float32, float16, dynamic, int8"
+        )
+
+    def test_a_precision_the_bundle_has_not(self, draft: bundles.Draft) -> None:
+        assert _refused(draft, InputError, precision="dynamic") == (
+            "shapes-cpu has no dynamic variant; it has float32, int8, float16"
+        )
+
+    def test_a_precision_the_engine_has_not(self, draft: bundles.Draft) -> None:
+        assert _refused(draft, EngineUnavailable, engine="reference", precision="int8") == (
+            "shapes-cpu has no int8 variant for reference; for reference it has float32"
+        )
+
+    def test_an_unknown_device(self, draft: bundles.Draft) -> None:
+        assert _refused(draft, InputError, device="npu") == (
+            "there is no device 'npu'; there are cpu, gpu"
+        )
+
+    def test_a_device_the_engine_cannot_use(self, draft: bundles.Draft) -> None:
+        assert _refused(draft, DeviceUnavailable, device="gpu") == (
+            "device 'gpu' was asked for and engine 'reference' runs on cpu; "
+            "ask for one of these, or for another engine"
+        )
+
+    def test_a_bundle_for_an_engine_of_the_future(self, draft: bundles.Draft) -> None:
+        draft.content["engines"].append("quantum")
+        assert _refused(draft, BundleError) == (
+            "the bundle wants engine 'quantum', which this strop has not"
+        )
+        assert _chosen(draft, engine="reference")[0] == "reference"
+
+
+class TestBrokenEngines:
+    """Present and broken is never passed over."""
+
+    @pytest.fixture
+    def broken_package(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        package = tmp_path / "packages" / "broken_litert"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text("raise ImportError('libGL.so.1: cannot open')")
+        monkeypatch.syspath_prepend(str(package.parent))
+        module = tmp_path / "packages" / "engine_of_broken_litert.py"
+        module.write_text("import broken_litert")
+        entry = ("engine_of_broken_litert", "broken_litert")
+        monkeypatch.setitem(engines._TABLE, "litert", entry)
+
+    @pytest.mark.usefixtures("broken_package")
+    def test_one_that_does_not_import_raises(self, tmp_path: Path, draft: bundles.Draft) -> None:
+        path = draft.write(tmp_path / "shapes.strop")
+        assert engines.is_installed("litert")
+        with pytest.raises(EngineUnavailable) as caught:
+            strop.load(path)
+        assert str(caught.value) == (
+            "engine 'litert' is installed and broken: importing broken_litert gives "
+            "ImportError: libGL.so.1: cannot open"
+        )
+        with strop.load(path, engine="reference") as model:  # the others work
+            assert model.engine == "reference"
+
+    def test_one_that_does_not_open_the_file_raises(
+        self, tmp_path: Path, draft: bundles.Draft, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(model: bytes) -> doubles.SpySession:
+            raise ValueError("Didn't find op for builtin opcode 'FULLY_CONNECTED' version '12'")
+
+        doubles.install(monkeypatch, "litert", refuse)
+        with pytest.raises(EngineUnavailable) as caught:
+            strop.load(draft.write(tmp_path / "shapes.strop"))
+        assert str(caught.value) == (
+            "engine 'litert' 1.2.3 is installed and does not open variants/int8.tflite: "
+            "ValueError: Didn't find op for builtin opcode 'FULLY_CONNECTED' version '12'"
+        )
+        assert isinstance(caught.value.__cause__, ValueError)
+
+    def test_a_package_set_to_none_is_absent(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The usual way to hide a module from a test."""
+        monkeypatch.setitem(engines._TABLE, "onnx", ("strop.engines.onnx", "hidden_package"))
+        monkeypatch.setitem(sys.modules, "hidden_package", None)
+        assert not engines.is_installed("onnx")
+
+
+class TestLoad:
+    def test_what_really_runs_is_said(self, image_path: Path) -> None:
+        with strop.load(image_path, threads=2) as model:
+            assert (model.engine, model.device, model.precision) == ("reference", "cpu", "float32")
+            assert (model.name, model.version, model.threads) == ("shapes", 1, 2)
+            assert repr(model) == (
+                f"<strop.Model shapes v1: float32 on reference {model.engine_version}, cpu, "
+                "threads=2>"
+            )
+
+    @pytest.mark.parametrize("threads", [0, -1, 1.0, True, None, "2"])
+    def test_threads_are_a_number_of_threads(self, image_path: Path, threads: int) -> None:
+        with pytest.raises(InputError, match="threads is a whole number from 1 up, not"):
+            strop.load(image_path, threads=threads)
+
+    def test_what_is_asked_for_reaches_the_engine(
+        self, image_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen: dict[str, object] = {}
+        engine = engines.get("fake")
+
+        def opened(model: bytes, variant: object, **asked: object) -> doubles.SpySession:
+            seen.update(asked, model=model)
+            return doubles.SpySession(lambda inputs: inputs)
+
+        monkeypatch.setattr(engine, "open", opened)
+        strop.load(image_path, engine="fake", device="cpu", threads=3).close()
+        weights = bundles.image().files["variants/shapes.float32.npz"]
+        assert seen == {"device": "cpu", "threads": 3, "model": weights}

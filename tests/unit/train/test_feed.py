@@ -1,0 +1,153 @@
+"""Augmentation and batches: pure functions of (seed, epoch, step)."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from train import backend, mnist
+from train.recipe import Augmentation, Loss, Recipe
+
+ALL = Augmentation(rotation=0.2, scale=0.12, shear=0.15, shift=1.5)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tensorflow() -> None:
+    backend.start(0)
+
+
+def distorted(
+    images: mnist.Bytes, augmentation: Augmentation, seed: tuple[int, int], strength: float = 1.0
+) -> Any:
+    import tensorflow as tf
+
+    from train.augment import distort
+
+    floats = tf.constant(images.astype(np.float32))
+    return distort(floats, augmentation, tf.constant(seed), strength).numpy()
+
+
+def batches(few: mnist.Mnist, recipe: Recipe, seed: int, first: int = 0) -> list[Any]:
+    from train import feed
+
+    return list(feed.batches(few.train, recipe, seed, first).as_numpy_iterator())
+
+
+def without_distortion(recipe: Recipe) -> Recipe:
+    return dataclasses.replace(recipe, augmentation=Augmentation())
+
+
+def test_distortion_keeps_shape_type_and_range(few_digits: mnist.Mnist) -> None:
+    images = few_digits.train.images[:200]
+    result = distorted(images, ALL, (1, 2))
+    assert result.shape == images.shape
+    assert result.dtype == np.float32
+    assert result.min() >= 0
+    assert result.max() <= 255
+    ink = result.sum(axis=(1, 2)) / images.sum(axis=(1, 2))
+    assert 0.7 < ink.min() < ink.max() < 1.4  # still the same digits, not emptied, not doubled
+
+
+def test_distortion_is_a_function_of_its_seed(few_digits: mnist.Mnist) -> None:
+    images = few_digits.train.images[:50]
+    assert np.array_equal(distorted(images, ALL, (1, 2)), distorted(images, ALL, (1, 2)))
+    for other in ((1, 3), (2, 2)):
+        assert not np.array_equal(distorted(images, ALL, (1, 2)), distorted(images, ALL, other))
+
+
+def test_each_image_of_a_batch_is_distorted_by_a_map_of_its_own(few_digits: mnist.Mnist) -> None:
+    same = np.repeat(few_digits.train.images[:1], 8, axis=0)
+    results = distorted(same, ALL, (1, 2))
+    assert len(np.unique(results.reshape(8, -1), axis=0)) == 8
+
+
+@pytest.mark.parametrize(("augmentation", "strength"), [(Augmentation(), 1.0), (ALL, 0.0)])
+def test_no_distortion_is_the_image_itself(
+    few_digits: mnist.Mnist, augmentation: Augmentation, strength: float
+) -> None:
+    images = few_digits.train.images[:20]
+    assert distorted(images, augmentation, (1, 2), strength) == pytest.approx(images, abs=0.02)
+
+
+def test_a_dot_in_the_middle_moves_no_further_than_the_shift() -> None:
+    dot = np.zeros((400, 28, 28), np.uint8)
+    dot[:, 13:15, 13:15] = 255  # about 13.5, where rotation and scale leave it
+    result = distorted(dot, ALL, (3, 4))
+    rows, columns = np.mgrid[:28, :28]
+    weight = result.sum(axis=(1, 2))
+    right = (result * columns).sum(axis=(1, 2)) / weight - 13.5
+    down = (result * rows).sum(axis=(1, 2)) / weight - 13.5
+    for offsets in (right, down):
+        assert 1.2 < np.abs(offsets).max() < 1.5 * 1.3  # scale and shear stretch it a little
+        assert abs(offsets.mean()) < 0.15
+
+
+def test_what_comes_from_outside_is_background() -> None:
+    ink = np.full((50, 28, 28), 255, np.uint8)
+    result = distorted(ink, Augmentation(shift=6), (1, 1))
+    assert result[:, 0, 0].min() == 0
+
+
+def test_an_epoch_is_the_same_whether_or_not_the_ones_before_were_asked_for(
+    few_digits: mnist.Mnist, small: Recipe
+) -> None:
+    whole = batches(few_digits, small, seed=5)
+    assert len(whole) == 6 * 15
+    for first in (1, 4):
+        rest = batches(few_digits, small, seed=5, first=first)
+        assert len(rest) == len(whole) - first * 15
+        for (images, labels), (images_then, labels_then) in zip(
+            rest, whole[first * 15 :], strict=True
+        ):
+            assert np.array_equal(images, images_then)
+            assert np.array_equal(labels, labels_then)
+
+
+def test_an_epoch_visits_each_image_once_in_an_order_of_its_own(
+    few_digits: mnist.Mnist, small: Recipe
+) -> None:
+    plain = without_distortion(small)
+    steps = batches(few_digits, plain, seed=5)
+    epochs = [
+        np.concatenate([images for images, _ in steps[start : start + 15]])
+        for start in range(0, len(steps), 15)
+    ]
+    for images in epochs:
+        seen = {image.astype(np.uint8).tobytes() for image in images}
+        assert seen == {image.tobytes() for image in few_digits.train.images}
+    assert not np.array_equal(epochs[0], epochs[1])
+    other = batches(few_digits, plain, seed=6)
+    assert not np.array_equal(other[0][0], epochs[0][:100])
+
+
+def test_labels_stay_with_their_images(few_digits: mnist.Mnist, small: Recipe) -> None:
+    known = {
+        image.tobytes(): label
+        for image, label in zip(few_digits.train.images, few_digits.train.labels, strict=True)
+    }
+    for images, labels in batches(few_digits, without_distortion(small), seed=1)[:5]:
+        assert [known[image.astype(np.uint8).tobytes()] for image in images] == labels.tolist()
+
+
+def test_smoothed_labels_come_as_ten_shares(few_digits: mnist.Mnist, small: Recipe) -> None:
+    smoothing = dataclasses.replace(small, loss=Loss(label_smoothing=0.1))
+    plain, shares = (batches(few_digits, recipe, seed=1)[0][1] for recipe in (small, smoothing))
+    assert plain.dtype == np.int64
+    assert shares.shape == (100, 10)
+    assert np.array_equal(shares.argmax(axis=1), plain)
+
+
+def test_distortion_fades_over_the_last_epochs(few_digits: mnist.Mnist, small: Recipe) -> None:
+    fading = dataclasses.replace(small, augmentation=dataclasses.replace(ALL, taper_epochs=3))
+    steady = dataclasses.replace(small, augmentation=ALL)
+    change = [
+        [np.abs(a - b).mean() for (a, _), (b, _) in zip(left, right, strict=True)]
+        for left, right in (
+            (batches(few_digits, recipe, 1), batches(few_digits, without_distortion(small), 1))
+            for recipe in (fading, steady)
+        )
+    ]
+    assert change[0][: 3 * 15] == change[1][: 3 * 15]
+    assert change[0][-1] < 0.1 * change[1][-1]
+    assert change[0][4 * 15] < change[1][4 * 15]

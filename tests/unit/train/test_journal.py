@@ -1,0 +1,184 @@
+"""Checkpoints: whole at every moment, and continued only by the training that wrote them."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from train.errors import OutputError, UnfinishedRun
+from train.journal import Journal, Progress
+
+IDENTITY = {"recipe": {"name": "small", "schedule": {"epochs": 6}}, "seed": 1}
+
+
+class Model:
+    """Stands in for Keras's: its state is a number."""
+
+    def __init__(self, state: int = 0) -> None:
+        self.state = state
+        self.optimizer = self
+        self.trainable_variables: list[Any] = []
+
+    def build(self, variables: list[Any]) -> None: ...
+
+    def save_weights(self, path: Path) -> None:
+        path.write_text(f"{self.state} whole", encoding="utf-8")
+
+    def load_weights(self, path: Path) -> None:
+        state, whole = path.read_text(encoding="utf-8").split()
+        if whole != "whole":
+            raise ValueError("cut short")
+        self.state = int(state)
+
+
+def opened(
+    artifact: Path, *, resume: bool = False, restart: bool = False
+) -> tuple[Journal, Progress]:
+    journal = Journal(artifact, IDENTITY)
+    return journal, journal.open(resume=resume, restart=restart)
+
+
+def leave_unfinished(artifact: Path, epochs: int = 3) -> None:
+    journal, _ = opened(artifact)
+    for epoch in range(1, epochs + 1):
+        journal.save(Model(epoch), Progress(epoch, {"loss": [0.5] * epoch}, 2.0 * epoch))
+    journal.close()
+
+
+def restored(journal: Journal) -> int:
+    model = Model()
+    journal.restore(model)
+    return model.state
+
+
+def test_progress_comes_back(tmp_path: Path) -> None:
+    leave_unfinished(tmp_path / "out")
+    journal, done = opened(tmp_path / "out", resume=True)
+    assert done == Progress(3, {"loss": [0.5, 0.5, 0.5]}, 6.0)
+    assert restored(journal) == 3
+
+
+def test_one_checkpoint_is_kept(tmp_path: Path) -> None:
+    leave_unfinished(tmp_path / "out")
+    names = {path.name for path in (tmp_path / ".out.unfinished").iterdir()}
+    assert names == {"epoch-00003", "lock", "run.json"}
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+# Every step of Journal.save that touches the disk, before and after it has happened.
+STEPS = ["rmtree", "mkdir", "save_weights", "write_text", "rename"]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_kill_at_any_step_of_saving_leaves_one_whole_checkpoint(
+    tmp_path: Path, step: str, after: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_unfinished(tmp_path / "out", epochs=3)
+    journal, _ = opened(tmp_path / "out", resume=True)
+    owner: Any = {"rmtree": shutil, "save_weights": Model}.get(step, Path)
+    original = getattr(owner, step)
+
+    def dies(*arguments: Any, **keywords: Any) -> None:
+        if after:
+            original(*arguments, **keywords)
+        # A killed process runs no clean-up of its own either.
+        monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+        raise Killed
+
+    monkeypatch.setattr(owner, step, dies)
+    with pytest.raises(Killed):
+        journal.save(Model(4), Progress(4, {"loss": [0.5] * 4}, 8.0))
+    monkeypatch.undo()
+    journal.close()
+
+    journal, done = opened(tmp_path / "out", resume=True)
+    assert done.epoch in (3, 4)
+    assert restored(journal) == done.epoch == len(done.history["loss"])
+    assert done.epoch == (4 if (step, after) == ("rename", True) else 3)
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_unfinished(tmp_path / "out")
+    journal, _ = opened(tmp_path / "out", resume=True)
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device, in many words\nand lines")
+
+    monkeypatch.setattr(Model, "save_weights", full)
+    with pytest.raises(OutputError, match="No space left on device") as refusal:
+        journal.save(Model(4), Progress(4))
+    assert "\n" not in str(refusal.value)
+    assert restored(journal) == 3
+    names = {path.name for path in (tmp_path / ".out.unfinished").iterdir()}
+    assert names == {"epoch-00003", "lock", "run.json"}
+
+
+def test_an_unfinished_training_is_not_trodden_on(tmp_path: Path) -> None:
+    leave_unfinished(tmp_path / "out")
+    with pytest.raises(UnfinishedRun, match="recipe small, seed 1, 3 epochs done") as refusal:
+        opened(tmp_path / "out")
+    assert "--resume" in str(refusal.value)
+    assert "--restart" in str(refusal.value)
+
+
+def test_restart_drops_it(tmp_path: Path) -> None:
+    leave_unfinished(tmp_path / "out")
+    journal, done = opened(tmp_path / "out", restart=True)
+    assert done == Progress()
+    assert restored(journal) == 0
+
+
+def test_killed_before_the_first_checkpoint_there_is_nothing_in_the_way(tmp_path: Path) -> None:
+    leave_unfinished(tmp_path / "out", epochs=0)
+    assert opened(tmp_path / "out")[1] == Progress()
+
+
+def test_resume_with_nothing_there_begins(tmp_path: Path) -> None:
+    assert opened(tmp_path / "out", resume=True)[1] == Progress()
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({**IDENTITY, "seed": 2}, "seed is 1 there, 2 asked for"),
+        (
+            {**IDENTITY, "recipe": {"name": "small", "schedule": {"epochs": 7}}},
+            "recipe.schedule.epochs is 6 there, 7 asked for",
+        ),
+    ],
+)
+def test_another_training_is_not_continued(
+    tmp_path: Path, asked: dict[str, Any], said: str
+) -> None:
+    leave_unfinished(tmp_path / "out")
+    with pytest.raises(UnfinishedRun, match=said):
+        Journal(tmp_path / "out", asked).open(resume=True, restart=False)
+
+
+def test_two_processes_do_not_train_into_one_place(tmp_path: Path) -> None:
+    first, _ = opened(tmp_path / "out")
+    with pytest.raises(UnfinishedRun, match="another process"):
+        opened(tmp_path / "out", restart=True)
+    first.close()
+    opened(tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["state.weights.h5", "history.json"])
+def test_a_checkpoint_damaged_on_disk_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    leave_unfinished(tmp_path / "out")
+    (tmp_path / ".out.unfinished" / "epoch-00003" / name).write_text("3 cut", encoding="utf-8")
+    with pytest.raises(UnfinishedRun, match=r"epoch-00003 cannot be read.*--restart"):
+        restored(opened(tmp_path / "out", resume=True)[0])
+
+
+def test_nothing_is_left_of_a_finished_training(tmp_path: Path) -> None:
+    leave_unfinished(tmp_path / "out")
+    opened(tmp_path / "out", resume=True)[0].discard()
+    assert list(tmp_path.iterdir()) == []
