@@ -224,7 +224,8 @@ def _finish(
     if not proven:
         raise ProofError(f"no variant is left: {'; '.join(left_out)}")
     engines = [n for n in target.engines if any(n in {p.engine for p in v.proofs} for v in proven)]
-    content = bundles.build(source, target.name, engines, proven, golden, record)
+    made_for = {**record, "platforms": list(target.platforms)}
+    content = bundles.build(source, target.name, engines, proven, golden, made_for)
     name = bundle_name(source.name, target)
     return Finished(target, name, content, tuple(proven), tuple(left_out))
 

@@ -30,6 +30,7 @@ class Target:
 
     name: str
     description: str
+    platforms: tuple[str, ...]  # where its engines have wheels: system-machine, as Python says
     requirements: str  # the lock file under requirements/ that a device installs
     engines: tuple[str, ...]
     variants: tuple[VariantSpec, ...]
@@ -80,6 +81,7 @@ def load(name: str) -> Target:
     target = Target(
         name=name,
         description=str(content["description"]),
+        platforms=tuple(content["platforms"]),
         requirements=str(content["requirements"]),
         engines=tuple(content["engines"]),
         variants=specs,

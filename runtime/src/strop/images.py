@@ -92,12 +92,8 @@ def prepare(image: Any, spec: ImageSpec) -> NDArray[np.uint8]:
     border = _border(np.asarray(image))
     if spec.background == "dark" and border.mean() > 127:
         image, border = ImageOps.invert(image), 255 - border
-    size = (spec.width, spec.height)
-    if image.size != size:
-        colour = tuple(int(level) for level in border)
-        image = ImageOps.pad(
-            image, size, Image.Resampling.BILINEAR, color=colour[0] if len(colour) == 1 else colour
-        )
+    if image.size != (spec.width, spec.height):
+        image = _fit(image, (spec.width, spec.height), tuple(int(level) for level in border))
     return np.asarray(image, np.uint8)
 
 
@@ -109,9 +105,22 @@ def _eight_bits(image: Any) -> Any:
         raise ValueError("32 bits a pixel, in a range it does not say; save it with 8")
     if not image.mode.startswith("I"):
         return image
+    exif = image.getexif().tobytes()  # before the pixels: a TIFF then closes its file
     narrow = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    narrow.info["exif"] = image.getexif().tobytes()
+    narrow.info["exif"] = exif
     return narrow
+
+
+def _fit(image: Any, size: tuple[int, int], colour: tuple[int, ...]) -> Any:
+    """The picture in its own proportions, as large as fits, in the middle of this colour."""
+    from PIL import Image
+
+    scale = min(size[0] / image.width, size[1] / image.height)
+    inner = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    paper = Image.new(image.mode, size, colour if len(colour) > 1 else colour[0])
+    corner = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    paper.paste(image.resize(inner, Image.Resampling.BILINEAR), corner)
+    return paper
 
 
 def _border(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:

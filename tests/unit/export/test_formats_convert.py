@@ -95,7 +95,7 @@ def test_other_calibration_is_refused(calibration: Any, message: str) -> None:
 def test_what_the_converter_cannot_do_is_a_conversion_error(
     spec: VariantSpec,
 ) -> None:
-    class Sampling(layers.Layer):  # type: ignore[misc]
+    class Sampling(keras.layers.Layer):  # type: ignore[misc]
         def call(self, inputs: Any) -> Any:
             import tensorflow as tf
 

@@ -37,9 +37,9 @@ def arrays(data: bytes) -> dict[str, NDArray[Any]]:
 def run(data: bytes, inputs: NDArray[Any]) -> NDArray[np.float32]:
     """The format as its module describes it."""
     content = arrays(data)
-    values = (inputs.astype(np.float32) * content["scale"] + content["offset"]).reshape(
-        len(inputs), -1
-    )
+    values: NDArray[np.float32] = (
+        inputs.astype(np.float32) * content["scale"] + content["offset"]
+    ).reshape(len(inputs), -1)
     for i, activation in enumerate(content["activations"]):
         values = ACTIVATIONS[activation](values @ content[f"kernel_{i}"] + content[f"bias_{i}"])
     return values

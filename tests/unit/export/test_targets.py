@@ -12,6 +12,7 @@ from export.errors import TargetError
 
 GOOD = """
 description = "a board"
+platforms = ["linux-x86_64"]
 requirements = "litert.txt"
 engines = ["litert", "reference"]
 

@@ -48,7 +48,7 @@ class TestVerdicts:
             *("reference", "float32", "weights"),
         )
         assert result.status == PASSED
-        assert result.detail == f"numpy-{np.__version__}"
+        assert result.detail == np.__version__
         assert result.max_abs_error is not None
         assert result.max_abs_error <= TOLERANCE == result.tolerance
         assert result.keras_agreement == 1.0
@@ -129,7 +129,9 @@ class TestVerdicts:
         doubles.install(monkeypatch, "litert", refuse)
         result = _check(draft)[1]
         assert result.status == BROKEN
-        assert result.detail.endswith("does not open variants/int8.tflite: RuntimeError: no such opcode")
+        assert result.detail.endswith(
+            "does not open variants/int8.tflite: RuntimeError: no such opcode"
+        )
         assert failures([result])
 
     def test_an_engine_that_fails_when_it_runs_is_broken(

@@ -196,7 +196,7 @@ class TestBadPictures:
         assert "pixels" in message
 
     def test_a_large_photo_is_not_taken_for_a_bomb(self) -> None:
-        assert 8000 * 6000 <= images.MAX_PIXELS
+        assert images.MAX_PIXELS >= 8000 * 6000
 
     @pytest.mark.parametrize("format", ["PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM"])
     def test_every_truncation_is_refused_or_read_and_nothing_else(
@@ -309,7 +309,6 @@ class TestNpy:
             bundles.npy_header("("),
             bundles.npy_header(f"{{'descr':'<f4','fortran_order':False,'shape':({10**30},)}}"),
             bundles.npy_header(f"{{'descr':'<f4','fortran_order':False,'shape':({10**13},)}}"),
-            bundles.npy_header("{'descr':'<f4','fortran_order':False,'shape':(-5,)}"),
             bundles.npy_header("-" * 9000 + "1"),
         ],
         ids=lambda content: repr(content[:70]),

@@ -16,16 +16,16 @@ ENGINES = ("tflite_runtime", "onnxruntime", "tensorflow", "strop.engines", "stro
 
 
 def _python(code: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def test_nothing_heavy_comes_with_strop_beyond_numpy() -> None:
-    code = "import sys, numpy; before = set(sys.modules); import strop; print(*set(sys.modules) - before)"
-    added = _python(code).split()
+    added = _python(
+        "import sys, numpy; before = set(sys.modules); import strop;"
+        "print(*set(sys.modules) - before)"
+    ).split()
     assert "strop.model" in added
     assert [name for name in (*HEAVY, *ENGINES) if name in added] == []
     assert len(added) <= 6, added

@@ -302,15 +302,14 @@ class TestJson:
         paths = list(_paths(draft.content))
         *path, last = data.draw(st.sampled_from(paths))
         value = data.draw(
-            st.sampled_from([None, True, 0, -1, 10**25, 1.5, "", "a", "\u2028", [], {}, [1], [[]]])
+            st.sampled_from([None, True, 0, -1, 2**80, 1.5, "", "a", "\u2028", [], {}, [1], [[]]])
         )
         _at(draft.content, tuple(path))[last] = value
         try:
             content = parse(draft.manifest())
-        except BundleError as error:
-            assert str(error)
-        else:
-            assert json.loads(content.to_json()) == draft.content
+        except BundleError:
+            return
+        assert json.loads(content.to_json()) == draft.content
 
 
 def _paths(content: Any, path: tuple[str | int, ...] = ()) -> Any:

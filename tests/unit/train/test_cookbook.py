@@ -21,7 +21,7 @@ learning_rate = 1
 warmup_epochs = 2
 average_epochs = 4
 [augmentation]
-taper_epochs = 5
+rotation = 0.1
 """
 
 
@@ -60,7 +60,6 @@ def test_fewer_epochs_shorten_all_that_is_told_in_epochs() -> None:
     assert recipe.schedule.epochs == 5
     assert recipe.optimizer.warmup_epochs == 1
     assert recipe.optimizer.average_epochs == 2
-    assert recipe.augmentation.taper_epochs == 2
 
 
 @pytest.mark.parametrize(
@@ -78,7 +77,7 @@ def test_fewer_epochs_shorten_all_that_is_told_in_epochs() -> None:
         ("learning_rate = 1", "learning_rate = -1", "learning_rate is -1.0"),
         ('"adamw"', '"sgd"', "adam or adamw"),
         ('"adamw"', '"adam"', "adamw, where"),
-        ("taper_epochs = 5", "rotation = inf", "augmentation.rotation is inf"),
+        ("rotation = 0.1", "rotation = inf", "augmentation.rotation is inf"),
         ("[schedule]", "[network]\nhidden = [0]\n[schedule]", "network.hidden"),
         ("[schedule]", "[network]\nhidden = 50\n[schedule]", "a list"),
         ("[schedule]", "loss = 3\n[schedule]", "it must be a table"),

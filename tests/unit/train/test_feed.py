@@ -17,15 +17,13 @@ def _tensorflow() -> None:
     backend.start(0)
 
 
-def distorted(
-    images: mnist.Bytes, augmentation: Augmentation, seed: tuple[int, int], strength: float = 1.0
-) -> Any:
+def distorted(images: mnist.Bytes, augmentation: Augmentation, seed: tuple[int, int]) -> Any:
     import tensorflow as tf
 
     from train.augment import distort
 
     floats = tf.constant(images.astype(np.float32))
-    return distort(floats, augmentation, tf.constant(seed), strength).numpy()
+    return distort(floats, augmentation, tf.constant(seed)).numpy()
 
 
 def batches(few: mnist.Mnist, recipe: Recipe, seed: int, first: int = 0) -> list[Any]:
@@ -62,12 +60,9 @@ def test_each_image_of_a_batch_is_distorted_by_a_map_of_its_own(few_digits: mnis
     assert len(np.unique(results.reshape(8, -1), axis=0)) == 8
 
 
-@pytest.mark.parametrize(("augmentation", "strength"), [(Augmentation(), 1.0), (ALL, 0.0)])
-def test_no_distortion_is_the_image_itself(
-    few_digits: mnist.Mnist, augmentation: Augmentation, strength: float
-) -> None:
+def test_no_distortion_is_the_image_itself(few_digits: mnist.Mnist) -> None:
     images = few_digits.train.images[:20]
-    assert distorted(images, augmentation, (1, 2), strength) == pytest.approx(images, abs=0.02)
+    assert distorted(images, Augmentation(), (1, 2)) == pytest.approx(images, abs=0.02)
 
 
 def test_a_dot_in_the_middle_moves_no_further_than_the_shift() -> None:
@@ -136,18 +131,3 @@ def test_smoothed_labels_come_as_ten_shares(few_digits: mnist.Mnist, small: Reci
     assert plain.dtype == np.int64
     assert shares.shape == (100, 10)
     assert np.array_equal(shares.argmax(axis=1), plain)
-
-
-def test_distortion_fades_over_the_last_epochs(few_digits: mnist.Mnist, small: Recipe) -> None:
-    fading = dataclasses.replace(small, augmentation=dataclasses.replace(ALL, taper_epochs=3))
-    steady = dataclasses.replace(small, augmentation=ALL)
-    change = [
-        [np.abs(a - b).mean() for (a, _), (b, _) in zip(left, right, strict=True)]
-        for left, right in (
-            (batches(few_digits, recipe, 1), batches(few_digits, without_distortion(small), 1))
-            for recipe in (fading, steady)
-        )
-    ]
-    assert change[0][: 3 * 15] == change[1][: 3 * 15]
-    assert change[0][-1] < 0.1 * change[1][-1]
-    assert change[0][4 * 15] < change[1][4 * 15]

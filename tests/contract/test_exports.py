@@ -1,0 +1,125 @@
+"""What people build on: names, signatures, commands. A change here is a change for them."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import types
+
+import strop
+from strop import cli, errors
+
+ALL = [
+    "BundleError",
+    "DeviceUnavailable",
+    "EngineUnavailable",
+    "InputError",
+    "Model",
+    "ParityError",
+    "Prediction",
+    "StropError",
+    "load",
+]
+
+
+def test_the_exported_names() -> None:
+    assert strop.__all__ == ALL == sorted(ALL)
+
+
+def test_nothing_else_of_ours_is_in_the_open() -> None:
+    ours = [
+        name
+        for name in dir(strop)
+        if not name.startswith("_")
+        and not isinstance(getattr(strop, name), types.ModuleType)
+        and getattr(getattr(strop, name), "__module__", "").startswith("strop")
+    ]
+    assert ours == ALL
+
+
+def test_a_star_import_gives_the_exported_names() -> None:
+    space: dict[str, object] = {}
+    exec("from strop import *", space)
+    assert sorted(space.keys() - {"__builtins__"}) == ALL
+
+
+def test_the_signatures() -> None:
+    assert {
+        name: str(inspect.signature(function))
+        for name, function in {
+            "load": strop.load,
+            "predict": strop.Model.predict,
+            "classify": strop.Model.classify,
+            "prediction": strop.Model.prediction,
+            "close": strop.Model.close,
+        }.items()
+    } == {
+        "load": (
+            "(path: 'str | PathLike[str]', *, engine: 'str | None' = None, "
+            "device: 'str | None' = None, precision: 'str | None' = None, threads: 'int' = 1) "
+            "-> 'Model'"
+        ),
+        "predict": "(self, inputs: 'NDArray[Any]') -> 'NDArray[np.float32]'",
+        "classify": "(self, image: 'str | PathLike[str] | NDArray[Any]') -> 'Prediction'",
+        "prediction": "(self, output: 'NDArray[np.float32]') -> 'Prediction'",
+        "close": "(self) -> 'None'",
+    }
+
+
+def test_the_fields_of_a_prediction() -> None:
+    assert strop.Prediction._fields == ("label", "probability", "class_index", "probabilities")
+
+
+def test_the_attributes_of_a_model() -> None:
+    from strop.bundle import parse_bundle
+    from strop.select import choose, open_model
+    from tests import bundles
+
+    bundle = parse_bundle(bundles.image().pack())
+    with open_model(bundle, choose(bundle.manifest)) as model:
+        assert [name for name in sorted(vars(model)) if not name.startswith("_")] == [
+            *("device", "engine", "engine_version", "format", "input", "labels", "name"),
+            *("output", "precision", "threads", "version"),
+        ]
+
+
+def test_the_tree_of_errors() -> None:
+    tree = {
+        name: [base.__name__ for base in error.__bases__]
+        for name, error in vars(errors).items()
+        if isinstance(error, type)
+    }
+    assert tree == {
+        "StropError": ["Exception"],
+        "BundleError": ["StropError"],
+        "EngineUnavailable": ["StropError"],
+        "DeviceUnavailable": ["StropError"],
+        "InputError": ["StropError", "ValueError"],
+        "ParityError": ["StropError"],
+    }
+    drawn = errors.__doc__ or ""
+    assert all(name in drawn for name in tree)
+
+
+def test_the_commands_and_their_options() -> None:
+    parser = cli._parser()
+    (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    assert {
+        name: [
+            (action.option_strings or [action.dest])[-1]
+            for action in command._actions
+            if action.dest != "help"
+        ]
+        for name, command in commands.choices.items()
+    } == {
+        "info": ["bundle", "--json"],
+        "run": [
+            *("bundle", "inputs", "--output", "--engine", "--precision", "--device"),
+            *("--threads", "--json"),
+        ],
+        "check": ["bundle", "--engine", "--precision", "--json"],
+        "bench": [
+            *("bundle", "--batch", "--samples", "--engine", "--precision", "--device"),
+            *("--threads", "--json"),
+        ],
+    }

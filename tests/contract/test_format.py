@@ -1,0 +1,208 @@
+"""The format to the byte: what is written today is what every other version reads and writes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+
+from strop import archive, manifest
+from strop.bundle import parse_bundle
+from tests import bundles
+from tests.needs import unavailable
+
+ROOT = Path(__file__).parents[2]
+DOC = (ROOT / "docs" / "bundle-format.md").read_text(encoding="utf-8")
+
+SMALLEST = (
+    # local header of manifest.json, its content; the same of "a"
+    "504b0304" "1400" "0000" "0000" "0000" "2100" "43bfa6a3" "02000000" "02000000" "0d00" "0000"
+    "6d616e69666573742e6a736f6e" "7b7d"
+    "504b0304" "1400" "0000" "0000" "0000" "2100" "43beb7e8" "01000000" "01000000" "0100" "0000"
+    "61" "61"
+    # central directory
+    "504b0102" "1403" "1400" "0000" "0000" "0000" "2100" "43bfa6a3" "02000000" "02000000" "0d00"
+    "0000" "0000" "0000" "0000" "0000a481" "00000000" "6d616e69666573742e6a736f6e"
+    "504b0102" "1403" "1400" "0000" "0000" "0000" "2100" "43beb7e8" "01000000" "01000000" "0100"
+    "0000" "0000" "0000" "0000" "0000a481" "2d000000" "61"
+    # end record
+    "504b0506" "0000" "0000" "0200" "0200" "6a000000" "4d000000" "4000"
+)  # fmt: skip
+
+IMAGE = "9ff2a5a39aafb5041d5e359dec8cfb1eceaeadfebfa3cb7de17118d88ec36c2c"
+VECTOR = "122266f15fd54d05bcf4cadae58c4416964003a96871b325eab3afed0eb2d01b"
+
+# Runs on a Python that has no numpy: the archive and the manifest need none.
+REWRITE = """
+import hashlib, sys, types
+strop = types.ModuleType("strop")
+strop.__path__ = [sys.argv[1]]
+sys.modules["strop"] = strop
+from strop import archive, manifest
+members = dict(archive.unpack(sys.stdin.buffer.read()))
+members[archive.MANIFEST] = manifest.parse(members[archive.MANIFEST]).to_json()
+print(hashlib.sha256(archive.pack(members)).hexdigest())
+"""
+
+
+def test_the_smallest_archive_is_pinned() -> None:
+    data = archive.pack({archive.MANIFEST: b"{}", "a": b"a"})
+    assert data[:-64].hex() == SMALLEST
+    assert data[-64:].decode("ascii") == hashlib.sha256(bytes.fromhex(SMALLEST)).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("draft", "digest"), [(bundles.image(), IMAGE), (bundles.vector(), VECTOR)]
+)
+def test_small_bundles_are_pinned(draft: bundles.Draft, digest: str) -> None:
+    assert hashlib.sha256(draft.pack()).hexdigest() == digest
+
+
+def test_the_manifest_is_written_as_documented() -> None:
+    data = bundles.image().manifest()
+    assert manifest.parse(data).to_json() == data
+    content = json.loads(data)
+    assert data == json.dumps(content, indent=2, sort_keys=True).encode("ascii") + b"\n"
+
+
+def _pythons() -> dict[str, str]:
+    found = {"%d.%d" % sys.version_info[:2]: sys.executable}
+    for minor in range(10, 15):
+        names = [shutil.which(f"python3.{minor}") or ""]
+        names += map(str, Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python"))
+        for name in filter(None, names):
+            works = subprocess.run([name, "-c", ""], capture_output=True, check=False)
+            if works.returncode == 0:
+                found.setdefault(f"3.{minor}", name)
+    return found
+
+
+def test_every_python_here_writes_the_same_bytes() -> None:
+    data = bundles.image().pack()
+    digests = {}
+    for version, python in _pythons().items():
+        done = subprocess.run(
+            [python, "-I", "-c", REWRITE, str(ROOT / "runtime" / "src" / "strop")],
+            input=data,
+            capture_output=True,
+            check=True,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        digests[version] = done.stdout.decode().strip()
+    assert set(digests.values()) == {IMAGE}, digests
+
+
+class TestDocumentedLayout:
+    """docs/bundle-format.md holds tables of the three headers; a reader written from them works."""
+
+    @staticmethod
+    def _fields(heading: str) -> list[tuple[int, int, str]]:
+        """(offset, size, content) of the rows of the table under a heading."""
+        (section,) = re.findall(rf"### {heading}\n(.*?)(?=\n##|\Z)", DOC, re.DOTALL)
+        rows = re.findall(r"^\| (\d+) \| (\d+) \| (.+?) \|$", section, re.MULTILINE)
+        return [(int(offset), int(size), content) for offset, size, content in rows]
+
+    @pytest.mark.parametrize(
+        ("heading", "size", "theirs"),
+        [
+            ("Local header", 30, archive._LOCAL),
+            ("Directory entry", 46, archive._CENTRAL),
+            ("End record", 22, archive._END),
+        ],
+    )
+    def test_the_fields_follow_each_other_and_fill_the_header(
+        self, heading: str, size: int, theirs: struct.Struct
+    ) -> None:
+        fields = self._fields(heading)
+        assert sum(length for _, length, _ in fields) == size == theirs.size
+        ends = [offset + length for offset, length, _ in fields]
+        assert [offset for offset, _, _ in fields] == [0, *ends[:-1]]
+        codes = {2: "H", 4: "I"}
+        layout = "<4s" + "".join(codes[length] for _, length, _ in fields[1:])
+        expanded = re.sub(r"(\d+)([HI])", lambda m: int(m[1]) * m[2], theirs.format[3:])
+        assert layout == "<4s" + expanded
+
+    def test_a_bundle_read_by_the_tables_alone_is_what_unpack_reads(self) -> None:
+        data = bundles.image().pack()
+        members = archive.unpack(data)
+        offset, found, offsets = 0, {}, []
+        while data[offset : offset + 4] == b"PK\3\4":
+            values = self._read("Local header", data, offset)
+            name_at = offset + 30
+            name = data[name_at : name_at + values["length of the name"]].decode("ascii")
+            start = name_at + values["length of the name"]
+            content = data[start : start + values["size of the content"]]
+            assert values["CRC-32 of the content"] == zlib.crc32(content)
+            offsets.append(offset)
+            found[name], offset = content, start + len(content)
+        assert found == members
+        directory = offset
+        for name, at in zip(members, offsets, strict=True):
+            values = self._read("Directory entry", data, offset)
+            assert values["offset of the local header"] == at
+            assert data[offset + 46 : offset + 46 + len(name)] == name.encode("ascii")
+            offset += 46 + len(name)
+        values = self._read("End record", data, offset)
+        assert values["number of members"] == len(members)
+        assert values["size of the directory"] == offset - directory
+        assert values["offset of the directory"] == directory
+        assert offset + 22 + 64 == len(data)
+
+    def _read(self, heading: str, data: bytes, at: int) -> dict[str, int]:
+        """The fields that vary, by their description; those that do not are compared."""
+        values: dict[str, int] = {}
+        for offset, size, content in self._fields(heading):
+            raw = data[at + offset : at + offset + size]
+            fixed = re.match(r"`([0-9a-f ]+)`", content)
+            if fixed:
+                assert raw == bytes.fromhex(fixed[1]), (heading, content)
+            else:
+                name = content.partition(",")[0]
+                value = int.from_bytes(raw, "little")
+                assert values.setdefault(name, value) == value
+        return values
+
+    @pytest.mark.parametrize(
+        ("limit", "written"),
+        [
+            (archive.MAX_ARCHIVE_BYTES, "536,870,912"),
+            (archive.MAX_MEMBERS, "1,024"),
+            (archive.MAX_NAME_BYTES, "255"),
+            (manifest.MAX_MANIFEST_BYTES, "4,194,304"),
+            (manifest.MAX_DEPTH, "32"),
+            (manifest.MAX_ELEMENTS, "67,108,864"),
+        ],
+    )
+    def test_the_limits_are_those_of_the_code(self, limit: int, written: str) -> None:
+        assert f"{limit:,}" == written
+        assert re.search(rf"\b{written}\b", DOC)
+
+    def test_every_field_of_the_manifest_has_a_row(self) -> None:
+        names = set(re.findall(r"^\| `([a-z0-9_]+)` \|", DOC, re.MULTILINE))
+        schema = json.loads((ROOT / "docs" / "bundle.schema.json").read_text(encoding="ascii"))
+        fields = {
+            name
+            for definition in schema["$defs"].values()
+            for name in definition.get("properties", {})
+        }
+        assert names == fields
+
+
+def test_a_bundle_of_today_is_read() -> None:
+    assert parse_bundle(bundles.vector().pack()).digest == (
+        hashlib.sha256(bundles.vector().manifest()).hexdigest()
+    )
+
+
+def test_several_pythons_are_compared() -> None:
+    if len(_pythons()) < 2:
+        unavailable("one version of Python on this machine", "install another of 3.10 to 3.13")

@@ -1,0 +1,78 @@
+"""Who may import whom, and whose top-level packages win."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RUNTIME = ROOT / "runtime" / "src" / "strop"
+ALLOWED = {"numpy", "PIL", "ai_edge_litert", "tflite_runtime", "onnxruntime", "strop"}
+
+
+def _imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            yield (node.module or "").partition(".")[0]
+
+
+def _sources() -> list[str]:
+    return sorted(str(path.relative_to(RUNTIME)) for path in RUNTIME.rglob("*.py"))
+
+
+def test_the_contracts_of_pyproject_hold() -> None:
+    tool = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [tool, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 broken" in done.stdout
+    assert "4 kept" in done.stdout
+
+
+@pytest.mark.parametrize("source", _sources())
+def test_a_module_of_the_runtime_imports_the_standard_library_numpy_and_its_engine(
+    source: str,
+) -> None:
+    others = set(_imported(RUNTIME / source)) - sys.stdlib_module_names
+    assert others <= ALLOWED
+    engine = {"ai_edge_litert", "tflite_runtime", "onnxruntime"} & others
+    assert not engine or source.startswith("engines/")
+    assert "PIL" not in others or source == "images.py"
+
+
+@pytest.mark.parametrize("source", _sources())
+def test_no_module_of_the_runtime_names_what_it_must_not_import(source: str) -> None:
+    """Not even in a string that some `import_module` could be given."""
+    banned = {"tensorflow", "keras", "train", "export", "benchmarks", "tf2onnx"}
+    tree = ast.parse((RUNTIME / source).read_text(encoding="utf-8"))
+    strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    assert not banned & (strings | set(_imported(RUNTIME / source)))
+
+
+@pytest.mark.parametrize("name", ["train", "export", "benchmarks", "tests"])
+def test_our_top_level_packages_win(name: str) -> None:
+    """tf2onnx installs packages called tests, examples and tools."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {name}; print({name}.__file__)"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()) == ROOT / name / "__init__.py"
+
+
+def test_the_tests_that_run_are_ours() -> None:
+    import tests
+
+    assert Path(tests.__file__) == ROOT / "tests" / "__init__.py"

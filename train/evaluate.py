@@ -1,0 +1,69 @@
+"""Looking at a finished model: its outputs, how often it is right, and where it is most wrong."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from train.mnist import Bytes, Mnist
+
+_BATCH = 1_000
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the finished model says.
+
+    Attributes:
+        train: accuracy on the 55,000 training images, undistorted.
+        validation: accuracy on the 5,000 held out.
+        test: accuracy on the 10,000 test images.
+        outputs: float32 (10000, 10), the model's outputs on the test images.
+    """
+
+    train: float
+    validation: float
+    test: float
+    outputs: NDArray[np.float32]
+
+
+def evaluate(model: Any, mnist: Mnist) -> Evaluation:
+    """Run ``model`` over all of MNIST. Called once, after everything has been chosen."""
+    outputs = predict(model, mnist.test.images)
+    return Evaluation(
+        train=accuracy(predict(model, mnist.train.images), mnist.train.labels),
+        validation=accuracy(predict(model, mnist.validation.images), mnist.validation.labels),
+        test=accuracy(outputs, mnist.test.labels),
+        outputs=outputs,
+    )
+
+
+def predict(model: Any, images: Bytes) -> NDArray[np.float32]:
+    """The model's outputs, float32 (N, 10), for uint8 images (N, 28, 28)."""
+    portions = [
+        np.asarray(model.predict_on_batch(images[start : start + _BATCH].astype(np.float32)))
+        for start in range(0, len(images), _BATCH)
+    ]
+    return np.concatenate(portions).astype(np.float32, copy=False)
+
+
+def accuracy(outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """Share of rows whose highest output is the label, 0..1."""
+    return float(np.mean(outputs.argmax(axis=1) == labels))
+
+
+def confusion(outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """int64 (10, 10): how many images of the row's digit were taken for the column's."""
+    counts = np.zeros((10, 10), dtype=np.int64)
+    np.add.at(counts, (labels, outputs.argmax(axis=1)), 1)
+    return counts
+
+
+def worst_mistakes(
+    outputs: NDArray[np.float32], labels: NDArray[np.int64], count: int
+) -> NDArray[np.int64]:
+    """Indices of at most ``count`` wrong answers, those that gave the label least first."""
+    wrong = np.flatnonzero(outputs.argmax(axis=1) != labels)
+    given = outputs[wrong, labels[wrong]] / outputs[wrong].sum(axis=1)
+    return wrong[np.argsort(given, kind="stable")][:count]

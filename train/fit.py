@@ -1,0 +1,180 @@
+"""Training itself: compile, feed, validate, checkpoint."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from train import evaluate, feed, model
+from train.journal import History, Journal, Progress
+from train.mnist import Mnist, Samples
+from train.recipe import Loss, Optimizer, Recipe
+from train.storage import writing
+
+OnEpoch = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained model.
+
+    Attributes:
+        model: the Keras model with its final (averaged) weights; not compiled, no optimizer.
+        history: ``loss``, ``accuracy`` (on the distorted training images, as they went by),
+            ``val_loss`` and ``val_accuracy``, one value an epoch.
+        seconds: time spent training, over all sessions.
+    """
+
+    model: Any
+    history: History
+    seconds: float
+
+
+def fit(
+    recipe: Recipe,
+    seed: int,
+    mnist: Mnist,
+    journal: Journal,
+    done: Progress,
+    *,
+    started: float,
+    on_epoch: OnEpoch,
+    tensorboard: Path | None = None,
+) -> Fitted:
+    """Train from where ``done`` says to the recipe's last epoch.
+
+    Args:
+        recipe: what to train, and how.
+        seed: of the data order and the distortions; the initial weights are already determined.
+        mnist: trains on ``train``, validates on ``validation``, never looks at ``test``.
+        journal: an opened one; receives a checkpoint after each epoch.
+        done: how far earlier sessions came.
+        started: ``time.perf_counter()`` when this session began.
+        on_epoch: told the progress after each epoch.
+        tensorboard: a folder for TensorBoard's logs.
+
+    Raises:
+        OutputError: if a checkpoint cannot be written.
+        UnfinishedRun: if the latest checkpoint cannot be read.
+    """
+    steps = feed.steps_per_epoch(mnist.train, recipe)
+    training = model.build(recipe.network)
+    training.compile(
+        optimizer=_optimizer(recipe.optimizer, recipe.schedule.epochs, steps),
+        loss=_loss(recipe.loss),
+        metrics=["accuracy"],
+        # A whole epoch in one call: a step of this network takes less time than calling one.
+        steps_per_execution=steps,
+    )
+    journal.restore(training)
+    record = _Record(mnist.validation, journal, done, started, on_epoch)
+    callbacks: list[Any] = [record]
+    if tensorboard is not None:
+        with writing(tensorboard):
+            tensorboard.mkdir(parents=True, exist_ok=True)
+        callbacks.append(keras.callbacks.TensorBoard(tensorboard, write_graph=False))
+    if done.epoch < recipe.schedule.epochs:
+        training.fit(
+            feed.batches(mnist.train, recipe, seed, first_epoch=done.epoch),
+            initial_epoch=done.epoch,
+            epochs=recipe.schedule.epochs,
+            steps_per_epoch=steps,
+            shuffle=False,  # the feed has its own order
+            callbacks=callbacks,
+            verbose=0,
+        )
+    finished = model.build(recipe.network)
+    with _averaged(training):
+        finished.set_weights(training.get_weights())
+    return Fitted(finished, record.progress.history, record.progress.seconds)
+
+
+class _Record(keras.callbacks.Callback):  # type: ignore[misc]
+    """After each epoch: validate the averaged weights, write a checkpoint, tell the caller."""
+
+    def __init__(
+        self,
+        validation: Samples,
+        journal: Journal,
+        done: Progress,
+        started: float,
+        on_epoch: OnEpoch,
+    ) -> None:
+        super().__init__()
+        self.progress = done
+        self._images = validation.images.astype(np.float32)
+        self._labels = validation.labels
+        self._loss = keras.losses.SparseCategoricalCrossentropy()
+        self._journal = journal
+        self._started = started
+        self._earlier = done.seconds
+        self._on_epoch = on_epoch
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        figures = {} if logs is None else logs
+        figures.update(self._validate())  # in place: the callbacks after this one see it too
+        history = {
+            key: [*self.progress.history.get(key, []), float(value)]
+            for key, value in figures.items()
+        }
+        seconds = self._earlier + time.perf_counter() - self._started
+        self.progress = Progress(epoch + 1, history, seconds)
+        self._journal.save(self.model, self.progress)
+        self._on_epoch(self.progress)
+
+    def _validate(self) -> dict[str, float]:
+        with _averaged(self.model):
+            # Called, not predict(): Keras's losses find the logits behind a called model's outputs,
+            # as they do in training, and the two curves then mean the same.
+            outputs = self.model(self._images, training=False)  # (5000, 10)
+        return {
+            "val_loss": float(self._loss(self._labels, outputs)),
+            "val_accuracy": evaluate.accuracy(outputs.numpy(), self._labels),
+        }
+
+
+@contextlib.contextmanager
+def _averaged(training: Any) -> Iterator[None]:
+    """The model with the moving average of its weights in it, for the while.
+
+    Keras has SwapEMAWeights for this; it swaps by adding and subtracting, which rounds, so that
+    looking at the model would change what it becomes.
+    """
+    optimizer = training.optimizer
+    if not optimizer.use_ema:
+        yield
+        return
+    variables = training.trainable_variables
+    present = [keras.ops.copy(variable) for variable in variables]
+    optimizer.finalize_variable_values(variables)
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, present, strict=True):
+            variable.assign(value)
+
+
+def _optimizer(chosen: Optimizer, epochs: int, steps: int) -> Any:
+    window = chosen.average_epochs * steps
+    average = {"use_ema": True, "ema_momentum": 1 - 1 / window} if window > 1 else {}
+    if chosen.name == "adam":
+        return keras.optimizers.Adam(chosen.learning_rate, **average)
+    warmup = round(min(chosen.warmup_epochs, epochs) * steps)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else chosen.learning_rate,
+        warmup_target=chosen.learning_rate if warmup else None,
+        warmup_steps=warmup,
+        decay_steps=max(1, epochs * steps - warmup),
+    )
+    return keras.optimizers.AdamW(schedule, weight_decay=chosen.weight_decay, **average)
+
+
+def _loss(chosen: Loss) -> Any:
+    if chosen.label_smoothing:
+        return keras.losses.CategoricalCrossentropy(label_smoothing=chosen.label_smoothing)
+    return keras.losses.SparseCategoricalCrossentropy()

@@ -1,0 +1,180 @@
+"""Recipes, as frozen dataclasses. :mod:`train.cookbook` reads them from TOML.
+
+A recipe is everything a training depends on besides the data and the seed. Its values travel into
+``training.json``, and an interrupted training is continued only by the recipe that began it.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from train.errors import RecipeError
+
+
+def require(holds: bool, key: str, value: Any, need: str) -> None:
+    """Unless it holds, raise a ``RecipeError`` naming the key, its value and what it must be."""
+    if not holds:
+        raise RecipeError(f"{key} is {value!r}; it must be {need}")
+
+
+@dataclass(frozen=True)
+class Network:
+    """The dense stack between ``Flatten`` and the ten classes.
+
+    Attributes:
+        hidden: units of each hidden layer.
+        head: what turns the last layer into ``probabilities``.
+    """
+
+    hidden: tuple[int, ...] = (50, 50)
+    head: Literal["softmax", "sigmoid"] = "softmax"
+
+    def __post_init__(self) -> None:
+        require(
+            0 < len(self.hidden) <= 8 and all(0 < units <= 4096 for units in self.hidden),
+            "network.hidden",
+            self.hidden,
+            "1 to 8 layers of 1 to 4096 units",
+        )
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long, and in what portions.
+
+    Attributes:
+        epochs: passes over the 55,000 training images.
+        batch_size: images a step; the few left over at the end of an epoch sit it out.
+    """
+
+    epochs: int
+    batch_size: int
+
+    def __post_init__(self) -> None:
+        require(0 < self.epochs <= 100_000, "schedule.epochs", self.epochs, "1 to 100000")
+        require(0 < self.batch_size <= 10_000, "schedule.batch_size", self.batch_size, "1 to 10000")
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Adam, or AdamW with a linear warm-up and a cosine down to zero.
+
+    Attributes:
+        name: ``adam`` keeps its learning rate; ``adamw`` warms up and decays.
+        learning_rate: the highest one.
+        weight_decay: decoupled, AdamW only.
+        warmup_epochs: epochs from zero to ``learning_rate``, AdamW only.
+        average_epochs: epochs over which a moving average of the weights looks back (its momentum
+            is one less one over that many steps); the average is then what is validated and
+            saved. 0 for none.
+    """
+
+    name: Literal["adam", "adamw"]
+    learning_rate: float
+    weight_decay: float = 0.0
+    warmup_epochs: float = 0.0
+    average_epochs: float = 0.0
+
+    def __post_init__(self) -> None:
+        rate = self.learning_rate
+        require(0 < rate <= 1, "optimizer.learning_rate", rate, "above 0, at most 1")
+        decay = self.weight_decay
+        require(0 <= decay <= 1, "optimizer.weight_decay", decay, "0 to 1")
+        warm = self.warmup_epochs
+        require(warm >= 0, "optimizer.warmup_epochs", warm, "0 or more")
+        average = self.average_epochs
+        require(average >= 0, "optimizer.average_epochs", average, "0 or more")
+        require(
+            self.name == "adamw" or not (decay or warm),
+            "optimizer.name",
+            self.name,
+            "adamw, where weight_decay or warmup_epochs is given",
+        )
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Cross-entropy.
+
+    Attributes:
+        label_smoothing: the share of each label spread over all ten classes.
+    """
+
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        share = self.label_smoothing
+        require(0 <= share < 1, "loss.label_smoothing", share, "0 to below 1")
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random affine distortion; each value is the far end of a uniform range around "none".
+
+    Attributes:
+        rotation: radians either way.
+        scale: share by which the digit grows or shrinks.
+        shear: horizontal, pixels per pixel either way.
+        shift: pixels either way, on both axes.
+    """
+
+    rotation: float = 0.0
+    scale: float = 0.0
+    shear: float = 0.0
+    shift: float = 0.0
+
+    def __post_init__(self) -> None:
+        limits = {"rotation": 3.15, "scale": 0.9, "shear": 2.0, "shift": 14.0}
+        for key, limit in limits.items():
+            value = getattr(self, key)
+            require(0 <= value <= limit, f"augmentation.{key}", value, f"0 to {limit}")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything a training depends on besides the data and the seed.
+
+    Attributes:
+        name: what ``--recipe`` says.
+        artifact: the name of the trained model, and of its folder under ``artifacts/``.
+        summary: one line for people.
+    """
+
+    name: str
+    artifact: str
+    summary: str
+    schedule: Schedule
+    optimizer: Optimizer
+    network: Network = Network()
+    loss: Loss = Loss()
+    augmentation: Augmentation = Augmentation()
+
+    def __post_init__(self) -> None:
+        for key in ("name", "artifact"):
+            value = getattr(self, key)
+            plain = value.replace("-", "").replace("_", "")
+            require(
+                plain.isascii() and plain.isalnum() and value[0].isalnum() and len(value) <= 64,
+                key,
+                value,
+                "letters, digits, - and _",
+            )
+
+    def with_epochs(self, epochs: int) -> "Recipe":
+        """This recipe over ``epochs``, everything told in epochs in proportion."""
+        share = epochs / self.schedule.epochs
+        return dataclasses.replace(
+            self,
+            schedule=dataclasses.replace(self.schedule, epochs=epochs),
+            optimizer=dataclasses.replace(
+                self.optimizer,
+                warmup_epochs=self.optimizer.warmup_epochs * share,
+                average_epochs=self.optimizer.average_epochs * share,
+            ),
+        )
+
+    def values(self) -> dict[str, Any]:
+        """All values, as JSON holds them."""
+        values = dataclasses.asdict(self)
+        values["network"]["hidden"] = list(self.network.hidden)
+        return values

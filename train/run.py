@@ -1,0 +1,152 @@
+"""One training, from the data to the artifact directory.
+
+All that can be refused is refused before TensorFlow is loaded, which takes seconds; hence the
+imports inside :func:`_train`.
+"""
+
+import os
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from train import backend, mnist, target
+from train.display import Display
+from train.evaluate import Evaluation
+from train.journal import Journal, Progress
+from train.paths import MNIST_CACHE, shown
+from train.recipe import Recipe
+
+_LABELS = tuple("0123456789")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training, asked for.
+
+    Attributes:
+        recipe: what to train, and how.
+        seed: 0 to 1,000,000,000; of everything random.
+        out: the artifact directory to write.
+        model_version: goes into ``training.json``, and from there into bundles.
+        resume: continue an unfinished training, or accept that it is finished already.
+        restart: drop an unfinished one.
+        tensorboard: a folder for TensorBoard's logs.
+        cache: where MNIST is kept.
+    """
+
+    recipe: Recipe
+    seed: int
+    out: Path
+    model_version: int = 1
+    resume: bool = False
+    restart: bool = False
+    tensorboard: Path | None = None
+    cache: Path = MNIST_CACHE
+
+
+def run(job: Job, console: Console, started: float) -> None:
+    """Train, evaluate, and write the artifact directory.
+
+    Args:
+        job: what to do.
+        console: where to say how it goes.
+        started: ``time.perf_counter()`` when the command began.
+
+    Raises:
+        TrainError: any of them.
+    """
+    identity = _identity(job)
+    if job.resume and _is_finished(job, identity):
+        console.print(f"{shown(job.out)} is finished already: nothing to resume")
+        return
+    target.check(job.out)
+    journal = Journal(job.out, identity)
+    try:
+        done = journal.open(resume=job.resume, restart=job.restart)
+        data = mnist.load(job.cache, say=console.print)
+        evaluation, seconds = _train(job, identity, data, journal, done, console, started)
+        journal.discard()
+    finally:
+        journal.close()
+    console.print(
+        f"{_title(job)}: train {evaluation.train:.2%}, validation {evaluation.validation:.2%}, "
+        f"test {evaluation.test:.2%}, {seconds:.0f} s"
+    )
+    console.print(f"wrote {shown(job.out)}")
+
+
+def _train(
+    job: Job,
+    identity: Mapping[str, Any],
+    data: mnist.Mnist,
+    journal: Journal,
+    done: Progress,
+    console: Console,
+    started: float,
+) -> tuple[Evaluation, float]:
+    backend.start(job.seed)
+    from train import artifact
+    from train.fit import fit
+
+    epochs = job.recipe.schedule.epochs
+    if done.epoch:
+        console.print(f"{_title(job)}: continuing after epoch {done.epoch} of {epochs}")
+    with Display(console, _title(job), epochs, done) as display:
+        fitted = fit(
+            job.recipe,
+            job.seed,
+            data,
+            journal,
+            done,
+            started=started,
+            on_epoch=display.epoch,
+            tensorboard=job.tensorboard,
+        )
+    seconds = done.seconds + time.perf_counter() - started
+    facts = _facts(job, identity, seconds)
+    return artifact.write(job.out, fitted.model, data, fitted.history, facts), seconds
+
+
+def _title(job: Job) -> str:
+    return f"{job.recipe.name}, seed {job.seed}"
+
+
+def _identity(job: Job) -> dict[str, Any]:
+    """What two sessions must share for one to continue the other."""
+    return {
+        "recipe": job.recipe.values(),
+        "seed": job.seed,
+        "versions": {package: version(package) for package in ("tensorflow", "keras", "numpy")},
+    }
+
+
+def _is_finished(job: Job, identity: Mapping[str, Any]) -> bool:
+    record = target.read_record(job.out)
+    asked = {**identity, "model_version": job.model_version}
+    return all(record.get(key) == value for key, value in asked.items())
+
+
+def _facts(job: Job, identity: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    """What ``training.json`` says besides what comes of looking at the model."""
+    return {
+        "name": job.recipe.artifact,
+        "model_version": job.model_version,
+        **identity,
+        "labels": list(_LABELS),
+        "image": {"mode": "L", "width": 28, "height": 28, "background": "dark"},
+        "data_sha256": dict(mnist.SHA256),
+        "platform": {
+            "python": platform.python_version(),
+            "system": platform.system(),
+            "machine": platform.machine(),
+            "cores": os.cpu_count(),
+            "devices": backend.devices(),
+        },
+        "seconds": round(seconds, 1),
+    }
