@@ -138,7 +138,7 @@ class TFLiteFile:
         """
         for graph in self._model.subgraphs:
             _prune_tensors(graph)
-            pass
+            self._name_tensors(graph)
         self._prune_codes()
         self._prune_buffers()
         signature = schema.SignatureDefT()

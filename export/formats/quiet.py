@@ -15,7 +15,8 @@ def quiet() -> Iterator[None]:
 
     Python's stdout is dropped (Keras prints the signature of everything it exports) and so are
     warnings. C++ writes to file descriptor 2 behind Python's back, so that is diverted for the
-    whole process: keep the block short. What was said there is shown if an exception leaves it.
+    whole process: keep the block short. An exception that leaves it has what was said there as
+    a note, for a traceback to show.
     """
     sys.stderr.flush()
     with contextlib.ExitStack() as stack:
@@ -30,7 +31,7 @@ def quiet() -> Iterator[None]:
         warnings.simplefilter("ignore")
         try:
             yield
-        except BaseException:
+        except Exception as error:
             said.seek(0)
-            os.write(terminal, said.read())
+            error.add_note(said.read().decode(errors="replace"))
             raise

@@ -92,8 +92,8 @@ def test_other_calibration_is_refused(calibration: Any, message: str) -> None:
 
 
 @pytest.mark.parametrize("spec", [VariantSpec("tflite", "int8"), VariantSpec("onnx", "float32")])
-def test_what_the_converter_cannot_do_is_a_conversion_error(
-    spec: VariantSpec,
+def test_what_the_converter_cannot_do_is_one_readable_error(
+    spec: VariantSpec, capfd: pytest.CaptureFixture[str]
 ) -> None:
     class Sampling(keras.layers.Layer):  # type: ignore[misc]
         def call(self, inputs: Any) -> Any:
@@ -102,10 +102,14 @@ def test_what_the_converter_cannot_do_is_a_conversion_error(
             return tf.ensure_shape(tf.py_function(lambda x: x, [inputs], tf.float32), (None, 13))
 
     odd = keras.Sequential([keras.Input((13,)), Sampling(), layers.Dense(2)])
-    with pytest.raises(
-        ConversionError, match=f"cannot be written as {spec.precision} {spec.format}"
-    ):
+    capfd.readouterr()
+    message = f"cannot be written as {spec.precision} {spec.format}: .+"
+    with pytest.raises(ConversionError, match=message) as caught:
         convert(odd, spec, samples("vector"))
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")  # what C++ said is a note on the cause
+    assert caught.value.__cause__ is not None
+    assert hasattr(caught.value.__cause__, "__notes__")
 
 
 def test_nothing_is_said_where_nothing_is_wrong(capfd: pytest.CaptureFixture[str]) -> None:
