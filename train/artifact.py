@@ -10,7 +10,7 @@ training.json      recipe, seed, versions, data sums, history, accuracy
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,12 @@ _CALIBRATION_PER_DIGIT = 100
 
 
 def write(
-    target: Path, model: Any, mnist: Mnist, history: History, facts: Mapping[str, Any]
+    target: Path,
+    model: Any,
+    mnist: Mnist,
+    history: History,
+    facts: Mapping[str, Any],
+    clock: Callable[[], float],
 ) -> Evaluation:
     """Write the artifact directory beside ``target``, then rename it into place.
 
@@ -38,7 +43,8 @@ def write(
         model: the finished Keras model.
         mnist: the data; this is the one moment the test set is looked at.
         history: figures of the training, for the learning curves.
-        facts: what ``training.json`` says besides accuracy and history.
+        facts: what ``training.json`` says besides accuracy, history and seconds.
+        clock: seconds spent; asked when all else is written.
 
     Returns:
         What the saved model, read back from disk, achieves.
@@ -51,7 +57,7 @@ def write(
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         try:
-            evaluation = _fill(partial, model, mnist, history, facts)
+            evaluation = _fill(partial, model, mnist, history, facts, clock)
             put_in_place(partial, target)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
@@ -60,7 +66,12 @@ def write(
 
 
 def _fill(
-    folder: Path, model: Any, mnist: Mnist, history: History, facts: Mapping[str, Any]
+    folder: Path,
+    model: Any,
+    mnist: Mnist,
+    history: History,
+    facts: Mapping[str, Any],
+    clock: Callable[[], float],
 ) -> Evaluation:
     model.save(folder / "model.keras")
     # What counts is the file: everything below comes from it, not from the model in memory.
@@ -74,6 +85,9 @@ def _fill(
         labels=mnist.test.labels,
         outputs=evaluation.outputs,
     )
+    pictures.learning_curves(history, evaluation, folder / "learning-curves.png")
+    pictures.confusion_matrix(mnist.test, evaluation, folder / "confusion-matrix.png")
+    pictures.worst_mistakes(mnist.test, evaluation, folder / "mistakes.png")
     record = {
         **facts,
         "accuracy": {
@@ -82,12 +96,10 @@ def _fill(
             "test": evaluation.test,
         },
         "parameters": int(saved.count_params()),
+        "seconds": round(clock(), 1),
         "history": history,
     }
     (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    pictures.learning_curves(history, evaluation, folder / "learning-curves.png")
-    pictures.confusion_matrix(mnist.test, evaluation, folder / "confusion-matrix.png")
-    pictures.worst_mistakes(mnist.test, evaluation, folder / "mistakes.png")
     return evaluation
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from train.augment import distort
 from train.mnist import Samples
-from train.recipe import Augmentation, Recipe
+from train.recipe import Recipe
 
 _CLASSES = 10
 _ORDER, _DISTORTION = 0, 1  # two streams of randomness that must not be the same one

@@ -1,7 +1,6 @@
 """Training itself: compile, feed, validate, checkpoint."""
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +26,10 @@ class Fitted:
         model: the Keras model with its final (averaged) weights; not compiled, no optimizer.
         history: ``loss``, ``accuracy`` (on the distorted training images, as they went by),
             ``val_loss`` and ``val_accuracy``, one value an epoch.
-        seconds: time spent training, over all sessions.
     """
 
     model: Any
     history: History
-    seconds: float
 
 
 def fit(
@@ -42,7 +39,7 @@ def fit(
     journal: Journal,
     done: Progress,
     *,
-    started: float,
+    clock: Callable[[], float],
     on_epoch: OnEpoch,
     tensorboard: Path | None = None,
 ) -> Fitted:
@@ -54,7 +51,7 @@ def fit(
         mnist: trains on ``train``, validates on ``validation``, never looks at ``test``.
         journal: an opened one; receives a checkpoint after each epoch.
         done: how far earlier sessions came.
-        started: ``time.perf_counter()`` when this session began.
+        clock: seconds spent so far, over all sessions.
         on_epoch: told the progress after each epoch.
         tensorboard: a folder for TensorBoard's logs.
 
@@ -72,7 +69,7 @@ def fit(
         steps_per_execution=steps,
     )
     journal.restore(training)
-    record = _Record(mnist.validation, journal, done, started, on_epoch)
+    record = _Record(mnist.validation, journal, done, clock, on_epoch)
     callbacks: list[Any] = [record]
     if tensorboard is not None:
         with writing(tensorboard):
@@ -91,7 +88,7 @@ def fit(
     finished = model.build(recipe.network)
     with _averaged(training):
         finished.set_weights(training.get_weights())
-    return Fitted(finished, record.progress.history, record.progress.seconds)
+    return Fitted(finished, record.progress.history)
 
 
 class _Record(keras.callbacks.Callback):  # type: ignore[misc]
@@ -102,7 +99,7 @@ class _Record(keras.callbacks.Callback):  # type: ignore[misc]
         validation: Samples,
         journal: Journal,
         done: Progress,
-        started: float,
+        clock: Callable[[], float],
         on_epoch: OnEpoch,
     ) -> None:
         super().__init__()
@@ -111,8 +108,7 @@ class _Record(keras.callbacks.Callback):  # type: ignore[misc]
         self._labels = validation.labels
         self._loss = keras.losses.SparseCategoricalCrossentropy()
         self._journal = journal
-        self._started = started
-        self._earlier = done.seconds
+        self._clock = clock
         self._on_epoch = on_epoch
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -122,8 +118,7 @@ class _Record(keras.callbacks.Callback):  # type: ignore[misc]
             key: [*self.progress.history.get(key, []), float(value)]
             for key, value in figures.items()
         }
-        seconds = self._earlier + time.perf_counter() - self._started
-        self.progress = Progress(epoch + 1, history, seconds)
+        self.progress = Progress(epoch + 1, history, self._clock())
         self._journal.save(self.model, self.progress)
         self._on_epoch(self.progress)
 

@@ -123,8 +123,10 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Let go of the lock; checkpoints stay for a later session."""
+        """Let go of the lock; a checkpoint stays for a later session, an empty folder does not."""
         if self._lock is not None:
+            if self._latest() is None:
+                shutil.rmtree(self._folder, ignore_errors=True)
             self._lock.close()
             self._lock = None
 

@@ -7,7 +7,7 @@ imports inside :func:`_train`.
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -70,13 +70,17 @@ def run(job: Job, console: Console, started: float) -> None:
     try:
         done = journal.open(resume=job.resume, restart=job.restart)
         data = mnist.load(job.cache, say=console.print)
-        evaluation, seconds = _train(job, identity, data, journal, done, console, started)
+
+        def clock() -> float:
+            return done.seconds + time.perf_counter() - started
+
+        evaluation = _train(job, identity, data, journal, done, console, clock)
         journal.discard()
     finally:
         journal.close()
     console.print(
         f"{_title(job)}: train {evaluation.train:.2%}, validation {evaluation.validation:.2%}, "
-        f"test {evaluation.test:.2%}, {seconds:.0f} s"
+        f"test {evaluation.test:.2%}, {clock():.0f} s"
     )
     console.print(f"wrote {shown(job.out)}")
 
@@ -88,8 +92,8 @@ def _train(
     journal: Journal,
     done: Progress,
     console: Console,
-    started: float,
-) -> tuple[Evaluation, float]:
+    clock: Callable[[], float],
+) -> Evaluation:
     backend.start(job.seed)
     from train import artifact
     from train.fit import fit
@@ -104,13 +108,12 @@ def _train(
             data,
             journal,
             done,
-            started=started,
+            clock=clock,
             on_epoch=display.epoch,
             tensorboard=job.tensorboard,
         )
-    seconds = done.seconds + time.perf_counter() - started
-    facts = _facts(job, identity, seconds)
-    return artifact.write(job.out, fitted.model, data, fitted.history, facts), seconds
+    facts = _facts(job, identity)
+    return artifact.write(job.out, fitted.model, data, fitted.history, facts, clock)
 
 
 def _title(job: Job) -> str:
@@ -132,8 +135,8 @@ def _is_finished(job: Job, identity: Mapping[str, Any]) -> bool:
     return all(record.get(key) == value for key, value in asked.items())
 
 
-def _facts(job: Job, identity: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    """What ``training.json`` says besides what comes of looking at the model."""
+def _facts(job: Job, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``training.json`` says besides what comes of training and looking at the model."""
     return {
         "name": job.recipe.artifact,
         "model_version": job.model_version,
@@ -148,5 +151,4 @@ def _facts(job: Job, identity: Mapping[str, Any], seconds: float) -> dict[str, A
             "cores": os.cpu_count(),
             "devices": backend.devices(),
         },
-        "seconds": round(seconds, 1),
     }

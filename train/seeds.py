@@ -15,7 +15,7 @@ from typing import Any
 from train.errors import TrainError, UsageError
 from train.paths import CHECKOUT, shown
 from train.recipe import Recipe
-from train.storage import write_atomically
+from train.storage import write_atomically, writing
 
 HIGHEST_SEED = 1_000_000_000
 REPORT = "seeds.json"
@@ -63,6 +63,8 @@ def train_all(recipe: Recipe, seeds: Sequence[int], root: Path, options: Sequenc
         TrainError: if a seed could not be trained; its own command has said why.
         OutputError: if the report cannot be written.
     """
+    with writing(root):
+        root.mkdir(parents=True, exist_ok=True)
     records = []
     for seed in seeds:
         target = root / "seeds" / f"{recipe.name}-{seed}"

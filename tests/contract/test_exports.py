@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import types
+from collections.abc import Callable
 
 import strop
 from strop import cli, errors
@@ -44,16 +45,14 @@ def test_a_star_import_gives_the_exported_names() -> None:
 
 
 def test_the_signatures() -> None:
-    assert {
-        name: str(inspect.signature(function))
-        for name, function in {
-            "load": strop.load,
-            "predict": strop.Model.predict,
-            "classify": strop.Model.classify,
-            "prediction": strop.Model.prediction,
-            "close": strop.Model.close,
-        }.items()
-    } == {
+    functions: dict[str, Callable[..., object]] = {
+        "load": strop.load,
+        "predict": strop.Model.predict,
+        "classify": strop.Model.classify,
+        "prediction": strop.Model.prediction,
+        "close": strop.Model.close,
+    }
+    assert {name: str(inspect.signature(function)) for name, function in functions.items()} == {
         "load": (
             "(path: 'str | PathLike[str]', *, engine: 'str | None' = None, "
             "device: 'str | None' = None, precision: 'str | None' = None, threads: 'int' = 1) "

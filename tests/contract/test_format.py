@@ -75,7 +75,7 @@ def test_the_manifest_is_written_as_documented() -> None:
 
 
 def _pythons() -> dict[str, str]:
-    found = {"%d.%d" % sys.version_info[:2]: sys.executable}
+    found = {f"{sys.version_info[0]}.{sys.version_info[1]}": sys.executable}
     for minor in range(10, 15):
         names = [shutil.which(f"python3.{minor}") or ""]
         names += map(str, Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python"))

@@ -55,7 +55,7 @@ def _must_agree(content: Any) -> bool:
     accepted, refusal = _accepted(content)
     valid = VALIDATOR.is_valid(content)
     if accepted:
-        assert valid, list(VALIDATOR.iter_errors(content))[0]
+        assert valid, next(iter(VALIDATOR.iter_errors(content)))
     elif valid:
         assert BEYOND_SCHEMA.search(refusal), f"the schema accepts what parse refuses: {refusal}"
     return accepted and valid
@@ -63,10 +63,12 @@ def _must_agree(content: Any) -> bool:
 
 def _places(content: Any, path: Path_ = ()) -> Iterator[Path_]:
     yield path
-    items = content.items() if isinstance(content, dict) else ()
-    items = enumerate(content) if isinstance(content, list) else items
-    for key, item in items:
-        yield from _places(item, (*path, key))
+    if isinstance(content, dict):
+        for key, item in content.items():
+            yield from _places(item, (*path, key))
+    elif isinstance(content, list):
+        for i, item in enumerate(content):
+            yield from _places(item, (*path, i))
 
 
 def _edited(content: Any, path: Path_, edit: Any) -> Any:
@@ -101,7 +103,7 @@ def test_each_field_removed_is_refused_by_both(name: str) -> None:
     content = _drafts()[name].content
     for path in _places(content):
         if path and isinstance(path[-1], str) and path[0] != "export":
-            broken = copy.deepcopy(content)
+            broken: Any = copy.deepcopy(content)
             parent = broken
             for step in path[:-1]:
                 parent = parent[step]

@@ -59,7 +59,7 @@ class TestVerdicts:
     def test_slightly_wrong_answers_fail_with_figures(
         self, monkeypatch: pytest.MonkeyPatch, change: float
     ) -> None:
-        draft = _with_double(monkeypatch, lambda outputs: outputs + [0, 0, change])
+        draft = _with_double(monkeypatch, lambda outputs: outputs + np.array([0, 0, change]))
         passed, failed = _check(draft)
         assert (passed.status, failed.status) == (PASSED, FAILED)
         assert failed.max_abs_error == pytest.approx(2e-5, rel=0.02)
@@ -109,7 +109,7 @@ class TestVerdicts:
             ("tflite", ABSENT),
         ]
         assert results[1].detail == "pip install './strop-*.whl[litert]'"
-        assert results[1].latency is results[1].max_abs_error is None
+        assert (results[1].latency, results[1].max_abs_error) == (None, None)
         assert failures(results) == []
 
     def test_an_engine_of_the_future_is_a_line(self) -> None:

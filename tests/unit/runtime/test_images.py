@@ -157,7 +157,8 @@ class TestSizes:
     ) -> None:
         path = _png(tmp_path / "a.png", INK)
         read = read_samples(path, TensorSpec("image", shape, "uint8", None, image=spec))
-        assert (read.shape, read.dtype) == (shape[1:], np.uint8)
+        assert read.shape == shape[1:]
+        assert read.dtype == np.uint8
 
 
 def _huge_png(width: int, height: int) -> bytes:

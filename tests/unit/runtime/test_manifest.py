@@ -301,7 +301,7 @@ class TestJson:
         draft = bundles.image()
         paths = list(_paths(draft.content))
         *path, last = data.draw(st.sampled_from(paths))
-        value = data.draw(
+        value: Any = data.draw(
             st.sampled_from([None, True, 0, -1, 2**80, 1.5, "", "a", "\u2028", [], {}, [1], [[]]])
         )
         _at(draft.content, tuple(path))[last] = value

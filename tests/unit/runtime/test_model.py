@@ -39,7 +39,8 @@ class TestAnswers:
     @pytest.mark.parametrize("count", [1, 2, 7])
     def test_a_batch_of_any_size_is_answered_rightly(self, image: strop.Model, count: int) -> None:
         outputs = image.predict(PIXELS[:count])
-        assert (outputs.shape, outputs.dtype) == ((count, 3), np.float32)
+        assert outputs.shape == (count, 3)
+        assert outputs.dtype == np.float32
         np.testing.assert_allclose(outputs, bundles.answer(bundles.image(), PIXELS[:count]), 1e-5)
 
     def test_one_sample_without_a_batch_axis_is_a_batch_of_one(self, image: strop.Model) -> None:
@@ -101,7 +102,7 @@ class TestAnswers:
 
     def test_a_float_model_takes_lists(self, vector: strop.Model) -> None:
         np.testing.assert_array_equal(
-            vector.predict(VALUES.tolist()),  # type: ignore[arg-type]
+            vector.predict(VALUES.tolist()),
             vector.predict(VALUES),
         )
         np.testing.assert_array_equal(
@@ -174,7 +175,17 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         "inputs",
-        [None, "text", b"bytes", [[1, 2], [3]], [["a"] * 5], [[None] * 5], [[10**30] * 5], {}],
+        [
+            None,
+            [[True] * 5],
+            "text",
+            b"bytes",
+            [[1, 2], [3]],
+            [["a"] * 5],
+            [[None] * 5],
+            [[10**30] * 5],
+            {},
+        ],
         ids=repr,
     )
     def test_what_is_no_array_of_numbers_is_refused(self, vector: strop.Model, inputs: Any) -> None:
@@ -224,13 +235,13 @@ class TestSessions:
 def _hammer(model: strop.Model, answer: Any, *, threads: int = 8, calls: int = 25) -> None:
     """Predict from many threads at once, each with inputs of its own."""
     start = threading.Barrier(threads)
+    batches = np.random.default_rng(5).integers(0, 256, (threads, calls, 4, 4)).astype(np.uint8)
+    expected = answer(batches.reshape(-1, 4, 4)).reshape(threads, calls, -1)
 
-    def work(seed: int) -> None:
-        random = np.random.default_rng(seed)
+    def work(thread: int) -> None:
         start.wait()
-        for _ in range(calls):
-            pixels = random.integers(0, 256, (1, 4, 4)).astype(np.uint8)
-            np.testing.assert_allclose(model.predict(pixels), answer(pixels), atol=1e-5)
+        for pixels, right in zip(batches[thread], expected[thread], strict=True):
+            np.testing.assert_allclose(model.predict(pixels)[0], right, atol=1e-5)
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)

@@ -34,7 +34,7 @@ def folder(model: Any, few_digits: mnist.Mnist, tmp_path_factory: pytest.TempPat
     from train import artifact
 
     target = tmp_path_factory.mktemp("artifacts") / "small-mlp"
-    artifact.write(target, model, few_digits, HISTORY, FACTS)
+    artifact.write(target, model, few_digits, HISTORY, FACTS, lambda: 12.34)
     return target
 
 
@@ -121,6 +121,7 @@ def test_training_json_says_how_it_came_about(folder: Path, few_digits: mnist.Mn
     arrays = npz(folder / "evaluation.npz")
     assert record["name"] == "small-mlp"
     assert record["parameters"] == 42_310
+    assert record["seconds"] == 12.3
     assert record["history"] == HISTORY
     assert record["accuracy"]["test"] == accuracy(arrays["outputs"], arrays["labels"])
     assert set(record["accuracy"]) == {"train", "validation", "test"}
@@ -131,7 +132,7 @@ def test_written_twice_the_arrays_are_the_same_bytes(
 ) -> None:
     from train import artifact
 
-    artifact.write(tmp_path / "again", model, few_digits, HISTORY, FACTS)
+    artifact.write(tmp_path / "again", model, few_digits, HISTORY, FACTS, lambda: 12.34)
     for name in ("calibration.npz", "evaluation.npz", "training.json", "mistakes.png"):
         assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes(), name
 
@@ -150,7 +151,7 @@ def test_a_failure_leaves_the_earlier_artifact(
 
     monkeypatch.setattr(pictures, "worst_mistakes", fails)
     with pytest.raises(RuntimeError):
-        artifact.write(target, model, few_digits, HISTORY, FACTS)
+        artifact.write(target, model, few_digits, HISTORY, FACTS, lambda: 12.34)
     assert [path.name for path in target.iterdir()] == ["training.json"]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 

@@ -88,6 +88,7 @@ def test_a_place_that_cannot_be_written(refused: Refused, tmp_path: Path) -> Non
     assert "cannot write" in refused("--out", str(tmp_path / "file" / "out"))
     assert "is not a folder" in refused("--out", str(tmp_path / "file"))
     assert "cannot write" in refused("--out", "/proc/nowhere/out")
+    assert "cannot write" in refused("--seeds", "1,2", "--out", str(tmp_path / "file" / "out"))
 
 
 def test_a_folder_of_something_else_is_not_replaced(refused: Refused, tmp_path: Path) -> None:
@@ -105,7 +106,7 @@ def test_no_data_at_all(
     monkeypatch.setattr(mnist, "load", nowhere)
     assert main(["--out", str(tmp_path / "out")]) == 2
     assert capsys.readouterr().err == "train: MNIST cannot be fetched\n"
-    assert not (tmp_path / "out").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_interrupt_says_how_to_go_on(

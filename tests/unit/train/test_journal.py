@@ -40,6 +40,7 @@ def opened(
 
 
 def leave_unfinished(artifact: Path, epochs: int = 3) -> None:
+    """A training stopped after ``epochs``."""
     journal, _ = opened(artifact)
     for epoch in range(1, epochs + 1):
         journal.save(Model(epoch), Progress(epoch, {"loss": [0.5] * epoch}, 2.0 * epoch))
@@ -136,8 +137,14 @@ def test_restart_drops_it(tmp_path: Path) -> None:
 
 
 def test_killed_before_the_first_checkpoint_there_is_nothing_in_the_way(tmp_path: Path) -> None:
-    leave_unfinished(tmp_path / "out", epochs=0)
+    (tmp_path / ".out.unfinished" / "epoch-00001.partial").mkdir(parents=True)
+    (tmp_path / ".out.unfinished" / "run.json").write_text("{", encoding="utf-8")
     assert opened(tmp_path / "out")[1] == Progress()
+
+
+def test_stopped_before_the_first_checkpoint_it_leaves_nothing(tmp_path: Path) -> None:
+    leave_unfinished(tmp_path / "out", epochs=0)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_resume_with_nothing_there_begins(tmp_path: Path) -> None:
