@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from export.formats import Converted, VariantSpec
 from export.source import Source
-from strop import archive, manifest
+from strop import archive, manifest, schema
 from strop.manifest import FileRef, FileTensor, Golden, GoldenInputs, Manifest, Proof, Variant
 
 SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "weights": ".npz"}
@@ -86,7 +86,7 @@ def build(
         golden=GoldenInputs(inputs=inputs, keras=keras, samples=len(golden)),
         export=dict(record),
     ).to_json()
-    manifest.parse(content)  # what a device would refuse, export refuses first
+    schema.parse(content)  # what a device would refuse, export refuses first
     return archive.pack({archive.MANIFEST: content, **members})
 
 

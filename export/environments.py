@@ -66,7 +66,8 @@ def run_strop(python: Path, wheel: Path, *arguments: str, directory: Path) -> di
         ProofError: it exited with anything but 0, died, or took longer than five minutes.
     """
     command = [str(python), "-s", "-m", "strop", *arguments, "--json"]
-    environment = {**os.environ, "PYTHONPATH": str(wheel), "PYTHONDONTWRITEBYTECODE": "1"}
+    path = str(wheel.resolve(strict=True))  # a path to nothing would leave another strop to run
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
             command,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from strop import archive, manifest
+from strop import archive, schema
 from strop.bundle import parse_bundle
 from tests import bundles
 from tests.needs import unavailable
@@ -47,9 +47,9 @@ import hashlib, sys, types
 strop = types.ModuleType("strop")
 strop.__path__ = [sys.argv[1]]
 sys.modules["strop"] = strop
-from strop import archive, manifest
+from strop import archive, schema
 members = dict(archive.unpack(sys.stdin.buffer.read()))
-members[archive.MANIFEST] = manifest.parse(members[archive.MANIFEST]).to_json()
+members[archive.MANIFEST] = schema.parse(members[archive.MANIFEST]).to_json()
 print(hashlib.sha256(archive.pack(members)).hexdigest())
 """
 
@@ -69,7 +69,7 @@ def test_small_bundles_are_pinned(draft: bundles.Draft, digest: str) -> None:
 
 def test_the_manifest_is_written_as_documented() -> None:
     data = bundles.image().manifest()
-    assert manifest.parse(data).to_json() == data
+    assert schema.parse(data).to_json() == data
     content = json.loads(data)
     assert data == json.dumps(content, indent=2, sort_keys=True).encode("ascii") + b"\n"
 
@@ -177,9 +177,9 @@ class TestDocumentedLayout:
             (archive.MAX_ARCHIVE_BYTES, "536,870,912"),
             (archive.MAX_MEMBERS, "1,024"),
             (archive.MAX_NAME_BYTES, "255"),
-            (manifest.MAX_MANIFEST_BYTES, "4,194,304"),
-            (manifest.MAX_DEPTH, "32"),
-            (manifest.MAX_ELEMENTS, "67,108,864"),
+            (schema.MAX_MANIFEST_BYTES, "4,194,304"),
+            (schema.MAX_DEPTH, "32"),
+            (schema.MAX_ELEMENTS, "67,108,864"),
         ],
     )
     def test_the_limits_are_those_of_the_code(self, limit: int, written: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from strop import archive, manifest
+from strop import archive, schema
 from strop.errors import BundleError
 from strop.manifest import FileRef, Golden, Manifest, Variant
 
@@ -67,7 +67,7 @@ def parse_bundle(data: bytes) -> Bundle:
             missing, unlisted or not what the manifest says.
     """
     members = archive.unpack(data)
-    listed = manifest.parse(members[archive.MANIFEST])
+    listed = schema.parse(members[archive.MANIFEST])
     expected = {ref.file for ref in listed.files()} | {archive.MANIFEST}
     for name in sorted(expected - members.keys()):
         raise BundleError(f"{name} is listed in the manifest and not there")

@@ -16,8 +16,8 @@ from strop.manifest import ImageSpec, TensorSpec
 MAX_PIXELS = 64 * 2**20  # a 64-megapixel photo; more is a decompression bomb on a small board
 MAX_NPY_BYTES = 2**30
 
-# Cameras' and drawing programs' formats. Pillow knows others, and starts Ghostscript for EPS.
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+# Pillow knows others: it starts Ghostscript for EPS, and libtiff complains past us on stderr.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "WEBP")
 
 
 def read_samples(path: str | PathLike[str], spec: TensorSpec) -> NDArray[Any]:
@@ -101,13 +101,12 @@ def _eight_bits(image: Any) -> Any:
     """A picture of 16 bits a pixel in 8; Pillow would cut off what is above 255."""
     from PIL import Image
 
-    if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):
+    if image.mode == "F":
         raise ValueError("32 bits a pixel, in a range it does not say; save it with 8")
     if not image.mode.startswith("I"):
         return image
-    exif = image.getexif().tobytes()  # before the pixels: a TIFF then closes its file
     narrow = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    narrow.info["exif"] = exif
+    narrow.info["exif"] = image.getexif().tobytes()
     return narrow
 
 

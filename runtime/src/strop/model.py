@@ -87,7 +87,7 @@ class Model:
 
         Raises:
             InputError: another shape or dtype, an empty batch, or values that are not finite.
-            StropError: the model is closed.
+            StropError: the model is closed, or the engine failed.
         """
         # The case of a device first: one sample that is right already costs four comparisons.
         if (
@@ -99,9 +99,17 @@ class Model:
             inputs = self._admit(inputs)
         if self._converts:
             inputs = inputs.astype(self._file_dtype)
-        if self._one_by_one and len(inputs) > 1:
-            return np.concatenate([self._run((sample[np.newaxis],))[0] for sample in inputs])
-        return self._run((inputs,))[0]
+        try:
+            if self._one_by_one and len(inputs) > 1:
+                return np.concatenate([self._run((sample[np.newaxis],))[0] for sample in inputs])
+            return self._run((inputs,))[0]
+        except StropError:
+            raise
+        except Exception as error:  # an engine may raise anything
+            raise StropError(
+                f"{self.name}: engine {self.engine} {self.engine_version} failed while running "
+                f"{self.precision}: {type(error).__name__}: {error}"
+            ) from error
 
     def classify(self, image: str | PathLike[str] | NDArray[Any]) -> Prediction:
         """Name the best class of one sample: an array, or the path of an image or .npy file.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from strop import engines
 from strop.bundle import Bundle
-from strop.errors import BundleError, DeviceUnavailable, EngineUnavailable, InputError
+from strop.errors import DeviceUnavailable, EngineUnavailable, InputError
 from strop.manifest import PRECISIONS, Manifest, Variant
 from strop.model import Model
 
@@ -94,10 +94,14 @@ def open_model(bundle: Bundle, choice: Choice, *, threads: int = 1) -> Model:
 def _candidates(manifest: Manifest, engine: str | None) -> tuple[str, ...]:
     """The engines to try, in order."""
     if engine is None:
-        unknown = [name for name in manifest.engines if name not in engines.NAMES]
-        if unknown:
-            raise BundleError(f"the bundle wants engine {unknown[0]!r}, which this strop has not")
-        return manifest.engines
+        # One from a newer strop is as good as absent; the fake is for those who ask for it.
+        known = [name for name in manifest.engines if name in engines.NAMES and name != FAKE]
+        if not known:
+            raise EngineUnavailable(
+                f"{manifest.name}-{manifest.target} is for {', '.join(manifest.engines)}; this "
+                "strop knows none of them: install the strop wheel that came with the bundle"
+            )
+        return tuple(known)
     engines.is_installed(engine)  # refuses an unknown name
     if engine != FAKE and engine not in manifest.engines:
         raise EngineUnavailable(

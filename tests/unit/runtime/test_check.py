@@ -142,7 +142,8 @@ class TestVerdicts:
 
         result = _check(_with_double(monkeypatch, fail))[1]
         assert (result.status, result.detail) == (
-            *(BROKEN, "fails when it runs: RuntimeError: failed to invoke"),
+            BROKEN,
+            "shapes: engine litert 1.2.3 failed while running int8: RuntimeError: failed to invoke",
         )
 
     @pytest.mark.parametrize("columns", [1, 2])

@@ -475,6 +475,20 @@ class TestWriting:
         assert message.startswith(f"cannot write {tmp_path / where}: ")
         assert sorted(tmp_path.rglob("*")) == before
 
+    def test_a_failure_at_the_very_end_leaves_an_older_output_as_it_was(
+        self, call: Strop, image_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(self: Path, target: object) -> None:
+            raise OSError(5, "Input/output error")
+
+        output = sample.with_name("out.npy")
+        output.write_bytes(b"older")
+        monkeypatch.setattr(Path, "replace", fail)
+        message = call("run", image_path, sample, "--output", output).refusal()
+        assert message == f"cannot write {output}: Input/output error"
+        assert output.read_bytes() == b"older"
+        assert len(list(sample.parent.iterdir())) == 3
+
     def test_another_suffix_is_refused(
         self, call: Strop, image_path: Path, sample: Path, tmp_path: Path
     ) -> None:

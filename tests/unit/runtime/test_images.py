@@ -92,9 +92,8 @@ class TestModes:
         black = Image.new("RGB", (4, 4)).convert(mode)
         assert prepare(black, DARK).tolist() == [[0] * 4] * 4
 
-    @pytest.mark.parametrize("suffix", ["png", "tif"])
-    def test_sixteen_bits_a_pixel_keep_their_shades(self, tmp_path: Path, suffix: str) -> None:
-        path = _png(tmp_path / f"deep.{suffix}", INK.astype(np.uint16) * 257)
+    def test_sixteen_bits_a_pixel_keep_their_shades(self, tmp_path: Path) -> None:
+        path = _png(tmp_path / "deep.png", INK.astype(np.uint16) * 257)
         np.testing.assert_array_equal(read_samples(path, GREY_INPUT), INK)
 
     def test_sixteen_bits_of_a_pgm_keep_their_shades(self, tmp_path: Path) -> None:
@@ -102,9 +101,9 @@ class TestModes:
         path.write_bytes(b"P5 4 4 65535\n" + (INK.astype(">u2") * 257).tobytes())
         np.testing.assert_array_equal(read_samples(path, GREY_INPUT), INK)
 
-    @pytest.mark.parametrize("kind", [np.float32, np.int32])
-    def test_values_of_no_known_range_are_refused(self, tmp_path: Path, kind: Any) -> None:
-        path = _png(tmp_path / "deep.tif", INK.astype(kind))
+    def test_values_of_no_known_range_are_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "deep.pfm"
+        path.write_bytes(b"Pf\n4 4\n-1.0\n" + INK.astype("<f4").tobytes())
         with pytest.raises(InputError, match="32 bits a pixel, in a range it does not say"):
             read_samples(path, GREY_INPUT)
 
@@ -199,7 +198,7 @@ class TestBadPictures:
     def test_a_large_photo_is_not_taken_for_a_bomb(self) -> None:
         assert images.MAX_PIXELS >= 8000 * 6000
 
-    @pytest.mark.parametrize("format", ["PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM"])
+    @pytest.mark.parametrize("format", ["PNG", "JPEG", "BMP", "GIF", "PPM"])
     def test_every_truncation_is_refused_or_read_and_nothing_else(
         self, tmp_path: Path, format: str
     ) -> None:
@@ -213,7 +212,7 @@ class TestBadPictures:
                 continue
             assert read.shape == (4, 4)
 
-    @pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "TIFF", "WEBP"])
+    @pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "WEBP"])
     def test_damage_anywhere_is_refused_or_read_and_nothing_else(
         self, tmp_path: Path, format: str
     ) -> None:

@@ -10,7 +10,7 @@ import pytest
 import strop
 from strop import engines
 from strop.bundle import parse_bundle
-from strop.errors import BundleError, DeviceUnavailable, EngineUnavailable, InputError
+from strop.errors import DeviceUnavailable, EngineUnavailable, InputError
 from strop.select import choose
 from tests import bundles
 from tests.unit.runtime import doubles
@@ -154,12 +154,19 @@ class TestRefusals:
             "ask for one of these, or for another engine"
         )
 
-    def test_a_bundle_for_an_engine_of_the_future(self, draft: bundles.Draft) -> None:
-        draft.content["engines"].append("quantum")
-        assert _refused(draft, BundleError) == (
-            "the bundle wants engine 'quantum', which this strop has not"
+    def test_a_bundle_for_an_engine_of_the_future(self) -> None:
+        draft = bundles.image(engines=["quantum", "reference"])
+        assert _chosen(draft)[0] == "reference"  # as good as absent
+        draft.content["engines"] = ["quantum"]
+        draft.content["variants"][0]["proofs"][0]["engine"] = "quantum"
+        assert _refused(draft, EngineUnavailable) == (
+            "shapes-cpu is for quantum; this strop knows none of them: "
+            "install the strop wheel that came with the bundle"
         )
-        assert _chosen(draft, engine="reference")[0] == "reference"
+
+    def test_the_fake_is_never_chosen_unasked(self) -> None:
+        draft = bundles.image(engines=["fake", "reference"])
+        assert _chosen(draft)[0] == "reference"
 
 
 class TestBrokenEngines:

@@ -18,7 +18,7 @@ from train import mnist, pictures
 from train.__main__ import main
 from train.paths import CHECKOUT
 
-EPOCHS = 36
+EPOCHS = 24
 
 # Keras's, on each weight it reads with this NumPy.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
