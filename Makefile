@@ -1,8 +1,8 @@
 # Strop. `make` alone lists the targets; README.md tells what they print.
 
 PYTHON   ?= python3
-ARTIFACT ?= artifacts/mnist-mlp
 RECIPE   ?= edge
+ARTIFACT ?= artifacts/mnist-mlp$(patsubst %,-%,$(filter-out edge,$(RECIPE)))
 TARGET   ?= all
 OUT      ?= dist
 
@@ -25,7 +25,7 @@ help:  ## list the targets
 	@echo "  make export TARGET=rpi                           one target: cpu, rpi, rpi32, gpu"
 	@echo "  make export MODEL=my.keras CALIBRATION=my.npz    a model of your own; also"
 	@echo "              EVALUATION=test.npz LABELS=labels.txt OUT=my-dist"
-	@echo "  make train RECIPE=best                           another recipe: edge, notebook, best"
+	@echo "  make export RECIPE=best                          another recipe: edge, notebook, best"
 
 setup: $(STAMP)  ## make the environment in .venv from the hashed locks
 
@@ -41,18 +41,20 @@ $(STAMP): requirements/dev.txt runtime/pyproject.toml
 	@touch $@
 
 data: $(STAMP)  ## fetch MNIST and check it against the original files' SHA-256
-	@$(PY) -c "from train import mnist; mnist.load(); print('MNIST is in data/, checked')"
+	$(PY) -m train --fetch-only
 
-train: $(STAMP)  ## train the model again (RECIPE=edge|notebook|best)
-	$(PY) -m train --recipe $(RECIPE)
+train: $(STAMP)  ## train, or go on with a killed training (AGAIN=1: from the start)
+	$(PY) -m train --recipe $(RECIPE) --out "$(ARTIFACT)" $(if $(AGAIN),--restart,--resume)
 
 $(ARTIFACT)/training.json: | $(STAMP)
-	$(PY) -m train --recipe $(RECIPE) --out $(ARTIFACT) --resume
+	$(PY) -m train --recipe $(RECIPE) --out "$(ARTIFACT)" --resume
 
 export: $(STAMP) $(if $(MODEL),,$(ARTIFACT)/training.json)  ## train if need be, export, prove, report into dist/
-	@$(PY) -m export --target $(TARGET) --out $(OUT) $(if $(MODEL),--model $(MODEL),--artifact $(ARTIFACT)) \
-	  $(if $(CALIBRATION),--calibration $(CALIBRATION)) $(if $(EVALUATION),--evaluation $(EVALUATION)) \
-	  $(if $(LABELS),--labels $(LABELS)) $(if $(NAME),--name $(NAME))
+	@$(PY) -m export --target "$(TARGET)" --out "$(OUT)" \
+	  $(if $(MODEL),--model "$(MODEL)",--artifact "$(ARTIFACT)") \
+	  $(if $(CALIBRATION),--calibration "$(CALIBRATION)") \
+	  $(if $(EVALUATION),--evaluation "$(EVALUATION)") \
+	  $(if $(LABELS),--labels "$(LABELS)") $(if $(NAME),--name "$(NAME)")
 
 test: $(STAMP) $(ARTIFACT)/training.json  ## run every test (trains the model first if there is none)
 	$(PY) -m pytest $(TESTS)
@@ -68,10 +70,10 @@ format: $(STAMP)  ## let ruff write the code's layout
 	$(VENV)/bin/ruff format .
 
 bench: export  ## time predict against each engine's raw loop, side by side
-	$(PY) -m benchmarks
+	$(PY) -m benchmarks "$(OUT)/$(notdir $(ARTIFACT))-cpu.strop"
 
 demo: export  ## name ten test digits with the exported model, as pictures
-	$(PY) examples/demo.py
+	$(PY) examples/demo.py "$(ARTIFACT)" "$(OUT)"
 
 lock:  ## write the hashed locks again from requirements/*.in (needs uv)
 	for name in litert onnx tflite; do \
@@ -82,7 +84,7 @@ lock:  ## write the hashed locks again from requirements/*.in (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-emit-index-url --no-emit-find-links requirements/dev.in -o requirements/dev.txt
 
-clean:  ## remove dist/ and caches; keep the environment, the data and what was trained
+clean:  ## remove dist/ and caches; keep .venv, the data and what was trained
 	rm -rf dist .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 

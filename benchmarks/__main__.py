@@ -25,7 +25,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         results = _measure_all(arguments)
-    except StropError as error:
+    except (StropError, ArithmeticError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2
     if arguments.json:

@@ -1,13 +1,15 @@
 """The smallest app: name what is on each picture.
 
-python examples/classify.py mnist-mlp-cpu.strop seven.png ...
+python examples/classify.py BUNDLE PICTURE...
 """
 
 import sys
 
 import strop
 
-bundle, *pictures = sys.argv[1:]
+if len(sys.argv) < 3:
+    sys.exit(f"usage: {sys.argv[0]} BUNDLE PICTURE...")
+_, bundle, *pictures = sys.argv
 try:
     with strop.load(bundle) as model:
         for picture in pictures:

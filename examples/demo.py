@@ -1,8 +1,10 @@
 """Ten digits of the test set as pictures, named by the exported model: `make demo`.
 
-Writes dist/demo/0.png to 9.png, the first image of each class, and prints what the model says.
+python examples/demo.py ARTIFACT DIST writes DIST/demo/0.png to 9.png, the first image of each
+class, and prints what the model says of them.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +12,16 @@ from PIL import Image
 
 import strop
 
-ROOT = Path(__file__).parent.parent
-DEMO = ROOT / "dist" / "demo"
-
-with np.load(ROOT / "artifacts" / "mnist-mlp" / "evaluation.npz") as evaluation:
+artifact, dist = map(Path, sys.argv[1:])
+with np.load(artifact / "evaluation.npz") as evaluation:
     images, labels = evaluation["inputs"], evaluation["labels"]  # (10000, 28, 28), (10000,)
 
-DEMO.mkdir(parents=True, exist_ok=True)
-with strop.load(ROOT / "dist" / "mnist-mlp-cpu.strop") as model:
+demo = dist / "demo"
+demo.mkdir(parents=True, exist_ok=True)
+with strop.load(dist / f"{artifact.name}-cpu.strop") as model:
     print(model)
     for digit in range(10):
-        picture = DEMO / f"{digit}.png"
+        picture = demo / f"{digit}.png"
         Image.fromarray(images[np.argmax(labels == digit)]).save(picture)
         best = model.classify(picture)
-        print(f"{picture.relative_to(ROOT)}: {best.label} ({best.probability:.1%})")
+        print(f"{picture}: {best.label} ({best.probability:.1%})")

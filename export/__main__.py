@@ -2,7 +2,7 @@
 
 Exit status: 0 every target has its bundle (with `--target all`, but for those whose engine cannot
 be had on this workstation, which are named); 1 a target was refused by its proof; 2 the request
-cannot be met, in one line.
+cannot be met, in one line. ^C gives 130.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from rich.console import Console
 
@@ -29,6 +30,9 @@ def main(argv: list[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what TensorFlow says on loading
     try:
         return _export(arguments)
+    except KeyboardInterrupt:
+        print("export: stopped; nothing in the output folder was touched", file=sys.stderr)
+        return 130
     except ExportError as error:
         print(f"export: {error}", file=sys.stderr)
     except OSError as error:
@@ -57,18 +61,25 @@ def _export(arguments: argparse.Namespace) -> int:
         console.print(*report.tables(old))
         console.print(f"{arguments.out}/ is up to date: nothing to do")
         return 0
-    with console.status("starting") as status:
+    with console.status("starting") as status, TemporaryDirectory(prefix="strop-") as scratch:
 
         def progress(step: str) -> None:
             status.update(step)
             console.print(f"  {step}", style="dim")
 
-        results, made = _make(arguments, files, stale, tolerances, progress)
-    content = report.merge(old, fresh, results, made, arguments.out, key)
+        progress("building the runtime's wheel")
+        wheel = build_wheel(Path(scratch))
+        results, keras = _make(arguments, files, stale, tolerances, wheel, progress)
+        dist.publish(arguments.out, wheel, results)
+    wheel = arguments.out / wheel.name
+    content = report.merge(old, fresh, results, report.Made(files.name, wheel, keras), key)
     dist.write(arguments.out / "report.json", report.to_json(content))
     dist.write(arguments.out / "report.md", report.to_markdown(content))
     console.print(*report.tables(content))
     console.print(f"{arguments.out / 'report.md'} and report.json hold these figures")
+    others = {p.name for p in arguments.out.glob("*.strop")} - report.bundle_names(content)
+    if others:
+        console.print(f"from earlier exports, not in the report: {', '.join(sorted(others))}")
     return _verdict(results, explicit=ALL not in wanted)
 
 
@@ -77,36 +88,22 @@ def _make(
     files: source.Files,
     stale: list[targets.Target],
     tolerances: dict[str, targets.Tolerance],
+    wheel: Path,
     progress: pipeline.Progress,
-) -> tuple[list[Finished | Refused], report.Made]:
-    """Export what is stale: bundles, the wheel and the devices' requirements, into `out`."""
-    out: Path = arguments.out
+) -> tuple[list[Finished | Refused], dict[str, Any]]:
+    """Prove what is stale; gives the results, and what Keras achieves."""
+    progress(f"reading {files.model}")
+    read = source.read(
+        files, model_version=arguments.model_version, allow_lambda=arguments.allow_lambda
+    )
     pythons, refused = pipeline.find_engines(files.name, stale, progress)
-    for refusal in refused:
-        (out / refusal.bundle).unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory(prefix="strop-wheel-") as scratch:
-        progress("building the runtime's wheel")
-        built = build_wheel(Path(scratch))
-        wheel = out / built.name
-        dist.write(wheel, built.read_bytes())
     results: list[Finished | Refused] = list(refused)
     refused_names = {refusal.target.name for refusal in refused}
     able = [target for target in stale if target.name not in refused_names]
-    keras = None
     if able:
-        progress(f"reading {files.model}")
-        read = source.read(
-            files, model_version=arguments.model_version, allow_lambda=arguments.allow_lambda
-        )
         record = {"source": dict(read.digests), "versions": freshness.versions()}
-        results += pipeline.export(read, able, tolerances, pythons, wheel, out, record, progress)
-        keras = report.keras_figures(read)
-    for result in results:
-        if isinstance(result, Finished):
-            lock = ROOT / "requirements" / result.target.requirements
-            content = dist.device_requirements(lock, wheel, extra=result.target.engines[0])
-            dist.write(out / report.requirements_name(result.target), content)
-    return results, report.Made(files.name, wheel, keras)
+        results += pipeline.export(read, able, tolerances, pythons, wheel, record, progress)
+    return results, report.keras_figures(read)
 
 
 def _verdict(results: list[Finished | Refused], *, explicit: bool) -> int:

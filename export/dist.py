@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
+from export.environments import ROOT
 from export.errors import ExportError
+from export.pipeline import Finished, Refused
+from export.targets import Target
 
 
 def write(path: Path, content: bytes) -> None:
@@ -32,7 +36,35 @@ def write(path: Path, content: bytes) -> None:
             draft.unlink()
 
 
-def device_requirements(lock: Path, wheel: Path, extra: str | None) -> bytes:
+def publish(out: Path, wheel: Path, results: Iterable[Finished | Refused]) -> None:
+    """Put what was made into `dist/`, when all of it is made: nothing there is replaced before.
+
+    A refused target's earlier bundle and requirements go, and so does an earlier wheel.
+
+    Raises:
+        ExportError: `out` cannot be written.
+    """
+    content = wheel.read_bytes()
+    write(out / wheel.name, content)
+    for earlier in set(out.glob("strop-*.whl")) - {out / wheel.name}:
+        earlier.unlink()
+    for result in results:
+        bundle, requirements = out / result.bundle, out / requirements_name(result.target)
+        if isinstance(result, Finished):
+            lock = ROOT / "requirements" / result.target.requirements
+            extra = result.target.engines[0]
+            write(requirements, device_requirements(lock, wheel, extra))
+            write(bundle, result.content)
+        else:
+            bundle.unlink(missing_ok=True)
+            requirements.unlink(missing_ok=True)
+
+
+def requirements_name(target: Target) -> str:
+    return f"requirements-{target.name}.txt"
+
+
+def device_requirements(lock: Path, wheel: Path, extra: str) -> bytes:
     """A requirements file for a device: the engine's lock and the runtime's wheel, all hashed.
 
     Args:
@@ -41,5 +73,5 @@ def device_requirements(lock: Path, wheel: Path, extra: str | None) -> bytes:
         extra: the runtime's extra for the engine.
     """
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    name = f"./{wheel.name}" + (f"[{extra}]" if extra else "")
-    return f"{lock.read_text(encoding='ascii')}{name} \\\n    --hash=sha256:{digest}\n".encode()
+    line = f"./{wheel.name}[{extra}] \\\n    --hash=sha256:{digest}\n"
+    return (lock.read_text(encoding="ascii") + line).encode("ascii")

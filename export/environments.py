@@ -7,25 +7,28 @@ device has no TensorFlow either. In each of them the runtime is the very wheel t
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from export.errors import EngineMissing, ExportError, ProofError
+from strop import engines
 
 ROOT = Path(__file__).parent.parent
 CACHE = ROOT / ".cache" / "engines"
 TFLITE_LOCK = ROOT / "requirements" / "tflite.txt"
 TFLITE_PYTHONS = ((3, 11), (3, 10))  # what has both a tflite-runtime 2.14 wheel and our support
 
-_WORKSTATION = {"litert": "ai_edge_litert", "onnx": "onnxruntime", "reference": "numpy"}
 _RUN_LIMIT_S = 300
+_INSTALL_LIMIT_S = 900
 
 
 def build_wheel(directory: Path) -> Path:
@@ -35,9 +38,7 @@ def build_wheel(directory: Path) -> Path:
         ExportError: the build failed.
     """
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
-    done = subprocess.run(
-        command, cwd=ROOT / "runtime", capture_output=True, text=True, check=False
-    )
+    done = _run(command, cwd=ROOT / "runtime", limit_s=_RUN_LIMIT_S)
     if done.returncode:
         raise ExportError(f"building the runtime's wheel failed: {_last_line(done.stderr)}")
     (wheel,) = directory.glob("strop-*.whl")
@@ -52,10 +53,8 @@ def python_for(engine: str) -> Path:
     """
     if engine == "tflite":
         return _tflite_python()
-    if importlib.util.find_spec(_WORKSTATION[engine]) is None:
-        raise EngineMissing(
-            f"engine {engine}: {_WORKSTATION[engine]} is not installed here; run `make setup`"
-        )
+    if not engines.is_installed(engine):
+        raise EngineMissing(f"engine {engine} is not installed here; run `make setup`")
     return Path(sys.executable)
 
 
@@ -66,20 +65,11 @@ def run_strop(python: Path, wheel: Path, *arguments: str, directory: Path) -> di
         ProofError: it exited with anything but 0, died, or took longer than five minutes.
     """
     command = [str(python), "-s", "-m", "strop", *arguments, "--json"]
-    path = str(wheel.resolve(strict=True))  # a path to nothing would leave another strop to run
+    path = str(wheel.resolve(strict=True))
+    if os.pathsep in path:  # Python would read it as two paths, and run another strop
+        raise ExportError(f"the temporary folder's name has a {os.pathsep!r}: {path}; set TMPDIR")
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        done = subprocess.run(
-            command,
-            cwd=directory,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=_RUN_LIMIT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise ProofError(f"strop {' '.join(arguments)} took over {_RUN_LIMIT_S} s") from None
+    done = _run(command, cwd=directory, env=environment, limit_s=_RUN_LIMIT_S)
     if done.returncode:
         said = _last_line(done.stderr) or done.stdout[-300:]
         raise ProofError(f"strop {' '.join(arguments)} gave exit {done.returncode}: {said}")
@@ -88,38 +78,52 @@ def run_strop(python: Path, wheel: Path, *arguments: str, directory: Path) -> di
 
 
 def _tflite_python() -> Path:
+    """The environment of tflite-runtime; made again if its lock has changed or it is broken."""
     lock = hashlib.sha256(TFLITE_LOCK.read_bytes()).hexdigest()
     environment = CACHE / "tflite"
     python, stamp = environment / "bin" / "python", environment / "made-from"
-    if stamp.is_file() and stamp.read_text(encoding="ascii") == lock:
-        return python
-    base = _old_python()
-    shutil.rmtree(environment, ignore_errors=True)
-    for command in (
-        [base, "-m", "venv", str(environment)],
-        [str(python), "-m", "pip", "install", "-q", "--require-hashes", "-r", str(TFLITE_LOCK)],
-    ):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            said = _last_line(done.stderr) or _last_line(done.stdout)
-            raise EngineMissing(
-                f"engine tflite: `{' '.join(command[1:4])}` failed in {environment}: {said}"
-            )
-    stamp.write_text(lock, encoding="ascii")
+    with _alone(CACHE / "tflite.lock"):
+        if stamp.is_file() and stamp.read_text(encoding="ascii") == lock and _imports(python):
+            return python
+        base = _old_python()
+        shutil.rmtree(environment, ignore_errors=True)
+        for command in (
+            [base, "-m", "venv", str(environment)],
+            [str(python), "-m", "pip", "install", "-q", "--require-hashes", "-r", str(TFLITE_LOCK)],
+        ):
+            done = _run(command, limit_s=_INSTALL_LIMIT_S)
+            if done.returncode:
+                said = _last_line(done.stderr) or _last_line(done.stdout)
+                raise EngineMissing(
+                    f"engine tflite: `{' '.join(command[1:4])}` failed in {environment}: {said}"
+                )
+        stamp.write_text(lock, encoding="ascii")
     return python
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Wait for other exports from this checkout that are making the same thing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _imports(python: Path) -> bool:
+    """Whether the environment still works: its base Python may have been removed or upgraded."""
+    return _run([str(python), "-c", "import tflite_runtime"], limit_s=_RUN_LIMIT_S).returncode == 0
 
 
 def _old_python() -> str:
     """A CPython that tflite-runtime 2.14 has wheels for."""
     wanted = [f"python{major}.{minor}" for major, minor in TFLITE_PYTHONS]
+    script = "import sys; print(*sys.version_info[:2])"
     for candidate in (sys.executable, *(shutil.which(name) for name in wanted)):
         if candidate is None:
             continue
         # Ask: a version manager's shim may be on the path with nothing behind it.
-        script = "import sys; print(*sys.version_info[:2])"
-        done = subprocess.run(
-            [candidate, "-c", script], capture_output=True, text=True, check=False
-        )
+        done = _run([candidate, "-c", script], limit_s=_RUN_LIMIT_S)
         if done.returncode == 0 and tuple(map(int, done.stdout.split())) in TFLITE_PYTHONS:
             return candidate
     raise EngineMissing(
@@ -127,6 +131,18 @@ def _old_python() -> str:
         f"no {' or '.join(wanted)} here (this is Python {sys.version_info[0]}."
         f"{sys.version_info[1]}); install one, with its venv module, and export again"
     )
+
+
+def _run(command: list[str], *, limit_s: int, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command, its output kept; one that cannot start or end is one that failed."""
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=limit_s, check=False, **options
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 1, "", f"it took over {limit_s} s")
+    except OSError as error:
+        return subprocess.CompletedProcess(command, 1, "", f"{command[0]}: {error.strerror}")
 
 
 def _last_line(text: str) -> str:

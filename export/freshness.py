@@ -57,7 +57,7 @@ def fresh_targets(out: Path, report: Mapping[str, Any]) -> set[str]:
     return {
         bundle["target"]
         for bundle in report.get("bundles", ())
-        if _is_there(out, bundle) and (out / bundle["requirements"]).is_file()
+        if _is_there(out, bundle) and _is_there(out, bundle["requirements"])
     }
 
 
@@ -71,6 +71,8 @@ def _code() -> Iterator[Path]:
         for pattern in ("*.py", "*.toml"):
             yield from (ROOT / folder).rglob(pattern)
     yield from (ROOT / "requirements").glob("*.txt")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):  # they are in the wheel too
+        yield ROOT / "runtime" / name
 
 
 def _sha256(path: Path) -> str:

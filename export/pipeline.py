@@ -1,4 +1,4 @@
-"""From a source to proven bundles: convert, run, prove, pack, check, and only then move in place.
+"""From a source to proven bundles: convert, run, prove, pack, and check what was packed.
 
 Each distinct file is converted once and run once on each engine, whatever the number of targets
 that share it. A target whose proof fails is refused whole; the others go on.
@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export import bundles, dist, environments, prove
-from export.errors import EngineMissing, ProofError, UnsupportedLayer
+from export import bundles, environments, prove
+from export.errors import ConversionError, EngineMissing, ProofError, UnsupportedLayer
 from export.formats import Converted, VariantSpec, convert
 from export.source import Source
 from export.targets import Target, Tolerance
@@ -52,7 +52,7 @@ class _Work:
     """What has been made so far, shared by all targets; errors stand where results would."""
 
     pythons: Mapping[str, Path]
-    converted: dict[VariantSpec, Converted | UnsupportedLayer] = field(default_factory=dict)
+    converted: dict[VariantSpec, Converted | ConversionError] = field(default_factory=dict)
     runs: dict[tuple[VariantSpec, str], prove.Run | ProofError] = field(default_factory=dict)
 
 
@@ -88,7 +88,6 @@ def export(
     tolerances: Mapping[str, Tolerance],
     pythons: Mapping[str, Path],
     wheel: Path,
-    out: Path,
     record: Mapping[str, Any],
     progress: Progress,
 ) -> list[Finished | Refused]:
@@ -97,12 +96,11 @@ def export(
     Args:
         pythons: the interpreter of each engine the targets want, from `find_engines`.
         wheel: the runtime's wheel; every engine runs under it.
-        out: where bundles go. A refused target's earlier bundle is removed from there.
         record: what the bundles were made from and with.
         progress: called with a line before each step.
 
     Raises:
-        ExportError: nothing could be exported at all, or `out` cannot be written.
+        ExportError: nothing could be exported at all.
     """
     targets = list(targets)
     work = _Work(pythons)
@@ -118,10 +116,8 @@ def export(
             try:
                 finished = _finish(work, source, target, tolerances, golden, record)
                 _check_bundle(work, finished, wheel, folder)
-                dist.write(out / name, finished.content)
                 results.append(finished)
-            except (ProofError, UnsupportedLayer, StropError) as error:
-                (out / name).unlink(missing_ok=True)
+            except (ProofError, ConversionError, StropError) as error:
                 results.append(Refused(target, name, str(error), engine_missing=False))
     return results
 
@@ -131,7 +127,7 @@ def _convert_all(work: _Work, source: Source, targets: list[Target], progress: P
         progress(f"converting to {spec.format} {spec.precision}")
         try:
             work.converted[spec] = convert(source.model, spec, source.calibration)
-        except UnsupportedLayer as error:
+        except ConversionError as error:
             work.converted[spec] = error
 
 
@@ -156,7 +152,7 @@ def _run_all(
     with ThreadPoolExecutor(max_workers=2) as pool:
         for number, (spec, engine) in enumerate(pairs):
             python, converted = work.pythons[engine], work.converted[spec]
-            if isinstance(converted, UnsupportedLayer):
+            if isinstance(converted, ConversionError):
                 continue
             draft = folder / f"{number}.strop"
             draft.write_bytes(bundles.draft(source, spec, converted, [engine]))
@@ -208,6 +204,8 @@ def _finish(
         if isinstance(converted, UnsupportedLayer):
             left_out.append(f"{spec.format} {spec.precision}: {converted}")
             continue
+        if isinstance(converted, ConversionError):
+            raise converted
         runs = []
         for engine in target.engines_of(spec):
             run = work.runs[spec, engine]
@@ -219,7 +217,13 @@ def _finish(
             f"{spec.format} {spec.precision}", runs, source.outputs, source.labels, tolerance
         )
         proven.append(
-            bundles.Proven(spec, converted, proofs, runs[0].outputs[golden], tolerance.golden)
+            bundles.Proven(
+                spec,
+                converted,
+                proofs,
+                runs[0].outputs[golden],
+                tolerance.golden * prove.scale(source.outputs),
+            )
         )
     if not proven:
         raise ProofError(f"no variant is left: {'; '.join(left_out)}")

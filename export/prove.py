@@ -83,7 +83,7 @@ def prove(
     proofs = []
     for run in runs:
         figures = compare(run.outputs, keras, labels)
-        past = _past(figures, tolerance, _scale(keras))
+        past = _past(figures, tolerance, scale(keras))
         if past:
             raise ProofError(f"{variant} on {run.engine} {run.version}: {'; '.join(past)}")
         proofs.append(
@@ -139,7 +139,7 @@ def _allowed(share: float, samples: int) -> int:
     return math.ceil(share * samples - 1e-9)
 
 
-def _scale(keras: Outputs) -> float:
+def scale(keras: Outputs) -> float:
     """Error bounds are for outputs of size about 1; larger ones widen them."""
     return max(1.0, float(np.abs(keras).max()))
 
@@ -169,7 +169,7 @@ def golden_indices(
     steady = np.ones(len(keras), bool)
     for variant, runs in outputs.items():
         spread = np.max(runs, axis=0) - np.min(runs, axis=0)
-        steady &= spread.max(axis=1) <= tolerances[variant] / 2
+        steady &= spread.max(axis=1) <= tolerances[variant] * scale(keras) / 2
     candidates = np.flatnonzero(steady)
     if keras.shape[1] == 1:
         margins = np.abs(keras[:, 0] - 0.5)

@@ -12,10 +12,10 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from export.dist import requirements_name
 from export.pipeline import Finished, Refused
 from export.prove import compare
 from export.source import Source
-from export.targets import Target
 
 COLUMNS = (  # field, title, least width in characters
     ("precision", "precision", 9),
@@ -34,8 +34,8 @@ class Made:
     """What a run shares between its targets."""
 
     model: str
-    wheel: Path
-    keras: dict[str, Any] | None  # None if no target got as far as Keras
+    wheel: Path  # in dist/, as everything else
+    keras: dict[str, Any]  # what Keras achieves
 
 
 def merge(
@@ -43,7 +43,6 @@ def merge(
     fresh: Set[str],
     results: Sequence[Finished | Refused],
     made: Made,
-    out: Path,
     key: str,
 ) -> dict[str, Any]:
     """The new report: what an earlier one says of the targets still fresh, and these results."""
@@ -51,11 +50,12 @@ def merge(
     def kept(part: str) -> list[dict[str, Any]]:
         return [entry for entry in old.get(part, ()) if entry["target"] in fresh]
 
+    out = made.wheel.parent
     bundles = [
         {
             "target": result.target.name,
-            "requirements": requirements_name(result.target),
             **_entry(out / result.bundle),
+            "requirements": _entry(out / requirements_name(result.target)),
         }
         for result in results
         if isinstance(result, Finished)
@@ -63,7 +63,7 @@ def merge(
     return {
         "model": made.model,
         "inputs_sha256": key,
-        "keras": made.keras or old.get("keras"),
+        "keras": made.keras,
         "wheel": _entry(made.wheel),
         "bundles": kept("bundles") + bundles,
         "variants": kept("variants") + rows(results),
@@ -72,8 +72,8 @@ def merge(
     }
 
 
-def requirements_name(target: Target) -> str:
-    return f"requirements-{target.name}.txt"
+def bundle_names(report: dict[str, Any]) -> set[str]:
+    return {bundle["file"] for bundle in report["bundles"]}
 
 
 def rows(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
@@ -127,7 +127,7 @@ def tables(report: dict[str, Any]) -> Iterator[Table]:
 
 def to_markdown(report: dict[str, Any]) -> bytes:
     """The report as a page."""
-    keras = report["keras"] or {"samples": 0, "accuracy": None}
+    keras = report["keras"]
     lines = [
         f"# {report['model']}",
         "",

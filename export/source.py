@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from export.errors import SourceError
 from export.formats import quiet
-from strop.manifest import ImageSpec, TensorSpec
+from strop.manifest import NAME, UNPRINTABLE, ImageSpec, TensorSpec
 
 if TYPE_CHECKING:
     import keras
@@ -26,7 +26,11 @@ MAX_RECORD_DRIFT = 1e-5  # Keras against its own outputs recorded at training, a
 
 @dataclass(frozen=True)
 class Files:
-    """Where the parts of a source lie. Labels and evaluation may be missing."""
+    """Where the parts of a source lie. Labels and evaluation may be missing.
+
+    Raises:
+        SourceError: the name is none that a bundle, and so a file, may have.
+    """
 
     name: str
     model: Path
@@ -34,6 +38,13 @@ class Files:
     evaluation: Path | None = None
     labels: Path | None = None
     training: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise SourceError(
+                f"{self.name!r} is no name for a model: letters, digits, '.', '_' and '-', at most "
+                "100; give another with --name (make export NAME=...)"
+            )
 
     def paths(self) -> dict[str, Path]:
         """The files there are, by the part they play."""
@@ -120,19 +131,21 @@ def read(files: Files, *, model_version: int = 1, allow_lambda: bool = False) ->
     outputs = _checked_record(files, evaluation.get("outputs"), _predict(model, samples))
     truth = evaluation.get("labels")
     classes = int(outputs.shape[-1])
+    # One output is a probability, and tells two classes apart.
+    kinds = max(classes, 2)
     if truth is not None and (
         truth.shape != (len(samples),)
         or truth.dtype.kind not in "iu"
         or truth.min() < 0
-        or truth.max() >= classes
+        or truth.max() >= kinds
     ):
         raise SourceError(
             f"{files.evaluation}: labels are {truth.dtype} {truth.shape}; they must be integers "
-            f"({len(samples)},) from 0 to {classes - 1}"
+            f"({len(samples)},) from 0 to {kinds - 1}"
         )
     return Source(
         name=files.name,
-        model_version=int(training.get("model_version", model_version)),
+        model_version=_version(training.get("model_version", model_version)),
         model=model,
         input=_input_spec(calibration, training.get("image")),
         output=TensorSpec(
@@ -148,6 +161,12 @@ def read(files: Files, *, model_version: int = 1, allow_lambda: bool = False) ->
         outputs=outputs,
         digests=digests,
     )
+
+
+def _version(version: int) -> int:
+    if version < 0:
+        raise SourceError(f"model version {version} is negative; count from 1 up")
+    return version
 
 
 def _training(path: Path | None) -> dict[str, Any]:
@@ -168,10 +187,16 @@ def _training(path: Path | None) -> dict[str, Any]:
 def _arrays(path: Path, needed: str) -> dict[str, NDArray[Any]]:
     """The arrays of an .npz; pickled ones are refused, never loaded."""
     try:
-        with np.load(path, allow_pickle=False) as content:
+        content = np.load(path, allow_pickle=False)
+        if not isinstance(content, np.lib.npyio.NpzFile):
+            raise SourceError(f"{path} is a single array; save it with numpy.savez, by name")
+        with content:
             arrays = {name: content[name] for name in content.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise SourceError(f"cannot read arrays from {path}: {error}") from None
+    except SourceError:
+        raise
+    except Exception as error:  # noqa: BLE001  numpy's readers raise anything on bad bytes
+        reason = " ".join(str(error).split())
+        raise SourceError(f"cannot read arrays from {path}: {reason}") from None
     if needed not in arrays:
         raise SourceError(
             f"{path} has no array {needed!r}; it has {', '.join(arrays) or 'none'}. "
@@ -286,9 +311,10 @@ def _labels(path: Path | None, said: Any, classes: int) -> tuple[str, ...]:
         labels, where = tuple(str(label) for label in said), "training.json"
     else:
         return tuple(str(i) for i in range(classes))
-    if len(labels) != classes or len(set(labels)) != classes or "" in labels:
+    unprintable = any(UNPRINTABLE.search(label) for label in labels)
+    if len(labels) != classes or len(set(labels)) != classes or "" in labels or unprintable:
         raise SourceError(
             f"{where} has {len(labels)} labels; the model has {classes} classes, and wants a "
-            "different, non-empty label for each"
+            "different, non-empty, printable label for each"
         )
     return labels

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from export.errors import ExportError, TargetError
 from export.formats import VariantSpec
 from strop import engines
+from strop.manifest import PRECISIONS
 
 HERE = Path(__file__).parent
 TARGETS = HERE / "targets"
@@ -66,7 +68,7 @@ def load(name: str) -> Target:
     if name not in names():
         raise TargetError(f"there is no target {name!r}; there are {', '.join(names())} and all")
     path = TARGETS / f"{name}.toml"
-    content = _table(path, path.read_text(encoding="utf-8"))
+    content = _table(path)
     known = {f.name for f in fields(Target)} - {"name"}
     if content.keys() != known:
         wrong = ", ".join(sorted(content.keys() ^ known))
@@ -100,27 +102,24 @@ def tolerances(model: str, path: Path = TOLERANCES) -> dict[str, Tolerance]:
     Raises:
         TargetError: the file cannot be read, or a section has an unknown or missing value.
     """
+    content = _table(path)
+    default, own = content.get("default", {}), content.get(model, {})
+    bounds = {}
+    for precision in PRECISIONS:
+        try:
+            values = {**default[precision], **own.get(precision, {})}
+            bounds[precision] = Tolerance(**{key: float(value) for key, value in values.items()})
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise TargetError(f"{path.name}: bad section for {precision}: {error}") from None
+        if not all(0 <= value < math.inf for value in astuple(bounds[precision])):
+            raise TargetError(f"{path.name}: {precision}: a bound is a number from 0 up")
+    return bounds
+
+
+def _table(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise TargetError(f"cannot read tolerances {path}: {error.strerror}") from None
-    content = _table(path, text)
-    own = content.get(model, {})
-    merged = {
-        precision: {**values, **own.get(precision, {})}
-        for precision, values in content.get("default", {}).items()
-    }
-    try:
-        return {
-            precision: Tolerance(**{name: float(value) for name, value in values.items()})
-            for precision, values in merged.items()
-        }
-    except (TypeError, ValueError) as error:
-        raise TargetError(f"{path.name}: {error}") from None
-
-
-def _table(path: Path, text: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        raise TargetError(f"cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TargetError(f"{path}: not TOML: {error}") from None

@@ -13,6 +13,26 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.environments import CACHE, ROOT, run
+from tests.needs import unavailable
+
+LATENCIES = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[LATENCIES] = []
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Latencies are to be read, in passing runs too; nothing else here is timed."""
+    if lines := config.stash[LATENCIES]:
+        terminalreporter.section("latency: one image, one thread, us")
+        terminalreporter.write_line(
+            "  engine           precision  predict p50/   p95/   p99   raw p50/   p95/   p99"
+        )
+        for line in lines:
+            terminalreporter.write_line(line)
 
 
 @dataclass(frozen=True)
@@ -26,6 +46,11 @@ class Exported:
     @property
     def name(self) -> str:
         return self.artifact.name
+
+    @property
+    def missing(self) -> set[str]:
+        """Targets refused for an engine that this workstation cannot have."""
+        return {r["target"] for r in self.report["refused"] if r["engine_missing"]}
 
     @property
     def wheel(self) -> Path:
@@ -80,8 +105,12 @@ def notebook(notebook_artifact: Path) -> Exported:
 
 
 @pytest.fixture(scope="session")
-def tflite_python(edge: Exported) -> Path:
+def tflite_python() -> Path:
     """The interpreter of the environment that export made for tflite-runtime 2.14."""
     from export.environments import python_for
+    from export.errors import EngineMissing
 
-    return python_for("tflite")
+    try:
+        return python_for("tflite")
+    except EngineMissing as error:
+        unavailable(str(error), "apt install python3.11 python3.11-venv (on Debian 12)")

@@ -45,22 +45,24 @@ def python_of(*versions: tuple[int, int]) -> Path:
     return unavailable(f"no {names} on this machine", f"apt install python{first}")
 
 
-def installed(name: str, python: Path, *requirements: str) -> Path:
-    """The interpreter of an environment holding exactly what pip makes of the requirements.
+def installed(name: str, python: Path, *arguments: str, cwd: Path = ROOT) -> Path:
+    """The interpreter of an environment holding exactly what `pip install ARGUMENTS` gives.
 
-    Made once and kept for as long as the requirements, and the files they name, stay the same.
+    Made once and kept for as long as the arguments, and the content of files they name, stay the
+    same: a wheel of the same bytes elsewhere is the same wheel.
     """
-    content = hashlib.sha256(repr((str(python), requirements)).encode())
-    for requirement in requirements:
-        path = Path(requirement.partition("[")[0])
-        content.update(path.read_bytes() if path.is_file() else b"")
+    content = hashlib.sha256(str(python).encode())
+    for argument in arguments:
+        path, bracket, extras = argument.partition("[")
+        file = cwd / path
+        what = file.name.encode() + file.read_bytes() if file.is_file() else path.encode()
+        content.update(what + (bracket + extras).encode() + b"\0")
     folder = CACHE / "environments" / name
     stamp = folder / "made-from"
     interpreter = folder / "bin" / "python"
     if not (stamp.is_file() and stamp.read_text(encoding="ascii") == content.hexdigest()):
         shutil.rmtree(folder, ignore_errors=True)
         run(python, "-m", "venv", folder)
-        if requirements:
-            run(interpreter, "-m", "pip", "install", "--quiet", *requirements)
+        run(interpreter, "-m", "pip", "install", "--quiet", *arguments, cwd=cwd)
         stamp.write_text(content.hexdigest(), encoding="ascii")
     return interpreter

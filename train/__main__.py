@@ -1,6 +1,7 @@
 """``python -m train``: see :mod:`train`."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -50,6 +51,8 @@ def _main(asked: argparse.Namespace, started: float) -> int:
 
     seed = seeds.parse_seed("1" if asked.seed is None else asked.seed)
     out = asked.out or ARTIFACTS / chosen.artifact
+    if ".." in out.parts:
+        out = Path(os.path.realpath(out))  # what lies beside it is named after it
     job = Job(
         recipe=chosen,
         seed=seed,

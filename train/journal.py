@@ -24,6 +24,7 @@ from train.storage import write_atomically, writing
 
 _WEIGHTS = "state.weights.h5"
 _HISTORY = "history.json"
+_ANEW = "begin anew with --restart (make train AGAIN=1)"
 
 History = dict[str, list[float]]
 
@@ -71,8 +72,7 @@ class Journal:
             if not resume:
                 raise UnfinishedRun(
                     f"an unfinished training lies in {shown(self._folder)} ({self._describe()}, "
-                    f"{_epoch(latest)} epochs done): continue it with --resume, or begin anew with "
-                    f"--restart"
+                    f"{_epoch(latest)} epochs done): continue it with --resume, or {_ANEW}"
                 )
             self._insist_on_same()
             return self._read(latest)
@@ -179,7 +179,7 @@ class Journal:
             difference = _difference(key, found.get(key), asked)
             raise UnfinishedRun(
                 f"the unfinished training in {shown(self._folder)} is another one ({difference}): "
-                f"ask for that one to continue it, or begin anew with --restart"
+                f"ask for that one to continue it, or {_ANEW}"
             )
 
 
@@ -190,9 +190,7 @@ def _epoch(checkpoint: Path) -> int:
 
 def _damaged(checkpoint: Path, error: Exception) -> UnfinishedRun:
     reason = (str(error).splitlines() or ["unreadable"])[0]
-    return UnfinishedRun(
-        f"the checkpoint {shown(checkpoint)} cannot be read ({reason}): begin anew with --restart"
-    )
+    return UnfinishedRun(f"the checkpoint {shown(checkpoint)} cannot be read ({reason}): {_ANEW}")
 
 
 def _difference(key: str, found: Any, asked: Any) -> str:

@@ -1,6 +1,7 @@
 """The folder an artifact goes to: looked at before TensorFlow is loaded and hours are spent."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,14 @@ def check(target: Path) -> None:
     """Make sure that ``target`` may become an artifact directory.
 
     Raises:
-        OutputError: if something else is there, or the folder around it cannot be written.
+        OutputError: if something else is there, if this process stands in it (as it always does in
+            ``/``), or if the folder around it cannot be written.
     """
+    if Path.cwd().is_relative_to(os.path.realpath(target)):
+        raise OutputError(
+            f"{shown(target)} is the current folder or one around it, and would be replaced: "
+            f"choose another place with --out"
+        )
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         probe = target.with_name(f".{target.name}.probe")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +71,7 @@ def test_check_insists_on_an_engine_that_is_absent(device: tuple[Path, Path, str
     other = "onnx" if engine != "onnx" else "litert"
     done = run(python, "-m", "strop", "check", bundle, "--engine", other, check=False)
     assert done.returncode == 2
-    assert f"pip install './strop-*.whl[{other}]'" in done.stderr
+    assert f"pip install './strop-0.1.0-py3-none-any.whl[{other}]'" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -87,8 +89,24 @@ def test_a_picture_without_pillow_exits_2_with_the_install_line(
     python, bundle, _ = device
     done = run(python, "-m", "strop", "run", bundle, seven / "seven.png", check=False)
     assert done.returncode == 2
-    assert "pip install './strop-*.whl[images]'" in done.stderr.splitlines()[-1]
+    assert "pip install './strop-0.1.0-py3-none-any.whl[images]'" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_the_install_line_of_a_message_does_what_it_says(
+    edge: Exported, seven: Path, tmp_path: Path
+) -> None:
+    """With NumPy alone a picture cannot be read; after the line it is told to run, it can."""
+    python = tmp_path / "bin" / "python"
+    run(python_of(*MODERN), "-m", "venv", tmp_path)
+    run(python, "-m", "pip", "install", "--quiet", edge.wheel)
+    command = (python, "-m", "strop", "run", edge.bundle("cpu"), seven / "seven.png")
+    refused = run(*command, check=False)
+    assert refused.returncode == 2
+    (line,) = re.findall(r"pip install '[^']+'", refused.stderr)
+    pip, install, wheel = shlex.split(line)
+    run(tmp_path / "bin" / pip, install, "--quiet", wheel, cwd=edge.dist)
+    assert run(*command).stdout.split()[1] == "7"
 
 
 def test_a_picture_with_pillow_names_the_digit(edge: Exported, seven: Path) -> None:
@@ -105,11 +123,8 @@ def test_the_requirements_of_a_target_install_with_hashes_from_its_own_folder(
     edge: Exported,
 ) -> None:
     """The README's device part: copy dist/, pip install -r, strop check."""
-    python = python_of(*MODERN)
-    interpreter = installed("requirements-cpu", python)
-    requirements = "requirements-cpu.txt"
-    pip = (interpreter, "-m", "pip", "install", "--quiet", "--require-hashes")
-    run(*pip, "-r", requirements, cwd=edge.dist)
+    arguments = ("--require-hashes", "-r", "requirements-cpu.txt")
+    interpreter = installed("requirements-cpu", python_of(*MODERN), *arguments, cwd=edge.dist)
     command = interpreter.with_name("strop")
     done = run(command, "check", edge.bundle("cpu"), "--engine", "litert")
     assert "4 of 4 variants on installed engines" in done.stdout

@@ -10,13 +10,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Exported
+from tests.conftest import LATENCIES, Exported
 from tests.environments import ROOT, run
 
 GROSS = 2.0  # times the raw loop; the figure aimed at, + 1.0 us, is reported and not gated
@@ -25,24 +24,16 @@ TRIES = 3
 CASES = [("cpu", "litert"), ("cpu", "onnx"), ("rpi", "tflite")]
 
 
-@pytest.fixture(scope="module")
-def say(request: pytest.FixtureRequest) -> Iterator[Callable[[str], None]]:
-    """Print past pytest's capture: these figures are to be read, in passing runs too."""
-    lines: list[str] = []
-    yield lines.append
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None and lines:
-        reporter.write_line("")
-        reporter.write_line("one image, one thread, us: predict p50/p95/p99, raw loop p50/p95/p99")
-        for line in lines:
-            reporter.write_line(line)
-
-
 @pytest.mark.parametrize(("target", "engine"), CASES)
 def test_predict_is_not_grossly_slower_than_the_raw_loop(
-    edge: Exported, tflite_python: Path, say: Callable[[str], None], target: str, engine: str
+    edge: Exported,
+    request: pytest.FixtureRequest,
+    target: str,
+    engine: str,
 ) -> None:
-    python = tflite_python if engine == "tflite" else Path(sys.executable)
+    python = Path(sys.executable)
+    if engine == "tflite":
+        python = request.getfixturevalue("tflite_python")
     tries = 0
     worst = GROSS + 1
     while worst > GROSS and tries < TRIES:
@@ -51,7 +42,7 @@ def test_predict_is_not_grossly_slower_than_the_raw_loop(
         tries += 1
     for row in rows:
         ours, raw = row["predict"], row["raw"]
-        say(
+        request.config.stash[LATENCIES].append(
             f"  {engine:7s} {row['engine_version']:8s} {row['precision']:8s}"
             + "/".join(f"{ours[p]:6.1f}" for p in ("p50_us", "p95_us", "p99_us"))
             + "   "

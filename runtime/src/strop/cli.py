@@ -21,6 +21,7 @@ from strop.errors import StropError
 
 # What a shell says of a command that died of SIGPIPE. Not 0: a check nobody read has not passed.
 BROKEN_PIPE = 141
+INTERRUPTED = 130  # and of one stopped with ^C
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,6 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone (`strop info x | head`)
         _forget_output()
         return BROKEN_PIPE
+    except KeyboardInterrupt:
+        print("strop: stopped", file=sys.stderr)
+        return INTERRUPTED
     except StropError as error:
         return _complain(str(error))
     except MemoryError as error:

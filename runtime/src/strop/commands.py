@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import io
 import json
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -17,11 +18,12 @@ import numpy as np
 
 import strop
 from strop import engines, manifest
-from strop.bundle import open_bundle
+from strop.bundle import Bundle, open_bundle
 from strop.check import ABSENT, failures
 from strop.check import check as replay
 from strop.errors import InputError
 from strop.images import read_samples
+from strop.select import choose, open_model
 from strop.timing import measure
 
 
@@ -59,8 +61,10 @@ def info(arguments: argparse.Namespace) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Predict, and name or write what comes out."""
-    with _load(arguments) as model:
-        batches = [read_samples(path, model.input) for path in arguments.inputs]
+    bundle = open_bundle(arguments.bundle)
+    # The inputs first: what is wrong with them is said before an engine starts, and alone.
+    batches = [read_samples(path, bundle.manifest.inputs[0]) for path in arguments.inputs]
+    with _open(bundle, arguments) as model:
         outputs = [model.predict(batch) for batch in batches]
         if arguments.output:
             _write_npy(arguments.output, np.concatenate(outputs))
@@ -109,7 +113,12 @@ def check(arguments: argparse.Namespace) -> int:
                 "digest": bundle.digest,
                 "passed": not bad,
                 "results": [
-                    {**asdict(r), "latency": r.latency and r.latency._asdict()} for r in results
+                    {
+                        **asdict(r),
+                        "max_abs_error": _finite(r.max_abs_error),
+                        "latency": r.latency and r.latency._asdict(),
+                    }
+                    for r in results
                 ],
             }
         )
@@ -141,8 +150,8 @@ def check(arguments: argparse.Namespace) -> int:
 
 def bench(arguments: argparse.Namespace) -> int:
     """Time predict on this device."""
-    with _load(arguments) as model:
-        bundle = open_bundle(arguments.bundle)
+    bundle = open_bundle(arguments.bundle)
+    with _open(bundle, arguments) as model:
         golden = bundle.array(bundle.manifest.golden.inputs)
         batch = golden[np.arange(arguments.batch) % len(golden)]
         latency = measure(
@@ -159,14 +168,14 @@ def bench(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _load(arguments: argparse.Namespace) -> strop.Model:
-    return strop.load(
-        arguments.bundle,
+def _open(bundle: Bundle, arguments: argparse.Namespace) -> strop.Model:
+    choice = choose(
+        bundle.manifest,
         engine=arguments.engine,
         device=arguments.device,
         precision=arguments.precision,
-        threads=arguments.threads,
     )
+    return open_model(bundle, choice, threads=arguments.threads)
 
 
 def one_line(text: str) -> str:
@@ -213,8 +222,13 @@ def _write_npy(path: str, array: Any) -> None:
             draft.unlink()
 
 
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinity; the status says that it was one."""
+    return value if value is not None and math.isfinite(value) else None
+
+
 def _print_json(content: Any) -> None:
-    print(json.dumps(content, indent=2))
+    print(json.dumps(content, indent=2, allow_nan=False))
 
 
 def _print_table(rows: Sequence[Sequence[str]]) -> None:

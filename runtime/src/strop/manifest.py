@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,9 @@ SCHEMA = 1
 FORMATS = ("onnx", "tflite", "weights")
 PRECISIONS = ("float32", "float16", "dynamic", "int8")
 DTYPES = ("float32", "uint8", "int8")
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a model or a target
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # controls, halves of pairs
 
 
 @dataclass(frozen=True)

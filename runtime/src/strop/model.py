@@ -145,7 +145,7 @@ class Model:
         return Prediction(self.labels[index], float(output[index]), index, output)
 
     def close(self) -> None:
-        """Let go of the engine, once calls in flight are done. Calling it again does nothing."""
+        """Let go of the engine: calls in flight finish, later ones raise. May be called again."""
         with self._lock:
             session, self._session = self._session, None
             self._run = self._session_run = self._refuse

@@ -15,7 +15,16 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from strop.errors import BundleError
-from strop.manifest import DTYPES, FORMATS, PRECISIONS, SCHEMA, FileTensor, Manifest
+from strop.manifest import (
+    DTYPES,
+    FORMATS,
+    NAME,
+    PRECISIONS,
+    SCHEMA,
+    UNPRINTABLE,
+    FileTensor,
+    Manifest,
+)
 
 # A manifest of ours is some 10 kB. The limit keeps a hostile one from filling a board's memory
 # once parsed (Python objects are about ten times the size of their JSON).
@@ -24,8 +33,6 @@ MAX_DEPTH = 32  # objects and lists inside each other; the fields of this schema
 MAX_ELEMENTS = 2**26  # values in one sample, 256 MiB as float32
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # controls, halves of pairs
 
 
 def parse(data: bytes) -> Manifest:
@@ -99,7 +106,7 @@ def _read(kind: Any, value: Any, where: str) -> Any:
         if math.isfinite(number):
             return number
     if kind is str and type(value) is str:
-        if _UNPRINTABLE.search(value):  # it may end on a terminal
+        if UNPRINTABLE.search(value):  # it may end on a terminal
             raise BundleError(f"{where}: {value!r} holds characters that cannot be printed")
         return value
     if kind is int and type(value) is int:
@@ -132,8 +139,8 @@ def _check(manifest: Manifest) -> None:
         if not true:
             raise BundleError(f"manifest: {what}")
 
-    need(bool(_NAME.fullmatch(manifest.name)), f"{manifest.name!r} is no model name")
-    need(bool(_NAME.fullmatch(manifest.target)), f"{manifest.target!r} is no target name")
+    need(bool(NAME.fullmatch(manifest.name)), f"{manifest.name!r} is no model name")
+    need(bool(NAME.fullmatch(manifest.target)), f"{manifest.target!r} is no target name")
     need(manifest.model_version >= 0, "model_version is negative")
     need(len(manifest.inputs) == 1, f"{len(manifest.inputs)} inputs; this strop runs one")
     need(len(manifest.outputs) == 1, f"{len(manifest.outputs)} outputs; this strop runs one")

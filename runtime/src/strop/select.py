@@ -122,7 +122,7 @@ def _device(engine: str, device: str | None) -> str:
     if device not in devices:
         raise DeviceUnavailable(
             f"device {device!r} was asked for and engine {engine!r} runs on "
-            f"{', '.join(devices)}; ask for one of these, or for another engine"
+            f"{', '.join(devices)} alone; ask for that, or leave the choice to strop"
         )
     return device
 

@@ -133,5 +133,11 @@ def test_golden_samples_pass_over_what_healthy_engines_disagree_on() -> None:
     assert len(chosen) == 128
 
 
+def test_the_golden_tolerance_grows_with_outputs_larger_than_one() -> None:
+    keras = answers(1000) * np.float32(100)
+    other = np.nextafter(keras, np.float32(np.inf))  # one unit in the last place: healthy
+    assert len(golden_indices(keras, {"v": [keras, other]}, {"v": 1e-5})) == 128
+
+
 def test_fewer_samples_than_wanted_are_all_golden() -> None:
     assert len(golden_indices(answers(10), {}, {})) == 10

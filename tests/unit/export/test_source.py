@@ -105,6 +105,11 @@ def missing(part: str) -> Callable[[source.Files, Path], source.Files]:
     return lambda files, folder: with_part(files, part, folder / "none")
 
 
+def single_array(files: source.Files, folder: Path) -> source.Files:
+    np.save(folder / "single.npy", PIXELS)
+    return replace(files, calibration=folder / "single.npy")
+
+
 PIXELS = np.zeros((20, 4, 4), np.uint8)
 
 
@@ -129,8 +134,12 @@ PIXELS = np.zeros((20, 4, 4), np.uint8)
         (arrays("evaluation", inputs=PIXELS, labels=np.zeros(20)), "float64"),
         (arrays("evaluation", inputs=PIXELS, outputs=np.ones((20, 3))), "outputs of another model"),
         (labels(b"cat\ndog\n"), "has 2 labels; the model has 3 classes"),
-        (labels(b"cat\ncat\nfish\n"), "different, non-empty label for each"),
+        (labels(b"cat\ncat\nfish\n"), "different, non-empty, printable label"),
         (labels(b"\xff\xfe"), "cannot read the label file"),
+        (labels(b"cat\nd\tog\nfish\n"), "printable label for each"),
+        (lambda files, _: replace(files, name="../victim"), "'../victim' is no name for a model"),
+        (lambda files, _: replace(files, name="my model (1)"), "give another with --name"),
+        (single_array, "is a single array; save it with numpy.savez"),
     ],
 )
 def test_what_does_not_fit_is_named(
@@ -142,6 +151,19 @@ def test_what_does_not_fit_is_named(
     with pytest.raises(SourceError, match=said) as raised:
         source.read(make(files, tmp_path))
     assert "\n" not in str(raised.value)
+
+
+def test_a_negative_version_is_refused(files: source.Files) -> None:
+    with pytest.raises(SourceError, match="model version -1 is negative"):
+        source.read(files, model_version=-1)
+
+
+def test_one_output_tells_two_classes_apart(files: source.Files, tmp_path: Path) -> None:
+    layers = [keras.Input((4, 4)), keras.layers.Flatten(), keras.layers.Dense(1, "sigmoid")]
+    keras.Sequential(layers).save(tmp_path / "binary.keras")
+    np.savez(tmp_path / "binary.npz", inputs=PIXELS, labels=np.arange(20) % 2)
+    own = replace(files, model=tmp_path / "binary.keras", evaluation=tmp_path / "binary.npz")
+    assert source.read(own).labels is not None
 
 
 class Bomb:

@@ -84,38 +84,44 @@ def test_what_a_target_says_wrongly_is_named(
         targets.load("board")
 
 
+BOUNDS = "".join(
+    f"[default.{precision}]\nmax_abs_error = 1\ndisagreements = 0.5\naccuracy_loss = 0\n"
+    "engine_changes = 0\ngolden = 0\n"
+    for precision in ("float32", "float16", "dynamic", "int8")
+)
+
+
 def test_a_model_s_own_tolerance_overrides_single_values(tmp_path: Path) -> None:
     path = tmp_path / "tolerances.toml"
-    path.write_text(
-        "[default.int8]\ndisagreements = 0.5\nmax_abs_error = 1\naccuracy_loss = 0\n"
-        "engine_changes = 0\ngolden = 0\n[mine.int8]\ndisagreements = 0.25\n",
-        encoding="utf-8",
-    )
+    path.write_text(BOUNDS + "[mine.int8]\ndisagreements = 0.25\n", encoding="utf-8")
     assert targets.tolerances("mine", path)["int8"].disagreements == 0.25
     assert targets.tolerances("mine", path)["int8"].max_abs_error == 1
     assert targets.tolerances("other", path)["int8"].disagreements == 0.5
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("old", "new", "said"),
     [
-        ("[default.int8]\ndisagreements = 0.5\n", "missing"),
-        ("[default.int8]\ndisagreement = 0.5\n", "disagreement"),
-        ("[default.int8]\ndisagreements = 'few'\n", "could not convert"),
-        ("default", "not TOML"),
+        ("max_abs_error = 1\n", "", "bad section for float32: .*max_abs_error"),
+        ("disagreements = 0.5", "disagreement = 0.5", "disagreement"),
+        ("disagreements = 0.5", "disagreements = 'few'", "could not convert"),
+        ("disagreements = 0.5", "disagreements = inf", "a number from 0 up"),
+        ("disagreements = 0.5", "disagreements = -1", "a number from 0 up"),
+        ("[default.int8]", "[default.int9]", "bad section for int8"),
+        ("[default.int8]", "default", "not TOML"),
     ],
 )
 def test_a_tolerance_that_says_too_little_or_too_much_is_refused(
-    tmp_path: Path, text: str, said: str
+    tmp_path: Path, old: str, new: str, said: str
 ) -> None:
     path = tmp_path / "tolerances.toml"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(BOUNDS.replace(old, new), encoding="utf-8")
     with pytest.raises(TargetError, match=said):
         targets.tolerances("mine", path)
 
 
 def test_a_missing_tolerance_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(TargetError, match="cannot read tolerances .*none.toml"):
+    with pytest.raises(TargetError, match="cannot read .*none.toml"):
         targets.tolerances("mine", tmp_path / "none.toml")
 
 

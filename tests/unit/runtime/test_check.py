@@ -108,7 +108,7 @@ class TestVerdicts:
             ("litert", ABSENT),
             ("tflite", ABSENT),
         ]
-        assert results[1].detail == "pip install './strop-*.whl[litert]'"
+        assert results[1].detail == "pip install './strop-0.1.0-py3-none-any.whl[litert]'"
         assert (results[1].latency, results[1].max_abs_error) == (None, None)
         assert failures(results) == []
 
@@ -172,7 +172,7 @@ class TestInsisting:
     def test_a_precision_only_absent_engines_have_is_an_error(self) -> None:
         draft = bundles.image()
         draft.add_variant("tflite", "int8", ["litert"])
-        with pytest.raises(EngineUnavailable, match=r"pip install './strop-\*\.whl\[litert\]'"):
+        with pytest.raises(EngineUnavailable, match=r"pip install './strop-.*\.whl\[litert\]'"):
             _check(draft, precision="int8")
 
     def test_a_precision_that_is_not_there_is_an_error(self) -> None:

@@ -232,7 +232,7 @@ class TestCheck:
         done = call("check", draft.write(tmp_path / "a.strop"))
         assert done.status == 0
         assert "absent" in done.out
-        assert "pip install './strop-*.whl[litert]'" in done.out
+        assert "pip install './strop-0.1.0-py3-none-any.whl[litert]'" in done.out
         assert "1 of 1 variants on installed engines" in done.out
 
     @pytest.mark.parametrize("passes", [True, False])
@@ -401,7 +401,9 @@ class TestRefusals:
         monkeypatch.setitem(sys.modules, "PIL", None)
         (tmp_path / "a.png").write_bytes(b"\x89PNG")
         message = call("run", image_path, tmp_path / "a.png").refusal()
-        assert message.endswith("not installed: pip install './strop-*.whl[images]'")
+        assert message.endswith(
+            "not installed: pip install './strop-0.1.0-py3-none-any.whl[images]'"
+        )
 
     def test_a_picture_for_a_model_of_measurements(
         self, call: Strop, vector_path: Path, tmp_path: Path

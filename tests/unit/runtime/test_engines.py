@@ -47,7 +47,7 @@ class TestTable:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         doubles.uninstall(monkeypatch, "onnx")
-        with pytest.raises(EngineUnavailable, match=r"pip install './strop-\*\.whl\[onnx\]'"):
+        with pytest.raises(EngineUnavailable, match=r"pip install './strop-.*\.whl\[onnx\]'"):
             engines.get("onnx")
 
 

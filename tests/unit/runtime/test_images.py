@@ -270,7 +270,7 @@ class TestWithoutPillow:
             read_samples(path, GREY_INPUT)
         assert str(caught.value) == (
             f"reading {path} needs Pillow, which is not installed: "
-            "pip install './strop-*.whl[images]'"
+            "pip install './strop-0.1.0-py3-none-any.whl[images]'"
         )
 
     def test_a_missing_picture_is_still_missing_first(self, tmp_path: Path) -> None:

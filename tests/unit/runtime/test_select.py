@@ -101,7 +101,7 @@ class TestRefusals:
     def test_an_absent_engine(self, draft: bundles.Draft) -> None:
         assert _refused(draft, EngineUnavailable, engine="litert") == (
             "engine 'litert' is not installed (no package no_litert_here): "
-            "pip install './strop-*.whl[litert]'"
+            "pip install './strop-0.1.0-py3-none-any.whl[litert]'"
         )
 
     def test_an_engine_the_bundle_is_not_proven_on(self, draft: bundles.Draft) -> None:
@@ -118,14 +118,14 @@ class TestRefusals:
         del draft.content["variants"][0], draft.content["engines"][0]
         assert _refused(draft, EngineUnavailable) == (
             "no engine for shapes-cpu is installed; install one of them, "
-            "litert: pip install './strop-*.whl[litert]'; "
-            "tflite: pip install './strop-*.whl[tflite]'"
+            "litert: pip install './strop-0.1.0-py3-none-any.whl[litert]'; "
+            "tflite: pip install './strop-0.1.0-py3-none-any.whl[tflite]'"
         )
 
     def test_no_engine_for_the_precision_asked_for(self, draft: bundles.Draft) -> None:
         assert _refused(draft, EngineUnavailable, precision="float16") == (
             "no engine for shapes-cpu is installed; install one of them, "
-            "onnx: pip install './strop-*.whl[onnx]'"
+            "onnx: pip install './strop-0.1.0-py3-none-any.whl[onnx]'"
         )
 
     def test_an_unknown_precision(self, draft: bundles.Draft) -> None:
@@ -150,8 +150,8 @@ class TestRefusals:
 
     def test_a_device_the_engine_cannot_use(self, draft: bundles.Draft) -> None:
         assert _refused(draft, DeviceUnavailable, device="gpu") == (
-            "device 'gpu' was asked for and engine 'reference' runs on cpu; "
-            "ask for one of these, or for another engine"
+            "device 'gpu' was asked for and engine 'reference' runs on cpu alone; "
+            "ask for that, or leave the choice to strop"
         )
 
     def test_a_bundle_for_an_engine_of_the_future(self) -> None:

@@ -91,6 +91,28 @@ def test_a_place_that_cannot_be_written(refused: Refused, tmp_path: Path) -> Non
     assert "cannot write" in refused("--seeds", "1,2", "--out", str(tmp_path / "file" / "out"))
 
 
+@pytest.mark.parametrize("out", ["/", "", ".", "..", "../..", "below/../..", "gone/../../here"])
+def test_the_folder_one_stands_in_is_not_replaced(
+    refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    """Not even an empty one, nor an earlier artifact."""
+    here = tmp_path / "here"
+    (here / "below").mkdir(parents=True)
+    (tmp_path / "training.json").write_text("{}", encoding="utf-8")
+    monkeypatch.chdir(here)
+    assert "is the current folder or one around it" in refused("--out", out)
+    assert "is the current folder or one around it" in refused("--resume", "--out", out)
+
+
+def test_a_path_through_a_folder_above_names_what_it_leads_to(
+    refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "home" / "papers").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    assert f"{tmp_path / 'home'} holds something" in refused("--out", "../home/papers/..")
+
+
 def test_a_folder_of_something_else_is_not_replaced(refused: Refused, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.txt").write_text("years of work")

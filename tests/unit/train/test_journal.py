@@ -9,7 +9,11 @@ import pytest
 from train.errors import OutputError, UnfinishedRun
 from train.journal import Journal, Progress
 
-IDENTITY = {"recipe": {"name": "small", "schedule": {"epochs": 6}}, "seed": 1}
+IDENTITY = {
+    "recipe": {"name": "small", "schedule": {"epochs": 6}},
+    "seed": 1,
+    "versions": {"tensorflow": "2.21.0"},
+}
 
 
 class Model:
@@ -159,14 +163,22 @@ def test_resume_with_nothing_there_begins(tmp_path: Path) -> None:
             {**IDENTITY, "recipe": {"name": "small", "schedule": {"epochs": 7}}},
             "recipe.schedule.epochs is 6 there, 7 asked for",
         ),
+        (
+            {**IDENTITY, "versions": {"tensorflow": "3.0"}},
+            "versions.tensorflow is '2.21.0' there, '3.0' asked for",
+        ),
     ],
 )
 def test_another_training_is_not_continued(
     tmp_path: Path, asked: dict[str, Any], said: str
 ) -> None:
     leave_unfinished(tmp_path / "out")
-    with pytest.raises(UnfinishedRun, match=said):
-        Journal(tmp_path / "out", asked).open(resume=True, restart=False)
+    journal = Journal(tmp_path / "out", asked)
+    with pytest.raises(UnfinishedRun, match=said) as refusal:
+        journal.open(resume=True, restart=False)
+    journal.close()
+    assert "begin anew with --restart (make train AGAIN=1)" in str(refusal.value)
+    assert Journal(tmp_path / "out", asked).open(resume=False, restart=True) == Progress()
 
 
 def test_two_processes_do_not_train_into_one_place(tmp_path: Path) -> None:

@@ -53,8 +53,13 @@ def get(name: str) -> Engine:
 
 
 def install_line(extra: str) -> str:
-    """The command that installs an optional part of strop; the wheel comes with the bundle."""
-    return f"pip install './strop-*.whl[{extra}]'"
+    """The command that installs an optional part of strop; the wheel comes with the bundle.
+
+    It names the file: pip expands no wildcard, and a shell takes the brackets for one.
+    """
+    from strop import __version__
+
+    return f"pip install './strop-{__version__}-py3-none-any.whl[{extra}]'"
 
 
 def _entry(name: str) -> tuple[str, str | None]:
