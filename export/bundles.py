@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from export.formats import Converted, VariantSpec
 from export.source import Source
 from strop import archive, manifest, schema
-from strop.manifest import FileRef, FileTensor, Golden, GoldenInputs, Manifest, Proof, Variant
+from strop.manifest import FileRef, Golden, GoldenInputs, Manifest, Proof, Variant
 
 SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "weights": ".npz"}
 
@@ -67,8 +67,8 @@ def build(
                 **asdict(file),
                 format=spec.format,
                 precision=spec.precision,
-                inputs=_tensors(variant.converted.inputs),
-                outputs=_tensors(variant.converted.outputs),
+                inputs=variant.converted.inputs,
+                outputs=variant.converted.outputs,
                 requires=dict(variant.converted.requires),
                 golden=Golden(**asdict(outputs), tolerance=variant.golden_tolerance),
                 proofs=variant.proofs,
@@ -96,10 +96,6 @@ def draft(source: Source, spec: VariantSpec, converted: Converted, engines: Sequ
     one = np.zeros(1, np.int64)
     variant = Proven(spec, converted, tuple(nothing), source.outputs[one], 0.0)
     return build(source, "draft", engines, [variant], one, {})
-
-
-def _tensors(tensors: Sequence[Any]) -> tuple[FileTensor, ...]:
-    return tuple(FileTensor(**asdict(tensor)) for tensor in tensors)
 
 
 def _npy(array: NDArray[Any]) -> bytes:

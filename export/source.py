@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from export.errors import SourceError
 from export.formats import quiet
-from strop.manifest import NAME, UNPRINTABLE, ImageSpec, TensorSpec
+from export.specs import input_spec, output_spec
+from strop.manifest import NAME, TensorSpec
 
 if TYPE_CHECKING:
     import keras
 
-INPUT, OUTPUT = "image", "probabilities"
 MAX_RECORD_DRIFT = 1e-5  # Keras against its own outputs recorded at training, another CPU maybe
 
 
@@ -147,14 +147,8 @@ def read(files: Files, *, model_version: int = 1, allow_lambda: bool = False) ->
         name=files.name,
         model_version=_version(training.get("model_version", model_version)),
         model=model,
-        input=_input_spec(calibration, training.get("image")),
-        output=TensorSpec(
-            name=OUTPUT,
-            shape=(None, classes),
-            dtype="float32",
-            range=_output_range(model),
-            labels=_labels(files.labels, training.get("labels"), classes),
-        ),
+        input=input_spec(calibration, training.get("image")),
+        output=output_spec(model, files.labels, training.get("labels")),
         calibration=calibration,
         samples=samples,
         labels=None if truth is None else truth.astype(np.int64),
@@ -266,55 +260,3 @@ def _checked_record(
             f"(they differ by {drift:.3g}); train again"
         )
     return recorded.astype(np.float32)
-
-
-def _input_spec(calibration: NDArray[Any], image: Mapping[str, Any] | None) -> TensorSpec:
-    shape = calibration.shape[1:]
-    if calibration.dtype == np.uint8:
-        limits = (0.0, 255.0)
-    else:
-        limits = (float(calibration.min()), float(calibration.max()))
-    return TensorSpec(
-        name=INPUT,
-        shape=(None, *shape),
-        dtype=calibration.dtype.name,
-        range=limits,
-        image=_image_spec(shape, calibration.dtype, image),
-    )
-
-
-def _image_spec(
-    shape: tuple[int, ...], dtype: np.dtype[Any], said: Mapping[str, Any] | None
-) -> ImageSpec | None:
-    """How pictures are prepared: as training said, else by the shape of the samples."""
-    if dtype != np.uint8 or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))):
-        return None
-    mode = "RGB" if shape[2:] == (3,) else "L"
-    background = str(said.get("background", "any")) if said else "any"
-    return ImageSpec(mode=mode, width=shape[1], height=shape[0], background=background)
-
-
-def _output_range(model: keras.Model) -> tuple[float, float] | None:
-    activation = getattr(getattr(model.layers[-1], "activation", None), "__name__", "")
-    return (0.0, 1.0) if activation in ("softmax", "sigmoid") else None
-
-
-def _labels(path: Path | None, said: Any, classes: int) -> tuple[str, ...]:
-    """One label a class: from a text file of one a line, from training, or plain numbers."""
-    if path is not None:
-        try:
-            labels = tuple(path.read_text(encoding="utf-8").splitlines())
-        except (OSError, UnicodeDecodeError) as error:
-            raise SourceError(f"cannot read the label file {path}: {error}") from None
-        where = str(path)
-    elif said is not None:
-        labels, where = tuple(str(label) for label in said), "training.json"
-    else:
-        return tuple(str(i) for i in range(classes))
-    unprintable = any(UNPRINTABLE.search(label) for label in labels)
-    if len(labels) != classes or len(set(labels)) != classes or "" in labels or unprintable:
-        raise SourceError(
-            f"{where} has {len(labels)} labels; the model has {classes} classes, and wants a "
-            "different, non-empty, printable label for each"
-        )
-    return labels

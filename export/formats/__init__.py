@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from export.errors import CalibrationError, ConversionError
-from export.formats.base import PRECISIONS, Converted, TensorInfo, VariantSpec
+from export.formats.base import PRECISIONS, Converted, VariantSpec
 from export.formats.quiet import quiet
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["PRECISIONS", "Converted", "TensorInfo", "VariantSpec", "convert", "quiet"]
+__all__ = ["PRECISIONS", "Converted", "VariantSpec", "convert", "quiet"]
 
 
 def convert(

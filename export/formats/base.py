@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from export.errors import ConversionError
+from strop.manifest import FileTensor
 
 PRECISIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "tflite": ("float32", "float16", "dynamic", "int8"),
@@ -55,21 +56,6 @@ def stays_float(weights: int, total: int) -> bool:
 
 
 @dataclass(frozen=True)
-class TensorInfo:
-    """A tensor at the border of a file.
-
-    ``shape`` has ``None`` where any batch is taken, ``dtype`` is NumPy's name. A quantized
-    tensor holds ``scale * (value - zero_point)``; the two are ``None`` for a float one.
-    """
-
-    name: str
-    shape: tuple[int | None, ...]
-    dtype: str
-    scale: float | None = None
-    zero_point: int | None = None
-
-
-@dataclass(frozen=True)
 class Converted:
     """A finished file, what goes in and out of it, and what an engine needs to run it.
 
@@ -78,6 +64,6 @@ class Converted:
     """
 
     data: bytes
-    inputs: tuple[TensorInfo, ...]
-    outputs: tuple[TensorInfo, ...]
+    inputs: tuple[FileTensor, ...]
+    outputs: tuple[FileTensor, ...]
     requires: Mapping[str, Any] = field(default_factory=dict)

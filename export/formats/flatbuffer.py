@@ -11,7 +11,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
-from export.formats.base import TensorInfo, stays_float
+from export.formats.base import stays_float
+from strop.manifest import FileTensor
 
 _OPERATORS: Final[dict[int, str]] = {
     value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()
@@ -66,11 +67,11 @@ class TFLiteFile:
         return [self._name(operator) for operator in self._main.operators]
 
     @property
-    def input(self) -> TensorInfo:
+    def input(self) -> FileTensor:
         return self._info(self._main.inputs[0])
 
     @property
-    def output(self) -> TensorInfo:
+    def output(self) -> FileTensor:
         return self._info(self._main.outputs[0])
 
     def op_versions(self) -> dict[str, int]:
@@ -153,15 +154,15 @@ class TFLiteFile:
         code = self._model.operatorCodes[operator.opcodeIndex]
         return _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
-    def _info(self, index: int) -> TensorInfo:
+    def _info(self, index: int) -> FileTensor:
         tensor = self._main.tensors[index]
         name = tensor.name if isinstance(tensor.name, str) else tensor.name.decode()
         shape, dtype = tuple(int(size) for size in tensor.shape), _TYPES[tensor.type]
         quantization = tensor.quantization
         if quantization is None or quantization.scale is None or not len(quantization.scale):
-            return TensorInfo(name, shape, dtype)
+            return FileTensor(name, shape, dtype)
         scale, zero_point = float(quantization.scale[0]), int(quantization.zeroPoint[0])
-        return TensorInfo(name, shape, dtype, scale, zero_point)
+        return FileTensor(name, shape, dtype, scale, zero_point)
 
     def _flattens(self, user: Any, flat: int) -> bool:
         return (

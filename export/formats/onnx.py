@@ -13,9 +13,10 @@ import tf2onnx
 from onnxruntime.quantization.onnx_model import ONNXModel
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-from export.formats.base import Converted, TensorInfo, VariantSpec
+from export.formats.base import Converted, VariantSpec
 from export.formats.graph import simplify
 from export.formats.onnx_int8 import quantize
+from strop.manifest import FileTensor
 
 # The oldest with one scale per channel in DequantizeLinear, and so in every int8 file:
 # onnxruntime 1.6 of 2020 and all since run it. Its IR version is 7.
@@ -122,10 +123,10 @@ def _rename(graph: onnx.GraphProto, names: dict[str, str], prefix: str) -> None:
         value.name = names.setdefault(value.name, f"{prefix}unused.{len(names)}")
 
 
-def _info(value: onnx.ValueInfoProto) -> TensorInfo:
+def _info(value: onnx.ValueInfoProto) -> FileTensor:
     tensor = value.type.tensor_type
     shape = (None, *(dim.dim_value for dim in tensor.shape.dim[1:]))
     dtype = str(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
     # A byte goes in as the number it is; see onnx_int8.
     scale, zero_point = (1.0, 0) if dtype == "uint8" else (None, None)
-    return TensorInfo(value.name, shape, dtype, scale, zero_point)
+    return FileTensor(value.name, shape, dtype, scale, zero_point)

@@ -14,8 +14,9 @@ import keras
 import numpy as np
 
 from export.errors import UnsupportedLayer
-from export.formats.base import Converted, TensorInfo
+from export.formats.base import Converted
 from export.formats.graph import is_scalar_rescaling
+from strop.manifest import FileTensor
 
 _ACTIVATIONS: Final = {
     keras.activations.linear: "linear",
@@ -42,8 +43,8 @@ def convert_weights(model: keras.Model, *, input_name: str, output_name: str) ->
     np.savez(file, allow_pickle=False, **stack.arrays())
     return Converted(
         file.getvalue(),
-        (TensorInfo(input_name, (None, *model.input_shape[1:]), "float32"),),
-        (TensorInfo(output_name, (None, *model.output_shape[1:]), "float32"),),
+        (FileTensor(input_name, (None, *model.input_shape[1:]), "float32"),),
+        (FileTensor(output_name, (None, *model.output_shape[1:]), "float32"),),
     )
 
 

@@ -7,8 +7,9 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from export.formats import TensorInfo, VariantSpec, convert, quiet
+from export.formats import VariantSpec, convert, quiet
 from export.formats.flatbuffer import TFLiteFile
+from strop.manifest import FileTensor
 from tests.unit.export.formats_kit import KINDS, converted, expected, model, run_tflite, samples
 
 # Random weights, outputs of size 1: how far each precision may be from Keras.
@@ -34,7 +35,7 @@ def test_input_and_output_are_as_described(kind: str, precision: str) -> None:
         strict=True,
     ):
         scale, zero_point = details["quantization"]
-        assert info == TensorInfo(
+        assert info == FileTensor(
             details["name"],
             tuple(map(int, details["shape"])),
             np.dtype(details["dtype"]).name,
