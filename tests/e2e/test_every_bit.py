@@ -21,7 +21,7 @@ def accepted(path: Path, first: int, step: int) -> list[int]:
         mask = 1 << (position * 5 + position // 8) % 8
         content[position] ^= mask
         try:
-            parse_bundle(bytes(content))
+            parse_bundle(content)
             through.append(position)
         except BundleError:
             pass

@@ -76,11 +76,11 @@ def _write(members: Mapping[str, bytes]) -> bytes:
     return b"".join((local, central, end))
 
 
-def _digest(body: bytes) -> bytes:
+def _digest(body: bytes | memoryview) -> bytes:
     return hashlib.sha256(body).hexdigest().encode("ascii")
 
 
-def unpack(data: bytes) -> Mapping[str, bytes]:
+def unpack(data: bytes | bytearray) -> Mapping[str, bytes]:
     """Read a bundle's members, or refuse it; nothing is ever written to disk.
 
     Raises:
@@ -88,11 +88,12 @@ def unpack(data: bytes) -> Mapping[str, bytes]:
     """
     if len(data) > MAX_ARCHIVE_BYTES:
         raise BundleError(f"{len(data)} bytes; a bundle is at most {MAX_ARCHIVE_BYTES}")
-    body, digest = data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
-    if _digest(body) != digest:
+    view = memoryview(data)  # slices of it copy nothing
+    if _digest(view[:-_DIGEST_BYTES]) != view[-_DIGEST_BYTES:]:
         raise BundleError(
             "damaged or not a bundle: its bytes do not match the SHA-256 at its end; copy it again"
         )
+    body = bytes(view[:-_DIGEST_BYTES])
     members = _members(body)
     if _write(members) != body:
         raise BundleError("tampered with: not the ZIP that Strop writes; export it again")

@@ -59,7 +59,7 @@ def open_bundle(path: str | PathLike[str]) -> Bundle:
         raise BundleError(f"bundle {path} refused: {error}") from None
 
 
-def parse_bundle(data: bytes) -> Bundle:
+def parse_bundle(data: bytes | bytearray) -> Bundle:
     """Verify a bundle held in memory.
 
     Raises:
