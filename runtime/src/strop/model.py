@@ -65,14 +65,16 @@ class Model:
         self._session: Session | None = session
         self._lock = Lock()
         # Bound once, so that a call looks nothing up.
-        self._session_run: Callable[[Arrays], Arrays] = session.run
-        self._run = session.run if session.thread_safe else self._in_turn
+        self._run: Callable[[Arrays], Arrays] = session.run
+        self._takes_turns = not session.thread_safe
         self._one_by_one = session.batch == 1
         self._one_shape = (1, *input.shape[1:])
         self._dtype = np.dtype(input.dtype)  # what the app gives
         self._file_dtype = np.dtype(variant.inputs[0].dtype)  # what the file takes
         self._converts = self._dtype != self._file_dtype
         self._may_be_infinite = self._dtype.kind == "f"
+        # A dtype that needs no look at the values; None is none.
+        self._exact_dtype = None if self._may_be_infinite else self._dtype
 
     def predict(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Run the model.
@@ -89,19 +91,21 @@ class Model:
             InputError: another shape or dtype, an empty batch, or values that are not finite.
             StropError: the model is closed, or the engine failed.
         """
-        # The case of a device first: one sample that is right already costs four comparisons.
+        # The case of a device first: one sample that is right already costs three comparisons.
         if (
             type(inputs) is not np.ndarray
-            or inputs.dtype is not self._dtype
+            or inputs.dtype is not self._exact_dtype
             or inputs.shape != self._one_shape
-            or self._may_be_infinite
         ):
             inputs = self._admit(inputs)
+            if self._one_by_one and len(inputs) > 1:
+                return np.concatenate([self.predict(sample[np.newaxis]) for sample in inputs])
         if self._converts:
             inputs = inputs.astype(self._file_dtype)
         try:
-            if self._one_by_one and len(inputs) > 1:
-                return np.concatenate([self._run((sample[np.newaxis],))[0] for sample in inputs])
+            if self._takes_turns:
+                with self._lock:
+                    return self._run((inputs,))[0]
             return self._run((inputs,))[0]
         except StropError:
             raise
@@ -148,7 +152,7 @@ class Model:
         """Let go of the engine: calls in flight finish, later ones raise. May be called again."""
         with self._lock:
             session, self._session = self._session, None
-            self._run = self._session_run = self._refuse
+            self._run = self._refuse
         if session is not None:
             session.close()
 
@@ -168,11 +172,6 @@ class Model:
             f"<strop.Model {self.name} v{self.version}: {self.precision} on {self.engine} "
             f"{self.engine_version}, {self.device}, threads={self.threads}>"
         )
-
-    def _in_turn(self, inputs: Arrays) -> Arrays:
-        """Run a session that takes one caller at a time."""
-        with self._lock:
-            return self._session_run(inputs)
 
     def _refuse(self, inputs: Arrays) -> Arrays:
         raise StropError(f"model {self.name} is closed; load it again")
