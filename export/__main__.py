@@ -20,6 +20,7 @@ from export import dist, freshness, pipeline, report, source, targets
 from export.environments import ROOT, build_wheel
 from export.errors import ExportError, SourceError
 from export.pipeline import Finished, Refused
+from strop.errors import StropError
 
 ALL = "all"
 
@@ -31,9 +32,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _export(arguments)
     except KeyboardInterrupt:
-        print("export: stopped; nothing in the output folder was touched", file=sys.stderr)
+        print("export: stopped", file=sys.stderr)
         return 130
-    except ExportError as error:
+    except (ExportError, StropError) as error:  # the latter: a bundle that cannot be
         print(f"export: {error}", file=sys.stderr)
     except OSError as error:
         print(f"export: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)

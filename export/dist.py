@@ -53,7 +53,7 @@ def publish(out: Path, wheel: Path, results: Iterable[Finished | Refused]) -> No
         if isinstance(result, Finished):
             lock = ROOT / "requirements" / result.target.requirements
             extra = result.target.engines[0]
-            write(requirements, device_requirements(lock, wheel, extra))
+            write(requirements, device_requirements(lock, wheel.name, content, extra))
             write(bundle, result.content)
         else:
             bundle.unlink(missing_ok=True)
@@ -64,14 +64,14 @@ def requirements_name(target: Target) -> str:
     return f"requirements-{target.name}.txt"
 
 
-def device_requirements(lock: Path, wheel: Path, extra: str) -> bytes:
+def device_requirements(lock: Path, wheel_name: str, wheel: bytes, extra: str) -> bytes:
     """A requirements file for a device: the engine's lock and the runtime's wheel, all hashed.
 
     Args:
         lock: the engine's hashed lock.
-        wheel: the runtime's wheel; the file names it as lying beside, in the current folder.
+        wheel_name, wheel: the runtime's; the file names it as lying beside, in the current folder.
         extra: the runtime's extra for the engine.
     """
-    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    line = f"./{wheel.name}[{extra}] \\\n    --hash=sha256:{digest}\n"
+    digest = hashlib.sha256(wheel).hexdigest()
+    line = f"./{wheel_name}[{extra}] \\\n    --hash=sha256:{digest}\n"
     return (lock.read_text(encoding="ascii") + line).encode("ascii")

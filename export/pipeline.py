@@ -73,12 +73,12 @@ def find_engines(
                     missing[engine] = error
         reasons = [str(missing[engine]) for engine in target.engines if engine in missing]
         if reasons:
-            name = bundle_name(model, target)
+            name = _bundle_name(model, target)
             refused.append(Refused(target, name, "; ".join(reasons), engine_missing=True))
     return pythons, refused
 
 
-def bundle_name(model: str, target: Target) -> str:
+def _bundle_name(model: str, target: Target) -> str:
     return f"{model}-{target.name}.strop"
 
 
@@ -111,10 +111,10 @@ def export(
         golden = _choose_golden(work, source, tolerances)
         results: list[Finished | Refused] = []
         for target in targets:
-            name = bundle_name(source.name, target)
+            name = _bundle_name(source.name, target)
             progress(f"proving {name}")
             try:
-                finished = _finish(work, source, target, tolerances, golden, record)
+                finished = _finish(work, source, target, name, tolerances, golden, record)
                 _check_bundle(work, finished, wheel, folder)
                 results.append(finished)
             except (ProofError, ConversionError, StropError) as error:
@@ -193,6 +193,7 @@ def _finish(
     work: _Work,
     source: Source,
     target: Target,
+    name: str,
     tolerances: Mapping[str, Tolerance],
     golden: NDArray[np.int64],
     record: Mapping[str, Any],
@@ -230,7 +231,6 @@ def _finish(
     engines = [n for n in target.engines if any(n in {p.engine for p in v.proofs} for v in proven)]
     made_for = {**record, "platforms": list(target.platforms)}
     content = bundles.build(source, target.name, engines, proven, golden, made_for)
-    name = bundle_name(source.name, target)
     return Finished(target, name, content, tuple(proven), tuple(left_out))
 
 
