@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import io
 import os
 import sys
@@ -15,9 +16,8 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import strop
-from strop import commands, engines, manifest, select
-from strop.commands import one_line
-from strop.errors import StropError
+from strop import engines, manifest, select
+from strop.errors import StropError, one_line
 
 # What a shell says of a command that died of SIGPIPE. Not 0: a check nobody read has not passed.
 BROKEN_PIPE = 141
@@ -32,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # Pillow's and numpy's; ours are errors
     try:
-        status: int = arguments.command(arguments)
+        module = importlib.import_module(f"strop.commands.{arguments.command}")
+        status: int = module.main(arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has gone (`strop info x | head`)
         _forget_output()
@@ -73,18 +74,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"strop {strop.__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    info = _command(subparsers, "info", commands.info, "what the bundle holds, and what was proven")
-    run = _command(
-        subparsers, "run", commands.run, "predict: pictures or .npy files in, labels out"
-    )
+    info = _command(subparsers, "info", "what the bundle holds, and what was proven")
+    run = _command(subparsers, "run", "predict: pictures or .npy files in, labels out")
     run.add_argument("inputs", nargs="+", metavar="FILE", help="a picture, or an .npy of samples")
     run.add_argument(
         "--output", metavar="NPY", help="write the outputs, float32 (N, classes), instead"
     )
-    checking = _command(
-        subparsers, "check", commands.check, "replay the golden samples on this device"
-    )
-    bench = _command(subparsers, "bench", commands.bench, "time predict on this device")
+    checking = _command(subparsers, "check", "replay the golden samples on this device")
+    bench = _command(subparsers, "bench", "time predict on this device")
     bench.add_argument("--batch", type=_positive, default=1, help="samples a call (default 1)")
     bench.add_argument("--samples", type=_positive, default=2000, help="calls (default 2000)")
 
@@ -99,10 +96,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(subparsers: Any, name: str, function: Any, text: str) -> argparse.ArgumentParser:
+def _command(subparsers: Any, name: str, text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(name, help=text, description=text)
     parser.add_argument("bundle", metavar="BUNDLE", help="a .strop file")
-    parser.set_defaults(command=function)
+    parser.set_defaults(command=name)
     return parser
 
 

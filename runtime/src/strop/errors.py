@@ -35,3 +35,8 @@ class InputError(StropError, ValueError):
 
 class ParityError(StropError):
     """The model ran, and its answers differ from those proven at export."""
+
+
+def one_line(text: str) -> str:
+    """What engines say may run over several lines; a message of ours is one."""
+    return " ".join(text.split("\n"))

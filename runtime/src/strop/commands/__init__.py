@@ -1,0 +1,1 @@
+"""One module a command, each with a `main`: parsed arguments in, the exit status out."""

@@ -1,0 +1,31 @@
+"""strop bench: time predict on this device."""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+from strop.bundle import open_bundle
+from strop.commands.show import identity, open_asked, print_json
+from strop.timing import measure
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Time predict on this device."""
+    bundle = open_bundle(arguments.bundle)
+    with open_asked(bundle, arguments) as model:
+        golden = bundle.array(bundle.manifest.golden.inputs)
+        batch = golden[np.arange(arguments.batch) % len(golden)]
+        latency = measure(
+            lambda: model.predict(batch), samples=arguments.samples, warmup=arguments.samples // 10
+        )
+        if arguments.json:
+            print_json({"model": identity(model), "batch": arguments.batch, **latency._asdict()})
+            return 0
+        print(repr(model))
+        print(
+            f"predict, batch {arguments.batch}, {latency.samples} calls: "
+            f"p50 {latency.p50_us:.1f} us, p95 {latency.p95_us:.1f} us, p99 {latency.p99_us:.1f} us"
+        )
+    return 0

@@ -1,0 +1,58 @@
+"""strop check: replay the golden samples on this device."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from strop.bundle import open_bundle
+from strop.check import ABSENT, check, failures
+from strop.commands.show import finite, print_json, print_table
+from strop.errors import one_line
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Replay the golden samples on this device; 1 if an engine that is here fails."""
+    bundle = open_bundle(arguments.bundle)
+    results = check(bundle, engine=arguments.engine, precision=arguments.precision)
+    bad = failures(results)
+    if arguments.json:
+        print_json(
+            {
+                "bundle": arguments.bundle,
+                "digest": bundle.digest,
+                "passed": not bad,
+                "results": [
+                    {
+                        **asdict(r),
+                        "max_abs_error": finite(r.max_abs_error),
+                        "latency": r.latency and r.latency._asdict(),
+                    }
+                    for r in results
+                ],
+            }
+        )
+        return 1 if bad else 0
+    rows = [("engine", "precision", "format", "status", "max error", "Keras", "p50 us", "")]
+    for r in results:
+        figures = r.max_abs_error is not None
+        rows.append(
+            (
+                r.engine,
+                r.precision,
+                r.format,
+                r.status,
+                f"{r.max_abs_error:.2g}" if figures else "-",
+                f"{r.keras_agreement:.3f}" if figures else "-",
+                f"{r.latency.p50_us:.1f}" if r.latency else "-",
+                one_line(r.detail),
+            )
+        )
+    print_table(rows)
+    present = sum(r.status != ABSENT for r in results)
+    samples = bundle.manifest.golden.samples
+    print(
+        f"{present - len(bad)} of {present} variants on installed engines give the outputs "
+        f"proven at export, on {samples} golden samples"
+    )
+    return 1 if bad else 0

@@ -1,0 +1,45 @@
+"""What the commands share: how they print, and how they open what was asked for."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import strop
+from strop.bundle import Bundle
+from strop.select import choose, open_model
+
+
+def open_asked(bundle: Bundle, arguments: argparse.Namespace) -> strop.Model:
+    """Open what the options of a command insist on."""
+    choice = choose(
+        bundle.manifest,
+        engine=arguments.engine,
+        device=arguments.device,
+        precision=arguments.precision,
+    )
+    return open_model(bundle, choice, threads=arguments.threads)
+
+
+def identity(model: strop.Model) -> dict[str, Any]:
+    names = ("name", "version", "engine", "engine_version", "device", "precision", "threads")
+    return {name: getattr(model, name) for name in names}
+
+
+def finite(value: float | None) -> float | None:
+    """JSON has no infinity; the status says that it was one."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def print_json(content: Any) -> None:
+    print(json.dumps(content, indent=2, allow_nan=False))
+
+
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
