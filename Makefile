@@ -5,6 +5,8 @@ RECIPE   ?= edge
 ARTIFACT ?= artifacts/mnist-mlp$(patsubst %,-%,$(filter-out edge,$(RECIPE)))
 TARGET   ?= all
 OUT      ?= dist
+BOARDS   ?=
+IMAGES   ?= 1000
 
 VENV  := .venv
 PY    := $(VENV)/bin/python
@@ -17,10 +19,11 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup data train export test bench lint format lock demo clean distclean
+.PHONY: help setup data train export test bench lab on test-devices lint format lock demo clean \
+        distclean
 
 help:  ## list the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  make export TARGET=rpi                           one target: cpu, rpi, rpi32, gpu"
 	@echo "  make export MODEL=my.keras CALIBRATION=my.npz    a model of your own; also"
@@ -59,6 +62,15 @@ export: $(STAMP) $(if $(MODEL),,$(ARTIFACT)/training.json)  ## train if need be,
 test: $(STAMP) $(ARTIFACT)/training.json  ## run every test (trains the model first if there is none)
 	$(PY) -m pytest $(TESTS)
 
+lab: $(STAMP)  ## build the emulated boards, once: Raspberry Pis and an old PC (BOARDS='pi4 pi5': some)
+	@$(PY) -m lab build $(BOARDS)
+
+on: $(STAMP)  ## run a command on an emulated board: make on BOARD=pi4 CMD='strop doctor'
+	@$(PY) -m lab on "$(BOARD)" '$(subst ','\'',$(CMD))'
+
+test-devices: lab export  ## prove every engine and precision on every board; writes dist/devices.json
+	STROP_IMAGES=$(IMAGES) $(PY) -m pytest tests/devices
+
 lint: $(STAMP)  ## ruff, mypy --strict, import contracts
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -81,6 +93,11 @@ lock:  ## write the hashed locks again from requirements/*.in (needs uv)
 	    --no-emit-index-url --no-emit-find-links requirements/$$name.in -o requirements/$$name.txt; done
 	uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-deps \
 	  --no-emit-index-url --no-emit-find-links requirements/tflite-armv7l.in -o requirements/tflite-armv7l.txt
+	for python in 3.11 3.13; do \
+	  name=lab-python$$(echo $$python | tr -d .); \
+	  uv pip compile --quiet --python-version $$python --python-platform aarch64-manylinux_2_36 \
+	    --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+	    requirements/$$name.in -o requirements/$$name.txt; done
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-emit-index-url --no-emit-find-links requirements/dev.in -o requirements/dev.txt
 

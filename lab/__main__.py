@@ -1,0 +1,103 @@
+"""`python -m lab`: emulated boards, from Debian's packages and PyPI's Arm wheels.
+
+Exit status: 0 done; 2 the request cannot be met, in one line; `on` gives the command's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from lab import boards
+from lab.boards import ROOT
+from lab.errors import LabError
+from lab.machine import Machine
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; gives the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        status: int = arguments.function(arguments)
+    except KeyboardInterrupt:
+        print("lab: stopped; the next run goes on from here", file=sys.stderr)
+        return 130
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"lab: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        return 2
+    return status
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    machines = [Machine(boards.load(name)) for name in arguments.boards or boards.names()]
+    missing = [machine for machine in machines if not machine.is_built()]
+    console = Console()
+    if missing:
+        with (
+            console.status(f"building {len(missing)} boards"),
+            ThreadPoolExecutor(max_workers=2) as pool,
+        ):
+
+            def progress(line: str) -> None:
+                console.print(f"  {line}", style="dim")
+
+            jobs = [pool.submit(machine.build, progress) for machine in missing]
+            for job in jobs:
+                job.result()
+    built = ", ".join(machine.board.name for machine in machines)
+    console.print(f"boards: {built}. Try `make on BOARD=pi4 CMD='strop doctor'`")
+    return 0
+
+
+def _on(arguments: argparse.Namespace) -> int:
+    machine = Machine(boards.load(arguments.board))
+    wheel = arguments.wheel or _built_wheel()
+    machine.install(wheel)
+    return machine.run(["sh", "-c", arguments.command]).returncode
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    table = Table("board", "what", "userland", "Python", "CPU", "engines", "built", box=None)
+    for name in boards.names():
+        board = boards.load(name)
+        userland = f"{board.suite} {board.architecture}"
+        built = "yes" if Machine(board).is_built() else "no"
+        engines = ", ".join(board.engines)
+        table.add_row(name, board.description, userland, board.python, board.cpu, engines, built)
+    Console().print(table)
+    return 0
+
+
+def _built_wheel() -> Path:
+    found = sorted((ROOT / "dist").glob("strop-*.whl"))
+    if not found:
+        raise LabError("no dist/strop-*.whl to install on the board: make export")
+    return found[-1]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m lab", description="Emulated boards.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    build = commands.add_parser("build", help="build boards, once; all if none is named")
+    build.add_argument("boards", nargs="*", metavar="BOARD")
+    build.set_defaults(function=_build)
+    on = commands.add_parser("on", help="run a shell command with a board's python3, pip, strop")
+    on.add_argument("board", metavar="BOARD", help=", ".join(boards.names()))
+    on.add_argument("command", metavar="CMD", help="one word for the shell: 'strop doctor'")
+    on.add_argument("--wheel", type=Path, help="the runtime to install there (default: dist/'s)")
+    on.set_defaults(function=_on)
+    listing = commands.add_parser("list", help="the boards there are")
+    listing.set_defaults(function=_list)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

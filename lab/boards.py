@@ -1,0 +1,82 @@
+"""The boards there are: `boards/*.toml`, read into frozen dataclasses."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+
+from lab.errors import LabError
+
+ROOT = Path(__file__).parent.parent
+BOARDS = Path(__file__).parent / "boards"
+
+# engine -> the package that PyPI has, or has not, a wheel of for a board; None: numpy alone
+PACKAGES = {
+    "litert": "ai-edge-litert",
+    "tflite": "tflite-runtime",
+    "onnx": "onnxruntime",
+    "reference": None,
+}
+
+
+@dataclass(frozen=True)
+class Board:
+    """One emulated board: Debian's userland, a CPU model of QEMU's, and the engines for it."""
+
+    name: str
+    description: str
+    suite: str  # of Debian: bookworm, trixie
+    architecture: str  # as Debian calls it: arm64, armhf, armel, amd64
+    python: str  # the suite's: "3.11"
+    packages: tuple[str, ...]  # of Debian's, beside Python itself
+    emulator: str  # a program of QEMU's user mode
+    cpu: str  # a model it knows
+    platform: str  # the newest wheel tag it takes: manylinux_<glibc>_<machine>
+    bundles: tuple[str, ...]  # targets whose bundles it runs; the first that has a variant counts
+    engines: tuple[str, ...]  # what has wheels for it; "reference" needs none
+    requirements: str | None = None  # the lock under requirements/ that holds those wheels
+
+    @property
+    def without_wheel(self) -> tuple[str, ...]:
+        """Engines that PyPI has no wheel of for this board."""
+        return tuple(name for name in PACKAGES if name not in self.engines)
+
+
+def wheel_tags(platform: str) -> tuple[str, ...]:
+    """Every tag that a platform of this newest tag takes, newest first (PEP 600)."""
+    found = re.fullmatch(r"manylinux_2_(\d+)_(\w+)", platform)
+    if not found:
+        return (platform,)
+    newest, machine = int(found[1]), found[2]
+    tags = [f"manylinux_2_{minor}_{machine}" for minor in range(newest, 16, -1)]
+    return (*tags, f"manylinux2014_{machine}", f"linux_{machine}")
+
+
+def names() -> tuple[str, ...]:
+    """The boards there are."""
+    return tuple(sorted(path.stem for path in BOARDS.glob("*.toml")))
+
+
+def load(name: str) -> Board:
+    """Read a board.
+
+    Raises:
+        LabError: there is none of that name, or its file has a field missing or unknown.
+    """
+    if name not in names():
+        raise LabError(f"there is no board {name!r}; there are {', '.join(names())}")
+    path = BOARDS / f"{name}.toml"
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LabError(f"cannot read {path}: {error}") from None
+    allowed = {field.name for field in fields(Board)} - {"name"}
+    needed = {f.name for f in fields(Board) if f.default is MISSING} - {"name"}
+    if wrong := (content.keys() - allowed) | (needed - content.keys()):
+        raise LabError(f"{path.name}: missing or unknown field: {', '.join(sorted(wrong))}")
+    if unknown := set(content["engines"]) - PACKAGES.keys():
+        raise LabError(f"{path.name}: no engine {', '.join(unknown)}; {', '.join(PACKAGES)}")
+    lists = {key: tuple(value) for key, value in content.items() if isinstance(value, list)}
+    return Board(name=name, **{**content, **lists})

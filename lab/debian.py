@@ -1,0 +1,80 @@
+"""Debian's packages of any architecture, fetched and unpacked without root.
+
+An apt of its own (its state in a folder, the machine's mirrors and keys) resolves and downloads,
+`dpkg -x` unpacks. Nothing is installed, and no maintainer script runs.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.steps import call
+
+KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+TOOLS = ("apt-get", "dpkg")
+
+
+def download(folder: Path, suite: str, architecture: str, packages: Iterable[str]) -> list[Path]:
+    """Fetch packages and all they need; gives the .debs. What an earlier run fetched is kept.
+
+    Raises:
+        LabError: this machine has no apt or no Debian mirror, or a package cannot be had.
+    """
+    for tool in TOOLS:
+        if shutil.which(tool) is None:
+            raise LabError(f"no {tool} here: the lab is built from Debian's packages, on Debian")
+    mirror = _mirror()
+    for part in ("lists/partial", "cache/archives/partial", "sources"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    sources, status = folder / "sources.list", folder / "status"
+    sources.write_text(f"deb [signed-by={KEYS}] {mirror} {suite} main\n", encoding="ascii")
+    status.touch()
+    options = {
+        "APT::Architecture": architecture,
+        "APT::Architectures": architecture,
+        "APT::Install-Recommends": "false",
+        "APT::Sandbox::User": "root",  # as whoever runs this: the folders are theirs
+        "Acquire::Languages": "none",
+        "Acquire::Retries": "3",
+        "Debug::NoLocking": "true",
+        "Dir::State::Lists": folder / "lists",
+        "Dir::State::status": status,
+        "Dir::Cache": folder / "cache",
+        "Dir::Etc::sourcelist": sources,
+        "Dir::Etc::sourceparts": folder / "sources",
+    }
+    apt = ["apt-get", "--quiet", *(f"-o{key}={value}" for key, value in options.items())]
+    call([*apt, "update"], f"listing Debian {suite} for {architecture}")
+    install = [*apt, "--yes", "--download-only", "install", *packages]
+    call(install, f"fetching {', '.join(packages)} for {architecture}")
+    return sorted((folder / "cache" / "archives").glob("*.deb"))
+
+
+def unpack(debs: Iterable[Path], root: Path) -> None:
+    """Unpack packages into one folder.
+
+    Raises:
+        LabError: dpkg fails (a full disk, say).
+    """
+    for deb in debs:
+        call(["dpkg", "--extract", str(deb), str(root)], f"unpacking {deb.name}")
+
+
+def _mirror() -> str:
+    """Where this machine's own apt gets Debian from."""
+    form = "$(REPO_URI) $(RELEASE) $(COMPONENT)"
+    command = ["apt-get", "indextargets", "--format", form, "Created-By: Packages"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    for line in said.splitlines():
+        uri, release, component = [*line.split(), "", "", ""][:3]
+        # The main archive: not -updates or -security, not somebody else's.
+        if component == "main" and release.isalpha() and uri.rstrip("/").endswith("/debian"):
+            return uri
+    raise LabError(
+        "this machine's apt knows no Debian archive (a source whose address ends in /debian): the "
+        "lab is built on Debian, from its packages"
+    )

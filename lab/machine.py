@@ -1,0 +1,204 @@
+"""An emulated board on the disk: building it once, and running programs on it.
+
+    .cache/lab/
+        qemu/               QEMU's user mode, from Debian trixie
+        packages/<suite>-<architecture>/   what apt fetched
+        <board>/root/       Debian's userland, unpacked
+        <board>/bin/, lib/  python3, which starts the root's Python under the emulator
+        <board>/python/     a virtual environment with the engines' wheels
+        <board>/home/       $HOME of what runs there
+
+Only programs of the board are emulated: its Python and all that Python loads. QEMU finds absolute
+paths under root/ first and on the workstation else, so files of yours are where they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from lab import debian, wheels
+from lab.boards import ROOT, Board
+from lab.errors import LabError
+from lab.steps import call, locked, made, make
+
+CACHE = ROOT / ".cache" / "lab"
+# Bookworm's QEMU 7.2 crashes in ONNX Runtime and LiteRT on Arm.
+EMULATOR_SUITE = "trixie"
+USERLAND = ("python3-minimal", "libpython3-stdlib", "libstdc++6", "base-files")
+
+Progress = Callable[[str], None]
+
+# What of the workstation must not reach a program of the board.
+_OURS = ("PYTHON", "LD_", "XDG_", "VIRTUAL_ENV", "QEMU_")
+
+
+class Machine:
+    """A board and its folder."""
+
+    def __init__(self, board: Board, cache: Path = CACHE) -> None:
+        self.board = board
+        self.folder = cache / board.name
+        self.root = self.folder / "root"
+        self.bin = self.folder / "bin"
+        self.environment = self.folder / "python"
+        self.home = self.folder / "home"
+        self._qemu = cache / "qemu"
+        self._packages = cache / "packages"
+        self._lock = self.folder.with_suffix(".lock")
+
+    @property
+    def site(self) -> Path:
+        return self.environment / "lib" / f"python{self.board.python}" / "site-packages"
+
+    def is_built(self) -> bool:
+        """Whether the board is there, as its file and its lock say today."""
+        return made(self._qemu, EMULATOR_SUITE) and made(self.environment, *self._recipe())
+
+    def build(self, progress: Progress) -> None:
+        """Make what is not there yet; what was cut off goes on where it stopped.
+
+        Raises:
+            LabError: a package or wheel cannot be had, or the board's Python does not start.
+        """
+        with locked(self._packages / "qemu.lock"):
+            make(self._qemu, EMULATOR_SUITE, by=lambda folder: self._fetch_qemu(folder, progress))
+        with locked(self._lock):
+            make(self.root, *self._userland(), by=lambda folder: self._fetch_root(folder, progress))
+            self._write_launcher()
+            self.home.mkdir(exist_ok=True)
+            make(
+                self.environment,
+                *self._recipe(),
+                by=lambda folder: self._fill_environment(folder, progress),
+            )
+
+    def install(self, wheel: Path) -> None:
+        """Put a runtime's wheel into the board's environment, in place of another.
+
+        Raises:
+            LabError: the board is not built, or the file is no wheel.
+        """
+        if not self.is_built():
+            raise LabError(f"board {self.board.name} is not built: make lab")
+        stamp = self.environment / ".wheel"
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        if stamp.is_file() and stamp.read_text(encoding="ascii") == digest:
+            return
+        with locked(self._lock):
+            stamp.unlink(missing_ok=True)
+            wheels.install_file(wheel, self.site)
+            stamp.write_text(digest, encoding="ascii")
+
+    def run(
+        self,
+        command: Iterable[str | Path],
+        *,
+        installed: bool = True,
+        variables: Mapping[str, str] | None = None,
+        **options: object,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command with the board's programs first on its path.
+
+        Args:
+            command: `python3`, `strop`, `pip` and scripts that these run are the board's; any other
+                name is a program of the workstation's.
+            installed: with the environment that holds the engines and the wheel; without, the
+                board is as it comes from the SD card.
+            variables: more of the command's environment.
+            options: of `subprocess.run`.
+        """
+        path = [self.environment / "bin"] if installed else []
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(_OURS)}
+        inherited = kept.get("PATH", os.defpath)
+        environment = {
+            **kept,
+            "HOME": str(self.home),
+            "PATH": os.pathsep.join([*map(str, path), str(self.bin), inherited]),
+            **(variables or {}),
+        }
+        with locked(self._lock, shared=True):
+            return subprocess.run(  # type: ignore[call-overload, no-any-return]
+                [str(word) for word in command], env=environment, check=False, **options
+            )
+
+    def _userland(self) -> tuple[str, ...]:
+        board = self.board
+        return (board.suite, board.architecture, *USERLAND, *board.packages, board.description)
+
+    def _recipe(self) -> tuple[str, ...]:
+        board = self.board
+        lock = ROOT / "requirements" / board.requirements if board.requirements else None
+        content = lock.read_text(encoding="ascii") if lock else ""
+        return (*self._userland(), repr(board), content, str(self.folder))
+
+    def _fetch_qemu(self, folder: Path, progress: Progress) -> None:
+        progress(f"fetching QEMU from Debian {EMULATOR_SUITE}")
+        ours = call(["dpkg", "--print-architecture"], "asking for this machine's architecture")
+        debs = debian.download(
+            self._packages / f"{EMULATOR_SUITE}-qemu", EMULATOR_SUITE, ours.strip(), ["qemu-user"]
+        )
+        debian.unpack(debs, folder)
+
+    def _fetch_root(self, folder: Path, progress: Progress) -> None:
+        board = self.board
+        progress(f"{board.name}: fetching Debian {board.suite} for {board.architecture}")
+        fetched = self._packages / f"{board.suite}-{board.architecture}"
+        with locked(fetched.with_suffix(".lock")):  # boards of one userland share it
+            debs = debian.download(
+                fetched, board.suite, board.architecture, [*USERLAND, *board.packages]
+            )
+            progress(f"{board.name}: unpacking {len(debs)} packages")
+            debian.unpack(debs, folder)
+        _link_blas(folder)
+        model = folder / "proc" / "device-tree" / "model"  # where a Pi says what it is
+        model.parent.mkdir(parents=True)
+        model.write_text(f"{board.description}, emulated by QEMU\0", encoding="ascii")
+
+    def _write_launcher(self) -> None:
+        """`python3`: named by its own path (-0), so that Python and venv take it for theirs.
+
+        With lib/ beside it, Python looks there for all it has, by absolute path: of the system
+        calls with a path QEMU forgets to move statx, which a 32-bit Python looks for files with.
+        """
+        board = self.board
+        qemu = self._qemu / "usr" / "bin" / board.emulator
+        python = self.root / "usr" / "bin" / f"python{board.python}"
+        start = f"'{qemu}' -cpu {board.cpu} -L '{self.root}' -0 \"$0\" '{python}' \"$@\""
+        _write_script(self.bin / "python3", start)
+        library = self.folder / "lib"
+        library.unlink(missing_ok=True)
+        library.symlink_to(Path("root", "usr", "lib"))
+
+    def _fill_environment(self, folder: Path, progress: Progress) -> None:
+        board = self.board
+        for engine in board.without_wheel:
+            progress(f"{board.name}: asking the index whether {engine} has a wheel")
+            wheels.confirm_absence(board, engine)
+        progress(f"{board.name}: making a virtual environment under {board.cpu}")
+        words = [str(self.bin / "python3"), "-m", "venv", "--system-site-packages", "--without-pip"]
+        call([*words, str(folder)], f"the first start of {board.name}'s Python")
+        progress(f"{board.name}: installing wheels")
+        (pip,) = (self.root / "usr" / "share" / "python-wheels").glob("pip-*.whl")
+        wheels.install_file(pip, self.site)
+        wheels.install_lock(board, self.site)
+        for name, module in (("pip", "pip"), ("strop", "strop")):
+            _write_script(folder / "bin" / name, f"'{folder}/bin/python3' -m {module} \"$@\"")
+
+
+def _write_script(path: Path, command: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\nexec {command}\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+def _link_blas(root: Path) -> None:
+    """Debian's alternatives would link BLAS and LAPACK to where the loader looks; by hand here."""
+    for library in root.glob("usr/lib/*/*/lib*.so.3"):
+        if library.parent.name in ("blas", "lapack"):
+            (library.parent.parent / library.name).symlink_to(
+                f"{library.parent.name}/{library.name}"
+            )

@@ -1,0 +1,82 @@
+"""PyPI's wheels for a board, put there by the workstation's pip: from a lock, hashes required."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from lab.boards import PACKAGES, ROOT, Board, wheel_tags
+from lab.errors import LabError
+from lab.steps import call
+
+_PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+
+
+def install_lock(board: Board, site: Path) -> None:
+    """Install the board's lock into a site-packages folder.
+
+    Raises:
+        LabError: a wheel cannot be had, or its hash differs.
+    """
+    if board.requirements is None:
+        return
+    lock = ROOT / "requirements" / board.requirements
+    # pip would judge markers and required Pythons by the workstation's: the lock has judged.
+    options = ["--no-deps", "--ignore-requires-python", "--require-hashes", "--no-compile"]
+    command = [*_PIP, "install", *_for(board), "--target", str(site), *options, "-r", str(lock)]
+    call(command, f"installing {lock.name} for {board.name}")
+
+
+def install_file(wheel: Path, site: Path) -> None:
+    """Install one pure-Python wheel from the disk into a site-packages folder.
+
+    Raises:
+        LabError: it is not there, or is no wheel.
+    """
+    options = ["--no-deps", "--no-index", "--no-compile", "--upgrade"]
+    call([*_PIP, "install", *options, "--target", str(site), str(wheel)], f"installing {wheel}")
+
+
+def confirm_absence(board: Board, engine: str) -> None:
+    """Ask the index for a wheel that a board's file says does not exist.
+
+    Raises:
+        LabError: there is one, or the index cannot be asked.
+    """
+    package = str(PACKAGES[engine])
+    if _is_there(package, _CONTROL) and not _is_there(package, _for(board)):
+        return
+    raise LabError(
+        f"{package} now has a wheel for {board.name} ({board.platform}, Python {board.python}): "
+        f"add {engine!r} to lab/boards/{board.name}.toml, and the package to its lock"
+    )
+
+
+def _is_there(package: str, platform: list[str]) -> bool:
+    """Whether the index has a wheel. pip says the same of an index it cannot reach, so the answer
+    "no" needs a control: a platform that does have one.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        command = [*_PIP, "install", "--dry-run", "--no-deps", "--target", folder, *platform]
+        try:
+            call([*command, package], f"asking for {package}")
+        except LabError as error:
+            if platform is not _CONTROL and "No matching distribution found" in str(error):
+                return False
+            raise
+        return True
+
+
+def _for(board: Board) -> list[str]:
+    return _platform(board.python, wheel_tags(board.platform))
+
+
+def _platform(python: str, tags: Iterable[str]) -> list[str]:
+    platforms = [word for tag in tags for word in ("--platform", tag)]
+    return ["--only-binary=:all:", "--python-version", python, *platforms]
+
+
+# Every engine has a wheel for this one.
+_CONTROL = _platform("3.11", wheel_tags("manylinux_2_36_x86_64"))
