@@ -16,6 +16,8 @@ INSTALL := $(if $(shell command -v uv),uv pip install --quiet --python $(PY),$(P
 
 # Intel's kernels choose by cache and thread count unless told not to, and TensorFlow chats.
 export TF_CPP_MIN_LOG_LEVEL := 3
+# ONNX Runtime reports to its makers unless told not to.
+export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

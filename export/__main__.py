@@ -1,8 +1,8 @@
 """`python -m export`: turn a trained model into proven bundles.
 
 Exit status: 0 every target has its bundle (with `--target all`, but for those whose engine cannot
-be had on this workstation, which are named); 1 a target was refused by its proof; 2 the request
-cannot be met, in one line. ^C gives 130.
+be had on this workstation, which are named); 1 a target was refused, by its proof or for an engine
+too old for a file; 2 the request cannot be met, in one line. ^C gives 130.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from export.errors import ExportError, SourceError
 from export.pipeline import Finished, Refused
 from strop.errors import StropError
 
-ALL = "all"
-
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; gives the exit status."""
@@ -42,9 +40,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    wanted = arguments.target or [ALL]
-    names = targets.names() if ALL in wanted else tuple(dict.fromkeys(wanted))
-    chosen = [targets.load(name) for name in names]
+    wanted = arguments.target or [targets.ALL]
+    chosen = targets.load_all(wanted)
     files = _files(arguments)
     tolerances = targets.tolerances(files.name, arguments.tolerances)
     options = {
@@ -55,7 +52,7 @@ def _export(arguments: argparse.Namespace) -> int:
     digests = files.digests()
     key = freshness.key(digests, options)
     old = freshness.read_report(arguments.out, key)
-    fresh = freshness.fresh_targets(arguments.out, old)
+    fresh = freshness.fresh_targets(arguments.out, old, chosen)
     console = Console()
     stale = [target for target in chosen if target.name not in fresh]
     if not stale:
@@ -81,7 +78,7 @@ def _export(arguments: argparse.Namespace) -> int:
     others = {p.name for p in arguments.out.glob("*.strop")} - report.bundle_names(content)
     if others:
         console.print(f"from earlier exports, not in the report: {', '.join(sorted(others))}")
-    return _verdict(results, explicit=ALL not in wanted)
+    return _verdict(results, explicit=targets.ALL not in wanted)
 
 
 def _make(
@@ -152,8 +149,9 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--target",
         action="append",
-        metavar="NAME",
-        help=f"{', '.join(targets.names())} or all, the default; may be given several times",
+        metavar="NAME|TOML",
+        help=f"{', '.join(targets.names())}, all (the default), or the path of a .toml file of "
+        "your own; may be given several times",
     )
     add("--out", type=Path, default=ROOT / "dist", metavar="DIR", help="default dist")
     add(

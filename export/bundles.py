@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from export import floor
 from export.formats import Converted, VariantSpec
 from export.source import Source
 from strop import archive, manifest, schema
@@ -62,6 +63,8 @@ def build(
         stem = f"{source.name}.{spec.precision}{SUFFIXES[spec.format]}"
         file = add(f"variants/{stem}", variant.converted.data)
         outputs = add(f"golden/{stem}.npy", _npy(variant.golden_outputs))
+        requires = variant.converted.requires
+        floors = floor.floors([proof.engine for proof in variant.proofs], requires)
         listed.append(
             Variant(
                 **asdict(file),
@@ -69,7 +72,7 @@ def build(
                 precision=spec.precision,
                 inputs=variant.converted.inputs,
                 outputs=variant.converted.outputs,
-                requires=dict(variant.converted.requires),
+                requires={**requires, "engines": floors},
                 golden=Golden(**asdict(outputs), tolerance=variant.golden_tolerance),
                 proofs=variant.proofs,
             )

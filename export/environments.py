@@ -68,7 +68,12 @@ def run_strop(python: Path, wheel: Path, *arguments: str, directory: Path) -> di
     path = str(wheel.resolve(strict=True))
     if os.pathsep in path:  # Python would read it as two paths, and run another strop
         raise ExportError(f"the temporary folder's name has a {os.pathsep!r}: {path}; set TMPDIR")
-    environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": path,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "XDG_CACHE_HOME": str(directory.resolve() / "cache"),  # no proof hangs on what was tuned
+    }
     done = _run(command, cwd=directory, env=environment, limit_s=_RUN_LIMIT_S)
     if done.returncode:
         said = _last_line(done.stderr) or done.stdout[-300:]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from export.environments import ROOT
+from export.targets import Target
 
 _CODE = ("export", "runtime/src")
 _TOOLS = (
@@ -52,12 +53,18 @@ def read_report(out: Path, current: str) -> dict[str, Any]:
     return {}
 
 
-def fresh_targets(out: Path, report: Mapping[str, Any]) -> set[str]:
-    """The targets whose bundle and requirements a valid report vouches for, byte for byte."""
+def fresh_targets(out: Path, report: Mapping[str, Any], chosen: Iterable[Target]) -> set[str]:
+    """The targets whose bundle and requirements a valid report vouches for, byte for byte.
+
+    One of the `chosen` is not fresh if the bundle there was made from another file of that name.
+    """
+    digests = {target.name: target.digest() for target in chosen}
     return {
         bundle["target"]
         for bundle in report.get("bundles", ())
-        if _is_there(out, bundle) and _is_there(out, bundle["requirements"])
+        if _is_there(out, bundle)
+        and _is_there(out, bundle["requirements"])
+        and bundle["target_sha256"] == digests.get(bundle["target"], bundle["target_sha256"])
     }
 
 

@@ -1,7 +1,8 @@
 """From a source to proven bundles: convert, run, prove, pack, and check what was packed.
 
 Each distinct file is converted once and run once on each engine, whatever the number of targets
-that share it. A target whose proof fails is refused whole; the others go on.
+that share it. A target whose engines are too old for a file, or whose proof fails, is refused
+whole; the others go on.
 """
 
 from __future__ import annotations
@@ -16,8 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export import bundles, environments, prove
-from export.errors import ConversionError, EngineMissing, ProofError, UnsupportedLayer
+from export import bundles, environments, floor, prove
+from export.errors import (
+    ConversionError,
+    EngineMissing,
+    EngineTooOld,
+    ProofError,
+    UnsupportedLayer,
+)
 from export.formats import Converted, VariantSpec, convert
 from export.source import Source
 from export.targets import Target, Tolerance
@@ -107,10 +114,11 @@ def export(
     with tempfile.TemporaryDirectory(prefix="strop-export-") as scratch:
         folder = Path(scratch)
         _convert_all(work, source, targets, progress)
-        _run_all(work, source, targets, wheel, folder, progress)
+        able, refused = _check_floors(work, source, targets)
+        _run_all(work, source, able, wheel, folder, progress)
         golden = _choose_golden(work, source, tolerances)
-        results: list[Finished | Refused] = []
-        for target in targets:
+        results: list[Finished | Refused] = list(refused)
+        for target in able:
             name = _bundle_name(source.name, target)
             progress(f"proving {name}")
             try:
@@ -129,6 +137,24 @@ def _convert_all(work: _Work, source: Source, targets: list[Target], progress: P
             work.converted[spec] = convert(source.model, spec, source.calibration)
         except ConversionError as error:
             work.converted[spec] = error
+
+
+def _check_floors(
+    work: _Work, source: Source, targets: list[Target]
+) -> tuple[list[Target], list[Refused]]:
+    """The targets whose engines run all their files, going by what was measured, and the others."""
+    able, refused = [], []
+    for target in targets:
+        try:
+            for spec in target.variants:
+                converted = work.converted[spec]
+                if isinstance(converted, Converted):
+                    floor.check(target, spec, converted.requires)
+            able.append(target)
+        except EngineTooOld as error:
+            name = _bundle_name(source.name, target)
+            refused.append(Refused(target, name, str(error), engine_missing=False))
+    return able, refused
 
 
 def _run_all(

@@ -54,6 +54,7 @@ def merge(
     bundles = [
         {
             "target": result.target.name,
+            "target_sha256": result.target.digest(),
             **_entry(out / result.bundle),
             "requirements": _entry(out / requirements_name(result.target)),
         }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import tomllib
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,16 @@ from typing import Any
 from export.errors import ExportError, TargetError
 from export.formats import VariantSpec
 from strop import engines
-from strop.manifest import PRECISIONS
+from strop.manifest import NAME, PRECISIONS
 
 HERE = Path(__file__).parent
 TARGETS = HERE / "targets"
 TOLERANCES = HERE / "tolerances.toml"
+REQUIREMENTS = HERE.parent / "requirements"
+
+ALL = "all"
+
+_LISTS = {"platforms": str, "engines": str, "variants": dict}  # of what; other fields are text
 
 # What opens what. The runtime knows too, but only once an engine is installed.
 ENGINE_FORMATS = {
@@ -41,6 +48,10 @@ class Target:
         """The target's engines that open a variant."""
         return tuple(name for name in self.engines if ENGINE_FORMATS[name] == spec.format)
 
+    def digest(self) -> str:
+        """Of all it says: another file of the same name may be another target."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()
+
 
 @dataclass(frozen=True)
 class Tolerance:
@@ -58,21 +69,45 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in TARGETS.glob("*.toml")))
 
 
+def load_all(wanted: Sequence[str]) -> list[Target]:
+    """Read targets, each once, in the order they are asked for.
+
+    Args:
+        wanted: names, paths of files of one's own, and `ALL` for all that ship.
+
+    Raises:
+        TargetError: one of them cannot be read, or two of them share a name.
+    """
+    asked = dict.fromkeys(name for each in wanted for name in (names() if each == ALL else [each]))
+    found: dict[str, Target] = {}
+    for name in asked:
+        target = load(name)
+        if target.name in found:
+            raise TargetError(f"two targets are called {target.name}: rename the file {name}")
+        found[target.name] = target
+    return list(found.values())
+
+
 def load(name: str) -> Target:
-    """Read a target.
+    """Read a target: one that ships, by its name, or the path of a `.toml` file of one's own.
 
     Raises:
         TargetError: there is none of that name, or its file has a field missing, unknown or of
             another type, an unknown engine, or a variant that none of its engines opens.
     """
-    if name not in names():
-        raise TargetError(f"there is no target {name!r}; there are {', '.join(names())} and all")
-    path = TARGETS / f"{name}.toml"
+    if name.endswith(".toml"):
+        path = Path(name)
+        if not NAME.fullmatch(path.stem):
+            raise TargetError(f"{path}: {path.stem!r} is no name for a target")
+    elif name in names():
+        path = TARGETS / f"{name}.toml"
+    else:
+        raise TargetError(
+            f"there is no target {name!r}; there are {', '.join(names())} and {ALL}, "
+            "or name a .toml file of your own"
+        )
     content = _table(path)
-    known = {f.name for f in fields(Target)} - {"name"}
-    if content.keys() != known:
-        wrong = ", ".join(sorted(content.keys() ^ known))
-        raise TargetError(f"{path.name}: missing or unknown field: {wrong}")
+    _check_fields(path, content)
     for engine in content["engines"]:
         if engine not in ENGINE_FORMATS:
             raise TargetError(f"{path.name}: no engine {engine!r}; {', '.join(engines.NAMES)}")
@@ -81,19 +116,41 @@ def load(name: str) -> Target:
     except (TypeError, ExportError) as error:
         raise TargetError(f"{path.name}: {error}") from None
     target = Target(
-        name=name,
-        description=str(content["description"]),
+        name=path.stem,
+        description=content["description"],
         platforms=tuple(content["platforms"]),
-        requirements=str(content["requirements"]),
+        requirements=content["requirements"],
         engines=tuple(content["engines"]),
         variants=specs,
     )
+    if not specs:
+        raise TargetError(f"{path.name}: there are no variants")
     for spec in specs:
+        if type(spec.per_channel) is not bool:
+            raise TargetError(f"{path.name}: per_channel is true or false")
         if not target.engines_of(spec):
             raise TargetError(f"{path.name}: no engine there opens {spec.format}")
     if len({(spec.format, spec.precision) for spec in specs}) != len(specs):
         raise TargetError(f"{path.name}: a format and precision stand twice")
     return target
+
+
+def _check_fields(path: Path, content: dict[str, Any]) -> None:
+    known = {f.name for f in fields(Target)} - {"name"}
+    if content.keys() != known:
+        wrong = ", ".join(sorted(content.keys() ^ known))
+        raise TargetError(f"{path.name}: missing or unknown field: {wrong}")
+    for field in sorted(known - _LISTS.keys()):
+        if not isinstance(content[field], str):
+            raise TargetError(f"{path.name}: {field} is not text")
+    for field, kind in _LISTS.items():
+        values = content[field]
+        if not isinstance(values, list) or not all(isinstance(value, kind) for value in values):
+            what = "texts" if kind is str else "tables"
+            raise TargetError(f"{path.name}: {field} is not a list of {what}")
+    if not (REQUIREMENTS / content["requirements"]).is_file():
+        there = ", ".join(sorted(lock.name for lock in REQUIREMENTS.glob("*.txt")))
+        raise TargetError(f"{path.name}: no lock {content['requirements']!r}; there are {there}")
 
 
 def tolerances(model: str, path: Path = TOLERANCES) -> dict[str, Tolerance]:

@@ -59,8 +59,9 @@ def stays_float(weights: int, total: int) -> bool:
 class Converted:
     """A finished file, what goes in and out of it, and what an engine needs to run it.
 
-    ``requires`` holds plain JSON values: ``opset`` and ``ir_version`` for ONNX, and for
-    TFLite ``op_versions``, the highest version of every operator in the file.
+    ``requires`` holds plain JSON values: ``opset`` and ``ir_version`` for ONNX, with the version
+    of any domain beside ONNX's own under its name, and for TFLite ``op_versions``, the highest
+    version of every operator in the file.
     """
 
     data: bytes

@@ -48,12 +48,12 @@ def convert_onnx(
     elif spec.precision == "int8":
         file = quantize(file, calibration, per_channel=spec.per_channel)
     file = _finish(file, input_name, output_name)
-    (opset,) = (entry.version for entry in file.opset_import if not entry.domain)
+    opsets = {entry.domain or "opset": entry.version for entry in file.opset_import}
     return Converted(
         file.SerializeToString(deterministic=True),
         (_info(file.graph.input[0]),),
         (_info(file.graph.output[0]),),
-        {"opset": opset, "ir_version": file.ir_version},
+        {**opsets, "ir_version": file.ir_version},
     )
 
 
@@ -121,6 +121,8 @@ def _rename(graph: onnx.GraphProto, names: dict[str, str], prefix: str) -> None:
                 _rename(body, names, f"{node.name}.")
     for value in (*graph.input, *graph.output, *graph.initializer):
         value.name = names.setdefault(value.name, f"{prefix}unused.{len(names)}")
+    # They came sorted by the old names: dense_10 before dense_9.
+    graph.initializer.sort(key=lambda value: value.name)
 
 
 def _info(value: onnx.ValueInfoProto) -> FileTensor:

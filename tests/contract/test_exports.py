@@ -55,8 +55,8 @@ def test_the_signatures() -> None:
     assert {name: str(inspect.signature(function)) for name, function in functions.items()} == {
         "load": (
             "(path: 'str | PathLike[str]', *, engine: 'str | None' = None, "
-            "device: 'str | None' = None, precision: 'str | None' = None, threads: 'int' = 1) "
-            "-> 'Model'"
+            "device: 'str | None' = None, precision: 'str | None' = None, "
+            "threads: 'int | None' = None) -> 'Model'"
         ),
         "predict": "(self, inputs: 'NDArray[Any]') -> 'NDArray[np.float32]'",
         "classify": "(self, image: 'str | PathLike[str] | NDArray[Any]') -> 'Prediction'",
@@ -78,7 +78,7 @@ def test_the_attributes_of_a_model() -> None:
     with open_model(bundle, choose(bundle.manifest)) as model:
         assert [name for name in sorted(vars(model)) if not name.startswith("_")] == [
             *("device", "engine", "engine_version", "format", "input", "labels", "name"),
-            *("output", "precision", "threads", "version"),
+            *("output", "precision", "threads", "tuned", "version"),
         ]
 
 
@@ -95,6 +95,7 @@ def test_the_tree_of_errors() -> None:
         "DeviceUnavailable": ["StropError"],
         "InputError": ["StropError", "ValueError"],
         "ParityError": ["StropError"],
+        "StropWarning": ["RuntimeWarning"],
     }
     drawn = errors.__doc__ or ""
     assert all(name in drawn for name in tree)
@@ -121,4 +122,6 @@ def test_the_commands_and_their_options() -> None:
             *("bundle", "--batch", "--samples", "--engine", "--precision", "--device"),
             *("--threads", "--json"),
         ],
+        "doctor": ["--timeout", "--json"],
+        "tune": ["bundle", "--threads", "--json"],
     }

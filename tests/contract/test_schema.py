@@ -39,6 +39,7 @@ def _drafts() -> dict[str, bundles.Draft]:
     full.add_variant("tflite", "int8", ["litert", "tflite"])
     full.variant["proofs"][0].update(accuracy=0.97, tolerance={"max_abs_error": 1})
     full.variant["inputs"][0].update(scale=1, zero_point=0)
+    full.variant["requires"]["engines"] = {"reference": "1.26"}
     return {"image": bundles.image(), "vector": bundles.vector(), "full": full}
 
 
@@ -85,6 +86,7 @@ def _edited(content: Any, path: Path_, edit: Any) -> Any:
 VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 2, 0.0, 1.0, 0.5, -0.5, 1e299, 1e300, 10**400, 2**26 + 1),
     *("", "a", "a b", "a\n", "\x1b", "\ud800", "\u00e9", "x" * 101, "0" * 64, "float32", "int8"),
+    *("2.1", "2.1\n", "2.", "2.1rc1", "\u0662.1", "1" * 10),
     *([], [None], [1], ["a"], ["a", "a"], [None, 1], [0.0, 1.0], [[]], {}, {"a": 1}, {"a": "b"}),
 )
 
@@ -108,7 +110,8 @@ def test_each_field_removed_is_refused_by_both(name: str) -> None:
             for step in path[:-1]:
                 parent = parent[step]
             del parent[path[-1]]
-            free = len(path) > 1 and path[-2] == "tolerance"  # a map, with any keys
+            # Maps with any keys.
+            free = len(path) > 1 and (path[-2] == "tolerance" or "requires" in path[:-1])
             assert _must_agree(broken) is free, path
 
 

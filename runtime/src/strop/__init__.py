@@ -19,7 +19,13 @@ from strop.errors import (
     ParityError,
     StropError,
 )
-from strop.model import Model, Prediction
+
+_numpy_error = ""
+try:
+    from strop.model import Model, Prediction
+except (ImportError, RuntimeError) as error:
+    # numpy is absent or broken. The command line lives in this package, and says the mend.
+    _numpy_error = f"{type(error).__name__}: {error}"
 
 __version__ = "0.1.0"
 
@@ -42,21 +48,23 @@ def load(
     engine: str | None = None,
     device: str | None = None,
     precision: str | None = None,
-    threads: int = 1,
+    threads: int | None = None,
 ) -> Model:
     """Verify a bundle and open its best proven variant that can run here.
 
     With nothing asked, the first engine in the bundle's order that is installed runs the first
     variant proven on it; an engine that is installed and broken raises, it is never passed over.
-    What is asked for is had or refused. `print(model)` says what really runs.
+    What is asked for is had or refused. What `strop tune` found for this bundle on this device
+    goes before the bundle's order, among what is as asked for; if it is no longer true, it is
+    ignored with a warning. `print(model)` says what really runs.
 
     Args:
         path: a .strop file.
         engine: "litert", "tflite", "onnx", "reference" or, for tests, "fake".
         device: "cpu", the default.
         precision: "float32", "float16", "dynamic" or "int8".
-        threads: threads the engine may use for one call, 1 or more; nets this small are fastest
-            on one.
+        threads: threads the engine may use for one call, 1 or more; by default what tuning found,
+            else 1, on which small nets are fastest.
 
     Raises:
         BundleError: the file is missing, damaged, tampered with, or of another schema.
@@ -65,8 +73,8 @@ def load(
         InputError: no variant of that precision, or a number of threads that is none.
     """
     from strop.bundle import open_bundle
-    from strop.select import choose, open_model
+    from strop.select import open_best
 
-    bundle = open_bundle(path)
-    choice = choose(bundle.manifest, engine=engine, device=device, precision=precision)
-    return open_model(bundle, choice, threads=threads)
+    return open_best(
+        open_bundle(path), engine=engine, device=device, precision=precision, threads=threads
+    )

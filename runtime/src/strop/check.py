@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from strop import engines
 from strop.bundle import Bundle
 from strop.errors import BundleError, EngineUnavailable, InputError, ParityError, StropError
 from strop.manifest import FileRef, Golden, Variant
+from strop.model import Model
 from strop.select import FAKE, Choice, choose, open_model
 from strop.timing import Latency, measure
 
@@ -51,7 +51,7 @@ def check(
         raise EngineUnavailable("engine 'fake' makes its answers up: ask for a real one")
     if engine is not None or precision is not None:
         choose(bundle.manifest, engine=engine, precision=precision)  # refuses what cannot be had
-    inputs, keras = _golden(bundle)
+    inputs, keras = golden(bundle)
     results = [
         _check_one(bundle, name, variant, inputs, keras)
         for name in bundle.manifest.engines
@@ -78,6 +78,57 @@ def require(results: list[Result]) -> None:
         raise ParityError(f"{len(bad)} of {len(results)} checks failed: {named}")
 
 
+def golden(bundle: Bundle) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The bundle's golden inputs, and Keras's outputs for them.
+
+    Raises:
+        BundleError: they are not what the manifest says.
+    """
+    refs = bundle.manifest.golden
+    (input,), (output,) = bundle.manifest.inputs, bundle.manifest.outputs
+    return (
+        _array(bundle, refs.inputs, (refs.samples, *input.shape[1:]), input.dtype),
+        _array(bundle, refs.keras, (refs.samples, *output.shape[1:]), output.dtype),
+    )
+
+
+def replay(
+    model: Model, bundle: Bundle, variant: Variant, inputs: NDArray[Any], keras: NDArray[Any]
+) -> Result:
+    """Hold an open variant's answers against those proven at export; nothing is timed.
+
+    Args:
+        inputs, keras: what `golden` gives.
+
+    Raises:
+        BundleError: the golden outputs are not what the manifest says.
+        InputError: the model does not take the golden inputs.
+        StropError: the engine failed while running.
+    """
+    expected = _array(bundle, variant.golden, keras.shape, "float32")
+    result = Result(model.engine, variant.precision, variant.format, BROKEN, "")
+    outputs = model.predict(inputs)
+    if outputs.shape != expected.shape:
+        return replace(result, detail=f"gives {outputs.shape} instead of {expected.shape}")
+    difference = np.abs(outputs.astype(np.float64) - expected)
+    error_found = float(difference.max()) if np.isfinite(difference).all() else float("inf")
+    within = error_found <= variant.golden.tolerance
+    detail = (
+        model.engine_version
+        if within
+        else f"differs by {error_found:.3g} from the outputs proven at export, "
+        f"at most {variant.golden.tolerance:.3g} allowed"
+    )
+    return replace(
+        result,
+        status=PASSED if within else FAILED,
+        detail=detail,
+        max_abs_error=error_found,
+        tolerance=variant.golden.tolerance,
+        keras_agreement=float((outputs.argmax(-1) == keras.argmax(-1)).mean()),
+    )
+
+
 def _check_one(
     bundle: Bundle,
     engine: str,
@@ -85,50 +136,22 @@ def _check_one(
     inputs: NDArray[Any],
     keras: NDArray[Any],
 ) -> Result:
-    result = functools.partial(Result, engine, variant.precision, variant.format)
+    absent = Result(engine, variant.precision, variant.format, ABSENT, "unknown to this strop")
     if engine not in engines.NAMES:
-        return result(ABSENT, "unknown to this strop")
+        return absent
     if not engines.is_installed(engine):
-        return result(ABSENT, engines.install_line(engine))
-    expected = _array(bundle, variant.golden, keras.shape, "float32")
+        return replace(absent, detail=engines.install_line(engine))
     try:
         with open_model(bundle, Choice(engine, variant, "cpu")) as model:
-            outputs = model.predict(inputs)
-            version = model.engine_version
+            result = replay(model, bundle, variant, inputs, keras)
+            if result.status == BROKEN:
+                return result
             sample = inputs[:1]
-            latency = measure(lambda: model.predict(sample))
-    except InputError:  # the golden samples, not the engine
+            return replace(result, latency=measure(lambda: model.predict(sample)))
+    except (BundleError, InputError):  # the golden samples, not the engine
         raise
     except StropError as error:
-        return result(BROKEN, str(error))
-    if outputs.shape != expected.shape:
-        return result(BROKEN, f"gives {outputs.shape} instead of {expected.shape}")
-    difference = np.abs(outputs.astype(np.float64) - expected)
-    error_found = float(difference.max()) if np.isfinite(difference).all() else float("inf")
-    within = error_found <= variant.golden.tolerance
-    detail = (
-        version
-        if within
-        else f"differs by {error_found:.3g} from the outputs proven at export, "
-        f"at most {variant.golden.tolerance:.3g} allowed"
-    )
-    return result(
-        PASSED if within else FAILED,
-        detail,
-        max_abs_error=error_found,
-        tolerance=variant.golden.tolerance,
-        keras_agreement=float((outputs.argmax(-1) == keras.argmax(-1)).mean()),
-        latency=latency,
-    )
-
-
-def _golden(bundle: Bundle) -> tuple[NDArray[Any], NDArray[Any]]:
-    golden, samples = bundle.manifest.golden, bundle.manifest.golden.samples
-    (input,), (output,) = bundle.manifest.inputs, bundle.manifest.outputs
-    return (
-        _array(bundle, golden.inputs, (samples, *input.shape[1:]), input.dtype),
-        _array(bundle, golden.keras, (samples, *output.shape[1:]), output.dtype),
-    )
+        return replace(absent, status=BROKEN, detail=str(error))
 
 
 def _array(

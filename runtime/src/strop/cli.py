@@ -1,4 +1,4 @@
-"""The command people type on the device: strop info | run | check | bench.
+"""The command people type on the device: strop info | run | check | bench | tune | doctor.
 
 Exit status: 0 done; 1 a check failed; 2 the request cannot be met, with one line on stderr.
 """
@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import strop
-from strop import engines, manifest, select
-from strop.errors import StropError, one_line
+from strop import engines, manifest
+from strop.errors import ParityError, StropError, StropWarning, one_line
 
 # What a shell says of a command that died of SIGPIPE. Not 0: a check nobody read has not passed.
 BROKEN_PIPE = 141
@@ -27,10 +27,16 @@ INTERRUPTED = 130  # and of one stopped with ^C
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit status."""
     arguments = _parser().parse_args(argv)
+    if strop._numpy_error and arguments.command != "doctor":
+        from strop.doctor import no_numpy
+
+        return _complain(no_numpy())
     if isinstance(sys.stdout, io.TextIOWrapper):  # a label may be in no alphabet of the terminal's
         sys.stdout.reconfigure(errors="backslashreplace")
     if not sys.warnoptions:
-        warnings.simplefilter("ignore")  # Pillow's and numpy's; ours are errors
+        warnings.simplefilter("ignore")  # Pillow's and numpy's
+        warnings.simplefilter("always", StropWarning)
+        warnings.showwarning = _warn
     try:
         module = importlib.import_module(f"strop.commands.{arguments.command}")
         status: int = module.main(arguments)
@@ -41,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("strop: stopped", file=sys.stderr)
         return INTERRUPTED
+    except ParityError as error:
+        return _complain(str(error), status=1)
     except StropError as error:
         return _complain(str(error))
     except MemoryError as error:
@@ -51,9 +59,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def _complain(text: str) -> int:
+def _complain(text: str, *, status: int = 2) -> int:
     print(f"strop: {one_line(text)}", file=sys.stderr)
-    return 2
+    return status
+
+
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"strop: warning: {one_line(str(message))}", file=sys.stderr)
 
 
 def _forget_output() -> None:
@@ -84,21 +96,34 @@ def _parser() -> argparse.ArgumentParser:
     bench = _command(subparsers, "bench", "time predict on this device")
     bench.add_argument("--batch", type=_positive, default=1, help="samples a call (default 1)")
     bench.add_argument("--samples", type=_positive, default=2000, help="calls (default 2000)")
+    tune = _command(subparsers, "tune", "time all that passes here, and remember the fastest")
+    tune.add_argument(
+        "--threads", type=_counts, metavar="1,2,4", help="default 1, 2, 4 .. up to the usable CPUs"
+    )
+    doctor = _command(
+        subparsers, "doctor", "which engines work here, and how to get the rest", bundle=False
+    )
+    doctor.add_argument(
+        "--timeout", type=_positive, default=60, metavar="SECONDS", help="an engine (default 60)"
+    )
 
     for command in (run, checking, bench):
         command.add_argument("--engine", help=f"insist on one: {', '.join(engines.NAMES)}")
         command.add_argument("--precision", help=f"insist on one: {', '.join(manifest.PRECISIONS)}")
     for command in (run, bench):
-        command.add_argument("--device", help=f"insist on one: {', '.join(select.DEVICES)}")
-        command.add_argument("--threads", type=_positive, default=1, help="default 1")
-    for command in (info, run, checking, bench):
+        command.add_argument("--device", help=f"insist on one: {', '.join(engines.DEVICES)}")
+        command.add_argument("--threads", type=_positive, help="default: as tuned, else 1")
+    for command in (info, run, checking, bench, tune, doctor):
         command.add_argument("--json", action="store_true", help="print JSON instead of text")
     return parser
 
 
-def _command(subparsers: Any, name: str, text: str) -> argparse.ArgumentParser:
+def _command(
+    subparsers: Any, name: str, text: str, *, bundle: bool = True
+) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(name, help=text, description=text)
-    parser.add_argument("bundle", metavar="BUNDLE", help="a .strop file")
+    if bundle:
+        parser.add_argument("bundle", metavar="BUNDLE", help="a .strop file")
     parser.set_defaults(command=name)
     return parser
 
@@ -108,3 +133,7 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
     return value
+
+
+def _counts(text: str) -> list[int]:
+    return [_positive(part) for part in text.split(",")]

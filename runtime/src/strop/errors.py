@@ -7,7 +7,8 @@ StropError
 ├── InputError           an argument or an array is not what the model takes
 └── ParityError          the model ran, and its answers are not the ones proven at export
 
-Each message names the thing, what was found, and the mend.
+Each message names the thing, what was found, and the mend. What Strop can do without is a
+StropWarning instead.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ class InputError(StropError, ValueError):
 
 class ParityError(StropError):
     """The model ran, and its answers differ from those proven at export."""
+
+
+class StropWarning(RuntimeWarning):
+    """Strop goes on without something that it cannot use: it is ignored, and here is why."""
 
 
 def one_line(text: str) -> str:

@@ -20,6 +20,7 @@ PRECISIONS = ("float32", "float16", "dynamic", "int8")
 DTYPES = ("float32", "uint8", "int8")
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a model or a target
+VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,5}")  # an engine's release
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # controls, halves of pairs
 
 
@@ -101,7 +102,7 @@ class Variant:
     precision: str
     inputs: tuple[FileTensor, ...]
     outputs: tuple[FileTensor, ...]
-    requires: dict[str, Any]  # operator versions (tflite); opset and IR version (onnx)
+    requires: dict[str, Any]  # operator versions (tflite); opset and IR version (onnx); "engines"
     golden: Golden
     proofs: tuple[Proof, ...]
 

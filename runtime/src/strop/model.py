@@ -50,6 +50,7 @@ class Model:
         engine_version: str,
         device: str,
         threads: int,
+        tuned: bool = False,
     ) -> None:
         self.name = name
         self.version = version
@@ -57,6 +58,7 @@ class Model:
         self.engine_version = engine_version
         self.device = device
         self.threads = threads
+        self.tuned = tuned  # whether what `strop tune` remembered chose any of this
         self.precision = variant.precision
         self.format = variant.format
         self.input = input
@@ -170,7 +172,8 @@ class Model:
     def __repr__(self) -> str:
         return (
             f"<strop.Model {self.name} v{self.version}: {self.precision} on {self.engine} "
-            f"{self.engine_version}, {self.device}, threads={self.threads}>"
+            f"{self.engine_version}, {self.device}, threads={self.threads}"
+            f"{', tuned' if self.tuned else ''}>"
         )
 
     def _refuse(self, inputs: Arrays) -> Arrays:

@@ -22,6 +22,7 @@ from strop.manifest import (
     PRECISIONS,
     SCHEMA,
     UNPRINTABLE,
+    VERSION,
     FileTensor,
     Manifest,
 )
@@ -44,22 +45,33 @@ def parse(data: bytes) -> Manifest:
     """
     if len(data) > MAX_MANIFEST_BYTES:
         raise BundleError(f"the manifest has {len(data)} bytes, at most {MAX_MANIFEST_BYTES}")
-    try:
-        text = data.decode("utf-8")  # json would also take UTF-16 and -32
-        content = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"the manifest is not JSON: {error}") from None
-    if not _is_shallow(content, MAX_DEPTH):
-        raise BundleError(f"the manifest is nested more than {MAX_DEPTH} levels deep")
+    content = decode(data, "the manifest")
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA or isinstance(schema, bool):
         raise BundleError(
             f"the bundle has schema {schema!r}, this strop reads {SCHEMA}: "
             "install the strop wheel that came with the bundle"
         )
-    manifest: Manifest = _read(Manifest, content, "manifest")
+    manifest: Manifest = read(Manifest, content, "manifest")
     _check(manifest)
     return manifest
+
+
+def decode(data: bytes, what: str) -> Any:
+    """JSON as Python values, with nothing that two readers could take for two things.
+
+    Raises:
+        BundleError: not JSON in UTF-8, a key twice in an object, NaN or infinity, or nested more
+            than `MAX_DEPTH` levels deep; the message starts with `what`.
+    """
+    try:
+        text = data.decode("utf-8")  # json would also take UTF-16 and -32
+        content = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{what} is not JSON: {error}") from None
+    if not _is_shallow(content, MAX_DEPTH):
+        raise BundleError(f"{what} is nested more than {MAX_DEPTH} levels deep")
+    return content
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -81,8 +93,12 @@ def _is_shallow(value: Any, levels: int) -> bool:
     return levels > 0 and all(_is_shallow(item, levels - 1) for item in items)
 
 
-def _read(kind: Any, value: Any, where: str) -> Any:
-    """Turn parsed JSON into `kind`, a type built of dataclasses, tuples, dicts and scalars."""
+def read(kind: Any, value: Any, where: str) -> Any:
+    """Turn parsed JSON into `kind`, a type built of dataclasses, tuples, dicts and scalars.
+
+    Raises:
+        BundleError: a field is missing, unknown, or of another type; the message names it.
+    """
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:
         return value
@@ -90,7 +106,7 @@ def _read(kind: Any, value: Any, where: str) -> Any:
         if value is None and NoneType in arguments:
             return None
         (inner,) = (argument for argument in arguments if argument is not NoneType)
-        return _read(inner, value, where)
+        return read(inner, value, where)
     if dataclasses.is_dataclass(kind):
         return _read_fields(kind, value, where)
     if origin is tuple and isinstance(value, list):
@@ -98,9 +114,9 @@ def _read(kind: Any, value: Any, where: str) -> Any:
             raise BundleError(f"{where}: {len(value)} values instead of {len(arguments)}")
         kinds = arguments if arguments[-1] is not Ellipsis else (arguments[0],) * len(value)
         pairs = zip(kinds, value, strict=True)
-        return tuple(_read(inner, item, f"{where}[{i}]") for i, (inner, item) in enumerate(pairs))
+        return tuple(read(inner, item, f"{where}[{i}]") for i, (inner, item) in enumerate(pairs))
     if origin is dict and isinstance(value, dict):
-        return {key: _read(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+        return {key: read(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
     if kind is float and type(value) in (int, float):
         number = float(value) if abs(value) < 1e300 else math.inf
         if math.isfinite(number):
@@ -123,7 +139,7 @@ def _read_fields(kind: Any, value: Any, where: str) -> Any:
         raise BundleError(f"{where}: unknown field {name!r}")
     for name in fields.keys() - value.keys():
         raise BundleError(f"{where}: field {name!r} is missing")
-    return kind(**{name: _read(fields[name], value[name], f"{where}.{name}") for name in fields})
+    return kind(**{name: read(fields[name], value[name], f"{where}.{name}") for name in fields})
 
 
 @functools.cache
@@ -173,6 +189,9 @@ def _check(manifest: Manifest) -> None:
         need(set(variant.engines) <= set(manifest.engines), f"{variant.file}: unlisted engine")
         need(len(set(variant.engines)) == len(variant.engines), f"{variant.file}: proven twice")
         need(variant.golden.tolerance >= 0, f"{variant.file}: negative tolerance")
+        floors = variant.requires.get("engines", {})
+        sound = isinstance(floors, dict) and all(map(_is_version, floors.values()))
+        need(sound, f"{variant.file}: requires.engines holds what is no version")
         for proof in variant.proofs:
             counts = (proof.samples, proof.disagreements, proof.max_abs_error)
             shares = (proof.top1_agreement, proof.accuracy or 0.0)
@@ -189,6 +208,10 @@ def _check(manifest: Manifest) -> None:
                 kept = tensor.dtype == spec.dtype
                 widened = side == "inputs" and (spec.dtype, tensor.dtype) == ("uint8", "float32")
                 need(kept or widened, f"{variant.file}: {tensor.dtype} instead of {spec.dtype}")
+
+
+def _is_version(value: Any) -> bool:
+    return isinstance(value, str) and bool(VERSION.fullmatch(value))
 
 
 def _is_shape(shape: tuple[int | None, ...]) -> bool:

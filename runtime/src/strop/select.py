@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from strop import engines
+from strop import engines, tuned
 from strop.bundle import Bundle
 from strop.errors import DeviceUnavailable, EngineUnavailable, InputError
 from strop.manifest import PRECISIONS, Manifest, Variant
 from strop.model import Model
 
-FAKE = "fake"  # opens any variant, so no bundle lists it
-DEVICES = ("cpu", "gpu")
+FAKE = engines.FAKE
+DEVICES = engines.DEVICES
 
 
 class Choice(NamedTuple):
@@ -59,17 +60,50 @@ def choose(
     )
 
 
-def open_model(bundle: Bundle, choice: Choice, *, threads: int = 1) -> Model:
+def open_best(
+    bundle: Bundle,
+    *,
+    engine: str | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    threads: int | None = None,
+) -> Model:
+    """Open the best of what was asked for: as tuned on this device, or else as `choose` has it.
+
+    Raises: as `strop.load`, BundleError excepted.
+    """
+    # Where engine, precision and threads are all asked for, there is nothing left to tune.
+    if device in (None, "cpu") and None in (engine, precision, threads):
+        for row in tuned.recall(bundle):
+            if (
+                engine in (None, row.engine)
+                and precision in (None, row.precision)
+                and threads in (None, row.threads)
+            ):
+                (variant,) = (v for v in bundle.manifest.variants if v.file == row.file)
+                count = row.threads if threads is None else threads
+                choice = Choice(row.engine, variant, "cpu")
+                return open_model(bundle, choice, threads=count, tuned=True)
+    choice = choose(bundle.manifest, engine=engine, device=device, precision=precision)
+    return open_model(bundle, choice, threads=1 if threads is None else threads)
+
+
+def open_model(bundle: Bundle, choice: Choice, *, threads: int = 1, tuned: bool = False) -> Model:
     """Open a chosen variant of a verified bundle.
+
+    Args:
+        tuned: whether tuning had a part in the choice, for the model to say so.
 
     Raises:
         InputError: `threads` is not a positive integer.
-        EngineUnavailable: the engine cannot be imported, or refuses the file.
+        EngineUnavailable: the engine cannot be imported, is older than the file needs, or
+            refuses the file.
     """
     if type(threads) is not int or threads < 1:
         raise InputError(f"threads is a whole number from 1 up, not {threads!r}")
     manifest, variant = bundle.manifest, choice.variant
     engine = engines.get(choice.engine)
+    _check_floor(choice.engine, engine.version(), variant)
     try:
         session = engine.open(bundle.read(variant), variant, device=choice.device, threads=threads)
     except Exception as error:
@@ -88,6 +122,7 @@ def open_model(bundle: Bundle, choice: Choice, *, threads: int = 1) -> Model:
         engine_version=engine.version(),
         device=choice.device,
         threads=threads,
+        tuned=tuned,
     )
 
 
@@ -129,3 +164,24 @@ def _device(engine: str, device: str | None) -> str:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(names)) or "none"
+
+
+def _check_floor(engine: str, installed: str, variant: Variant) -> None:
+    """Refuse an engine older than the manifest says the file needs, before it sees the file."""
+    floor = variant.requires.get("engines", {}).get(engine, "")
+    here = _release(installed)
+    if here and here < _release(floor):
+        # The eager strategy: an engine that is there already satisfies the wheel, however old.
+        raise EngineUnavailable(
+            f"{variant.file} needs engine {engine!r} {floor} or newer and {installed} is "
+            f"installed: {engines.install_line(engine)} --upgrade --upgrade-strategy eager"
+        )
+
+
+def _release(version: str) -> list[int]:
+    """2.10.0rc1 -> [2, 10]: the numbers it begins with."""
+    found = re.match(r"\d+(\.\d+)*", version)
+    numbers = [int(number) for number in found[0].split(".")] if found else []
+    while numbers and not numbers[-1]:
+        numbers.pop()  # 2.1 is 2.1.0
+    return numbers

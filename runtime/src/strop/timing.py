@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter_ns
 from typing import NamedTuple
 
@@ -17,6 +17,13 @@ class Latency(NamedTuple):
     p95_us: float
     p99_us: float
     samples: int
+
+
+class Compared(NamedTuple):
+    """How long a call takes, and how long compared with others timed in the same rounds."""
+
+    latency: Latency  # over all its samples
+    relative: float  # median over the rounds of its median / the median of all calls' medians
 
 
 def sample_us(call: Callable[[], object], *, samples: int, warmup: int) -> NDArray[np.float64]:
@@ -40,3 +47,53 @@ def summarize(durations_us: NDArray[np.float64]) -> Latency:
 def measure(call: Callable[[], object], *, samples: int = 500, warmup: int = 50) -> Latency:
     """Time a call and summarize it."""
     return summarize(sample_us(call, samples=samples, warmup=warmup))
+
+
+def side_by_side(
+    calls: Sequence[Callable[[], object]],
+    *,
+    budget_s: float = 4.0,
+    rounds: int = 40,
+    most_samples: int = 100,
+    progress: Callable[[str], None] = lambda line: None,
+) -> list[Compared]:
+    """Time calls against each other, in many short rounds.
+
+    What the machine does meanwhile hits all calls of a round alike, so it is within a round that
+    they are compared. A third of a turn is warm-up: for the caches, for the clock rate, and for
+    the threads of the call before, which spin for a while. Every other round goes backwards, so
+    that none always comes after the same one.
+
+    Args:
+        budget_s: what the whole may take; slow calls take longer, but only three rounds of one
+            sample each.
+        most_samples: of one call in a round; fast calls end long before the budget does.
+        progress: called with a line before each round.
+    """
+    started_ns = perf_counter_ns()
+    turn_ns = budget_s * 1e9 / (rounds * len(calls))
+    taken_us: list[list[NDArray[np.float64]]] = [[] for _ in calls]
+    for number in range(rounds):
+        if number >= 3 and perf_counter_ns() - started_ns > budget_s * 1e9:
+            break
+        progress(f"timing, round {number + 1} of {rounds}")
+        order = range(len(calls)) if number % 2 else reversed(range(len(calls)))
+        for i in order:
+            taken_us[i].append(_turn_us(calls[i], turn_ns, most_samples))
+    medians_us = np.array([[np.median(turn) for turn in turns] for turns in taken_us])
+    relative = np.median(medians_us / np.median(medians_us, axis=0), axis=1)  # (calls,)
+    return [
+        Compared(summarize(np.concatenate(turns)), float(share))
+        for turns, share in zip(taken_us, relative, strict=True)
+    ]
+
+
+def _turn_us(call: Callable[[], object], turn_ns: float, most_samples: int) -> NDArray[np.float64]:
+    """One turn of a call: as many durations as fit after the warm-up, at least one."""
+    started_ns, spent_ns, warmed = perf_counter_ns(), 0, 0
+    while not warmed or spent_ns < turn_ns / 3:
+        call()
+        warmed += 1
+        spent_ns = perf_counter_ns() - started_ns
+    fit = (turn_ns - spent_ns) * warmed / max(spent_ns, 1)
+    return sample_us(call, samples=int(min(max(fit, 1), most_samples)), warmup=0)

@@ -51,7 +51,7 @@ def test_an_unknown_target_names_the_known_ones() -> None:
         targets.load("toaster")
 
 
-@pytest.mark.parametrize("name", ["../cpu", "cpu.toml", "", "CPU"])
+@pytest.mark.parametrize("name", ["../cpu", "targets/cpu", "", "CPU"])
 def test_a_name_is_no_path(name: str) -> None:
     with pytest.raises(TargetError, match="there is no target"):
         targets.load(name)
@@ -63,6 +63,41 @@ def test_a_target_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert target.engines_of(target.variants[0]) == ("litert",)
 
 
+class TestAFileOfOnesOwn:
+    @pytest.fixture
+    def board(self, tmp_path: Path) -> str:
+        path = tmp_path / "board.toml"
+        path.write_text(GOOD, encoding="utf-8")
+        return str(path)
+
+    def test_is_a_target_of_the_file_s_name(self, board: str) -> None:
+        target = targets.load(board)
+        assert (target.name, target.engines) == ("board", ("litert", "reference"))
+
+    def test_goes_with_all(self, board: str) -> None:
+        chosen = targets.load_all(["all", board, "cpu", board])
+        assert [target.name for target in chosen] == ["cpu", "gpu", "rpi", "rpi32", "board"]
+
+    def test_cannot_share_a_name_with_another(self, board: str, tmp_path: Path) -> None:
+        other = Path(board).rename(tmp_path / "cpu.toml")
+        with pytest.raises(TargetError, match=r"two targets are called cpu: rename .*cpu.toml"):
+            targets.load_all(["all", str(other)])
+
+    def test_is_another_target_once_it_says_something_else(self, board: str) -> None:
+        before = targets.load(board).digest()
+        assert targets.load(board).digest() == before
+        Path(board).write_text(GOOD.replace("int8", "float32"), encoding="utf-8")
+        assert targets.load(board).digest() != before
+
+    def test_that_is_not_there_is_named(self) -> None:
+        with pytest.raises(TargetError, match="cannot read .*none.toml"):
+            targets.load("./none.toml")
+
+    def test_needs_a_name_that_a_bundle_can_have(self, tmp_path: Path) -> None:
+        with pytest.raises(TargetError, match="'my board' is no name for a target"):
+            targets.load(str(tmp_path / "my board.toml"))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -72,6 +107,13 @@ def test_a_target_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         ('"int8"', '"int3"', "int3"),
         ('"tflite"', '"onnx"', "no engine there opens onnx"),
         ('precision = "int8"', 'precision = "int8"\nspeed = 1', "speed"),
+        ('"a board"', "1", "description is not text"),
+        ('["linux-x86_64"]', '"linux-x86_64"', "platforms is not a list of texts"),
+        ('["litert", "reference"]', "[1]", "engines is not a list of texts"),
+        ("[[variants]]", "[variants]", "variants is not a list of tables"),
+        ('[[variants]]\nformat = "tflite"\nprecision = "int8"', "variants = []", "no variants"),
+        ('precision = "int8"', 'precision = "int8"\nper_channel = "no"', "per_channel is true or"),
+        ("litert.txt", "toaster.txt", r"no lock 'toaster.txt'; there are .*litert.txt"),
         ("[[variants]]", "[[variants", "not TOML"),
         ("[[variants]]", '[[variants]]\nformat="tflite"\nprecision="int8"\n[[variants]]', "twice"),
     ],

@@ -64,6 +64,7 @@ class Double:
 
     format = None
     devices: tuple[str, ...] = ("cpu",)
+    takes_threads = True
 
     def __init__(self, name: str, make: Callable[[bytes], Session]) -> None:
         self.name = name

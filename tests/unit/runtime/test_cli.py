@@ -153,6 +153,7 @@ class TestRun:
             "device": "cpu",
             "precision": "float32",
             "threads": 1,
+            "tuned": False,
         }
         (best,) = done["predictions"]
         assert (best["input"], best["label"]) == (str(sample), "circle")
@@ -267,7 +268,7 @@ class TestBench:
 class TestRefusals:
     """Exit 2, one line, no traceback, and nothing on stdout."""
 
-    COMMANDS = ("info", "run", "check", "bench")
+    COMMANDS = ("info", "run", "check", "bench", "tune")
 
     @staticmethod
     def _arguments(command: str, bundle: object, sample: Path) -> list[object]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from strop import timing
-from strop.timing import measure, sample_us, summarize
+from strop.timing import measure, sample_us, side_by_side, summarize
 
 
 def test_each_call_is_one_sample_and_warm_up_is_none() -> None:
@@ -49,3 +50,73 @@ def test_percentiles_are_those_of_the_samples() -> None:
 def test_percentiles_are_ordered() -> None:
     latency = measure(lambda: sum(range(50)), samples=200)
     assert 0 < latency.p50_us <= latency.p95_us <= latency.p99_us
+
+
+class Clock:
+    """A clock that only calls move on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_ns = 0
+        self.called: list[str] = []
+        self.factor = 1.0  # how much slower the machine is at the moment
+        monkeypatch.setattr(timing, "perf_counter_ns", lambda: self.now_ns)
+
+    def call(self, name: str, us: float) -> Callable[[], None]:
+        def call() -> None:
+            self.called.append(name)
+            self.now_ns += int(us * 1000 * self.factor)
+
+        return call
+
+
+class TestSideBySide:
+    @pytest.fixture
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> Clock:
+        return Clock(monkeypatch)
+
+    def test_each_is_compared_with_the_one_in_the_middle(self, clock: Clock) -> None:
+        calls = [clock.call(name, us) for name, us in (("a", 20), ("b", 10), ("c", 50))]
+        compared = side_by_side(calls, rounds=4, most_samples=7)
+        assert [c.relative for c in compared] == [1.0, 0.5, 2.5]
+        assert [c.latency.p50_us for c in compared] == [20, 10, 50]
+        assert {c.latency.samples for c in compared} == {28}
+
+    def test_turns_change_direction_so_that_none_always_comes_after_the_same(
+        self, clock: Clock
+    ) -> None:
+        side_by_side([clock.call(name, 10) for name in "abc"], rounds=4)
+        turns = [b for a, b in zip(["", *clock.called], clock.called, strict=False) if a != b]
+        assert "".join(turns) == "cbabcbabc"
+
+    def test_a_machine_that_slows_down_hits_all_alike(self, clock: Clock) -> None:
+        def slow_down(line: str) -> None:
+            clock.factor *= 1.5
+
+        calls = [clock.call(name, us) for name, us in (("a", 20), ("b", 10))]
+        a, b = side_by_side(calls, rounds=5, progress=slow_down)
+        assert a.relative / b.relative == pytest.approx(2.0, rel=1e-3)
+
+    @pytest.mark.parametrize("us", [0.05, 3, 1000, 50_000])
+    def test_the_budget_holds(self, clock: Clock, us: float) -> None:
+        compared = side_by_side([clock.call(name, us) for name in "abcdefgh"], budget_s=4.0)
+        round_ns = 8 * 2 * us * 1000  # one may be under way
+        assert clock.now_ns <= 4.2e9 + round_ns
+        assert all(c.latency.samples >= 3 for c in compared)
+
+    def test_slow_calls_get_three_rounds_of_one_sample(self, clock: Clock) -> None:
+        compared = side_by_side([clock.call(name, 2e6) for name in "ab"], budget_s=1.0)
+        assert [c.latency.samples for c in compared] == [3, 3]
+        assert len(clock.called) == 2 * 3 * 2  # and one to warm up each time
+
+    def test_one_call_is_compared_with_itself(self, clock: Clock) -> None:
+        (only,) = side_by_side([clock.call("a", 5)])
+        assert only.relative == 1.0
+
+    def test_a_clock_that_does_not_move_is_no_division_by_zero(self, clock: Clock) -> None:
+        durations = timing._turn_us(clock.call("a", 0), 0, most_samples=5)
+        assert durations.tolist() == [0.0]
+
+    def test_each_round_is_told(self, clock: Clock) -> None:
+        lines: list[str] = []
+        side_by_side([clock.call("a", 5)], rounds=2, progress=lines.append)
+        assert lines == ["timing, round 1 of 2", "timing, round 2 of 2"]

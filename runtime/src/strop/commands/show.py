@@ -10,23 +10,23 @@ from typing import Any
 
 import strop
 from strop.bundle import Bundle
-from strop.select import choose, open_model
+from strop.select import open_best
 
 
 def open_asked(bundle: Bundle, arguments: argparse.Namespace) -> strop.Model:
     """Open what the options of a command insist on."""
-    choice = choose(
-        bundle.manifest,
+    return open_best(
+        bundle,
         engine=arguments.engine,
         device=arguments.device,
         precision=arguments.precision,
+        threads=arguments.threads,
     )
-    return open_model(bundle, choice, threads=arguments.threads)
 
 
 def identity(model: strop.Model) -> dict[str, Any]:
     names = ("name", "version", "engine", "engine_version", "device", "precision", "threads")
-    return {name: getattr(model, name) for name in names}
+    return {name: getattr(model, name) for name in (*names, "tuned")}
 
 
 def finite(value: float | None) -> float | None:

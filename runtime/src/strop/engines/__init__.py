@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from strop.engines.base import Engine
 from strop.errors import EngineUnavailable
+
+if TYPE_CHECKING:  # it needs numpy, and the names here are good without
+    from strop.engines.base import Engine
 
 # name -> (module here, module of the package that must be installed, None for numpy alone)
 _TABLE = {
@@ -18,6 +22,8 @@ _TABLE = {
 }
 
 NAMES = tuple(_TABLE)
+DEVICES = ("cpu", "gpu")  # that can be asked for
+FAKE = "fake"  # opens any variant, so no bundle lists it
 
 
 def is_installed(name: str) -> bool:
@@ -28,6 +34,25 @@ def is_installed(name: str) -> bool:
     """
     _, package = _entry(name)
     return package is None or importlib.util.find_spec(package) is not None
+
+
+def installed_release(name: str) -> str:
+    """Name and version of an installed engine's package, as its installer wrote them down.
+
+    It imports no engine, nor importlib.metadata, which takes longer than all of `strop.load`. A
+    package that no installer knows is "unknown".
+
+    Raises:
+        EngineUnavailable: there is no engine of that name.
+    """
+    _, package = _entry(name)
+    package = package or "numpy"
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        return "unknown"
+    folder = Path(spec.origin).parent.parent
+    notes = [*folder.glob(f"{package}*.dist-info"), *folder.glob(f"{package}*.egg-info")]
+    return " ".join(sorted(note.stem for note in notes)) or "unknown"
 
 
 def get(name: str) -> Engine:

@@ -35,6 +35,7 @@ class Engine(Protocol):
     name: str
     format: str | None  # the variants it opens; None: any
     devices: tuple[str, ...]
+    takes_threads: bool  # whether `threads` makes any difference
 
     def version(self) -> str:
         """The version of the package."""

@@ -39,6 +39,7 @@ class Fake:
     name = "fake"
     format = None
     devices = ("cpu",)
+    takes_threads = False
 
     def version(self) -> str:
         return "1"

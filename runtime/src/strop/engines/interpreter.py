@@ -41,6 +41,7 @@ class InterpreterEngine:
 
     format = "tflite"
     devices = ("cpu",)
+    takes_threads = True
 
     def __init__(self, name: str, package: Any, interpreter: Any) -> None:
         self.name = name

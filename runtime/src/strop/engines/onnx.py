@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+# On import, release 1.31 would write a device id into the user's cache and report to its makers;
+# this stops both. Whoever wants it sets the variable to 0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
 from strop.engines.base import Arrays
@@ -35,6 +39,7 @@ class OnnxRuntime:
     name = "onnx"
     format = "onnx"
     devices = ("cpu",)
+    takes_threads = True
 
     def version(self) -> str:
         return str(onnxruntime.__version__)

@@ -75,6 +75,7 @@ class Reference:
     name = "reference"
     format = "weights"
     devices = ("cpu",)
+    takes_threads = False
 
     def version(self) -> str:
         return str(np.__version__)

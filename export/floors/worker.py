@@ -1,0 +1,49 @@
+"""Open the files on standard input with one engine, and say of each how that went.
+
+This runs in the environment of the release that is measured, where there is no strop: it imports
+nothing but the standard library and the engine.
+
+    worker.py ENGINE  <  {NAME: {VERSION: file in base64}}  >  {NAME: {VERSION: error or null}}
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+
+def _opener(engine: str) -> Callable[[bytes], Any]:
+    if engine == "onnx":
+        import onnxruntime
+
+        return lambda file: onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    if engine == "litert":
+        from ai_edge_litert.interpreter import Interpreter
+    else:
+        from tflite_runtime.interpreter import Interpreter
+    return lambda file: Interpreter(model_content=file)
+
+
+def _error(open_file: Callable[[bytes], Any], file: bytes) -> str | None:
+    try:
+        open_file(file)
+    except Exception as error:  # noqa: BLE001 (who reads this judges it)
+        return str(error) or type(error).__name__
+    return None
+
+
+def main() -> None:
+    open_file = _opener(sys.argv[1])
+    files = json.load(sys.stdin)
+    answers = {
+        name: {version: _error(open_file, base64.b64decode(file)) for version, file in each.items()}
+        for name, each in files.items()
+    }
+    json.dump(answers, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

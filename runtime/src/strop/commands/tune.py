@@ -1,0 +1,110 @@
+"""strop tune: find what is fastest on this device, and remember it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from strop import tuned
+from strop.bundle import open_bundle
+from strop.commands.show import finite, print_json, print_table
+from strop.errors import StropError, one_line
+from strop.tune import Candidate, require_winner, rows, tune
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Find what is fastest on this device, and remember it.
+
+    The table is printed even where nothing passes (exit status 1), or the winner cannot be
+    remembered (2, for that was asked for too).
+    """
+    bundle = open_bundle(arguments.bundle)
+    try:
+        candidates = tune(bundle, threads=arguments.threads, progress=_progress)
+    finally:
+        _progress("")
+    path: Path | None = None
+    problem: StropError | None = None
+    try:
+        require_winner(candidates)
+        path = tuned.remember(bundle, rows(candidates))
+    except StropError as error:
+        problem = error
+    content = [_row(rank, c, candidates[0]) for rank, c in enumerate(candidates, 1)]
+    if arguments.json:
+        print_json(
+            {
+                "bundle": arguments.bundle,
+                "digest": bundle.digest,
+                "cpu": asdict(tuned.this_cpu()),
+                "remembered": path and str(path),
+                "candidates": content,
+            }
+        )
+    else:
+        _print(content)
+        if path:
+            best = content[0]
+            print(
+                f"strop.load and strop run use {best['engine']} {best['precision']}, "
+                f"threads={best['threads']} from now on\n"
+                f"remembered in {path}; delete it to forget"
+            )
+    sys.stdout.flush()  # before the complaint
+    if problem:
+        raise problem
+    return 0
+
+
+def _row(rank: int, candidate: Candidate, best: Candidate) -> dict[str, Any]:
+    result, latency = candidate.result, candidate.result.latency
+    ratio = candidate.relative and best.relative and candidate.relative / best.relative
+    return {
+        "rank": rank if latency else None,
+        "engine": result.engine,
+        "engine_version": candidate.version,
+        "precision": result.precision,
+        "format": result.format,
+        "file": candidate.file,
+        "threads": candidate.threads,
+        "status": result.status,
+        "detail": result.detail,
+        "max_abs_error": finite(result.max_abs_error),
+        "p50_us": latency and latency.p50_us,
+        "p95_us": latency and latency.p95_us,
+        "samples": latency and latency.samples,
+        "ratio": ratio,  # to the winner, within rounds: steadier than that of the two p50
+    }
+
+
+def _print(content: Sequence[dict[str, Any]]) -> None:
+    header = ("rank", "engine", "version", "precision", "format", "threads", "status")
+    lines = [(*header, "p50 us", "p95 us", "x winner", "")]
+    for row in content:
+        timed = row["rank"] is not None
+        lines.append(
+            (
+                str(row["rank"] or "-"),
+                row["engine"],
+                row["engine_version"] or "-",
+                row["precision"],
+                row["format"],
+                str(row["threads"]),
+                row["status"],
+                f"{row['p50_us']:.1f}" if timed else "-",
+                f"{row['p95_us']:.1f}" if timed else "-",
+                f"{row['ratio']:.2f}" if timed else "-",
+                "" if timed else one_line(row["detail"]),
+            )
+        )
+    print_table(lines)
+
+
+def _progress(line: str) -> None:
+    """Show a step, in the place of the one before, to whoever watches."""
+    if sys.stderr.isatty():
+        print(f"\r{line:<70}\r", end="", file=sys.stderr, flush=True)

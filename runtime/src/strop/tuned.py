@@ -1,0 +1,232 @@
+"""What `strop tune` found out about a bundle on this device, kept in the user's cache.
+
+The file is a hint and never more. Its bytes are taken for hostile: all they can do is choose among
+what the verified bundle proves and this device has installed. One that is damaged, or was true of
+another device or of other engines, is ignored with a warning. Deleting it forgets.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from strop import __version__, engines, schema
+from strop.bundle import Bundle
+from strop.errors import BundleError, StropError, StropWarning, one_line
+from strop.manifest import Manifest
+
+SCHEMA = 1
+MAX_BYTES = 2**18  # a table of ours is some 5 kB
+_MAX_US = 1e9  # a quarter of an hour; no call that anyone tunes takes longer
+_MAX_REASON = 200  # characters of what a damaged file makes us say
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """What a timing is true of."""
+
+    machine: str  # "x86_64", "aarch64"
+    model: str  # as the board or the processor calls itself; "" if neither does
+    cores: int  # that this process may use
+
+
+@dataclass(frozen=True)
+class Row:
+    """One candidate: a variant on an engine with so many threads, and its median."""
+
+    engine: str
+    file: str
+    precision: str
+    format: str
+    threads: int
+    p50_us: float
+
+
+@dataclass(frozen=True)
+class Table:
+    """The whole file."""
+
+    schema: int
+    bundle: str  # its digest
+    strop: str
+    cpu: Cpu
+    engines: dict[str, str]  # the bundle's engines that were installed, and their releases
+    rows: tuple[Row, ...]  # best first
+
+
+def path_of(digest: str) -> Path | None:
+    """Where the table of a bundle is kept; None where there is no home for a cache.
+
+    That is XDG_CACHE_HOME, or .cache in HOME. A relative path is none, as the XDG specification
+    has it.
+    """
+    home = os.environ.get("HOME", "")
+    for folder in (os.environ.get("XDG_CACHE_HOME", ""), home and f"{home}/.cache"):
+        if folder.startswith("/"):
+            return Path(folder, "strop", "tune", f"{digest}.json")
+    return None
+
+
+def recall(bundle: Bundle) -> tuple[Row, ...]:
+    """The candidates remembered for a bundle on this device, best first; none is no error.
+
+    What cannot be used is ignored with a StropWarning that says why, and the mend.
+    """
+    path = path_of(bundle.digest)
+    if path is None:
+        return ()
+    try:
+        data = _read(path)
+        if data is None:
+            return ()
+        table = _parse(data)
+        _require_true_here(table, bundle)
+    except BundleError as error:
+        manifest = bundle.manifest
+        warnings.warn(
+            f"what strop tune found for {manifest.name}-{manifest.target} is ignored: "
+            f"{one_line(str(error))[:_MAX_REASON]}; run strop tune again, or delete {path}",
+            StropWarning,
+            stacklevel=4,  # the caller of strop.load
+        )
+        return ()
+    return table.rows
+
+
+def remember(bundle: Bundle, rows: Sequence[Row]) -> Path:
+    """Keep a table for this device, in the place of any older one; gives its path.
+
+    Raises:
+        StropError: it cannot be written.
+    """
+    import tempfile  # slow to import, and `strop.load` does without
+
+    path = path_of(bundle.digest)
+    if path is None:
+        raise StropError(
+            "the winner cannot be remembered: neither XDG_CACHE_HOME nor HOME is an absolute "
+            "path; set one"
+        )
+    here = installed(bundle.manifest)
+    table = Table(SCHEMA, bundle.digest, __version__, this_cpu(), here, tuple(rows))
+    content = json.dumps(asdict(table), indent=2, allow_nan=False).encode("ascii") + b"\n"
+    try:
+        _make_folder(path.parent)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        draft = Path(name)
+        try:
+            with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            draft.replace(path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                draft.unlink()
+    except OSError as error:
+        raise StropError(
+            f"the winner cannot be remembered in {path}: {error.strerror or error}; "
+            "set XDG_CACHE_HOME to a folder that can be written"
+        ) from None
+    return path
+
+
+def installed(manifest: Manifest) -> dict[str, str]:
+    """The bundle's engines that are installed here, in its order, and their releases.
+
+    The fake is never one of them.
+    """
+    known = [n for n in manifest.engines if n in engines.NAMES and n != engines.FAKE]
+    return {n: engines.installed_release(n) for n in known if engines.is_installed(n)}
+
+
+def this_cpu() -> Cpu:
+    """The CPU this process runs on, and how many cores of it."""
+    model = _first_bytes("/proc/device-tree/model").rstrip("\0")  # an Arm board's own name
+    if not model:
+        lines = [line.partition(":") for line in _first_bytes("/proc/cpuinfo").splitlines()]
+        said = {key.strip(): value.strip() for key, _, value in reversed(lines)}
+        model = said.get("model name") or said.get("CPU part", "")
+    printable = "".join(c for c in model if c.isprintable())
+    return Cpu(os.uname().machine, printable, len(os.sched_getaffinity(0)))
+
+
+def _first_bytes(path: str) -> str:
+    """The beginning of a file of the kernel's: a server's cpuinfo is long and slow to make."""
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  Path.open buffers
+            return file.read(4096).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _read(path: Path) -> bytes | None:
+    """The file's bytes; None if there is no such file."""
+    # Not blocking: what stands here may be a pipe that nobody writes into.
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if not os.path.lexists(path):  # a home that may not be entered is as good as none
+            return None
+        raise BundleError(f"it cannot be read: {error.strerror}") from None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise BundleError("it is no plain file")
+        return os.read(descriptor, MAX_BYTES + 1)
+    except OSError as error:
+        raise BundleError(f"it cannot be read: {error.strerror}") from None
+    finally:
+        os.close(descriptor)
+
+
+def _parse(data: bytes) -> Table:
+    """Read a table, as strictly as a manifest."""
+    if len(data) > MAX_BYTES:
+        raise BundleError(f"it has more than {MAX_BYTES} bytes")
+    table: Table = schema.read(Table, schema.decode(data, "it"), "it")
+    return table
+
+
+def _require_true_here(table: Table, bundle: Bundle) -> None:
+    """Raise unless the table is of this bundle, and nothing it stands on has changed."""
+
+    def need(true: bool, otherwise: str) -> None:
+        if not true:
+            raise BundleError(otherwise)
+
+    need(table.schema == SCHEMA, f"it has schema {table.schema}, this strop reads {SCHEMA}")
+    need(table.bundle == bundle.digest, "it is of another bundle")
+    need(table.strop == __version__, "it was made by another strop")
+    cpu = this_cpu()
+    need(table.cpu == cpu, f"the CPU was another than {cpu.model or cpu.machine} x {cpu.cores}")
+    here = installed(bundle.manifest)
+    now = ", ".join(here.values())
+    need(table.engines == here, f"what was installed was not {now}")
+    variants = {variant.file: variant for variant in bundle.manifest.variants}
+    seen = set()
+    for row in table.rows:
+        variant = variants.get(row.file)
+        proven = variant and row.engine in variant.engines and row.engine in here
+        if variant is None or not proven:
+            raise BundleError("it names what the bundle does not prove on an installed engine")
+        kind = (variant.precision, variant.format)
+        need((row.precision, row.format) == kind, f"it takes {row.file} for another variant")
+        need(1 <= row.threads <= cpu.cores, "it has a number of threads that cannot be")
+        need(0 < row.p50_us <= _MAX_US, "it has a duration that cannot be")
+        seen.add((row.engine, row.file, row.threads))
+    need(bool(seen) and len(seen) == len(table.rows), "it has a row twice, or none")
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it, for this user alone, as the XDG specification asks."""
+    for missing in reversed([f for f in (folder, *folder.parents) if not f.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)

@@ -1,0 +1,163 @@
+"""Which wheels the engines have, and the line that installs one on this board.
+
+The table is what the package index held when this version was made; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import strop
+from strop import engines
+from strop.board import Board
+
+
+@dataclass(frozen=True)
+class Wheels:
+    """The Linux wheels of one version of an engine's package."""
+
+    engine: str
+    package: str  # what pip calls it
+    version: str
+    pythons: tuple[tuple[int, int], tuple[int, int]]  # CPython, the first and the last
+    glibc: Mapping[str, tuple[int, int]]  # machine -> the oldest C library it runs on
+
+
+# The newest version for each Python, engines in the order in which one is worth recommending.
+WHEELS = (
+    Wheels(
+        "litert",
+        "ai-edge-litert",
+        "2.3.0",
+        ((3, 10), (3, 14)),
+        {"x86_64": (2, 27), "aarch64": (2, 27)},
+    ),
+    Wheels(
+        "tflite",
+        "tflite-runtime",
+        "2.14.0",  # the last
+        ((3, 10), (3, 11)),
+        {"x86_64": (2, 17), "aarch64": (2, 34), "armv7l": (2, 34)},
+    ),
+    Wheels(
+        "onnx",
+        "onnxruntime",
+        "1.31.1",
+        ((3, 11), (3, 14)),
+        {"x86_64": (2, 28), "aarch64": (2, 28)},
+    ),
+    Wheels(
+        "onnx",
+        "onnxruntime",
+        "1.23.2",
+        ((3, 10), (3, 10)),
+        {"x86_64": (2, 27), "aarch64": (2, 27)},
+    ),
+)
+
+# Elsewhere pip would build numpy from source, for hours or in vain: the OS has a package of it.
+NUMPY_MACHINES = ("x86_64", "aarch64")
+
+
+def package(engine: str) -> str:
+    """What pip calls the package of an engine that has one."""
+    return next(row.package for row in WHEELS if row.engine == engine)
+
+
+def why_none(engine: str, board: Board) -> str:
+    """Why an engine has no wheel for this board; nothing if it has one."""
+    rows = [row for row in WHEELS if row.engine == engine]
+    name = package(engine)
+    machines = list(dict.fromkeys(machine for row in rows for machine in row.glibc))
+    if board.machine not in machines:
+        return f"{name} has no wheel for {board.machine}, only for {_listed(machines)}"
+    if not board.python.standard:
+        return f"{name} has wheels for the usual CPython alone"
+    if board.glibc is None:
+        return f"{name} needs glibc, and this OS has another C library"
+    python = _numbers(board.python.version)
+    fitting = [row for row in rows if row.pythons[0] <= python <= row.pythons[1]]
+    if not fitting:
+        first, last = min(row.pythons[0] for row in rows), max(row.pythons[1] for row in rows)
+        return (
+            f"{name} has no wheel for Python {_dotted(python)}, "
+            f"only for {_dotted(first)} to {_dotted(last)}"
+        )
+    oldest = min(row.glibc[board.machine] for row in fitting)
+    if _numbers(board.glibc) < oldest:
+        return f"{name} needs glibc {_dotted(oldest)} or newer, and this OS has {board.glibc}"
+    return ""
+
+
+def mend_absent(engine: str, board: Board) -> str:
+    """What to do about an engine that is not installed: the line, or what to use instead."""
+    if not why_none(engine, board):
+        line = _joined(*_prepared(board), engines.install_line(engine))
+        return (
+            line
+            if board.debian or not _numpy_from_os(board)
+            else f"{mend_numpy(board)}, then {line}"
+        )
+    others = dict.fromkeys(row.engine for row in WHEELS)
+    for other in others:
+        if other != engine and not why_none(other, board):
+            return f"use {other}"
+    wider = ", or install the 64-bit OS" if board.bits == 32 and board.kernel == "aarch64" else ""
+    return f"use reference, which needs numpy alone{wider}"
+
+
+def mend_numpy(board: Board) -> str:
+    """What to do where there is no numpy, or one that does not work."""
+    if board.machine in NUMPY_MACHINES and (board.python.venv or not board.python.managed):
+        return pip("numpy")
+    if not board.debian:
+        return "install numpy with the package manager of this OS"
+    if board.python.managed and not board.python.venv:
+        return "sudo apt install python3-numpy"
+    return _joined(*_prepared(board), pip(f"./strop-{strop.__version__}-py3-none-any.whl"))
+
+
+def mend_by_reinstalling(engine: str, board: Board) -> str:
+    """What to do about a package that is damaged, or another machine's."""
+    options = "--force-reinstall --no-deps "
+    return pip(package(engine), options) if not why_none(engine, board) else ""
+
+
+def pip(requirement: str, options: str = "") -> str:
+    """A line that installs something other than strop, whose lines name its wheel file."""
+    return " ".join(("pip", "install", f"{options}{requirement}"))
+
+
+def _prepared(board: Board) -> list[str]:
+    """What comes before pip's line: numpy of the OS, a virtual environment."""
+    from_os = _numpy_from_os(board)
+    makes_venv = from_os or (board.python.managed and not board.python.venv)
+    packages = ["python3-numpy"] if from_os else []
+    if makes_venv and not board.python.makes_venvs:
+        packages.append("python3-venv")
+    lines = [f"sudo apt install {' '.join(packages)}"] if packages and board.debian else []
+    if makes_venv:
+        lines += ["python3 -m venv --system-site-packages strop", ". strop/bin/activate"]
+    return lines
+
+
+def _numpy_from_os(board: Board) -> bool:
+    return board.numpy is None and board.machine not in NUMPY_MACHINES
+
+
+def _joined(*commands: str) -> str:
+    return " && ".join(commands)
+
+
+def _numbers(version: str) -> tuple[int, int]:
+    major, minor = version.split(".")[:2]
+    return int(major), int("".join(filter(str.isdigit, minor)) or 0)
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return f"{version[0]}.{version[1]}"
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

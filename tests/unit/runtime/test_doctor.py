@@ -1,0 +1,387 @@
+"""strop doctor: engines seen to work, to be broken in every way, and not to be there.
+
+Engines are broken by packages of the same names put before the real ones on the path.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import venv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from export.environments import build_wheel
+from strop import board, doctor
+from strop.probe import Outcome
+from tests.environments import ROOT, installed, python_of, run
+from tests.unit.runtime import boards
+
+SOURCE = ROOT / "runtime" / "src"
+COMMAND = Path(sys.executable).with_name("strop")  # unlike -m, it looks for nothing in the cwd
+
+# A LiteRT in Python, right or wrong.
+INTERPRETER = """
+    import numpy as np
+    from strop.probe_models import BIAS, KERNEL
+
+    class Interpreter:
+        def __init__(self, model_content, num_threads): pass
+        def allocate_tensors(self): pass
+        def get_input_details(self):
+            return [{"name": "input", "shape": [1, 16], "dtype": np.float32, "index": 0}]
+        def get_output_details(self):
+            return [{"name": "output", "shape": [1, 8], "dtype": np.float32, "index": 1}]
+        def set_tensor(self, index, value): self.value = value
+        def invoke(self): pass
+        def get_tensor(self, index): return self.value @ KERNEL + BIAS
+"""
+
+
+def _run(
+    *arguments: str, path: Path | None = None, python: Path | None = None, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own; its paths are a folder of fakes, and strop's."""
+    paths = ":".join(str(folder) for folder in (path, SOURCE) if folder)
+    environment = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [str(python), "-m", "strop"] if python else [str(COMMAND)]
+    return run(*command, *arguments, check=False, env=environment, **options)
+
+
+def _doctor(*arguments: str, **options: Any) -> dict[str, Any]:
+    """What it says in JSON, with its engines by name."""
+    done = _run("doctor", "--json", *arguments, **options)
+    assert done.stderr == ""
+    content: dict[str, Any] = json.loads(done.stdout)
+    assert set(content) == {
+        *("board", "os", "machine", "bits", "python", "glibc", "numpy", "cpu", "engines"),
+    }
+    content["engines"] = {finding["engine"]: finding for finding in content["engines"]}
+    assert list(content["engines"]) == ["litert", "tflite", "onnx", "reference"]
+    return {**content, "status": done.returncode}
+
+
+def _litert(folder: Path, module: str, interpreter: str = INTERPRETER) -> Path:
+    """A folder with a package in LiteRT's place."""
+    package = folder / "ai_edge_litert"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        '__version__ = "9.9"\n' + textwrap.dedent(module), encoding="utf-8"
+    )
+    (package / "interpreter.py").write_text(textwrap.dedent(interpreter), encoding="utf-8")
+    return folder
+
+
+class TestWhatWorks:
+    def test_the_engines_here_work_and_the_absent_one_has_its_line(self) -> None:
+        found = _doctor()
+        assert found["status"] == 0
+        for engine in ("litert", "onnx", "reference"):
+            finding = found["engines"][engine]
+            assert (finding["status"], finding["reason"], finding["mend"]) == ("works", "", "")
+            assert finding["version"]
+        assert found["engines"]["reference"]["version"] == found["numpy"] == np.__version__
+        tflite = found["engines"]["tflite"]
+        assert (tflite["status"], tflite["version"]) == ("absent", "")
+
+    def test_tflite_runtime_works(self, tflite_python: Path) -> None:
+        found = _doctor(python=tflite_python)
+        assert found["status"] == 0
+        tflite = found["engines"]["tflite"]
+        assert (tflite["status"], tflite["version"]) == ("works", "2.14.0")
+        litert = found["engines"]["litert"]
+        assert (litert["status"], litert["reason"]) == ("absent", "not installed")
+        assert litert["mend"] == "pip install './strop-0.1.0-py3-none-any.whl[litert]'"
+
+    def test_the_machine_is_described(self) -> None:
+        found, here = _doctor(), board.read()
+        for name in ("board", "os", "machine", "bits", "glibc", "numpy"):
+            assert found[name] == getattr(here, name)
+        assert found["cpu"] == {
+            "model": here.cpu.model,
+            "cores": here.cpu.cores,
+            "features": list(here.cpu.features),
+        }
+
+    def test_what_lies_in_the_current_directory_is_nobody_s_engine(self, tmp_path: Path) -> None:
+        _litert(tmp_path, "raise RuntimeError('a stranger')")
+        assert _doctor(cwd=tmp_path)["engines"]["litert"]["status"] == "works"
+
+    def test_a_noisy_engine_works(self, tmp_path: Path) -> None:
+        noise = """
+            import os, sys
+            print('{"version": "noise", "error": ""}', flush=True)
+            print("to stderr", file=sys.stderr)
+            os.write(1, b"from native code" * 10000)
+        """
+        litert = _doctor(path=_litert(tmp_path, noise))["engines"]["litert"]
+        assert (litert["status"], litert["version"]) == ("works", "9.9")
+
+
+BROKEN = {
+    "a newer CPU's code": (
+        "import os, signal; os.kill(os.getpid(), signal.SIGILL)",
+        "died of SIGILL (illegal instruction): this wheel was built for a newer CPU",
+        "use another engine",
+    ),
+    "a crash": (
+        "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
+        "died of SIGSEGV (bad memory access)",
+        "pip install --force-reinstall --no-deps ai-edge-litert",
+    ),
+    "last words": (
+        "import os; os.write(2, b'terminating\\nwhat(): no luck\\n'); os.abort()",
+        "died of SIGABRT (it gave up); its last words: what(): no luck",
+        "pip install --force-reinstall --no-deps ai-edge-litert",
+    ),
+    "an end": ("import os; os._exit(3)", "ended with exit 3 and no answer", ""),
+    "an exit": ("raise SystemExit('enough')", "SystemExit: enough", ""),
+    "a newer glibc": (
+        'raise ImportError("/lib/libc.so.6: version `GLIBC_2.38\' not found (required by a.so)")',
+        "the package needs GLIBC_2.38, and what this OS has is older: engine 'litert' is installed",
+        "update the OS, or use another engine",
+    ),
+    "a library that is not there": (
+        "import ctypes; ctypes.CDLL('libstrop-has-none.so.7')",
+        "the OS has no libstrop-has-none.so.7, which the package needs: ",
+        "libstrop-has-none",
+    ),
+    "a symbol that is not there": (
+        "raise ImportError('/a/_wrap.so: undefined symbol: _ZN6tflite3opsE')",
+        "the package misses _ZN6tflite3opsE in another library's version here: ",
+        "pip install --force-reinstall --no-deps ai-edge-litert",
+    ),
+    "another machine's code": (
+        "raise ImportError('/a/_wrap.so: wrong ELF class: ELFCLASS32')",
+        "the package is damaged, or was made for another machine: ",
+        "pip install --force-reinstall --no-deps ai-edge-litert",
+    ),
+}
+
+
+class TestWhereStropIs:
+    def test_it_may_be_the_very_wheel(self, tmp_path: Path) -> None:
+        wheel = build_wheel(tmp_path)
+        done = run(
+            *(sys.executable, "-m", "strop", "doctor", "--json"),
+            env={**os.environ, "PYTHONPATH": str(wheel)},
+            cwd=tmp_path,
+        )
+        statuses = [finding["status"] for finding in json.loads(done.stdout)["engines"]]
+        assert statuses == ["works", "absent", "works", "works"]
+
+
+class TestWhatIsBroken:
+    @pytest.mark.parametrize("name", BROKEN)
+    def test_it_is_named_with_its_mend_and_the_others_go_on(
+        self, name: str, tmp_path: Path
+    ) -> None:
+        module, reason, mend = BROKEN[name]
+        found = _doctor(path=_litert(tmp_path, module))
+        litert = found["engines"]["litert"]
+        assert litert["status"] == "broken"
+        assert litert["reason"].startswith(reason)
+        assert mend in litert["mend"]
+        assert found["status"] == 1
+        assert {found["engines"][engine]["status"] for engine in ("onnx", "reference")} == {"works"}
+
+    def test_the_engine_s_own_words_are_kept(self, tmp_path: Path) -> None:
+        module = "raise ImportError('_wrap.so: undefined symbol: _ZN6tflite3opsE')"
+        reason = _doctor(path=_litert(tmp_path, module))["engines"]["litert"]["reason"]
+        assert "importing ai_edge_litert gives ImportError: _wrap.so: undefined symbol" in reason
+
+    def test_a_hang_ends_with_all_that_it_started(self, tmp_path: Path) -> None:
+        start = time.monotonic()
+        found = _doctor("--timeout", "5", path=_litert(tmp_path, _hangs(tmp_path / "child")))
+        assert time.monotonic() - start < 60
+        assert found["status"] == 1
+        litert = found["engines"]["litert"]
+        assert (litert["status"], litert["reason"]) == ("broken", "did not answer in 5 s")
+        assert "--timeout" in litert["mend"]
+        assert found["engines"]["onnx"]["status"] == "works"
+        _gone(int((tmp_path / "child").read_text(encoding="ascii")))
+
+    def test_stopping_the_doctor_stops_what_it_tries(self, tmp_path: Path) -> None:
+        child = tmp_path / "child"
+        paths = f"{_litert(tmp_path, _hangs(child))}:{SOURCE}"
+        doctor = subprocess.Popen(
+            [COMMAND, "doctor"],
+            env={**os.environ, "PYTHONPATH": paths},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while not (child.exists() and child.read_text(encoding="ascii")):
+            assert doctor.poll() is None
+            time.sleep(0.05)
+        doctor.send_signal(signal.SIGINT)
+        assert doctor.communicate(timeout=60)[1] == "strop: stopped\n"
+        assert doctor.returncode == 130
+        _gone(int(child.read_text(encoding="ascii")))
+
+    def test_a_wrong_answer_is_told_from_the_right_one(self, tmp_path: Path) -> None:
+        wrong = INTERPRETER.replace("+ BIAS", "- BIAS")
+        found = _doctor(path=_litert(tmp_path, "", wrong))
+        litert = found["engines"]["litert"]
+        assert (litert["status"], litert["version"]) == ("broken", "9.9")
+        assert litert["reason"].startswith("computes wrongly: [")
+        assert found["status"] == 1
+
+    def test_tflite_runtime_under_numpy_2_says_exactly_that(self) -> None:
+        python = python_of((3, 11), (3, 10))
+        python = installed("tflite-numpy-2", python, "tflite-runtime==2.14.0", "numpy>=2,<3")
+        found = _doctor(python=python)
+        tflite = found["engines"]["tflite"]
+        assert (tflite["status"], tflite["version"]) == ("broken", "2.14.0")
+        assert tflite["reason"].startswith(
+            f"tflite-runtime 2.14 was built for numpy 1 and this is numpy {found['numpy']}: "
+        )
+        assert "Error" in tflite["reason"].partition(found["numpy"])[2]
+        assert tflite["mend"] == "pip install 'numpy<2'"
+        assert found["engines"]["reference"]["status"] == "works"
+        assert found["status"] == 1
+
+
+def _hangs(note: Path) -> str:
+    """A module that starts a process, notes its number, and never ends."""
+    return f"""
+        import pathlib, subprocess, time
+        child = subprocess.Popen(["sleep", "600"])
+        pathlib.Path({str(note)!r}).write_text(str(child.pid))
+        time.sleep(600)
+    """
+
+
+def _gone(process: int) -> None:
+    for _ in range(100):
+        stat = Path(f"/proc/{process}/stat")
+        try:
+            if stat.read_text(encoding="ascii").rpartition(")")[2].split()[0] == "Z":
+                return
+        except OSError:
+            return
+        time.sleep(0.05)
+    pytest.fail(f"process {process} goes on")
+
+
+def test_a_missing_library_of_debian_s_has_its_package_named() -> None:
+    said = "ImportError: libgomp.so.1: cannot open shared object file: No such file or directory"
+    for debian, mend in ((True, "sudo apt install libgomp1"), (False, "install what has libgomp")):
+        here = boards.board("aarch64", "3.11.2", debian=debian)
+        reason, found = doctor.explain("onnx", Outcome(error=said), here)
+        assert reason.startswith("the OS has no libgomp.so.1, ")
+        assert found.startswith(mend)
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment with nothing in it."""
+    folder = tmp_path_factory.mktemp("bare")
+    venv.create(folder, symlinks=True)
+    return folder / "bin" / "python"
+
+
+class TestWithoutNumpy:
+    @pytest.mark.parametrize(
+        "arguments", ["info a", "run a b", "check a", "bench a --device cpu", "tune a"]
+    )
+    def test_every_command_says_so_in_one_line(self, bare: Path, arguments: str) -> None:
+        done = _run(*arguments.split(), python=bare)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == (
+            "strop: numpy is not installed, and strop needs it: pip install numpy\n"
+        )
+
+    def test_the_version_needs_none(self, bare: Path) -> None:
+        assert _run("--version", python=bare).stdout == "strop 0.1.0\n"
+
+    def test_the_doctor_tells_all_it_can(self, bare: Path) -> None:
+        found = _doctor(python=bare)
+        assert (found["numpy"], found["status"]) == (None, 1)
+        assert {finding["status"] for finding in found["engines"].values()} == {"absent"}
+        reference = found["engines"]["reference"]
+        assert reference["reason"] == "numpy is not installed, and strop needs it"
+        assert reference["mend"] == "pip install numpy"
+        assert found["cpu"]["features"]
+
+    def test_an_engine_installed_without_numpy_is_broken(self, bare: Path, tmp_path: Path) -> None:
+        found = _doctor(python=bare, path=_litert(tmp_path, ""))
+        litert = found["engines"]["litert"]
+        assert (litert["status"], litert["mend"]) == ("broken", "pip install numpy")
+        assert found["status"] == 1
+
+    def test_a_broken_numpy_is_said_to_be_that(self, bare: Path, tmp_path: Path) -> None:
+        (tmp_path / "numpy.py").write_text(
+            "raise ImportError('''\n\nIMPORTANT: PLEASE READ THIS\n\nOriginal error was: "
+            "libopenblas.so.0: cannot open shared object file\n''')",
+            encoding="utf-8",
+        )
+        said = "numpy is installed and broken: libopenblas.so.0: cannot open shared object file"
+        done = _run("info", "a", python=bare, path=tmp_path)
+        assert done.stderr == f"strop: {said}: pip install numpy\n"
+        reference = _doctor(python=bare, path=tmp_path)["engines"]["reference"]
+        assert (reference["status"], reference["reason"]) == ("broken", said)
+
+    def test_an_app_is_told_what_is_missing(self, bare: Path) -> None:
+        done = run(
+            *(bare, "-c", "import strop; strop.load('a')"),
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        )
+        assert done.stderr.endswith("ModuleNotFoundError: No module named 'numpy'\n")
+
+
+class TestPrinting:
+    def test_the_machine_then_a_table(self) -> None:
+        done = _run("doctor")
+        assert (done.returncode, done.stderr) == (0, "")
+        facts, _, table = done.stdout.partition("\n\n")
+        assert [line[:11].strip() for line in facts.splitlines()] == [
+            *("board", "OS", "machine", "CPU", "features", "Python", "C library", "numpy"),
+        ]
+        assert table.splitlines()[0].split() == ["engine", "status", "version", "what", "to", "do"]
+        assert f"reference  works   {np.__version__}\n" in table
+
+    def test_nothing_is_wider_than_the_page_and_reasons_go_beneath(self, tmp_path: Path) -> None:
+        module = "raise ImportError('_wrap.so: undefined symbol: _ZN6tflite ' + 'and more ' * 30)"
+        done = _run("doctor", path=_litert(tmp_path, module))
+        assert done.returncode == 1
+        assert max(map(len, done.stdout.splitlines())) <= 100
+        _, _, beneath = done.stdout.partition("litert     broken  ")
+        assert "\n" + " " * 20 in beneath
+
+    def test_a_command_is_broken_after_and_alone(self) -> None:
+        from strop.commands.doctor import _beside
+
+        text = "sudo apt install a && python3 -m venv b && . b/bin/activate && pip install 'c d e'"
+        lines = _beside(" " * 57, [text]).splitlines()
+        assert [line.strip() for line in lines] == [
+            "sudo apt install a &&",
+            "python3 -m venv b && . b/bin/activate &&",
+            "pip install 'c d e'",
+        ]
+
+    @pytest.mark.parametrize("arguments", ["--timeout 0", "--timeout soon", "bundle"])
+    def test_a_request_that_is_none(self, arguments: str) -> None:
+        done = _run("doctor", *arguments.split())
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("strop: ")
+        assert done.stderr.count("\n") == 1
+
+    def test_on_a_terminal_it_says_what_it_is_trying(self) -> None:
+        ours, its = pty.openpty()
+        done = subprocess.run([COMMAND, "doctor"], stdout=subprocess.PIPE, stderr=its, check=False)
+        os.close(its)
+        said = os.read(ours, 65536).decode()
+        os.close(ours)
+        assert done.returncode == 0
+        assert all(f"trying {engine} ..." in said for engine in doctor.ENGINES)
+        assert said.endswith("\r\033[K")

@@ -1,0 +1,200 @@
+"""The install lines of every board, and the table they come from against the package index."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from strop import doctor
+from strop.board import Board
+from strop.wheels import NUMPY_MACHINES, WHEELS, Wheels, mend_absent, mend_numpy, why_none
+from tests.needs import unavailable
+from tests.unit.runtime import boards
+from tests.unit.runtime.boards import PC, PI_2, PI_4, PI_4_32_BIT, PI_5, PI_ZERO, board
+
+VENV = "python3 -m venv --system-site-packages strop && . strop/bin/activate && "
+APT_NUMPY = "sudo apt install python3-numpy"
+
+
+def _line(extra: str) -> str:
+    return f"pip install './strop-0.1.0-py3-none-any.whl[{extra}]'"
+
+
+class TestInstallLines:
+    @pytest.mark.parametrize(
+        ("here", "engine", "mend"),
+        [
+            (PI_4, "litert", VENV + _line("litert")),
+            (PI_4, "tflite", VENV + _line("tflite")),
+            (PI_4, "onnx", VENV + _line("onnx")),
+            (PI_5, "litert", VENV + _line("litert")),
+            (PI_5, "tflite", "use litert"),
+            (PI_5, "onnx", VENV + _line("onnx")),
+            (PI_2, "tflite", VENV + _line("tflite")),
+            (PI_2, "litert", "use tflite"),
+            (PI_2, "onnx", "use tflite"),
+            (PI_4_32_BIT, "litert", "use tflite"),
+            (PI_ZERO, "litert", "use reference, which needs numpy alone"),
+            (PI_ZERO, "tflite", "use reference, which needs numpy alone"),
+            (PC, "litert", _line("litert")),
+            (PC, "tflite", "use litert"),
+        ],
+    )
+    def test_of_each_board(self, here: Board, engine: str, mend: str) -> None:
+        assert mend_absent(engine, here) == mend
+
+    def test_inside_a_virtual_environment_none_is_made(self) -> None:
+        assert mend_absent("litert", board("aarch64", "3.11.2", venv=True)) == _line("litert")
+
+    def test_without_pip_s_half_of_venv_it_is_installed_first(self) -> None:
+        here = board("aarch64", "3.11.2", makes_venvs=False)
+        first = "sudo apt install python3-venv && "
+        assert mend_absent("litert", here) == first + VENV + _line("litert")
+
+    @pytest.mark.parametrize("venv", [False, True])
+    def test_on_32_bits_numpy_comes_from_the_os_and_an_environment_that_sees_it(
+        self, venv: bool
+    ) -> None:
+        here = board("armv7l", "3.11.2", bits=32, numpy=None, venv=venv, makes_venvs=False)
+        both = f"{APT_NUMPY} python3-venv && "
+        assert mend_absent("tflite", here) == both + VENV + _line("tflite")
+
+    def test_an_os_without_apt_has_its_own_way_to_numpy(self) -> None:
+        here = board("armv7l", "3.11.2", bits=32, numpy=None, debian=False)
+        assert mend_absent("tflite", here) == (
+            f"install numpy with the package manager of this OS, then {VENV}{_line('tflite')}"
+        )
+
+    def test_a_32_bit_os_on_a_64_bit_kernel_could_be_a_64_bit_os(self) -> None:
+        here = board("armv7l", "3.13.5", bits=32, kernel="aarch64", glibc="2.41")
+        assert mend_absent("litert", here) == (
+            "use reference, which needs numpy alone, or install the 64-bit OS"
+        )
+
+
+class TestNumpy:
+    @pytest.mark.parametrize(
+        ("here", "mend"),
+        [
+            (board("aarch64", "3.11.2", numpy=None), APT_NUMPY),
+            (board("armv6l", "3.11.2", bits=32, numpy=None), APT_NUMPY),
+            (PC, "pip install numpy"),
+            (board("aarch64", "3.11.2", numpy=None, venv=True), "pip install numpy"),
+            (
+                board("armv6l", "3.11.2", bits=32, numpy=None, venv=True),
+                f"{APT_NUMPY} && {VENV}pip install ./strop-0.1.0-py3-none-any.whl",
+            ),
+            (
+                board("armv7l", "3.12.1", bits=32, numpy=None, debian=False),
+                "install numpy with the package manager of this OS",
+            ),
+        ],
+    )
+    def test_the_mend_of_each_board(self, here: Board, mend: str) -> None:
+        assert mend_numpy(here) == mend
+
+
+class TestReasons:
+    @pytest.mark.parametrize(
+        ("here", "engine", "reason"),
+        [
+            (PI_5, "tflite", "has no wheel for Python 3.13, only for 3.10 to 3.11"),
+            (PI_2, "litert", "has no wheel for armv7l, only for x86_64 and aarch64"),
+            (PI_ZERO, "tflite", "no wheel for armv6l, only for x86_64, aarch64 and armv7l"),
+            (
+                board("aarch64", "3.10.9", glibc="2.31"),
+                "tflite",
+                "tflite-runtime needs glibc 2.34 or newer, and this OS has 2.31",
+            ),
+            (board("x86_64", "3.12.1", glibc=None), "onnx", "needs glibc, and this OS has another"),
+            (board("x86_64", "3.13.1", standard=False), "litert", "for the usual CPython alone"),
+        ],
+    )
+    def test_they_say_what_is_there_and_what_is_here(
+        self, here: Board, engine: str, reason: str
+    ) -> None:
+        assert reason in why_none(engine, here)
+
+    @pytest.mark.parametrize("glibc", ["2.31", "2.27"])
+    def test_an_old_glibc_is_no_trouble_where_the_wheel_is_as_old(self, glibc: str) -> None:
+        assert why_none("litert", board("aarch64", "3.10.9", glibc=glibc)) == ""
+
+    def test_an_older_python_has_an_older_onnxruntime(self) -> None:
+        assert why_none("onnx", board("x86_64", "3.10.9", glibc="2.27")) == ""
+        assert why_none("onnx", board("x86_64", "3.11.9", glibc="2.27")) != ""
+
+
+def _index(package: str, version: str) -> set[tuple[str, str]]:
+    """(tag of Python, tag of platform) of each wheel for Linux that pip finds of a version.
+
+    pip is asked for a platform that is none, and says of each wheel why it passes it over.
+    """
+    command = [sys.executable, "-m", "pip", "download", "-vv", "--no-deps", "--no-cache-dir"]
+    wanted = ["--only-binary=:all:", "--platform=none", f"{package}=={version}"]
+    done = subprocess.run([*command, *wanted], capture_output=True, text=True, check=False)
+    name = re.escape(package.replace("-", "_"))
+    found = re.findall(
+        rf"{name}-{re.escape(version)}-(cp\d+)-cp\d+-([\w.]*manylinux[\w.]*)\.whl",
+        done.stdout + done.stderr,
+    )
+    if not found:
+        unavailable(f"pip finds no wheel of {package} {version}", "a package index within reach")
+    return set(found)
+
+
+def _oldest(platforms: str) -> tuple[int, int]:
+    named = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
+    return min(
+        (int(found[1]), int(found[2]))
+        if (found := re.match(r"manylinux_(\d+)_(\d+)_", platform))
+        else named[platform.partition("_")[0]]
+        for platform in platforms.split(".")
+    )
+
+
+def _python(tag: str) -> tuple[int, int]:
+    return int(tag[2]), int(tag[3:])
+
+
+@pytest.mark.parametrize("row", WHEELS, ids=lambda row: f"{row.package}-{row.version}")
+def test_the_table_is_what_the_index_has(row: Wheels) -> None:
+    machines = "x86_64|aarch64|armv7l|armv6l|i686|riscv64"
+    there = {
+        (_python(tag), found[0], _oldest(platforms))
+        for tag, platforms in _index(row.package, row.version)
+        if (found := re.findall(rf"_({machines})(?=\.|$)", platforms))
+    }
+    first, last = row.pythons
+    ours = {wheel for wheel in there if wheel[0] >= (3, 10)}
+    if row.version == "1.23.2":  # newer Pythons have a newer one
+        ours = {wheel for wheel in ours if wheel[0] <= last}
+    assert ours == {
+        ((3, minor), machine, glibc)
+        for minor in range(first[1], last[1] + 1)
+        for machine, glibc in row.glibc.items()
+    }
+
+
+def test_numpy_has_wheels_for_the_machines_said_and_none_for_32_bits() -> None:
+    platforms = " ".join(platforms for _, platforms in _index("numpy", "1.26.4"))
+    platforms += " ".join(platforms for _, platforms in _index("numpy", "2.2.6"))
+    assert all(machine in platforms for machine in NUMPY_MACHINES)
+    assert not re.search("arm|i686", platforms)
+
+
+def test_the_table_is_what_the_runtime_s_extras_ask_for() -> None:
+    text = (Path(__file__).parents[3] / "runtime" / "pyproject.toml").read_text(encoding="utf-8")
+    assert all(f'"{row.package}>=' in text or f'"{row.package}==' in text for row in WHEELS)
+    assert {row.engine for row in WHEELS} == {*doctor.ENGINES} - {"reference"}
+
+
+def test_no_board_is_told_to_install_what_has_no_wheel() -> None:
+    for here in vars(boards).values():
+        if isinstance(here, Board):
+            for engine in ("litert", "tflite", "onnx"):
+                offered = "pip install" in mend_absent(engine, here)
+                assert offered == (why_none(engine, here) == "")
