@@ -30,6 +30,8 @@ CACHE = ROOT / ".cache" / "lab"
 EMULATOR_SUITE = "trixie"
 USERLAND = ("python3-minimal", "libpython3-stdlib", "libstdc++6", "base-files")
 
+CPU_VARIABLE = "LAB_CPU"  # another CPU model than the board's, for one command
+
 Progress = Callable[[str], None]
 
 # What of the workstation must not reach a program of the board.
@@ -127,13 +129,13 @@ class Machine:
 
     def _userland(self) -> tuple[str, ...]:
         board = self.board
-        return (board.suite, board.architecture, *USERLAND, *board.packages, board.description)
+        source = Path(__file__).read_text(encoding="utf-8")  # what is made there
+        return (board.suite, board.architecture, *USERLAND, *board.packages, repr(board), source)
 
     def _recipe(self) -> tuple[str, ...]:
-        board = self.board
-        lock = ROOT / "requirements" / board.requirements if board.requirements else None
-        content = lock.read_text(encoding="ascii") if lock else ""
-        return (*self._userland(), repr(board), content, str(self.folder))
+        name = self.board.requirements
+        lock = (ROOT / "requirements" / name).read_text(encoding="ascii") if name else ""
+        return (*self._userland(), lock, str(self.folder))
 
     def _fetch_qemu(self, folder: Path, progress: Progress) -> None:
         progress(f"fetching QEMU from Debian {EMULATOR_SUITE}")
@@ -154,9 +156,7 @@ class Machine:
             progress(f"{board.name}: unpacking {len(debs)} packages")
             debian.unpack(debs, folder)
         _link_blas(folder)
-        model = folder / "proc" / "device-tree" / "model"  # where a Pi says what it is
-        model.parent.mkdir(parents=True)
-        model.write_text(f"{board.description}, emulated by QEMU\0", encoding="ascii")
+        _describe(board, folder / "proc")
 
     def _write_launcher(self) -> None:
         """`python3`: named by its own path (-0), so that Python and venv take it for theirs.
@@ -167,7 +167,8 @@ class Machine:
         board = self.board
         qemu = self._qemu / "usr" / "bin" / board.emulator
         python = self.root / "usr" / "bin" / f"python{board.python}"
-        start = f"'{qemu}' -cpu {board.cpu} -L '{self.root}' -0 \"$0\" '{python}' \"$@\""
+        cpu = f'"${{{CPU_VARIABLE}:-{board.cpu}}}"'
+        start = f"'{qemu}' -cpu {cpu} -L '{self.root}' -0 \"$0\" '{python}' \"$@\""
         _write_script(self.bin / "python3", start)
         library = self.folder / "lib"
         library.unlink(missing_ok=True)
@@ -193,6 +194,15 @@ def _write_script(path: Path, command: str) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text(f"#!/bin/sh\nexec {command}\n", encoding="utf-8")
     path.chmod(0o755)
+
+
+def _describe(board: Board, proc: Path) -> None:
+    """What the board says of itself, and that it is none."""
+    model = proc / "device-tree" / "model"  # as a Pi has it
+    model.parent.mkdir(parents=True)
+    model.write_text(f"{board.description}, emulated by QEMU\0", encoding="ascii")
+    if board.emulator == "qemu-x86_64":  # elsewhere QEMU writes this file; here, the workstation
+        (proc / "cpuinfo").write_text(f"model name\t: QEMU {board.cpu}\n", encoding="ascii")
 
 
 def _link_blas(root: Path) -> None:

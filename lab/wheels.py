@@ -25,7 +25,8 @@ def install_lock(board: Board, site: Path) -> None:
     lock = ROOT / "requirements" / board.requirements
     # pip would judge markers and required Pythons by the workstation's: the lock has judged.
     options = ["--no-deps", "--ignore-requires-python", "--require-hashes", "--no-compile"]
-    command = [*_PIP, "install", *_for(board), "--target", str(site), *options, "-r", str(lock)]
+    where = ["--target", str(site), *platform_options(board)]
+    command = [*_PIP, "install", *options, *where, "--requirement", str(lock)]
     call(command, f"installing {lock.name} for {board.name}")
 
 
@@ -46,7 +47,7 @@ def confirm_absence(board: Board, engine: str) -> None:
         LabError: there is one, or the index cannot be asked.
     """
     package = str(PACKAGES[engine])
-    if _is_there(package, _CONTROL) and not _is_there(package, _for(board)):
+    if _is_there(package, _CONTROL) and not _is_there(package, platform_options(board)):
         return
     raise LabError(
         f"{package} now has a wheel for {board.name} ({board.platform}, Python {board.python}): "
@@ -69,7 +70,8 @@ def _is_there(package: str, platform: list[str]) -> bool:
         return True
 
 
-def _for(board: Board) -> list[str]:
+def platform_options(board: Board) -> list[str]:
+    """What makes the workstation's pip choose wheels for a board."""
     return _platform(board.python, wheel_tags(board.platform))
 
 

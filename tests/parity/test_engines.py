@@ -14,25 +14,12 @@ from numpy.typing import NDArray
 
 import strop
 from export.prove import compare
+from tests.bounds import BOUNDS
 from tests.conftest import Exported
 from tests.environments import run
 from tests.needs import unavailable
 
 Outputs = NDArray[np.float32]
-
-# model, precision -> disagreements allowed, max abs error allowed, accuracy loss allowed (points)
-BOUNDS = {
-    ("edge", "float32"): (0, 1e-5, 0.0),
-    ("edge", "float16"): (2, 0.05, 0.05),
-    ("edge", "dynamic"): (8, 0.5, 0.2),
-    ("edge", "dynamic per-tensor"): (25, 0.5, 0.2),
-    ("edge", "int8"): (12, 0.9, 0.05),
-    ("notebook", "float32"): (0, 1e-5, 0.0),
-    ("notebook", "float16"): (5, 0.05, 0.05),
-    ("notebook", "dynamic"): (25, 0.5, 0.2),
-    ("notebook", "dynamic per-tensor"): (25, 0.5, 0.2),
-    ("notebook", "int8"): (25, 0.9, 0.2),
-}
 
 CASES = [
     *(("cpu", "litert", precision) for precision in ("float32", "float16", "dynamic", "int8")),
