@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -30,6 +31,7 @@ CACHE = ROOT / ".cache" / "lab"
 EMULATOR_SUITE = "trixie"
 USERLAND = ("python3-minimal", "libpython3-stdlib", "libstdc++6", "base-files")
 
+SEAMS = Path(__file__).parent / "on_board" / "sitecustomize.py"
 CPU_VARIABLE = "LAB_CPU"  # another CPU model than the board's, for one command
 
 Progress = Callable[[str], None]
@@ -129,8 +131,8 @@ class Machine:
 
     def _userland(self) -> tuple[str, ...]:
         board = self.board
-        source = Path(__file__).read_text(encoding="utf-8")  # what is made there
-        return (board.suite, board.architecture, *USERLAND, *board.packages, repr(board), source)
+        makers = [path.read_text(encoding="utf-8") for path in (Path(__file__), SEAMS)]
+        return (board.suite, board.architecture, *USERLAND, *board.packages, repr(board), *makers)
 
     def _recipe(self) -> tuple[str, ...]:
         name = self.board.requirements
@@ -156,6 +158,9 @@ class Machine:
             progress(f"{board.name}: unpacking {len(debs)} packages")
             debian.unpack(debs, folder)
         _link_blas(folder)
+        seams = folder / "usr" / "lib" / f"python{board.python}" / SEAMS.name
+        seams.unlink(missing_ok=True)  # Debian's, a link out of the root
+        shutil.copyfile(SEAMS, seams)
         _describe(board, folder / "proc")
 
     def _write_launcher(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from strop import engines
+from strop import engines, wheels
 from strop.bundle import Bundle
 from strop.errors import BundleError, EngineUnavailable, InputError, ParityError, StropError
 from strop.manifest import FileRef, Golden, Variant
@@ -140,7 +140,7 @@ def _check_one(
     if engine not in engines.NAMES:
         return absent
     if not engines.is_installed(engine):
-        return replace(absent, detail=engines.install_line(engine))
+        return replace(absent, detail=wheels.remedy(engine))
     try:
         with open_model(bundle, Choice(engine, variant, "cpu")) as model:
             result = replay(model, bundle, variant, inputs, keras)

@@ -53,7 +53,9 @@ def choose(
             f"{manifest.name}-{manifest.target} has no {precision} variant for {names[0]}; "
             f"for {names[0]} it has {have}"
         )
-    mends = "; ".join(f"{name}: {engines.install_line(name)}" for name in able)
+    from strop import wheels
+
+    mends = "; ".join(f"{name}: {wheels.remedy(name)}" for name in able)
     raise EngineUnavailable(
         f"no engine for {manifest.name}-{manifest.target} is installed; "
         f"install one of them, {mends}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import strop
 from strop import engines
-from strop.board import Board
+from strop.board import Board, read
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,16 @@ def mend_absent(engine: str, board: Board) -> str:
             return f"use {other}"
     wider = ", or install the 64-bit OS" if board.bits == 32 and board.kernel == "aarch64" else ""
     return f"use reference, which needs numpy alone{wider}"
+
+
+def remedy(engine: str) -> str:
+    """What to do on this very machine about an engine that is absent: why there is no wheel, and
+    what to use instead, or the line that installs it.
+    """
+    here = read()
+    if engine not in {row.engine for row in WHEELS}:  # numpy alone
+        return mend_numpy(here)
+    return ": ".join(filter(None, (why_none(engine, here), mend_absent(engine, here))))
 
 
 def mend_numpy(board: Board) -> str:

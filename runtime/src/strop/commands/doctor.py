@@ -54,7 +54,7 @@ def _content(here: Board, findings: list[Finding]) -> dict[str, object]:
 
 def _facts(here: Board) -> list[tuple[str, str]]:
     cores = f"{here.cpu.cores} core{'s' if here.cpu.cores != 1 else ''}"
-    kernel = f", under a {here.kernel} kernel" if here.kernel != here.machine else ""
+    kernel = f", under an {here.kernel} kernel" if here.kernel != here.machine else ""
     return [
         ("board", here.board),
         ("OS", here.os),

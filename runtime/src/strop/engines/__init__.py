@@ -64,8 +64,10 @@ def get(name: str) -> Engine:
     """
     module, package = _entry(name)
     if not is_installed(name):
+        from strop import wheels
+
         raise EngineUnavailable(
-            f"engine {name!r} is not installed (no package {package}): {install_line(name)}"
+            f"engine {name!r} is not installed (no package {package}): {wheels.remedy(name)}"
         )
     try:
         engine: Engine = importlib.import_module(module).ENGINE

@@ -1,0 +1,94 @@
+"""The laboratory of this run, and the matrix it ends with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from lab import boards
+from tests.conftest import Exported
+from tests.devices.laboratory import Cell, Laboratory, all_cells, exists, write_matrix
+
+MATRIX = pytest.StashKey[dict[Cell, dict[str, Any]]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[MATRIX] = {}
+
+
+@pytest.fixture(scope="session")
+def matrix(request: pytest.FixtureRequest) -> dict[Cell, dict[str, Any]]:
+    """What was shown so far, a record a cell."""
+    return request.config.stash.setdefault(MATRIX, {})
+
+
+@pytest.fixture(scope="session")
+def laboratory(
+    request: pytest.FixtureRequest, edge: Exported, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Laboratory]:
+    images = int(os.environ.get("STROP_IMAGES", "1000"))
+    laboratory = Laboratory(edge, tmp_path_factory.mktemp("boards"), images)
+    for cell in _selected(request.session.items, "cell"):
+        if exists(cell) and laboratory.is_built(cell.board):
+            laboratory.begin(cell)
+    for board in _selected(request.session.items, "walk"):
+        if laboratory.is_built(board):
+            laboratory.begin_walk(board)
+    for board in _selected(request.session.items, "board"):
+        if laboratory.is_built(board):
+            laboratory.begin_strop(board, "doctor", "--json")
+            for target in boards.load(board).bundles:
+                laboratory.begin_strop(board, "check", edge.bundle(target), "--json")
+    yield laboratory
+    laboratory.close()
+
+
+def _selected(items: Iterable[pytest.Item], parameter: str) -> list[Any]:
+    """What the tests of this run are about: the different values of a parameter."""
+    values = [
+        item.callspec.params[parameter]
+        for item in items
+        if isinstance(item, pytest.Function)
+        and hasattr(item, "callspec")
+        and parameter in item.callspec.params
+        and "laboratory" in item.fixturenames
+    ]
+    return list(dict.fromkeys(values))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """The matrix, board by board; and the same in dist/devices.json, once it is whole."""
+    shown = config.stash.get(MATRIX, {})
+    if not shown:
+        return
+    pairs = list(dict.fromkeys((cell.engine, cell.precision) for cell in all_cells()))
+    names = boards.names()
+    terminalreporter.section("boards: images whose class is not Keras's, of those run; max error")
+    width = 18
+    head = "".join(name.ljust(width) for name in names)
+    terminalreporter.write_line(f"{'engine':<10}{'precision':<11}{head}".rstrip())
+    for engine, precision in pairs:
+        line = f"{engine:<10}{precision:<11}"
+        line += "".join(
+            _text(shown.get(Cell(name, engine, precision))).ljust(width) for name in names
+        )
+        terminalreporter.write_line(line.rstrip())
+    if shown.keys() == set(all_cells()):
+        path = write_matrix(shown)
+        terminalreporter.write_line(f"{path.name} is written; timings under emulation say nothing")
+    else:
+        terminalreporter.write_line("devices.json is written only when every cell was asked for")
+
+
+def _text(record: dict[str, Any] | None) -> str:
+    if record is None:
+        return "not run"
+    if record["images"] == 0:
+        return "no wheel exists"
+    text = f"{record['disagreements']}/{record['images']}  {record['max_abs_error']:.0e}"
+    return text if record["status"] == "proven" else f"{text} {record['status']}"

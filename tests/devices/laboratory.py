@@ -1,0 +1,234 @@
+"""The boards at work: what every test of this folder asks of them, two boards at a time.
+
+Emulated programs are slow to start, so the work of all selected tests is begun at once, and each
+test waits for its own.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export import targets
+from export.prove import Figures, compare
+from lab import boards
+from lab.machine import Machine
+from tests import pages
+from tests.conftest import Exported
+from tests.environments import ROOT
+from tests.needs import unavailable
+
+LIMIT_S = 900
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One engine on one variant on one board."""
+
+    board: str
+    engine: str
+    precision: str
+
+    def __str__(self) -> str:
+        return f"{self.board}-{self.engine}-{self.precision}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a cell."""
+
+    outputs: NDArray[np.float32]  # (images, classes)
+    file_sha256: str
+    file_format: str
+    figures: Figures
+
+
+def all_cells() -> list[Cell]:
+    """Every engine at every precision that some board's bundle has, on every board."""
+    pairs = dict.fromkeys(
+        pair
+        for name in boards.names()
+        for target in boards.load(name).bundles
+        for pair in _offers(target)
+    )
+    return [Cell(board, *pair) for board in boards.names() for pair in pairs]
+
+
+def exists(cell: Cell) -> bool:
+    """Whether the cell's engine has a wheel for its board."""
+    return cell.engine in boards.load(cell.board).engines
+
+
+def target_of(cell: Cell) -> str:
+    """The first of the board's bundles that has the cell's engine and precision."""
+    board = boards.load(cell.board)
+    return next(t for t in board.bundles if (cell.engine, cell.precision) in _offers(t))
+
+
+def _offers(target: str) -> list[tuple[str, str]]:
+    loaded = targets.load(target)
+    return [
+        (engine, spec.precision)
+        for engine in loaded.engines
+        for spec in loaded.variants
+        if engine in loaded.engines_of(spec)
+    ]
+
+
+class Laboratory:
+    """The built boards, the wheel on them, and the cells' work."""
+
+    def __init__(self, exported: Exported, folder: Path, images: int) -> None:
+        evaluation = exported.evaluation()
+        keras = evaluation["outputs"]
+        chosen = choose_images(keras, images)
+        self.exported = exported
+        self.folder = folder
+        self.keras = keras[chosen]
+        self.labels = evaluation["labels"][chosen]
+        # Among the images are the hardest, where a wrong kernel shows; shares want an even sample.
+        self.is_random = np.arange(len(chosen)) < images
+        self._samples = folder / "images.npy"
+        np.save(self._samples, evaluation["inputs"][chosen])
+        self._pool = ThreadPoolExecutor(max_workers=2)
+        self._answers: dict[Cell, Future[Answer]] = {}
+        self._walks: dict[str, Future[subprocess.CompletedProcess[str]]] = {}
+        self._commands: dict[object, Future[subprocess.CompletedProcess[str]]] = {}
+
+    def machine(self, board: str) -> Machine:
+        """The board, built, with the exported wheel; or the test cannot run."""
+        machine = Machine(boards.load(board))
+        if not machine.is_built():
+            unavailable(f"board {board} is not built", "make lab")
+        machine.install(self.exported.wheel)
+        return machine
+
+    def strop(
+        self, board: str, *arguments: object, variables: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """`strop ARGUMENTS` on a board; its output kept, its exit status the caller's to judge.
+
+        The same question is asked once.
+        """
+        return self.begin_strop(board, *arguments, variables=variables).result()
+
+    def begin_strop(
+        self, board: str, *arguments: object, variables: Mapping[str, str] | None = None
+    ) -> Future[subprocess.CompletedProcess[str]]:
+        """Start a command that a test will ask for; the board must be built."""
+        machine = self.machine(board)  # here, where it may skip
+        words = ("strop", *map(str, arguments))
+        key = (board, words, tuple((variables or {}).items()))
+        if key not in self._commands:
+            self._commands[key] = self._pool.submit(
+                machine.run,
+                words,
+                variables=variables,
+                cwd=self.folder,
+                capture_output=True,
+                text=True,
+                timeout=LIMIT_S,
+            )
+        return self._commands[key]
+
+    def begin_walk(self, board: str) -> Future[subprocess.CompletedProcess[str]]:
+        """Start what the board's page tells people to type, on the board as it comes."""
+        if board not in self._walks:
+            machine = self.machine(board)
+            page = pages.read(board)
+            folder = self.folder / f"{board}-walk"
+            folder.mkdir()
+            for pattern in page.copied:
+                (file,) = self.exported.dist.glob(pattern.removeprefix("dist/"))
+                shutil.copy(file, folder)
+            # Packages of the OS are part of the emulated root; a test compares the two lists.
+            typed = [line for line in page.device if not line.startswith("sudo apt install ")]
+            self._walks[board] = self._pool.submit(
+                machine.run,
+                ["bash", "-e", "-c", "\n".join(typed)],
+                installed=False,
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                timeout=LIMIT_S,
+            )
+        return self._walks[board]
+
+    def is_built(self, board: str) -> bool:
+        return Machine(boards.load(board)).is_built()
+
+    def begin(self, cell: Cell) -> None:
+        """Start the work of a cell, unless it was; the board must be built."""
+        if cell not in self._answers:
+            self.machine(cell.board)
+            self._answers[cell] = self._pool.submit(self._work, cell)
+
+    def answer(self, cell: Cell) -> Answer:
+        """Wait for a cell."""
+        self.begin(cell)
+        return self._answers[cell].result()
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def _work(self, cell: Cell) -> Answer:
+        bundle = self.exported.bundle(target_of(cell))
+        written = self.folder / f"{cell}.npy"
+        asked = ("--engine", cell.engine, "--precision", cell.precision, "--output", written)
+        done = Machine(boards.load(cell.board)).run(
+            ["strop", "run", bundle, self._samples, *asked],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+        )
+        assert done.returncode == 0, f"{cell}: exit {done.returncode}: {done.stderr[-2000:]}"
+        (variant,) = (
+            variant
+            for variant in manifest(bundle)["variants"]
+            if variant["precision"] == cell.precision
+            and cell.engine in {proof["engine"] for proof in variant["proofs"]}
+        )
+        outputs = np.load(written)
+        figures = compare(outputs, self.keras, self.labels)
+        return Answer(outputs, variant["sha256"], variant["format"], figures)
+
+
+def choose_images(keras: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """`count` images at random, by a fixed seed, then the 100 that Keras is least sure of."""
+    shuffled = np.random.default_rng(2026).permutation(len(keras))
+    if count >= len(keras):
+        return np.asarray(shuffled, np.int64)
+    top = np.sort(keras, axis=1)
+    hardest = np.argsort(top[:, -1] - top[:, -2], kind="stable")[:100]
+    rest = shuffled[~np.isin(shuffled, hardest)][:count]
+    return np.concatenate([rest, hardest]).astype(np.int64)
+
+
+def manifest(bundle: Path) -> dict[str, Any]:
+    """A bundle's manifest, read as the runtime reads it."""
+    from strop.bundle import open_bundle
+
+    content: dict[str, Any] = json.loads(open_bundle(bundle).manifest.to_json())
+    return content
+
+
+def write_matrix(cells: dict[Cell, dict[str, Any]]) -> Path:
+    """dist/devices.json: what was shown of every cell."""
+    path = ROOT / "dist" / "devices.json"
+    path.parent.mkdir(exist_ok=True)
+    rows = [
+        {"board": c.board, "engine": c.engine, "precision": c.precision, **cells[c]}
+        for c in sorted(cells)
+    ]
+    path.write_text(json.dumps({"cells": rows}, indent=1) + "\n", encoding="ascii")
+    return path

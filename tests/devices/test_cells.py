@@ -1,0 +1,75 @@
+"""Every engine at every precision on every board, against Keras; or that it has no wheel."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lab import boards, wheels
+from tests.bounds import BOUNDS
+from tests.devices.laboratory import Answer, Cell, Laboratory, all_cells, exists, target_of
+
+CELLS = all_cells()
+PRESENT = [cell for cell in CELLS if exists(cell)]
+ABSENT = [cell for cell in CELLS if not exists(cell)]
+INT8 = [cell for cell in PRESENT if cell.precision == "int8"]
+
+ONE_LSB = 1 / 256  # of an output 0..1 in 8 bits
+
+
+@pytest.mark.parametrize("cell", PRESENT, ids=str)
+def test_it_is_the_same_model(
+    cell: Cell, laboratory: Laboratory, matrix: dict[Cell, dict[str, Any]]
+) -> None:
+    figures = laboratory.answer(cell).figures
+    per_tensor = cell.precision == "dynamic" and target_of(cell).startswith("rpi")
+    bound = BOUNDS["edge", cell.precision + (" per-tensor" if per_tensor else "")]
+    good = (
+        figures.disagreements <= bound.disagreements
+        and figures.max_abs_error <= bound.max_abs_error
+    )
+    matrix[cell] = {
+        "images": figures.samples,
+        "disagreements": figures.disagreements,
+        "max_abs_error": figures.max_abs_error,
+        "status": "proven" if good else "FAILED",
+    }
+    assert figures.samples >= 1000
+    assert good, f"{cell}: {figures}, allowed {bound}"
+
+
+@pytest.mark.parametrize("board", sorted({cell.board for cell in ABSENT}))
+def test_what_is_absent_has_no_wheel(
+    board: str, laboratory: Laboratory, matrix: dict[Cell, dict[str, Any]]
+) -> None:
+    """Building the board asked the index; and the board itself says the same to its user."""
+    laboratory.machine(board)
+    for engine in boards.load(board).without_wheel:
+        wheels.confirm_absence(boards.load(board), engine)
+    for cell in ABSENT:
+        if cell.board == board:
+            matrix[cell] = {
+                "images": 0,
+                "disagreements": None,
+                "max_abs_error": None,
+                "status": "no wheel exists",
+            }
+
+
+@pytest.mark.parametrize("file_format", ["tflite", "onnx"])
+def test_one_int8_file_answers_alike_on_every_engine_and_board(
+    file_format: str, laboratory: Laboratory
+) -> None:
+    """At most 2 other classes, and at most 1 % of images more than one 8-bit step apart."""
+    answers: dict[Cell, Answer] = {cell: laboratory.answer(cell) for cell in INT8}
+    alike = {cell: a for cell, a in answers.items() if a.file_format == file_format}
+    assert len({answer.file_sha256 for answer in alike.values()}) == 1
+    assert len(alike) >= 4
+    for (one, a), (other, b) in combinations(alike.items(), 2):
+        changes = int((a.outputs.argmax(axis=1) != b.outputs.argmax(axis=1)).sum())
+        apart = np.abs(a.outputs - b.outputs).max(axis=1)[laboratory.is_random] > ONE_LSB
+        assert changes <= 2, f"{one} and {other}: {changes} classes differ"
+        assert apart.mean() <= 0.01, f"{one} and {other}: {apart.mean():.2%} more than 1 LSB apart"
