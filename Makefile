@@ -6,7 +6,7 @@ ARTIFACT ?= artifacts/mnist-mlp$(patsubst %,-%,$(filter-out edge,$(RECIPE)))
 TARGET   ?= all
 OUT      ?= dist
 BOARDS   ?=
-IMAGES   ?= 1000
+IMAGES   ?= 10000
 
 VENV  := .venv
 PY    := $(VENV)/bin/python

@@ -29,7 +29,7 @@ def matrix(request: pytest.FixtureRequest) -> dict[Cell, dict[str, Any]]:
 def laboratory(
     request: pytest.FixtureRequest, edge: Exported, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Laboratory]:
-    images = int(os.environ.get("STROP_IMAGES", "1000"))
+    images = int(os.environ.get("STROP_IMAGES", "10000"))
     laboratory = Laboratory(edge, tmp_path_factory.mktemp("boards"), images)
     for cell in _selected(request.session.items, "cell"):
         if exists(cell) and laboratory.is_built(cell.board):
@@ -68,8 +68,10 @@ def pytest_terminal_summary(
         return
     pairs = list(dict.fromkeys((cell.engine, cell.precision) for cell in all_cells()))
     names = boards.names()
-    terminalreporter.section("boards: images whose class is not Keras's, of those run; max error")
-    width = 18
+    images = max(record["images"] for record in shown.values())
+    terminalreporter.section("boards: images whose class is not Keras's, and the largest error")
+    terminalreporter.write_line(f"of {images:,} images each")
+    width = 17
     head = "".join(name.ljust(width) for name in names)
     terminalreporter.write_line(f"{'engine':<10}{'precision':<11}{head}".rstrip())
     for engine, precision in pairs:
@@ -90,5 +92,5 @@ def _text(record: dict[str, Any] | None) -> str:
         return "not run"
     if record["images"] == 0:
         return "no wheel exists"
-    text = f"{record['disagreements']}/{record['images']}  {record['max_abs_error']:.0e}"
+    text = f"{record['disagreements']}, {record['max_abs_error']:.1g}"
     return text if record["status"] == "proven" else f"{text} {record['status']}"
