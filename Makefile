@@ -68,7 +68,7 @@ lab: $(STAMP)  ## build the emulated boards, once: Raspberry Pis and an old PC (
 	@$(PY) -m lab build $(BOARDS)
 
 on: $(STAMP)  ## run a command on an emulated board: make on BOARD=pi4 CMD='strop doctor'
-	@$(PY) -m lab on "$(BOARD)" '$(subst ','\'',$(CMD))'
+	@$(PY) -m lab on "$(BOARD)" $(if $(CPU),--cpu "$(CPU)") '$(subst ','\'',$(CMD))'
 
 test-devices: lab export  ## prove every engine and precision on every board; writes dist/devices.json
 	STROP_IMAGES=$(IMAGES) $(PY) -m pytest tests/devices
@@ -103,9 +103,10 @@ lock:  ## write the hashed locks again from requirements/*.in (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-emit-index-url --no-emit-find-links requirements/dev.in -o requirements/dev.txt
 
-clean:  ## remove dist/ and caches; keep .venv, the data and what was trained
-	rm -rf dist .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
-	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+clean:  ## remove dist/ and caches; keep .venv, the data, what was trained and the boards
+	rm -rf dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	[ ! -d .cache ] || find .cache -mindepth 1 -maxdepth 1 -not -name lab -exec rm -rf {} +
+	find . -name __pycache__ -not -path './.venv/*' -not -path './.cache/*' -prune -exec rm -rf {} +
 
 distclean: clean  ## remove everything that git does not hold
-	rm -rf .venv artifacts data
+	rm -rf .venv .cache artifacts data

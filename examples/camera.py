@@ -9,6 +9,7 @@ those that come; move them in, for half a picture is a damaged one. SIGTERM and 
 
 import argparse
 import contextlib
+import io
 import signal
 import sys
 import time
@@ -81,7 +82,8 @@ def watch(model: strop.Model, frames: Frames, limit: int | None) -> None:
             print(f"camera: {error}", file=sys.stderr, flush=True)
             continue
         if (source, best.label) != last:
-            print(f"{source}: {best.label} ({best.probability:.1%})", flush=True)
+            name = source if source.isprintable() else ascii(source)
+            print(f"{name}: {best.label} ({best.probability:.1%})", flush=True)
         last = source, best.label
 
 
@@ -93,6 +95,9 @@ parser.add_argument("--frames", type=int, help="end after so many (default: neve
 given = parser.parse_args()
 if given.every < 0 or (given.frames is not None and given.frames < 1):
     parser.error("--every takes 0 or more, --frames 1 or more")
+for stream in (sys.stdout, sys.stderr):  # a name or a label may be in no alphabet of theirs
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
 signal.signal(signal.SIGTERM, signal.default_int_handler)  # systemd's stop is a ^C too
 try:
     with strop.load(given.bundle) as model:

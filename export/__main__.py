@@ -16,7 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
-from export import dist, freshness, pipeline, report, source, targets
+from export import dist, floor, freshness, pipeline, report, source, targets
 from export.environments import ROOT, build_wheel
 from export.errors import ExportError, SourceError
 from export.pipeline import Finished, Refused
@@ -42,6 +42,8 @@ def main(argv: list[str] | None = None) -> int:
 def _export(arguments: argparse.Namespace) -> int:
     wanted = arguments.target or [targets.ALL]
     chosen = targets.load_all(wanted)
+    for target in chosen:
+        floor.check_pins(target)
     files = _files(arguments)
     tolerances = targets.tolerances(files.name, arguments.tolerances)
     options = {

@@ -75,19 +75,27 @@ def floors(engines: Iterable[str], requires: Mapping[str, Any]) -> dict[str, str
     return {engine: release for engine, release in found.items() if release is not None}
 
 
+def check_pins(target: Target) -> None:
+    """See that the locks of a target pin its engines.
+
+    Raises:
+        TargetError: one does not.
+    """
+    for engine in target.engines:
+        if engine in PACKAGES:
+            pinned(engine, _lock(target, engine))
+
+
 def check(target: Target, spec: VariantSpec, requires: Mapping[str, Any]) -> None:
     """See that every engine of a target runs a file, in the release that its devices get.
 
     Raises:
         EngineTooOld: one does not; the message says what the file has, what the release takes
             and what would help.
-        TargetError: the lock of one does not pin it.
     """
     needs = _needs(requires)
     for engine in target.engines_of(spec) if needs else ():
-        first = engine == target.engines[0]
-        lock = REQUIREMENTS / (target.requirements if first else f"{engine}.txt")
-        release = pinned(engine, lock)
+        release = pinned(engine, _lock(target, engine))
         known = {name: table(engine).takes(name, release) for name in needs}
         lacking = [name for name, version in needs.items() if known[name] < version]
         if lacking:
@@ -119,6 +127,12 @@ def pinned(engine: str, lock: Path) -> str:
     if not pins:
         raise TargetError(f"{lock.name} pins no {package}: name the lock of the first engine")
     return min(pins, key=Version)
+
+
+def _lock(target: Target, engine: str) -> Path:
+    """What a device installs: the target's own lock for its first engine, else the engine's."""
+    first = engine == target.engines[0]
+    return REQUIREMENTS / (target.requirements if first else f"{engine}.txt")
 
 
 def _needs(requires: Mapping[str, Any]) -> Mapping[str, int]:

@@ -9,12 +9,12 @@ import argparse
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 from rich.table import Table
 
-from lab import boards
-from lab.boards import ROOT
+from lab import boards, wheels
 from lab.errors import LabError
 from lab.machine import Machine
 
@@ -38,30 +38,39 @@ def main(argv: list[str] | None = None) -> int:
 
 def _build(arguments: argparse.Namespace) -> int:
     machines = [Machine(boards.load(name)) for name in arguments.boards or boards.names()]
-    missing = [machine for machine in machines if not machine.is_built()]
+    missing = [machine for machine in machines if not machine.is_untouched()]
     console = Console()
     if missing:
-        with (
-            console.status(f"building {len(missing)} boards"),
-            ThreadPoolExecutor(max_workers=2) as pool,
-        ):
-
-            def progress(line: str) -> None:
-                console.print(f"  {line}", style="dim")
-
-            jobs = [pool.submit(machine.build, progress) for machine in missing]
-            for job in jobs:
-                job.result()
+        with console.status(f"building {len(missing)} boards"):
+            _build_two_at_a_time(missing, console)
     built = ", ".join(machine.board.name for machine in machines)
     console.print(f"boards: {built}. Try `make on BOARD=pi4 CMD='strop doctor'`")
     return 0
 
 
+def _build_two_at_a_time(machines: list[Machine], console: Console) -> None:
+    """Build what can be built; one board that cannot be does not keep the others from it."""
+
+    def progress(line: str) -> None:
+        console.print(f"  {line}", style="dim")
+
+    pool = ThreadPoolExecutor(max_workers=2)
+    try:
+        jobs = [pool.submit(machine.build, progress) for machine in machines]
+        failed = [job.exception() for job in jobs]
+    finally:  # ^C: what runs is stopped by it too, what waits is not begun
+        pool.shutdown(cancel_futures=True)
+    if reasons := [str(error) for error in failed if isinstance(error, LabError)]:
+        raise LabError("; ".join(reasons))
+    for error in filter(None, failed):
+        raise error
+
+
 def _on(arguments: argparse.Namespace) -> int:
     machine = Machine(boards.load(arguments.board))
-    wheel = arguments.wheel or _built_wheel()
-    machine.install(wheel)
-    return machine.run(["sh", "-c", arguments.command]).returncode
+    with TemporaryDirectory() as folder:
+        machine.install(arguments.wheel or wheels.build_runtime(Path(folder)))
+    return machine.run(["sh", "-c", arguments.command], cpu=arguments.cpu).returncode
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -76,13 +85,6 @@ def _list(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _built_wheel() -> Path:
-    found = sorted((ROOT / "dist").glob("strop-*.whl"))
-    if not found:
-        raise LabError("no dist/strop-*.whl to install on the board: make export")
-    return found[-1]
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lab", description="Emulated boards.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -92,7 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     on = commands.add_parser("on", help="run a shell command with a board's python3, pip, strop")
     on.add_argument("board", metavar="BOARD", help=", ".join(boards.names()))
     on.add_argument("command", metavar="CMD", help="one word for the shell: 'strop doctor'")
-    on.add_argument("--wheel", type=Path, help="the runtime to install there (default: dist/'s)")
+    on.add_argument("--wheel", type=Path, help="the runtime to install (default: runtime/)")
+    on.add_argument("--cpu", help="another CPU model, as QEMU calls it")
     on.set_defaults(function=_on)
     listing = commands.add_parser("list", help="the boards there are")
     listing.set_defaults(function=_list)

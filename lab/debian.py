@@ -28,7 +28,7 @@ def download(folder: Path, suite: str, architecture: str, packages: Iterable[str
         if shutil.which(tool) is None:
             raise LabError(f"no {tool} here: the lab is built from Debian's packages, on Debian")
     mirror = _mirror()
-    for part in ("lists/partial", "cache/archives/partial", "sources"):
+    for part in ("lists/partial", "cache/archives/partial", "nothing/partial", "sources"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     sources, status = folder / "sources.list", folder / "status"
     sources.write_text(f"deb [signed-by={KEYS}] {mirror} {suite} main\n", encoding="ascii")
@@ -49,9 +49,15 @@ def download(folder: Path, suite: str, architecture: str, packages: Iterable[str
     }
     apt = ["apt-get", "--quiet", *(f"-o{key}={value}" for key, value in options.items())]
     call([*apt, "update"], f"listing Debian {suite} for {architecture}")
-    install = [*apt, "--yes", "--download-only", "install", *packages]
-    call(install, f"fetching {', '.join(packages)} for {architecture}")
-    return sorted((folder / "cache" / "archives").glob("*.deb"))
+    wanted = ["--yes", "install", *packages]
+    doing = f"fetching {', '.join(packages)} for {architecture}"
+    call([*apt, "--download-only", *wanted], doing)
+    # The archives may hold older versions too. What this resolution is made of, apt says when it
+    # thinks that it has nothing yet: 'URI' FILE SIZE HASH, a line each.
+    nothing = f"-oDir::Cache::archives={folder / 'nothing'}"
+    said = call([*apt, nothing, "--print-uris", *wanted], doing)
+    names = [line.split()[1] for line in said.splitlines() if line.startswith("'")]
+    return [folder / "cache" / "archives" / name for name in names]
 
 
 def unpack(debs: Iterable[Path], root: Path) -> None:

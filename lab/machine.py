@@ -31,13 +31,16 @@ CACHE = ROOT / ".cache" / "lab"
 EMULATOR_SUITE = "trixie"
 USERLAND = ("python3-minimal", "libpython3-stdlib", "libstdc++6", "base-files")
 
-SEAMS = Path(__file__).parent / "on_board" / "sitecustomize.py"
-CPU_VARIABLE = "LAB_CPU"  # another CPU model than the board's, for one command
+HERE = Path(__file__).parent
+SEAMS = HERE / "on_board" / "sitecustomize.py"
+_MAKERS = [HERE / f"{name}.py" for name in ("machine", "debian", "wheels", "steps")]
+_PACKAGES = ".packages"
+_CPU = "LAB_CPU"  # tells the launcher of another CPU model than the board's
 
 Progress = Callable[[str], None]
 
 # What of the workstation must not reach a program of the board.
-_OURS = ("PYTHON", "LD_", "XDG_", "VIRTUAL_ENV", "QEMU_")
+_OURS = ("PYTHON", "LD_", "LAB_", "XDG_", "VIRTUAL_ENV", "QEMU_")
 
 
 class Machine:
@@ -62,6 +65,11 @@ class Machine:
         """Whether the board is there, as its file and its lock say today."""
         return made(self._qemu, EMULATOR_SUITE) and made(self.environment, *self._recipe())
 
+    def is_untouched(self) -> bool:
+        """Whether it also holds the packages it was built with: people install others."""
+        packages = self.environment / _PACKAGES
+        return self.is_built() and packages.read_text(encoding="utf-8") == self._installed()
+
     def build(self, progress: Progress) -> None:
         """Make what is not there yet; what was cut off goes on where it stopped.
 
@@ -71,6 +79,9 @@ class Machine:
         with locked(self._packages / "qemu.lock"):
             make(self._qemu, EMULATOR_SUITE, by=lambda folder: self._fetch_qemu(folder, progress))
         with locked(self._lock):
+            if self.is_built() and not self.is_untouched():
+                progress(f"{self.board.name}: other packages were installed since; starting anew")
+                shutil.rmtree(self.environment)
             make(self.root, *self._userland(), by=lambda folder: self._fetch_root(folder, progress))
             self._write_launcher()
             self.home.mkdir(exist_ok=True)
@@ -102,6 +113,7 @@ class Machine:
         command: Iterable[str | Path],
         *,
         installed: bool = True,
+        cpu: str | None = None,
         variables: Mapping[str, str] | None = None,
         **options: object,
     ) -> subprocess.CompletedProcess[str]:
@@ -112,6 +124,7 @@ class Machine:
                 name is a program of the workstation's.
             installed: with the environment that holds the engines and the wheel; without, the
                 board is as it comes from the SD card.
+            cpu: another model of the emulator's than the board's.
             variables: more of the command's environment.
             options: of `subprocess.run`.
         """
@@ -122,6 +135,7 @@ class Machine:
             **kept,
             "HOME": str(self.home),
             "PATH": os.pathsep.join([*map(str, path), str(self.bin), inherited]),
+            **({_CPU: cpu} if cpu else {}),
             **(variables or {}),
         }
         with locked(self._lock, shared=True):
@@ -129,9 +143,14 @@ class Machine:
                 [str(word) for word in command], env=environment, check=False, **options
             )
 
+    def _installed(self) -> str:
+        """The packages in the environment and their versions, but for the wheel of the moment."""
+        found = (path.stem for path in self.site.glob("*.dist-info"))
+        return "\n".join(sorted(name for name in found if not name.startswith("strop-")))
+
     def _userland(self) -> tuple[str, ...]:
         board = self.board
-        makers = [path.read_text(encoding="utf-8") for path in (Path(__file__), SEAMS)]
+        makers = [path.read_text(encoding="utf-8") for path in (*_MAKERS, SEAMS)]
         return (board.suite, board.architecture, *USERLAND, *board.packages, repr(board), *makers)
 
     def _recipe(self) -> tuple[str, ...]:
@@ -172,7 +191,7 @@ class Machine:
         board = self.board
         qemu = self._qemu / "usr" / "bin" / board.emulator
         python = self.root / "usr" / "bin" / f"python{board.python}"
-        cpu = f'"${{{CPU_VARIABLE}:-{board.cpu}}}"'
+        cpu = f'"${{{_CPU}:-{board.cpu}}}"'
         start = f"'{qemu}' -cpu {cpu} -L '{self.root}' -0 \"$0\" '{python}' \"$@\""
         _write_script(self.bin / "python3", start)
         library = self.folder / "lib"
@@ -191,8 +210,10 @@ class Machine:
         (pip,) = (self.root / "usr" / "share" / "python-wheels").glob("pip-*.whl")
         wheels.install_file(pip, self.site)
         wheels.install_lock(board, self.site)
-        for name, module in (("pip", "pip"), ("strop", "strop")):
-            _write_script(folder / "bin" / name, f"'{folder}/bin/python3' -m {module} \"$@\"")
+        for name in ("pip", "strop"):
+            # -P: as an installed script, it does not look into the current folder for modules.
+            _write_script(folder / "bin" / name, f"'{folder}/bin/python3' -P -m {name} \"$@\"")
+        (folder / _PACKAGES).write_text(self._installed(), encoding="utf-8")
 
 
 def _write_script(path: Path, command: str) -> None:

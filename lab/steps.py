@@ -16,15 +16,15 @@ _LIMIT_S = 1800
 _STAMP = ".made-from"
 
 
-def call(command: list[str], doing: str, **options: object) -> str:
+def call(command: list[str], doing: str) -> str:
     """Run a program; gives what it prints.
 
     Raises:
         LabError: it fails; the message is what was being done, and the last thing it said.
     """
     try:
-        done: subprocess.CompletedProcess[str] = subprocess.run(  # type: ignore[call-overload]
-            command, capture_output=True, text=True, check=False, timeout=_LIMIT_S, **options
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=_LIMIT_S
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise LabError(f"{doing}: {error}") from None

@@ -30,6 +30,19 @@ def install_lock(board: Board, site: Path) -> None:
     call(command, f"installing {lock.name} for {board.name}")
 
 
+def build_runtime(folder: Path) -> Path:
+    """The runtime's wheel as the checkout has it now, into a folder; the same bytes each time.
+
+    Raises:
+        LabError: it cannot be built.
+    """
+    # hatchling builds what lies in the current folder.
+    script = f"cd '{ROOT}/runtime' && '{sys.executable}' -m hatchling build -t wheel -d '{folder}'"
+    call(["sh", "-c", script], "building the runtime's wheel")
+    (wheel,) = folder.glob("strop-*.whl")
+    return wheel
+
+
 def install_file(wheel: Path, site: Path) -> None:
     """Install one pure-Python wheel from the disk into a site-packages folder.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export import targets
+from export.dist import write
 from export.prove import Figures, compare
 from lab import boards
 from lab.machine import Machine
@@ -28,6 +29,7 @@ from tests.environments import ROOT
 from tests.needs import unavailable
 
 LIMIT_S = 900
+MATRIX_FILE = ROOT / "dist" / "devices.json"
 
 
 @dataclass(frozen=True, order=True)
@@ -107,43 +109,49 @@ class Laboratory:
     def machine(self, board: str) -> Machine:
         """The board, built, with the exported wheel; or the test cannot run."""
         machine = Machine(boards.load(board))
-        if not machine.is_built():
-            unavailable(f"board {board} is not built", "make lab")
+        if not machine.is_untouched():
+            unavailable(f"board {board} is not built, or not as it was", "make lab")
         machine.install(self.exported.wheel)
         return machine
 
-    def strop(
-        self, board: str, *arguments: object, variables: Mapping[str, str] | None = None
+    def run(
+        self, board: str, command: Iterable[str | Path], **options: Any
     ) -> subprocess.CompletedProcess[str]:
-        """`strop ARGUMENTS` on a board; its output kept, its exit status the caller's to judge.
+        """Run a command on a board, its output kept: with a cache that nobody has tuned."""
+        variables = {"XDG_CACHE_HOME": str(self.folder / "cache"), **options.pop("variables", {})}
+        return self.machine(board).run(
+            command,
+            variables=variables,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            **{"cwd": self.folder, **options},
+        )
+
+    def strop(
+        self, board: str, *arguments: object, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """`strop ARGUMENTS` on a board; its exit status is the caller's to judge.
 
         The same question is asked once.
         """
-        return self.begin_strop(board, *arguments, variables=variables).result()
+        return self.begin_strop(board, *arguments, **options).result()
 
     def begin_strop(
-        self, board: str, *arguments: object, variables: Mapping[str, str] | None = None
+        self, board: str, *arguments: object, **options: Any
     ) -> Future[subprocess.CompletedProcess[str]]:
         """Start a command that a test will ask for; the board must be built."""
-        machine = self.machine(board)  # here, where it may skip
+        self.machine(board)  # here, where it may skip
         words = ("strop", *map(str, arguments))
-        key = (board, words, tuple((variables or {}).items()))
+        key = (board, words, repr(options))
         if key not in self._commands:
-            self._commands[key] = self._pool.submit(
-                machine.run,
-                words,
-                variables=variables,
-                cwd=self.folder,
-                capture_output=True,
-                text=True,
-                timeout=LIMIT_S,
-            )
+            self._commands[key] = self._pool.submit(self.run, board, words, **options)
         return self._commands[key]
 
     def begin_walk(self, board: str) -> Future[subprocess.CompletedProcess[str]]:
         """Start what the board's page tells people to type, on the board as it comes."""
         if board not in self._walks:
-            machine = self.machine(board)
+            self.machine(board)
             page = pages.read(board)
             folder = self.folder / f"{board}-walk"
             folder.mkdir()
@@ -152,19 +160,14 @@ class Laboratory:
                 shutil.copy(file, folder)
             # Packages of the OS are part of the emulated root; a test compares the two lists.
             typed = [line for line in page.device if not line.startswith("sudo apt install ")]
+            script = ["bash", "-e", "-c", "\n".join(typed)]
             self._walks[board] = self._pool.submit(
-                machine.run,
-                ["bash", "-e", "-c", "\n".join(typed)],
-                installed=False,
-                cwd=folder,
-                capture_output=True,
-                text=True,
-                timeout=LIMIT_S,
+                self.run, board, script, installed=False, cwd=folder
             )
         return self._walks[board]
 
     def is_built(self, board: str) -> bool:
-        return Machine(boards.load(board)).is_built()
+        return Machine(boards.load(board)).is_untouched()
 
     def begin(self, cell: Cell) -> None:
         """Start the work of a cell, unless it was; the board must be built."""
@@ -183,14 +186,15 @@ class Laboratory:
     def _work(self, cell: Cell) -> Answer:
         bundle = self.exported.bundle(target_of(cell))
         written = self.folder / f"{cell}.npy"
-        asked = ("--engine", cell.engine, "--precision", cell.precision, "--output", written)
-        done = Machine(boards.load(cell.board)).run(
-            ["strop", "run", bundle, self._samples, *asked],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-        )
+        asked: list[str | Path] = [
+            "--engine",
+            cell.engine,
+            "--precision",
+            cell.precision,
+            "--output",
+            written,
+        ]
+        done = self.run(cell.board, ["strop", "run", bundle, self._samples, *asked])
         assert done.returncode == 0, f"{cell}: exit {done.returncode}: {done.stderr[-2000:]}"
         (variant,) = (
             variant
@@ -222,13 +226,11 @@ def manifest(bundle: Path) -> dict[str, Any]:
     return content
 
 
-def write_matrix(cells: dict[Cell, dict[str, Any]]) -> Path:
+def write_matrix(cells: dict[Cell, dict[str, Any]]) -> None:
     """dist/devices.json: what was shown of every cell."""
-    path = ROOT / "dist" / "devices.json"
-    path.parent.mkdir(exist_ok=True)
     rows = [
         {"board": c.board, "engine": c.engine, "precision": c.precision, **cells[c]}
         for c in sorted(cells)
     ]
-    path.write_text(json.dumps({"cells": rows}, indent=1) + "\n", encoding="ascii")
-    return path
+    content = json.dumps({"cells": rows}, indent=1, allow_nan=False) + "\n"
+    write(MATRIX_FILE, content.encode("ascii"))

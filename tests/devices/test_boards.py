@@ -11,18 +11,15 @@ from typing import Any
 import pytest
 
 from lab import boards
-from lab.machine import CPU_VARIABLE
 from tests.devices.laboratory import Laboratory
-from tests.environments import run
+from tests.environments import ROOT, run
 
 BOARDS = boards.names()
 
 
-def diagnosis(
-    laboratory: Laboratory, board: str, *options: object, **variables: str
-) -> dict[str, Any]:
+def diagnosis(laboratory: Laboratory, board: str, *words: object, **options: Any) -> dict[str, Any]:
     """What `strop doctor --json` says on a board; the engines' findings by name."""
-    done = laboratory.strop(board, "doctor", "--json", *options, variables=variables)
+    done = laboratory.strop(board, "doctor", "--json", *words, **options)
     content: dict[str, Any] = json.loads(done.stdout)
     content["engines"] = {finding["engine"]: finding for finding in content["engines"]}
     content["exit"] = done.returncode
@@ -100,7 +97,7 @@ def test_doctor_says_that_numpy_2_is_wrong_for_tflite_runtime(
     platform = platform_options(boards.load("pi4"))
     command = [sys.executable, "-m", "pip", "install", *options, *platform, "--target", tmp_path]
     run(*command, "numpy==2.4.6")
-    said = diagnosis(laboratory, "pi4", PYTHONPATH=str(tmp_path))
+    said = diagnosis(laboratory, "pi4", variables={"PYTHONPATH": str(tmp_path)})
     finding = said["engines"]["tflite"]
     assert said["exit"] == 1
     assert said["numpy"] == "2.4.6"
@@ -115,7 +112,7 @@ def test_doctor_says_that_numpy_2_is_wrong_for_tflite_runtime(
 
 def test_doctor_survives_a_real_illegal_instruction(laboratory: Laboratory) -> None:
     """LiteRT's wheel wants SSE4, which a Core 2 of 2006 has not."""
-    said = diagnosis(laboratory, "pc", **{CPU_VARIABLE: "core2duo"})
+    said = diagnosis(laboratory, "pc", cpu="core2duo")
     assert said["exit"] == 1
     assert said["engines"]["litert"]["status"] == "broken"
     assert said["engines"]["litert"]["reason"].startswith("died of SIGILL (illegal instruction)")
@@ -137,9 +134,31 @@ def test_doctor_goes_on_after_an_engine_that(
     package = tmp_path / "onnxruntime"
     package.mkdir()
     (package / "__init__.py").write_text(body + "\n", encoding="ascii")
-    said = diagnosis(laboratory, "pi4", "--timeout", 20, PYTHONPATH=str(tmp_path))
+    place = {"PYTHONPATH": str(tmp_path)}
+    said = diagnosis(laboratory, "pi4", "--timeout", 20, variables=place)
     assert said["exit"] == 1
     assert said["engines"]["onnx"]["status"] == "broken"
     assert reason in said["engines"]["onnx"]["reason"]
     assert said["engines"]["reference"]["status"] == "works"
     assert said["engines"]["litert"]["status"] == "works"
+
+
+@pytest.mark.parametrize(
+    ("command", "output", "status"),
+    [
+        ("python3 -c 'import platform; print(platform.machine())'", "aarch64\n", 0),
+        ("python3 -c \"import sys; print('two  words'); sys.exit(3)\"", "two  words\n", 2),
+        ("strop --version; pip --version | cut -d' ' -f1", "strop 0.1.0\npip\n", 0),
+    ],
+)
+def test_make_on_runs_a_command_there(
+    command: str, output: str, status: int, laboratory: Laboratory, tmp_path: Path
+) -> None:
+    """In a folder with a file that is called like a module, as people's are. Make's own failure
+    is a 2, whatever the command's.
+    """
+    laboratory.machine("pi4")
+    (tmp_path / "json.py").write_text("raise SystemExit('the wrong json')\n", encoding="ascii")
+    there = f"cd '{tmp_path}'; {command}"
+    done = run("make", "--silent", "on", "BOARD=pi4", f"CMD={there}", cwd=ROOT, check=False)
+    assert (done.returncode, done.stdout) == (status, output), done.stderr

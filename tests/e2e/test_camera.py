@@ -152,6 +152,18 @@ def test_a_folder_is_named_picture_by_picture(edge: Exported, digits: Path) -> N
     assert "<strop.Model mnist-mlp" in done.stderr
 
 
+def test_a_name_that_cannot_be_printed_does_not_stop_it(
+    edge: Exported, digits: Path, tmp_path: Path
+) -> None:
+    for name in (b"caf\xe9.png", b"\x1b[31m.png"):
+        shutil.copy(digits / "7.png", tmp_path / os.fsdecode(name))
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    command = (sys.executable, APP, edge.bundle("cpu"), tmp_path, "--frames", "2")
+    done = run(*command, env=strict)
+    assert len(done.stdout.splitlines()) == 2
+    assert "\x1b" not in done.stdout
+
+
 def test_it_goes_on_with_what_comes_until_it_is_told_to_stop(
     edge: Exported, digits: Path, tmp_path: Path, started: Start
 ) -> None:

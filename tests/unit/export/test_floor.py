@@ -11,6 +11,7 @@ import pytest
 from packaging.version import Version
 
 from export import floor, targets
+from export.__main__ import main
 from export.environments import python_for
 from export.errors import EngineMissing, EngineTooOld, TargetError
 from export.floors.measure import WORKER
@@ -213,3 +214,16 @@ class TestRefusals:
         monkeypatch.setattr(floor, "table", lambda engine: table)
         spec = VariantSpec("tflite", "int8")
         floor.check(targets.load("rpi32"), spec, {"op_versions": {"ADD": 2}})
+
+    def test_a_target_is_held_to_it_before_anything_is_read(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        text = (targets.TARGETS / "rpi.toml").read_text(encoding="utf-8")
+        own = tmp_path / "mine.toml"
+        own.write_text(text.replace('"litert.txt"', '"onnx.txt"'), encoding="utf-8")
+        missing = ["--artifact", str(tmp_path / "no-artifact")]
+        assert main(["--target", str(own), "--target", "cpu", *missing]) == 2
+        said = capsys.readouterr().err
+        assert said == (
+            "export: onnx.txt pins no ai-edge-litert: name the lock of the first engine\n"
+        )
