@@ -20,12 +20,27 @@ from strop.errors import (
     StropError,
 )
 
-_numpy_error = ""
-try:
+# Type checkers take it for typing's, which would cost more than the rest of this import.
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
     from strop.model import Model, Prediction
-except (ImportError, RuntimeError) as error:
-    # numpy is absent or broken. The command line lives in this package, and says the mend.
-    _numpy_error = f"{type(error).__name__}: {error}"
+else:
+
+    def __getattr__(name: str) -> object:
+        """Model and Prediction, when first asked for: they need numpy, which may be broken."""
+        if name not in ("Model", "Prediction"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        try:
+            from strop import model
+        except Exception as error:
+            raise _no_numpy(error) from error
+        globals()[name] = getattr(model, name)  # the next one to ask finds it at once
+        return globals()[name]
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
 
 __version__ = "0.1.0"
 
@@ -68,13 +83,23 @@ def load(
 
     Raises:
         BundleError: the file is missing, damaged, tampered with, or of another schema.
-        EngineUnavailable: the engine is unknown, absent or broken, or not in the bundle.
+        EngineUnavailable: the engine is unknown, absent or broken, or not in the bundle; or numpy
+            is absent or broken.
         DeviceUnavailable: the device is not here, or the engine cannot use it.
         InputError: no variant of that precision, or a number of threads that is none.
     """
-    from strop.bundle import open_bundle
-    from strop.select import open_best
-
+    try:
+        from strop.bundle import open_bundle
+        from strop.select import open_best
+    except Exception as error:
+        raise _no_numpy(error) from error
     return open_best(
         open_bundle(path), engine=engine, device=device, precision=precision, threads=threads
     )
+
+
+def _no_numpy(error: Exception) -> EngineUnavailable:
+    """What to raise where a module of ours does not import; they need nothing but numpy."""
+    from strop import doctor
+
+    return EngineUnavailable(doctor.no_numpy(error))

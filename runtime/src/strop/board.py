@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
-import re
 import sys
 import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from strop.cpu import board_model, cpu_model, pairs, text, usable_cores
 
 UNKNOWN = "unknown"
 
@@ -38,24 +39,6 @@ _ARM_32 = {  # a 64-bit kernel names what its own programs have: asimd is NEON w
     "VFPv3": ("vfpv3", "asimd"),
     "VFPv4": ("vfpv4", "neon_vfpv4", "asimd"),
     **_ARM_64,
-}
-_ARM_CORES = {  # part numbers of implementer 0x41, Arm itself
-    "0xb76": "ARM1176",
-    "0xc05": "Cortex-A5",
-    "0xc07": "Cortex-A7",
-    "0xc08": "Cortex-A8",
-    "0xc09": "Cortex-A9",
-    "0xc0f": "Cortex-A15",
-    "0xd03": "Cortex-A53",
-    "0xd04": "Cortex-A35",
-    "0xd05": "Cortex-A55",
-    "0xd07": "Cortex-A57",
-    "0xd08": "Cortex-A72",
-    "0xd09": "Cortex-A73",
-    "0xd0a": "Cortex-A75",
-    "0xd0b": "Cortex-A76",
-    "0xd41": "Cortex-A78",
-    "0xd42": "Cortex-A78AE",
 }
 
 
@@ -95,7 +78,7 @@ class Board:
 
 def read(root: Path = Path("/")) -> Board:
     """Look at this machine; its files are those under `root`."""
-    cpuinfo = _pairs(_text(root / "proc/cpuinfo"), ":")
+    cpuinfo = pairs(text(root / "proc/cpuinfo"), ":")
     names = _os_release(root)
     bits = 64 if sys.maxsize > 2**32 else 32
     kernel = platform.machine()
@@ -112,8 +95,8 @@ def read(root: Path = Path("/")) -> Board:
         glibc=_glibc(),
         numpy=getattr(numpy, "__version__", None),
         cpu=Cpu(
-            cpu_model(cpuinfo),
-            len(os.sched_getaffinity(0)),
+            cpu_model(cpuinfo) or UNKNOWN,
+            usable_cores(),
             features(machine, cpuinfo, _detected()),
         ),
     )
@@ -126,19 +109,6 @@ def userland(kernel: str, bits: int, multiarch: str) -> str:
     if bits == 32:
         return {"aarch64": "armv7l", "armv8l": "armv7l", "x86_64": "i686"}.get(kernel, kernel)
     return kernel
-
-
-def cpu_model(cpuinfo: Mapping[str, tuple[str, ...]]) -> str:
-    """The processor's name. On Arm the kernel gives numbers, one for each core."""
-    if "0x41" in cpuinfo.get("CPU implementer", ()):
-        parts = cpuinfo.get("CPU part", ())
-        named = [_ARM_CORES[part] for part in parts if part in _ARM_CORES]
-        if named:
-            return " + ".join(named)
-    for name in ("model name", "Processor", "Hardware"):
-        if name in cpuinfo:
-            return " + ".join(cpuinfo[name])
-    return UNKNOWN
 
 
 def features(
@@ -175,16 +145,16 @@ def _detected() -> frozenset[str]:
 
 
 def _board(root: Path, cpuinfo: Mapping[str, tuple[str, ...]]) -> str:
-    model = _text(root / "proc/device-tree/model")
+    model = board_model(root)
     if not model:
         files = (root / "sys/class/dmi/id" / name for name in ("sys_vendor", "product_name"))
-        model = " ".join(filter(None, map(_text, files)))
+        model = " ".join(filter(None, map(text, files)))
     return model or " ".join(cpuinfo.get("Model", ())) or UNKNOWN
 
 
 def _os_release(root: Path) -> dict[str, str]:
-    text = _text(root / "etc/os-release") or _text(root / "usr/lib/os-release")
-    return {name: values[0].strip("\"'") for name, values in _pairs(text, "=").items()}
+    said = text(root / "etc/os-release") or text(root / "usr/lib/os-release")
+    return {name: values[0].strip("\"'") for name, values in pairs(said, "=").items()}
 
 
 def _python() -> Python:
@@ -205,22 +175,3 @@ def _glibc() -> str | None:
     except (ValueError, OSError):  # musl has no such name
         return None
     return said.removeprefix("glibc ") if said.startswith("glibc ") else None
-
-
-def _pairs(text: str, separator: str) -> dict[str, tuple[str, ...]]:
-    """Lines of a name and a value; each name's different values, in order."""
-    found: dict[str, dict[str, None]] = {}
-    for line in text.splitlines():
-        name, given, value = line.partition(separator)
-        if given and value.strip():
-            found.setdefault(name.strip(), {})[value.strip()] = None
-    return {name: tuple(values) for name, values in found.items()}
-
-
-def _text(path: Path) -> str:
-    """What a file says, fit to be printed; nothing if it cannot be read."""
-    try:
-        text = path.read_bytes().decode("utf-8", "replace")
-    except OSError:
-        return ""
-    return re.sub(r"[^\S\n]+|[^\n\x20-\x7e\xa0-\U0010ffff]+", " ", text.replace("\0", "")).strip()

@@ -13,7 +13,7 @@ from strop.bundle import Bundle
 from strop.errors import BundleError, EngineUnavailable, InputError, ParityError, StropError
 from strop.manifest import FileRef, Golden, Variant
 from strop.model import Model
-from strop.select import FAKE, Choice, choose, open_model
+from strop.select import Choice, choose, open_model
 from strop.timing import Latency, measure
 
 PASSED, FAILED, ABSENT, BROKEN = "passed", "FAILED", "absent", "BROKEN"
@@ -47,7 +47,7 @@ def check(
         EngineUnavailable: the engine asked for is not here, or none at all is.
         BundleError: the golden arrays are not what the manifest says.
     """
-    if engine == FAKE:
+    if engine == engines.FAKE:
         raise EngineUnavailable("engine 'fake' makes its answers up: ask for a real one")
     if engine is not None or precision is not None:
         choose(bundle.manifest, engine=engine, precision=precision)  # refuses what cannot be had
@@ -140,7 +140,7 @@ def _check_one(
     if engine not in engines.NAMES:
         return absent
     if not engines.is_installed(engine):
-        return replace(absent, detail=wheels.remedy(engine))
+        return replace(absent, detail=wheels.remedy(engine, bundle.manifest.engines))
     try:
         with open_model(bundle, Choice(engine, variant, "cpu")) as model:
             result = replay(model, bundle, variant, inputs, keras)

@@ -13,6 +13,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any, NoReturn
 
 import strop
@@ -27,10 +28,6 @@ INTERRUPTED = 130  # and of one stopped with ^C
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit status."""
     arguments = _parser().parse_args(argv)
-    if strop._numpy_error and arguments.command != "doctor":
-        from strop.doctor import no_numpy
-
-        return _complain(no_numpy())
     if isinstance(sys.stdout, io.TextIOWrapper):  # a label may be in no alphabet of the terminal's
         sys.stdout.reconfigure(errors="backslashreplace")
     if not sys.warnoptions:
@@ -38,8 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.simplefilter("always", StropWarning)
         warnings.showwarning = _warn
     try:
-        module = importlib.import_module(f"strop.commands.{arguments.command}")
-        status: int = module.main(arguments)
+        status: int = _command_module(arguments.command).main(arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has gone (`strop info x | head`)
         _forget_output()
@@ -57,6 +53,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         _forget_output()
         return _complain(f"cannot write the output: {error.strerror or error}")
     return status
+
+
+def _command_module(name: str) -> ModuleType:
+    """The module of a command. The doctor's needs no numpy, and says what is the matter with it."""
+    try:
+        return importlib.import_module(f"strop.commands.{name}")
+    except Exception as error:
+        raise strop._no_numpy(error) from error
 
 
 def _complain(text: str, *, status: int = 2) -> int:

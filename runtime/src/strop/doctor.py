@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 
-import strop
 from strop import board, engines, wheels
 from strop.board import Board
-from strop.errors import one_line
+from strop.errors import one_line, root_cause
 from strop.probe import Outcome, probe
 
 ABSENT, BROKEN, WORKS = "absent", "broken", "works"
@@ -30,61 +31,84 @@ class Finding:
 
 
 def diagnose(
-    here: Board, limit_s: float, *, tell: Callable[[str], None] = lambda engine: None
-) -> list[Finding]:
-    """Try each engine on its own, so that none can keep the others from being tried.
+    limit_s: float, *, tell: Callable[[str], None] = lambda engine: None
+) -> tuple[Board, list[Finding]]:
+    """Look at this board, and try each engine on its own, so that none can keep the others from it.
+
+    The reference goes first: it is numpy alone, without which the others need not be tried. Where
+    numpy can be imported it is imported here too, for the board to be described with its help, and
+    for the other engines' processes to inherit it.
 
     Call it from a program with one thread: it forks.
 
     Args:
-        here: what `board.read` says.
         limit_s: how long one engine may take.
         tell: called with each engine's name before it is tried.
     """
+    tell("reference")
+    numpy = probe("reference", limit_s)
+    if numpy.version:
+        importlib.import_module("numpy")
+    here = board.read()
     findings = []
     for engine in ENGINES:
-        tell(engine)
-        findings.append(_examine(engine, here, limit_s))
-    return findings
+        if engine != "reference" and not engines.is_installed(engine):
+            reason = wheels.why_none(engine, here) or "not installed"
+            finding = Finding(engine, ABSENT, "", reason, wheels.mend_absent(engine, here))
+        elif not numpy.version:
+            status = ABSENT if engine == "reference" and _numpy_is_absent() else BROKEN
+            finding = Finding(engine, status, _version(engine), *_numpy_trouble(numpy, here))
+        elif engine == "reference":
+            finding = _found(engine, numpy, here)
+        else:
+            tell(engine)
+            finding = _found(engine, probe(engine, limit_s), here)
+        findings.append(finding)
+    return here, findings
 
 
-def no_numpy() -> str:
+def no_numpy(error: Exception) -> str:
     """What there is to say, in one line, where numpy cannot be imported."""
-    return f"{_numpy_trouble()}: {wheels.mend_numpy(board.read())}"
+    return ": ".join(_numpy_trouble(Outcome(error=root_cause(error)), board.read()))
 
 
-def _examine(engine: str, here: Board, limit_s: float) -> Finding:
-    if engine != "reference" and not engines.is_installed(engine):
-        reason = wheels.why_none(engine, here) or "not installed"
-        return Finding(engine, ABSENT, "", reason, wheels.mend_absent(engine, here))
-    if strop._numpy_error:
-        status = ABSENT if engine == "reference" and _numpy_is_absent() else BROKEN
-        return Finding(engine, status, _version(engine), _numpy_trouble(), wheels.mend_numpy(here))
-    outcome = probe(engine, limit_s)
+def _found(engine: str, outcome: Outcome, here: Board) -> Finding:
     version = outcome.version or _version(engine)
     if not outcome.error:
         return Finding(engine, WORKS, version, "", "")
-    reason, mend = explain(engine, outcome, here)
-    return Finding(engine, BROKEN, version, reason, mend)
+    return Finding(engine, BROKEN, version, *explain(engine, outcome, here))
 
 
 def explain(engine: str, outcome: Outcome, here: Board) -> tuple[str, str]:
-    """What a failed probe means, with the engine's own words, and the mend."""
+    """What a failed probe means, with the engine's own words, and the mend.
+
+    The reference is numpy alone: what is said of it is said of numpy.
+    """
     said = one_line(outcome.error)
-    other = "use another engine, or reinstall this one"
-    mend = wheels.mend_by_reinstalling(engine, here) if engine != "reference" else ""
+    if engine == "reference":
+        kind, other = "numpy", "use the OS's own (python3-numpy), or an older one"
+        mend = wheels.mend_broken_numpy(here)
+        reinstall = mend
+    else:
+        kind, other = "wheel", "use another engine"
+        mend = wheels.mend_by_reinstalling(engine, here)
+        reinstall = "use another engine, or reinstall this one"
     if outcome.timed_out:
-        return said, f"give a slow board more time with --timeout; or {other}"
+        return said, f"give a slow board more time with --timeout; or {reinstall}"
     if engine == "tflite" and not (here.numpy or "").startswith(("0.", "1.")):
         what = f"tflite-runtime 2.14 was built for numpy 1 and this is numpy {here.numpy}"
         return f"{what}: {said}", wheels.pip("'numpy<2'")
-    if outcome.killed_by == "SIGILL":
-        return f"{said}: this wheel was built for a newer CPU", "use another engine"
+    # A newer numpy looks at the CPU first, and says this instead of dying.
+    if outcome.killed_by == "SIGILL" or "built with baseline optimizations" in said:
+        return f"{said}: this {kind} was built for a newer CPU", other
     if found := re.search(r"version `((?:GLIBC|GLIBCXX|CXXABI)_[\d.]+)' not found", said):
         return (
             f"the package needs {found[1]}, and what this OS has is older: {said}",
-            "update the OS, or use another engine",
+            f"update the OS, or {other}",
         )
+    # A wheel's own libraries have a digest in their names.
+    if re.search(r"lib\S+-[0-9a-f]{8}\S*: cannot open shared object", said):
+        return f"the package has lost a library of its own: {said}", mend
     if found := re.search(r"((lib[\w+-]+)\.so\.?(\d*)[\d.]*): cannot open shared object", said):
         library = found[1]
         package = f"{found[2]}{found[3]}".replace("_", "-")  # Debian has libgomp.so.1 in libgomp1
@@ -94,7 +118,7 @@ def explain(engine: str, outcome: Outcome, here: Board) -> tuple[str, str]:
         return f"the package misses {found[1]} in another library's version here: {said}", mend
     if "ELF" in said or "Exec format" in said:
         return f"the package is damaged, or was made for another machine: {said}", mend
-    return said, mend or other
+    return said, mend or reinstall
 
 
 def _version(engine: str) -> str:
@@ -106,12 +130,15 @@ def _version(engine: str) -> str:
 
 
 def _numpy_is_absent() -> bool:
-    return strop._numpy_error.startswith("ModuleNotFoundError: No module named 'numpy'")
+    return importlib.util.find_spec("numpy") is None
 
 
-def _numpy_trouble() -> str:
+def _numpy_trouble(outcome: Outcome, here: Board) -> tuple[str, str]:
+    """What is the matter with a numpy that cannot be imported, and the mend."""
     if _numpy_is_absent():
-        return "numpy is not installed, and strop needs it"
-    # numpy puts a page of advice before what went wrong.
-    _, _, cause = strop._numpy_error.rpartition("Original error was: ")
-    return f"numpy is installed and broken: {' '.join(cause.split())}"
+        return "numpy is not installed, and strop needs it", wheels.mend_numpy(here)
+    # It may put a page of advice before what went wrong.
+    _, _, cause = outcome.error.rpartition("Original error was: ")
+    words = " ".join(cause.split())
+    reason, mend = explain("reference", replace(outcome, error=words), here)
+    return f"numpy is installed and broken: {reason}", mend

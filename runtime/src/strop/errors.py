@@ -42,6 +42,13 @@ class StropWarning(RuntimeWarning):
     """Strop goes on without something that it cannot use: it is ignored, and here is why."""
 
 
+def root_cause(error: BaseException) -> str:
+    """The error that others were raised from, by its name and in its own words."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {error}"
+
+
 def one_line(text: str) -> str:
     """What engines say may run over several lines; a message of ours is one."""
     return " ".join(text.split("\n"))

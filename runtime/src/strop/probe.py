@@ -17,11 +17,11 @@ import warnings
 from dataclasses import dataclass
 from typing import IO, Any, NoReturn
 
-from strop.errors import EngineUnavailable
+from strop.errors import EngineUnavailable, root_cause
 
 _PIPE_HOLDS = 65536  # bytes that can be written to a pipe before anybody reads
 _LONGEST_MESSAGE = 2000
-_SIGNALS = {
+_SIGNALS: dict[int, str] = {
     signal.SIGILL: "illegal instruction",
     signal.SIGSEGV: "bad memory access",
     signal.SIGBUS: "bad memory access",
@@ -35,7 +35,7 @@ _SIGNALS = {
 class Outcome:
     """What became of a probe: nothing in `error` means that the engine gave the known answer."""
 
-    version: str = ""  # of the package, where it could be had
+    version: str = ""  # of the package, once it is imported
     error: str = ""  # the engine's own words, or ours
     killed_by: str = ""  # the signal it died of
     timed_out: bool = False
@@ -103,9 +103,13 @@ def _death(status: int, last_words: str) -> Outcome:
     if not os.WIFSIGNALED(status):
         code = os.waitstatus_to_exitcode(status)
         return Outcome(error=f"ended with exit {code} and no answer{said}")
-    number = signal.Signals(os.WTERMSIG(status))
+    number = os.WTERMSIG(status)
+    try:
+        name = signal.Signals(number).name
+    except ValueError:  # most of the real-time signals have none
+        name = f"signal {number}"
     meaning = f" ({_SIGNALS[number]})" if number in _SIGNALS else ""
-    return Outcome(error=f"died of {number.name}{meaning}{said}", killed_by=number.name)
+    return Outcome(error=f"died of {name}{meaning}{said}", killed_by=name)
 
 
 def _last_line(noise: IO[bytes]) -> str:
@@ -137,10 +141,13 @@ def _answer(engine: str, writer: int, noise: IO[bytes]) -> NoReturn:
 
 def _try(engine: str, content: dict[str, str]) -> None:
     """Open and run as `strop.load` would; what is known is put down as soon as it is."""
-    import numpy as np
+    try:
+        import numpy as np
 
-    from strop import engines, probe_models
-
+        from strop import engines, probe_models
+    except Exception as error:  # noqa: BLE001  numpy wraps what went wrong in advice
+        content["error"] = root_cause(error)[:_LONGEST_MESSAGE]
+        return
     opener = engines.get(engine)
     content["version"] = opener.version()
     data, variant = probe_models.model(opener.format or "")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from strop import engines, tuned
@@ -11,9 +10,7 @@ from strop.bundle import Bundle
 from strop.errors import DeviceUnavailable, EngineUnavailable, InputError
 from strop.manifest import PRECISIONS, Manifest, Variant
 from strop.model import Model
-
-FAKE = engines.FAKE
-DEVICES = engines.DEVICES
+from strop.versions import release
 
 
 class Choice(NamedTuple):
@@ -43,23 +40,19 @@ def choose(
             f"it has {_listed(v.precision for v in manifest.variants)}"
         )
     for name in names:
-        proven = [v for v in variants if name in (*v.engines, FAKE)]
+        proven = [v for v in variants if name in (*v.engines, engines.FAKE)]
         if proven and engines.is_installed(name):
             return Choice(name, proven[0], _device(name, device))
-    able = [n for n in names if any(n in (*v.engines, FAKE) for v in variants)]
+    able = [n for n in names if any(n in (*v.engines, engines.FAKE) for v in variants)]
     if not able:
         have = _listed(v.precision for v in manifest.variants if names[0] in v.engines)
         raise EngineUnavailable(
             f"{manifest.name}-{manifest.target} has no {precision} variant for {names[0]}; "
             f"for {names[0]} it has {have}"
         )
-    from strop import wheels
-
-    mends = "; ".join(f"{name}: {wheels.remedy(name)}" for name in able)
-    raise EngineUnavailable(
-        f"no engine for {manifest.name}-{manifest.target} is installed; "
-        f"install one of them, {mends}"
-    )
+    if engine is not None:
+        raise engines.not_installed(engine, [name for v in variants for name in v.engines])
+    raise _none_installed(manifest, able, precision)
 
 
 def open_best(
@@ -132,7 +125,9 @@ def _candidates(manifest: Manifest, engine: str | None) -> tuple[str, ...]:
     """The engines to try, in order."""
     if engine is None:
         # One from a newer strop is as good as absent; the fake is for those who ask for it.
-        known = [name for name in manifest.engines if name in engines.NAMES and name != FAKE]
+        known = [
+            name for name in manifest.engines if name in engines.NAMES and name != engines.FAKE
+        ]
         if not known:
             raise EngineUnavailable(
                 f"{manifest.name}-{manifest.target} is for {', '.join(manifest.engines)}; this "
@@ -140,19 +135,40 @@ def _candidates(manifest: Manifest, engine: str | None) -> tuple[str, ...]:
             )
         return tuple(known)
     engines.is_installed(engine)  # refuses an unknown name
-    if engine != FAKE and engine not in manifest.engines:
+    if engine != engines.FAKE and engine not in manifest.engines:
         raise EngineUnavailable(
             f"{manifest.name}-{manifest.target} is not proven on {engine}; "
             f"it is on {', '.join(manifest.engines)}"
         )
-    if not engines.is_installed(engine):
-        engines.get(engine)  # raises, and says how to install it
     return (engine,)
 
 
+def _none_installed(
+    manifest: Manifest, able: Sequence[str], precision: str | None
+) -> EngineUnavailable:
+    """What to raise where none of the engines able to do what was asked is installed."""
+    from strop import board, wheels
+
+    here = board.read()
+    asked = f"{manifest.name}-{manifest.target}" + (f" at {precision}" if precision else "")
+    reasons = {name: wheels.why_none(name, here) for name in able}
+    lines = [f"{name}: {wheels.mend_absent(name, here)}" for name in able if not reasons[name]]
+    if lines:
+        return EngineUnavailable(
+            f"no engine for {asked} is installed; install one of them, {'; '.join(lines)}"
+        )
+    present = [n for n in manifest.engines if n in engines.NAMES and engines.is_installed(n)]
+    running = {v.precision: [n for n in present if n in v.engines] for v in manifest.variants}
+    instead = [f"{kind} runs on {_listed(names)}" for kind, names in running.items() if names]
+    others = filter(None, (*instead, wheels.mend_absent(able[0], here, among=able)))
+    return EngineUnavailable(
+        f"no engine for {asked} can be had here: {'; '.join((*reasons.values(), *others))}"
+    )
+
+
 def _device(engine: str, device: str | None) -> str:
-    if device not in (None, *DEVICES):
-        raise InputError(f"there is no device {device!r}; there are {', '.join(DEVICES)}")
+    if device not in (None, *engines.DEVICES):
+        raise InputError(f"there is no device {device!r}; there are {', '.join(engines.DEVICES)}")
     devices = engines.get(engine).devices
     if device is None:
         return devices[0]
@@ -171,19 +187,10 @@ def _listed(names: Iterable[str]) -> str:
 def _check_floor(engine: str, installed: str, variant: Variant) -> None:
     """Refuse an engine older than the manifest says the file needs, before it sees the file."""
     floor = variant.requires.get("engines", {}).get(engine, "")
-    here = _release(installed)
-    if here and here < _release(floor):
+    here = release(installed)
+    if here and here < release(floor):
         # The eager strategy: an engine that is there already satisfies the wheel, however old.
         raise EngineUnavailable(
             f"{variant.file} needs engine {engine!r} {floor} or newer and {installed} is "
             f"installed: {engines.install_line(engine)} --upgrade --upgrade-strategy eager"
         )
-
-
-def _release(version: str) -> list[int]:
-    """2.10.0rc1 -> [2, 10]: the numbers it begins with."""
-    found = re.match(r"\d+(\.\d+)*", version)
-    numbers = [int(number) for number in found[0].split(".")] if found else []
-    while numbers and not numbers[-1]:
-        numbers.pop()  # 2.1 is 2.1.0
-    return numbers

@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from strop import engines, tuned
+from strop import cpu, engines, tuned
 from strop.bundle import Bundle
 from strop.check import BROKEN, PASSED, Result, golden, replay
 from strop.errors import BundleError, EngineUnavailable, InputError, ParityError, StropError
@@ -59,7 +59,7 @@ def tune(
         InputError: a number of threads that is none, or more than the usable CPUs.
         BundleError: the golden arrays are not what the manifest says.
     """
-    cores = tuned.this_cpu().cores
+    cores = cpu.this_cpu().cores
     for count in threads or ():
         if not 1 <= count <= cores:
             raise InputError(

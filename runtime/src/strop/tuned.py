@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from strop import __version__, engines, schema
+from strop import __version__, cpu, engines, schema
 from strop.bundle import Bundle
+from strop.cpu import Cpu
 from strop.errors import BundleError, StropError, StropWarning, one_line
 from strop.manifest import Manifest
 
@@ -25,15 +26,6 @@ SCHEMA = 1
 MAX_BYTES = 2**18  # a table of ours is some 5 kB
 _MAX_US = 1e9  # a quarter of an hour; no call that anyone tunes takes longer
 _MAX_REASON = 200  # characters of what a damaged file makes us say
-
-
-@dataclass(frozen=True)
-class Cpu:
-    """What a timing is true of."""
-
-    machine: str  # "x86_64", "aarch64"
-    model: str  # as the board or the processor calls itself; "" if neither does
-    cores: int  # that this process may use
 
 
 @dataclass(frozen=True)
@@ -114,7 +106,7 @@ def remember(bundle: Bundle, rows: Sequence[Row]) -> Path:
             "path; set one"
         )
     here = installed(bundle.manifest)
-    table = Table(SCHEMA, bundle.digest, __version__, this_cpu(), here, tuple(rows))
+    table = Table(SCHEMA, bundle.digest, __version__, cpu.this_cpu(), here, tuple(rows))
     content = json.dumps(asdict(table), indent=2, allow_nan=False).encode("ascii") + b"\n"
     try:
         _make_folder(path.parent)
@@ -144,26 +136,6 @@ def installed(manifest: Manifest) -> dict[str, str]:
     """
     known = [n for n in manifest.engines if n in engines.NAMES and n != engines.FAKE]
     return {n: engines.installed_release(n) for n in known if engines.is_installed(n)}
-
-
-def this_cpu() -> Cpu:
-    """The CPU this process runs on, and how many cores of it."""
-    model = _first_bytes("/proc/device-tree/model").rstrip("\0")  # an Arm board's own name
-    if not model:
-        lines = [line.partition(":") for line in _first_bytes("/proc/cpuinfo").splitlines()]
-        said = {key.strip(): value.strip() for key, _, value in reversed(lines)}
-        model = said.get("model name") or said.get("CPU part", "")
-    printable = "".join(c for c in model if c.isprintable())
-    return Cpu(os.uname().machine, printable, len(os.sched_getaffinity(0)))
-
-
-def _first_bytes(path: str) -> str:
-    """The beginning of a file of the kernel's: a server's cpuinfo is long and slow to make."""
-    try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  Path.open buffers
-            return file.read(4096).decode("utf-8", "replace")
-    except OSError:
-        return ""
 
 
 def _read(path: Path) -> bytes | None:
@@ -206,11 +178,11 @@ def _require_true_here(table: Table, bundle: Bundle) -> None:
     need(table.schema == SCHEMA, f"it has schema {table.schema}, this strop reads {SCHEMA}")
     need(table.bundle == bundle.digest, "it is of another bundle")
     need(table.strop == __version__, "it was made by another strop")
-    cpu = this_cpu()
-    need(table.cpu == cpu, f"the CPU was another than {cpu.model or cpu.machine} x {cpu.cores}")
+    now = cpu.this_cpu()
+    need(table.cpu == now, f"the CPU was another than {now.model or now.machine} x {now.cores}")
     here = installed(bundle.manifest)
-    now = ", ".join(here.values())
-    need(table.engines == here, f"what was installed was not {now}")
+    releases = ", ".join(here.values())
+    need(table.engines == here, f"what was installed was not {releases}")
     variants = {variant.file: variant for variant in bundle.manifest.variants}
     seen = set()
     for row in table.rows:
@@ -220,7 +192,7 @@ def _require_true_here(table: Table, bundle: Bundle) -> None:
             raise BundleError("it names what the bundle does not prove on an installed engine")
         kind = (variant.precision, variant.format)
         need((row.precision, row.format) == kind, f"it takes {row.file} for another variant")
-        need(1 <= row.threads <= cpu.cores, "it has a number of threads that cannot be")
+        need(1 <= row.threads <= now.cores, "it has a number of threads that cannot be")
         need(0 < row.p50_us <= _MAX_US, "it has a duration that cannot be")
         seen.add((row.engine, row.file, row.threads))
     need(bool(seen) and len(seen) == len(table.rows), "it has a row twice, or none")

@@ -5,12 +5,13 @@ The table is what the package index held when this version was made; a test comp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import strop
 from strop import engines
 from strop.board import Board, read
+from strop.versions import release
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Wheels:
     glibc: Mapping[str, tuple[int, int]]  # machine -> the oldest C library it runs on
 
 
-# The newest version for each Python, engines in the order in which one is worth recommending.
+# The version that Strop was proven with, for each Python.
+# Engines in the order in which one is worth recommending.
 WHEELS = (
     Wheels(
         "litert",
@@ -58,6 +60,7 @@ WHEELS = (
 
 # Elsewhere pip would build numpy from source, for hours or in vain: the OS has a package of it.
 NUMPY_MACHINES = ("x86_64", "aarch64")
+_REINSTALLING = "--force-reinstall --no-deps "
 
 
 def package(engine: str) -> str:
@@ -68,6 +71,8 @@ def package(engine: str) -> str:
 def why_none(engine: str, board: Board) -> str:
     """Why an engine has no wheel for this board; nothing if it has one."""
     rows = [row for row in WHEELS if row.engine == engine]
+    if not rows:  # numpy alone
+        return ""
     name = package(engine)
     machines = list(dict.fromkeys(machine for row in rows for machine in row.glibc))
     if board.machine not in machines:
@@ -76,7 +81,7 @@ def why_none(engine: str, board: Board) -> str:
         return f"{name} has wheels for the usual CPython alone"
     if board.glibc is None:
         return f"{name} needs glibc, and this OS has another C library"
-    python = _numbers(board.python.version)
+    python = release(board.python.version)[:2]
     fitting = [row for row in rows if row.pythons[0] <= python <= row.pythons[1]]
     if not fitting:
         first, last = min(row.pythons[0] for row in rows), max(row.pythons[1] for row in rows)
@@ -85,13 +90,19 @@ def why_none(engine: str, board: Board) -> str:
             f"only for {_dotted(first)} to {_dotted(last)}"
         )
     oldest = min(row.glibc[board.machine] for row in fitting)
-    if _numbers(board.glibc) < oldest:
+    if release(board.glibc) < oldest:
         return f"{name} needs glibc {_dotted(oldest)} or newer, and this OS has {board.glibc}"
     return ""
 
 
-def mend_absent(engine: str, board: Board) -> str:
-    """What to do about an engine that is not installed: the line, or what to use instead."""
+def mend_absent(engine: str, board: Board, among: Collection[str] = engines.NAMES) -> str:
+    """What to do about an engine that is not installed: the line, or what to use instead.
+
+    Args:
+        among: the engines that would do as well. Nothing is said where none of them can be had.
+    """
+    if engine not in {row.engine for row in WHEELS}:  # numpy alone
+        return mend_numpy(board)
     if not why_none(engine, board):
         line = _joined(*_prepared(board), engines.install_line(engine))
         return (
@@ -101,25 +112,24 @@ def mend_absent(engine: str, board: Board) -> str:
         )
     others = dict.fromkeys(row.engine for row in WHEELS)
     for other in others:
-        if other != engine and not why_none(other, board):
+        if other in among and other != engine and not why_none(other, board):
             return f"use {other}"
-    wider = ", or install the 64-bit OS" if board.bits == 32 and board.kernel == "aarch64" else ""
-    return f"use reference, which needs numpy alone{wider}"
+    alone = "use reference, which needs numpy alone" if "reference" in among else ""
+    wider = "install the 64-bit OS" if board.bits == 32 and board.kernel == "aarch64" else ""
+    return ", or ".join(filter(None, (alone, wider)))
 
 
-def remedy(engine: str) -> str:
+def remedy(engine: str, among: Collection[str] = engines.NAMES) -> str:
     """What to do on this very machine about an engine that is absent: why there is no wheel, and
-    what to use instead, or the line that installs it.
+    what to use instead, `among` these, or the line that installs it.
     """
     here = read()
-    if engine not in {row.engine for row in WHEELS}:  # numpy alone
-        return mend_numpy(here)
-    return ": ".join(filter(None, (why_none(engine, here), mend_absent(engine, here))))
+    return ": ".join(filter(None, (why_none(engine, here), mend_absent(engine, here, among))))
 
 
 def mend_numpy(board: Board) -> str:
-    """What to do where there is no numpy, or one that does not work."""
-    if board.machine in NUMPY_MACHINES and (board.python.venv or not board.python.managed):
+    """What to do where there is no numpy."""
+    if _numpy_from_pip(board):
         return pip("numpy")
     if not board.debian:
         return "install numpy with the package manager of this OS"
@@ -128,10 +138,18 @@ def mend_numpy(board: Board) -> str:
     return _joined(*_prepared(board), pip(f"./strop-{strop.__version__}-py3-none-any.whl"))
 
 
+def mend_broken_numpy(board: Board) -> str:
+    """What to do about a numpy that is damaged, which installers take for one that is there."""
+    if _numpy_from_pip(board):
+        return pip("numpy", _REINSTALLING)
+    if board.debian:
+        return "sudo apt install --reinstall python3-numpy"
+    return "reinstall numpy with the package manager of this OS"
+
+
 def mend_by_reinstalling(engine: str, board: Board) -> str:
     """What to do about a package that is damaged, or another machine's."""
-    options = "--force-reinstall --no-deps "
-    return pip(package(engine), options) if not why_none(engine, board) else ""
+    return pip(package(engine), _REINSTALLING) if not why_none(engine, board) else ""
 
 
 def pip(requirement: str, options: str = "") -> str:
@@ -152,6 +170,10 @@ def _prepared(board: Board) -> list[str]:
     return lines
 
 
+def _numpy_from_pip(board: Board) -> bool:
+    return board.machine in NUMPY_MACHINES and (board.python.venv or not board.python.managed)
+
+
 def _numpy_from_os(board: Board) -> bool:
     return board.numpy is None and board.machine not in NUMPY_MACHINES
 
@@ -160,13 +182,8 @@ def _joined(*commands: str) -> str:
     return " && ".join(commands)
 
 
-def _numbers(version: str) -> tuple[int, int]:
-    major, minor = version.split(".")[:2]
-    return int(major), int("".join(filter(str.isdigit, minor)) or 0)
-
-
-def _dotted(version: tuple[int, int]) -> str:
-    return f"{version[0]}.{version[1]}"
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
 
 
 def _listed(names: list[str]) -> str:

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from strop import wheels
 from strop.bundle import parse_bundle
 from strop.check import ABSENT, BROKEN, FAILED, PASSED, Result, check, failures, require
 from strop.errors import BundleError, EngineUnavailable, InputError, ParityError
 from tests import bundles
-from tests.unit.runtime import doubles
+from tests.unit.runtime import boards, doubles
 
 TOLERANCE = 1e-5
 
@@ -174,6 +175,14 @@ class TestInsisting:
         draft.add_variant("tflite", "int8", ["litert"])
         with pytest.raises(EngineUnavailable, match=r"pip install './strop-.*\.whl\[litert\]'"):
             _check(draft, precision="int8")
+
+    def test_advice_is_of_the_bundle_s_engines(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(wheels, "read", lambda: boards.PI_2)
+        draft = bundles.image()
+        draft.add_variant("tflite", "int8", ["litert"])
+        assert _check(draft)[1].detail.endswith(": use reference, which needs numpy alone")
+        draft.add_variant("tflite", "float16", ["tflite"])
+        assert _check(draft)[1].detail.endswith(": use tflite")
 
     def test_a_precision_that_is_not_there_is_an_error(self) -> None:
         with pytest.raises(InputError, match="no int8 variant"):

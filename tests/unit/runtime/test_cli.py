@@ -15,12 +15,14 @@ import numpy as np
 import pytest
 
 import strop
+from strop import cpu
 from strop.bundle import open_bundle
 from strop.cli import main
 from tests import bundles
 from tests.unit.runtime import doubles
 from tests.unit.runtime.test_bundle import Trap
 
+BOARD = "a Pi Zero, emulated by QEMU"
 ZEROS = np.zeros((4, 4), np.uint8)
 
 
@@ -78,6 +80,12 @@ def _process(*arguments: object, **options: Any) -> Outcome:
         **options,
     )
     return Outcome(done.returncode, done.stdout or "", done.stderr)
+
+
+@pytest.fixture(autouse=True)
+def board(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the commands that time something take this machine for."""
+    monkeypatch.setattr(cpu, "this_cpu", lambda: cpu.Cpu("armv6l", BOARD, 1))
 
 
 @pytest.fixture
@@ -191,7 +199,8 @@ class TestCheck:
     def test_a_pass_is_a_table_and_zero(self, call: Strop, image_path: Path) -> None:
         done = call("check", image_path)
         assert (done.status, done.err) == (0, "")
-        header, line, summary = done.out.splitlines()
+        place, header, line, summary = done.out.splitlines()
+        assert place == f"on {BOARD}"
         assert header.split() == [
             *("engine", "precision", "format", "status", "max", "error", "Keras", "p50", "us"),
         ]
@@ -219,7 +228,7 @@ class TestCheck:
         draft.add_variant("tflite", "int8", ["litert"])
         done = call("check", draft.write(tmp_path / "a.strop"))
         assert done.status == 1
-        assert len(done.out.splitlines()) == 4
+        assert len(done.out.splitlines()) == 5
         assert "BROKEN" in done.out
         assert "no such opcode Node number 3" in done.out
         assert "1 of 2 variants on installed engines" in done.out
@@ -244,6 +253,7 @@ class TestCheck:
         assert done.status == (0 if passes else 1)
         assert done.json["passed"] is passes
         assert len(done.json["digest"]) == 64
+        assert done.json["cpu"] == {"machine": "armv6l", "model": BOARD, "cores": 1}
         (result,) = done.json["results"]
         assert result["status"] == ("passed" if passes else "FAILED")
         assert set(result["latency"]) == {"p50_us", "p95_us", "p99_us", "samples"}
@@ -254,7 +264,8 @@ class TestBench:
     def test_it_says_what_ran_and_how_long(self, call: Strop, image_path: Path) -> None:
         done = call("bench", image_path, "--samples", 20, "--batch", 3)
         assert (done.status, done.err) == (0, "")
-        model, figures = done.out.splitlines()
+        place, model, figures = done.out.splitlines()
+        assert place == f"on {BOARD}"
         assert model.startswith("<strop.Model shapes")
         assert figures.startswith("predict, batch 3, 20 calls: p50 ")
 
@@ -263,6 +274,14 @@ class TestBench:
         assert (done["batch"], done["samples"]) == (1, 20)
         assert 0 < done["p50_us"] <= done["p95_us"] <= done["p99_us"]
         assert done["model"]["engine"] == "reference"
+        assert done["cpu"] == {"machine": "armv6l", "model": BOARD, "cores": 1}
+
+    def test_a_board_without_a_name_is_not_mentioned(
+        self, call: Strop, image_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(cpu, "this_cpu", lambda: cpu.Cpu("armv6l", "", 1))
+        assert call("bench", image_path, "--samples", 20).out.startswith("<strop.Model shapes")
+        assert call("check", image_path).out.startswith("engine ")
 
 
 class TestRefusals:

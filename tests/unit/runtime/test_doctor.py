@@ -138,6 +138,11 @@ BROKEN = {
         "died of SIGSEGV (bad memory access)",
         "pip install --force-reinstall --no-deps ai-edge-litert",
     ),
+    "a signal without a name": (
+        "import os; os.kill(os.getpid(), 40)",
+        "died of signal 40",
+        "pip install --force-reinstall --no-deps ai-edge-litert",
+    ),
     "last words": (
         "import os; os.write(2, b'terminating\\nwhat(): no luck\\n'); os.abort()",
         "died of SIGABRT (it gave up); its last words: what(): no luck",
@@ -154,6 +159,11 @@ BROKEN = {
         "import ctypes; ctypes.CDLL('libstrop-has-none.so.7')",
         "the OS has no libstrop-has-none.so.7, which the package needs: ",
         "libstrop-has-none",
+    ),
+    "a library of its own that is gone": (
+        "raise ImportError('libgomp-a34b3233.so.1.0.0: cannot open shared object file')",
+        "the package has lost a library of its own: engine 'litert' is installed and broken: ",
+        "pip install --force-reinstall --no-deps ai-edge-litert",
     ),
     "a symbol that is not there": (
         "raise ImportError('/a/_wrap.so: undefined symbol: _ZN6tflite3opsE')",
@@ -318,25 +328,140 @@ class TestWithoutNumpy:
         assert (litert["status"], litert["mend"]) == ("broken", "pip install numpy")
         assert found["status"] == 1
 
-    def test_a_broken_numpy_is_said_to_be_that(self, bare: Path, tmp_path: Path) -> None:
-        (tmp_path / "numpy.py").write_text(
-            "raise ImportError('''\n\nIMPORTANT: PLEASE READ THIS\n\nOriginal error was: "
-            "libopenblas.so.0: cannot open shared object file\n''')",
+    def test_an_app_is_told_what_is_missing_and_the_mend(self, bare: Path) -> None:
+        said = "EngineUnavailable: numpy is not installed, and strop needs it: pip install numpy\n"
+        assert _app("import strop; strop.load('a')", python=bare).endswith(said)
+        assert _app("from strop import Model", python=bare).endswith(said)
+
+    def test_strop_and_its_errors_need_none(self, bare: Path) -> None:
+        assert _app("from strop import StropError, load", python=bare) == ""
+
+
+def _numpy(folder: Path, module: str) -> Path:
+    """A folder with a package in numpy's place."""
+    package = folder / "numpy"
+    package.mkdir()
+    (package / "__init__.py").write_text(textwrap.dedent(module), encoding="utf-8")
+    return folder
+
+
+def _app(code: str, *, path: Path | None = None, python: Path | None = None) -> str:
+    """What an app says on stderr."""
+    paths = ":".join(str(folder) for folder in (path, SOURCE) if folder)
+    environment = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
+    return run(python or sys.executable, "-c", code, check=False, env=environment).stderr
+
+
+PIP = "pip install --force-reinstall --no-deps numpy"
+LOST = "libopenblas64_p-r0-0cf96a72.3.23.dev.so: cannot open shared object file: No such file"
+ADVICE = "\\n\\nIMPORTANT: PLEASE READ THIS\\n\\n"
+
+# what importing numpy does, the reason given, the mend
+NUMPY = {
+    "as 1.26 says it": (
+        f"""
+        try:
+            try:
+                raise ImportError("{LOST}")
+            except ImportError as error:
+                raise ImportError(f"{ADVICE}Original error was: {{error}}\\n")
+        except ImportError as error:
+            raise ImportError("not from its source directory") from error
+        """,
+        f"the package has lost a library of its own: {LOST}",
+        PIP,
+    ),
+    "as 2.4 says it": (
+        f"""
+        try:
+            raise ImportError("{LOST}")
+        except ImportError as error:
+            raise ImportError("{ADVICE}") from error
+        """,
+        f"the package has lost a library of its own: ImportError: {LOST}",
+        PIP,
+    ),
+    "an attribute that is gone": (
+        "import sys; sys.no_such_thing",
+        "AttributeError: module 'sys' has no attribute 'no_such_thing'",
+        PIP,
+    ),
+    "a library of the OS's": (
+        "raise ImportError('libopenblas.so.0: cannot open shared object file')",
+        "the OS has no libopenblas.so.0, which the package needs: "
+        "ImportError: libopenblas.so.0: cannot open shared object file",
+        "libopenblas",
+    ),
+    "a baseline this CPU has not": (
+        "raise RuntimeError('NumPy was built with baseline optimizations: (X86_V2)')",
+        "RuntimeError: NumPy was built with baseline optimizations: (X86_V2): "
+        "this numpy was built for a newer CPU",
+        "use the OS's own (python3-numpy), or an older one",
+    ),
+}
+CRASHES = {
+    "a newer CPU's code": (
+        "import os, signal; os.kill(os.getpid(), signal.SIGILL)",
+        "died of SIGILL (illegal instruction): this numpy was built for a newer CPU",
+        "use the OS's own (python3-numpy), or an older one",
+    ),
+    "a crash": (
+        "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
+        "died of SIGSEGV (bad memory access)",
+        PIP,
+    ),
+    "a hang": (
+        "import time; time.sleep(600)",
+        "did not answer in 2 s",
+        f"give a slow board more time with --timeout; or {PIP}",
+    ),
+}
+
+
+class TestBrokenNumpy:
+    """It is said to be that, the doctor survives it, and no other engine is tried with it."""
+
+    @pytest.mark.parametrize("name", [*NUMPY, *CRASHES])
+    def test_the_doctor_says_what_became_of_it(self, name: str, bare: Path, tmp_path: Path) -> None:
+        module, reason, mend = (NUMPY | CRASHES)[name]
+        _litert(_numpy(tmp_path, module), "raise SystemExit('tried')")
+        found = _doctor("--timeout", "2", python=bare, path=tmp_path)
+        assert (found["numpy"], found["status"]) == (None, 1)
+        for engine in ("reference", "litert"):
+            finding = found["engines"][engine]
+            assert finding["status"] == "broken"
+            assert finding["reason"] == f"numpy is installed and broken: {reason}"
+            assert mend in finding["mend"]
+        assert found["engines"]["onnx"]["status"] == "absent"
+        assert found["cpu"]["features"]
+
+    @pytest.mark.parametrize("name", NUMPY)
+    def test_commands_and_apps_say_so_in_one_line(
+        self, name: str, bare: Path, tmp_path: Path
+    ) -> None:
+        module, reason, mend = NUMPY[name]
+        path = _numpy(tmp_path, module)
+        done = _run("info", "a", python=bare, path=path)
+        assert (done.returncode, done.stdout) == (2, "")
+        said = f"numpy is installed and broken: {reason}: "
+        assert done.stderr.startswith(f"strop: {said}")
+        assert mend in done.stderr
+        assert done.stderr.count("\n") == 1
+        for code in ("import strop; strop.load('a')", "from strop import Prediction"):
+            last = _app(code, python=bare, path=path).splitlines()[-1]
+            assert last.startswith(f"strop.errors.EngineUnavailable: {said}")
+
+    def test_one_that_imports_and_computes_wrongly_is_no_reason_to_try_no_other(
+        self, tmp_path: Path
+    ) -> None:
+        (tmp_path / "sitecustomize.py").write_text(
+            "import strop.probe_models as models; models.ANSWER = models.ANSWER + 1",
             encoding="utf-8",
         )
-        said = "numpy is installed and broken: libopenblas.so.0: cannot open shared object file"
-        done = _run("info", "a", python=bare, path=tmp_path)
-        assert done.stderr == f"strop: {said}: pip install numpy\n"
-        reference = _doctor(python=bare, path=tmp_path)["engines"]["reference"]
-        assert (reference["status"], reference["reason"]) == ("broken", said)
-
-    def test_an_app_is_told_what_is_missing(self, bare: Path) -> None:
-        done = run(
-            *(bare, "-c", "import strop; strop.load('a')"),
-            check=False,
-            env={**os.environ, "PYTHONPATH": str(SOURCE)},
-        )
-        assert done.stderr.endswith("ModuleNotFoundError: No module named 'numpy'\n")
+        engines = _doctor(path=tmp_path)["engines"]
+        assert engines["reference"]["reason"].startswith("computes wrongly: [")
+        assert engines["reference"]["mend"] in (PIP, "sudo apt install --reinstall python3-numpy")
+        assert engines["litert"]["reason"].startswith("computes wrongly: [")
 
 
 class TestPrinting:
@@ -383,5 +508,7 @@ class TestPrinting:
         said = os.read(ours, 65536).decode()
         os.close(ours)
         assert done.returncode == 0
-        assert all(f"trying {engine} ..." in said for engine in doctor.ENGINES)
+        assert [step.split()[1] for step in said.split("\r\033[K") if step] == [
+            *("reference", "litert", "onnx"),  # what is absent is not tried
+        ]
         assert said.endswith("\r\033[K")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import strop
 from tests import bundles
 
 BUDGET_MS = 10.0
@@ -21,9 +22,27 @@ def _python(code: str) -> str:
     return done.stdout
 
 
-def test_nothing_heavy_comes_with_strop_beyond_numpy() -> None:
+def test_strop_comes_alone() -> None:
     added = _python(
-        "import sys, numpy; before = set(sys.modules); import strop;"
+        "import sys; before = set(sys.modules); import strop; print(*set(sys.modules) - before)"
+    ).split()
+    assert set(added) == {"strop", "strop.errors"} | ({"__future__"} & set(added))
+
+
+@pytest.mark.parametrize("name", ["Model", "Prediction"])
+def test_what_needs_numpy_comes_when_it_is_asked_for(name: str) -> None:
+    code = (
+        f"import sys, strop; assert {name!r} in dir(strop); assert 'numpy' not in sys.modules;"
+        f"from strop import {name}; assert 'numpy' in sys.modules;"
+        f"print({name}.__module__, vars(strop)[{name!r}] is {name})"
+    )
+    assert _python(code) == "strop.model True\n"
+
+
+def test_nothing_heavy_comes_with_the_model() -> None:
+    """numpy may have json or hashlib loaded already; strop's own modules must not ask for them."""
+    added = _python(
+        "import sys, numpy; before = set(sys.modules); from strop import Model;"
         "print(*set(sys.modules) - before)"
     ).split()
     assert "strop.model" in added
@@ -31,14 +50,9 @@ def test_nothing_heavy_comes_with_strop_beyond_numpy() -> None:
     assert len(added) <= 6, added
 
 
-def test_nothing_heavy_comes_with_the_errors_alone() -> None:
-    """numpy may have json or hashlib loaded already; strop's own modules must not ask for them."""
-    code = (
-        "import sys, types; sys.modules['numpy'] = types.ModuleType('numpy'); import strop;"
-        "print(*sys.modules)"
-    )
-    loaded = _python(code).split()
-    assert [name for name in HEAVY if name in loaded] == []
+def test_a_name_that_is_none_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'strop' has no attribute 'Modle'"):
+        _ = strop.Modle  # type: ignore[attr-defined]
 
 
 def test_running_on_the_reference_loads_no_other_engine(tmp_path: Path) -> None:
@@ -53,9 +67,9 @@ def test_running_on_the_reference_loads_no_other_engine(tmp_path: Path) -> None:
     assert [name for name in others if name in loaded] == []
 
 
-def test_the_import_adds_at_most_ten_milliseconds_to_numpys() -> None:
+def test_the_import_and_the_model_take_at_most_ten_milliseconds_beyond_numpy() -> None:
     code = (
-        "import numpy, time; start = time.perf_counter(); import strop;"
+        "import numpy, time; start = time.perf_counter(); import strop; strop.Model;"
         "print(1000 * (time.perf_counter() - start))"
     )
     tries = []

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 import strop
-from strop import engines
+from strop import board, engines, wheels
 from strop.bundle import parse_bundle
 from strop.errors import DeviceUnavailable, EngineUnavailable, InputError
 from strop.select import choose
 from tests import bundles
-from tests.unit.runtime import doubles
+from tests.unit.runtime import boards, doubles
 
 
 @pytest.fixture(autouse=True)
@@ -124,9 +124,36 @@ class TestRefusals:
 
     def test_no_engine_for_the_precision_asked_for(self, draft: bundles.Draft) -> None:
         assert _refused(draft, EngineUnavailable, precision="float16") == (
-            "no engine for shapes-cpu is installed; install one of them, "
+            "no engine for shapes-cpu at float16 is installed; install one of them, "
             "onnx: pip install './strop-0.1.0-py3-none-any.whl[onnx]'"
         )
+
+    def test_a_precision_that_can_be_had_nowhere_here(
+        self, draft: bundles.Draft, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(board, "read", lambda: boards.PI_ZERO)
+        only = "has no wheel for armv6l, only for x86_64"
+        assert _refused(draft, EngineUnavailable, precision="int8") == (
+            f"no engine for shapes-cpu at int8 can be had here: ai-edge-litert {only} and aarch64; "
+            f"tflite-runtime {only}, aarch64 and armv7l; float32 runs on reference"
+        )
+        monkeypatch.setattr(board, "read", lambda: boards.PI_4_32_BIT)
+        assert _refused(draft, EngineUnavailable, precision="float16").endswith(
+            "; float32 runs on reference; install the 64-bit OS"
+        )
+        assert "tflite: python3 -m venv" in _refused(draft, EngineUnavailable, precision="int8")
+
+    def test_an_absent_engine_has_advice_of_those_with_what_was_asked_for(
+        self, draft: bundles.Draft, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(wheels, "read", lambda: boards.PI_ZERO)
+        refused = _refused(draft, EngineUnavailable, engine="tflite", precision="int8")
+        assert refused.endswith("only for x86_64, aarch64 and armv7l")
+        draft.content["variants"][0]["proofs"].append(
+            {**draft.content["variants"][0]["proofs"][0], "engine": "onnx"}
+        )
+        refused = _refused(draft, EngineUnavailable, engine="onnx", precision="float32")
+        assert refused.endswith(": use reference, which needs numpy alone")
 
     def test_an_unknown_precision(self, draft: bundles.Draft) -> None:
         assert _refused(draft, InputError, precision="int4") == (

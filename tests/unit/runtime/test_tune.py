@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import strop
-from strop import cli, engines, tune, tuned
+from strop import cli, cpu, engines, tune
 from strop.bundle import parse_bundle
 from strop.check import BROKEN, FAILED, PASSED, Result
 from strop.errors import BundleError, EngineUnavailable, InputError, ParityError
@@ -29,7 +29,7 @@ Call = Callable[[], object]
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, four cores, and no engine but the reference."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(tuned, "this_cpu", lambda: tuned.Cpu("aarch64", "Pi 4", 4))
+    monkeypatch.setattr(cpu, "this_cpu", lambda: cpu.Cpu("aarch64", "Pi 4", 4))
     doubles.uninstall(monkeypatch, "litert", "tflite", "onnx")
     return tmp_path / "cache" / "strop" / "tune"
 
@@ -284,7 +284,8 @@ class TestCommand:
     ) -> None:
         status, out, err = call("tune", path)
         assert (status, err) == (0, "")
-        header, *lines, used, where = out.splitlines()
+        place, header, *lines, used, where = out.splitlines()
+        assert place == "on Pi 4"
         assert header.split("  ")[0] == "rank"
         assert [line.split() for line in lines] == [
             ["1", "litert", "1.2.3", "int8", "tflite", "2", "passed", "10.0", "20.0", "1.00"],
@@ -315,7 +316,7 @@ class TestCommand:
         with strop.load(path) as model:
             assert repr(model) == said
         assert call("run", path, sample)[2] == f"{said}\n"
-        assert call("bench", path, "--samples", 5)[1].splitlines()[0] == said
+        assert call("bench", path, "--samples", 5)[1].splitlines()[1] == said
         model = json.loads(call("run", path, sample, "--json")[1])["model"]
         assert (model["engine"], model["threads"], model["tuned"]) == ("litert", 2, True)
         asked = ("--engine", "reference", "--threads", 3)
@@ -368,8 +369,8 @@ class TestCommand:
         _install_right(monkeypatch, "litert", lambda outputs: outputs * np.inf)
         status, out, _ = call("tune", path, "--threads", "1,2")
         assert status == 0
-        assert out.splitlines()[1].split()[:2] == ["1", "reference"]
-        failed = out.splitlines()[2].split()
+        assert out.splitlines()[2].split()[:2] == ["1", "reference"]
+        failed = out.splitlines()[3].split()
         assert failed[:10] == [
             *("-", "litert", "1.2.3", "int8", "tflite", "1", "FAILED", "-", "-", "-"),
         ]

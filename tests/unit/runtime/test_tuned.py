@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 import strop
-from strop import engines, tuned
+from strop import cpu, engines, tuned
 from strop.bundle import Bundle, parse_bundle
 from strop.errors import EngineUnavailable, InputError, StropError, StropWarning
 from strop.tuned import Row
@@ -37,7 +37,7 @@ FLOAT = Row("reference", "variants/shapes.float32.npz", "float32", "weights", 1,
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache on a board of four cores with litert and the reference on it."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(tuned, "this_cpu", lambda: tuned.Cpu("aarch64", "Pi 4", CORES))
+    monkeypatch.setattr(cpu, "this_cpu", lambda: cpu.Cpu("aarch64", "Pi 4", CORES))
     doubles.uninstall(monkeypatch, "tflite", "onnx")
     doubles.install(monkeypatch, "litert")
     return tmp_path / "cache" / "strop" / "tune"
@@ -478,33 +478,7 @@ class TestWriting:
         assert remembered.stat().st_size < 2000
 
 
-class TestThisDevice:
-    def test_the_cpu_has_a_name_and_cores(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.undo()
-        cpu = tuned.this_cpu()
-        assert cpu == tuned.this_cpu()
-        assert cpu.machine == os.uname().machine
-        assert 1 <= cpu.cores <= (os.cpu_count() or 1)
-        assert cpu.model.isprintable()
-
-    @pytest.mark.parametrize(
-        ("board", "cpuinfo", "model"),
-        [
-            ("Raspberry Pi 4 Model B Rev 1.1\0", "", "Raspberry Pi 4 Model B Rev 1.1"),
-            ("", "processor\t: 0\nmodel name\t: AMD EPYC\nflags\t: fpu\n", "AMD EPYC"),
-            ("", "processor : 0\nCPU part : 0xd08\n\nprocessor : 1\nCPU part : 0xd0b", "0xd08"),
-            ("", "", ""),
-            ("a\x1b[31mb", "", "a[31mb"),
-        ],
-    )
-    def test_the_board_names_it_or_the_processor(
-        self, monkeypatch: pytest.MonkeyPatch, board: str, cpuinfo: str, model: str
-    ) -> None:
-        monkeypatch.undo()
-        said = {"/proc/device-tree/model": board, "/proc/cpuinfo": cpuinfo}
-        monkeypatch.setattr(tuned, "_first_bytes", said.__getitem__)
-        assert tuned.this_cpu().model == model
-
+class TestReleases:
     @pytest.mark.parametrize(
         ("notes", "release"),
         [

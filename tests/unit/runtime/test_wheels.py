@@ -9,9 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from strop import doctor
+from strop import doctor, wheels
 from strop.board import Board
-from strop.wheels import NUMPY_MACHINES, WHEELS, Wheels, mend_absent, mend_numpy, why_none
+from strop.wheels import (
+    NUMPY_MACHINES,
+    WHEELS,
+    Wheels,
+    mend_absent,
+    mend_broken_numpy,
+    mend_numpy,
+    remedy,
+    why_none,
+)
 from tests.needs import unavailable
 from tests.unit.runtime import boards
 from tests.unit.runtime.boards import PC, PI_2, PI_4, PI_4_32_BIT, PI_5, PI_ZERO, board
@@ -76,7 +85,53 @@ class TestInstallLines:
         )
 
 
+class TestAmong:
+    """What is advised is only what would do as well."""
+
+    @pytest.mark.parametrize(
+        ("here", "engine", "among", "mend"),
+        [
+            (PI_ZERO, "tflite", ["tflite"], ""),
+            (PI_ZERO, "tflite", ["tflite", "reference"], "use reference, which needs numpy alone"),
+            (PI_2, "litert", ["litert", "onnx"], ""),
+            (PI_2, "litert", ["litert", "tflite"], "use tflite"),
+            (PI_5, "tflite", ["tflite", "onnx"], "use onnx"),
+            (PI_4_32_BIT, "litert", ["litert"], "install the 64-bit OS"),
+            (PC, "litert", ["litert"], _line("litert")),
+        ],
+    )
+    def test_it(self, here: Board, engine: str, among: list[str], mend: str) -> None:
+        assert mend_absent(engine, here, among) == mend
+
+    def test_where_there_is_nothing_else_the_reason_stands_alone(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(wheels, "read", lambda: PI_ZERO)
+        reason = why_none("tflite", PI_ZERO)
+        assert remedy("tflite", ["tflite"]) == reason
+        assert remedy("tflite") == f"{reason}: use reference, which needs numpy alone"
+
+
 class TestNumpy:
+    @pytest.mark.parametrize(
+        ("here", "mend"),
+        [
+            (board("aarch64", "3.11.2"), "sudo apt install --reinstall python3-numpy"),
+            (PI_ZERO, "sudo apt install --reinstall python3-numpy"),
+            (PC, "pip install --force-reinstall --no-deps numpy"),
+            (
+                board("aarch64", "3.11.2", venv=True),
+                "pip install --force-reinstall --no-deps numpy",
+            ),
+            (
+                board("armv7l", "3.12.1", bits=32, debian=False),
+                "reinstall numpy with the package manager of this OS",
+            ),
+        ],
+    )
+    def test_the_mend_of_a_broken_one(self, here: Board, mend: str) -> None:
+        assert mend_broken_numpy(here) == mend
+
     @pytest.mark.parametrize(
         ("here", "mend"),
         [

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 
 import numpy as np
 
+from strop import cpu
 from strop.bundle import open_bundle
-from strop.commands.show import identity, open_asked, print_json
+from strop.commands.show import identity, open_asked, print_cpu, print_json
 from strop.timing import measure
 
 
@@ -21,8 +23,16 @@ def main(arguments: argparse.Namespace) -> int:
             lambda: model.predict(batch), samples=arguments.samples, warmup=arguments.samples // 10
         )
         if arguments.json:
-            print_json({"model": identity(model), "batch": arguments.batch, **latency._asdict()})
+            print_json(
+                {
+                    "model": identity(model),
+                    "cpu": asdict(cpu.this_cpu()),
+                    "batch": arguments.batch,
+                    **latency._asdict(),
+                }
+            )
             return 0
+        print_cpu(cpu.this_cpu())
         print(repr(model))
         print(
             f"predict, batch {arguments.batch}, {latency.samples} calls: "

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
+from strop import cpu
 from strop.bundle import open_bundle
 from strop.check import ABSENT, check, failures
-from strop.commands.show import finite, print_json, print_table
+from strop.commands.show import finite, print_cpu, print_json, print_table
 from strop.errors import one_line
 
 
@@ -21,6 +22,7 @@ def main(arguments: argparse.Namespace) -> int:
             {
                 "bundle": arguments.bundle,
                 "digest": bundle.digest,
+                "cpu": asdict(cpu.this_cpu()),
                 "passed": not bad,
                 "results": [
                     {
@@ -48,6 +50,7 @@ def main(arguments: argparse.Namespace) -> int:
                 one_line(r.detail),
             )
         )
+    print_cpu(cpu.this_cpu())
     print_table(rows)
     present = sum(r.status != ABSENT for r in results)
     samples = bundle.manifest.golden.samples

@@ -8,7 +8,6 @@ import sys
 import textwrap
 from dataclasses import asdict
 
-from strop import board
 from strop.board import Board
 from strop.doctor import ABSENT, BROKEN, WORKS, Finding, diagnose
 
@@ -17,8 +16,7 @@ _COLUMNS = 100
 
 def main(arguments: argparse.Namespace) -> int:
     """Try every engine; 1 if one that is installed is broken, or none works."""
-    here = board.read()
-    findings = diagnose(here, arguments.timeout, tell=_tell)
+    here, findings = diagnose(arguments.timeout, tell=_tell)
     _tell("")
     if arguments.json:
         print(json.dumps(_content(here, findings), indent=2))

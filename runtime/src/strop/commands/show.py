@@ -10,6 +10,7 @@ from typing import Any
 
 import strop
 from strop.bundle import Bundle
+from strop.cpu import Cpu
 from strop.select import open_best
 
 
@@ -36,6 +37,12 @@ def finite(value: float | None) -> float | None:
 
 def print_json(content: Any) -> None:
     print(json.dumps(content, indent=2, allow_nan=False))
+
+
+def print_cpu(cpu: Cpu) -> None:
+    """What the timings below are true of; an emulated board's name says that it is one."""
+    if cpu.model:
+        print(f"on {cpu.model}")
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:

@@ -9,9 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from strop import tuned
+from strop import cpu, tuned
 from strop.bundle import open_bundle
-from strop.commands.show import finite, print_json, print_table
+from strop.commands.show import finite, print_cpu, print_json, print_table
 from strop.errors import StropError, one_line
 from strop.tune import Candidate, require_winner, rows, tune
 
@@ -40,12 +40,13 @@ def main(arguments: argparse.Namespace) -> int:
             {
                 "bundle": arguments.bundle,
                 "digest": bundle.digest,
-                "cpu": asdict(tuned.this_cpu()),
+                "cpu": asdict(cpu.this_cpu()),
                 "remembered": path and str(path),
                 "candidates": content,
             }
         )
     else:
+        print_cpu(cpu.this_cpu())
         _print(content)
         if path:
             best = content[0]

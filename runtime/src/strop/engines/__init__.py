@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,11 +65,7 @@ def get(name: str) -> Engine:
     """
     module, package = _entry(name)
     if not is_installed(name):
-        from strop import wheels
-
-        raise EngineUnavailable(
-            f"engine {name!r} is not installed (no package {package}): {wheels.remedy(name)}"
-        )
+        raise not_installed(name)
     try:
         engine: Engine = importlib.import_module(module).ENGINE
     except Exception as error:
@@ -77,6 +74,20 @@ def get(name: str) -> Engine:
             f"{type(error).__name__}: {error}"
         ) from error
     return engine
+
+
+def not_installed(name: str, among: Collection[str] = NAMES) -> EngineUnavailable:
+    """What to raise for an absent engine: how to install it, or what to use instead, `among` these.
+
+    Raises:
+        EngineUnavailable: there is no engine of that name.
+    """
+    from strop import wheels
+
+    _, package = _entry(name)
+    return EngineUnavailable(
+        f"engine {name!r} is not installed (no package {package}): {wheels.remedy(name, among)}"
+    )
 
 
 def install_line(extra: str) -> str:

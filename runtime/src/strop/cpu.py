@@ -1,0 +1,89 @@
+"""What a timing is true of, and what the kernel says of the processor.
+
+`strop.load` asks for it where a bundle was tuned, so that it has to be quick.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_ENOUGH = 4096  # bytes of /proc/cpuinfo: a server's is long and slow to make
+_ARM_CORES = {  # part numbers of implementer 0x41, Arm itself
+    "0xb76": "ARM1176",
+    "0xc05": "Cortex-A5",
+    "0xc07": "Cortex-A7",
+    "0xc08": "Cortex-A8",
+    "0xc09": "Cortex-A9",
+    "0xc0f": "Cortex-A15",
+    "0xd03": "Cortex-A53",
+    "0xd04": "Cortex-A35",
+    "0xd05": "Cortex-A55",
+    "0xd07": "Cortex-A57",
+    "0xd08": "Cortex-A72",
+    "0xd09": "Cortex-A73",
+    "0xd0a": "Cortex-A75",
+    "0xd0b": "Cortex-A76",
+    "0xd41": "Cortex-A78",
+    "0xd42": "Cortex-A78AE",
+}
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """What a timing is true of."""
+
+    machine: str  # "x86_64", "aarch64"
+    model: str  # as the board or the processor calls itself; "" if neither does
+    cores: int  # that this process may use
+
+
+def this_cpu(root: Path = Path("/")) -> Cpu:
+    """The CPU this process runs on, and how many cores of it; its files are those under `root`."""
+    model = board_model(root) or cpu_model(pairs(text(root / "proc/cpuinfo", _ENOUGH), ":"))
+    return Cpu(os.uname().machine, model, usable_cores())
+
+
+def board_model(root: Path) -> str:
+    """An Arm board's own name; an emulated board's says so. Empty on most others."""
+    return text(root / "proc/device-tree/model")
+
+
+def cpu_model(cpuinfo: Mapping[str, tuple[str, ...]]) -> str:
+    """The processor's name, if it has one. On Arm the kernel gives numbers, one for each core."""
+    if "0x41" in cpuinfo.get("CPU implementer", ()):
+        parts = cpuinfo.get("CPU part", ())
+        named = [_ARM_CORES[part] for part in parts if part in _ARM_CORES]
+        if named:
+            return " + ".join(named)
+    for name in ("model name", "Processor", "Hardware"):
+        if name in cpuinfo:
+            return " + ".join(cpuinfo[name])
+    return ""
+
+
+def usable_cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def pairs(text: str, separator: str) -> dict[str, tuple[str, ...]]:
+    """Lines of a name and a value; each name's different values, in order."""
+    found: dict[str, dict[str, None]] = {}
+    for line in text.splitlines():
+        name, given, value = line.partition(separator)
+        if given and value.strip():
+            found.setdefault(name.strip(), {})[value.strip()] = None
+    return {name: tuple(values) for name, values in found.items()}
+
+
+def text(path: Path, most: int = -1) -> str:
+    """What a file says, or its first bytes, fit to be printed; nothing if it cannot be read."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            said = file.read(most).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return re.sub(r"[^\S\n]+|[^\n\x20-\x7e\xa0-\U0010ffff]+", " ", said.replace("\0", "")).strip()
