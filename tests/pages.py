@@ -1,4 +1,4 @@
-"""What docs/devices tells people to type: each page's two marked blocks."""
+"""What docs/devices tells people to type, and what it shows them for it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ class Page:
 
     workstation: tuple[str, ...]
     device: tuple[str, ...]
+    doctor: tuple[str, ...]  # what it shows of the engines' table
+    check: tuple[tuple[str, ...], ...]  # engine, precision, format, status, version of each result
 
     @property
     def copied(self) -> tuple[str, ...]:
@@ -34,6 +36,9 @@ class Page:
         return tuple(word for line in lines if line[:3] == APT for word in line[3:])
 
 
+_DOCTOR = re.compile(r"^`strop doctor`[^`]*?:\n\n```\n(.*?)^```$", re.M | re.S)
+_CHECK = re.compile(r"^`strop check`[^`]*?:\n\n```\n(.*?)^```$", re.M | re.S)
+
 APT = ["sudo", "apt", "install"]
 
 
@@ -47,4 +52,14 @@ def read(board: str) -> Page:
     found = [(match[1], tuple(match[2].splitlines())) for match in _BLOCK.finditer(text)]
     assert [where for where, _ in found] == ["workstation", "device"], f"{board}.md: its blocks"
     assert text.count("<!-- run on the ") == 2, f"{board}.md: a mark without its block"
-    return Page(*(lines for _, lines in found))
+    doctor, check = (pattern.search(text) for pattern in (_DOCTOR, _CHECK))
+    assert doctor, f"{board}.md: what doctor prints"
+    assert check, f"{board}.md: what check prints"
+    rows = [tuple(line.split()) for line in check[1].splitlines()[1:-1]]
+    (_, workstation), (_, device) = found
+    return Page(
+        workstation,
+        device,
+        doctor=tuple(doctor[1].splitlines()),
+        check=tuple((*row[:4], row[-1]) for row in rows),
+    )
