@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from strop.engines import install_line
 from strop.errors import InputError, StropError
 from strop.manifest import ImageSpec, TensorSpec
 
@@ -58,6 +57,8 @@ def _read_image(path: Path, spec: TensorSpec) -> NDArray[Any]:
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError:
+        from strop.wheels import install_line
+
         raise StropError(
             f"reading {path} needs Pillow, which is not installed: {install_line('images')}"
         ) from None

@@ -189,8 +189,10 @@ def _check_floor(engine: str, installed: str, variant: Variant) -> None:
     floor = variant.requires.get("engines", {}).get(engine, "")
     here = release(installed)
     if here and here < release(floor):
+        from strop.wheels import install_line
+
         # The eager strategy: an engine that is there already satisfies the wheel, however old.
         raise EngineUnavailable(
             f"{variant.file} needs engine {engine!r} {floor} or newer and {installed} is "
-            f"installed: {engines.install_line(engine)} --upgrade --upgrade-strategy eager"
+            f"installed: {install_line(engine)} --upgrade --upgrade-strategy eager"
         )

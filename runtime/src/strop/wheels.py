@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import strop
-from strop import engines
 from strop.board import Board, read
 from strop.versions import release
 
@@ -58,6 +57,8 @@ WHEELS = (
     ),
 )
 
+ENGINES = (*dict.fromkeys(row.engine for row in WHEELS), "reference")
+
 # Elsewhere pip would build numpy from source, for hours or in vain: the OS has a package of it.
 NUMPY_MACHINES = ("x86_64", "aarch64")
 _REINSTALLING = "--force-reinstall --no-deps "
@@ -95,7 +96,7 @@ def why_none(engine: str, board: Board) -> str:
     return ""
 
 
-def mend_absent(engine: str, board: Board, among: Collection[str] = engines.NAMES) -> str:
+def mend_absent(engine: str, board: Board, among: Collection[str] = ENGINES) -> str:
     """What to do about an engine that is not installed: the line, or what to use instead.
 
     Args:
@@ -104,14 +105,13 @@ def mend_absent(engine: str, board: Board, among: Collection[str] = engines.NAME
     if engine not in {row.engine for row in WHEELS}:  # numpy alone
         return mend_numpy(board)
     if not why_none(engine, board):
-        line = _joined(*_prepared(board), engines.install_line(engine))
+        line = _joined(*_prepared(board), install_line(engine))
         return (
             line
             if board.debian or not _numpy_from_os(board)
             else f"{mend_numpy(board)}, then {line}"
         )
-    others = dict.fromkeys(row.engine for row in WHEELS)
-    for other in others:
+    for other in ENGINES[:-1]:
         if other in among and other != engine and not why_none(other, board):
             return f"use {other}"
     alone = "use reference, which needs numpy alone" if "reference" in among else ""
@@ -119,7 +119,7 @@ def mend_absent(engine: str, board: Board, among: Collection[str] = engines.NAME
     return ", or ".join(filter(None, (alone, wider)))
 
 
-def remedy(engine: str, among: Collection[str] = engines.NAMES) -> str:
+def remedy(engine: str, among: Collection[str] = ENGINES) -> str:
     """What to do on this very machine about an engine that is absent: why there is no wheel, and
     what to use instead, `among` these, or the line that installs it.
     """
@@ -150,6 +150,14 @@ def mend_broken_numpy(board: Board) -> str:
 def mend_by_reinstalling(engine: str, board: Board) -> str:
     """What to do about a package that is damaged, or another machine's."""
     return pip(package(engine), _REINSTALLING) if not why_none(engine, board) else ""
+
+
+def install_line(extra: str) -> str:
+    """The command that installs an optional part of strop; the wheel comes with the bundle.
+
+    It names the file: pip expands no wildcard, and a shell takes the brackets for one.
+    """
+    return f"pip install './strop-{strop.__version__}-py3-none-any.whl[{extra}]'"
 
 
 def pip(requirement: str, options: str = "") -> str:

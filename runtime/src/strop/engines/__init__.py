@@ -82,22 +82,12 @@ def not_installed(name: str, among: Collection[str] = NAMES) -> EngineUnavailabl
     Raises:
         EngineUnavailable: there is no engine of that name.
     """
-    from strop import wheels
+    from strop import wheels  # slow to import, and rarely wanted
 
     _, package = _entry(name)
     return EngineUnavailable(
         f"engine {name!r} is not installed (no package {package}): {wheels.remedy(name, among)}"
     )
-
-
-def install_line(extra: str) -> str:
-    """The command that installs an optional part of strop; the wheel comes with the bundle.
-
-    It names the file: pip expands no wildcard, and a shell takes the brackets for one.
-    """
-    from strop import __version__
-
-    return f"pip install './strop-{__version__}-py3-none-any.whl[{extra}]'"
 
 
 def _entry(name: str) -> tuple[str, str | None]:
