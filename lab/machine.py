@@ -149,9 +149,8 @@ class Machine:
         return "\n".join(sorted(name for name in found if not name.startswith("strop-")))
 
     def _userland(self) -> tuple[str, ...]:
-        board = self.board
-        makers = [path.read_text(encoding="utf-8") for path in (*_MAKERS, SEAMS)]
-        return (board.suite, board.architecture, *USERLAND, *board.packages, repr(board), *makers)
+        makers = (path.read_text(encoding="utf-8") for path in (*_MAKERS, SEAMS))
+        return (repr(self.board), *makers)
 
     def _recipe(self) -> tuple[str, ...]:
         name = self.board.requirements

@@ -36,9 +36,8 @@ def build_runtime(folder: Path) -> Path:
     Raises:
         LabError: it cannot be built.
     """
-    # hatchling builds what lies in the current folder.
-    script = f"cd '{ROOT}/runtime' && '{sys.executable}' -m hatchling build -t wheel -d '{folder}'"
-    call(["sh", "-c", script], "building the runtime's wheel")
+    options = ["--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", str(folder)]
+    call([*_PIP, "wheel", *options, str(ROOT / "runtime")], "building the runtime's wheel")
     (wheel,) = folder.glob("strop-*.whl")
     return wheel
 

@@ -22,10 +22,6 @@ from tests.devices.laboratory import (
 MATRIX = pytest.StashKey[dict[Cell, dict[str, Any]]]()
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[MATRIX] = {}
-
-
 @pytest.fixture(scope="session")
 def matrix(request: pytest.FixtureRequest) -> dict[Cell, dict[str, Any]]:
     """What was shown so far, a record a cell."""

@@ -23,6 +23,7 @@ from export.dist import write
 from export.prove import Figures, compare
 from lab import boards
 from lab.machine import Machine
+from strop.bundle import open_bundle
 from tests import pages
 from tests.conftest import Exported
 from tests.environments import ROOT
@@ -198,13 +199,12 @@ class Laboratory:
         assert done.returncode == 0, f"{cell}: exit {done.returncode}: {done.stderr[-2000:]}"
         (variant,) = (
             variant
-            for variant in manifest(bundle)["variants"]
-            if variant["precision"] == cell.precision
-            and cell.engine in {proof["engine"] for proof in variant["proofs"]}
+            for variant in open_bundle(bundle).manifest.variants
+            if variant.precision == cell.precision and cell.engine in variant.engines
         )
         outputs = np.load(written)
         figures = compare(outputs, self.keras, self.labels)
-        return Answer(outputs, variant["sha256"], variant["format"], figures)
+        return Answer(outputs, variant.sha256, variant.format, figures)
 
 
 def choose_images(keras: NDArray[np.float32], count: int) -> NDArray[np.int64]:
@@ -216,14 +216,6 @@ def choose_images(keras: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     hardest = np.argsort(top[:, -1] - top[:, -2], kind="stable")[:100]
     rest = shuffled[~np.isin(shuffled, hardest)][:count]
     return np.concatenate([rest, hardest]).astype(np.int64)
-
-
-def manifest(bundle: Path) -> dict[str, Any]:
-    """A bundle's manifest, read as the runtime reads it."""
-    from strop.bundle import open_bundle
-
-    content: dict[str, Any] = json.loads(open_bundle(bundle).manifest.to_json())
-    return content
 
 
 def write_matrix(cells: dict[Cell, dict[str, Any]]) -> None:
