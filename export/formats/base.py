@@ -20,7 +20,8 @@ class VariantSpec:
 
     ``format`` and ``precision`` are a pair of :data:`PRECISIONS`. ``per_channel`` concerns
     ``dynamic`` and ``int8``: one scale for each output channel of a layer's weights, or one
-    for the whole tensor (all that tflite-runtime 2.14 reads in a ``dynamic`` file).
+    for the whole tensor (all that tflite-runtime 2.14 reads in a ``dynamic`` file). ``gpu``
+    concerns ``tflite``: a file for LiteRT's GPU, which wants its RESHAPE (docs/decisions/0015).
 
     Raises :class:`ConversionError` for a pair that no converter writes.
     """
@@ -28,6 +29,7 @@ class VariantSpec:
     format: str
     precision: str
     per_channel: bool = True
+    gpu: bool = False
 
     def __post_init__(self) -> None:
         known = PRECISIONS.get(self.format)

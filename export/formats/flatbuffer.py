@@ -130,6 +130,28 @@ class TFLiteFile:
                     user.inputs = [operator.inputs[0], *user.inputs[1:]]
                 self._main.operators.remove(operator)
 
+    def take_bytes(self) -> None:
+        """Have the file take uint8, and CAST it to float32 itself."""
+        wide = self._main.inputs[0]
+        tensor = schema.TensorT()
+        tensor.shape = self._main.tensors[wide].shape
+        tensor.type, tensor.buffer, tensor.name = schema.TensorType.UINT8, 0, "bytes"
+        self._main.tensors.append(tensor)
+        narrow = len(self._main.tensors) - 1
+        code = schema.OperatorCodeT()
+        code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CAST
+        code.version = 1
+        self._model.operatorCodes.append(code)
+        cast = schema.OperatorT()
+        cast.opcodeIndex = len(self._model.operatorCodes) - 1
+        cast.inputs, cast.outputs = [narrow], [wide]
+        cast.builtinOptionsType = schema.BuiltinOptions.CastOptions
+        cast.builtinOptions = schema.CastOptionsT()
+        cast.builtinOptions.inDataType = schema.TensorType.UINT8
+        cast.builtinOptions.outDataType = schema.TensorType.FLOAT32
+        self._main.operators.insert(0, cast)
+        self._main.inputs = [narrow]
+
     def to_bytes(self, input_name: str, output_name: str) -> bytes:
         """The file again, with our names and without what no operator uses.
 
