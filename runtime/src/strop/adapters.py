@@ -84,6 +84,12 @@ def cuda() -> tuple[Adapter, ...]:
     return tuple(found)
 
 
+def preferred(found: tuple[Adapter, ...]) -> Adapter:
+    """The one that a WebGPU asked for speed takes: discrete before integrated before software."""
+    order = ("discrete", "integrated", "virtual", "other", "software")
+    return min(found, key=lambda adapter: order.index(adapter.kind))
+
+
 def _properties(loader: ctypes.CDLL, device: int) -> Adapter:
     """VkPhysicalDeviceProperties: five numbers and a name; the limits after them are let be."""
     buffer = ctypes.create_string_buffer(4096)

@@ -1,8 +1,24 @@
-"""LiteRT (package ai-edge-litert): .tflite files on the CPU, through XNNPACK."""
+"""LiteRT (package ai-edge-litert): .tflite files on the CPU, through XNNPACK, and on the GPU."""
+
+from __future__ import annotations
 
 import ai_edge_litert
 from ai_edge_litert.interpreter import Interpreter
 
+from strop.engines.base import Session
 from strop.engines.interpreter import InterpreterEngine
+from strop.manifest import Variant
 
-ENGINE = InterpreterEngine("litert", ai_edge_litert, Interpreter)
+
+class LiteRT(InterpreterEngine):
+    devices = ("cpu", "gpu")
+
+    def open(self, model: bytes, variant: Variant, *, device: str, threads: int) -> Session:
+        if device == "gpu":
+            from strop.engines.litert_gpu import open_on_gpu
+
+            return open_on_gpu(model, variant)
+        return super().open(model, variant, device=device, threads=threads)
+
+
+ENGINE = LiteRT("litert", ai_edge_litert, Interpreter)
