@@ -13,7 +13,7 @@ import onnxruntime
 from strop.engines.base import Arrays
 from strop.manifest import Variant
 
-_PROVIDERS = {"cpu": "CPUExecutionProvider"}
+_CPU = "CPUExecutionProvider"
 _ERRORS_ONLY = 3  # severities: 0 verbose to 4 fatal
 
 
@@ -23,7 +23,8 @@ class OnnxSession:
     thread_safe = True
     batch = None
 
-    def __init__(self, session: Any, variant: Variant) -> None:
+    def __init__(self, session: Any, variant: Variant, adapter: str | None) -> None:
+        self.adapter = adapter
         self._session_run = session.run
         self._input = variant.inputs[0].name
         self._outputs = [variant.outputs[0].name]
@@ -38,7 +39,7 @@ class OnnxSession:
 class OnnxRuntime:
     name = "onnx"
     format = "onnx"
-    devices = ("cpu",)
+    devices = ("cpu", "gpu")
     takes_threads = True
 
     def version(self) -> str:
@@ -49,12 +50,16 @@ class OnnxRuntime:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
-        provider = _PROVIDERS[device]
-        session = onnxruntime.InferenceSession(model, options, providers=[provider])
+        if device == "gpu":
+            from strop.engines.onnx_gpu import open_on_gpu
+
+            session, adapter = open_on_gpu(model, options)
+            return OnnxSession(session, variant, str(adapter))
+        session = onnxruntime.InferenceSession(model, options, providers=[_CPU])
         session.disable_fallback()
-        if session.get_providers()[0] != provider:  # it prints and goes on with another
-            raise RuntimeError(f"asked for {provider}, got {session.get_providers()}")
-        return OnnxSession(session, variant)
+        if session.get_providers()[0] != _CPU:  # it prints and goes on with another
+            raise RuntimeError(f"asked for {_CPU}, got {session.get_providers()}")
+        return OnnxSession(session, variant, None)
 
 
 ENGINE = OnnxRuntime()
