@@ -2,7 +2,7 @@
 
     .mnist-mlp.unfinished/
         lock            held by the process that trains
-        run.json        which recipe, seed and versions this is
+        run.json        which recipe, seed, versions and device this is
         epoch-00037/    state.weights.h5 (Keras: weights, optimizer, moving average), history.json
 
 A checkpoint is written under another name and renamed when complete, and only then is the one
@@ -77,9 +77,21 @@ class Journal:
             self._insist_on_same()
             return self._read(latest)
         self._remove_checkpoints()
-        identity = json.dumps(self._identity, indent=2)
-        write_atomically(self._folder / "run.json", identity.encode())
+        self._write_identity()
         return Progress()
+
+    def insist_on_device(self, device: str) -> None:
+        """Make the device, known only once TensorFlow runs, a part of what must be equal.
+
+        Raises:
+            UnfinishedRun: if the training that is continued here ran on another.
+            OutputError: if the folder cannot be written.
+        """
+        self._identity["device"] = device
+        if self._latest() is None:
+            self._write_identity()
+        else:
+            self._insist_on_same()
 
     def save(self, model: Any, progress: Progress) -> None:
         """Write a checkpoint of ``model`` (weights and optimizer), then drop the one before it.
@@ -150,6 +162,10 @@ class Journal:
         for path in self._folder.glob("epoch-*"):
             if path != keep:
                 shutil.rmtree(path, ignore_errors=True)
+
+    def _write_identity(self) -> None:
+        identity = json.dumps(self._identity, indent=2)
+        write_atomically(self._folder / "run.json", identity.encode())
 
     def _read(self, checkpoint: Path) -> Progress:
         try:

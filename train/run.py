@@ -1,7 +1,7 @@
 """One training, from the data to the artifact directory.
 
 All that can be refused is refused before TensorFlow is loaded, which takes seconds; hence the
-imports inside :func:`_train`.
+imports inside :func:`_train`. The device alone is TensorFlow's to tell.
 """
 
 import os
@@ -98,9 +98,11 @@ def _train(
     from train import artifact
     from train.fit import fit
 
+    device = backend.device()
+    journal.insist_on_device(device)
     epochs = job.recipe.schedule.epochs
-    if done.epoch:
-        console.print(f"{_title(job)}: continuing after epoch {done.epoch} of {epochs}")
+    doing = f"continuing after epoch {done.epoch} of {epochs}" if done.epoch else "training"
+    console.print(f"{_title(job)}: {doing} on {device}")
     with Display(console, _title(job), epochs, done) as display:
         fitted = fit(
             job.recipe,
@@ -112,7 +114,7 @@ def _train(
             on_epoch=display.epoch,
             tensorboard=job.tensorboard,
         )
-    facts = _facts(job, identity)
+    facts = _facts(job, identity, device)
     return artifact.write(job.out, fitted.model, data, fitted.history, facts, clock)
 
 
@@ -121,7 +123,7 @@ def _title(job: Job) -> str:
 
 
 def _identity(job: Job) -> dict[str, Any]:
-    """What two sessions must share for one to continue the other."""
+    """What two sessions must share for one to continue the other; so too the device, see 0002."""
     return {
         "recipe": job.recipe.values(),
         "seed": job.seed,
@@ -135,7 +137,7 @@ def _is_finished(job: Job, identity: Mapping[str, Any]) -> bool:
     return all(record.get(key) == value for key, value in asked.items())
 
 
-def _facts(job: Job, identity: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(job: Job, identity: Mapping[str, Any], device: str) -> dict[str, Any]:
     """What ``training.json`` says besides what comes of training and looking at the model."""
     return {
         "name": job.recipe.artifact,
@@ -149,6 +151,6 @@ def _facts(job: Job, identity: Mapping[str, Any]) -> dict[str, Any]:
             "system": platform.system(),
             "machine": platform.machine(),
             "cores": os.cpu_count(),
-            "devices": backend.devices(),
+            "device": device,
         },
     }

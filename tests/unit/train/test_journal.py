@@ -181,6 +181,33 @@ def test_another_training_is_not_continued(
     assert Journal(tmp_path / "out", asked).open(resume=False, restart=True) == Progress()
 
 
+def test_a_training_is_continued_only_on_the_device_it_began_on(tmp_path: Path) -> None:
+    journal, _ = opened(tmp_path / "out")
+    journal.insist_on_device("CPU")
+    journal.save(Model(1), Progress(1, {"loss": [0.5]}, 2.0))
+    journal.close()
+
+    journal, _ = opened(tmp_path / "out", resume=True)
+    with pytest.raises(UnfinishedRun, match="device is 'CPU' there, 'a GPU' asked for"):
+        journal.insist_on_device("a GPU")
+    journal.close()
+
+    journal, done = opened(tmp_path / "out", resume=True)
+    journal.insist_on_device("CPU")
+    assert restored(journal) == done.epoch == 1
+    journal.close()
+
+    journal, _ = opened(tmp_path / "out", restart=True)
+    journal.insist_on_device("a GPU")
+
+
+def test_a_journal_that_names_no_device_is_not_continued(tmp_path: Path) -> None:
+    leave_unfinished(tmp_path / "out")
+    journal, _ = opened(tmp_path / "out", resume=True)
+    with pytest.raises(UnfinishedRun, match="device is None there, 'CPU' asked for"):
+        journal.insist_on_device("CPU")
+
+
 def test_two_processes_do_not_train_into_one_place(tmp_path: Path) -> None:
     first, _ = opened(tmp_path / "out")
     with pytest.raises(UnfinishedRun, match="another process"):

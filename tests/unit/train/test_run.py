@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,8 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from train import mnist, pictures
+from train import backend, mnist, pictures
 from train.__main__ import main
+from train.display import Display
 from train.paths import CHECKOUT
 
 EPOCHS = 8
@@ -171,6 +173,49 @@ def test_what_is_finished_is_not_trained_again_on_resume(
     assert main(arguments(small_file, unbroken, "--resume")) == 0
     assert "finished already" in capsys.readouterr().out
     assert unbroken.stat() == before
+
+
+@pytest.mark.parametrize("platform", [{}, {"devices": ["CPU"]}, {"device": "another GPU"}])
+def test_what_is_finished_is_so_whatever_device_it_was_trained_on(
+    unbroken: Path,
+    small_file: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    platform: dict[str, Any],
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(unbroken, out)
+    (out / "training.json").write_text(json.dumps({**record(unbroken), "platform": platform}))
+    assert main(arguments(small_file, out, "--resume")) == 0
+    assert "finished already" in capsys.readouterr().out
+
+
+def test_the_device_is_said_recorded_and_kept_to(
+    small_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    given = arguments(small_file, tmp_path / "out", "--epochs", "2", "--resume")
+    monkeypatch.setattr(backend, "device", lambda: "NVIDIA T4")
+    with monkeypatch.context() as patch:
+        patch.setattr(Display, "epoch", stopped)
+        assert main(given) == 130
+    assert capsys.readouterr().out == "small, seed 7: training on NVIDIA T4\n"
+
+    monkeypatch.setattr(backend, "device", lambda: "CPU")
+    assert main(given) == 2
+    said = capsys.readouterr().err
+    assert "is another one (device is 'NVIDIA T4' there, 'CPU' asked for)" in said
+    assert said.count("\n") == 1
+
+    monkeypatch.setattr(backend, "device", lambda: "NVIDIA T4")
+    assert main(given) == 0
+    assert "small, seed 7: continuing after epoch 1 of 2 on NVIDIA T4\n" in capsys.readouterr().out
+    assert record(tmp_path / "out")["platform"]["device"] == "NVIDIA T4"
 
 
 def test_a_full_disk_leaves_the_earlier_artifact_and_nothing_half_written(
