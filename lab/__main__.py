@@ -1,4 +1,4 @@
-"""`python -m lab`: emulated boards, from Debian's packages and PyPI's Arm wheels.
+"""`python -m lab`: emulated boards, from Debian's packages and PyPI's Arm wheels; a software GPU.
 
 Exit status: 0 done; 2 the request cannot be met, in one line; `on` gives the command's own.
 """
@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from lab import boards, wheels
+from lab import boards, vulkan, wheels
 from lab.errors import LabError
 from lab.machine import Machine
 
@@ -85,8 +85,23 @@ def _list(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _gpu(arguments: argparse.Namespace) -> int:
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+
+    def progress(line: str) -> None:
+        console.print(f"  {line}", style="dim")
+
+    with console.status("making a software GPU"):
+        vulkan.build(progress)
+        found = vulkan.adapter()
+    console.print(f"GPU: {found}. Programs see it that are started with")
+    for name, value in vulkan.environment().items():
+        console.print(f"  {name}={value}")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m lab", description="Emulated boards.")
+    parser = argparse.ArgumentParser(prog="python -m lab", description="Emulated devices.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     build = commands.add_parser("build", help="build boards, once; all if none is named")
     build.add_argument("boards", nargs="*", metavar="BOARD")
@@ -99,6 +114,8 @@ def _parser() -> argparse.ArgumentParser:
     on.set_defaults(function=_on)
     listing = commands.add_parser("list", help="the boards there are")
     listing.set_defaults(function=_list)
+    gpu = commands.add_parser("gpu", help="fetch a GPU that is a program, once, and try it")
+    gpu.set_defaults(function=_gpu)
     return parser
 
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import pytest
 
-from lab import boards, machine
+from lab import boards, machine, vulkan
 from lab.__main__ import main
 from lab.errors import LabError
 
@@ -83,3 +83,28 @@ def test_the_boards_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert "pi5" in said
     assert "cortex-a72" in said
+
+
+def test_the_software_gpu_is_built_and_its_variables_are_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(vulkan, "build", lambda progress: progress("fetching it"))
+    monkeypatch.setattr(vulkan, "adapter", lambda: "SwiftShader [1], software")
+    monkeypatch.setattr(vulkan, "environment", lambda: {"NAME": "/a/value" * 40})
+    assert main(["gpu"]) == 0
+    assert capsys.readouterr().out == (
+        "  fetching it\n"
+        "GPU: SwiftShader [1], software. Programs see it that are started with\n"
+        f"  NAME={'/a/value' * 40}\n"
+    )
+
+
+def test_a_software_gpu_that_cannot_be_had_ends_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def build(progress: Callable[[str], None]) -> None:
+        raise LabError("it is out of stock")
+
+    monkeypatch.setattr(vulkan, "build", build)
+    assert main(["gpu"]) == 2
+    assert capsys.readouterr().err == "lab: it is out of stock\n"

@@ -1,0 +1,134 @@
+"""A GPU that is a program: SwiftShader, a Vulkan device on the CPU, for tests.
+
+    .cache/lab/vulkan/
+        usr/lib/<machine>/      Vulkan's loader
+        usr/lib/chromium/       SwiftShader, and the file that names it to the loader
+        run/                    $XDG_RUNTIME_DIR
+
+Debian has SwiftShader as a part of Chromium. (Mesa's software device, as bookworm has it, is too
+old for WebGPU and for LiteRT.) Nothing is installed: a program sees the device when it is started
+with the variables that `environment` gives.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from lab import debian
+from lab.boards import ROOT
+from lab.errors import LabError
+from lab.machine import CACHE
+from lab.steps import call, locked, made, make
+
+FOLDER = CACHE / "vulkan"
+# Libraries of the oldest that is new enough run with every later C library too.
+SUITE = "bookworm"
+PACKAGES = ("chromium-common", "libvulkan1")
+DRIVER, DRIVER_FILE = "libvk_swiftshader.so", "vk_swiftshader_icd.json"
+
+_ASK = "from strop import adapters; print(*adapters.vulkan(), sep='; ')"
+
+Progress = Callable[[str], None]
+
+
+def is_built() -> bool:
+    """Whether the device is there, as this file makes it today."""
+    return made(FOLDER, _recipe())
+
+
+def build(progress: Progress) -> None:
+    """Make it, unless it is there; what was cut off is made again, with what was fetched.
+
+    Raises:
+        LabError: a package cannot be had, or the loader does not find the device.
+    """
+    with locked(FOLDER.with_suffix(".lock")):
+        make(FOLDER, _recipe(), by=lambda folder: _fill(folder, progress))
+
+
+def environment() -> dict[str, str]:
+    """The variables under which a program sees this device, and no other of Vulkan's.
+
+    Raises:
+        LabError: it is not built.
+    """
+    _insist_on_it()
+    return _environment()
+
+
+def no_adapter() -> dict[str, str]:
+    """The variables under which a program finds Vulkan's loader, and no device.
+
+    Raises:
+        LabError: the loader is not there.
+    """
+    _insist_on_it()
+    return {**_environment(), **_driver(Path(os.devnull))}
+
+
+def adapter() -> str:
+    """The device, as the runtime names it in a process with these variables.
+
+    Raises:
+        LabError: it is not built, or not found.
+    """
+    _insist_on_it()
+    return _adapter()
+
+
+def _fill(folder: Path, progress: Progress) -> None:
+    progress(f"fetching SwiftShader and Vulkan's loader from Debian {SUITE}")
+    ours = call(["dpkg", "--print-architecture"], "asking for this machine's architecture").strip()
+    fetched = folder.parent / "packages" / f"{SUITE}-{ours}"
+    with locked(fetched.with_suffix(".lock")):  # shared with the boards of this userland
+        debs = debian.download(fetched, SUITE, ours, PACKAGES)
+        # The rest of what they ask for is Chromium's (X11), or is on every machine (libc, libgcc).
+        debian.unpack((deb for deb in debs if deb.name.partition("_")[0] in PACKAGES), folder)
+    for path in (folder / "usr" / "lib" / "chromium").iterdir():  # 60 MB of a browser
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name not in (DRIVER, DRIVER_FILE):
+            path.unlink()
+    (folder / "run").mkdir(mode=0o700)
+    progress(f"Vulkan's loader finds {_adapter()}")
+
+
+def _environment() -> dict[str, str]:
+    # There is one: Chromium's copy of it is removed.
+    (loader,) = FOLDER.glob("usr/lib/*/libvulkan.so.1")
+    return {
+        "LD_LIBRARY_PATH": str(loader.parent),
+        "XDG_RUNTIME_DIR": str(FOLDER / "run"),
+        **_driver(FOLDER / "usr" / "lib" / "chromium" / DRIVER_FILE),
+    }
+
+
+def _driver(file: Path) -> dict[str, str]:
+    """The only driver that the loader is to look at, by its new name and by its old one."""
+    return {"VK_DRIVER_FILES": str(file), "VK_ICD_FILENAMES": str(file)}
+
+
+def _adapter() -> str:
+    # By another process: the variables must be there when it starts, and the lab imports no stage.
+    variables = {**_environment(), "PYTHONPATH": str(ROOT / "runtime" / "src")}
+    words = ["env", *(f"{name}={value}" for name, value in variables.items())]
+    found = call([*words, sys.executable, "-c", _ASK], "asking Vulkan's loader for devices").strip()
+    if not found:
+        raise LabError(
+            f"Vulkan's loader does not find SwiftShader in {FOLDER}: remove that folder, then "
+            f"make lab-gpu"
+        )
+    return found
+
+
+def _insist_on_it() -> None:
+    if not is_built():
+        raise LabError("the software GPU is not built: make lab-gpu")
+
+
+def _recipe() -> str:
+    return Path(__file__).read_text(encoding="utf-8")
