@@ -21,8 +21,8 @@ export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup data train export test bench lab on test-devices lint format lock demo clean \
-        distclean
+.PHONY: help setup data train export test bench lab lab-gpu on test-devices test-gpu lint format \
+        lock demo clean distclean
 
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,11 +67,17 @@ test: $(STAMP) $(ARTIFACT)/training.json  ## run every test (trains the model fi
 lab: $(STAMP)  ## build the emulated boards, once: Raspberry Pis and an old PC (BOARDS='pi4 pi5': some)
 	@$(PY) -m lab build $(BOARDS)
 
+lab-gpu: $(STAMP)  ## fetch the software GPU that tests run on
+	@$(PY) -m lab gpu
+
 on: $(STAMP)  ## run a command on an emulated board: make on BOARD=pi4 CMD='strop doctor'
 	@$(PY) -m lab on "$(BOARD)" $(if $(CPU),--cpu "$(CPU)") '$(subst ','\'',$(CMD))'
 
 test-devices: lab export  ## prove every engine and precision on every board; writes dist/devices.json
 	STROP_IMAGES=$(IMAGES) $(PY) -m pytest tests/devices
+
+test-gpu: lab-gpu export  ## prove the GPU's files on a software GPU, and on a real one where there is one
+	$(PY) -m pytest tests/gpu
 
 lint: $(STAMP)  ## ruff, mypy --strict, import contracts
 	$(VENV)/bin/ruff check .
@@ -100,8 +106,9 @@ lock:  ## write the hashed locks again from requirements/*.in (needs uv)
 	  uv pip compile --quiet --python-version $$python --python-platform aarch64-manylinux_2_36 \
 	    --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	    requirements/$$name.in -o requirements/$$name.txt; done
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  --no-emit-index-url --no-emit-find-links requirements/dev.in -o requirements/dev.txt
+	for name in onnx-webgpu dev; do \
+	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-emit-index-url --no-emit-find-links requirements/$$name.in -o requirements/$$name.txt; done
 
 clean:  ## remove dist/ and caches; keep .venv, the data, what was trained and the boards
 	rm -rf dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -16,10 +16,11 @@ from typing import Any
 
 from rich.console import Console
 
-from export import dist, floor, freshness, pipeline, report, source, targets
+from export import dist, floor, freshness, gpu, pipeline, report, source, targets
 from export.environments import ROOT, build_wheel
 from export.errors import ExportError, SourceError
 from export.pipeline import Finished, Refused
+from export.runs import Progress
 from strop.errors import StropError
 
 
@@ -54,11 +55,12 @@ def _export(arguments: argparse.Namespace) -> int:
     digests = files.digests()
     key = freshness.key(digests, options)
     old = freshness.read_report(arguments.out, key)
-    fresh = freshness.fresh_targets(arguments.out, old, chosen)
+    adapters = gpu.adapters() if any(target.gpu_engines for target in chosen) else ()
+    fresh = freshness.fresh_targets(arguments.out, old, chosen, adapters)
     console = Console()
     stale = [target for target in chosen if target.name not in fresh]
     if not stale:
-        console.print(*report.tables(old))
+        _show(console, old)
         console.print(f"{arguments.out}/ is up to date: nothing to do")
         return 0
     with console.status("starting") as status, TemporaryDirectory(prefix="strop-") as scratch:
@@ -69,13 +71,14 @@ def _export(arguments: argparse.Namespace) -> int:
 
         progress("building the runtime's wheel")
         wheel = build_wheel(Path(scratch))
-        results, keras = _make(arguments, files, stale, tolerances, wheel, progress)
+        results, keras = _make(arguments, files, stale, adapters, tolerances, wheel, progress)
         dist.publish(arguments.out, wheel, results)
     wheel = arguments.out / wheel.name
-    content = report.merge(old, fresh, results, report.Made(files.name, wheel, keras), key)
+    made = report.Made(files.name, wheel, keras, adapters)
+    content = report.merge(old, fresh, results, made, key)
     dist.write(arguments.out / "report.json", report.to_json(content))
     dist.write(arguments.out / "report.md", report.to_markdown(content))
-    console.print(*report.tables(content))
+    _show(console, content)
     console.print(f"{arguments.out / 'report.md'} and report.json hold these figures")
     others = {p.name for p in arguments.out.glob("*.strop")} - report.bundle_names(content)
     if others:
@@ -83,26 +86,33 @@ def _export(arguments: argparse.Namespace) -> int:
     return _verdict(results, explicit=targets.ALL not in wanted)
 
 
+def _show(console: Console, content: dict[str, Any]) -> None:
+    console.print(*report.tables(content))
+    for note in report.notes(content):
+        console.print(note, soft_wrap=True)
+
+
 def _make(
     arguments: argparse.Namespace,
     files: source.Files,
     stale: list[targets.Target],
+    adapters: tuple[str, ...],
     tolerances: dict[str, targets.Tolerance],
     wheel: Path,
-    progress: pipeline.Progress,
+    progress: Progress,
 ) -> tuple[list[Finished | Refused], dict[str, Any]]:
     """Prove what is stale; gives the results, and what Keras achieves."""
     progress(f"reading {files.model}")
     read = source.read(
         files, model_version=arguments.model_version, allow_lambda=arguments.allow_lambda
     )
-    pythons, refused = pipeline.find_engines(files.name, stale, progress)
+    workstation, refused = pipeline.find_engines(files.name, stale, adapters, progress)
     results: list[Finished | Refused] = list(refused)
     refused_names = {refusal.target.name for refusal in refused}
     able = [target for target in stale if target.name not in refused_names]
     if able:
         record = {"source": dict(read.digests), "versions": freshness.versions()}
-        results += pipeline.export(read, able, tolerances, pythons, wheel, record, progress)
+        results += pipeline.export(read, able, tolerances, workstation, wheel, record, progress)
     return results, report.keras_figures(read)
 
 

@@ -70,6 +70,7 @@ def build(
                 **asdict(file),
                 format=spec.format,
                 precision=spec.precision,
+                devices=spec.devices,
                 inputs=variant.converted.inputs,
                 outputs=variant.converted.outputs,
                 requires={**requires, "engines": floors},
@@ -95,7 +96,7 @@ def build(
 
 def draft(source: Source, spec: VariantSpec, converted: Converted, engines: Sequence[str]) -> bytes:
     """A bundle of one variant that claims nothing yet, for the engines to run."""
-    nothing = [Proof(name, "", "cpu", 0, None, 0, 0.0, 0.0, tolerance={}) for name in engines]
+    nothing = [Proof(name, "", "cpu", "", 0, None, 0, 0.0, 0.0, tolerance={}) for name in engines]
     one = np.zeros(1, np.int64)
     variant = Proven(spec, converted, tuple(nothing), source.outputs[one], 0.0)
     return build(source, "draft", engines, [variant], one, {})

@@ -52,7 +52,7 @@ def publish(out: Path, wheel: Path, results: Iterable[Finished | Refused]) -> No
         bundle, requirements = out / result.bundle, out / requirements_name(result.target)
         if isinstance(result, Finished):
             lock = ROOT / "requirements" / result.target.requirements
-            extra = result.target.engines[0]
+            extra = result.target.extra
             write(requirements, device_requirements(lock, wheel.name, content, extra))
             write(bundle, result.content)
         else:
@@ -65,12 +65,12 @@ def requirements_name(target: Target) -> str:
 
 
 def device_requirements(lock: Path, wheel_name: str, wheel: bytes, extra: str) -> bytes:
-    """A requirements file for a device: the engine's lock and the runtime's wheel, all hashed.
+    """A requirements file for a device: its lock and the runtime's wheel, all hashed.
 
     Args:
-        lock: the engine's hashed lock.
+        lock: the first engine's hashed lock.
         wheel_name, wheel: the runtime's; the file names it as lying beside, in the current folder.
-        extra: the runtime's extra for the engine.
+        extra: the runtime's extra for what the lock holds.
     """
     digest = hashlib.sha256(wheel).hexdigest()
     line = f"./{wheel_name}[{extra}] \\\n    --hash=sha256:{digest}\n"

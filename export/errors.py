@@ -4,6 +4,7 @@
     ├── SourceError        the model, its samples or its labels cannot be read or do not fit
     ├── TargetError        no such target, or its TOML says what cannot be
     ├── EngineMissing      an engine that a target must be proven on cannot be had here
+    ├── DeviceMissing      ... or the GPU that its file could be proven on, too
     ├── EngineTooOld       an engine's release, as a target's devices get it, cannot run a file
     ├── ProofError         a variant is not the same model, or engines disagree about it
     └── ConversionError    the model cannot be written in the format that was asked for
@@ -29,6 +30,10 @@ class TargetError(ExportError):
 
 class EngineMissing(ExportError):
     """An engine that a target must be proven on cannot be had on this workstation."""
+
+
+class DeviceMissing(ExportError):
+    """A GPU that a file could be proven on, too, cannot be had on this workstation."""
 
 
 class EngineTooOld(ExportError):

@@ -23,6 +23,9 @@ from export.targets import REQUIREMENTS, Target
 
 TABLES = Path(__file__).parent / "floors"
 
+# The same engine under other names: what reads a file is the same in the same release.
+_GPU_BUILDS = {"onnx": ("onnxruntime-gpu", "onnxruntime-webgpu")}
+
 
 @dataclass(frozen=True)
 class Table:
@@ -121,7 +124,7 @@ def pinned(engine: str, lock: Path) -> str:
     pins = [
         pin.version
         for line in lock.read_text(encoding="ascii").splitlines()
-        if line.startswith(f"{package}==")
+        if line.startswith(tuple(f"{name}==" for name in (package, *_GPU_BUILDS.get(engine, ()))))
         for pin in Requirement(line.rstrip(" \\")).specifier
     ]
     if not pins:

@@ -53,18 +53,29 @@ def read_report(out: Path, current: str) -> dict[str, Any]:
     return {}
 
 
-def fresh_targets(out: Path, report: Mapping[str, Any], chosen: Iterable[Target]) -> set[str]:
+def target_key(target: Target, adapters: Iterable[str]) -> str:
+    """A digest of what the bundle of one target depends on beside that: what the target says, and
+    the GPUs here, if it has files for them.
+    """
+    gpus = list(adapters) if target.gpu_engines else []
+    return hashlib.sha256(json.dumps([target.digest(), gpus]).encode()).hexdigest()
+
+
+def fresh_targets(
+    out: Path, report: Mapping[str, Any], chosen: Iterable[Target], adapters: Iterable[str]
+) -> set[str]:
     """The targets whose bundle and requirements a valid report vouches for, byte for byte.
 
-    One of the `chosen` is not fresh if the bundle there was made from another file of that name.
+    One of the `chosen` is not fresh if the bundle there was made from another file of that name,
+    or proven on other GPUs.
     """
-    digests = {target.name: target.digest() for target in chosen}
+    keys = {target.name: target_key(target, adapters) for target in chosen}
     return {
         bundle["target"]
         for bundle in report.get("bundles", ())
         if _is_there(out, bundle)
         and _is_there(out, bundle["requirements"])
-        and bundle["target_sha256"] == digests.get(bundle["target"], bundle["target_sha256"])
+        and bundle["target_key"] == keys.get(bundle["target"], bundle["target_key"])
     }
 
 

@@ -8,8 +8,7 @@ whole; the others go on.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,17 +19,18 @@ from numpy.typing import NDArray
 from export import bundles, environments, floor, prove
 from export.errors import (
     ConversionError,
-    EngineMissing,
+    DeviceMissing,
     EngineTooOld,
     ProofError,
     UnsupportedLayer,
 )
 from export.formats import Converted, VariantSpec, convert
+from export.gpu import NO_ADAPTER, NotOnGpu
+from export.runs import Job, Outcome, Progress, Workstation, jobs_of, run_all, survey
 from export.source import Source
 from export.targets import Target, Tolerance
+from strop.check import PASSED
 from strop.errors import StropError
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Finished:
     content: bytes
     variants: tuple[bundles.Proven, ...]
     left_out: tuple[str, ...]  # variants the model cannot have, and why
+    not_on_gpu: tuple[NotOnGpu, ...]  # what was made for GPUs and proven on the CPU alone, and why
 
 
 @dataclass(frozen=True)
@@ -58,31 +59,33 @@ class Refused:
 class _Work:
     """What has been made so far, shared by all targets; errors stand where results would."""
 
-    pythons: Mapping[str, Path]
+    workstation: Workstation
     converted: dict[VariantSpec, Converted | ConversionError] = field(default_factory=dict)
-    runs: dict[tuple[VariantSpec, str], prove.Run | ProofError] = field(default_factory=dict)
+    outcomes: dict[Job, Outcome] = field(default_factory=dict)
+
+    def files(self) -> dict[VariantSpec, Converted]:
+        """What could be converted."""
+        return {s: file for s, file in self.converted.items() if isinstance(file, Converted)}
 
 
 def find_engines(
-    model: str, targets: Iterable[Target], progress: Progress
-) -> tuple[dict[str, Path], list[Refused]]:
-    """The interpreter of each engine that can be had, and the targets that want another."""
-    pythons: dict[str, Path] = {}
-    missing: dict[str, EngineMissing] = {}
+    model: str, targets: Iterable[Target], adapters: tuple[str, ...], progress: Progress
+) -> tuple[Workstation, list[Refused]]:
+    """What the targets can be proven on here, and the targets that want another engine.
+
+    Args:
+        adapters: the GPUs here, from `gpu.adapters`.
+    """
+    targets = list(targets)
+    workstation = survey(targets, adapters, progress)
     refused = []
     for target in targets:
-        for engine in target.engines:
-            if engine not in pythons and engine not in missing:
-                progress(f"engine {engine}")
-                try:
-                    pythons[engine] = environments.python_for(engine)
-                except EngineMissing as error:
-                    missing[engine] = error
-        reasons = [str(missing[engine]) for engine in target.engines if engine in missing]
-        if reasons:
-            name = _bundle_name(model, target)
-            refused.append(Refused(target, name, "; ".join(reasons), engine_missing=True))
-    return pythons, refused
+        if lacks := workstation.lacks(target):
+            reason = "; ".join(map(str, lacks))
+            refused.append(
+                Refused(target, _bundle_name(model, target), reason, engine_missing=True)
+            )
+    return workstation, refused
 
 
 def _bundle_name(model: str, target: Target) -> str:
@@ -93,7 +96,7 @@ def export(
     source: Source,
     targets: Iterable[Target],
     tolerances: Mapping[str, Tolerance],
-    pythons: Mapping[str, Path],
+    workstation: Workstation,
     wheel: Path,
     record: Mapping[str, Any],
     progress: Progress,
@@ -101,7 +104,7 @@ def export(
     """Export a source for some targets.
 
     Args:
-        pythons: the interpreter of each engine the targets want, from `find_engines`.
+        workstation: from `find_engines`; it lacks no engine of these targets.
         wheel: the runtime's wheel; every engine runs under it.
         record: what the bundles were made from and with.
         progress: called with a line before each step.
@@ -110,12 +113,13 @@ def export(
         ExportError: nothing could be exported at all.
     """
     targets = list(targets)
-    work = _Work(pythons)
+    work = _Work(workstation)
     with tempfile.TemporaryDirectory(prefix="strop-export-") as scratch:
         folder = Path(scratch)
         _convert_all(work, source, targets, progress)
         able, refused = _check_floors(work, source, targets)
-        _run_all(work, source, able, wheel, folder, progress)
+        jobs = [job for t in able for spec in t.variants for job in jobs_of(t, spec, workstation)]
+        work.outcomes = run_all(jobs, work.files(), source, workstation, wheel, folder, progress)
         golden = _choose_golden(work, source, tolerances)
         results: list[Finished | Refused] = list(refused)
         for target in able:
@@ -125,7 +129,7 @@ def export(
                 finished = _finish(work, source, target, name, tolerances, golden, record)
                 _check_bundle(work, finished, wheel, folder)
                 results.append(finished)
-            except (ProofError, ConversionError, StropError) as error:
+            except (ProofError, DeviceMissing, ConversionError, StropError) as error:
                 results.append(Refused(target, name, str(error), engine_missing=False))
     return results
 
@@ -157,61 +161,18 @@ def _check_floors(
     return able, refused
 
 
-def _run_all(
-    work: _Work,
-    source: Source,
-    targets: list[Target],
-    wheel: Path,
-    folder: Path,
-    progress: Progress,
-) -> None:
-    """Run every file on every engine it is meant for, two at a time."""
-    samples = folder / "samples.npy"
-    np.save(samples, source.samples)
-    pairs = dict.fromkeys(
-        (spec, engine)
-        for target in targets
-        for spec in target.variants
-        for engine in target.engines_of(spec)
-    )
-    jobs = []
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        for number, (spec, engine) in enumerate(pairs):
-            python, converted = work.pythons[engine], work.converted[spec]
-            if isinstance(converted, ConversionError):
-                continue
-            draft = folder / f"{number}.strop"
-            draft.write_bytes(bundles.draft(source, spec, converted, [engine]))
-            job = pool.submit(_run_one, python, wheel, draft, samples, engine)
-            jobs.append((spec, engine, job))
-        for spec, engine, job in jobs:
-            progress(f"running {spec.format} {spec.precision} on {engine}")
-            try:
-                work.runs[spec, engine] = job.result()
-            except ProofError as error:
-                work.runs[spec, engine] = error
-
-
-def _run_one(python: Path, wheel: Path, draft: Path, samples: Path, engine: str) -> prove.Run:
-    answers = draft.with_suffix(".npy")
-    said = environments.run_strop(
-        python,
-        wheel,
-        *("run", str(draft), str(samples), "--engine", engine, "--output", str(answers)),
-        directory=draft.parent,
-    )
-    return prove.Run(engine, said["model"]["engine_version"], np.load(answers))
-
-
 def _choose_golden(
     work: _Work, source: Source, tolerances: Mapping[str, Tolerance]
 ) -> NDArray[np.int64]:
+    """By what the CPU answers alone: no bundle for CPUs is another one where there is a GPU."""
     outputs: dict[str, list[prove.Outputs]] = {}
     bounds = {}
-    for (spec, _), run in work.runs.items():
-        if isinstance(run, prove.Run) and run.outputs.shape == source.outputs.shape:
-            outputs.setdefault(str(spec), []).append(run.outputs)
-            bounds[str(spec)] = tolerances[spec.precision].golden
+    for job, run in work.outcomes.items():
+        if not isinstance(run, prove.Run) or run.outputs.shape != source.outputs.shape:
+            continue
+        if job.device == "cpu":
+            outputs.setdefault(str(job.spec), []).append(run.outputs)
+            bounds[str(job.spec)] = tolerances[job.spec.precision].of(job.spec).golden
     return prove.golden_indices(source.outputs, outputs, bounds)
 
 
@@ -225,7 +186,7 @@ def _finish(
     record: Mapping[str, Any],
 ) -> Finished:
     """Prove one target's variants and pack its bundle."""
-    proven, left_out = [], []
+    proven, left_out, not_on_gpu = [], [], []
     for spec in target.variants:
         converted = work.converted[spec]
         if isinstance(converted, UnsupportedLayer):
@@ -234,12 +195,15 @@ def _finish(
         if isinstance(converted, ConversionError):
             raise converted
         runs = []
-        for engine in target.engines_of(spec):
-            run = work.runs[spec, engine]
-            if isinstance(run, ProofError):
-                raise run
-            runs.append(run)
-        tolerance = tolerances[spec.precision]
+        for job in jobs_of(target, spec, work.workstation):
+            outcome = work.outcomes[job]
+            if isinstance(outcome, ProofError):
+                raise outcome
+            if isinstance(outcome, DeviceMissing):
+                not_on_gpu.append(NotOnGpu(str(outcome), spec.format, spec.precision, job.engine))
+            else:
+                runs.append(outcome)
+        tolerance = tolerances[spec.precision].of(spec)
         proofs = prove.prove(
             f"{spec.format} {spec.precision}", runs, source.outputs, source.labels, tolerance
         )
@@ -257,15 +221,29 @@ def _finish(
     engines = [n for n in target.engines if any(n in {p.engine for p in v.proofs} for v in proven)]
     made_for = {**record, "platforms": list(target.platforms)}
     content = bundles.build(source, target.name, engines, proven, golden, made_for)
-    return Finished(target, name, content, tuple(proven), tuple(left_out))
+    if not work.workstation.adapters and any(variant.spec.gpu for variant in proven):
+        not_on_gpu.append(NotOnGpu(NO_ADAPTER))
+    return Finished(target, name, content, tuple(proven), tuple(left_out), tuple(not_on_gpu))
 
 
 def _check_bundle(work: _Work, finished: Finished, wheel: Path, folder: Path) -> None:
-    """The last word is the device's own: `strop check` on the finished bytes, on every engine."""
+    """The last word is the device's own: `strop check` on the finished bytes, wherever proven."""
     draft = folder / finished.bundle
     draft.write_bytes(finished.content)
-    engines = {proof.engine for variant in finished.variants for proof in variant.proofs}
-    for engine in sorted(engines):
-        environments.run_strop(
-            work.pythons[engine], wheel, "check", str(draft), "--engine", engine, directory=folder
+    proven = [
+        ((proof.engine, proof.device), [variant.spec.format, variant.spec.precision])
+        for variant in finished.variants
+        for proof in variant.proofs
+    ]
+    for place in sorted({place for place, _ in proven}):
+        engine, device = place
+        said = environments.run_strop(
+            work.workstation.pythons[place],
+            wheel,
+            *("check", str(draft), "--engine", engine, "--device", device),
+            directory=folder,
         )
+        passed = [[r["format"], r["precision"]] for r in said["results"] if r["status"] == PASSED]
+        for kind in (kind for where, kind in proven if where == place):
+            if kind not in passed:
+                raise ProofError(f"strop check {' '.join(place)} passes over {' '.join(kind)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from export.errors import ProofError
 from export.targets import Tolerance
+from strop.engines import on_device
 from strop.manifest import Proof
 
 Outputs = NDArray[np.float32]  # (N, classes)
@@ -24,6 +25,11 @@ class Run:
     engine: str
     version: str
     outputs: Outputs
+    device: str = "cpu"
+    adapter: str = ""  # of a GPU
+
+    def __str__(self) -> str:
+        return on_device(f"{self.engine} {self.version}", self.device)
 
 
 @dataclass(frozen=True)
@@ -76,36 +82,38 @@ def prove(
     """Judge one file's runs.
 
     Raises:
-        ProofError: a run is past the tolerance, or two engines disagree about the file; the
-            message holds the figures.
+        ProofError: a run is past the tolerance, or two runs disagree about the file; the message
+            holds the figures.
     """
     runs = tuple(runs)
     proofs = []
     for run in runs:
         figures = compare(run.outputs, keras, labels)
-        past = _past(figures, tolerance, scale(keras))
+        allowed = tolerance.on(run.device)
+        past = _past(figures, allowed, scale(keras))
         if past:
-            raise ProofError(f"{variant} on {run.engine} {run.version}: {'; '.join(past)}")
+            raise ProofError(f"{variant} on {run}: {'; '.join(past)}")
         proofs.append(
             Proof(
                 engine=run.engine,
                 version=run.version,
-                device="cpu",
+                device=run.device,
+                adapter=run.adapter,
                 samples=figures.samples,
                 accuracy=figures.accuracy,
                 disagreements=figures.disagreements,
                 top1_agreement=figures.top1_agreement,
                 max_abs_error=figures.max_abs_error,
-                tolerance=asdict(tolerance),
+                tolerance=allowed.bounds(),
             )
         )
     for one, other in combinations(runs, 2):
         changes = int((top1(one.outputs) != top1(other.outputs)).sum())
-        allowed = _allowed(tolerance.engine_changes, len(keras))
-        if changes > allowed:
+        most = _allowed(tolerance.engine_changes, len(keras))
+        if changes > most:
             raise ProofError(
-                f"{variant}: {one.engine} {one.version} and {other.engine} {other.version} "
-                f"disagree on {changes} of {len(keras)} samples, at most {allowed} allowed"
+                f"{variant}: {one} and {other} disagree on {changes} of {len(keras)} samples, "
+                f"at most {most} allowed"
             )
     return tuple(proofs)
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from export.dist import requirements_name
+from export.freshness import target_key
+from export.gpu import on_the_device
 from export.pipeline import Finished, Refused
 from export.prove import compare
 from export.source import Source
+from strop.engines import on_device
 
 COLUMNS = (  # field, title, least width in characters
     ("precision", "precision", 9),
@@ -36,6 +40,7 @@ class Made:
     model: str
     wheel: Path  # in dist/, as everything else
     keras: dict[str, Any]  # what Keras achieves
+    adapters: tuple[str, ...]  # the GPUs here
 
 
 def merge(
@@ -54,7 +59,7 @@ def merge(
     bundles = [
         {
             "target": result.target.name,
-            "target_sha256": result.target.digest(),
+            "target_key": target_key(result.target, made.adapters),
             **_entry(out / result.bundle),
             "requirements": _entry(out / requirements_name(result.target)),
         }
@@ -70,6 +75,7 @@ def merge(
         "variants": kept("variants") + rows(results),
         "refused": refusals(results),
         "left_out": kept("left_out") + left_out(results),
+        "not_on_gpu": kept("not_on_gpu") + not_on_gpu(results),
     }
 
 
@@ -78,7 +84,7 @@ def bundle_names(report: dict[str, Any]) -> set[str]:
 
 
 def rows(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
-    """One row for each bundle, variant and engine, figures as measured."""
+    """One row for each bundle, variant, engine and device, figures as measured."""
     return [
         {
             "bundle": result.bundle,
@@ -88,6 +94,7 @@ def rows(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
             "engine": proof.engine,
             "engine_version": proof.version,
             "device": proof.device,
+            "adapter": proof.adapter,
             "bytes": len(variant.converted.data),
             "samples": proof.samples,
             "accuracy": proof.accuracy,
@@ -126,6 +133,12 @@ def tables(report: dict[str, Any]) -> Iterator[Table]:
         yield drawn
 
 
+def notes(report: dict[str, Any]) -> Iterator[Text]:
+    """What of it was not proven on a GPU, for the screen: a line each."""
+    for note in report["not_on_gpu"]:
+        yield Text(f"{note['bundle']}: {_gpu_note(note)}")
+
+
 def to_markdown(report: dict[str, Any]) -> bytes:
     """The report as a page."""
     keras = report["keras"]
@@ -141,11 +154,17 @@ def to_markdown(report: dict[str, Any]) -> bytes:
         "",
         "*disagree*: samples whose top class is not Keras's. *max error*: the largest "
         "difference of any output from Keras's.",
+        *_adapter_lines(report["variants"]),
     ]
-    for heading, notes in (("Refused", report["refused"]), ("Left out", report["left_out"])):
-        if notes:
+    sections = {
+        "Refused": [(note, note["reason"]) for note in report["refused"]],
+        "Left out": [(note, note["reason"]) for note in report["left_out"]],
+        "Not proven on a GPU": [(note, _gpu_note(note)) for note in report["not_on_gpu"]],
+    }
+    for heading, entries in sections.items():
+        if entries:
             lines += ["", f"## {heading}", ""]
-            lines += [f"- **{note['bundle']}**: {note['reason']}" for note in notes]
+            lines += [f"- **{note['bundle']}**: {text}" for note, text in entries]
     lines += ["", "## Bundles", ""]
     lines += [
         f"- `{bundle['file']}`: {bundle['bytes']:,} bytes, SHA-256 `{bundle['sha256']}`"
@@ -182,6 +201,15 @@ def left_out(results: Iterable[Finished | Refused]) -> list[dict[str, str]]:
     ]
 
 
+def not_on_gpu(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
+    return [
+        {"bundle": result.bundle, "target": result.target.name, **asdict(note)}
+        for result in results
+        if isinstance(result, Finished)
+        for note in result.not_on_gpu
+    ]
+
+
 def _entry(path: Path) -> dict[str, Any]:
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
@@ -192,12 +220,24 @@ def _cells(row: dict[str, Any]) -> list[str]:
     return [
         row["precision"],
         row["format"],
-        f"{row['engine']} {row['engine_version']}",
+        on_device(f"{row['engine']} {row['engine_version']}", row["device"]),
         f"{row['bytes']:,}",
         "-" if row["accuracy"] is None else f"{row['accuracy']:.4f}",
         f"{row['disagreements']}",
         f"{row['max_abs_error']:.2g}",
     ]
+
+
+def _adapter_lines(rows: Iterable[dict[str, Any]]) -> list[str]:
+    names = dict.fromkeys(row["adapter"] for row in rows if row["adapter"])
+    return ["", f"*gpu*: {'; '.join(names)}."] if names else []
+
+
+def _gpu_note(note: dict[str, Any]) -> str:
+    """What was not proven, why, and how the device proves it."""
+    what = "{format} {precision} not proven on the GPU by {engine}: ".format(**note)
+    said = f"{what if note['format'] else ''}{note['reason']}"
+    return f"{said}; on the device: {on_the_device(note['bundle'])}"
 
 
 def _accuracy_note(accuracy: float | None) -> str:

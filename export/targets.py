@@ -6,7 +6,7 @@ import hashlib
 import math
 import tomllib
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ HERE = Path(__file__).parent
 TARGETS = HERE / "targets"
 TOLERANCES = HERE / "tolerances.toml"
 REQUIREMENTS = HERE.parent / "requirements"
+PYPROJECT = HERE.parent / "runtime" / "pyproject.toml"
 
 ALL = "all"
 
@@ -31,6 +32,7 @@ ENGINE_FORMATS = {
     "onnx": "onnx",
     "reference": "weights",
 }
+GPU_ENGINES = ("litert", "onnx")
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,23 @@ class Target:
     description: str
     platforms: tuple[str, ...]  # where its engines have wheels: system-machine, as Python says
     requirements: str  # the lock file under requirements/ that a device installs
+    extra: str  # the runtime's extra that asks for the packages of that lock
     engines: tuple[str, ...]
     variants: tuple[VariantSpec, ...]
 
     def engines_of(self, spec: VariantSpec) -> tuple[str, ...]:
         """The target's engines that open a variant."""
         return tuple(name for name in self.engines if ENGINE_FORMATS[name] == spec.format)
+
+    def gpu_engines_of(self, spec: VariantSpec) -> tuple[str, ...]:
+        """Those of them that run it on a GPU; none for a file that is made for none."""
+        return tuple(n for n in self.engines_of(spec) if spec.gpu and n in GPU_ENGINES)
+
+    @property
+    def gpu_engines(self) -> tuple[str, ...]:
+        """The target's engines that run any of its files on a GPU."""
+        used = {name for spec in self.variants for name in self.gpu_engines_of(spec)}
+        return tuple(name for name in self.engines if name in used)
 
     def digest(self) -> str:
         """Of all it says: another file of the same name may be another target."""
@@ -62,6 +75,21 @@ class Tolerance:
     accuracy_loss: float
     engine_changes: float
     golden: float
+    gpu: float
+
+    def of(self, spec: VariantSpec) -> Tolerance:
+        """For one file: what is made for GPUs is replayed on them, too."""
+        return replace(self, golden=self.gpu) if spec.gpu else self
+
+    def on(self, device: str) -> Tolerance:
+        """For a run on a device: GPUs add in another order."""
+        if device != "gpu":
+            return self
+        return replace(self, max_abs_error=max(self.max_abs_error, self.gpu))
+
+    def bounds(self) -> dict[str, float]:
+        """What a run has to keep, by name."""
+        return {name: bound for name, bound in asdict(self).items() if name != "gpu"}
 
 
 def names() -> tuple[str, ...]:
@@ -93,7 +121,8 @@ def load(name: str) -> Target:
 
     Raises:
         TargetError: there is none of that name, or its file has a field missing, unknown or of
-            another type, an unknown engine, or a variant that none of its engines opens.
+            another type, an unknown engine or extra, or a variant that none of its engines opens,
+            or that is for a GPU where none of them runs on one.
     """
     if name.endswith(".toml"):
         path = Path(name)
@@ -111,6 +140,10 @@ def load(name: str) -> Target:
     for engine in content["engines"]:
         if engine not in ENGINE_FORMATS:
             raise TargetError(f"{path.name}: no engine {engine!r}; {', '.join(engines.NAMES)}")
+    for variant in content["variants"]:
+        for field in ("per_channel", "gpu"):
+            if type(variant.get(field, True)) is not bool:
+                raise TargetError(f"{path.name}: {field} is true or false")
     try:
         specs = tuple(VariantSpec(**variant) for variant in content["variants"])
     except (TypeError, ExportError) as error:
@@ -120,16 +153,21 @@ def load(name: str) -> Target:
         description=content["description"],
         platforms=tuple(content["platforms"]),
         requirements=content["requirements"],
+        extra=content["extra"],
         engines=tuple(content["engines"]),
         variants=specs,
     )
     if not specs:
         raise TargetError(f"{path.name}: there are no variants")
     for spec in specs:
-        if type(spec.per_channel) is not bool:
-            raise TargetError(f"{path.name}: per_channel is true or false")
         if not target.engines_of(spec):
             raise TargetError(f"{path.name}: no engine there opens {spec.format}")
+        if spec.gpu and not target.gpu_engines_of(spec):
+            able = ", ".join(n for n in GPU_ENGINES if ENGINE_FORMATS[n] == spec.format)
+            raise TargetError(
+                f"{path.name}: no engine there runs {spec.format} on a GPU: add {able} to its "
+                "engines, or leave out gpu = true"
+            )
     if len({(spec.format, spec.precision) for spec in specs}) != len(specs):
         raise TargetError(f"{path.name}: a format and precision stand twice")
     return target
@@ -151,6 +189,11 @@ def _check_fields(path: Path, content: dict[str, Any]) -> None:
     if not (REQUIREMENTS / content["requirements"]).is_file():
         there = ", ".join(sorted(lock.name for lock in REQUIREMENTS.glob("*.txt")))
         raise TargetError(f"{path.name}: no lock {content['requirements']!r}; there are {there}")
+    extras = _table(PYPROJECT)["project"]["optional-dependencies"]
+    if content["extra"] not in extras:
+        raise TargetError(
+            f"{path.name}: strop has no extra {content['extra']!r}; there are {', '.join(extras)}"
+        )
 
 
 def tolerances(model: str, path: Path = TOLERANCES) -> dict[str, Tolerance]:

@@ -196,11 +196,12 @@ def _draft(
         **add(f"variants/{name}.float32.npz", weights_npz(layers, scale=scale)),
         format="weights",
         precision="float32",
+        devices=("cpu",),
         inputs=(FileTensor(input.name, input.shape, "float32"),),
         outputs=(FileTensor(output.name, output.shape, "float32"),),
         requires={},
         golden=Golden(**add(f"golden/{name}.float32.npz.npy", npy(outputs)), tolerance=1e-5),
-        proofs=(Proof("reference", "2", "cpu", SAMPLES, None, 0, 1.0, 0.0, {}),),
+        proofs=(Proof("reference", "2", "cpu", "", SAMPLES, None, 0, 1.0, 0.0, {}),),
     )
     golden = GoldenInputs(
         inputs=FileRef(**add("golden/inputs.npy", npy(samples))),

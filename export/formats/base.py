@@ -13,6 +13,8 @@ PRECISIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "weights": ("float32",),
 }
 
+GPU_PRECISIONS: Final = ("float32", "float16")
+
 
 @dataclass(frozen=True)
 class VariantSpec:
@@ -20,10 +22,11 @@ class VariantSpec:
 
     ``format`` and ``precision`` are a pair of :data:`PRECISIONS`. ``per_channel`` concerns
     ``dynamic`` and ``int8``: one scale for each output channel of a layer's weights, or one
-    for the whole tensor (all that tflite-runtime 2.14 reads in a ``dynamic`` file). ``gpu``
-    concerns ``tflite``: a file for LiteRT's GPU, which wants its RESHAPE (docs/decisions/0015).
+    for the whole tensor (all that tflite-runtime 2.14 reads in a ``dynamic`` file). With ``gpu``
+    the file is made for GPUs too: it takes bytes where the sensor gives bytes, and a ``tflite``
+    file keeps the RESHAPE that LiteRT's GPU wants (docs/decisions/0015).
 
-    Raises :class:`ConversionError` for a pair that no converter writes.
+    Raises :class:`ConversionError` for a pair that no converter writes, or not for a GPU.
     """
 
     format: str
@@ -42,6 +45,16 @@ class VariantSpec:
                 f"{self.format} is not written in precision {self.precision!r}; "
                 f"choose {', '.join(known)}"
             )
+        if self.gpu and (self.format == "weights" or self.precision not in GPU_PRECISIONS):
+            raise ConversionError(
+                f"{self.format} {self.precision} runs on no GPU, whose files are tflite or onnx, "
+                f"{' or '.join(GPU_PRECISIONS)}; leave out gpu = true"
+            )
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """What the file is made for."""
+        return ("cpu", "gpu") if self.gpu else ("cpu",)
 
 
 def stays_float(weights: int, total: int) -> bool:

@@ -11,10 +11,14 @@ import onnxruntime
 import tensorflow as tf
 import tf2onnx
 from onnxruntime.quantization.onnx_model import ONNXModel
-from onnxruntime.transformers.float16 import convert_float_to_float16
+from onnxruntime.transformers.float16 import (
+    DEFAULT_OP_BLOCK_LIST,
+    convert_float_to_float16,
+)
 
 from export.formats.base import Converted, VariantSpec
 from export.formats.graph import simplify
+from export.formats.onnx_bytes import take_bytes
 from export.formats.onnx_int8 import quantize
 from strop.manifest import FileTensor
 
@@ -22,6 +26,8 @@ from strop.manifest import FileTensor
 # onnxruntime 1.6 of 2020 and all since run it. Its IR version is 7.
 _OPSET: Final = 13
 _IR_VERSION: Final = 7
+
+_STAY_FLOAT32: Final = (*DEFAULT_OP_BLOCK_LIST, "DequantizeLinear")  # so opset 13 wants it
 
 
 def convert_onnx(
@@ -34,15 +40,19 @@ def convert_onnx(
 ) -> Converted:
     """Write ``model`` as an .onnx file; see :func:`export.formats.convert`.
 
-    Input float32 ``(batch, ...)``, output float32 ``(batch, ...)``; int8 takes uint8 where the
-    calibration samples are uint8.
+    Input float32 ``(batch, ...)``, output float32 ``(batch, ...)``; int8, and a file for GPUs,
+    takes uint8 where the calibration samples are uint8.
     """
     # float16 keeps the Rescaling: weights / 255 would sink into its subnormal numbers, which
     # a GPU may take for zero.
     graph = simplify(model, fold_rescaling=spec.precision != "float16")
     file = _tidy(_from_keras(graph, input_name))
+    if spec.gpu and calibration.dtype == np.uint8:
+        take_bytes(file.graph)  # a quarter of what would cross the bus; the GPU widens them
     if spec.precision == "float16":
-        halved = ONNXModel(convert_float_to_float16(file, keep_io_types=True))
+        halved = ONNXModel(
+            convert_float_to_float16(file, keep_io_types=True, op_block_list=_STAY_FLOAT32)
+        )
         halved.topological_sort()  # it puts its first Cast last, which ONNX forbids
         file = halved.model
     elif spec.precision == "int8":
@@ -74,7 +84,8 @@ def _from_keras(model: keras.Model, input_name: str) -> onnx.ModelProto:
 def _tidy(file: onnx.ModelProto) -> onnx.ModelProto:
     """Constants folded, MatMul and Add made one Gemm, by onnxruntime's own basic rewrites.
 
-    They stay within standard ONNX, and the quantizer has better operators for Gemm.
+    They stay within standard ONNX, and the quantizer has better operators for Gemm. Names no
+    longer hang on what TensorFlow counted.
     """
     with TemporaryDirectory() as folder:
         path = Path(folder, "tidy.onnx")
@@ -84,7 +95,9 @@ def _tidy(file: onnx.ModelProto) -> onnx.ModelProto:
         onnxruntime.InferenceSession(
             file.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-        return onnx.load(path)
+        file = onnx.load(path)
+    _rename(file.graph, {"": ""}, prefix="")  # or the quantizer takes weights in another order
+    return file
 
 
 def _finish(file: onnx.ModelProto, input_name: str, output_name: str) -> onnx.ModelProto:
@@ -129,6 +142,6 @@ def _info(value: onnx.ValueInfoProto) -> FileTensor:
     tensor = value.type.tensor_type
     shape = (None, *(dim.dim_value for dim in tensor.shape.dim[1:]))
     dtype = str(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
-    # A byte goes in as the number it is; see onnx_int8.
+    # A byte goes in as the number it is; see onnx_int8 and onnx_bytes.
     scale, zero_point = (1.0, 0) if dtype == "uint8" else (None, None)
     return FileTensor(value.name, shape, dtype, scale, zero_point)

@@ -15,6 +15,7 @@ import onnx
 from onnxruntime import quantization
 
 from export.formats.base import stays_float
+from export.formats.onnx_bytes import widening
 
 _HEADS: Final = ("Softmax", "Sigmoid")
 _LAYERS: Final = ("Gemm", "MatMul")
@@ -107,7 +108,7 @@ def _leave_result_float(graph: onnx.GraphProto) -> None:
 def _take_bytes(graph: onnx.GraphProto) -> None:
     """Make the input uint8. Bytes are quantized values already, so QuantizeLinear goes.
 
-    What must see them as float, an operator that was not quantized, gets a Cast.
+    What must see them as float, an operator that was not quantized, gets them widened.
     """
     (source,) = graph.input
     source.type.tensor_type.elem_type = onnx.TensorProto.UINT8
@@ -121,11 +122,8 @@ def _take_bytes(graph: onnx.GraphProto) -> None:
         floats = [n for n in graph.node if name in n.input and n.op_type not in takes_bytes]
         if floats:
             _reroute(floats, name, f"{name}.float")
-            cast = onnx.helper.make_node(
-                "Cast", [name], [f"{name}.float"], to=onnx.TensorProto.FLOAT
-            )
             first = min(list(graph.node).index(node) for node in floats)
-            graph.node.insert(first, cast)
+            graph.node.insert(first, widening(graph, name, f"{name}.float"))
 
 
 def _unchanged(graph: onnx.GraphProto, source: str) -> set[str]:

@@ -77,8 +77,8 @@ def test_the_attributes_of_a_model() -> None:
     bundle = parse_bundle(bundles.image().pack())
     with open_model(bundle, choose(bundle.manifest)) as model:
         assert [name for name in sorted(vars(model)) if not name.startswith("_")] == [
-            *("device", "engine", "engine_version", "format", "input", "labels", "name"),
-            *("output", "precision", "threads", "tuned", "version"),
+            *("adapter", "device", "engine", "engine_version", "format", "input", "labels"),
+            *("name", "output", "precision", "threads", "tuned", "version"),
         ]
 
 
@@ -117,11 +117,12 @@ def test_the_commands_and_their_options() -> None:
             *("bundle", "inputs", "--output", "--engine", "--precision", "--device"),
             *("--threads", "--json"),
         ],
-        "check": ["bundle", "--engine", "--precision", "--json"],
+        "check": ["bundle", "--engine", "--precision", "--device", "--json"],
         "bench": [
-            *("bundle", "--batch", "--samples", "--engine", "--precision", "--device"),
-            *("--threads", "--json"),
+            *("bundle", "--samples", "--engine", "--precision", "--device", "--threads"),
+            *("--batch", "--json"),
         ],
         "doctor": ["--timeout", "--json"],
-        "tune": ["bundle", "--threads", "--json"],
+        "sweep": ["bundle", "--batches", "--engine", "--precision", "--json"],
+        "tune": ["bundle", "--threads", "--device", "--batch", "--json"],
     }

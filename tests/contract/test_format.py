@@ -38,8 +38,8 @@ SMALLEST = (
     "504b0506" "0000" "0000" "0200" "0200" "6a000000" "4d000000" "4000"
 )  # fmt: skip
 
-IMAGE = "9ff2a5a39aafb5041d5e359dec8cfb1eceaeadfebfa3cb7de17118d88ec36c2c"
-VECTOR = "122266f15fd54d05bcf4cadae58c4416964003a96871b325eab3afed0eb2d01b"
+IMAGE = "286d189f28a0216b913526a92147cb28d39efee6d87ae30efeb2c77c7410270a"
+VECTOR = "2b460d997898a36536e87c2110e52e1ff5e6bea92276cf4e02dca24dd01eae47"
 
 # Runs on a Python that has no numpy: the archive and the manifest need none.
 REWRITE = """

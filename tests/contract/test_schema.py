@@ -26,17 +26,23 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 BEYOND_SCHEMA = re.compile(
     r"float instead of int"  # JSON Schema takes 1.0 for an integer
     r"|bad labels|bad range|bad image size"
-    r"|listed twice|unlisted engine|proven twice|another shape"
+    r"|listed twice|unlisted engine|proven twice|another shape|not made for"
     r"|(uint8|int8|float32) instead of (uint8|int8|float32)$"
     r"|nested more than"
 )
 
 Path_ = tuple[str | int, ...]
 
+ON_GPU = {"device": "gpu", "adapter": "A GPU, Vulkan 1.3"}
+GPU_PROOF = {**bundles.image().variant["proofs"][0], **ON_GPU}
+
 
 def _drafts() -> dict[str, bundles.Draft]:
     full = bundles.image(export={"versions": {"keras": "3"}, "nested": [[1, None], True]})
     full.add_variant("tflite", "int8", ["litert", "tflite"])
+    gpu = full.add_variant("tflite", "float32", ["litert"])
+    gpu["devices"].append("gpu")
+    gpu["proofs"].append({**gpu["proofs"][0], **ON_GPU})
     full.variant["proofs"][0].update(accuracy=0.97, tolerance={"max_abs_error": 1})
     full.variant["inputs"][0].update(scale=1, zero_point=0)
     full.variant["requires"]["engines"] = {"reference": "1.26"}
@@ -86,6 +92,7 @@ def _edited(content: Any, path: Path_, edit: Any) -> Any:
 VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 2, 0.0, 1.0, 0.5, -0.5, 1e299, 1e300, 10**400, 2**26 + 1),
     *("", "a", "a b", "a\n", "\x1b", "\ud800", "\u00e9", "x" * 101, "0" * 64, "float32", "int8"),
+    *("cpu", "gpu", ["cpu"], ["gpu"], ["cpu", "cpu"], ["gpu", "cpu"], ["cpu", "npu"]),
     *("2.1", "2.1\n", "2.", "2.1rc1", "\u0662.1", "1" * 10),
     *([], [None], [1], ["a"], ["a", "a"], [None, 1], [0.0, 1.0], [[]], {}, {"a": 1}, {"a": "b"}),
 )
@@ -153,6 +160,7 @@ def test_several_changes_at_once_are_judged_alike(data: st.DataObject) -> None:
         (("inputs", 0, "image", "width"), 5, "picture's size"),
         (("golden", "inputs", "file"), "golden/keras.npy", "no file is listed twice"),
         (("engines",), ["onnx"], "is in `engines`"),
+        (("variants", 0, "proofs", 0), GPU_PROOF, "in the variant's `devices`"),
         (("variants", 0, "inputs", 0, "shape"), [None, 16], "same sample shape"),
         (("variants", 0, "inputs", 0, "dtype"), "int8", "same dtype"),
         (("model_version",), 1.0, "no fraction"),

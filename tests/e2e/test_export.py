@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 import strop
+from strop.bundle import open_bundle
 from tests.conftest import Exported
 from tests.environments import ROOT, installed, python_of, run
+from tests.unit.runtime import gpus
 
 EXPORT = (sys.executable, "-m", "export")
 
@@ -133,6 +135,67 @@ def test_a_model_of_one_s_own_never_runs_train(head: str, tmp_path: Path) -> Non
     with strop.load(out / "shapes-cpu.strop", engine="onnx", precision="float32") as loaded:
         assert loaded.labels == tuple(names)
         assert np.abs(loaded.predict(pixels[:5]) - expected).max() <= 1e-5
+
+
+def test_without_a_gpu_the_report_says_how_a_device_proves_its_files(
+    edge_artifact: Path, tmp_path: Path
+) -> None:
+    command = (*EXPORT, "--artifact", edge_artifact, "--out", tmp_path, "--target", "gpu")
+    done = run(*command, cwd=ROOT, env={**os.environ, **gpus.NONE})
+    said = (
+        "no GPU adapter here: proven on the CPU path alone; "
+        "on the device: strop check mnist-mlp-gpu.strop --device gpu"
+    )
+    assert f"mnist-mlp-gpu.strop: {said}" in done.stdout.splitlines()
+    assert f"- **mnist-mlp-gpu.strop**: {said}" in (tmp_path / "report.md").read_text("utf-8")
+    report = json.loads((tmp_path / "report.json").read_bytes())
+    assert {(row["device"], row["adapter"]) for row in report["variants"]} == {("cpu", "")}
+    (note,) = report["not_on_gpu"]
+    assert (note["target"], note["format"]) == ("gpu", None)
+    manifest = open_bundle(tmp_path / "mnist-mlp-gpu.strop").manifest
+    *made_for_gpus, reference = manifest.variants
+    assert reference.devices == ("cpu",)
+    for variant in made_for_gpus:
+        assert variant.devices == ("cpu", "gpu")
+        assert variant.inputs[0].dtype == "uint8"
+        assert variant.golden.tolerance == {"float32": 1e-4, "float16": 0.05}[variant.precision]
+    assert "onnxruntime-webgpu==" in (tmp_path / "requirements-gpu.txt").read_text("ascii")
+
+
+def test_a_gpu_proves_what_it_can_and_the_report_names_the_rest(
+    edge_artifact: Path, tmp_path: Path
+) -> None:
+    """The adapter has no 16-bit floats in shaders, which ONNX Runtime insists on."""
+    environment = {**os.environ, **gpus.software()}
+    gpus.webgpu_python()
+    outs = [tmp_path / "one", tmp_path / "two"]
+    for out in outs:
+        command = (*EXPORT, "--artifact", edge_artifact, "--out", out, "--target", "gpu")
+        done = run(*command, cwd=ROOT, env=environment)
+    assert digests(outs[0]) == digests(outs[1])
+    report = json.loads((outs[0] / "report.json").read_bytes())
+    on_gpu = [row for row in report["variants"] if row["device"] == "gpu"]
+    assert [(row["engine"], row["precision"]) for row in on_gpu] == [
+        ("onnx", "float32"),
+        ("litert", "float32"),
+        ("litert", "float16"),
+    ]
+    for row in on_gpu:
+        assert "SwiftShader" in row["adapter"]
+        assert row["samples"] == 10_000
+        assert row["disagreements"] == 0
+        assert row["max_abs_error"] <= {"float32": 1e-5, "float16": 0.05}[row["precision"]]
+        assert f" {row['engine']} {row['engine_version']} gpu " in done.stdout
+    (note,) = report["not_on_gpu"]
+    assert (note["format"], note["precision"], note["engine"]) == ("onnx", "float16", "onnx")
+    assert "shader-f16" in note["reason"]
+    assert "onnx float16 not proven on the GPU by onnx: " in done.stdout
+    assert "on the device: strop check mnist-mlp-gpu.strop --device gpu" in done.stdout
+    again = run(*command, cwd=ROOT, env=environment)
+    assert "nothing to do" in again.stdout
+    elsewhere = run(*command, cwd=ROOT, env={**os.environ, **gpus.NONE})
+    assert "converting to onnx float32" in elsewhere.stdout  # other GPUs, another proof
+    assert "no GPU adapter here" in elsewhere.stdout
 
 
 def test_train_export_install_check_predict(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ SMALL = """
 description = "a board"
 platforms = ["linux-aarch64"]
 requirements = "litert.txt"
+extra = "litert"
 engines = ["litert", "reference"]
 
 [[variants]]

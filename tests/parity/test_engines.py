@@ -27,7 +27,7 @@ CASES = [
     ("cpu", "reference", "float32"),
     *(("rpi", "litert", precision) for precision in ("float32", "float16", "dynamic", "int8")),
     *(("rpi", "tflite", precision) for precision in ("float32", "float16", "dynamic", "int8")),
-    *(("gpu", "onnx", precision) for precision in ("float32", "float16")),
+    *(("gpu", engine, p) for engine in ("onnx", "litert") for p in ("float32", "float16")),
 ]
 
 

@@ -76,7 +76,10 @@ def load(
     Args:
         path: a .strop file.
         engine: "litert", "tflite", "onnx", "reference" or, for tests, "fake".
-        device: "cpu", the default.
+        device: "cpu"; "gpu", which means the GPU and nothing else: the whole model runs there,
+            and `Model.device` names the adapter, or DeviceUnavailable is raised; or "auto", the
+            default: what `strop tune` measured as fastest, and the CPU as long as it has not, on
+            which a net this small is faster than on a GPU but for large batches.
         precision: "float32", "float16", "dynamic" or "int8".
         threads: threads the engine may use for one call, 1 or more; by default what tuning found,
             else 1, on which small nets are fastest.
@@ -85,7 +88,8 @@ def load(
         BundleError: the file is missing, damaged, tampered with, or of another schema.
         EngineUnavailable: the engine is unknown, absent or broken, or not in the bundle; or numpy
             is absent or broken.
-        DeviceUnavailable: the device is not here, or the engine cannot use it.
+        DeviceUnavailable: there is no such adapter here, or no engine that can use it for all of
+            the model; the message says what was tried, and what would help.
         InputError: no variant of that precision, or a number of threads that is none.
     """
     try:

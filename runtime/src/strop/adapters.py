@@ -3,13 +3,20 @@
 Read straight from the Vulkan loader and the CUDA driver, which come with the drivers: no package is
 needed, and none is imported. A broken driver can take the process with it, so `strop doctor` asks
 from a process of its own; an engine that is to use a GPU loads the driver anyway.
+
+On Linux: macOS has Metal and Windows Direct3D in Vulkan's place, and nothing is found there.
 """
 
 from __future__ import annotations
 
 import ctypes
 import struct
+from collections.abc import Mapping, Sequence
+from ctypes import POINTER, Structure, byref, c_char_p, c_int, c_uint, c_uint32, c_void_p
 from dataclasses import dataclass
+from typing import Any
+
+from strop.versions import release
 
 # Of PCI's and of Khronos's lists.
 _VENDORS = {
@@ -18,18 +25,63 @@ _VENDORS = {
     0x106B: "Apple",
     0x10DE: "NVIDIA",
     0x13B5: "Arm",
+    0x1414: "Microsoft",
+    0x144D: "Samsung",
     0x14E4: "Broadcom",
     0x1AE0: "Google",
     0x5143: "Qualcomm",
     0x8086: "Intel",
+    0x10001: "Vivante",
     0x10005: "Mesa",
 }
 _KINDS = ("other", "integrated", "discrete", "virtual", "software")  # VkPhysicalDeviceType
+_LONGEST_NAME = 80
+
+# Dawn, the WebGPU under both LiteRT and ONNX Runtime, refuses an older Vulkan, and prefers
+# adapters in this order when asked for speed.
+OLDEST_VULKAN = (1, 1)
+_DAWN_S_ORDER = {"discrete": 0, "integrated": 1, "software": 2}  # it knows no other kind
+
+_SUCCESS, _INCOMPLETE = 0, 5  # of VkResult; an incomplete list is good as far as it goes
+_INTEGRATED = 18  # of CUdevice_attribute
+
+# What each function takes. All return an int, or nothing. Handles are pointers, of 64 bits mostly:
+# ctypes would cut an undeclared one to 32.
+_HANDLE, _OUT_INT = c_void_p, POINTER(c_int)
+_VULKAN = {
+    "vkCreateInstance": (c_void_p, c_void_p, POINTER(_HANDLE)),
+    "vkEnumeratePhysicalDevices": (_HANDLE, POINTER(c_uint32), POINTER(_HANDLE)),
+    "vkGetPhysicalDeviceProperties": (_HANDLE, c_char_p),
+    "vkDestroyInstance": (_HANDLE, c_void_p),
+}
+_CUDA = {
+    "cuInit": (c_uint,),
+    "cuDriverGetVersion": (_OUT_INT,),
+    "cuDeviceGetCount": (_OUT_INT,),
+    "cuDeviceGet": (_OUT_INT, c_int),
+    "cuDeviceGetName": (c_char_p, c_int, c_int),
+    "cuDeviceGetAttribute": (_OUT_INT, c_int, c_int),
+}
+
+
+class _InstanceCreateInfo(Structure):
+    """VkInstanceCreateInfo; with all but the type left 0, it asks for nothing."""
+
+    _fields_ = (
+        ("type", c_uint32),
+        ("next", c_void_p),
+        ("flags", c_uint32),
+        ("application", c_void_p),
+        ("layer_count", c_uint32),
+        ("layers", c_void_p),
+        ("extension_count", c_uint32),
+        ("extensions", c_void_p),
+    )
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """One GPU, or a program that plays one."""
+    """One GPU as one API shows it, or a program that plays one."""
 
     vendor: str
     name: str
@@ -40,6 +92,11 @@ class Adapter:
     def is_software(self) -> bool:
         return self.kind == "software"
 
+    @property
+    def release(self) -> tuple[int, ...]:
+        """The API's: (12, 8) of CUDA 12.8, the newest that the driver runs."""
+        return release(self.api.partition(" ")[2])
+
     def __str__(self) -> str:
         software = ", software" if self.is_software else ""
         vendor = "" if self.name.lower().startswith(self.vendor.lower()) else f"{self.vendor} "
@@ -48,54 +105,79 @@ class Adapter:
 
 def vulkan() -> tuple[Adapter, ...]:
     """The adapters of every Vulkan driver, in the loader's order; none without a loader."""
-    loader = _library("libvulkan.so.1")
+    loader = _library("libvulkan.so.1", _VULKAN)
     if loader is None:
         return ()
-    # VkInstanceCreateInfo: type 1, and nothing asked for.
-    info = struct.pack("<IxxxxQIxxxxQIxxxxQIxxxxQ", 1, 0, 0, 0, 0, 0, 0, 0)
-    instance = ctypes.c_void_p()
-    if loader.vkCreateInstance(info, None, ctypes.byref(instance)):
+    instance = _HANDLE()
+    if loader.vkCreateInstance(byref(_InstanceCreateInfo(type=1)), None, byref(instance)):
         return ()  # there is a loader and no driver
     try:
-        count = ctypes.c_uint32()
-        loader.vkEnumeratePhysicalDevices(instance, ctypes.byref(count), None)
-        devices = (ctypes.c_void_p * count.value)()
-        loader.vkEnumeratePhysicalDevices(instance, ctypes.byref(count), devices)
-        return tuple(_properties(loader, device) for device in devices[: count.value])
+        return tuple(_vulkan_adapter(loader, device) for device in _devices(loader, instance))
     finally:
         loader.vkDestroyInstance(instance, None)
 
 
 def cuda() -> tuple[Adapter, ...]:
     """The GPUs of NVIDIA's CUDA driver, in its order; none without a driver."""
-    driver = _library("libcuda.so.1")
-    if driver is None or driver.cuInit(0):
+    driver = _library("libcuda.so.1", _CUDA)
+    version, count = c_int(), c_int()
+    if (
+        driver is None
+        or driver.cuInit(0)
+        or driver.cuDriverGetVersion(byref(version))
+        or driver.cuDeviceGetCount(byref(count))
+    ):
         return ()
-    version, count = ctypes.c_int(), ctypes.c_int()
-    driver.cuDriverGetVersion(ctypes.byref(version))
-    driver.cuDeviceGetCount(ctypes.byref(count))
     api = f"CUDA {version.value // 1000}.{version.value % 1000 // 10}"
-    found = []
-    for number in range(count.value):
-        device, name = ctypes.c_int(), ctypes.create_string_buffer(256)
-        driver.cuDeviceGet(ctypes.byref(device), number)
-        driver.cuDeviceGetName(name, len(name), device)
-        found.append(Adapter("NVIDIA", _text(name.value), api, "discrete"))
-    return tuple(found)
+    found = (_cuda_adapter(driver, number, api) for number in range(count.value))
+    return tuple(adapter for adapter in found if adapter)
 
 
-def preferred(found: tuple[Adapter, ...]) -> Adapter:
-    """The one that a WebGPU asked for speed takes: discrete before integrated before software."""
-    order = ("discrete", "integrated", "virtual", "other", "software")
-    return min(found, key=lambda adapter: order.index(adapter.kind))
+def preferred(found: Sequence[Adapter]) -> Adapter:
+    """The one that an engine runs on: CUDA's first, or the one that a WebGPU asked for speed takes.
+
+    Args:
+        found: one or more, in the order of `vulkan` or `cuda`.
+    """
+
+    def rank(adapter: Adapter) -> tuple[bool, int]:
+        if adapter.api.startswith("CUDA"):
+            return False, 0
+        return adapter.release < OLDEST_VULKAN, _DAWN_S_ORDER.get(adapter.kind, 3)
+
+    return min(found, key=rank)  # of equals the first, as Dawn does
 
 
-def _properties(loader: ctypes.CDLL, device: int) -> Adapter:
+def newest_cuda(found: Sequence[Adapter]) -> int:
+    """The newest CUDA that NVIDIA's driver runs, 12 of 12.8; 0 where it is not there."""
+    releases = (adapter.release for adapter in found if adapter.api.startswith("CUDA"))
+    return max((numbers[0] for numbers in releases if numbers), default=0)
+
+
+def _devices(loader: Any, instance: c_void_p) -> list[int]:
+    """The handles of the physical devices."""
+    count = c_uint32()
+    if loader.vkEnumeratePhysicalDevices(instance, byref(count), None) != _SUCCESS:
+        return []
+    handles = (_HANDLE * count.value)()
+    if loader.vkEnumeratePhysicalDevices(instance, byref(count), handles) not in (
+        _SUCCESS,
+        _INCOMPLETE,  # one was plugged in since
+    ):
+        return []
+    return [handle for handle in handles[: count.value] if handle]
+
+
+def _vulkan_adapter(loader: Any, device: int) -> Adapter:
+    properties = ctypes.create_string_buffer(4096)  # it is 824 bytes
+    loader.vkGetPhysicalDeviceProperties(device, properties)
+    return _parsed(properties.raw)
+
+
+def _parsed(properties: bytes) -> Adapter:
     """VkPhysicalDeviceProperties: five numbers and a name; the limits after them are let be."""
-    buffer = ctypes.create_string_buffer(4096)
-    loader.vkGetPhysicalDeviceProperties(ctypes.c_void_p(device), buffer)
-    version, _, vendor, _, kind = struct.unpack_from("<5I", buffer)
-    name = buffer.raw[20:276].partition(b"\0")[0]
+    version, _, vendor, _, kind = struct.unpack_from("=5I", properties)
+    name = properties[20:276].partition(b"\0")[0]
     return Adapter(
         vendor=_VENDORS.get(vendor, f"vendor {vendor:#06x}"),
         name=_text(name),
@@ -104,13 +186,29 @@ def _properties(loader: ctypes.CDLL, device: int) -> Adapter:
     )
 
 
-def _library(name: str) -> ctypes.CDLL | None:
-    try:
-        return ctypes.CDLL(name)
-    except OSError:
+def _cuda_adapter(driver: Any, number: int, api: str) -> Adapter | None:
+    device, integrated = c_int(), c_int()
+    name = ctypes.create_string_buffer(256)
+    if driver.cuDeviceGet(byref(device), number) or driver.cuDeviceGetName(name, 256, device):
         return None
+    driver.cuDeviceGetAttribute(byref(integrated), _INTEGRATED, device)  # on an error it stays 0
+    return Adapter(
+        "NVIDIA", _text(name.value), api, "integrated" if integrated.value else "discrete"
+    )
+
+
+def _library(name: str, functions: Mapping[str, tuple[Any, ...]]) -> Any:
+    """A library with its functions declared; None if it, or one of them, is not there."""
+    try:
+        library = ctypes.CDLL(name)
+        for function, takes in functions.items():
+            getattr(library, function).argtypes = takes
+    except (OSError, AttributeError):
+        return None
+    return library
 
 
 def _text(name: bytes) -> str:
+    """A driver's bytes as one short printable line."""
     text = name.decode("utf-8", "replace")
-    return "".join(c for c in text if c.isprintable()).strip() or "unnamed"
+    return "".join(c for c in text if c.isprintable()).strip()[:_LONGEST_NAME] or "unnamed"

@@ -10,10 +10,17 @@ from numpy.typing import NDArray
 
 from strop import engines, wheels
 from strop.bundle import Bundle
-from strop.errors import BundleError, EngineUnavailable, InputError, ParityError, StropError
+from strop.errors import (
+    BundleError,
+    DeviceUnavailable,
+    EngineUnavailable,
+    InputError,
+    ParityError,
+    StropError,
+)
 from strop.manifest import FileRef, Golden, Variant
 from strop.model import Model
-from strop.select import Choice, choose, open_model
+from strop.select import Choice, choose, open_best, open_model
 from strop.timing import Latency, measure
 
 PASSED, FAILED, ABSENT, BROKEN = "passed", "FAILED", "absent", "BROKEN"
@@ -26,8 +33,9 @@ class Result:
     engine: str
     precision: str
     format: str
+    device: str  # "cpu" or "gpu"
     status: str  # passed | FAILED | absent | BROKEN
-    detail: str  # the engine's version, or why there is no figure
+    detail: str  # the engine's version and its GPU, or why there is no figure
     max_abs_error: float | None = None  # against the outputs proven at export
     tolerance: float | None = None  # what that may be
     keras_agreement: float | None = None  # 0..1, top class, for information
@@ -35,32 +43,48 @@ class Result:
 
 
 def check(
-    bundle: Bundle, *, engine: str | None = None, precision: str | None = None
+    bundle: Bundle,
+    *,
+    engine: str | None = None,
+    device: str | None = None,
+    precision: str | None = None,
 ) -> list[Result]:
     """Replay the golden samples on every installed engine the bundle is proven on.
 
+    A variant made for the GPU is replayed on the CPU and on the GPU; where there is none that is a
+    line of its own.
+
     Args:
         engine: insist on this one: if it is absent that is an error, not a line.
+        device: insist on "cpu" or "gpu", likewise; None or "auto": both.
         precision: only variants of this precision.
 
     Raises:
         EngineUnavailable: the engine asked for is not here, or none at all is.
+        DeviceUnavailable: the GPU was asked for, and nothing can run there.
+        InputError: there is no such device or precision.
         BundleError: the golden arrays are not what the manifest says.
     """
     if engine == engines.FAKE:
         raise EngineUnavailable("engine 'fake' makes its answers up: ask for a real one")
+    if device not in (None, *engines.ASKABLE):
+        raise InputError(f"there is no device {device!r}; there are {', '.join(engines.ASKABLE)}")
     if engine is not None or precision is not None:
         choose(bundle.manifest, engine=engine, precision=precision)  # refuses what cannot be had
     inputs, keras = golden(bundle)
     results = [
-        _check_one(bundle, name, variant, inputs, keras)
+        _check_one(bundle, Choice(name, variant, where), inputs, keras)
         for name in bundle.manifest.engines
         for variant in bundle.manifest.variants
+        for where in variant.devices
         if name in variant.engines
         and engine in (None, name)
         and precision in (None, variant.precision)
+        and device in (None, engines.AUTO, where)
     ]
     if all(result.status == ABSENT for result in results):
+        if device == engines.GPU:
+            open_best(bundle, engine=engine, device=device, precision=precision)  # raises, says why
         choose(bundle.manifest)  # raises, and says what to install
     return results
 
@@ -106,7 +130,8 @@ def replay(
         StropError: the engine failed while running.
     """
     expected = _array(bundle, variant.golden, keras.shape, "float32")
-    result = Result(model.engine, variant.precision, variant.format, BROKEN, "")
+    device = engines.GPU if model.adapter else engines.CPU
+    result = Result(model.engine, variant.precision, variant.format, device, BROKEN, "")
     outputs = model.predict(inputs)
     if outputs.shape != expected.shape:
         return replace(result, detail=f"gives {outputs.shape} instead of {expected.shape}")
@@ -114,7 +139,7 @@ def replay(
     error_found = float(difference.max()) if np.isfinite(difference).all() else float("inf")
     within = error_found <= variant.golden.tolerance
     detail = (
-        model.engine_version
+        ", ".join(filter(None, (model.engine_version, model.adapter)))
         if within
         else f"differs by {error_found:.3g} from the outputs proven at export, "
         f"at most {variant.golden.tolerance:.3g} allowed"
@@ -129,20 +154,16 @@ def replay(
     )
 
 
-def _check_one(
-    bundle: Bundle,
-    engine: str,
-    variant: Variant,
-    inputs: NDArray[Any],
-    keras: NDArray[Any],
-) -> Result:
-    absent = Result(engine, variant.precision, variant.format, ABSENT, "unknown to this strop")
+def _check_one(bundle: Bundle, choice: Choice, inputs: NDArray[Any], keras: NDArray[Any]) -> Result:
+    engine, variant, device = choice
+    kind = (variant.precision, variant.format, device)
+    absent = Result(engine, *kind, ABSENT, "unknown to this strop")
     if engine not in engines.NAMES:
         return absent
     if not engines.is_installed(engine):
         return replace(absent, detail=wheels.remedy(engine, bundle.manifest.engines))
     try:
-        with open_model(bundle, Choice(engine, variant, "cpu")) as model:
+        with open_model(bundle, choice) as model:
             result = replay(model, bundle, variant, inputs, keras)
             if result.status == BROKEN:
                 return result
@@ -150,6 +171,8 @@ def _check_one(
             return replace(result, latency=measure(lambda: model.predict(sample)))
     except (BundleError, InputError):  # the golden samples, not the engine
         raise
+    except DeviceUnavailable as error:
+        return replace(absent, detail=str(error))
     except StropError as error:
         return replace(absent, status=BROKEN, detail=str(error))
 

@@ -1,4 +1,4 @@
-"""The command people type on the device: strop info | run | check | bench | tune | doctor.
+"""The command people type on the device: strop info | run | check | bench | tune | sweep | doctor.
 
 Exit status: 0 done; 1 a check failed; 2 the request cannot be met, with one line on stderr.
 """
@@ -28,6 +28,7 @@ INTERRUPTED = 130  # and of one stopped with ^C
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit status."""
     arguments = _parser().parse_args(argv)
+    _keep_stdout_ours()
     if isinstance(sys.stdout, io.TextIOWrapper):  # a label may be in no alphabet of the terminal's
         sys.stdout.reconfigure(errors="backslashreplace")
     if not sys.warnoptions:
@@ -53,6 +54,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         _forget_output()
         return _complain(f"cannot write the output: {error.strerror or error}")
     return status
+
+
+def _keep_stdout_ours() -> None:
+    """Send to stderr what native libraries print on stdout, where our JSON goes.
+
+    LiteRT does, as it looks for a GPU.
+    """
+    if sys.stdout is not sys.__stdout__ or sys.stdout is None:  # somebody has an eye on it
+        return
+    with contextlib.suppress(OSError):  # one of them is closed
+        encoding, ours = sys.stdout.encoding, os.dup(1)
+        os.dup2(2, 1)
+        sys.stdout = open(ours, "w", encoding=encoding)  # noqa: SIM115, PTH123
 
 
 def _command_module(name: str) -> ModuleType:
@@ -98,11 +112,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     checking = _command(subparsers, "check", "replay the golden samples on this device")
     bench = _command(subparsers, "bench", "time predict on this device")
-    bench.add_argument("--batch", type=_positive, default=1, help="samples a call (default 1)")
     bench.add_argument("--samples", type=_positive, default=2000, help="calls (default 2000)")
     tune = _command(subparsers, "tune", "time all that passes here, and remember the fastest")
     tune.add_argument(
         "--threads", type=_counts, metavar="1,2,4", help="default 1, 2, 4 .. up to the usable CPUs"
+    )
+    sweep = _command(subparsers, "sweep", "time the GPU against the CPU by batch size")
+    sweep.add_argument(
+        "--batches", type=_counts, metavar="1,4,16", help="samples a call, default 1 to 65536"
     )
     doctor = _command(
         subparsers, "doctor", "which engines work here, and how to get the rest", bundle=False
@@ -111,13 +128,18 @@ def _parser() -> argparse.ArgumentParser:
         "--timeout", type=_positive, default=60, metavar="SECONDS", help="an engine (default 60)"
     )
 
-    for command in (run, checking, bench):
+    for command in (run, checking, bench, sweep):
         command.add_argument("--engine", help=f"insist on one: {', '.join(engines.NAMES)}")
         command.add_argument("--precision", help=f"insist on one: {', '.join(manifest.PRECISIONS)}")
+    for command in (run, checking, bench, tune):
+        command.add_argument("--device", help=f"insist on one: {', '.join(engines.ASKABLE)}")
     for command in (run, bench):
-        command.add_argument("--device", help=f"insist on one: {', '.join(engines.DEVICES)}")
         command.add_argument("--threads", type=_positive, help="default: as tuned, else 1")
-    for command in (info, run, checking, bench, tune, doctor):
+    for command in (bench, tune):
+        command.add_argument(
+            "--batch", type=_positive, default=1, help="samples a call (default 1)"
+        )
+    for command in (info, run, checking, bench, tune, sweep, doctor):
         command.add_argument("--json", action="store_true", help="print JSON instead of text")
     return parser
 

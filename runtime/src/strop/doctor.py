@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib import metadata
 
-from strop import board, engines, wheels
+from strop import adapters, board, engines, wheels
+from strop.adapters import Adapter
+from strop.apart import NoAnswer, ask
 from strop.board import Board
 from strop.errors import one_line, root_cause
 from strop.probe import Outcome, probe
@@ -21,50 +24,70 @@ ENGINES = tuple(name for name in engines.NAMES if name != engines.FAKE)
 
 @dataclass(frozen=True)
 class Finding:
-    """What became of one engine. `reason` and `mend` are empty if it works."""
+    """What became of one engine on one device. `reason` and `mend` are empty if it works."""
 
     engine: str
-    status: str  # ABSENT, BROKEN or WORKS
+    device: str  # "cpu" or "gpu"
+    status: str  # ABSENT, BROKEN or WORKS; a GPU that the engine refuses is ABSENT
     version: str  # of its package; empty where there is none to be had
-    reason: str
-    mend: str  # a command line, or what to use instead
+    reason: str = ""
+    mend: str = ""  # a command line, or what to use instead
+    adapter: str = ""  # the GPU that it was seen to work on
 
 
-def diagnose(
-    limit_s: float, *, tell: Callable[[str], None] = lambda engine: None
-) -> tuple[Board, list[Finding]]:
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the doctor found."""
+
+    board: Board
+    adapters: tuple[Adapter, ...]  # the GPUs that drivers offer
+    driver_troubles: tuple[str, ...]  # what became of drivers that did not live to tell
+    findings: tuple[Finding, ...]
+
+
+def diagnose(limit_s: float, *, tell: Callable[[str], None] = lambda engine: None) -> Diagnosis:
     """Look at this board, and try each engine on its own, so that none can keep the others from it.
 
     The reference goes first: it is numpy alone, without which the others need not be tried. Where
     numpy can be imported it is imported here too, for the board to be described with its help, and
-    for the other engines' processes to inherit it.
+    for the other engines' processes to inherit it. An engine that works is tried on the GPU as
+    well, if it can use one and there is one.
 
     Call it from a program with one thread: it forks.
 
     Args:
         limit_s: how long one engine may take.
-        tell: called with each engine's name before it is tried.
+        tell: called with the name of what is tried next.
     """
     tell("reference")
     numpy = probe("reference", limit_s)
     if numpy.version:
         importlib.import_module("numpy")
     here = board.read()
+    tell("GPU")
+    gpus, troubles = _gpus(limit_s)
     findings = []
     for engine in ENGINES:
         if engine != "reference" and not engines.is_installed(engine):
             reason = wheels.why_none(engine, here) or "not installed"
-            finding = Finding(engine, ABSENT, "", reason, wheels.mend_absent(engine, here))
-        elif not numpy.version:
+            findings.append(_on_cpu(engine, ABSENT, "", reason, wheels.mend_absent(engine, here)))
+            continue
+        if not numpy.version:
             status = ABSENT if engine == "reference" and _numpy_is_absent() else BROKEN
-            finding = Finding(engine, status, _version(engine), *_numpy_trouble(numpy, here))
-        elif engine == "reference":
-            finding = _found(engine, numpy, here)
+            trouble = _numpy_trouble(numpy, here)
+            findings.append(_on_cpu(engine, status, _version(engine), *trouble))
+            continue
+        if engine == "reference":
+            outcome = numpy
         else:
             tell(engine)
-            finding = _found(engine, probe(engine, limit_s), here)
-        findings.append(finding)
-    return here, findings
+            outcome = probe(engine, limit_s)
+        findings.append(_found(engine, outcome, here))
+        if gpus and not outcome.error and "gpu" in outcome.devices:
+            tell(f"{engine} gpu")
+            outcome = probe(engine, limit_s, "gpu")
+            findings.append(_found_on_gpu(engine, outcome, here, gpus))
+    return Diagnosis(here, gpus, troubles, tuple(findings))
 
 
 def no_numpy(error: Exception) -> str:
@@ -72,11 +95,48 @@ def no_numpy(error: Exception) -> str:
     return ": ".join(_numpy_trouble(Outcome(error=root_cause(error)), board.read()))
 
 
+def _gpus(limit_s: float) -> tuple[tuple[Adapter, ...], tuple[str, ...]]:
+    """The GPUs that drivers offer, and what became of drivers that did not live to tell."""
+    found: list[Adapter] = []
+    troubles = []
+    for name, listed in (("CUDA", adapters.cuda), ("Vulkan", adapters.vulkan)):
+        try:
+            answer = ask(partial(_fields, listed), limit_s)
+        except NoAnswer as death:
+            troubles.append(f"the {name} driver {one_line(str(death))}")
+        else:
+            found += (Adapter(**fields) for fields in answer)
+    return tuple(found), tuple(troubles)
+
+
+def _fields(listed: Callable[[], Iterable[Adapter]]) -> list[dict[str, str]]:
+    return [asdict(adapter) for adapter in listed()]
+
+
+def _on_cpu(engine: str, status: str, version: str, reason: str = "", mend: str = "") -> Finding:
+    return Finding(engine, "cpu", status, version, reason, mend)
+
+
 def _found(engine: str, outcome: Outcome, here: Board) -> Finding:
     version = outcome.version or _version(engine)
     if not outcome.error:
-        return Finding(engine, WORKS, version, "", "")
-    return Finding(engine, BROKEN, version, *explain(engine, outcome, here))
+        return _on_cpu(engine, WORKS, version)
+    return _on_cpu(engine, BROKEN, version, *explain(engine, outcome, here))
+
+
+def _found_on_gpu(engine: str, outcome: Outcome, here: Board, gpus: tuple[Adapter, ...]) -> Finding:
+    version = outcome.version or _version(engine)
+    if not outcome.error:
+        return Finding(engine, "gpu", WORKS, version, adapter=outcome.adapter)
+    said = one_line(outcome.error)
+    if outcome.refused:  # in words of the engine's own, which may end with the mend
+        mend = wheels.mend_gpu(here, adapters.newest_cuda(gpus))
+        reason = said.removesuffix(f": {mend}")
+        return Finding(engine, "gpu", ABSENT, version, reason, mend if reason != said else "")
+    mend = "update the GPU's driver, or use device='cpu'"
+    if outcome.timed_out:
+        mend = f"give a slow board more time with --timeout; or {mend}"
+    return Finding(engine, "gpu", BROKEN, version, said, mend)
 
 
 def explain(engine: str, outcome: Outcome, here: Board) -> tuple[str, str]:
@@ -91,7 +151,7 @@ def explain(engine: str, outcome: Outcome, here: Board) -> tuple[str, str]:
         reinstall = mend
     else:
         kind, other = "wheel", "use another engine"
-        mend = wheels.mend_by_reinstalling(engine, here)
+        mend = wheels.mend_by_reinstalling(_package(engine), here)
         reinstall = "use another engine, or reinstall this one"
     if outcome.timed_out:
         return said, f"give a slow board more time with --timeout; or {reinstall}"
@@ -123,8 +183,19 @@ def explain(engine: str, outcome: Outcome, here: Board) -> tuple[str, str]:
 
 def _version(engine: str) -> str:
     """The version of a package that may not even import, as its installer wrote it down."""
+    return _installed("numpy" if engine == "reference" else _package(engine))
+
+
+def _package(engine: str) -> str:
+    """Which of the packages that bring an engine is installed; the usual one if none says so."""
+    names = wheels.packages(engine)
+    return next(filter(_installed, names), names[0])
+
+
+def _installed(package: str) -> str:
+    """The version of a package; empty where there is none."""
     try:
-        return metadata.version(wheels.package(engine) if engine != "reference" else "numpy")
+        return metadata.version(package)
     except metadata.PackageNotFoundError:
         return ""
 

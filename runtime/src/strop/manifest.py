@@ -18,6 +18,7 @@ SCHEMA = 1
 FORMATS = ("onnx", "tflite", "weights")
 PRECISIONS = ("float32", "float16", "dynamic", "int8")
 DTYPES = ("float32", "uint8", "int8")
+DEVICES = ("cpu", "gpu")
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a model or a target
 VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,5}")  # an engine's release
@@ -78,11 +79,12 @@ class Golden:
 
 @dataclass(frozen=True)
 class Proof:
-    """What one engine measured at export, against Keras, over all evaluation samples."""
+    """What one engine measured on one device at export, against Keras, over all samples."""
 
     engine: str
     version: str
     device: str
+    adapter: str  # the GPU that ran it; "" on the CPU
     samples: int
     accuracy: float | None  # 0..1; None without labels
     disagreements: int  # samples whose top class is not Keras's
@@ -93,13 +95,14 @@ class Proof:
 
 @dataclass(frozen=True)
 class Variant:
-    """One model file: a format at a precision, and the engines it is proven on."""
+    """One model file: a format at a precision, what it is made for and what it is proven on."""
 
     file: str
     sha256: str
     bytes: int
     format: str
     precision: str
+    devices: tuple[str, ...]  # what it is made for; "cpu" always among them
     inputs: tuple[FileTensor, ...]
     outputs: tuple[FileTensor, ...]
     requires: dict[str, Any]  # operator versions (tflite); opset and IR version (onnx); "engines"
@@ -108,8 +111,8 @@ class Variant:
 
     @property
     def engines(self) -> tuple[str, ...]:
-        """Names of the engines this file is proven on."""
-        return tuple(proof.engine for proof in self.proofs)
+        """Names of the engines this file is proven on, on whatever device; each once."""
+        return tuple(dict.fromkeys(proof.engine for proof in self.proofs))
 
 
 @dataclass(frozen=True)

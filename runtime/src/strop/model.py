@@ -56,7 +56,9 @@ class Model:
         self.version = version
         self.engine = engine
         self.engine_version = engine_version
-        self.device = device
+        # "cpu", or "gpu (NVIDIA H200, CUDA 12.8)": what really runs it, never just what was asked.
+        self.device = f"{device} ({session.adapter})" if session.adapter else device
+        self.adapter = session.adapter  # the GPU, by its driver's name for it; "" on the CPU
         self.threads = threads
         self.tuned = tuned  # whether what `strop tune` remembered chose any of this
         self.precision = variant.precision

@@ -46,6 +46,7 @@ def model(format: str) -> tuple[bytes, Variant]:
         *unsigned,
         format=format,
         precision="float32",
+        devices=("cpu", "gpu"),
         inputs=(FileTensor("input", SAMPLE.shape, "float32"),),
         outputs=(FileTensor("output", ANSWER.shape, "float32"),),
         requires={},

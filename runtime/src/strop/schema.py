@@ -16,6 +16,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from strop.errors import BundleError
 from strop.manifest import (
+    DEVICES,
     DTYPES,
     FORMATS,
     NAME,
@@ -185,9 +186,13 @@ def _check(manifest: Manifest) -> None:
     for variant in manifest.variants:
         need(variant.format in FORMATS, f"{variant.file}: unknown format {variant.format!r}")
         need(variant.precision in PRECISIONS, f"{variant.file}: bad precision")
+        made_for = set(variant.devices)
+        sound = "cpu" in made_for <= set(DEVICES) and len(made_for) == len(variant.devices)
+        need(sound, f"{variant.file}: bad devices")
         need(bool(variant.proofs), f"{variant.file}: proven on no engine")
         need(set(variant.engines) <= set(manifest.engines), f"{variant.file}: unlisted engine")
-        need(len(set(variant.engines)) == len(variant.engines), f"{variant.file}: proven twice")
+        places = {(proof.engine, proof.device) for proof in variant.proofs}
+        need(len(places) == len(variant.proofs), f"{variant.file}: proven twice")
         need(variant.golden.tolerance >= 0, f"{variant.file}: negative tolerance")
         floors = variant.requires.get("engines", {})
         sound = isinstance(floors, dict) and all(map(_is_version, floors.values()))
@@ -197,6 +202,9 @@ def _check(manifest: Manifest) -> None:
             shares = (proof.top1_agreement, proof.accuracy or 0.0)
             sound = min(counts) >= 0 and all(0 <= share <= 1 for share in shares)
             need(sound, f"{variant.file}: bad figures for {proof.engine}")
+            need(proof.device in made_for, f"{variant.file}: not made for {proof.device!r}")
+            named = bool(proof.adapter) == (proof.device == "gpu")
+            need(named, f"{variant.file}: bad adapter for {proof.engine}")
         for side, specs in (("inputs", manifest.inputs), ("outputs", manifest.outputs)):
             tensors: tuple[FileTensor, ...] = getattr(variant, side)
             need(len(tensors) == len(specs), f"{variant.file}: {len(tensors)} {side}")

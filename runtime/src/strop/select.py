@@ -12,37 +12,29 @@ from strop.manifest import PRECISIONS, Manifest, Variant
 from strop.model import Model
 from strop.versions import release
 
+# How the message of a GPU that was asked for and is not to be had begins; export looks for it.
+NO_GPU = "device 'gpu' cannot be had"
+
 
 class Choice(NamedTuple):
     engine: str
     variant: Variant
-    device: str
+    device: str = engines.CPU
 
 
 def choose(
-    manifest: Manifest,
-    *,
-    engine: str | None = None,
-    device: str | None = None,
-    precision: str | None = None,
+    manifest: Manifest, *, engine: str | None = None, precision: str | None = None
 ) -> Choice:
-    """The first proven pair of engine and variant that can run here and is what was asked for.
+    """The first proven pair of engine and variant that can run on this CPU and is as asked for.
 
-    Raises: as `strop.load`, BundleError excepted.
+    Raises: as `strop.load`, BundleError and DeviceUnavailable excepted.
     """
-    if precision not in (None, *PRECISIONS):
-        raise InputError(f"there is no precision {precision!r}; there are {', '.join(PRECISIONS)}")
     names = _candidates(manifest, engine)
-    variants = [v for v in manifest.variants if precision in (None, v.precision)]
-    if not variants:
-        raise InputError(
-            f"{manifest.name}-{manifest.target} has no {precision} variant; "
-            f"it has {_listed(v.precision for v in manifest.variants)}"
-        )
+    variants = _variants(manifest, precision)
     for name in names:
         proven = [v for v in variants if name in (*v.engines, engines.FAKE)]
         if proven and engines.is_installed(name):
-            return Choice(name, proven[0], _device(name, device))
+            return Choice(name, proven[0])
     able = [n for n in names if any(n in (*v.engines, engines.FAKE) for v in variants)]
     if not able:
         have = _listed(v.precision for v in manifest.variants if names[0] in v.engines)
@@ -67,20 +59,28 @@ def open_best(
 
     Raises: as `strop.load`, BundleError excepted.
     """
-    # Where engine, precision and threads are all asked for, there is nothing left to tune.
-    if device in (None, "cpu") and None in (engine, precision, threads):
+    if device not in (None, *engines.ASKABLE):
+        raise InputError(f"there is no device {device!r}; there are {', '.join(engines.ASKABLE)}")
+    if device == engines.AUTO:
+        device = None
+    # Where all is asked for, there is nothing left to tune.
+    if None in (engine, device, precision, threads):
         for row in tuned.recall(bundle):
             if (
                 engine in (None, row.engine)
+                and device in (None, row.device)
                 and precision in (None, row.precision)
                 and threads in (None, row.threads)
             ):
-                (variant,) = (v for v in bundle.manifest.variants if v.file == row.file)
-                count = row.threads if threads is None else threads
-                choice = Choice(row.engine, variant, "cpu")
-                return open_model(bundle, choice, threads=count, tuned=True)
-    choice = choose(bundle.manifest, engine=engine, device=device, precision=precision)
-    return open_model(bundle, choice, threads=1 if threads is None else threads)
+                model = _open_tuned(bundle, row, row.threads if threads is None else threads)
+                if model:
+                    return model
+                break
+    count = 1 if threads is None else threads
+    if device == engines.GPU:
+        return _open_on_gpu(bundle, engine, precision, count)
+    choice = choose(bundle.manifest, engine=engine, precision=precision)
+    return open_model(bundle, choice, threads=count)
 
 
 def open_model(bundle: Bundle, choice: Choice, *, threads: int = 1, tuned: bool = False) -> Model:
@@ -93,14 +93,23 @@ def open_model(bundle: Bundle, choice: Choice, *, threads: int = 1, tuned: bool 
         InputError: `threads` is not a positive integer.
         EngineUnavailable: the engine cannot be imported, is older than the file needs, or
             refuses the file.
+        DeviceUnavailable: the engine cannot use that device, or not for all of this file.
     """
     if type(threads) is not int or threads < 1:
         raise InputError(f"threads is a whole number from 1 up, not {threads!r}")
     manifest, variant = bundle.manifest, choice.variant
     engine = engines.get(choice.engine)
     _check_floor(choice.engine, engine.version(), variant)
+    for able, who in (
+        (engine.devices, f"engine {choice.engine!r}"),
+        (variant.devices, variant.file),
+    ):
+        if choice.device not in able:
+            raise DeviceUnavailable(f"{who} is for {' and '.join(able)} alone")
     try:
         session = engine.open(bundle.read(variant), variant, device=choice.device, threads=threads)
+    except DeviceUnavailable:
+        raise
     except Exception as error:
         raise EngineUnavailable(
             f"engine {choice.engine!r} {engine.version()} is installed and does not open "
@@ -119,6 +128,61 @@ def open_model(bundle: Bundle, choice: Choice, *, threads: int = 1, tuned: bool 
         threads=threads,
         tuned=tuned,
     )
+
+
+def _open_tuned(bundle: Bundle, row: tuned.Row, threads: int) -> Model | None:
+    """Open what tuning found best; None, with a warning, if its GPU is not there any more."""
+    (variant,) = (v for v in bundle.manifest.variants if v.file == row.file)
+    choice = Choice(row.engine, variant, row.device)
+    try:
+        model = open_model(bundle, choice, threads=threads, tuned=True)
+    except DeviceUnavailable as error:
+        tuned.ignore(bundle, str(error))
+        return None
+    if model.adapter != row.adapter:
+        model.close()
+        tuned.ignore(bundle, f"it was timed on {row.adapter}, and here is {model.adapter}")
+        return None
+    return model
+
+
+def _open_on_gpu(bundle: Bundle, engine: str | None, precision: str | None, threads: int) -> Model:
+    """Open the first variant made for the GPU on the first engine that can use one here."""
+    manifest = bundle.manifest
+    names = _candidates(manifest, engine)
+    variants = [v for v in _variants(manifest, precision) if engines.GPU in v.devices]
+    tried = []
+    for name in names:
+        proven = [v for v in variants if name in v.engines]
+        if not proven:
+            continue
+        if not engines.is_installed(name):
+            tried.append(str(engines.not_installed(name, proven[0].engines)))
+            continue
+        try:
+            return open_model(bundle, Choice(name, proven[0], engines.GPU), threads=threads)
+        except DeviceUnavailable as error:
+            tried.append(str(error))
+    if not tried:
+        asked = " ".join(filter(None, (precision, engine and f"for {engine}")))
+        tried = [
+            f"{manifest.name}-{manifest.target} has no {asked + ' ' if asked else ''}variant made "
+            "for the GPU; export it for a target that has one (make export TARGET=gpu)"
+        ]
+    raise DeviceUnavailable(f"{NO_GPU}: {'; '.join(tried)}")
+
+
+def _variants(manifest: Manifest, precision: str | None) -> list[Variant]:
+    """The variants of a precision, or all."""
+    if precision not in (None, *PRECISIONS):
+        raise InputError(f"there is no precision {precision!r}; there are {', '.join(PRECISIONS)}")
+    variants = [v for v in manifest.variants if precision in (None, v.precision)]
+    if not variants:
+        raise InputError(
+            f"{manifest.name}-{manifest.target} has no {precision} variant; "
+            f"it has {_listed(v.precision for v in manifest.variants)}"
+        )
+    return variants
 
 
 def _candidates(manifest: Manifest, engine: str | None) -> tuple[str, ...]:
@@ -164,20 +228,6 @@ def _none_installed(
     return EngineUnavailable(
         f"no engine for {asked} can be had here: {'; '.join((*reasons.values(), *others))}"
     )
-
-
-def _device(engine: str, device: str | None) -> str:
-    if device not in (None, *engines.DEVICES):
-        raise InputError(f"there is no device {device!r}; there are {', '.join(engines.DEVICES)}")
-    devices = engines.get(engine).devices
-    if device is None:
-        return devices[0]
-    if device not in devices:
-        raise DeviceUnavailable(
-            f"device {device!r} was asked for and engine {engine!r} runs on "
-            f"{', '.join(devices)} alone; ask for that, or leave the choice to strop"
-        )
-    return device
 
 
 def _listed(names: Iterable[str]) -> str:

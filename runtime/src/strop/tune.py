@@ -8,15 +8,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from strop import cpu, engines, tuned
 from strop.bundle import Bundle
-from strop.check import BROKEN, PASSED, Result, golden, replay
-from strop.errors import BundleError, EngineUnavailable, InputError, ParityError, StropError
-from strop.manifest import Variant
+from strop.check import ABSENT, BROKEN, PASSED, Result, golden, replay
+from strop.errors import (
+    BundleError,
+    DeviceUnavailable,
+    EngineUnavailable,
+    InputError,
+    ParityError,
+    StropError,
+)
 from strop.model import Model
-from strop.select import Choice, choose, open_model
+from strop.select import Choice, open_best, open_model
 from strop.timing import Compared, side_by_side
 
 # Candidates nearer to each other than this are equally fast: about what the ratio of two of them
@@ -33,6 +40,7 @@ class Candidate:
     file: str
     threads: int
     version: str | None  # of the engine; None if it did not open the file
+    adapter: str  # the GPU that ran it; empty on the CPU
     result: Result  # with `latency` if it passed
     relative: float | None = None  # to the others, if it passed: `Compared.relative`
 
@@ -40,14 +48,19 @@ class Candidate:
 def tune(
     bundle: Bundle,
     *,
+    device: str | None = None,
     threads: Sequence[int] | None = None,
+    batch: int = 1,
     timer: Timer | None = None,
     progress: Callable[[str], None] = lambda line: None,
 ) -> list[Candidate]:
     """Replay the golden samples on every candidate, and time those that pass against each other.
 
     Args:
+        device: only candidates on the "cpu" or the "gpu"; None or "auto": on both, where a variant
+            is made for both.
         threads: the numbers of threads to try; None: 1, 2, 4 and so on, up to the usable CPUs.
+        batch: samples a call; a GPU wins with large ones only.
         timer: what times calls, one Compared each; None: `side_by_side`.
         progress: called with a line before each step.
 
@@ -56,7 +69,8 @@ def tune(
 
     Raises:
         EngineUnavailable: none of the bundle's engines is installed.
-        InputError: a number of threads that is none, or more than the usable CPUs.
+        InputError: no such device; or a number of threads that is none, or more than the usable
+            CPUs.
         BundleError: the golden arrays are not what the manifest says.
     """
     cores = cpu.this_cpu().cores
@@ -66,24 +80,30 @@ def tune(
                 f"{count} threads were asked for and this process may use {cores} CPUs; "
                 f"ask for 1 to {cores}"
             )
-    planned = _planned(bundle, sorted(set(threads or _thread_counts(cores))))
+    if device not in (None, *engines.ASKABLE):
+        raise InputError(f"there is no device {device!r}; there are {', '.join(engines.ASKABLE)}")
+    planned = [
+        (choice, count)
+        for choice, count in _planned(bundle, sorted(set(threads or _thread_counts(cores))))
+        if device in (None, engines.AUTO, choice.device)
+    ]
     if not planned:
-        choose(bundle.manifest)  # raises, and says what to install
+        open_best(bundle, device=device)  # raises, and says what to install
     inputs, keras = golden(bundle)
-    sample = inputs[:1]
+    samples = inputs[np.arange(batch) % len(inputs)]
     candidates: list[Candidate] = []
     calls = []
     with contextlib.ExitStack() as opened:
-        for number, (engine, variant, count) in enumerate(planned, 1):
+        for number, (choice, count) in enumerate(planned, 1):
             progress(
-                f"checking {engine} {variant.precision}, threads={count}, "
-                f"{number} of {len(planned)}"
+                f"checking {engines.on_device(choice.engine, choice.device)} "
+                f"{choice.variant.precision}, threads={count}, {number} of {len(planned)}"
             )
-            candidate, model = _prove(bundle, engine, variant, count, inputs, keras)
+            candidate, model = _prove(bundle, choice, count, inputs, keras)
             candidates.append(candidate)
             if model:
                 opened.enter_context(model)
-                calls.append(_call(model, sample))
+                calls.append(_call(model, samples))
         timer = timer or functools.partial(side_by_side, progress=progress)
         compared = iter(timer(calls) if calls else ())
     passed = [_timed(c, next(compared)) for c in candidates if c.result.status == PASSED]
@@ -129,6 +149,8 @@ def rows(candidates: Sequence[Candidate]) -> list[tuned.Row]:
             c.file,
             c.result.precision,
             c.result.format,
+            c.result.device,
+            c.adapter,
             c.threads,
             round(c.result.latency.p50_us, 3),
         )
@@ -137,23 +159,29 @@ def rows(candidates: Sequence[Candidate]) -> list[tuned.Row]:
     ]
 
 
-def _planned(bundle: Bundle, counts: Sequence[int]) -> list[tuple[str, Variant, int]]:
-    """The candidates in order of preference: the bundle's own, then fewer threads."""
-    return [
-        (engine, variant, count)
-        for engine in tuned.installed(bundle.manifest)
-        for variant in bundle.manifest.variants
-        if engine in variant.engines
-        for count in (counts if _takes_threads(engine) else (1,))
-    ]
+def _planned(bundle: Bundle, counts: Sequence[int]) -> list[tuple[Choice, int]]:
+    """The candidates in order of preference: the bundle's own, the CPU, then fewer threads."""
+    planned = []
+    for engine in tuned.installed(bundle.manifest):
+        devices, takes_threads = _traits(engine)
+        for variant in bundle.manifest.variants:
+            if engine not in variant.engines:
+                continue
+            for device in variant.devices:
+                if device in devices:
+                    several = takes_threads and device == engines.CPU
+                    choice = Choice(engine, variant, device)
+                    planned += [(choice, count) for count in (counts if several else (1,))]
+    return planned
 
 
-def _takes_threads(engine: str) -> bool:
-    """Whether trying more than one number of threads on an engine tells anything."""
+def _traits(engine: str) -> tuple[tuple[str, ...], bool]:
+    """Where an engine runs, and whether trying several numbers of threads tells anything."""
     try:
-        return engines.get(engine).takes_threads
+        opener = engines.get(engine)
     except EngineUnavailable:  # broken: one line says so as well as three
-        return False
+        return (engines.CPU,), False
+    return opener.devices, opener.takes_threads
 
 
 def _thread_counts(cores: int) -> list[int]:
@@ -163,23 +191,26 @@ def _thread_counts(cores: int) -> list[int]:
 
 def _prove(
     bundle: Bundle,
-    engine: str,
-    variant: Variant,
+    choice: Choice,
     threads: int,
     inputs: NDArray[Any],
     keras: NDArray[Any],
 ) -> tuple[Candidate, Model | None]:
     """Open a candidate and replay the golden samples; the model comes open if they pass."""
+    engine, variant, device = choice
     model = None
+    kind = (engine, variant.precision, variant.format, device)
     try:
-        model = open_model(bundle, Choice(engine, variant, "cpu"), threads=threads)
+        model = open_model(bundle, choice, threads=threads)
         result = replay(model, bundle, variant, inputs, keras)
     except (BundleError, InputError):  # the golden samples, not the engine
         raise
+    except DeviceUnavailable as error:
+        result = Result(*kind, ABSENT, str(error))
     except StropError as error:
-        result = Result(engine, variant.precision, variant.format, BROKEN, str(error))
-    version = model.engine_version if model else None
-    candidate = Candidate(variant.file, threads, version, result)
+        result = Result(*kind, BROKEN, str(error))
+    version, adapter = (model.engine_version, model.adapter) if model else (None, "")
+    candidate = Candidate(variant.file, threads, version, adapter, result)
     if model and result.status != PASSED:
         model.close()
         model = None

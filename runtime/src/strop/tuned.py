@@ -36,8 +36,10 @@ class Row:
     file: str
     precision: str
     format: str
+    device: str  # "cpu" or "gpu"
+    adapter: str  # the GPU's name; empty on the CPU
     threads: int
-    p50_us: float
+    p50_us: float  # of a whole batch
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Table:
     strop: str
     cpu: Cpu
     engines: dict[str, str]  # the bundle's engines that were installed, and their releases
+    batch: int  # samples a call
     rows: tuple[Row, ...]  # best first
 
 
@@ -80,19 +83,29 @@ def recall(bundle: Bundle) -> tuple[Row, ...]:
         table = _parse(data)
         _require_true_here(table, bundle)
     except BundleError as error:
-        manifest = bundle.manifest
-        warnings.warn(
-            f"what strop tune found for {manifest.name}-{manifest.target} is ignored: "
-            f"{one_line(str(error))[:_MAX_REASON]}; run strop tune again, or delete {path}",
-            StropWarning,
-            stacklevel=4,  # the caller of strop.load
-        )
+        ignore(bundle, str(error))
         return ()
     return table.rows
 
 
-def remember(bundle: Bundle, rows: Sequence[Row]) -> Path:
+def ignore(bundle: Bundle, reason: str) -> None:
+    """Warn that what is remembered of a bundle is not used, and why."""
+    manifest = bundle.manifest
+    warnings.warn(
+        f"what strop tune found for {manifest.name}-{manifest.target} is ignored: "
+        f"{one_line(reason)[:_MAX_REASON]}; run strop tune again, or delete "
+        f"{path_of(bundle.digest)}",
+        StropWarning,
+        stacklevel=5,  # the caller of strop.load
+    )
+
+
+def remember(bundle: Bundle, rows: Sequence[Row], batch: int = 1) -> Path:
     """Keep a table for this device, in the place of any older one; gives its path.
+
+    Args:
+        rows: best first.
+        batch: samples a call, as they were timed.
 
     Raises:
         StropError: it cannot be written.
@@ -106,7 +119,8 @@ def remember(bundle: Bundle, rows: Sequence[Row]) -> Path:
             "path; set one"
         )
     here = installed(bundle.manifest)
-    table = Table(SCHEMA, bundle.digest, __version__, cpu.this_cpu(), here, tuple(rows))
+    machine = cpu.this_cpu()
+    table = Table(SCHEMA, bundle.digest, __version__, machine, here, batch, tuple(rows))
     content = json.dumps(asdict(table), indent=2, allow_nan=False).encode("ascii") + b"\n"
     try:
         _make_folder(path.parent)
@@ -183,6 +197,7 @@ def _require_true_here(table: Table, bundle: Bundle) -> None:
     here = installed(bundle.manifest)
     releases = ", ".join(here.values())
     need(table.engines == here, f"what was installed was not {releases}")
+    need(table.batch >= 1, "it has a batch that cannot be")
     variants = {variant.file: variant for variant in bundle.manifest.variants}
     seen = set()
     for row in table.rows:
@@ -190,11 +205,15 @@ def _require_true_here(table: Table, bundle: Bundle) -> None:
         proven = variant and row.engine in variant.engines and row.engine in here
         if variant is None or not proven:
             raise BundleError("it names what the bundle does not prove on an installed engine")
+        need(
+            row.device in variant.devices and bool(row.adapter) == (row.device == engines.GPU),
+            f"it has {row.file} on a device that the file is not made for",
+        )
         kind = (variant.precision, variant.format)
         need((row.precision, row.format) == kind, f"it takes {row.file} for another variant")
         need(1 <= row.threads <= now.cores, "it has a number of threads that cannot be")
         need(0 < row.p50_us <= _MAX_US, "it has a duration that cannot be")
-        seen.add((row.engine, row.file, row.threads))
+        seen.add((row.engine, row.file, row.device, row.threads))
     need(bool(seen) and len(seen) == len(table.rows), "it has a row twice, or none")
 
 

@@ -5,10 +5,11 @@ The table is what the package index held when this version was made; a test comp
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import strop
+from strop import adapters
 from strop.board import Board, read
 from strop.versions import release
 
@@ -17,11 +18,16 @@ from strop.versions import release
 class Wheels:
     """The Linux wheels of one version of an engine's package."""
 
-    engine: str
+    extra: str  # strop's, that installs it: the engine's name, and what a GPU build adds to it
     package: str  # what pip calls it
     version: str
     pythons: tuple[tuple[int, int], tuple[int, int]]  # CPython, the first and the last
     glibc: Mapping[str, tuple[int, int]]  # machine -> the oldest C library it runs on
+    cuda: int = 0  # the oldest CUDA that NVIDIA's driver must run for it; 0: it needs none
+
+    @property
+    def engine(self) -> str:
+        return self.extra.partition("-")[0]
 
 
 # The version that Strop was proven with, for each Python.
@@ -57,6 +63,42 @@ WHEELS = (
     ),
 )
 
+# Builds of onnxruntime for GPUs, the best first. They share its import name, and so the place where
+# it is installed: each wants an environment of its own.
+GPU_WHEELS = (
+    Wheels(
+        "onnx-gpu",
+        "onnxruntime-gpu",
+        "1.31.1",
+        ((3, 11), (3, 14)),
+        {"x86_64": (2, 28), "aarch64": (2, 34)},
+        cuda=13,
+    ),
+    Wheels(
+        "onnx-gpu",
+        "onnxruntime-gpu",
+        "1.26.0",  # the last for CUDA 12
+        ((3, 11), (3, 14)),
+        {"x86_64": (2, 27)},
+        cuda=12,
+    ),
+    Wheels(
+        "onnx-gpu",
+        "onnxruntime-gpu",
+        "1.23.2",
+        ((3, 10), (3, 10)),
+        {"x86_64": (2, 27)},
+        cuda=12,
+    ),
+    Wheels(
+        "onnx-webgpu",
+        "onnxruntime-webgpu",
+        "1.27.0",
+        ((3, 11), (3, 14)),
+        {"x86_64": (2, 27)},
+    ),
+)
+
 ENGINES = (*dict.fromkeys(row.engine for row in WHEELS), "reference")
 
 # Elsewhere pip would build numpy from source, for hours or in vain: the OS has a package of it.
@@ -64,20 +106,25 @@ NUMPY_MACHINES = ("x86_64", "aarch64")
 _REINSTALLING = "--force-reinstall --no-deps "
 
 
-def package(engine: str) -> str:
-    """What pip calls the package of an engine that has one."""
-    return next(row.package for row in WHEELS if row.engine == engine)
+def packages(engine: str) -> tuple[str, ...]:
+    """What pip calls the packages that bring an engine, the usual one first."""
+    rows = (row for row in (*WHEELS, *GPU_WHEELS) if row.engine == engine)
+    return tuple(dict.fromkeys(row.package for row in rows))
 
 
 def why_none(engine: str, board: Board) -> str:
     """Why an engine has no wheel for this board; nothing if it has one."""
-    rows = [row for row in WHEELS if row.engine == engine]
-    if not rows:  # numpy alone
-        return ""
-    name = package(engine)
+    rows = [row for row in WHEELS if row.extra == engine]
+    return _why_none(rows, board) if rows else ""  # the reference is numpy alone
+
+
+def _why_none(rows: Sequence[Wheels], board: Board) -> str:
+    """Why none of a package's wheels is for this board; nothing if one is."""
+    name = rows[0].package
     machines = list(dict.fromkeys(machine for row in rows for machine in row.glibc))
     if board.machine not in machines:
         return f"{name} has no wheel for {board.machine}, only for {_listed(machines)}"
+    rows = [row for row in rows if board.machine in row.glibc]
     if not board.python.standard:
         return f"{name} has wheels for the usual CPython alone"
     if board.glibc is None:
@@ -147,9 +194,38 @@ def mend_broken_numpy(board: Board) -> str:
     return "reinstall numpy with the package manager of this OS"
 
 
-def mend_by_reinstalling(engine: str, board: Board) -> str:
-    """What to do about a package that is damaged, or another machine's."""
-    return pip(package(engine), _REINSTALLING) if not why_none(engine, board) else ""
+def mend_by_reinstalling(package: str, board: Board) -> str:
+    """What to do about an engine's package that is damaged, or another machine's."""
+    rows = [row for row in (*WHEELS, *GPU_WHEELS) if row.package == package]
+    return pip(package, _REINSTALLING) if not _why_none(rows, board) else ""
+
+
+def mend_gpu(board: Board, cuda: int) -> str:
+    """How to get an onnxruntime that runs on a GPU of this board; or why there is none.
+
+    Args:
+        cuda: the newest CUDA that NVIDIA's driver runs, 12 of 12.8; 0: there is no such driver.
+    """
+    for row in GPU_WHEELS:
+        if row.cuda <= cuda and not _why_none([row], board):
+            line = _joined(*_environment(board), install_line(row.extra))
+            is_newest = row == next(other for other in GPU_WHEELS if other.extra == row.extra)
+            pin = "" if is_newest else f" '{row.package}=={row.version}'"
+            return f"in an environment of its own: {line}{pin}"
+    rows = [row for row in GPU_WHEELS if 0 < row.cuda <= cuda] or [GPU_WHEELS[-1]]
+    is_jetson = rows[0].cuda > 0 and board.machine == "aarch64"
+    theirs = "; NVIDIA makes some for its Jetson boards" if is_jetson else ""
+    return f"{_why_none(rows, board)}{theirs}"
+
+
+def install_gpu(has_cuda: bool) -> str:
+    """How to get an onnxruntime that runs on a GPU of this very machine; or why there is none.
+
+    Args:
+        has_cuda: whether NVIDIA's driver has an adapter; else it is to be a Vulkan driver's.
+    """
+    newest = max(row.cuda for row in GPU_WHEELS)
+    return mend_gpu(read(), adapters.newest_cuda(adapters.cuda()) or newest if has_cuda else 0)
 
 
 def install_line(extra: str) -> str:
@@ -175,6 +251,14 @@ def _prepared(board: Board) -> list[str]:
     lines = [f"sudo apt install {' '.join(packages)}"] if packages and board.debian else []
     if makes_venv:
         lines += ["python3 -m venv --system-site-packages strop", ". strop/bin/activate"]
+    return lines
+
+
+def _environment(board: Board) -> list[str]:
+    """What makes a virtual environment in which nothing of another one is seen."""
+    lines = ["python3 -m venv strop-gpu", ". strop-gpu/bin/activate"]
+    if board.debian and not board.python.makes_venvs:
+        lines.insert(0, "sudo apt install python3-venv")
     return lines
 
 

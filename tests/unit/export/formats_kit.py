@@ -65,8 +65,10 @@ def expected(kind: str) -> NDArray[np.float32]:
 
 
 @functools.cache
-def converted(kind: str, format: str, precision: str, per_channel: bool = True) -> Converted:
-    return convert(model(kind), VariantSpec(format, precision, per_channel), samples(kind))
+def converted(
+    kind: str, format: str, precision: str, per_channel: bool = True, gpu: bool = False
+) -> Converted:
+    return convert(model(kind), VariantSpec(format, precision, per_channel, gpu), samples(kind))
 
 
 def run_tflite(data: bytes, inputs: Samples) -> NDArray[np.float32]:

@@ -84,6 +84,11 @@ class TestPins:
     def test_the_lowest_counts(self, lock: Path) -> None:
         assert floor.pinned("onnx", lock) == "1.9.2"
 
+    def test_a_build_for_gpus_is_the_same_engine(self, tmp_path: Path) -> None:
+        lock = tmp_path / "onnx-webgpu.txt"
+        lock.write_text("onnxruntime-webgpu==1.27.0 \\\n    --hash=sha256:00\n")
+        assert floor.pinned("onnx", lock) == "1.27.0"
+
     def test_a_lock_without_the_engine_is_named(self, lock: Path) -> None:
         with pytest.raises(TargetError, match=r"onnx.txt pins no ai-edge-litert"):
             floor.pinned("litert", lock)
@@ -155,7 +160,7 @@ def test_the_installed_engines_take_what_the_table_says_and_no_more(engine: str)
 def test_every_file_of_the_targets_that_ship_runs_on_what_their_devices_get(name: str) -> None:
     target = targets.load(name)
     for spec in target.variants:
-        file = converted("mlp", spec.format, spec.precision, spec.per_channel)
+        file = converted("mlp", spec.format, spec.precision, spec.per_channel, spec.gpu)
         floor.check(target, spec, file.requires)
         floors = floor.floors(target.engines_of(spec), file.requires)
         assert floors.keys() == set(target.engines_of(spec)) - {"reference"}

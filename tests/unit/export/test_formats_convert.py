@@ -12,6 +12,7 @@ import pytest
 
 from export.errors import CalibrationError, ConversionError
 from export.formats import PRECISIONS, VariantSpec, convert, quiet
+from export.formats.base import GPU_PRECISIONS
 from tests.environments import ROOT, run
 from tests.unit.export.formats_kit import model, samples
 
@@ -27,6 +28,7 @@ EVERY_SPEC = [
         for precision in known
     ),
     VariantSpec("tflite", "dynamic", per_channel=False),
+    *(VariantSpec(format, p, gpu=True) for format in ("tflite", "onnx") for p in GPU_PRECISIONS),
 ]
 FLOAT32 = VariantSpec("tflite", "float32")
 
@@ -36,6 +38,21 @@ def test_unknown_formats_and_precisions_are_refused() -> None:
         VariantSpec("coreml", "float32")
     with pytest.raises(ConversionError, match="'int4'; choose float32, float16, int8"):
         VariantSpec("onnx", "int4")
+
+
+@pytest.mark.parametrize(
+    ("format", "precision"),
+    [("weights", "float32"), ("onnx", "int8"), ("tflite", "int8"), ("tflite", "dynamic")],
+)
+def test_what_no_gpu_runs_is_not_made_for_one(format: str, precision: str) -> None:
+    message = rf"{format} {precision} runs on no GPU.* float32 or float16; leave out gpu = true"
+    with pytest.raises(ConversionError, match=message):
+        VariantSpec(format, precision, gpu=True)
+
+
+def test_every_file_is_for_the_cpu() -> None:
+    assert FLOAT32.devices == ("cpu",)
+    assert VariantSpec("tflite", "float32", gpu=True).devices == ("cpu", "gpu")
 
 
 def _two_inputs() -> Any:
@@ -118,7 +135,9 @@ def test_nothing_is_said_where_nothing_is_wrong(capfd: pytest.CaptureFixture[str
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("spec", EVERY_SPEC, ids=lambda s: f"{s.format}-{s.precision}")
+@pytest.mark.parametrize(
+    "spec", EVERY_SPEC, ids=lambda s: f"{s.format}-{s.precision}-{s.devices[-1]}"
+)
 def test_borders_are_called_as_asked(spec: VariantSpec) -> None:
     file = convert(model("mlp"), spec, samples("mlp"), input_name="pixels", output_name="scores")
     assert [tensor.name for tensor in (*file.inputs, *file.outputs)] == ["pixels", "scores"]

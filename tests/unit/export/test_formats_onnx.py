@@ -140,3 +140,69 @@ def test_one_zero_point_per_channel_or_one_for_all() -> None:
 
     assert sizes(per_channel=True) == {(), (40,), (8,)}
     assert sizes(per_channel=False) == {()}
+
+
+class TestForAGpu:
+    """The file takes bytes, a quarter of what would cross the bus, and widens them itself."""
+
+    def nodes(self, kind: str, precision: str) -> list[onnx.NodeProto]:
+        data = converted(kind, "onnx", precision, gpu=True).data
+        return list(onnx.load_from_string(data).graph.node)
+
+    @pytest.mark.parametrize("precision", ["float32", "float16"])
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_outputs_are_those_of_keras_on_a_cpu(self, kind: str, precision: str) -> None:
+        outputs = run_onnx(converted(kind, "onnx", precision, gpu=True).data, samples(kind))
+        np.testing.assert_allclose(outputs, expected(kind), atol=TOLERANCE[precision])
+
+    @pytest.mark.parametrize("precision", ["float32", "float16"])
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_it_is_standard_onnx_of_2020(self, kind: str, precision: str) -> None:
+        file = converted(kind, "onnx", precision, gpu=True)
+        onnx.checker.check_model(onnx.load_from_string(file.data), full_check=True)
+        assert file.requires == {"opset": 13, "ir_version": 7}
+
+    @pytest.mark.parametrize("precision", ["float32", "float16"])
+    @pytest.mark.parametrize("kind", ["mlp", "cnn"])
+    def test_bytes_are_dequantized_first(self, kind: str, precision: str) -> None:
+        """ONNX Runtime's WebGPU has no Cast from uint8."""
+        (source,) = converted(kind, "onnx", precision, gpu=True).inputs
+        assert (source.dtype, source.scale, source.zero_point) == ("uint8", 1.0, 0)
+        readers = [node for node in self.nodes(kind, precision) if source.name in node.input]
+        assert [node.op_type for node in readers] == ["DequantizeLinear"]
+
+    @pytest.mark.parametrize("precision", ["float32", "float16"])
+    def test_floats_are_left_as_they_are(self, precision: str) -> None:
+        file = converted("vector", "onnx", precision, gpu=True)
+        assert file == converted("vector", "onnx", precision)
+
+    @pytest.mark.parametrize(("kind", "offsets"), [("mlp", 1), ("cnn", 0)])
+    def test_half_precision_s_rescaling_is_the_scale_of_the_bytes(
+        self, kind: str, offsets: int
+    ) -> None:
+        """Rounded once, not twice; and an operator less over every pixel."""
+        nodes = self.nodes(kind, "float16")
+        assert [node.op_type for node in nodes].count("Add") == offsets
+        assert "Mul" not in [node.op_type for node in nodes]
+        file = onnx.load_from_string(converted(kind, "onnx", "float16", gpu=True).data)
+        tensors = {t.name: onnx.numpy_helper.to_array(t) for t in file.graph.initializer}
+        assert tensors[nodes[0].input[1]] == np.float32(1 / 255)
+        assert tensors[nodes[0].input[1]].dtype == np.float32
+
+    @pytest.mark.parametrize("factors", [(0.5, 0.25), (-0.5, None), (0.0, None)])
+    def test_any_other_rescaling_stays(self, factors: tuple[float, float | None]) -> None:
+        """The raw input is read too, or rescaled twice; or the factor can be no scale."""
+        with quiet():
+            import keras
+
+            layers = keras.layers
+            inputs = keras.Input((6,))
+            scaled = [layers.Rescaling(factor)(inputs) for factor in factors if factor is not None]
+            both = layers.Concatenate()([*scaled, inputs]) if scaled[1:] else scaled[0]
+            model = keras.Model(inputs, layers.Dense(3)(layers.LayerNormalization()(both)))
+        raw = np.random.default_rng(0).integers(0, 256, (20, 6)).astype(np.uint8)
+        file = convert(model, VariantSpec("onnx", "float32", gpu=True), raw)
+        outputs = run_onnx(file.data, raw)
+        np.testing.assert_allclose(outputs, model(raw.astype(np.float32)).numpy(), atol=1e-4)
+        first, *_ = onnx.load_from_string(file.data).graph.node
+        assert (first.op_type, list(first.input)[:1]) == ("DequantizeLinear", ["image"])

@@ -119,6 +119,28 @@ def test_one_file_takes_any_batch_by_resizing(kind: str) -> None:
     np.testing.assert_allclose(outputs, expected(kind), atol=1e-5)
 
 
+class TestForAGpu:
+    """LiteRT's GPU wants its RESHAPE; bytes are a quarter of what would cross the bus."""
+
+    @pytest.mark.parametrize("precision", ["float32", "float16"])
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_outputs_are_those_of_keras_on_a_cpu(self, kind: str, precision: str) -> None:
+        file = converted(kind, "tflite", precision, gpu=True)
+        outputs = run_tflite(file.data, samples(kind))
+        np.testing.assert_allclose(outputs, expected(kind), atol=TOLERANCE[precision])
+        assert file.inputs[0].dtype == samples(kind).dtype
+
+    @pytest.mark.parametrize("kind", ["mlp", "cnn"])
+    def test_bytes_are_widened_first_and_flattened_by_an_operator(self, kind: str) -> None:
+        operators = TFLiteFile(converted(kind, "tflite", "float32", gpu=True).data).operators
+        assert operators[0] == "CAST"
+        assert operators.count("RESHAPE") == 1
+
+    def test_floats_are_left_as_they_are(self) -> None:
+        file = converted("vector", "tflite", "float32", gpu=True)
+        assert "CAST" not in TFLiteFile(file.data).operators
+
+
 @pytest.mark.parametrize("precision", TOLERANCE)
 def test_weights_are_aligned_as_the_schema_says(precision: str) -> None:
     """flatbuffers' generated Python forgets force_align: 16."""

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from export import environments, pipeline, targets
-from export.errors import EngineMissing
 
 
 @pytest.fixture
@@ -22,7 +21,7 @@ def no_old_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_targets_whose_engine_is_missing_are_refused_by_name_and_the_others_go_on() -> None:
     steps: list[str] = []
     chosen = [targets.load(name) for name in targets.names()]
-    pythons, refused = pipeline.find_engines("mnist-mlp", chosen, steps.append)
+    workstation, refused = pipeline.find_engines("mnist-mlp", chosen, (), steps.append)
     assert [refusal.bundle for refusal in refused] == [
         "mnist-mlp-rpi.strop",
         "mnist-mlp-rpi32.strop",
@@ -32,18 +31,5 @@ def test_targets_whose_engine_is_missing_are_refused_by_name_and_the_others_go_o
         assert "tflite-runtime 2.14" in refusal.reason
         assert "no python3.6 here" in refusal.reason
         assert "install one" in refusal.reason
-    assert pythons.keys() == {"litert", "onnx", "reference"}
+    assert workstation.pythons.keys() == {(n, "cpu") for n in ("litert", "onnx", "reference")}
     assert steps == ["engine litert", "engine onnx", "engine reference", "engine tflite"]
-
-
-def test_an_environment_that_pip_cannot_fill_is_not_taken_for_made(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    lock = tmp_path / "lock.txt"
-    lock.write_text("no-such-package-of-strop==0 --hash=sha256:" + "0" * 64 + "\n")
-    monkeypatch.setattr(environments, "CACHE", tmp_path / "cache")
-    monkeypatch.setattr(environments, "TFLITE_LOCK", lock)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    for _ in range(2):
-        with pytest.raises(EngineMissing, match="engine tflite: .*pip install.* failed"):
-            environments.python_for("tflite")

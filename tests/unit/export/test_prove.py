@@ -12,11 +12,22 @@ from export.prove import Run, compare, golden_indices, prove
 from export.targets import Tolerance
 
 STRICT = Tolerance(
-    disagreements=0.0, max_abs_error=1e-5, accuracy_loss=0.0, engine_changes=0.0, golden=1e-5
+    disagreements=0.0,
+    max_abs_error=1e-5,
+    accuracy_loss=0.0,
+    engine_changes=0.0,
+    golden=1e-5,
+    gpu=1e-3,
 )
 LOOSE = Tolerance(
-    disagreements=0.02, max_abs_error=2.0, accuracy_loss=0.02, engine_changes=0.01, golden=0.1
+    disagreements=0.02,
+    max_abs_error=2.0,
+    accuracy_loss=0.02,
+    engine_changes=0.01,
+    golden=0.1,
+    gpu=0.0,
 )
+GPU = "A GPU, Vulkan 1.3"
 
 
 def answers(samples: int = 100, classes: int = 4, seed: int = 1) -> np.ndarray:
@@ -70,7 +81,7 @@ def test_an_error_past_its_bound_is_named_with_the_engine() -> None:
 
 def test_lost_accuracy_is_refused_even_where_classes_may_change() -> None:
     keras = answers()
-    tolerance = Tolerance(0.5, 2.0, 0.01, 0.5, 0.1)
+    tolerance = Tolerance(0.5, 2.0, 0.01, 0.5, 0.1, 0.0)
     with pytest.raises(ProofError, match=r"accuracy 0.9800 against Keras's 1.0000"):
         prove("x", [Run("litert", "1", swapped(keras, 2))], keras, keras.argmax(axis=1), tolerance)
 
@@ -81,6 +92,27 @@ def test_engines_that_disagree_are_refused_though_each_is_within_its_bound() -> 
     other[-2:] = np.roll(other[-2:], 1, axis=1)
     runs = [Run("litert", "1", swapped(keras, 2)), Run("tflite", "2", other)]
     with pytest.raises(ProofError, match="litert 1 and tflite 2 disagree on 4 of 100"):
+        prove("x", runs, keras, None, LOOSE)
+
+
+def test_a_gpu_is_held_to_its_own_bound_and_named() -> None:
+    """It adds in another order: what is too far off for a CPU is not for a GPU."""
+    keras = answers()
+    off = keras + np.float32(1e-4)
+    runs = [Run("onnx", "3", keras), Run("onnx", "3", off, "gpu", GPU)]
+    cpu, gpu = prove("x", runs, keras, None, STRICT)
+    assert (cpu.device, cpu.adapter, gpu.device, gpu.adapter) == ("cpu", "", "gpu", GPU)
+    assert cpu.tolerance["max_abs_error"] == 1e-5
+    assert gpu.tolerance["max_abs_error"] == 1e-3
+    assert "gpu" not in cpu.tolerance.keys() | gpu.tolerance.keys()
+    with pytest.raises(ProofError, match=r"x on onnx 3 gpu: max abs error 0.01, at most 0.001"):
+        prove("x", [Run("onnx", "3", keras + np.float32(0.01), "gpu", GPU)], keras, None, STRICT)
+
+
+def test_a_gpu_that_disagrees_with_the_cpu_is_refused() -> None:
+    keras = answers()
+    runs = [Run("onnx", "3", keras), Run("onnx", "3", swapped(keras, 2), "gpu", GPU)]
+    with pytest.raises(ProofError, match="onnx 3 and onnx 3 gpu disagree on 2 of 100"):
         prove("x", runs, keras, None, LOOSE)
 
 

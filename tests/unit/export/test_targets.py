@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from export import targets
 from export.environments import ROOT
 from export.errors import TargetError
+from export.formats import VariantSpec
 
 GOOD = """
 description = "a board"
 platforms = ["linux-x86_64"]
 requirements = "litert.txt"
+extra = "litert"
 engines = ["litert", "reference"]
 
 [[variants]]
@@ -113,6 +117,9 @@ class TestAFileOfOnesOwn:
         ("[[variants]]", "[variants]", "variants is not a list of tables"),
         ('[[variants]]\nformat = "tflite"\nprecision = "int8"', "variants = []", "no variants"),
         ('precision = "int8"', 'precision = "int8"\nper_channel = "no"', "per_channel is true or"),
+        ('precision = "int8"', 'precision = "int8"\ngpu = 1', "gpu is true or false"),
+        ('precision = "int8"', 'precision = "int8"\ngpu = true', "int8 runs on no GPU"),
+        ('extra = "litert"', 'extra = "npu"', r"no extra 'npu'; there are litert, .*onnx-webgpu"),
         ("litert.txt", "toaster.txt", r"no lock 'toaster.txt'; there are .*litert.txt"),
         ("[[variants]]", "[[variants", "not TOML"),
         ("[[variants]]", '[[variants]]\nformat="tflite"\nprecision="int8"\n[[variants]]', "twice"),
@@ -126,9 +133,64 @@ def test_what_a_target_says_wrongly_is_named(
         targets.load("board")
 
 
+class TestGpus:
+    FLOAT = GOOD.replace('"int8"', '"float32"\ngpu = true')
+
+    def test_a_target_for_them_names_the_engines_that_use_one(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        written(tmp_path, self.FLOAT, monkeypatch)
+        target = targets.load("board")
+        assert target.gpu_engines == target.gpu_engines_of(target.variants[0]) == ("litert",)
+
+    def test_a_file_for_one_needs_an_engine_that_uses_one(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        text = self.FLOAT.replace('["litert", "reference"]', '["tflite", "reference"]')
+        written(tmp_path, text, monkeypatch)
+        with pytest.raises(TargetError, match=r"no engine there runs tflite on a GPU: add litert"):
+            targets.load("board")
+
+    def test_the_target_that_ships_has_float_files_for_both(self) -> None:
+        target = targets.load("gpu")
+        assert target.gpu_engines == ("onnx", "litert")
+        made_for_one = [(s.format, s.precision) for s in target.variants if s.gpu]
+        assert made_for_one == [
+            (format, precision)
+            for format in ("onnx", "tflite")
+            for precision in ("float32", "float16")
+        ]
+
+    @pytest.mark.parametrize("name", ["cpu", "rpi", "rpi32"])
+    def test_the_others_have_none(self, name: str) -> None:
+        target = targets.load(name)
+        assert not target.gpu_engines
+        assert not any(target.gpu_engines_of(spec) for spec in target.variants)
+
+    def test_one_may_be_further_off(self) -> None:
+        bounds = targets.tolerances("mnist-mlp")["float32"]
+        assert (bounds.golden, bounds.max_abs_error, bounds.gpu) == (1e-5, 1e-5, 1e-4)
+        assert bounds.of(VariantSpec("onnx", "float32")) == bounds.on("cpu") == bounds
+        assert bounds.of(VariantSpec("onnx", "float32", gpu=True)).golden == 1e-4
+        assert bounds.on("gpu").max_abs_error == 1e-4
+        assert targets.tolerances("mnist-mlp")["float16"].on("gpu").max_abs_error == 0.05
+
+
+@pytest.mark.parametrize("name", targets.names())
+def test_a_device_installs_the_package_that_its_lock_pins(name: str) -> None:
+    """Two builds of ONNX Runtime in one environment would overwrite each other."""
+    target = targets.load(name)
+    project = tomllib.loads(targets.PYPROJECT.read_text(encoding="utf-8"))["project"]
+    packages = [Requirement(r).name for r in project["optional-dependencies"][target.extra]]
+    lock = (targets.REQUIREMENTS / target.requirements).read_text(encoding="ascii")
+    pinned = {line.partition("==")[0] for line in lock.splitlines() if "==" in line}
+    assert packages[0] in pinned
+    assert len([name for name in pinned if name.startswith("onnxruntime")]) <= 1
+
+
 BOUNDS = "".join(
     f"[default.{precision}]\nmax_abs_error = 1\ndisagreements = 0.5\naccuracy_loss = 0\n"
-    "engine_changes = 0\ngolden = 0\n"
+    "engine_changes = 0\ngolden = 0\ngpu = 0\n"
     for precision in ("float32", "float16", "dynamic", "int8")
 )
 
@@ -145,6 +207,7 @@ def test_a_model_s_own_tolerance_overrides_single_values(tmp_path: Path) -> None
     ("old", "new", "said"),
     [
         ("max_abs_error = 1\n", "", "bad section for float32: .*max_abs_error"),
+        ("gpu = 0\n", "", "bad section for float32: .*gpu"),
         ("disagreements = 0.5", "disagreement = 0.5", "disagreement"),
         ("disagreements = 0.5", "disagreements = 'few'", "could not convert"),
         ("disagreements = 0.5", "disagreements = inf", "a number from 0 up"),

@@ -14,6 +14,7 @@ import pytest
 
 from strop import engines
 from strop.engines.base import Arrays, Session
+from strop.errors import DeviceUnavailable
 from strop.manifest import Variant
 from strop.model import Model
 from tests import bundles
@@ -31,10 +32,12 @@ class SpySession:
         *,
         thread_safe: bool = True,
         batch: int | None = None,
+        adapter: str = "",
         pause_s: float = 0.0,
     ) -> None:
         self.thread_safe = thread_safe
         self.batch = batch
+        self.adapter = adapter
         self.calls: list[Any] = []
         self.closed = 0
         self.most_inside = 0
@@ -65,6 +68,7 @@ class Double:
     format = None
     devices: tuple[str, ...] = ("cpu",)
     takes_threads = True
+    adapter: str | None = "NVIDIA Toaster, CUDA 12.8"  # that "gpu" means; None: there is none
 
     def __init__(self, name: str, make: Callable[[bytes], Session]) -> None:
         self.name = name
@@ -74,7 +78,11 @@ class Double:
         return "1.2.3"
 
     def open(self, model: bytes, variant: Variant, *, device: str, threads: int) -> Session:
-        return self._make(model)
+        if device == engines.GPU and self.adapter is None:
+            raise DeviceUnavailable(f"{self.name} found no GPU")
+        session = self._make(model)
+        session.adapter = (self.adapter or "") if device == engines.GPU else ""
+        return session
 
 
 def install(
@@ -82,7 +90,7 @@ def install(
     name: str,
     make: Callable[[bytes], Session] = lambda model: SpySession(lambda inputs: inputs),
     devices: tuple[str, ...] = ("cpu",),
-) -> None:
+) -> Double:
     """Make an engine of the table one of ours, as if its package were installed."""
     engine = Double(name, make)
     engine.devices = devices
@@ -90,6 +98,7 @@ def install(
     module.ENGINE = engine  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setitem(engines._TABLE, name, (module.__name__, None))
+    return engine
 
 
 def uninstall(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:

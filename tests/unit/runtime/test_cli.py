@@ -159,6 +159,7 @@ class TestRun:
             "engine": "reference",
             "engine_version": np.__version__,
             "device": "cpu",
+            "adapter": "",
             "precision": "float32",
             "threads": 1,
             "tuned": False,
@@ -346,8 +347,8 @@ class TestRefusals:
             ("--engine", "litert", "shapes-cpu is not proven on litert; it is on reference"),
             ("--precision", "int4", "there is no precision 'int4'; there are float32"),
             ("--precision", "int8", "shapes-cpu has no int8 variant; it has float32"),
-            ("--device", "npu", "there is no device 'npu'; there are cpu, gpu"),
-            ("--device", "gpu", "device 'gpu' was asked for and engine 'reference' runs on cpu"),
+            ("--device", "npu", "there is no device 'npu'; there are cpu, gpu, auto"),
+            ("--device", "gpu", "device 'gpu' cannot be had: shapes-cpu has no variant made for"),
             ("--threads", "0", "argument --threads: '0' is no whole number from 1 up"),
             ("--threads", "two", "argument --threads: 'two' is no whole number from 1 up"),
             ("--threads", "9" * 5000, "is no whole number from 1 up"),
@@ -364,7 +365,7 @@ class TestRefusals:
         sample: Path,
     ) -> None:
         done = call(*self._arguments(command, image_path, sample), option, value)
-        if command == "check" and option in ("--device", "--threads"):
+        if command == "check" and option == "--threads":
             message = f"unrecognized arguments: {option} {value}"
         assert message in done.refusal()
 
@@ -548,6 +549,30 @@ class TestPipes:
         done = _process("info", path, env={"PYTHONIOENCODING": "ascii"})
         assert done.status == 0
         assert "labels caf\\xe9 \\u4e03 star" in done.out
+
+    def test_what_native_libraries_print_does_not_mix_with_json(
+        self, image_path: Path, sample: Path
+    ) -> None:
+        noisy = (
+            "import os, sys\n"
+            "from strop import cli, engines\n"
+            "engine = engines.get('fake')\n"
+            "right = engine.open\n"
+            "def noisy(*given, **asked):\n"
+            "    os.write(1, b'INFO: no OpenCL\\n')\n"
+            "    return right(*given, **asked)\n"
+            "engine.open = noisy\n"
+            "sys.exit(cli.main(sys.argv[1:]))"
+        )
+        command = ["run", image_path, sample, "--engine", "fake", "--json"]
+        done = subprocess.run(
+            [sys.executable, "-c", noisy, *map(str, command)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert json.loads(done.stdout)["model"]["engine"] == "fake"
+        assert done.stderr == "INFO: no OpenCL\n"
 
     def test_the_module_and_its_version_run(self) -> None:
         done = _process("--version")

@@ -24,7 +24,8 @@ from export.environments import build_wheel
 from strop import board, doctor
 from strop.probe import Outcome
 from tests.environments import ROOT, installed, python_of, run
-from tests.unit.runtime import boards
+from tests.needs import unavailable
+from tests.unit.runtime import boards, gpus
 
 SOURCE = ROOT / "runtime" / "src"
 COMMAND = Path(sys.executable).with_name("strop")  # unlike -m, it looks for nothing in the cwd
@@ -48,25 +49,34 @@ INTERPRETER = """
 
 
 def _run(
-    *arguments: str, path: Path | None = None, python: Path | None = None, **options: Any
+    *arguments: str,
+    path: Path | None = None,
+    python: Path | None = None,
+    gpu: dict[str, str] = gpus.NONE,
+    **options: Any,
 ) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own; its paths are a folder of fakes, and strop's."""
     paths = ":".join(str(folder) for folder in (path, SOURCE) if folder)
-    environment = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", **gpu}
     command = [str(python), "-m", "strop"] if python else [str(COMMAND)]
     return run(*command, *arguments, check=False, env=environment, **options)
 
 
 def _doctor(*arguments: str, **options: Any) -> dict[str, Any]:
-    """What it says in JSON, with its engines by name."""
+    """What it says in JSON, with its engines by name; those on the GPU are "litert gpu"."""
     done = _run("doctor", "--json", *arguments, **options)
     assert done.stderr == ""
     content: dict[str, Any] = json.loads(done.stdout)
     assert set(content) == {
-        *("board", "os", "machine", "bits", "python", "glibc", "numpy", "cpu", "engines"),
+        *("board", "os", "machine", "bits", "python", "glibc", "numpy", "cpu"),
+        *("adapters", "driver_troubles", "engines"),
     }
-    content["engines"] = {finding["engine"]: finding for finding in content["engines"]}
-    assert list(content["engines"]) == ["litert", "tflite", "onnx", "reference"]
+    content["engines"] = {
+        f"{finding['engine']} {finding['device']}".removesuffix(" cpu"): finding
+        for finding in content["engines"]
+    }
+    on_cpu = [name for name in content["engines"] if not name.endswith(" gpu")]
+    assert on_cpu == ["litert", "tflite", "onnx", "reference"]
     return {**content, "status": done.returncode}
 
 
@@ -88,6 +98,7 @@ class TestWhatWorks:
         for engine in ("litert", "onnx", "reference"):
             finding = found["engines"][engine]
             assert (finding["status"], finding["reason"], finding["mend"]) == ("works", "", "")
+            assert (finding["device"], finding["adapter"]) == ("cpu", "")
             assert finding["version"]
         assert found["engines"]["reference"]["version"] == found["numpy"] == np.__version__
         tflite = found["engines"]["tflite"]
@@ -183,7 +194,7 @@ class TestWhereStropIs:
         wheel = build_wheel(tmp_path)
         done = run(
             *(sys.executable, "-m", "strop", "doctor", "--json"),
-            env={**os.environ, "PYTHONPATH": str(wheel)},
+            env={**os.environ, "PYTHONPATH": str(wheel), **gpus.NONE},
             cwd=tmp_path,
         )
         statuses = [finding["status"] for finding in json.loads(done.stdout)["engines"]]
@@ -225,7 +236,7 @@ class TestWhatIsBroken:
         paths = f"{_litert(tmp_path, _hangs(child))}:{SOURCE}"
         doctor = subprocess.Popen(
             [COMMAND, "doctor"],
-            env={**os.environ, "PYTHONPATH": paths},
+            env={**os.environ, "PYTHONPATH": paths, **gpus.NONE},
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -289,6 +300,210 @@ def test_a_missing_library_of_debian_s_has_its_package_named() -> None:
         reason, found = doctor.explain("onnx", Outcome(error=said), here)
         assert reason.startswith("the OS has no libgomp.so.1, ")
         assert found.startswith(mend)
+
+
+def test_the_onnxruntime_that_is_installed_is_the_one_that_is_mended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = {"onnxruntime-webgpu": "1.27.0"}
+    monkeypatch.setattr(doctor, "_installed", lambda package: there.get(package, ""))
+    assert doctor._version("onnx") == "1.27.0"
+    _, mend = doctor.explain("onnx", Outcome(error="no luck"), boards.PC)
+    assert mend == "pip install --force-reinstall --no-deps onnxruntime-webgpu"
+    there.clear()
+    assert doctor._version("onnx") == ""
+    _, mend = doctor.explain("onnx", Outcome(error="no luck"), boards.PC)
+    assert mend == "pip install --force-reinstall --no-deps onnxruntime"
+
+
+# What LiteRT does on the GPU, in the place of strop's module that has it do so.
+ON_GPU = """
+    import os, signal, time
+    from strop.errors import DeviceUnavailable
+    from strop.probe_models import ANSWER
+
+    class Session:
+        adapter = "AMD Radeon, Vulkan 1.3"
+        def run(self, inputs): return (ANSWER,)
+        def close(self): pass
+
+    def open_on_gpu(model, variant):
+        {}
+"""
+# What Python does first: the drivers say what is wanted, and LiteRT has the module above.
+FIRST = """
+    import os, signal, sys, time
+    import strop.adapters as adapters
+    sys.modules["strop.engines.litert_gpu"] = None
+    radeon = adapters.Adapter("AMD", "Radeon", "Vulkan 1.3", "discrete")
+    h200 = adapters.Adapter("NVIDIA", "NVIDIA H200", "CUDA 12.8", "discrete")
+    adapters.vulkan, adapters.cuda = {}
+    import importlib.util
+    spec = importlib.util.spec_from_file_location("on_gpu", {!r})
+    sys.modules["strop.engines.litert_gpu"] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+"""
+RADEON = "lambda: [radeon], lambda: []"
+
+
+def _gpu(folder: Path, drivers: str = RADEON, on_gpu: str = "return Session()") -> Path:
+    """A folder with a LiteRT in Python, and drivers and a GPU that do what is said."""
+    (folder / "on_gpu.py").write_text(
+        textwrap.dedent(ON_GPU).format(on_gpu) if on_gpu else "", encoding="utf-8"
+    )
+    (folder / "sitecustomize.py").write_text(
+        textwrap.dedent(FIRST).format(drivers, str(folder / "on_gpu.py")), encoding="utf-8"
+    )
+    return _litert(folder, "")
+
+
+# what opening a model on the GPU does, the status, the reason, the mend
+GPUS = {
+    "a refusal": (
+        "raise DeviceUnavailable('it lacks shader-f16;\\nuse float32')",
+        "absent",
+        "it lacks shader-f16; use float32",
+        "",
+    ),
+    "a wrong answer": (
+        "s = Session(); s.run = lambda inputs: (ANSWER + 1,); return s",
+        "broken",
+        "computes wrongly: [",
+        "update the GPU's driver, or use device='cpu'",
+    ),
+    "an error": (
+        "raise OSError('no memory')",
+        "broken",
+        "OSError: no memory",
+        "update the GPU's driver, or use device='cpu'",
+    ),
+    "a crash": (
+        "os.kill(os.getpid(), signal.SIGSEGV)",
+        "broken",
+        "died of SIGSEGV (bad memory access)",
+        "update the GPU's driver, or use device='cpu'",
+    ),
+    "a hang": (
+        "time.sleep(600)",
+        "broken",
+        "did not answer in 5 s",
+        "give a slow board more time with --timeout; or update the GPU's driver",
+    ),
+}
+
+
+class TestGpus:
+    def test_an_engine_that_works_on_one_says_on_which(self, tmp_path: Path) -> None:
+        found = _doctor(path=_gpu(tmp_path))
+        assert found["adapters"] == [
+            {"vendor": "AMD", "name": "Radeon", "api": "Vulkan 1.3", "kind": "discrete"}
+        ]
+        assert found["status"] == 0
+        assert list(found["engines"]) == [
+            *("litert", "litert gpu", "tflite", "onnx", "onnx gpu", "reference"),
+        ]
+        assert found["engines"]["litert gpu"] == {
+            "engine": "litert",
+            "device": "gpu",
+            "status": "works",
+            "version": "9.9",
+            "reason": "",
+            "mend": "",
+            "adapter": "AMD Radeon, Vulkan 1.3",
+        }
+
+    @pytest.mark.parametrize("name", GPUS)
+    def test_what_does_not_work_is_named_with_its_mend(self, name: str, tmp_path: Path) -> None:
+        on_gpu, status, reason, mend = GPUS[name]
+        found = _doctor("--timeout", "5", path=_gpu(tmp_path, on_gpu=on_gpu))
+        gpu = found["engines"]["litert gpu"]
+        assert gpu["status"] == status
+        assert gpu["reason"].startswith(reason)
+        assert gpu["mend"].startswith(mend)
+        assert bool(gpu["mend"]) == bool(mend)
+        assert gpu["adapter"] == ""
+        assert found["engines"]["litert"]["status"] == "works"
+        assert found["status"] == (status == "broken")
+
+    @pytest.mark.parametrize(
+        ("drivers", "line"),
+        [
+            (RADEON, "[onnx-webgpu]'"),
+            ("lambda: [], lambda: [h200]", "[onnx-gpu]' 'onnxruntime-gpu==1.26.0'"),
+            ("lambda: [radeon], lambda: [h200]", "[onnx-gpu]' 'onnxruntime-gpu==1.26.0'"),
+        ],
+    )
+    def test_an_onnxruntime_without_a_gpu_has_the_line_for_one_that_fits(
+        self, drivers: str, line: str, tmp_path: Path
+    ) -> None:
+        if board.read().machine != "x86_64":
+            unavailable("onnxruntime for GPUs has few wheels but for x86-64", "an x86-64 machine")
+        found = _doctor(path=_gpu(tmp_path, drivers))
+        gpu = found["engines"]["onnx gpu"]
+        assert (gpu["status"], found["status"]) == ("absent", 0)
+        assert "built without a GPU" in gpu["reason"]
+        assert "pip" not in gpu["reason"]
+        assert gpu["mend"].startswith("in an environment of its own: python3 -m venv strop-gpu &&")
+        assert gpu["mend"].endswith(line)
+
+    def test_an_engine_that_is_broken_is_not_tried_on_one(self, tmp_path: Path) -> None:
+        folder = _gpu(tmp_path)
+        wrong = textwrap.dedent(INTERPRETER.replace("+ BIAS", "- BIAS"))
+        (folder / "ai_edge_litert" / "interpreter.py").write_text(wrong, encoding="utf-8")
+        found = _doctor(path=folder)["engines"]
+        assert found["litert"]["status"] == "broken"
+        assert "litert gpu" not in found
+        assert "onnx gpu" in found
+
+    @pytest.mark.parametrize(
+        ("driver", "became"),
+        [
+            ("lambda: os.kill(os.getpid(), signal.SIGSEGV)", "died of SIGSEGV (bad memory access)"),
+            ("lambda: time.sleep(600)", "did not answer in 5 s"),
+        ],
+    )
+    def test_a_driver_that_takes_its_process_with_it_is_a_fact(
+        self, driver: str, became: str, tmp_path: Path
+    ) -> None:
+        path = _gpu(tmp_path, f"{driver}, lambda: []")
+        found = _doctor("--timeout", "5", path=path)
+        assert (found["status"], found["adapters"]) == (0, [])
+        assert found["driver_troubles"] == [f"the Vulkan driver {became}"]
+        assert not any(name.endswith("gpu") for name in found["engines"])
+        printed = _run("doctor", "--timeout", "5", path=path).stdout
+        assert f"\nGPU         the Vulkan driver {became}\n" in printed
+
+    def test_one_driver_s_death_is_not_the_other_s(self, tmp_path: Path) -> None:
+        found = _doctor(path=_gpu(tmp_path, "lambda: [radeon], os.abort"))
+        assert [adapter["name"] for adapter in found["adapters"]] == ["Radeon"]
+        assert found["driver_troubles"] == ["the CUDA driver died of SIGABRT (it gave up)"]
+        assert found["engines"]["litert gpu"]["status"] == "works"
+
+    def test_each_is_printed_on_a_line_and_beside_its_engine(self, tmp_path: Path) -> None:
+        done = _run("doctor", path=_gpu(tmp_path, "lambda: [radeon], lambda: [h200]"))
+        assert done.returncode == 0
+        assert (
+            "\nGPU         NVIDIA H200, CUDA 12.8\n            AMD Radeon, Vulkan 1.3\n\n"
+        ) in done.stdout
+        assert "\nlitert      works   9.9" in done.stdout
+        assert "\nlitert gpu  works   9.9      AMD Radeon, Vulkan 1.3\n" in done.stdout
+
+    def test_for_real_litert_works_on_a_software_one(self) -> None:
+        found = _doctor(gpu=gpus.software())
+        assert found["status"] == 0
+        (adapter,) = found["adapters"]
+        assert adapter["kind"] == "software"
+        gpu = found["engines"]["litert gpu"]
+        assert (gpu["status"], gpu["reason"]) == ("works", "")
+        assert gpu["adapter"].endswith("Vulkan 1.3, software")
+
+    def test_for_real_onnxruntime_works_on_a_software_one(self) -> None:
+        found = _doctor(gpu=gpus.software(), python=gpus.webgpu_python())
+        assert found["status"] == 0
+        cpu, gpu = found["engines"]["onnx"], found["engines"]["onnx gpu"]
+        assert (gpu["status"], gpu["reason"]) == ("works", "")
+        assert gpu["version"] == cpu["version"]
+        assert gpu["adapter"].endswith("Vulkan 1.3, software")
 
 
 @pytest.fixture(scope="module")
@@ -470,8 +685,9 @@ class TestPrinting:
         assert (done.returncode, done.stderr) == (0, "")
         facts, _, table = done.stdout.partition("\n\n")
         assert [line[:11].strip() for line in facts.splitlines()] == [
-            *("board", "OS", "machine", "CPU", "features", "Python", "C library", "numpy"),
+            *("board", "OS", "machine", "CPU", "features", "Python", "C library", "numpy", "GPU"),
         ]
+        assert facts.endswith("\nGPU         none: no Vulkan or CUDA driver has an adapter")
         assert table.splitlines()[0].split() == ["engine", "status", "version", "what", "to", "do"]
         assert f"reference  works   {np.__version__}\n" in table
 
@@ -503,12 +719,18 @@ class TestPrinting:
 
     def test_on_a_terminal_it_says_what_it_is_trying(self) -> None:
         ours, its = pty.openpty()
-        done = subprocess.run([COMMAND, "doctor"], stdout=subprocess.PIPE, stderr=its, check=False)
+        done = subprocess.run(
+            [COMMAND, "doctor"],
+            env={**os.environ, **gpus.NONE},
+            stdout=subprocess.PIPE,
+            stderr=its,
+            check=False,
+        )
         os.close(its)
         said = os.read(ours, 65536).decode()
         os.close(ours)
         assert done.returncode == 0
         assert [step.split()[1] for step in said.split("\r\033[K") if step] == [
-            *("reference", "litert", "onnx"),  # what is absent is not tried
+            *("reference", "GPU", "litert", "onnx"),  # what is absent is not tried
         ]
         assert said.endswith("\r\033[K")

@@ -177,6 +177,10 @@ RANGES: list[tuple[tuple[str | int, ...], Any, str]] = [
     (("golden", "inputs", "file"), "golden/keras.npy", "a file is listed twice"),
     (("variants", 0, "format"), "pickle", "unknown format 'pickle'"),
     (("variants", 0, "precision"), "int4", "bad precision"),
+    (("variants", 0, "devices"), [], "bad devices"),
+    (("variants", 0, "devices"), ["gpu"], "bad devices"),
+    (("variants", 0, "devices"), ["cpu", "cpu"], "bad devices"),
+    (("variants", 0, "devices"), ["cpu", "npu"], "bad devices"),
     (("variants", 0, "proofs"), [], "proven on no engine"),
     (("variants", 0, "proofs", 0, "engine"), "litert", "unlisted engine"),
     (("variants", 0, "proofs", 0, "samples"), -1, "bad figures for reference"),
@@ -184,6 +188,9 @@ RANGES: list[tuple[tuple[str | int, ...], Any, str]] = [
     (("variants", 0, "proofs", 0, "accuracy"), 97.2, "bad figures for reference"),
     (("variants", 0, "proofs", 0, "top1_agreement"), -0.1, "bad figures for reference"),
     (("variants", 0, "proofs", 0, "max_abs_error"), -1e-9, "bad figures for reference"),
+    (("variants", 0, "proofs", 0, "device"), "gpu", "not made for 'gpu'"),
+    (("variants", 0, "proofs", 0, "device"), "npu", "not made for 'npu'"),
+    (("variants", 0, "proofs", 0, "adapter"), "GPU", "bad adapter for reference"),
     (("variants", 0, "golden", "tolerance"), -1e-9, "negative tolerance"),
     (("variants", 0, "inputs"), [], "shapes.float32.npz: 0 inputs"),
     (("variants", 0, "inputs", 0, "dtype"), "int8", "int8 instead of uint8"),
@@ -211,10 +218,33 @@ def test_floats_are_never_cut_down_to_bytes() -> None:
     assert "uint8 instead of float32" in _refusal(draft)
 
 
-def test_a_variant_is_proven_once_on_an_engine() -> None:
+def _gpu_draft() -> bundles.Draft:
+    """A variant that the reference engine claims to have run on a GPU too."""
     draft = bundles.image()
-    draft.variant["proofs"] *= 2
+    (proof,) = draft.variant["proofs"]
+    draft.variant["devices"] = ["cpu", "gpu"]
+    draft.variant["proofs"].append({**proof, "device": "gpu", "adapter": "A GPU, Vulkan 1.3"})
+    return draft
+
+
+def test_an_engine_may_have_proven_a_variant_on_each_device() -> None:
+    variant = parse(_gpu_draft().manifest()).variants[0]
+    assert variant.devices == ("cpu", "gpu")
+    assert [proof.adapter for proof in variant.proofs] == ["", "A GPU, Vulkan 1.3"]
+    assert variant.engines == ("reference",)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_variant_is_proven_once_on_an_engine_and_device(number: int) -> None:
+    draft = _gpu_draft()
+    draft.variant["proofs"].append(draft.variant["proofs"][number])
     assert "proven twice" in _refusal(draft)
+
+
+def test_a_proof_on_a_gpu_names_the_adapter() -> None:
+    draft = _gpu_draft()
+    draft.variant["proofs"][1]["adapter"] = ""
+    assert "bad adapter for reference" in _refusal(draft)
 
 
 def test_a_grey_picture_may_have_a_channel_axis() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from strop import engines, probe_models
 from strop.probe_models import ANSWER, BIAS, KERNEL, SAMPLE
 from tests.environments import ROOT, run
+from tests.unit.runtime import gpus
 
 
 def test_the_answer_is_that_of_the_dense_layer() -> None:
@@ -51,6 +54,30 @@ def test_tflite_runtime_gives_the_answer(tflite_python: Path) -> None:
         "assert (output == p.ANSWER).all(), output\n"
     )
     run(tflite_python, "-c", code)
+
+
+GPU = """
+import numpy as np
+from strop import engines, probe_models as p
+opener = engines.get({engine!r})
+data, variant = p.model(opener.format)
+session = opener.open(data, variant, device="gpu", threads=1)
+(output,) = session.run((p.SAMPLE,))
+assert np.array_equal(output, p.ANSWER), output
+assert output.dtype == np.float32
+session.close()
+print(session.adapter)
+"""
+
+
+@pytest.mark.parametrize("engine", ["litert", "onnx"])
+def test_each_engine_gives_the_answer_on_a_software_gpu(engine: str) -> None:
+    variables = gpus.software()
+    python = gpus.webgpu_python() if engine == "onnx" else sys.executable
+    source = str(ROOT / "runtime" / "src")
+    environment = {**os.environ, "PYTHONPATH": source, **variables}
+    done = run(python, "-B", "-c", GPU.format(engine=engine), env=environment)
+    assert done.stdout.endswith(", software\n")
 
 
 def test_onnx_s_own_checker_finds_nothing_wrong() -> None:

@@ -10,7 +10,7 @@ import pytest
 import strop
 from strop import board, engines, wheels
 from strop.bundle import parse_bundle
-from strop.errors import DeviceUnavailable, EngineUnavailable, InputError
+from strop.errors import EngineUnavailable, InputError
 from strop.select import choose
 from tests import bundles
 from tests.unit.runtime import boards, doubles
@@ -77,13 +77,6 @@ class TestChoice:
     ) -> None:
         doubles.install(monkeypatch, "litert")
         assert _chosen(draft, engine="reference") == ("reference", "float32", "cpu")
-
-    def test_the_engines_first_device_is_taken_unless_another_is_asked_for(
-        self, draft: bundles.Draft, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        doubles.install(monkeypatch, "litert", devices=("gpu", "cpu"))
-        assert _chosen(draft)[2] == "gpu"
-        assert _chosen(draft, device="cpu")[2] == "cpu"
 
     def test_fake_opens_any_variant_and_is_never_chosen_unasked(self, draft: bundles.Draft) -> None:
         assert _chosen(draft, engine="fake") == ("fake", "float32", "cpu")
@@ -168,17 +161,6 @@ class TestRefusals:
     def test_a_precision_the_engine_has_not(self, draft: bundles.Draft) -> None:
         assert _refused(draft, EngineUnavailable, engine="reference", precision="int8") == (
             "shapes-cpu has no int8 variant for reference; for reference it has float32"
-        )
-
-    def test_an_unknown_device(self, draft: bundles.Draft) -> None:
-        assert _refused(draft, InputError, device="npu") == (
-            "there is no device 'npu'; there are cpu, gpu"
-        )
-
-    def test_a_device_the_engine_cannot_use(self, draft: bundles.Draft) -> None:
-        assert _refused(draft, DeviceUnavailable, device="gpu") == (
-            "device 'gpu' was asked for and engine 'reference' runs on cpu alone; "
-            "ask for that, or leave the choice to strop"
         )
 
     def test_a_bundle_for_an_engine_of_the_future(self) -> None:

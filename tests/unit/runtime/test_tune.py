@@ -219,8 +219,8 @@ class TestFailures:
 
 def _candidates(*relative: float) -> list[Candidate]:
     """Timed ones, named by their threads, in order of preference."""
-    result = Result("litert", "int8", "tflite", PASSED, "")
-    return [Candidate("f", i, "1", result, r) for i, r in enumerate(relative)]
+    result = Result("litert", "int8", "tflite", "cpu", PASSED, "")
+    return [Candidate("f", i, "1", "", result, r) for i, r in enumerate(relative)]
 
 
 class TestRanking:
@@ -352,6 +352,7 @@ class TestCommand:
         content = json.loads(out)
         assert status == 0
         assert content["cpu"] == {"machine": "aarch64", "model": "Pi 4", "cores": 4}
+        assert content["batch"] == 1
         assert content["remembered"] == str(cache / f"{content['digest']}.json")
         assert [c["rank"] for c in content["candidates"]] == [1, 2, 3, 4]
         best = content["candidates"][0]
@@ -359,6 +360,7 @@ class TestCommand:
         assert best == {
             **{"rank": 1, "engine": "litert", "engine_version": "1.2.3", "precision": "int8"},
             **{"format": "tflite", "file": "variants/int8.tflite", "threads": 2},
+            **{"device": "cpu", "adapter": ""},
             **{"status": "passed", "detail": "1.2.3"},
             **{"p50_us": 10.0, "p95_us": 20.0, "samples": 1, "ratio": 1.0},
         }

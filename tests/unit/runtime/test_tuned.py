@@ -28,9 +28,9 @@ from tests.unit.runtime import doubles
 
 CORES = 4
 
-INT8 = Row("litert", "variants/int8.tflite", "int8", "tflite", 2, 3.5)
+INT8 = Row("litert", "variants/int8.tflite", "int8", "tflite", "cpu", "", 2, 3.5)
 INT8_ALONE = dataclasses.replace(INT8, threads=1, p50_us=4.0)
-FLOAT = Row("reference", "variants/shapes.float32.npz", "float32", "weights", 1, 18.25)
+FLOAT = Row("reference", "variants/shapes.float32.npz", "float32", "weights", "cpu", "", 1, 18.25)
 
 
 @pytest.fixture(autouse=True)
@@ -137,7 +137,7 @@ class TestUse:
         self, path: Path, remembered: Path
     ) -> None:
         remembered.write_bytes(b"noise")
-        asked = {"engine": "litert", "precision": "int8", "threads": 2}
+        asked = {"engine": "litert", "device": "cpu", "precision": "int8", "threads": 2}
         assert _opened(path, **asked) == ("litert", "int8", 2, False)
 
     @pytest.mark.usefixtures("remembered")

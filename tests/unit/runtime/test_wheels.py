@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -9,15 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from strop import doctor, wheels
+from strop import adapters, doctor, wheels
+from strop.adapters import Adapter
 from strop.board import Board
+from strop.versions import release
 from strop.wheels import (
+    GPU_WHEELS,
     NUMPY_MACHINES,
     WHEELS,
     Wheels,
+    install_gpu,
     mend_absent,
     mend_broken_numpy,
+    mend_by_reinstalling,
+    mend_gpu,
     mend_numpy,
+    packages,
     remedy,
     why_none,
 )
@@ -183,6 +191,92 @@ class TestReasons:
         assert why_none("onnx", board("x86_64", "3.11.9", glibc="2.27")) != ""
 
 
+OWN = "in an environment of its own: python3 -m venv strop-gpu && . strop-gpu/bin/activate && "
+
+
+class TestGpus:
+    """The onnxruntime for a board's GPUs, by the newest CUDA that NVIDIA's driver runs there."""
+
+    @pytest.mark.parametrize(
+        ("here", "cuda", "mend"),
+        [
+            (PC, 0, OWN + _line("onnx-webgpu")),
+            (PC, 11, OWN + _line("onnx-webgpu")),
+            (PC, 12, OWN + _line("onnx-gpu") + " 'onnxruntime-gpu==1.26.0'"),
+            (PC, 13, OWN + _line("onnx-gpu")),
+            (PC, 14, OWN + _line("onnx-gpu")),
+            (
+                board("x86_64", "3.10.9"),
+                13,
+                OWN + _line("onnx-gpu") + " 'onnxruntime-gpu==1.23.2'",
+            ),
+            (
+                board("x86_64", "3.12.1", glibc="2.27"),
+                13,
+                OWN + _line("onnx-gpu") + " 'onnxruntime-gpu==1.26.0'",
+            ),
+            (
+                board("x86_64", "3.10.9"),
+                0,
+                "onnxruntime-webgpu has no wheel for Python 3.10, only for 3.11 to 3.14",
+            ),
+            (PI_5, 0, "onnxruntime-webgpu has no wheel for aarch64, only for x86_64"),
+            (PI_5, 13, OWN + _line("onnx-gpu")),
+            (
+                PI_5,
+                12,
+                "onnxruntime-gpu has no wheel for aarch64, only for x86_64; "
+                "NVIDIA makes some for its Jetson boards",
+            ),
+            (
+                PI_4,
+                13,
+                OWN + _line("onnx-gpu"),
+            ),
+            (
+                board("aarch64", "3.10.9"),
+                13,
+                "onnxruntime-gpu has no wheel for Python 3.10, only for 3.11 to 3.14; "
+                "NVIDIA makes some for its Jetson boards",
+            ),
+            (
+                board("x86_64", "3.12.1", glibc=None),
+                13,
+                "onnxruntime-gpu needs glibc, and this OS has another C library",
+            ),
+        ],
+    )
+    def test_of_each_board(self, here: Board, cuda: int, mend: str) -> None:
+        assert mend_gpu(here, cuda) == mend
+
+    def test_without_pip_s_half_of_venv_it_is_installed_first(self) -> None:
+        here = board("x86_64", "3.11.2", makes_venvs=False)
+        first = "in an environment of its own: sudo apt install python3-venv && python3 -m venv "
+        assert mend_gpu(here, 0).startswith(first)
+
+    @pytest.mark.parametrize(
+        ("has_cuda", "driver", "cuda"),
+        [(False, "CUDA 12.8", 0), (True, "CUDA 12.8", 12), (True, "CUDA 13.1", 13), (True, "", 13)],
+    )
+    def test_of_this_machine(
+        self, monkeypatch: pytest.MonkeyPatch, has_cuda: bool, driver: str, cuda: int
+    ) -> None:
+        there = [Adapter("NVIDIA", "a GPU", driver, "discrete")] if driver else []
+        monkeypatch.setattr(adapters, "cuda", lambda: there)
+        monkeypatch.setattr(wheels, "read", lambda: PC)
+        assert install_gpu(has_cuda) == mend_gpu(PC, cuda)
+
+    def test_what_is_damaged_is_installed_again_by_its_own_name(self) -> None:
+        for package in packages("onnx"):
+            line = f"pip install --force-reinstall --no-deps {package}"
+            assert mend_by_reinstalling(package, PC) == line
+        assert mend_by_reinstalling("onnxruntime-webgpu", PI_5) == ""
+
+    def test_the_packages_of_an_engine_begin_with_the_usual_one(self) -> None:
+        assert packages("litert") == ("ai-edge-litert",)
+        assert packages("onnx") == ("onnxruntime", "onnxruntime-gpu", "onnxruntime-webgpu")
+
+
 def _index(package: str, version: str) -> set[tuple[str, str]]:
     """(tag of Python, tag of platform) of each wheel for Linux that pip finds of a version.
 
@@ -215,7 +309,11 @@ def _python(tag: str) -> tuple[int, int]:
     return int(tag[2]), int(tag[3:])
 
 
-@pytest.mark.parametrize("row", WHEELS, ids=lambda row: f"{row.package}-{row.version}")
+def _id(row: Wheels) -> str:
+    return f"{row.package}-{row.version}"
+
+
+@pytest.mark.parametrize("row", [*WHEELS, *GPU_WHEELS], ids=_id)
 def test_the_table_is_what_the_index_has(row: Wheels) -> None:
     machines = "x86_64|aarch64|armv7l|armv6l|i686|riscv64"
     there = {
@@ -234,6 +332,30 @@ def test_the_table_is_what_the_index_has(row: Wheels) -> None:
     }
 
 
+@pytest.mark.parametrize("row", [row for row in GPU_WHEELS if row.cuda], ids=_id)
+def test_the_extra_brings_the_cuda_that_is_said(row: Wheels, tmp_path: Path) -> None:
+    """All of it: that of its packages alone would leave the rest to chance."""
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
+    python = ".".join(map(str, row.pythons[0]))
+    machine, glibc = next(iter(row.glibc.items()))
+    wanted = [
+        *(f"--target={tmp_path}", "--no-deps", "--only-binary=:all:", f"--python-version={python}"),
+        *(f"--platform=manylinux_{glibc[0]}_{glibc[1]}_{machine}", "--report=-"),
+        f"{row.package}=={row.version}",
+    ]
+    done = subprocess.run([*command, *wanted], capture_output=True, text=True, check=False)
+    if done.returncode:
+        unavailable(f"pip finds no {row.package} {row.version}", "a package index within reach")
+    (found,) = json.loads(done.stdout)["install"]
+    needs = found["metadata"]["requires_dist"]
+    cuda = [need for need in needs if need.endswith('extra == "cuda"')]
+    assert any(
+        re.match(rf"nvidia-cuda-runtime(-cu{row.cuda})?~={row.cuda}\.", need) for need in cuda
+    )
+    cudnn = [need for need in needs if need.endswith('extra == "cudnn"')]
+    assert [need.partition("~")[0] for need in cudnn] == [f"nvidia-cudnn-cu{row.cuda}"]
+
+
 def test_numpy_has_wheels_for_the_machines_said_and_none_for_32_bits() -> None:
     platforms = " ".join(platforms for _, platforms in _index("numpy", "1.26.4"))
     platforms += " ".join(platforms for _, platforms in _index("numpy", "2.2.6"))
@@ -243,7 +365,12 @@ def test_numpy_has_wheels_for_the_machines_said_and_none_for_32_bits() -> None:
 
 def test_the_table_is_what_the_runtime_s_extras_ask_for() -> None:
     text = (Path(__file__).parents[3] / "runtime" / "pyproject.toml").read_text(encoding="utf-8")
-    assert all(f'"{row.package}>=' in text or f'"{row.package}==' in text for row in WHEELS)
+    for row in (*WHEELS, *GPU_WHEELS):
+        asked = rf'^{row.extra} = \["{row.package}(\[cuda,cudnn\])?([>=]=)([\d.]+)"'
+        found = re.search(asked, text, re.MULTILINE)
+        assert found, row.package
+        assert bool(found[1]) == (row.cuda > 0)
+        assert release(found[3]) <= release(row.version)
     assert {row.engine for row in WHEELS} == {*doctor.ENGINES} - {"reference"}
 
 

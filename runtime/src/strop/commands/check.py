@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from strop import cpu
+from strop import cpu, engines
 from strop.bundle import open_bundle
 from strop.check import ABSENT, check, failures
 from strop.commands.show import finite, print_cpu, print_json, print_table
@@ -15,7 +15,9 @@ from strop.errors import one_line
 def main(arguments: argparse.Namespace) -> int:
     """Replay the golden samples on this device; 1 if an engine that is here fails."""
     bundle = open_bundle(arguments.bundle)
-    results = check(bundle, engine=arguments.engine, precision=arguments.precision)
+    results = check(
+        bundle, engine=arguments.engine, device=arguments.device, precision=arguments.precision
+    )
     bad = failures(results)
     if arguments.json:
         print_json(
@@ -40,7 +42,7 @@ def main(arguments: argparse.Namespace) -> int:
         figures = r.max_abs_error is not None
         rows.append(
             (
-                r.engine,
+                engines.on_device(r.engine, r.device),
                 r.precision,
                 r.format,
                 r.status,

@@ -6,37 +6,40 @@ import argparse
 import json
 import sys
 import textwrap
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from strop.board import Board
-from strop.doctor import ABSENT, BROKEN, WORKS, Finding, diagnose
+from strop.doctor import ABSENT, BROKEN, WORKS, Diagnosis, Finding, diagnose
 
 _COLUMNS = 100
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Try every engine; 1 if one that is installed is broken, or none works."""
-    here, findings = diagnose(arguments.timeout, tell=_tell)
+    found = diagnose(arguments.timeout, tell=_tell)
     _tell("")
     if arguments.json:
-        print(json.dumps(_content(here, findings), indent=2))
+        print(json.dumps(_content(found), indent=2))
     else:
-        for name, value in _facts(here):
+        for name, value in _facts(found.board):
             print(_beside(f"{name:<10}", [value]))
+        print(_beside(f"{'GPU':<10}", _gpus(found)))
         print()
-        _print_findings(findings)
-    statuses = [finding.status for finding in findings]
+        _print_findings(found.findings)
+    statuses = [finding.status for finding in found.findings]
     return 1 if BROKEN in statuses or WORKS not in statuses else 0
 
 
-def _tell(engine: str) -> None:
+def _tell(what: str) -> None:
     """Say on a terminal what is being tried, on a line that the next one takes the place of."""
     if sys.stderr.isatty():
-        text = f"trying {engine} ..." if engine else ""
+        text = f"trying {what} ..." if what else ""
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def _content(here: Board, findings: list[Finding]) -> dict[str, object]:
+def _content(found: Diagnosis) -> dict[str, object]:
+    here = found.board
     return {
         "board": here.board,
         "os": here.os,
@@ -46,7 +49,9 @@ def _content(here: Board, findings: list[Finding]) -> dict[str, object]:
         "glibc": here.glibc,
         "numpy": here.numpy,
         "cpu": asdict(here.cpu),
-        "engines": [asdict(finding) for finding in findings],
+        "adapters": [asdict(adapter) for adapter in found.adapters],
+        "driver_troubles": list(found.driver_troubles),
+        "engines": [asdict(finding) for finding in found.findings],
     }
 
 
@@ -65,8 +70,14 @@ def _facts(here: Board) -> list[tuple[str, str]]:
     ]
 
 
-def _print_findings(findings: list[Finding]) -> None:
-    rows = [("engine", "status", "version"), *((f.engine, f.status, f.version) for f in findings)]
+def _gpus(found: Diagnosis) -> list[str]:
+    """Each adapter, and each driver that gave none, on a line of its own."""
+    lines = [*map(str, found.adapters), *found.driver_troubles]
+    return lines or ["none: no Vulkan or CUDA driver has an adapter"]
+
+
+def _print_findings(findings: Sequence[Finding]) -> None:
+    rows = [("engine", "status", "version"), *((_name(f), f.status, f.version) for f in findings)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     todos = [["what to do"], *map(_todo, findings)]
     for row, todo in zip(rows, todos, strict=True):
@@ -74,8 +85,17 @@ def _print_findings(findings: list[Finding]) -> None:
         print(_beside("  ".join(cells), todo))
 
 
+def _name(finding: Finding) -> str:
+    return finding.engine if finding.device == "cpu" else f"{finding.engine} {finding.device}"
+
+
 def _todo(finding: Finding) -> list[str]:
-    """The reason, then the mend; a mend that can be had at once needs no reason."""
+    """The reason, then the mend; a mend that can be had at once needs no reason.
+
+    There is nothing to do about what works: of a GPU, it says which.
+    """
+    if finding.status == WORKS:
+        return [finding.adapter]
     plain = finding.status == ABSENT and finding.reason == "not installed"
     return [finding.mend] if plain else [finding.reason, finding.mend]
 

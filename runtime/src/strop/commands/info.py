@@ -23,18 +23,19 @@ def main(arguments: argparse.Namespace) -> int:
     print(f"input    {_describe(spec)}")
     print(f"output   {_describe(output)}")
     print(f"engines  {', '.join(_engine_state(name) for name in content.engines)}")
-    rows = [("precision", "format", "engine", "bytes", "accuracy", "agreement", "max error")]
+    rows = [("precision", "format", "engine", "bytes", "accuracy", "agreement", "max error", "")]
     for variant in content.variants:
         for proof in variant.proofs:
             rows.append(
                 (
                     variant.precision,
                     variant.format,
-                    f"{proof.engine} {proof.version}",
+                    f"{engines.on_device(proof.engine, proof.device)} {proof.version}",
                     f"{variant.bytes:,}",
                     "-" if proof.accuracy is None else f"{proof.accuracy:.4f}",
                     f"{proof.top1_agreement:.4f}",
                     f"{proof.max_abs_error:.2g}",
+                    proof.adapter,
                 )
             )
     print("proven at export, against Keras:")

@@ -6,14 +6,13 @@ import argparse
 import contextlib
 import io
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from strop.bundle import open_bundle
-from strop.commands.show import identity, open_asked, print_json, print_table
+from strop.commands.show import identity, open_asked, print_choice, print_json, print_table
 from strop.errors import InputError
 from strop.images import read_samples
 
@@ -56,7 +55,7 @@ def main(arguments: argparse.Namespace) -> int:
             )
         else:
             print_table([(name, best.label, f"{best.probability:.4f}") for name, best in named])
-            print(repr(model), file=sys.stderr)
+            print_choice(model, arguments.device)
     return 0
 
 

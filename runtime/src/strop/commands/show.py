@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import strop
+from strop import engines
 from strop.bundle import Bundle
 from strop.cpu import Cpu
 from strop.select import open_best
@@ -26,13 +28,32 @@ def open_asked(bundle: Bundle, arguments: argparse.Namespace) -> strop.Model:
 
 
 def identity(model: strop.Model) -> dict[str, Any]:
-    names = ("name", "version", "engine", "engine_version", "device", "precision", "threads")
-    return {name: getattr(model, name) for name in (*names, "tuned")}
+    names = ("name", "version", "engine", "engine_version", "device", "adapter", "precision")
+    return {name: getattr(model, name) for name in (*names, "threads", "tuned")}
+
+
+def print_choice(model: strop.Model, asked: str | None) -> None:
+    """Say on stderr what ran; and, if that was left to us, what it was chosen by."""
+    print(repr(model), file=sys.stderr)
+    if asked == engines.AUTO:
+        where = "gpu" if model.adapter else "cpu"
+        why = (
+            "as strop tune measured"
+            if model.tuned
+            else "where a small net is fastest; strop tune measures, with --batch for large batches"
+        )
+        print(f"device auto: {where}, {why}", file=sys.stderr)
 
 
 def finite(value: float | None) -> float | None:
     """JSON has no infinity; the status says that it was one."""
     return value if value is not None and math.isfinite(value) else None
+
+
+def print_progress(line: str) -> None:
+    """Show a step, in the place of the one before, to whoever watches."""
+    if sys.stderr.isatty():
+        print(f"\r{line:<70}\r", end="", file=sys.stderr, flush=True)
 
 
 def print_json(content: Any) -> None:

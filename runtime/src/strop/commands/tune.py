@@ -9,9 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from strop import cpu, tuned
+from strop import cpu, engines, tuned
 from strop.bundle import open_bundle
-from strop.commands.show import finite, print_cpu, print_json, print_table
+from strop.commands.show import finite, print_cpu, print_json, print_progress, print_table
 from strop.errors import StropError, one_line
 from strop.tune import Candidate, require_winner, rows, tune
 
@@ -24,14 +24,20 @@ def main(arguments: argparse.Namespace) -> int:
     """
     bundle = open_bundle(arguments.bundle)
     try:
-        candidates = tune(bundle, threads=arguments.threads, progress=_progress)
+        candidates = tune(
+            bundle,
+            device=arguments.device,
+            threads=arguments.threads,
+            batch=arguments.batch,
+            progress=print_progress,
+        )
     finally:
-        _progress("")
+        print_progress("")
     path: Path | None = None
     problem: StropError | None = None
     try:
         require_winner(candidates)
-        path = tuned.remember(bundle, rows(candidates))
+        path = tuned.remember(bundle, rows(candidates), arguments.batch)
     except StropError as error:
         problem = error
     content = [_row(rank, c, candidates[0]) for rank, c in enumerate(candidates, 1)]
@@ -41,6 +47,7 @@ def main(arguments: argparse.Namespace) -> int:
                 "bundle": arguments.bundle,
                 "digest": bundle.digest,
                 "cpu": asdict(cpu.this_cpu()),
+                "batch": arguments.batch,
                 "remembered": path and str(path),
                 "candidates": content,
             }
@@ -51,8 +58,8 @@ def main(arguments: argparse.Namespace) -> int:
         if path:
             best = content[0]
             print(
-                f"strop.load and strop run use {best['engine']} {best['precision']}, "
-                f"threads={best['threads']} from now on\n"
+                f"strop.load and strop run use {engines.on_device(best['engine'], best['device'])} "
+                f"{best['precision']}, threads={best['threads']} from now on\n"
                 f"remembered in {path}; delete it to forget"
             )
     sys.stdout.flush()  # before the complaint
@@ -70,6 +77,8 @@ def _row(rank: int, candidate: Candidate, best: Candidate) -> dict[str, Any]:
         "engine_version": candidate.version,
         "precision": result.precision,
         "format": result.format,
+        "device": result.device,
+        "adapter": candidate.adapter,
         "file": candidate.file,
         "threads": candidate.threads,
         "status": result.status,
@@ -90,7 +99,7 @@ def _print(content: Sequence[dict[str, Any]]) -> None:
         lines.append(
             (
                 str(row["rank"] or "-"),
-                row["engine"],
+                engines.on_device(row["engine"], row["device"]),
                 row["engine_version"] or "-",
                 row["precision"],
                 row["format"],
@@ -103,9 +112,3 @@ def _print(content: Sequence[dict[str, Any]]) -> None:
             )
         )
     print_table(lines)
-
-
-def _progress(line: str) -> None:
-    """Show a step, in the place of the one before, to whoever watches."""
-    if sys.stderr.isatty():
-        print(f"\r{line:<70}\r", end="", file=sys.stderr, flush=True)

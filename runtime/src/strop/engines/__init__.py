@@ -23,8 +23,14 @@ _TABLE = {
 }
 
 NAMES = tuple(_TABLE)
-DEVICES = ("cpu", "gpu")  # that can be asked for
+CPU, GPU, AUTO = "cpu", "gpu", "auto"
+ASKABLE = (CPU, GPU, AUTO)  # what a caller may insist on; auto is as good as saying nothing
 FAKE = "fake"  # opens any variant, so no bundle lists it
+
+
+def on_device(engine: str, device: str) -> str:
+    """An engine on a device, as tables have it: the CPU needs no word."""
+    return engine if device == CPU else f"{engine} {device}"
 
 
 def is_installed(name: str) -> bool:

@@ -19,6 +19,7 @@ class Session(Protocol):
 
     thread_safe: bool  # whether `run` may be called from several threads at once
     batch: int | None  # samples one `run` takes; None: any number
+    adapter: str  # the GPU that runs it, by the name its driver gives; empty on the CPU
 
     def run(self, inputs: Arrays) -> Arrays:
         """Run once on arrays of exactly the file's shapes and dtypes; give arrays of one's own."""
@@ -42,6 +43,9 @@ class Engine(Protocol):
 
     def open(self, model: bytes, variant: Variant, *, device: str, threads: int) -> Session:
         """Open a model held in memory. May raise whatever the package raises.
+
+        On "gpu" the whole model runs there, or DeviceUnavailable is raised, saying what was tried
+        and what would help.
 
         Args:
             model: the variant's file, its digest verified.

@@ -17,7 +17,8 @@ from strop.manifest import Variant
 
 class FakeSession:
     thread_safe = True
-    batch = None
+    batch: int | None = None
+    adapter = ""
 
     def __init__(self, variant: Variant) -> None:
         (output,) = variant.outputs

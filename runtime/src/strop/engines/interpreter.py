@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from strop.engines.base import Arrays
+from strop.engines.base import Arrays, Session
 from strop.manifest import FileTensor, Variant
 
 
@@ -16,6 +16,7 @@ class InterpreterSession:
     """
 
     thread_safe = False
+    adapter = ""
 
     def __init__(self, interpreter: Any, variant: Variant) -> None:
         interpreter.allocate_tensors()
@@ -40,7 +41,7 @@ class InterpreterEngine:
     """An engine over one package's Interpreter class, on the CPU."""
 
     format = "tflite"
-    devices = ("cpu",)
+    devices: tuple[str, ...] = ("cpu",)
     takes_threads = True
 
     def __init__(self, name: str, package: Any, interpreter: Any) -> None:
@@ -51,9 +52,7 @@ class InterpreterEngine:
     def version(self) -> str:
         return str(self._package.__version__)
 
-    def open(
-        self, model: bytes, variant: Variant, *, device: str, threads: int
-    ) -> InterpreterSession:
+    def open(self, model: bytes, variant: Variant, *, device: str, threads: int) -> Session:
         interpreter = self._interpreter(model_content=model, num_threads=threads)
         return InterpreterSession(interpreter, variant)
 

@@ -2,55 +2,50 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
 from typing import Any
 
+import ai_edge_litert
 import numpy as np
 from ai_edge_litert.compiled_model import CompiledModel
+from ai_edge_litert.environment import Environment, EnvironmentOptions
 from ai_edge_litert.hardware_accelerator import HardwareAccelerator
+from ai_edge_litert.options import GpuOptions, Options
+from numpy.typing import NDArray
 
 from strop import adapters
-from strop.engines.base import Arrays
-from strop.errors import DeviceUnavailable
+from strop.engines.gpu import Floats, GpuSession
+from strop.errors import DeviceUnavailable, one_line
 from strop.manifest import Variant
 
 SIGNATURE = 0  # ours have one
 
 
-class CompiledSession:
-    """A model compiled for the GPU: one caller at a time, buffers made once for each batch size."""
+class CompiledBatch:
+    """A model compiled for one batch size, with its buffers."""
 
-    thread_safe = False
-    batch = None
-
-    def __init__(self, model: Any, variant: Variant, adapter: adapters.Adapter) -> None:
-        self.adapter = str(adapter)
-        self._model = model
+    def __init__(self, compiled: Any, variant: Variant, size: int) -> None:
         (input,), (output,) = variant.inputs, variant.outputs
-        self._sample, self._answer = input.shape[1:], output.shape[1:]
-        self._size = 0  # the batch that the buffers are for
-
-    def run(self, inputs: Arrays) -> Arrays:
-        (samples,) = inputs
-        if len(samples) != self._size:
-            self._resize(len(samples))
-        self._inputs[0].write(samples)
-        self._model.run_by_index(SIGNATURE, self._inputs, self._outputs)
-        shape = (self._size, *self._answer)
-        flat = self._outputs[0].read(int(np.prod(shape)), np.float32)
-        return (np.asarray(flat, np.float32).reshape(shape),)
-
-    def close(self) -> None:
-        self._inputs = self._outputs = self._model = None
-
-    def _resize(self, size: int) -> None:
         # Not strict: the file's batch is a plain 1, which its RESHAPE does not insist on.
-        self._model.resize_input_tensor(0, [size, *self._sample], strict=False)
-        self._inputs = self._model.create_input_buffers(SIGNATURE)
-        self._outputs = self._model.create_output_buffers(SIGNATURE)
-        self._size = size
+        compiled.resize_input_tensor(0, [size, *input.shape[1:]], strict=False)
+        self._model = compiled
+        self._inputs = compiled.create_input_buffers(SIGNATURE)
+        self._outputs = compiled.create_output_buffers(SIGNATURE)
+        self._shape = (size, *(axis or 1 for axis in output.shape[1:]))
+
+    def upload(self, samples: NDArray[Any]) -> None:
+        self._inputs[0].write(samples)
+
+    def compute(self) -> None:
+        self._model.run_by_index(SIGNATURE, self._inputs, self._outputs)
+
+    def download(self) -> Floats:
+        flat: Floats = self._outputs[0].read(math.prod(self._shape), np.float32)
+        return flat.reshape(self._shape)
 
 
-def open_on_gpu(model: bytes, variant: Variant) -> CompiledSession:
+def open_on_gpu(model: bytes, variant: Variant) -> GpuSession:
     """Compile a model for the GPU.
 
     Raises:
@@ -59,13 +54,33 @@ def open_on_gpu(model: bytes, variant: Variant) -> CompiledSession:
     there = adapters.vulkan()
     if not there:
         raise DeviceUnavailable(
-            "engine litert found no GPU: no Vulkan driver has an adapter (vulkaninfo --summary "
-            "lists what the drivers see)"
+            "litert found no GPU: no Vulkan driver here has an adapter; install the GPU's driver "
+            "(strop doctor lists what drivers offer)"
         )
+    adapter = str(adapters.preferred(there))
+    options = Options(
+        hardware_accelerators=HardwareAccelerator.GPU,
+        gpu_options=GpuOptions(enforce_f32=variant.precision == "float32"),
+    )
+    # One for all batch sizes: it keeps the device, and the shaders it has compiled.
+    folder = str(Path(ai_edge_litert.__file__).parent)
+    environment = Environment.create(options=EnvironmentOptions(runtime_path=folder))
+
+    def bind(size: int) -> CompiledBatch:
+        compiled = CompiledModel.from_buffer(model, environment=environment, options=options)
+        if not compiled.is_fully_accelerated():
+            raise DeviceUnavailable(
+                f"litert leaves part of {variant.file} to the CPU on {adapter}: its GPU lacks an "
+                "operator of this model; use device='cpu', or engine='onnx'"
+            )
+        return CompiledBatch(compiled, variant, size)
+
     try:
-        compiled = CompiledModel.from_buffer(model, hardware_accel=HardwareAccelerator.GPU)
-    except RuntimeError as error:
-        raise DeviceUnavailable(f"engine litert cannot compile for {there[0]}: {error}") from error
-    if not compiled.is_fully_accelerated():
-        raise DeviceUnavailable(f"engine litert left part of {variant.file} to the CPU")
-    return CompiledSession(compiled, variant, adapters.preferred(there))
+        return GpuSession(bind, variant, adapter)
+    except DeviceUnavailable:
+        raise
+    except Exception as error:  # it may raise anything
+        raise DeviceUnavailable(
+            f"litert cannot run {variant.file} on {adapter}: {one_line(str(error))}; it lacks an "
+            "operator of this model there, or the driver is too old: use device='cpu'"
+        ) from error

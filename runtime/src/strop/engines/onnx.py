@@ -1,4 +1,4 @@
-"""ONNX Runtime (package onnxruntime): .onnx files on the CPU."""
+"""ONNX Runtime (onnxruntime, -gpu or -webgpu): .onnx files on the CPU, and on the GPU."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
-from strop.engines.base import Arrays
+from strop.engines.base import Arrays, Session
 from strop.manifest import Variant
 
 _CPU = "CPUExecutionProvider"
@@ -21,10 +21,10 @@ class OnnxSession:
     """An ONNX Runtime session: any batch, any number of callers at once."""
 
     thread_safe = True
-    batch = None
+    batch: int | None = None
+    adapter = ""
 
-    def __init__(self, session: Any, variant: Variant, adapter: str | None) -> None:
-        self.adapter = adapter
+    def __init__(self, session: Any, variant: Variant) -> None:
         self._session_run = session.run
         self._input = variant.inputs[0].name
         self._outputs = [variant.outputs[0].name]
@@ -45,7 +45,7 @@ class OnnxRuntime:
     def version(self) -> str:
         return str(onnxruntime.__version__)
 
-    def open(self, model: bytes, variant: Variant, *, device: str, threads: int) -> OnnxSession:
+    def open(self, model: bytes, variant: Variant, *, device: str, threads: int) -> Session:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -53,13 +53,12 @@ class OnnxRuntime:
         if device == "gpu":
             from strop.engines.onnx_gpu import open_on_gpu
 
-            session, adapter = open_on_gpu(model, options)
-            return OnnxSession(session, variant, str(adapter))
+            return open_on_gpu(model, variant, options)
         session = onnxruntime.InferenceSession(model, options, providers=[_CPU])
         session.disable_fallback()
         if session.get_providers()[0] != _CPU:  # it prints and goes on with another
             raise RuntimeError(f"asked for {_CPU}, got {session.get_providers()}")
-        return OnnxSession(session, variant, None)
+        return OnnxSession(session, variant)
 
 
 ENGINE = OnnxRuntime()

@@ -2,55 +2,170 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import ctypes
+import io
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime import OrtValue
 
-from strop import adapters
+from strop import adapters, wheels
 from strop.adapters import Adapter
-from strop.errors import DeviceUnavailable
+from strop.engines.gpu import Floats, GpuSession
+from strop.errors import DeviceUnavailable, one_line
+from strop.manifest import Variant
 
-# provider -> what its adapters are listed by; the first that this build of onnxruntime has is used
-_PROVIDERS: dict[str, Callable[[], tuple[Adapter, ...]]] = {
-    "CUDAExecutionProvider": adapters.cuda,
-    "WebGpuExecutionProvider": adapters.vulkan,
+CPU = "cpu"
+CUDA = "CUDAExecutionProvider"
+_WARNINGS, _FATAL_ONLY = 2, 4  # severities; what it would print is in what it raises
+
+
+class Provider(NamedTuple):
+    """A way to a GPU that a build of onnxruntime may have."""
+
+    adapters: Callable[[], tuple[Adapter, ...]]
+    buffers: str  # where Python can make them
+    options: Mapping[str, str]
+    float32: Mapping[str, str]  # options of float32 files
+
+
+# By name; the first that this build of onnxruntime has is used.
+PROVIDERS = {
+    # TF32 has ten bits of mantissa: it is no float32.
+    CUDA: Provider(adapters.cuda, "cuda", {"device_id": "0"}, {"use_tf32": "0"}),
+    "WebGpuExecutionProvider": Provider(
+        adapters.vulkan, CPU, {"powerPreference": "high-performance"}, {}
+    ),
 }
 
 
-def open_on_gpu(
-    model: bytes, options: onnxruntime.SessionOptions
-) -> tuple[onnxruntime.InferenceSession, Adapter]:
-    """Open a model on the GPU; gives the session, which has run once, and the adapter.
+class BoundBatch:
+    """A session's binding for one batch size. With CUDA, the buffers on the device are our own."""
+
+    def __init__(self, session: Any, variant: Variant, size: int, place: str) -> None:
+        (input,), (output,) = variant.inputs, variant.outputs
+        dtype = np.dtype(input.dtype)
+        shapes = [(size, *(axis or 1 for axis in end.shape[1:])) for end in (input, output)]
+        self._name = input.name
+        # For what does not fill the batch; the rest of it is computed, and dropped.
+        self._host = np.zeros(shapes[0], dtype)
+        self._binding = session.io_binding()
+        self._output = OrtValue.ortvalue_from_shape_and_type(shapes[1], np.float32, place, 0)
+        self._binding.bind_ortvalue_output(output.name, self._output)
+        self._input = None
+        if place != CPU:
+            self._input = OrtValue.ortvalue_from_shape_and_type(shapes[0], dtype, place, 0)
+            self._binding.bind_ortvalue_input(input.name, self._input)
+        # Last: Python lets attributes go in this order, and a binding that outlives its session
+        # takes the process with it.
+        self._session = session
+
+    def upload(self, samples: NDArray[Any]) -> None:
+        if len(samples) < len(self._host):
+            self._host[: len(samples)] = samples
+            samples = self._host
+        samples = np.ascontiguousarray(samples)
+        if self._input:
+            self._input.update_inplace(samples)
+        else:  # binding is what copies it to the device
+            self._binding.bind_cpu_input(self._name, samples)
+
+    def compute(self) -> None:
+        self._session.run_with_iobinding(self._binding)
+
+    def download(self) -> Floats:
+        answers: Floats = self._output.numpy()
+        return answers
+
+
+def open_on_gpu(model: bytes, variant: Variant, options: onnxruntime.SessionOptions) -> GpuSession:
+    """Open a model on the GPU.
 
     Raises:
-        DeviceUnavailable: this onnxruntime has no GPU provider, the provider found no adapter, or
-            part of the graph cannot go to it; the message says which.
+        DeviceUnavailable: this onnxruntime has no GPU provider, the provider found no adapter or
+            failed, or part of the graph cannot go to it; the message says which.
     """
-    built_with = onnxruntime.get_available_providers()
-    provider = next((name for name in _PROVIDERS if name in built_with), None)
-    if provider is None:
-        raise DeviceUnavailable(
-            f"this onnxruntime runs on {', '.join(built_with)} alone: in an environment of its own "
-            "install strop's extra onnx-gpu (NVIDIA's CUDA) or onnx-webgpu (any Vulkan GPU)"
-        )
-    there = _PROVIDERS[provider]()
+    name = _provider()
+    provider = PROVIDERS[name]
+    there = provider.adapters()
     if not there:
-        raise DeviceUnavailable(f"{provider} found no GPU: no driver here has an adapter")
+        raise DeviceUnavailable(
+            f"onnx found no GPU for {name}: no driver here has an adapter for it; install the "
+            "GPU's driver (strop doctor lists what drivers offer)"
+        )
     adapter = adapters.preferred(there)
     # Both are needed: one keeps ONNX Runtime from putting nodes on the CPU, the other its Python
     # from making a new session there when the provider fails.
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    # Or it moves a Reshape to before DequantizeLinear, onto bytes, which WebGPU cannot reshape.
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    options.log_severity_level = _FATAL_ONLY
+    settings = {**provider.options, **(provider.float32 if variant.precision == "float32" else {})}
     try:
-        session = onnxruntime.InferenceSession(
-            model, options, providers=[provider], enable_fallback=0
+        with _quiet():
+            session = onnxruntime.InferenceSession(
+                model, options, providers=[(name, settings)], enable_fallback=0
+            )
+        if session.get_providers()[:1] != [name]:
+            raise RuntimeError(f"it fell back to {', '.join(session.get_providers())}")
+        return GpuSession(
+            lambda size: BoundBatch(session, variant, size, provider.buffers), variant, str(adapter)
         )
-        (source,) = session.get_inputs()
-        # Some lacks of an adapter (shader-f16) show only when a shader is made.
-        dtype = np.uint8 if source.type == "tensor(uint8)" else np.float32
-        session.run(None, {source.name: np.zeros((1, *source.shape[1:]), dtype)})
-    except Exception as error:
-        raise DeviceUnavailable(f"{provider} on {adapter}: {error}") from error
-    if session.get_providers()[0] != provider:
-        raise DeviceUnavailable(f"asked for {provider}, got {session.get_providers()}")
-    return session, adapter
+    except Exception as error:  # it may raise anything
+        raise DeviceUnavailable(
+            f"onnx cannot run {variant.file} by {name} on {adapter}: {_reason(error, model, name)}"
+        ) from error
+
+
+def _provider() -> str:
+    built_with = onnxruntime.get_available_providers()
+    for name in PROVIDERS:
+        if name in built_with:
+            return name
+    raise DeviceUnavailable(
+        f"this onnxruntime, {onnxruntime.__version__}, was built without a GPU "
+        f"({', '.join(built_with)}): {wheels.install_gpu(bool(adapters.cuda()))}"
+    )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep ONNX Runtime from printing what is in our message, or is none of the user's business.
+
+    It is here too that CUDA and cuDNN are loaded from NVIDIA's Python packages, where they came
+    with the extra: it prints what it does not find.
+    """
+    onnxruntime.set_default_logger_severity(_FATAL_ONLY)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            if hasattr(onnxruntime, "preload_dlls"):  # builds for Jetson may be older
+                onnxruntime.preload_dlls()
+            yield
+    finally:
+        onnxruntime.set_default_logger_severity(_WARNINGS)
+
+
+def _reason(error: Exception, model: bytes, name: str) -> str:
+    """What went wrong in its own words, and the mend where they leave it open."""
+    said = one_line(str(error))
+    if "requires f16" in said:
+        return f"{said}; this adapter has no shader-f16: use precision='float32'"
+    if "fallback to CPU EP" not in said and "fell back" not in said:
+        return f"{said}; update the GPU's driver, or use device='cpu'"
+    # It says no more where the provider did not start at all, and then every node is the CPU's.
+    with _quiet():
+        started = name in onnxruntime.InferenceSession(model, providers=[name]).get_providers()
+    if started:
+        return f"{said}; it lacks an operator of this model: use engine='litert' or device='cpu'"
+    if name == CUDA:
+        library = Path(onnxruntime.__file__).parent / "capi" / "libonnxruntime_providers_cuda.so"
+        try:
+            ctypes.CDLL(str(library))
+        except OSError as missing:
+            return f"it does not start: {missing}: {wheels.install_gpu(has_cuda=True)}"
+    return "it does not start; update the GPU's driver, or use device='cpu'"

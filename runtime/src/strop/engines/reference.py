@@ -49,7 +49,8 @@ class ReferenceSession:
     """scale * x + offset, flattened, then a dense layer for each kernel."""
 
     thread_safe = True
-    batch = None
+    batch: int | None = None
+    adapter = ""
 
     def __init__(self, model: bytes) -> None:
         with np.load(io.BytesIO(model), allow_pickle=False) as weights:

@@ -1,0 +1,103 @@
+"""What sessions on a GPU share: batches bound once for each size, and used again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from time import perf_counter_ns
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strop.engines.base import Arrays
+from strop.manifest import Variant
+
+Floats = NDArray[np.float32]
+
+# Of one batch's input, widened to float32. WebGPU grants a buffer of 128 MiB at least, and long
+# before half of that no larger batch is faster (docs/decisions/0015-gpu.md).
+LARGEST_BYTES = 2**26
+
+
+class Bound(Protocol):
+    """Buffers on the device for batches of one size, and the model bound to them."""
+
+    def upload(self, samples: NDArray[Any]) -> None:
+        """Write up to that many samples into the input."""
+
+    def compute(self) -> None:
+        """Run the model; the device may go on after this returns."""
+
+    def download(self) -> Floats:
+        """Wait for the outputs of the whole batch, (size, ...); the next run may overwrite them."""
+
+
+class GpuSession:
+    """A model on a GPU: one caller at a time, any number of samples.
+
+    Making buffers, and shaders for a new shape, takes longer than running: a batch is filled up to
+    the next power of two, so that there are few shapes, and a long one is run in parts.
+    """
+
+    thread_safe = False
+    batch: int | None = None
+
+    def __init__(self, bind: Callable[[int], Bound], variant: Variant, adapter: str) -> None:
+        """Bind and run a batch of one: some lacks of an adapter show only then."""
+        (input,), (output,) = variant.inputs, variant.outputs
+        self.adapter = adapter
+        self.largest = largest_batch(input.shape[1:])
+        self._bind = bind
+        self._bound: dict[int, Bound] = {}
+        self._answer = output.shape[1:]
+        self.run((np.zeros((1, *(size or 1 for size in input.shape[1:])), input.dtype),))
+
+    def run(self, inputs: Arrays) -> Arrays:
+        (samples,) = inputs
+        answers = np.empty((len(samples), *(size or 1 for size in self._answer)), np.float32)
+        for start in range(0, len(samples), self.largest):
+            part = samples[start : start + self.largest]
+            bound = self.bound(len(part))
+            bound.upload(part)
+            bound.compute()
+            answers[start : start + len(part)] = bound.download()[: len(part)]
+        return (answers,)
+
+    def time_parts_us(self, samples: NDArray[Any]) -> tuple[float, float, float]:
+        """One run in its parts, in microseconds: upload, compute, download; as `run` does it.
+
+        Where the device goes on after `compute` returns (WebGPU), the wait is in the download.
+        """
+        parts = np.zeros(3)
+        for start in range(0, len(samples), self.largest):
+            part = samples[start : start + self.largest]
+            bound = self.bound(len(part))
+            ticks = [perf_counter_ns()]
+            for step in (lambda: bound.upload(part), bound.compute, bound.download):  # noqa: B023
+                step()
+                ticks.append(perf_counter_ns())
+            parts += np.diff(ticks) / 1000
+        upload, compute, download = parts.tolist()
+        return upload, compute, download
+
+    def bound(self, count: int) -> Bound:
+        """The buffers for a batch of `count`, made if need be; at most `largest`."""
+        size = 1 << (count - 1).bit_length()
+        if size not in self._bound:
+            self._bound[size] = self._bind(size)
+        return self._bound[size]
+
+    def close(self) -> None:
+        self._bound.clear()
+        del self._bind
+
+
+def largest_batch(sample: tuple[int | None, ...]) -> int:
+    """The largest power of two of samples whose float32 values fit into LARGEST_BYTES, at least 1.
+
+    Args:
+        sample: the shape of one.
+    """
+    values = math.prod(size or 1 for size in sample)
+    return 1 << max(0, (LARGEST_BYTES // (4 * values)).bit_length() - 1)

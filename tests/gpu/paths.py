@@ -1,0 +1,105 @@
+"""The ways to a GPU, each in an environment as a device installs it, on an adapter.
+
+path           engine  package              adapters
+litert         litert  ai-edge-litert       Vulkan
+onnx-webgpu    onnx    onnxruntime-webgpu   Vulkan
+onnx-cuda      onnx    onnxruntime-gpu      NVIDIA's CUDA
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.prove import Figures, compare
+from strop import adapters
+from tests.conftest import Exported
+from tests.environments import ROOT, installed, python_of
+
+MODERN = ((3, 11), (3, 12), (3, 13))  # what all three have wheels for
+EXTRAS = {"litert": "litert", "onnx-webgpu": "onnx-webgpu", "onnx-cuda": "onnx-gpu"}
+VULKAN_PATHS = ("litert", "onnx-webgpu")
+CUDA_PATHS = ("onnx-cuda",)
+PRECISIONS = ("float32", "float16")
+
+GPU_FILE = ROOT / "dist" / "gpu.json"
+LIMIT_S = 240
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a test runs: the variables that make an adapter visible."""
+
+    name: str  # "software", "vulkan", "cuda"
+    variables: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return CUDA_PATHS if self.name == "cuda" else VULKAN_PATHS
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One path at one precision in one place."""
+
+    place: str
+    path: str
+    precision: str
+
+    def __str__(self) -> str:
+        return f"{self.place}-{self.path}-{self.precision}"
+
+
+def has_vulkan() -> bool:
+    """Whether this machine has a GPU that Vulkan sees, and not only a program that plays one."""
+    return any(not adapter.is_software for adapter in adapters.vulkan())
+
+
+def has_cuda() -> bool:
+    return bool(adapters.cuda())
+
+
+def engine(path: str) -> str:
+    return path.partition("-")[0]
+
+
+def python(path: str, exported: Exported) -> Path:
+    """The interpreter of a path's environment: the wheel and one engine."""
+    wheel = f"{exported.wheel}[{EXTRAS[path]}]"
+    if path == "onnx-webgpu":  # as the target's requirements have it, with hashes
+        lock = ("--require-hashes", "-r", "requirements-gpu.txt")
+        return installed(f"gpu-{path}", python_of(*MODERN), *lock, cwd=exported.dist)
+    return installed(f"gpu-{path}", python_of(*MODERN), wheel)
+
+
+def strop(
+    interpreter: Path, arguments: Iterable[object], variables: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """`strop ARGUMENTS`; its exit status is the caller's to judge."""
+    return run(interpreter, ["-m", "strop", *arguments], variables)
+
+
+def run(
+    interpreter: Path, arguments: Iterable[object], variables: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Python with these arguments and variables, not in the checkout: what runs is the wheel."""
+    return subprocess.run(
+        [str(interpreter), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_S,
+        env={**os.environ, **variables},
+        cwd="/",
+    )
+
+
+def figures(answers: Path, evaluation: Mapping[str, NDArray[Any]]) -> Figures:
+    return compare(np.load(answers), evaluation["outputs"], evaluation["labels"])

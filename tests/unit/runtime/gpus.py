@@ -1,0 +1,30 @@
+"""GPUs for the programs that tests start: none at all, or one that is a program itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from export.environments import python_for
+from export.errors import EngineMissing
+from lab import vulkan
+from tests.needs import unavailable
+
+_NO_CUDA = {"CUDA_VISIBLE_DEVICES": ""}
+# The variables under which a program finds no GPU, whatever this machine has.
+NONE = {"VK_DRIVER_FILES": os.devnull, "VK_ICD_FILENAMES": os.devnull, **_NO_CUDA}
+
+
+def software() -> dict[str, str]:
+    """The variables under which a program finds one GPU, the lab's software one."""
+    if not vulkan.is_built():
+        unavailable("there is no software GPU", "make lab-gpu")
+    return {**vulkan.environment(), **_NO_CUDA}
+
+
+def webgpu_python() -> Path:
+    """The interpreter of an environment with the onnxruntime that runs on Vulkan's GPUs."""
+    try:
+        return python_for("onnx", "gpu")
+    except EngineMissing as error:
+        unavailable(str(error), "a package index within reach")
