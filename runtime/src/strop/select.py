@@ -164,10 +164,10 @@ def _open_on_gpu(bundle: Bundle, engine: str | None, precision: str | None, thre
         except DeviceUnavailable as error:
             tried.append(str(error))
     if not tried:
-        asked = " ".join(filter(None, (precision, engine and f"for {engine}")))
+        what = " ".join(filter(None, (precision, "variant", engine and f"for {engine}")))
         tried = [
-            f"{manifest.name}-{manifest.target} has no {asked + ' ' if asked else ''}variant made "
-            "for the GPU; export it for a target that has one (make export TARGET=gpu)"
+            f"{manifest.name}-{manifest.target} has no {what} made for the GPU; export it for a "
+            "target that has one (make export TARGET=gpu)"
         ]
     raise DeviceUnavailable(f"{NO_GPU}: {'; '.join(tried)}")
 

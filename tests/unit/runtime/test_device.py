@@ -131,7 +131,7 @@ class TestRefused:
     def test_a_bundle_without_files_for_the_gpu(
         self, image_path: Path, asked: dict[str, Any]
     ) -> None:
-        with pytest.raises(DeviceUnavailable, match=r"variant made for the GPU; export it for a"):
+        with pytest.raises(DeviceUnavailable, match=r"made for the GPU; export it for a target"):
             strop.load(image_path, device="gpu", **asked)
 
     @pytest.mark.usefixtures("onnx")
@@ -142,7 +142,7 @@ class TestRefused:
         draft.content["variants"][1]["devices"] = ["cpu"]
         path = draft.write(tmp_path / "b.strop")
         assert _running(path, device="gpu", engine="onnx")[1] == "float16"
-        with pytest.raises(DeviceUnavailable, match="no float32 for onnx variant made for the GPU"):
+        with pytest.raises(DeviceUnavailable, match="no float32 variant for onnx made for the GPU"):
             strop.load(path, device="gpu", engine="onnx", precision="float32")
 
 

@@ -57,7 +57,7 @@ def _row(point: Point) -> tuple[str, ...]:
         f"{point.cpu.engine} {point.cpu.precision}",
         f"{point.cpu.images_per_s:,.0f}",
         f"{point.gpu.images_per_s:,.0f}",
-        f"{point.speedup:.2f}",
+        f"{point.speedup:.3g}",
         f"{point.upload_us:,.0f}",
         f"{point.compute_us:,.0f}",
         f"{point.download_us:,.0f}",

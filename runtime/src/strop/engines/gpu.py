@@ -15,8 +15,8 @@ from strop.manifest import Variant
 
 Floats = NDArray[np.float32]
 
-# Of one batch's input, widened to float32. WebGPU grants a buffer of 128 MiB at least, and long
-# before half of that no larger batch is faster (docs/decisions/0015-gpu.md).
+# Of one batch's input, widened to float32: half of the buffer that WebGPU grants at least
+# (docs/decisions/0015-gpu.md).
 LARGEST_BYTES = 2**26
 
 
@@ -67,7 +67,8 @@ class GpuSession:
     def time_parts_us(self, samples: NDArray[Any]) -> tuple[float, float, float]:
         """One run in its parts, in microseconds: upload, compute, download; as `run` does it.
 
-        Where the device goes on after `compute` returns (WebGPU), the wait is in the download.
+        Some devices go on after `compute` returns (LiteRT's do): the wait is then in the download.
+        Where the outputs are bound on the CPU (ONNX Runtime's WebGPU), `compute` downloads too.
         """
         parts = np.zeros(3)
         for start in range(0, len(samples), self.largest):
