@@ -31,7 +31,8 @@ _PARTS = {"upload": "#bcccdc", "compute": "#334e68", "download": "#829ab1"}
 _WIDTH, _LINES, _SHARES, _NAME, _DPI = 9.0, 4.4, 2.1, 0.36, 160  # inches, but for the last
 _ACROSS = 3  # panels of shares in a row
 _ROOM = {1: 9, 2: 6, 3: 5}  # panels in a row: batch sizes that an axis has room to name
-_LONGEST_TITLE = 34  # characters
+_LONGEST_TITLE = 35  # characters
+_SOFTWARE = ", software"  # how the name of an adapter that is no GPU ends
 
 
 class SweepError(Exception):
@@ -243,17 +244,22 @@ def _shares(axes: Axes, sweep: Sweep, number: int, room: int) -> None:
     axes.set_xlabel("images a call", fontsize=9, color=_MUTED)
     if number % _ACROSS == 0:
         axes.set_ylabel("share of a call, %", fontsize=9, color=_MUTED)
-    title = sweep.gpu_name.partition(",")[0].partition(" (")[0]
-    if len(title) > _LONGEST_TITLE:
-        title = f"{title[: _LONGEST_TITLE - 2]} \u2026"
     axes.set_title(
-        f"{title}\n{sweep.engine_name}",
+        f"{_title(sweep.gpu_name)}\n{sweep.engine_name}",
         fontsize=9,
         color=_COLOURS[number],
         fontweight="bold",
         loc="left",
     )
     _plain(axes)
+
+
+def _title(adapter: str) -> str:
+    """The adapter in few characters; that it is software is never left out."""
+    title = adapter.partition(",")[0].partition(" (")[0]
+    software = _SOFTWARE if adapter.endswith(_SOFTWARE) else ""
+    room = _LONGEST_TITLE - len(software)
+    return (title if len(title) <= room else f"{title[: room - 2]} \u2026") + software
 
 
 def _name_parts(figure: Figure) -> None:

@@ -91,7 +91,7 @@ def run_strop(python: Path, wheel: Path, *arguments: str, directory: Path) -> di
         for line in done.stderr.splitlines():
             if line.startswith(_NO_GPU):
                 raise DeviceMissing(line.removeprefix(_NO_GPU))
-        said = _last_line(done.stderr) or done.stdout[-300:]
+        said = _last_word(done.stderr) or done.stdout[-300:]
         if done.returncode < 0 and "gpu" in arguments:
             raise DeviceMissing(f"strop {arguments[0]} died on the GPU ({done.returncode}): {said}")
         raise ProofError(f"strop {' '.join(arguments)} gave exit {done.returncode}: {said}")
@@ -176,6 +176,16 @@ def run(command: list[str], *, limit_s: int, **options: Any) -> subprocess.Compl
         )
     except OSError as error:
         return subprocess.CompletedProcess(command, 1, "", f"{command[0]}: {error.strerror}")
+
+
+def _last_word(text: str) -> str:
+    """What strop said at its end: an engine's library may log its own farewell after it."""
+    ours = [
+        line
+        for line in text.splitlines()
+        if line.startswith("strop: ") and not line.startswith("strop: warning: ")
+    ]
+    return ours[-1] if ours else _last_line(text)
 
 
 def _last_line(text: str) -> str:

@@ -20,11 +20,9 @@ from export.errors import EngineTooOld, TargetError
 from export.floors.releases import PACKAGES
 from export.formats import VariantSpec
 from export.targets import REQUIREMENTS, Target
+from strop.wheels import packages
 
 TABLES = Path(__file__).parent / "floors"
-
-# The same engine under other names: what reads a file is the same in the same release.
-_GPU_BUILDS = {"onnx": ("onnxruntime-gpu", "onnxruntime-webgpu")}
 
 
 @dataclass(frozen=True)
@@ -121,10 +119,12 @@ def pinned(engine: str, lock: Path) -> str:
         TargetError: the lock does not pin it.
     """
     package = PACKAGES.get(engine, engine)
+    # Builds for GPUs have other names: what reads a file is the same in the same release.
+    starts = tuple(f"{name}==" for name in (package, *packages(engine)))
     pins = [
         pin.version
         for line in lock.read_text(encoding="ascii").splitlines()
-        if line.startswith(tuple(f"{name}==" for name in (package, *_GPU_BUILDS.get(engine, ()))))
+        if line.startswith(starts)
         for pin in Requirement(line.rstrip(" \\")).specifier
     ]
     if not pins:

@@ -30,6 +30,7 @@ COLUMNS = (  # field, title, least width in characters
     ("disagreements", "disagree", 8),
     ("max_abs_error", "max error", 9),
 )
+_WIDEST = {"engine": 17}  # "litert 2.10.0 gpu": what is longer goes on below
 _NUMBERS = {"bytes", "accuracy", "disagreements", "max_abs_error"}
 
 
@@ -125,7 +126,10 @@ def tables(report: dict[str, Any]) -> Iterator[Table]:
         )
         for field, title, width in COLUMNS:
             drawn.add_column(
-                title, justify="right" if field in _NUMBERS else "left", min_width=width
+                title,
+                justify="right" if field in _NUMBERS else "left",
+                min_width=width,
+                max_width=_WIDEST.get(field),
             )
         for row in report["variants"]:
             if row["bundle"] == bundle["file"]:
@@ -217,10 +221,11 @@ def _entry(path: Path) -> dict[str, Any]:
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
+    software = ", software" if row["adapter"].endswith(", software") else ""  # not a chip's proof
     return [
         row["precision"],
         row["format"],
-        on_device(f"{row['engine']} {row['engine_version']}", row["device"]),
+        on_device(f"{row['engine']} {row['engine_version']}", row["device"]) + software,
         f"{row['bytes']:,}",
         "-" if row["accuracy"] is None else f"{row['accuracy']:.4f}",
         f"{row['disagreements']}",

@@ -2,7 +2,8 @@
 
     .cache/lab/vulkan/
         usr/lib/<machine>/      Vulkan's loader
-        usr/lib/chromium/       SwiftShader, and the file that names it to the loader
+        usr/lib/chromium/       SwiftShader, a device that computes nothing, and the files that
+                                name them to the loader
         run/                    $XDG_RUNTIME_DIR
 
 Debian has SwiftShader as a part of Chromium. (Mesa's software device, as bookworm has it, is too
@@ -12,6 +13,7 @@ with the variables that `environment` gives.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -29,6 +31,8 @@ FOLDER = CACHE / "vulkan"
 SUITE = "bookworm"
 PACKAGES = ("chromium-common", "libvulkan1")
 DRIVER, DRIVER_FILE = "libvk_swiftshader.so", "vk_swiftshader_icd.json"
+# Khronos's mock: a device that is no program by its own account, and that no WebGPU can use.
+MOCK, MOCK_FILE = "libVkICD_mock_icd.so", "mock_icd.json"
 
 _ASK = "from strop import adapters; print(*adapters.vulkan(), sep='; ')"
 
@@ -70,6 +74,16 @@ def no_adapter() -> dict[str, str]:
     return {**_environment(), **_driver(Path(os.devnull))}
 
 
+def beside_another() -> dict[str, str]:
+    """The variables under which a program sees this device, and one that no WebGPU can use.
+
+    Raises:
+        LabError: it is not built.
+    """
+    _insist_on_it()
+    return {**_environment(), **_driver(_drivers() / MOCK_FILE, _drivers() / DRIVER_FILE)}
+
+
 def adapter() -> str:
     """The device, as the runtime names it in a process with these variables.
 
@@ -88,11 +102,14 @@ def _fill(folder: Path, progress: Progress) -> None:
         debs = debian.download(fetched, SUITE, ours, PACKAGES)
         # The rest of what they ask for is Chromium's (X11), or is on every machine (libc, libgcc).
         debian.unpack((deb for deb in debs if deb.name.partition("_")[0] in PACKAGES), folder)
-    for path in (folder / "usr" / "lib" / "chromium").iterdir():  # 60 MB of a browser
+    for path in _drivers().iterdir():  # 60 MB of a browser
         if path.is_dir():
             shutil.rmtree(path)
-        elif path.name not in (DRIVER, DRIVER_FILE):
+        elif path.name not in (DRIVER, DRIVER_FILE, MOCK):
             path.unlink()
+    mock = {"library_path": f"./{MOCK}", "api_version": "1.1.0"}
+    content = {"file_format_version": "1.0.0", "ICD": mock}
+    (_drivers() / MOCK_FILE).write_text(json.dumps(content), encoding="ascii")
     (folder / "run").mkdir(mode=0o700)
     progress(f"Vulkan's loader finds {_adapter()}")
 
@@ -103,13 +120,18 @@ def _environment() -> dict[str, str]:
     return {
         "LD_LIBRARY_PATH": str(loader.parent),
         "XDG_RUNTIME_DIR": str(FOLDER / "run"),
-        **_driver(FOLDER / "usr" / "lib" / "chromium" / DRIVER_FILE),
+        **_driver(_drivers() / DRIVER_FILE),
     }
 
 
-def _driver(file: Path) -> dict[str, str]:
-    """The only driver that the loader is to look at, by its new name and by its old one."""
-    return {"VK_DRIVER_FILES": str(file), "VK_ICD_FILENAMES": str(file)}
+def _drivers() -> Path:
+    return FOLDER / "usr" / "lib" / "chromium"
+
+
+def _driver(*files: Path) -> dict[str, str]:
+    """The only drivers that the loader is to look at, by the new name and by the old one."""
+    listed = ":".join(map(str, files))
+    return {"VK_DRIVER_FILES": listed, "VK_ICD_FILENAMES": listed}
 
 
 def _adapter() -> str:

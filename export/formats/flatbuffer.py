@@ -130,6 +130,28 @@ class TFLiteFile:
                     user.inputs = [operator.inputs[0], *user.inputs[1:]]
                 self._main.operators.remove(operator)
 
+    def free_batch(self) -> None:
+        """Have each RESHAPE of one sample to one sample take any number: -1 in its shape's place.
+
+        TensorFlow writes the batch it knew, [1, 7, 7, 16]; at another an interpreter then finds
+        no memory that fits. A shape that starts with more than the batch, or is made from what
+        does, is left: there a larger batch is not just more rows.
+        """
+        for operator in self._main.operators:
+            if self._name(operator) != "RESHAPE" or len(operator.inputs) < 2:
+                continue
+            source, constant = operator.inputs[:2]
+            data, before = self._data(constant), self._main.tensors[source].shape
+            if data is None or before is None or list(before[:1]) != [1]:
+                continue
+            shape = np.frombuffer(bytes(data), np.int32).copy()
+            if list(shape[:1]) == [1] and -1 not in shape:
+                shape[0] = -1
+                operator.inputs = [source, self._constant_like(constant, shape)]
+                options = operator.builtinOptions
+                if options is not None and options.newShape is not None:
+                    options.newShape = shape
+
     def take_bytes(self) -> None:
         """Have the file take uint8, and CAST it to float32 itself."""
         wide = self._main.inputs[0]
@@ -219,6 +241,16 @@ class TFLiteFile:
 
     def _data(self, index: int) -> Any:
         return self._model.buffers[self._main.tensors[index].buffer].data
+
+    def _constant_like(self, index: int, values: np.ndarray) -> int:
+        """A new constant, of the shape and type of another; that may have other users."""
+        old, tensor, buffer = self._main.tensors[index], schema.TensorT(), schema.BufferT()
+        buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+        self._model.buffers.append(buffer)
+        tensor.shape, tensor.type, tensor.name = old.shape, old.type, ""
+        tensor.buffer = len(self._model.buffers) - 1
+        self._main.tensors.append(tensor)
+        return len(self._main.tensors) - 1
 
     def _name_tensors(self, graph: Any) -> None:
         for tensor in graph.tensors:

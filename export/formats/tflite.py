@@ -38,10 +38,12 @@ def convert_tflite(
         file.end_in_float()
     else:
         file = TFLiteFile(_float(converter, spec))
-    if not spec.gpu:
+    if spec.gpu:
+        file.free_batch()
+        if calibration.dtype == np.uint8:
+            file.take_bytes()  # a quarter of what would cross the bus; the GPU widens them
+    else:
         file.drop_flattening()
-    elif calibration.dtype == np.uint8:
-        file.take_bytes()  # a quarter of what would cross the bus; the GPU widens them
     data = file.to_bytes(input_name, output_name)
     return Converted(data, (file.input,), (file.output,), {"op_versions": file.op_versions()})
 

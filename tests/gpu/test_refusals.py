@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lab import vulkan
 from strop.bundle import open_bundle
 from tests.conftest import Exported
 from tests.environments import installed, python_of
@@ -69,7 +70,7 @@ class TestWithoutAdapter:
         done = strop(python(path, edge), command, variables)
         assert done.returncode == 0, done.stderr
         assert done.stdout.split()[1] == "7"
-        assert "\ndevice auto: cpu, where a small net is fastest" in done.stderr
+        assert "\ndevice auto: cpu, the default until strop tune has measured" in done.stderr
 
     def test_check_says_that_the_gpu_is_absent_and_passes(
         self, edge: Exported, no_adapter: dict[str, str]
@@ -132,7 +133,7 @@ class TestProviderThatFails:
         done = run(onnx_cuda, ["-c", FALLS_BACK, edge.bundle("gpu"), provider], {})
         plain, ours = done.stdout.splitlines()
         assert plain == "plain: CPUExecutionProvider"  # the trap is real
-        assert ours.startswith("strop: device 'gpu' cannot be had: onnx cannot run ")
+        assert ours.startswith("strop: device 'gpu' cannot be had: onnx found no CUDA: lib")
         assert ".so" in ours
         assert "[onnx-gpu]'" in ours
 
@@ -142,6 +143,39 @@ class TestProviderThatFails:
         done = run(interpreter, ["-c", FALLS_BACK, edge.bundle("gpu"), provider], no_adapter)
         assert "plain: CPUExecutionProvider" in done.stdout.splitlines()
         assert done.stdout.splitlines()[-1].startswith("strop: device 'gpu' cannot be had: onnx")
+
+
+class TestSoftwareBesideAnother:
+    """An adapter that is no program, and that no WebGPU can use, stands before SwiftShader."""
+
+    @pytest.mark.parametrize("path", VULKAN_PATHS)
+    def test_the_program_is_not_taken_for_it(self, path: str, edge: Exported, one: Path) -> None:
+        place_of("software")
+        both = vulkan.beside_another()
+        command = ("run", edge.bundle("gpu"), one, "--engine", engine(path), "--device", "gpu")
+        done = strop(python(path, edge), command, both)
+        assert (done.returncode, done.stdout) == (2, "")
+        refusal = next(line for line in done.stderr.splitlines() if line.startswith("strop: "))
+        assert "Vulkan Mock Device" in refusal
+        assert "SwiftShader" not in refusal
+
+    @pytest.mark.parametrize("path", VULKAN_PATHS)
+    def test_what_the_app_had_hidden_stays_hidden_and_nothing_else(
+        self, path: str, edge: Exported
+    ) -> None:
+        script = (
+            "import os, strop, sys\n"
+            "try: strop.load(sys.argv[1], device='gpu')\n"
+            "except strop.DeviceUnavailable: pass\n"
+            "print(os.environ.get('VK_LOADER_DRIVERS_DISABLE'))"
+        )
+        place_of("software")
+        for before in (None, "*nouveau*"):
+            variables = vulkan.beside_another()
+            if before:
+                variables["VK_LOADER_DRIVERS_DISABLE"] = before
+            done = run(python(path, edge), ["-c", script, edge.bundle("gpu")], variables)
+            assert done.stdout.splitlines()[-1] == str(before), done.stderr
 
 
 # Another file than the manifest's, brought to the GPU.

@@ -78,8 +78,8 @@ def load(
         engine: "litert", "tflite", "onnx", "reference" or, for tests, "fake".
         device: "cpu"; "gpu", which means the GPU and nothing else: the whole model runs there,
             and `Model.device` names the adapter, or DeviceUnavailable is raised; or "auto", the
-            default: what `strop tune` measured as fastest, and the CPU as long as it has not, on
-            which a net this small is faster than on a GPU but for large batches.
+            default: what `strop tune` measured as fastest of both, and the CPU as long as it has
+            not; large batches and large nets may be faster on a GPU.
         precision: "float32", "float16", "dynamic" or "int8".
         threads: threads the engine may use for one call, 1 or more; by default what tuning found,
             else 1, on which small nets are fastest.

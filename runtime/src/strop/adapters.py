@@ -9,13 +9,17 @@ On Linux: macOS has Metal and Windows Direct3D in Vulkan's place, and nothing is
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import os
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from ctypes import POINTER, Structure, byref, c_char_p, c_int, c_uint, c_uint32, c_void_p
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
+from strop.errors import DeviceUnavailable
 from strop.versions import release
 
 # Of PCI's and of Khronos's lists.
@@ -41,6 +45,12 @@ _LONGEST_NAME = 80
 # adapters in this order when asked for speed.
 OLDEST_VULKAN = (1, 1)
 _DAWN_S_ORDER = {"discrete": 0, "integrated": 1, "software": 2}  # it knows no other kind
+
+# Vulkan's loader (1.3.234 and later) ignores drivers whose file has such a name: Mesa's and
+# Chromium's programs.
+_HIDDEN = "VK_LOADER_DRIVERS_DISABLE"
+_SOFTWARE_DRIVERS = ("*lvp_icd*", "*swiftshader*")
+_HIDING = Lock()  # a process has one environment
 
 _SUCCESS, _INCOMPLETE = 0, 5  # of VkResult; an incomplete list is good as far as it goes
 _INTEGRATED = 18  # of CUdevice_attribute
@@ -146,6 +156,44 @@ def preferred(found: Sequence[Adapter]) -> Adapter:
         return adapter.release < OLDEST_VULKAN, _DAWN_S_ORDER.get(adapter.kind, 3)
 
     return min(found, key=rank)  # of equals the first, as Dawn does
+
+
+@contextlib.contextmanager
+def taken(listed: Callable[[], Sequence[Adapter]]) -> Iterator[Adapter | None]:
+    """The adapter that an engine opened in this context runs on; None where there is none.
+
+    No engine tells which one it took. So that a program that plays a GPU is never taken for the GPU
+    beside it, the program's driver is hidden from Vulkan's loader meanwhile: an engine that cannot
+    use the GPU then finds nothing, and says so.
+
+    Args:
+        listed: `vulkan` or `cuda`.
+
+    Raises:
+        DeviceUnavailable: the program cannot be hidden.
+    """
+    found = listed()
+    software = [adapter for adapter in found if adapter.is_software]
+    if not found or not software or len(software) == len(found):
+        yield preferred(found) if found else None
+        return
+    with _HIDING:
+        before = os.environ.get(_HIDDEN)
+        os.environ[_HIDDEN] = ",".join(filter(None, (before, *_SOFTWARE_DRIVERS)))
+        try:
+            found = listed()
+            if any(adapter.is_software for adapter in found):
+                raise DeviceUnavailable(
+                    f"{software[0]} stands beside a GPU, and an engine would not say which it "
+                    "took: name the driver to use in VK_DRIVER_FILES, one of the files in "
+                    "/usr/share/vulkan/icd.d"
+                )
+            yield preferred(found)
+        finally:
+            if before is None:
+                del os.environ[_HIDDEN]
+            else:
+                os.environ[_HIDDEN] = before
 
 
 def newest_cuda(found: Sequence[Adapter]) -> int:

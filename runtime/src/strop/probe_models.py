@@ -102,7 +102,9 @@ def _tensor(name: str, array: Floats) -> bytes:
 
 
 def _value(name: str, shape: tuple[int, ...]) -> bytes:
-    dims = b"".join(_field(1, _field(1, size)) for size in shape)
+    """A tensor's type: float32, any batch."""
+    dims = _field(1, _field(2, "batch"))
+    dims += b"".join(_field(1, _field(1, size)) for size in shape[1:])
     return _field(1, name) + _field(2, _field(1, _field(1, _ONNX_FLOAT) + _field(2, dims)))
 
 

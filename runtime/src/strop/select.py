@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from strop import engines, tuned
 from strop.bundle import Bundle
-from strop.errors import DeviceUnavailable, EngineUnavailable, InputError
+from strop.errors import DeviceUnavailable, EngineUnavailable, InputError, StropWarning
 from strop.manifest import PRECISIONS, Manifest, Variant
 from strop.model import Model
 from strop.versions import release
@@ -65,7 +66,7 @@ def open_best(
         device = None
     # Where all is asked for, there is nothing left to tune.
     if None in (engine, device, precision, threads):
-        for row in tuned.recall(bundle):
+        for row in tuned.recall(bundle, device):
             if (
                 engine in (None, row.engine)
                 and device in (None, row.device)
@@ -151,23 +152,39 @@ def _open_on_gpu(bundle: Bundle, engine: str | None, precision: str | None, thre
     manifest = bundle.manifest
     names = _candidates(manifest, engine)
     variants = [v for v in _variants(manifest, precision) if engines.GPU in v.devices]
-    tried = []
+    tried, absent = [], []
     for name in names:
         proven = [v for v in variants if name in v.engines]
         if not proven:
             continue
         if not engines.is_installed(name):
-            tried.append(str(engines.not_installed(name, proven[0].engines)))
+            absent.append(str(engines.not_installed(name, proven[0].engines)))
             continue
         try:
-            return open_model(bundle, Choice(name, proven[0], engines.GPU), threads=threads)
+            model = open_model(bundle, Choice(name, proven[0], engines.GPU), threads=threads)
         except DeviceUnavailable as error:
             tried.append(str(error))
+            continue
+        if tried:  # it may be another GPU, and slower
+            warnings.warn(
+                f"{name} runs it on {model.device}, since {'; '.join(tried)}",
+                StropWarning,
+                stacklevel=4,  # the caller of strop.load
+            )
+        return model
+    tried += absent
     if not tried:
         what = " ".join(filter(None, (precision, "variant", engine and f"for {engine}")))
+        able = [v for v in manifest.variants if engines.GPU in v.devices]
+        kinds = _listed(v.precision for v in able)
+        others = _listed(name for v in able for name in v.engines)
         tried = [
-            f"{manifest.name}-{manifest.target} has no {what} made for the GPU; export it for a "
-            "target that has one (make export TARGET=gpu)"
+            f"{manifest.name}-{manifest.target} has no {what} made for the GPU; "
+            + (
+                f"it has {kinds}, for {others}"
+                if able
+                else "export it for a target that has one (make export TARGET=gpu)"
+            )
         ]
     raise DeviceUnavailable(f"{NO_GPU}: {'; '.join(tried)}")
 

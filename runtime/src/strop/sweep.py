@@ -60,7 +60,8 @@ def sweep(
     The reference is not among them: NumPy's BLAS takes as many cores as it likes.
 
     Args:
-        engine: the one to use the GPU by; None: the first that can.
+        engine: the one to use the GPU by; None: the one that `strop tune` remembered as fastest
+            there at this precision, else the first in the bundle's order that can.
         precision: of the file on the GPU; the CPU's competitors are of every precision.
         batches: samples a call.
         progress: called with a line before each step.

@@ -52,6 +52,7 @@ class Table:
     cpu: Cpu
     engines: dict[str, str]  # the bundle's engines that were installed, and their releases
     batch: int  # samples a call
+    device: str  # that tuning was told to keep to: "cpu" or "gpu"; else "auto"
     rows: tuple[Row, ...]  # best first
 
 
@@ -68,10 +69,14 @@ def path_of(digest: str) -> Path | None:
     return None
 
 
-def recall(bundle: Bundle) -> tuple[Row, ...]:
+def recall(bundle: Bundle, device: str | None = None) -> tuple[Row, ...]:
     """The candidates remembered for a bundle on this device, best first; none is no error.
 
     What cannot be used is ignored with a StropWarning that says why, and the mend.
+
+    Args:
+        device: those on the "cpu" or the "gpu"; None: on whichever was faster, so none of them
+            where tuning kept to one and nothing was compared.
     """
     path = path_of(bundle.digest)
     if path is None:
@@ -85,7 +90,9 @@ def recall(bundle: Bundle) -> tuple[Row, ...]:
     except BundleError as error:
         ignore(bundle, str(error))
         return ()
-    return table.rows
+    if device is None:
+        return table.rows if table.device == engines.AUTO else ()
+    return tuple(row for row in table.rows if row.device == device)
 
 
 def ignore(bundle: Bundle, reason: str) -> None:
@@ -100,12 +107,15 @@ def ignore(bundle: Bundle, reason: str) -> None:
     )
 
 
-def remember(bundle: Bundle, rows: Sequence[Row], batch: int = 1) -> Path:
+def remember(
+    bundle: Bundle, rows: Sequence[Row], batch: int = 1, device: str = engines.AUTO
+) -> Path:
     """Keep a table for this device, in the place of any older one; gives its path.
 
     Args:
         rows: best first.
         batch: samples a call, as they were timed.
+        device: the one that tuning was told to keep to, "cpu" or "gpu"; else "auto".
 
     Raises:
         StropError: it cannot be written.
@@ -120,7 +130,7 @@ def remember(bundle: Bundle, rows: Sequence[Row], batch: int = 1) -> Path:
         )
     here = installed(bundle.manifest)
     machine = cpu.this_cpu()
-    table = Table(SCHEMA, bundle.digest, __version__, machine, here, batch, tuple(rows))
+    table = Table(SCHEMA, bundle.digest, __version__, machine, here, batch, device, tuple(rows))
     content = json.dumps(asdict(table), indent=2, allow_nan=False).encode("ascii") + b"\n"
     try:
         _make_folder(path.parent)
@@ -198,6 +208,7 @@ def _require_true_here(table: Table, bundle: Bundle) -> None:
     releases = ", ".join(here.values())
     need(table.engines == here, f"what was installed was not {releases}")
     need(table.batch >= 1, "it has a batch that cannot be")
+    need(table.device in engines.ASKABLE, "it is for a device that cannot be")
     variants = {variant.file: variant for variant in bundle.manifest.variants}
     seen = set()
     for row in table.rows:
@@ -208,6 +219,10 @@ def _require_true_here(table: Table, bundle: Bundle) -> None:
         need(
             row.device in variant.devices and bool(row.adapter) == (row.device == engines.GPU),
             f"it has {row.file} on a device that the file is not made for",
+        )
+        need(
+            table.device in (engines.AUTO, row.device),
+            f"it has a row on the {row.device}, and is for the {table.device}",
         )
         kind = (variant.precision, variant.format)
         need((row.precision, row.format) == kind, f"it takes {row.file} for another variant")

@@ -108,6 +108,7 @@ class TestPicture:
     def test_a_software_adapter_is_called_that(self, tmp_path: Path) -> None:
         said = texts(content("Google SwiftShader, Vulkan 1.3, software"), tmp_path)
         assert "Google SwiftShader, Vulkan 1.3, software" in said
+        assert "Google SwiftShader, software\nonnx" in said  # above its shares, too
 
     def test_a_gpu_that_never_wins_has_no_ring(self, tmp_path: Path) -> None:
         said = texts({**content(), "crossover": None}, tmp_path)
@@ -192,6 +193,23 @@ class TestJunk:
         path = written(tmp_path, content())
         assert gpu.main([str(path), "--out", str(tmp_path / out)]) == 2
         assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("adapter", "title"),
+    [
+        ("NVIDIA Toaster, CUDA 12.8", "NVIDIA Toaster"),
+        (
+            "Google SwiftShader Device (Subzero), Vulkan 1.3, software",
+            "Google SwiftShader Device, software",
+        ),
+        ("Mesa llvmpipe (LLVM 19), Vulkan 1.4, software", "Mesa llvmpipe, software"),
+        ("x" * 35, "x" * 35),
+        ("x" * 36, "x" * 33 + " \u2026"),
+    ],
+)
+def test_a_title_is_short_and_says_software(adapter: str, title: str) -> None:
+    assert gpu._title(adapter) == title
 
 
 def test_numbers_on_an_axis_are_short() -> None:

@@ -14,6 +14,12 @@ from export.errors import DeviceMissing, EngineMissing, ProofError
 from strop.select import NO_GPU
 
 GPU = ("run", "--device", "gpu")
+SAID_BEFORE_A_LOG = """\
+strop: it was broken before
+INFO: loading
+strop: it is broken
+strop: warning: nothing of note
+INFO: [accelerator_registry.cc:43] DestroyAccelerator"""
 
 
 def said(folder: Path, script: str, *arguments: str) -> dict[str, Any]:
@@ -54,6 +60,12 @@ def test_one_that_takes_too_long_on_a_gpu_is_no_refusal(
     [
         ("os.abort()", ("run",), r"strop run gave exit -6"),
         ("sys.exit('strop: it is broken')", GPU, r"gave exit 1: strop: it is broken"),
+        ("sys.exit('it is\\nbroken')", GPU, r"gave exit 1: broken$"),
+        (
+            f"print({SAID_BEFORE_A_LOG!r}, file=sys.stderr); sys.exit(2)",
+            GPU,
+            r"gave exit 2: strop: it is broken$",
+        ),
     ],
 )
 def test_anything_else_is_one(

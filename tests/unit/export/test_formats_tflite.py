@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from export.formats import VariantSpec, convert, quiet
+from export.formats import Converted, VariantSpec, convert, quiet
 from export.formats.flatbuffer import TFLiteFile
 from strop.manifest import FileTensor
+from tests.environments import ROOT, run
 from tests.unit.export.formats_kit import KINDS, converted, expected, model, run_tflite, samples
+from tests.unit.runtime import gpus
 
 # Random weights, outputs of size 1: how far each precision may be from Keras.
 TOLERANCE = {"float32": 1e-5, "float16": 5e-3, "dynamic": 0.05, "int8": 0.05}
@@ -139,6 +147,97 @@ class TestForAGpu:
     def test_floats_are_left_as_they_are(self) -> None:
         file = converted("vector", "tflite", "float32", gpu=True)
         assert "CAST" not in TFLiteFile(file.data).operators
+
+
+@functools.cache
+def shaper(kind: str) -> Any:
+    """A model with a RESHAPE between its layers, whose constant names the batch."""
+    with quiet():
+        import keras
+    keras.utils.set_random_seed(7)
+    layers = keras.layers
+    stacks = {
+        "reshape": [
+            keras.Input((13,)),
+            layers.Dense(7 * 7 * 4, "relu"),
+            layers.Reshape((7, 7, 4), name="grid"),
+            layers.Conv2D(4, 3, padding="same", activation="relu"),
+            layers.Reshape((14, 14, 1), name="finer"),
+            layers.Conv2D(1, 3, padding="same", activation="relu"),
+            layers.Reshape((7, 7, 4), name="grid_again"),
+            layers.Conv2D(2, 3, activation="relu"),
+        ],
+        "conv1d": [
+            keras.Input((20, 3)),
+            layers.Conv1D(4, 3, activation="relu"),
+            layers.MaxPooling1D(),
+            layers.Conv1D(4, 3, activation="relu"),
+        ],
+    }
+    return keras.Sequential([*stacks[kind], layers.Flatten(), layers.Dense(3, "softmax")])
+
+
+def series(kind: str, n: int) -> np.ndarray[Any, Any]:
+    shape = (n, *shaper(kind).input_shape[1:])
+    return np.random.default_rng(1).normal(size=shape).astype(np.float32)
+
+
+def reshaped(kind: str, precision: str, *, gpu: bool) -> Converted:
+    spec = VariantSpec("tflite", precision, gpu=gpu)
+    return convert(shaper(kind), spec, series(kind, 50))
+
+
+class TestAnyBatch:
+    """What is between the layers must not name the batch: a GPU's file keeps its RESHAPEs."""
+
+    @pytest.mark.parametrize("precision", ["float32", "float16"])
+    @pytest.mark.parametrize("kind", ["reshape", "conv1d"])
+    def test_five_at_once_are_five_in_turn(self, kind: str, precision: str) -> None:
+        file, inputs = reshaped(kind, precision, gpu=True), series(kind, 5)
+        with quiet():
+            interpreter = Interpreter(model_content=file.data)
+        (source,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
+        interpreter.resize_tensor_input(source["index"], inputs.shape)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(source["index"], inputs)
+        interpreter.invoke()
+        outputs = interpreter.get_tensor(result["index"])
+        np.testing.assert_allclose(outputs, run_tflite(file.data, inputs), atol=1e-6)
+        np.testing.assert_allclose(outputs, shaper(kind)(inputs), atol=TOLERANCE[precision])
+
+    @pytest.mark.parametrize("kind", ["reshape", "conv1d"])
+    def test_no_reshape_is_less_or_more_for_it(self, kind: str) -> None:
+        operators = TFLiteFile(reshaped(kind, "float32", gpu=True).data).operators
+        without = TFLiteFile(reshaped(kind, "float32", gpu=False).data).operators
+        assert operators.count("RESHAPE") == without.count("RESHAPE") + 1  # the flattening
+
+    @pytest.mark.parametrize("kind", ["reshape", "conv1d"])
+    def test_so_it_is_on_a_software_gpu(self, kind: str, tmp_path: Path) -> None:
+        variables, file = gpus.software(), reshaped(kind, "float32", gpu=True)
+        (tmp_path / "m.tflite").write_bytes(file.data)
+        np.save(tmp_path / "inputs.npy", series(kind, 5))
+        script = ON_GPU.format(inputs=file.inputs, outputs=file.outputs)
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "runtime" / "src"), **variables}
+        run(sys.executable, "-B", "-c", script, env=environment, cwd=tmp_path)
+        outputs = np.load(tmp_path / "outputs.npy")
+        np.testing.assert_allclose(outputs, shaper(kind)(series(kind, 5)), atol=1e-5)
+
+
+ON_GPU = """
+from dataclasses import replace
+import numpy as np
+from strop import engines, probe_models
+from strop.manifest import FileTensor
+_, probe = probe_models.model("tflite")
+variant = replace(probe, inputs={inputs}, outputs={outputs})
+opener = engines.get("litert")
+session = opener.open(open("m.tflite", "rb").read(), variant, device="gpu", threads=1)
+samples = np.load("inputs.npy")
+(one,), (all,) = session.run((samples[:1],)), session.run((samples,))
+np.testing.assert_allclose(one, all[:1], atol=1e-6)
+np.save("outputs.npy", all)
+session.close()
+"""
 
 
 @pytest.mark.parametrize("precision", TOLERANCE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +17,7 @@ CONTENT = {
     "chromium-common": (
         "usr/lib/chromium/libvk_swiftshader.so",
         "usr/lib/chromium/vk_swiftshader_icd.json",
+        "usr/lib/chromium/libVkICD_mock_icd.so",
         "usr/lib/chromium/libvulkan.so.1",
         "usr/lib/chromium/libEGL.so",
         "usr/lib/chromium/locales/en-US.pak",
@@ -75,7 +77,9 @@ def test_the_driver_and_the_loader_are_kept_and_nothing_else(
     files = {path for path in vulkan.FOLDER.rglob("*") if path.is_file()}
     assert {path.relative_to(vulkan.FOLDER).as_posix() for path in files} == {
         ".made-from",
+        "usr/lib/chromium/libVkICD_mock_icd.so",
         "usr/lib/chromium/libvk_swiftshader.so",
+        "usr/lib/chromium/mock_icd.json",
         "usr/lib/chromium/vk_swiftshader_icd.json",
         "usr/lib/riscv64-linux-gnu/libvulkan.so.1",
     }
@@ -112,6 +116,14 @@ def test_without_an_adapter_the_loader_is_there_and_the_driver_is_none(machine: 
     differing = {name for name in given if given[name] != without[name]}
     assert differing == {"VK_DRIVER_FILES", "VK_ICD_FILENAMES"}
     assert {without[name] for name in differing} == {os.devnull}
+
+
+def test_the_other_device_stands_before_it(machine: Machine) -> None:
+    build()
+    mock, own = map(Path, vulkan.beside_another()["VK_DRIVER_FILES"].split(":"))
+    library = json.loads(mock.read_text("ascii"))["ICD"]["library_path"]
+    assert (mock.parent / library).is_file()
+    assert str(own) == vulkan.environment()["VK_DRIVER_FILES"]
 
 
 def test_the_device_is_asked_for_with_these_variables(machine: Machine) -> None:

@@ -84,11 +84,16 @@ class TestAskedFor:
     ) -> None:
         assert _running(path, **asked) == ("onnx", "float32", "cpu")
 
-    def test_an_engine_whose_gpu_is_absent_is_passed_over(
+    def test_an_engine_whose_gpu_is_absent_is_passed_over_and_said(
         self, path: Path, onnx: doubles.Double
     ) -> None:
         onnx.adapter = None
-        assert _running(path, device="gpu")[0] == "litert"
+        with pytest.warns(StropWarning) as caught:
+            model = strop.load(path, device="gpu")
+        assert (model.engine, model.adapter) == ("litert", GPU)
+        (warning,) = caught
+        assert str(warning.message) == f"litert runs it on gpu ({GPU}), since onnx found no GPU"
+        assert warning.filename == __file__
         with pytest.raises(DeviceUnavailable, match=r"^device 'gpu' .*: onnx found no GPU$"):
             strop.load(path, device="gpu", engine="onnx")
 
@@ -124,8 +129,9 @@ class TestRefused:
         litert.adapter = None
         with pytest.raises(DeviceUnavailable) as caught:
             strop.load(path, device="gpu")
-        assert "engine 'onnx' is not installed" in str(caught.value)
-        assert str(caught.value).endswith("; litert found no GPU")
+        begin = "device 'gpu' cannot be had: litert found no GPU; engine 'onnx' is not installed"
+        assert str(caught.value).startswith(begin)
+        assert str(caught.value).endswith("[onnx]'")
 
     @pytest.mark.parametrize("asked", [{}, {"engine": "reference"}, {"engine": "fake"}])
     def test_a_bundle_without_files_for_the_gpu(
@@ -194,15 +200,22 @@ def _timer(calls: Any) -> list[Compared]:
     return [Compared(Latency(9.0 - i, 9, 9, 1), 9.0 - i) for i in range(len(calls))]
 
 
+def _timer_of_gpus(calls: Any, **_: Any) -> list[Compared]:
+    """The same, but for the reference, which is slow."""
+    return [*_timer(calls)[:4], *[Compared(Latency(99, 99, 99, 1), 99.0)] * (len(calls) - 4)]
+
+
 @pytest.mark.usefixtures("litert")
 class TestTune:
     """`auto` is what was measured."""
 
-    def _tuned(self, draft: bundles.Draft, **options: Any) -> list[tuned.Row]:
+    def _tuned(
+        self, draft: bundles.Draft, timer: tune.Timer = _timer, **options: Any
+    ) -> list[tuned.Row]:
         bundle = parse_bundle(draft.pack())
-        candidates = tune.tune(bundle, threads=[1], timer=_timer, **options)
+        candidates = tune.tune(bundle, threads=[1], timer=timer, **options)
         rows = tune.rows(candidates)
-        tuned.remember(bundle, rows, options.get("batch", 1))
+        tuned.remember(bundle, rows, options.get("batch", 1), options.get("device", "auto"))
         return rows
 
     def test_both_devices_are_candidates(self, draft: bundles.Draft) -> None:
@@ -221,10 +234,21 @@ class TestTune:
         self._tuned(draft)
         assert _running(path, device="auto")[0] == "reference"
         assert _running(path, device="gpu") == ("litert", "float16", f"gpu ({GPU})")
-        self._tuned(draft, device="gpu")
-        for device in (None, "auto"):
+        self._tuned(draft, _timer_of_gpus)
+        for device in (None, "auto", "gpu"):
             assert _running(path, device=device) == ("litert", "float16", f"gpu ({GPU})")
-        assert _running(path, device="cpu") == ("litert", "float32", "cpu")
+        assert _running(path, device="cpu") == ("litert", "float16", "cpu")
+
+    def test_kept_to_a_device_it_decides_for_that_one_alone(
+        self, draft: bundles.Draft, path: Path
+    ) -> None:
+        """Nothing was compared that could tell which device is faster."""
+        for kept, other in (BOTH, BOTH[::-1]):
+            assert {row.device for row in self._tuned(draft, device=kept)} == {kept}
+            for asked, is_tuned in ((kept, True), (other, False), ("auto", False), (None, False)):
+                with strop.load(path, device=asked) as model:
+                    assert model.tuned == is_tuned
+                    assert bool(model.adapter) == (asked == "gpu")
 
     def test_a_batch_is_what_is_timed(
         self, draft: bundles.Draft, monkeypatch: pytest.MonkeyPatch
@@ -261,7 +285,7 @@ class TestTune:
         adapter: str | None,
         reason: str,
     ) -> None:
-        self._tuned(draft, device="gpu")
+        self._tuned(draft, _timer_of_gpus)
         litert.adapter = adapter
         with pytest.warns(StropWarning) as caught:
             model = strop.load(path)
@@ -308,15 +332,30 @@ class TestCommand:
         assert err.count("\n") == 1
 
     def test_auto_says_what_it_chose_and_why(
-        self, path: Path, sample: Path, capsys: pytest.CaptureFixture[str]
+        self,
+        path: Path,
+        sample: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
     ) -> None:
+        monkeypatch.setattr(tune, "side_by_side", _timer_of_gpus)
+        untold = "device auto: cpu, the default until strop tune has measured (with --batch for "
         assert cli.main(["run", str(path), str(sample), "--device", "auto"]) == 0
         err = capsys.readouterr().err
-        assert "float32 on litert 1.2.3, cpu, threads=1>\ndevice auto: cpu, where a small" in err
+        assert f"float32 on litert 1.2.3, cpu, threads=1>\n{untold}" in err
         assert cli.main(["tune", str(path), "--device", "gpu", "--threads", "1"]) == 0
-        out = capsys.readouterr().out
-        assert "litert gpu" in out
-        assert "strop run use litert gpu float" in out
+        *_, first, second, used, _ = capsys.readouterr().out.splitlines()
+        assert first.endswith(f"  {GPU}")
+        assert second.endswith(f"  {GPU}")
+        winner = f"litert gpu float16 ({GPU}), threads=1"
+        assert used == (
+            f'strop.load and strop run use {winner} from now on where device="gpu" is asked for'
+        )
+        assert cli.main(["run", str(path), str(sample), "--device", "auto"]) == 0
+        assert untold in capsys.readouterr().err
+        assert cli.main(["tune", str(path), "--threads", "1"]) == 0
+        used = capsys.readouterr().out.splitlines()[-2]
+        assert used == f"strop.load and strop run use {winner} from now on"
         assert cli.main(["run", str(path), str(sample), "--device", "auto"]) == 0
         err = capsys.readouterr().err
         assert "device auto: gpu, as strop tune measured\n" in err

@@ -300,6 +300,16 @@ class TestCommand:
         (file,) = cache.iterdir()
         assert where == f"remembered in {file}; delete it to forget"
 
+    def test_kept_to_a_device_it_says_for_whom_the_winner_is(
+        self, call: Strop, path: Path, cache: Path
+    ) -> None:
+        *_, used, _ = call("tune", path, "--device", "cpu")[1].splitlines()
+        end = 'litert int8, threads=2 from now on where device="cpu" is asked for'
+        assert used == f"strop.load and strop run use {end}"
+        (file,) = cache.iterdir()
+        assert json.loads(file.read_text("ascii"))["device"] == "cpu"
+        assert json.loads(call("tune", path, "--device", "cpu", "--json")[1])["device"] == "cpu"
+
     def test_whoever_watches_sees_each_step(
         self, call: Strop, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -352,7 +362,7 @@ class TestCommand:
         content = json.loads(out)
         assert status == 0
         assert content["cpu"] == {"machine": "aarch64", "model": "Pi 4", "cores": 4}
-        assert content["batch"] == 1
+        assert (content["batch"], content["device"]) == (1, "auto")
         assert content["remembered"] == str(cache / f"{content['digest']}.json")
         assert [c["rank"] for c in content["candidates"]] == [1, 2, 3, 4]
         best = content["candidates"][0]

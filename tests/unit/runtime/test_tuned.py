@@ -200,6 +200,24 @@ class TestUse:
         assert not {"ai_edge_litert", "onnxruntime"} & set(done.stdout.split())
 
 
+class TestKeptToOneDevice:
+    """Where tuning kept to a device, nothing was compared."""
+
+    def test_it_decides_for_that_device_alone(self, path: Path, bundle: Bundle) -> None:
+        tuned.remember(bundle, [INT8, FLOAT], 1, "cpu")
+        assert tuned.recall(bundle, "cpu") == (INT8, FLOAT)
+        assert tuned.recall(bundle, "gpu") == ()
+        assert tuned.recall(bundle) == ()
+        assert _opened(path, device="cpu") == ("litert", "int8", 2, True)
+        for device in (None, "auto"):
+            assert _opened(path, device=device) == ("reference", "float32", 1, False)
+
+    @pytest.mark.usefixtures("remembered")
+    def test_a_device_gets_its_rows_of_a_table_for_both(self, bundle: Bundle) -> None:
+        assert tuned.recall(bundle, "cpu") == tuned.recall(bundle)
+        assert tuned.recall(bundle, "gpu") == ()
+
+
 class TestWhere:
     """XDG_CACHE_HOME, else .cache in HOME, else nowhere; none of it may fail a load."""
 
@@ -319,6 +337,10 @@ class TestHostile:
             (lambda c: c.update(schema=True), "it.schema: bool instead of int"),
             (lambda c: c.update(extra=1), "it: unknown field 'extra'"),
             (lambda c: c.pop("cpu"), "it: field 'cpu' is missing"),
+            (lambda c: c.pop("device"), "it: field 'device' is missing"),
+            (lambda c: c.update(device=None), "it.device: NoneType instead of str"),
+            (lambda c: c.update(device="npu"), "it is for a device that cannot be"),
+            (lambda c: c.update(device="gpu"), "it has a row on the cpu, and is for the gpu"),
             (lambda c: c.update(rows={}), "it.rows: dict instead of tuple"),
             (lambda c: c.update(rows=[]), "it has a row twice, or none"),
             (lambda c: c.update(rows=c["rows"] * 2), "it has a row twice, or none"),

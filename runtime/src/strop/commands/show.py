@@ -40,7 +40,7 @@ def print_choice(model: strop.Model, asked: str | None) -> None:
         why = (
             "as strop tune measured"
             if model.tuned
-            else "where a small net is fastest; strop tune measures, with --batch for large batches"
+            else "the default until strop tune has measured (with --batch for large batches)"
         )
         print(f"device auto: {where}, {why}", file=sys.stderr)
 

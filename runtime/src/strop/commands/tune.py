@@ -33,11 +33,12 @@ def main(arguments: argparse.Namespace) -> int:
         )
     finally:
         print_progress("")
+    device = arguments.device or engines.AUTO
     path: Path | None = None
     problem: StropError | None = None
     try:
         require_winner(candidates)
-        path = tuned.remember(bundle, rows(candidates), arguments.batch)
+        path = tuned.remember(bundle, rows(candidates), arguments.batch, device)
     except StropError as error:
         problem = error
     content = [_row(rank, c, candidates[0]) for rank, c in enumerate(candidates, 1)]
@@ -48,6 +49,7 @@ def main(arguments: argparse.Namespace) -> int:
                 "digest": bundle.digest,
                 "cpu": asdict(cpu.this_cpu()),
                 "batch": arguments.batch,
+                "device": device,
                 "remembered": path and str(path),
                 "candidates": content,
             }
@@ -56,12 +58,9 @@ def main(arguments: argparse.Namespace) -> int:
         print_cpu(cpu.this_cpu())
         _print(content)
         if path:
-            best = content[0]
-            print(
-                f"strop.load and strop run use {engines.on_device(best['engine'], best['device'])} "
-                f"{best['precision']}, threads={best['threads']} from now on\n"
-                f"remembered in {path}; delete it to forget"
-            )
+            asked = "" if device == engines.AUTO else f' where device="{device}" is asked for'
+            print(f"strop.load and strop run use {_name(content[0])} from now on{asked}")
+            print(f"remembered in {path}; delete it to forget")
     sys.stdout.flush()  # before the complaint
     if problem:
         raise problem
@@ -91,6 +90,12 @@ def _row(rank: int, candidate: Candidate, best: Candidate) -> dict[str, Any]:
     }
 
 
+def _name(row: dict[str, Any]) -> str:
+    adapter = f" ({row['adapter']})" if row["adapter"] else ""
+    where = engines.on_device(row["engine"], row["device"])
+    return f"{where} {row['precision']}{adapter}, threads={row['threads']}"
+
+
 def _print(content: Sequence[dict[str, Any]]) -> None:
     header = ("rank", "engine", "version", "precision", "format", "threads", "status")
     lines = [(*header, "p50 us", "p95 us", "x winner", "")]
@@ -108,7 +113,7 @@ def _print(content: Sequence[dict[str, Any]]) -> None:
                 f"{row['p50_us']:.1f}" if timed else "-",
                 f"{row['p95_us']:.1f}" if timed else "-",
                 f"{row['ratio']:.2f}" if timed else "-",
-                "" if timed else one_line(row["detail"]),
+                row["adapter"] if timed else one_line(row["detail"]),
             )
         )
     print_table(lines)

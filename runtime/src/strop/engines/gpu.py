@@ -18,6 +18,7 @@ Floats = NDArray[np.float32]
 # Of one batch's input, widened to float32: half of the buffer that WebGPU grants at least
 # (docs/decisions/0015-gpu.md).
 LARGEST_BYTES = 2**26
+LARGEST_BATCH = 2**14  # what lies between input and output may be wider than both
 
 
 class Bound(Protocol):
@@ -44,14 +45,15 @@ class GpuSession:
     batch: int | None = None
 
     def __init__(self, bind: Callable[[int], Bound], variant: Variant, adapter: str) -> None:
-        """Bind and run a batch of one: some lacks of an adapter show only then."""
+        """Bind and run batches of one and two: some lacks of an adapter or file show only then."""
         (input,), (output,) = variant.inputs, variant.outputs
         self.adapter = adapter
-        self.largest = largest_batch(input.shape[1:])
+        self.largest = largest_batch(input.shape[1:], output.shape[1:])
         self._bind = bind
         self._bound: dict[int, Bound] = {}
         self._answer = output.shape[1:]
-        self.run((np.zeros((1, *(size or 1 for size in input.shape[1:])), input.dtype),))
+        for count in (1, 2):
+            self.run((np.zeros((count, *(size or 1 for size in input.shape[1:])), input.dtype),))
 
     def run(self, inputs: Arrays) -> Arrays:
         (samples,) = inputs
@@ -94,11 +96,12 @@ class GpuSession:
         del self._bind
 
 
-def largest_batch(sample: tuple[int | None, ...]) -> int:
-    """The largest power of two of samples whose float32 values fit into LARGEST_BYTES, at least 1.
+def largest_batch(*tensors: tuple[int | None, ...]) -> int:
+    """The largest power of two of samples that run at once.
 
     Args:
-        sample: the shape of one.
+        tensors: the shapes of one sample's input and output.
     """
-    values = math.prod(size or 1 for size in sample)
-    return 1 << max(0, (LARGEST_BYTES // (4 * values)).bit_length() - 1)
+    values = max(math.prod(size or 1 for size in tensor) for tensor in tensors)
+    fitting = min(LARGEST_BYTES // (4 * values), LARGEST_BATCH)
+    return 1 << max(0, fitting.bit_length() - 1)

@@ -17,9 +17,7 @@ from numpy.typing import NDArray
 from strop import adapters
 from strop.engines.gpu import Floats, GpuSession
 from strop.errors import DeviceUnavailable, one_line
-from strop.manifest import Variant
-
-SIGNATURE = 0  # ours have one
+from strop.manifest import FileTensor, Variant
 
 
 class CompiledBatch:
@@ -27,18 +25,21 @@ class CompiledBatch:
 
     def __init__(self, compiled: Any, variant: Variant, size: int) -> None:
         (input,), (output,) = variant.inputs, variant.outputs
+        (signature,) = compiled.get_signature_list()
+        _require(compiled.get_input_tensor_details(signature), input)
+        _require(compiled.get_output_tensor_details(signature), output)
         # Not strict: the file's batch is a plain 1, which its RESHAPE does not insist on.
         compiled.resize_input_tensor(0, [size, *input.shape[1:]], strict=False)
         self._model = compiled
-        self._inputs = compiled.create_input_buffers(SIGNATURE)
-        self._outputs = compiled.create_output_buffers(SIGNATURE)
+        self._inputs = compiled.create_input_buffers(0)
+        self._outputs = compiled.create_output_buffers(0)
         self._shape = (size, *(axis or 1 for axis in output.shape[1:]))
 
     def upload(self, samples: NDArray[Any]) -> None:
         self._inputs[0].write(samples)
 
     def compute(self) -> None:
-        self._model.run_by_index(SIGNATURE, self._inputs, self._outputs)
+        self._model.run_by_index(0, self._inputs, self._outputs)
 
     def download(self) -> Floats:
         flat: Floats = self._outputs[0].read(math.prod(self._shape), np.float32)
@@ -46,41 +47,46 @@ class CompiledBatch:
 
 
 def open_on_gpu(model: bytes, variant: Variant) -> GpuSession:
-    """Compile a model for the GPU.
+    """Compile a model for the GPU. A file that is not what the manifest says is a ValueError.
 
     Raises:
         DeviceUnavailable: there is no adapter, or part of the graph did not go to it.
     """
-    there = adapters.vulkan()
-    if not there:
-        raise DeviceUnavailable(
-            "litert found no GPU: no Vulkan driver here has an adapter; install the GPU's driver "
-            "(strop doctor lists what drivers offer)"
-        )
-    adapter = str(adapters.preferred(there))
     options = Options(
         hardware_accelerators=HardwareAccelerator.GPU,
         gpu_options=GpuOptions(enforce_f32=variant.precision == "float32"),
     )
-    # One for all batch sizes: it keeps the device, and the shaders it has compiled.
-    folder = str(Path(ai_edge_litert.__file__).parent)
-    environment = Environment.create(options=EnvironmentOptions(runtime_path=folder))
-
-    def bind(size: int) -> CompiledBatch:
-        compiled = CompiledModel.from_buffer(model, environment=environment, options=options)
-        if not compiled.is_fully_accelerated():
+    with adapters.taken(adapters.vulkan) as adapter:
+        if adapter is None:
             raise DeviceUnavailable(
-                f"litert leaves part of {variant.file} to the CPU on {adapter}: its GPU lacks an "
-                "operator of this model; use device='cpu', or engine='onnx'"
+                "litert found no GPU: no Vulkan driver here has an adapter; install the GPU's "
+                "driver (strop doctor lists what drivers offer)"
             )
-        return CompiledBatch(compiled, variant, size)
+        # One for all batch sizes: it keeps the device, and the shaders it has compiled.
+        folder = str(Path(ai_edge_litert.__file__).parent)
+        environment = Environment.create(options=EnvironmentOptions(runtime_path=folder))
 
-    try:
-        return GpuSession(bind, variant, adapter)
-    except DeviceUnavailable:
-        raise
-    except Exception as error:  # it may raise anything
-        raise DeviceUnavailable(
-            f"litert cannot run {variant.file} on {adapter}: {one_line(str(error))}; it lacks an "
-            "operator of this model there, or the driver is too old: use device='cpu'"
-        ) from error
+        def bind(size: int) -> CompiledBatch:
+            compiled = CompiledModel.from_buffer(model, environment=environment, options=options)
+            if not compiled.is_fully_accelerated():
+                raise RuntimeError("it left part of the model to the CPU")
+            return CompiledBatch(compiled, variant, size)
+
+        try:
+            return GpuSession(bind, variant, str(adapter))
+        except RuntimeError as error:  # all that LiteRT's native half raises
+            raise DeviceUnavailable(
+                f"litert cannot run {variant.file} on {adapter}: {one_line(str(error))}; it lacks "
+                "an operator of this model there, or the driver is too old: use device='cpu'"
+            ) from error
+
+
+def _require(details: dict[str, Any], tensor: FileTensor) -> None:
+    """Raise unless the file's only input or output is what the manifest says it is."""
+    (detail,) = details.values()
+    found = (detail["dtype"], *detail["shape"][1:])
+    if found != (tensor.dtype, *tensor.shape[1:]):
+        raise ValueError(
+            f"{tensor.name} is {found[0]} {found[1:]} in the file, "
+            f"{tensor.dtype} {tensor.shape[1:]} in the manifest"
+        )

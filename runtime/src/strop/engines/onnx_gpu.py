@@ -5,14 +5,20 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime import OrtValue
+from onnxruntime.capi.onnxruntime_pybind11_state import (
+    InvalidArgument,
+    InvalidGraph,
+    InvalidProtobuf,
+)
 
 from strop import adapters, wheels
 from strop.adapters import Adapter
@@ -22,7 +28,9 @@ from strop.manifest import Variant
 
 CPU = "cpu"
 CUDA = "CUDAExecutionProvider"
-_WARNINGS, _FATAL_ONLY = 2, 4  # severities; what it would print is in what it raises
+_FATAL_ONLY = 4  # of severities 0 to 4; what it would print is in what it raises
+_FILE_FAULTS = (InvalidArgument, InvalidGraph, InvalidProtobuf, TypeError, ValueError)
+_LOADING = Lock()  # a process has one stdout
 
 
 class Provider(NamedTuple):
@@ -84,7 +92,7 @@ class BoundBatch:
 
 
 def open_on_gpu(model: bytes, variant: Variant, options: onnxruntime.SessionOptions) -> GpuSession:
-    """Open a model on the GPU.
+    """Open a model on the GPU. What is the file's fault is raised as it comes.
 
     Raises:
         DeviceUnavailable: this onnxruntime has no GPU provider, the provider found no adapter or
@@ -92,13 +100,6 @@ def open_on_gpu(model: bytes, variant: Variant, options: onnxruntime.SessionOpti
     """
     name = _provider()
     provider = PROVIDERS[name]
-    there = provider.adapters()
-    if not there:
-        raise DeviceUnavailable(
-            f"onnx found no GPU for {name}: no driver here has an adapter for it; install the "
-            "GPU's driver (strop doctor lists what drivers offer)"
-        )
-    adapter = adapters.preferred(there)
     # Both are needed: one keeps ONNX Runtime from putting nodes on the CPU, the other its Python
     # from making a new session there when the provider fails.
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
@@ -106,20 +107,29 @@ def open_on_gpu(model: bytes, variant: Variant, options: onnxruntime.SessionOpti
     options.add_session_config_entry("session.disable_quant_qdq", "1")
     options.log_severity_level = _FATAL_ONLY
     settings = {**provider.options, **(provider.float32 if variant.precision == "float32" else {})}
-    try:
-        with _quiet():
+    with adapters.taken(provider.adapters) as adapter:
+        if adapter is None:
+            raise DeviceUnavailable(f"onnx found no GPU for {name}: {_no_adapter(name)}")
+        if name == CUDA:
+            _load_cuda()
+        try:
             session = onnxruntime.InferenceSession(
                 model, options, providers=[(name, settings)], enable_fallback=0
             )
-        if session.get_providers()[:1] != [name]:
-            raise RuntimeError(f"it fell back to {', '.join(session.get_providers())}")
-        return GpuSession(
-            lambda size: BoundBatch(session, variant, size, provider.buffers), variant, str(adapter)
-        )
-    except Exception as error:  # it may raise anything
-        raise DeviceUnavailable(
-            f"onnx cannot run {variant.file} by {name} on {adapter}: {_reason(error, model, name)}"
-        ) from error
+            if session.get_providers()[:1] != [name]:
+                raise RuntimeError(f"it fell back to {', '.join(session.get_providers())}")
+            return GpuSession(
+                lambda size: BoundBatch(session, variant, size, provider.buffers),
+                variant,
+                str(adapter),
+            )
+        except _FILE_FAULTS:
+            raise
+        except Exception as error:  # it may raise anything
+            said = one_line(str(error))
+            raise DeviceUnavailable(
+                f"onnx cannot run {variant.file} by {name} on {adapter}: {said}; {_mend(said)}"
+            ) from error
 
 
 def _provider() -> str:
@@ -133,39 +143,41 @@ def _provider() -> str:
     )
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep ONNX Runtime from printing what is in our message, or is none of the user's business.
+def _no_adapter(name: str) -> str:
+    """What to do where no driver has an adapter for a provider; another build may have one."""
+    others = adapters.vulkan() if name == CUDA else adapters.cuda()
+    if others:
+        return f"there is {others[0]}: {wheels.install_gpu(has_cuda=name != CUDA)}"
+    return (
+        "no driver here has an adapter for it; install the GPU's driver (strop doctor lists what "
+        "drivers offer)"
+    )
 
-    It is here too that CUDA and cuDNN are loaded from NVIDIA's Python packages, where they came
-    with the extra: it prints what it does not find.
+
+def _load_cuda() -> None:
+    """Load CUDA and cuDNN, from NVIDIA's Python packages where they came with the extra.
+
+    ONNX Runtime would print what it does not find, and go on without CUDA.
     """
-    onnxruntime.set_default_logger_severity(_FATAL_ONLY)
+    if hasattr(onnxruntime, "preload_dlls"):  # builds for Jetson may be older
+        with _LOADING, contextlib.redirect_stdout(io.StringIO()):
+            onnxruntime.preload_dlls()
+    library = Path(onnxruntime.__file__).parent / "capi" / "libonnxruntime_providers_cuda.so"
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            if hasattr(onnxruntime, "preload_dlls"):  # builds for Jetson may be older
-                onnxruntime.preload_dlls()
-            yield
-    finally:
-        onnxruntime.set_default_logger_severity(_WARNINGS)
+        ctypes.CDLL(str(library))
+    except OSError as missing:
+        if "cannot open shared object" in str(missing):
+            raise DeviceUnavailable(
+                f"onnx found no CUDA: {missing}: {wheels.install_gpu(has_cuda=True)}"
+            ) from None
 
 
-def _reason(error: Exception, model: bytes, name: str) -> str:
-    """What went wrong in its own words, and the mend where they leave it open."""
-    said = one_line(str(error))
+def _mend(said: str) -> str:
     if "requires f16" in said:
-        return f"{said}; this adapter has no shader-f16: use precision='float32'"
-    if "fallback to CPU EP" not in said and "fell back" not in said:
-        return f"{said}; update the GPU's driver, or use device='cpu'"
-    # It says no more where the provider did not start at all, and then every node is the CPU's.
-    with _quiet():
-        started = name in onnxruntime.InferenceSession(model, providers=[name]).get_providers()
-    if started:
-        return f"{said}; it lacks an operator of this model: use engine='litert' or device='cpu'"
-    if name == CUDA:
-        library = Path(onnxruntime.__file__).parent / "capi" / "libonnxruntime_providers_cuda.so"
-        try:
-            ctypes.CDLL(str(library))
-        except OSError as missing:
-            return f"it does not start: {missing}: {wheels.install_gpu(has_cuda=True)}"
-    return "it does not start; update the GPU's driver, or use device='cpu'"
+        return "this adapter has no shader-f16: use precision='float32'"
+    if "fallback to CPU EP" in said:
+        return (
+            "the provider did not start, or it lacks an operator of this model: use "
+            "engine='litert' or device='cpu'"
+        )
+    return "update the GPU's driver, or use device='cpu'"
