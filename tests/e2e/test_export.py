@@ -174,6 +174,7 @@ def test_a_gpu_proves_what_it_can_and_the_report_names_the_rest(
         done = run(*command, cwd=ROOT, env=environment)
     assert digests(outs[0]) == digests(outs[1])
     report = json.loads((outs[0] / "report.json").read_bytes())
+    page = (outs[0] / "report.md").read_text(encoding="utf-8")
     on_gpu = [row for row in report["variants"] if row["device"] == "gpu"]
     assert [(row["engine"], row["precision"]) for row in on_gpu] == [
         ("onnx", "float32"),
@@ -185,7 +186,8 @@ def test_a_gpu_proves_what_it_can_and_the_report_names_the_rest(
         assert row["samples"] == 10_000
         assert row["disagreements"] == 0
         assert row["max_abs_error"] <= {"float32": 1e-5, "float16": 0.05}[row["precision"]]
-        assert f" {row['engine']} {row['engine_version']} gpu " in done.stdout
+        assert f"| {row['engine']} {row['engine_version']} gpu, software |" in page
+    assert "gpu, software" in done.stdout
     (note,) = report["not_on_gpu"]
     assert (note["format"], note["precision"], note["engine"]) == ("onnx", "float16", "onnx")
     assert "shader-f16" in note["reason"]
