@@ -67,8 +67,7 @@ def check(
     """
     if engine == engines.FAKE:
         raise EngineUnavailable("engine 'fake' makes its answers up: ask for a real one")
-    if device not in (None, *engines.ASKABLE):
-        raise InputError(f"there is no device {device!r}; there are {', '.join(engines.ASKABLE)}")
+    engines.require_device(device)
     if engine is not None or precision is not None:
         choose(bundle.manifest, engine=engine, precision=precision)  # refuses what cannot be had
     inputs, keras = golden(bundle)

@@ -60,8 +60,7 @@ def open_best(
 
     Raises: as `strop.load`, BundleError excepted.
     """
-    if device not in (None, *engines.ASKABLE):
-        raise InputError(f"there is no device {device!r}; there are {', '.join(engines.ASKABLE)}")
+    engines.require_device(device)
     if device == engines.AUTO:
         device = None
     # Where all is asked for, there is nothing left to tune.

@@ -80,8 +80,7 @@ def tune(
                 f"{count} threads were asked for and this process may use {cores} CPUs; "
                 f"ask for 1 to {cores}"
             )
-    if device not in (None, *engines.ASKABLE):
-        raise InputError(f"there is no device {device!r}; there are {', '.join(engines.ASKABLE)}")
+    engines.require_device(device)
     planned = [
         (choice, count)
         for choice, count in _planned(bundle, sorted(set(threads or _thread_counts(cores))))

@@ -11,6 +11,7 @@ from dataclasses import asdict
 
 from strop.board import Board
 from strop.doctor import ABSENT, BROKEN, WORKS, Diagnosis, Finding, diagnose
+from strop.engines import on_device
 
 _COLUMNS = 100
 
@@ -77,7 +78,7 @@ def _gpus(found: Diagnosis) -> list[str]:
 
 
 def _print_findings(findings: Sequence[Finding]) -> None:
-    rows = [("engine", "status", "version"), *((_name(f), f.status, f.version) for f in findings)]
+    rows = [("engine", "status", "version"), *map(_cells, findings)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     todos = [["what to do"], *map(_todo, findings)]
     for row, todo in zip(rows, todos, strict=True):
@@ -85,8 +86,8 @@ def _print_findings(findings: Sequence[Finding]) -> None:
         print(_beside("  ".join(cells), todo))
 
 
-def _name(finding: Finding) -> str:
-    return finding.engine if finding.device == "cpu" else f"{finding.engine} {finding.device}"
+def _cells(finding: Finding) -> tuple[str, str, str]:
+    return on_device(finding.engine, finding.device), finding.status, finding.version
 
 
 def _todo(finding: Finding) -> list[str]:

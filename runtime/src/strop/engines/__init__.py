@@ -8,7 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from strop.errors import EngineUnavailable
+from strop.errors import EngineUnavailable, InputError
 
 if TYPE_CHECKING:  # it needs numpy, and the names here are good without
     from strop.engines.base import Engine
@@ -26,6 +26,12 @@ NAMES = tuple(_TABLE)
 CPU, GPU, AUTO = "cpu", "gpu", "auto"
 ASKABLE = (CPU, GPU, AUTO)  # what a caller may insist on; auto is as good as saying nothing
 FAKE = "fake"  # opens any variant, so no bundle lists it
+
+
+def require_device(device: str | None) -> None:
+    """Raise InputError unless that can be asked for; None, which leaves it to us, can."""
+    if device not in (None, *ASKABLE):
+        raise InputError(f"there is no device {device!r}; there are {', '.join(ASKABLE)}")
 
 
 def on_device(engine: str, device: str) -> str:

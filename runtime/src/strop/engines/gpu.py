@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import perf_counter_ns
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strop.engines.base import Arrays
-from strop.manifest import Variant
+from strop.manifest import FileTensor, Variant
 
 Floats = NDArray[np.float32]
 
@@ -51,16 +51,14 @@ class GpuSession:
         self.largest = largest_batch(input.shape[1:], output.shape[1:])
         self._bind = bind
         self._bound: dict[int, Bound] = {}
-        self._answer = output.shape[1:]
+        self._output = output
         for count in (1, 2):
-            self.run((np.zeros((count, *(size or 1 for size in input.shape[1:])), input.dtype),))
+            self.run((np.zeros(batch_shape(input, count), input.dtype),))
 
     def run(self, inputs: Arrays) -> Arrays:
         (samples,) = inputs
-        answers = np.empty((len(samples), *(size or 1 for size in self._answer)), np.float32)
-        for start in range(0, len(samples), self.largest):
-            part = samples[start : start + self.largest]
-            bound = self.bound(len(part))
+        answers = np.empty(batch_shape(self._output, len(samples)), np.float32)
+        for start, part, bound in self._parts(samples):
             bound.upload(part)
             bound.compute()
             answers[start : start + len(part)] = bound.download()[: len(part)]
@@ -72,17 +70,24 @@ class GpuSession:
         Some devices go on after `compute` returns (LiteRT's do): the wait is then in the download.
         Where the outputs are bound on the CPU (ONNX Runtime's WebGPU), `compute` downloads too.
         """
-        parts = np.zeros(3)
+        spent_us = np.zeros(3)
+        for _, part, bound in self._parts(samples):
+            ticks = [perf_counter_ns()]
+            bound.upload(part)
+            ticks.append(perf_counter_ns())
+            bound.compute()
+            ticks.append(perf_counter_ns())
+            bound.download()
+            ticks.append(perf_counter_ns())
+            spent_us += np.diff(ticks) / 1000
+        upload, compute, download = spent_us.tolist()
+        return upload, compute, download
+
+    def _parts(self, samples: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any], Bound]]:
+        """Where each part of a batch starts, its samples, and the buffers for them."""
         for start in range(0, len(samples), self.largest):
             part = samples[start : start + self.largest]
-            bound = self.bound(len(part))
-            ticks = [perf_counter_ns()]
-            for step in (lambda: bound.upload(part), bound.compute, bound.download):  # noqa: B023
-                step()
-                ticks.append(perf_counter_ns())
-            parts += np.diff(ticks) / 1000
-        upload, compute, download = parts.tolist()
-        return upload, compute, download
+            yield start, part, self.bound(len(part))
 
     def bound(self, count: int) -> Bound:
         """The buffers for a batch of `count`, made if need be; at most `largest`."""
@@ -94,6 +99,11 @@ class GpuSession:
     def close(self) -> None:
         self._bound.clear()
         del self._bind
+
+
+def batch_shape(tensor: FileTensor, size: int) -> tuple[int, ...]:
+    """The shape of a tensor for so many samples; another axis that is free counts as one."""
+    return (size, *(axis or 1 for axis in tensor.shape[1:]))
 
 
 def largest_batch(*tensors: tuple[int | None, ...]) -> int:

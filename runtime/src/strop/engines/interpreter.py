@@ -57,13 +57,17 @@ class InterpreterEngine:
         return InterpreterSession(interpreter, variant)
 
 
-def _index(details: dict[str, Any], tensor: FileTensor) -> int:
-    """The interpreter's number for a tensor, which must be what the manifest says it is."""
-    detail = details[tensor.name]
-    shape, dtype = tuple(detail["shape"]), detail["dtype"].__name__
+def require_same(tensor: FileTensor, dtype: str, shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless a file's tensor is what the manifest says it is."""
     if shape != tensor.shape or dtype != tensor.dtype:
         raise ValueError(
             f"{tensor.name} is {dtype} {shape} in the file, "
             f"{tensor.dtype} {tensor.shape} in the manifest"
         )
+
+
+def _index(details: dict[str, Any], tensor: FileTensor) -> int:
+    """The interpreter's number for a tensor, which must be what the manifest says it is."""
+    detail = details[tensor.name]
+    require_same(tensor, detail["dtype"].__name__, tuple(detail["shape"]))
     return int(detail["index"])

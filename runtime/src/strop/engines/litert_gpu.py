@@ -15,7 +15,8 @@ from ai_edge_litert.options import GpuOptions, Options
 from numpy.typing import NDArray
 
 from strop import adapters
-from strop.engines.gpu import Floats, GpuSession
+from strop.engines.gpu import Floats, GpuSession, batch_shape
+from strop.engines.interpreter import require_same
 from strop.errors import DeviceUnavailable, one_line
 from strop.manifest import FileTensor, Variant
 
@@ -33,7 +34,7 @@ class CompiledBatch:
         self._model = compiled
         self._inputs = compiled.create_input_buffers(0)
         self._outputs = compiled.create_output_buffers(0)
-        self._shape = (size, *(axis or 1 for axis in output.shape[1:]))
+        self._shape = batch_shape(output, size)
 
     def upload(self, samples: NDArray[Any]) -> None:
         self._inputs[0].write(samples)
@@ -84,9 +85,4 @@ def open_on_gpu(model: bytes, variant: Variant) -> GpuSession:
 def _require(details: dict[str, Any], tensor: FileTensor) -> None:
     """Raise unless the file's only input or output is what the manifest says it is."""
     (detail,) = details.values()
-    found = (detail["dtype"], *detail["shape"][1:])
-    if found != (tensor.dtype, *tensor.shape[1:]):
-        raise ValueError(
-            f"{tensor.name} is {found[0]} {found[1:]} in the file, "
-            f"{tensor.dtype} {tensor.shape[1:]} in the manifest"
-        )
+    require_same(tensor, detail["dtype"], tuple(detail["shape"]))

@@ -22,7 +22,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 
 from strop import adapters, wheels
 from strop.adapters import Adapter
-from strop.engines.gpu import Floats, GpuSession
+from strop.engines.gpu import Floats, GpuSession, batch_shape
 from strop.errors import DeviceUnavailable, one_line
 from strop.manifest import Variant
 
@@ -58,7 +58,7 @@ class BoundBatch:
     def __init__(self, session: Any, variant: Variant, size: int, place: str) -> None:
         (input,), (output,) = variant.inputs, variant.outputs
         dtype = np.dtype(input.dtype)
-        shapes = [(size, *(axis or 1 for axis in end.shape[1:])) for end in (input, output)]
+        shapes = [batch_shape(end, size) for end in (input, output)]
         self._name = input.name
         # For what does not fill the batch; the rest of it is computed, and dropped.
         self._host = np.zeros(shapes[0], dtype)
