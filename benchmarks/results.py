@@ -1,0 +1,106 @@
+"""What a run of the benchmarks writes down, as `benchmarks/results/latest.json` has it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+LATEST = RESULTS / "latest.json"
+
+STROP, PEER = "strop", "peer"
+
+# axis -> the unit of a row's `value`
+UNITS = {
+    "latency": "us",  # of one image, the median: raw uint8 to float32 probabilities
+    "throughput": "images/s",
+    "cold_start": "ms",  # from the start of the process to the first answer
+    "memory": "MiB",  # the most that a process with one model resident has had
+    "device_size": "MiB",  # everything pip brings, without Python
+    "model_size": "kB",
+    "export_time": "s",
+    "accuracy": "share",  # 0..1 over the whole test set
+    "growth": "us",  # of one call, by layer width and batch
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One subject on one axis; `absent` says why where there is no figure."""
+
+    subject: str  # "Strop litert int8", "LiteRT set_tensor int8"
+    kind: str  # STROP or PEER
+    engine: str  # the Strop engine that runs it, or whose raw loop it is; "" for other packages
+    precision: str
+    axis: str  # a key of UNITS
+    batch: int | None = None
+    p50_us: float | None = None
+    p95_us: float | None = None
+    p99_us: float | None = None
+    value: float | None = None
+    unit: str = ""
+    samples_us: tuple[float, ...] = ()  # raw, in the order in which they were taken
+    parts: dict[str, float] = field(default_factory=dict)  # cold_start: ms; growth: width, macs
+    absent: str = ""
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Strop over the same engine's own best raw loop, round by round within one run.
+
+    For throughput it is images a second over images a second, else time or memory over the same.
+    """
+
+    name: str  # "litert int8", "litert int8 p99", "best engine"
+    engine: str
+    axis: str  # "latency", "throughput", "cold_start" or "memory"
+    batch: int | None
+    median: float
+    low: float  # 5th percentile over the rounds
+    high: float  # 95th
+    difference: float  # median over the rounds, in us an image, ms or MiB
+    against: str  # the raw loop it was
+
+
+@dataclass(frozen=True)
+class Results:
+    """A whole run."""
+
+    environment: dict[str, Any]
+    rows: tuple[Row, ...]
+    ratios: tuple[Ratio, ...]
+
+    def write(self, path: Path) -> None:
+        """Write them whole, or leave what was there."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(".part")
+        content = {
+            "environment": self.environment,
+            "rows": [asdict(row) for row in self.rows],
+            "ratios": [asdict(ratio) for ratio in self.ratios],
+        }
+        beside.write_text(_lines(content), encoding="utf-8")
+        beside.replace(path)
+
+
+def _lines(content: dict[str, Any]) -> str:
+    """JSON with a row a line, so that it can be read and compared by line."""
+    parts = [f'"environment": {json.dumps(content["environment"], indent=1)}']
+    for name in ("rows", "ratios"):
+        rows = ",\n".join(json.dumps(row, allow_nan=False) for row in content[name])
+        parts.append(f'"{name}": [\n{rows}\n]')
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def load(path: Path) -> Results:
+    """Read what `Results.write` wrote.
+
+    Raises:
+        OSError, ValueError, TypeError: there is no such file, or it is not that.
+    """
+    content = json.loads(path.read_text(encoding="utf-8"))
+    rows = (Row(**{**row, "samples_us": tuple(row["samples_us"])}) for row in content["rows"])
+    ratios = (Ratio(**ratio) for ratio in content["ratios"])
+    return Results(content["environment"], tuple(rows), tuple(ratios))
