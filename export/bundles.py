@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -67,14 +67,14 @@ def build(
         floors = floor.floors([proof.engine for proof in variant.proofs], requires)
         listed.append(
             Variant(
-                **asdict(file),
+                **file._asdict(),
                 format=spec.format,
                 precision=spec.precision,
                 devices=spec.devices,
                 inputs=variant.converted.inputs,
                 outputs=variant.converted.outputs,
                 requires={**requires, "engines": floors},
-                golden=Golden(**asdict(outputs), tolerance=variant.golden_tolerance),
+                golden=Golden(**outputs._asdict(), tolerance=variant.golden_tolerance),
                 proofs=variant.proofs,
             )
         )

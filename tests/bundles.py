@@ -15,7 +15,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -218,8 +218,9 @@ def _draft(
         engines=("reference",),
         variants=(variant,),
         golden=golden,
+        export={},
     )
-    draft.content = {**json.loads(json.dumps(asdict(whole))), **changes}
+    draft.content = {**json.loads(whole.to_json()), **changes}
     return draft
 
 

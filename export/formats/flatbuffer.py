@@ -21,6 +21,14 @@ _TYPES: Final[dict[int, str]] = {
     value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()
 }
 _HEADS: Final = ("SOFTMAX", "LOGISTIC")
+# Operators to which the samples of a batch are so many rows, whatever their number.
+_BY_ROWS: Final = frozenset(
+    (
+        *("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D"),
+        *("RELU", "RELU6", "LEAKY_RELU", "PRELU", "ELU", "GELU", "TANH", "HARD_SWISH"),
+        *("SOFTMAX", "LOGISTIC", "ADD", "SUB", "MUL", "DIV", "CAST", "QUANTIZE", "DEQUANTIZE"),
+    )
+)
 _ALIGNMENT: Final = 16  # force_align of Buffer.data in the schema
 
 
@@ -68,11 +76,23 @@ class TFLiteFile:
 
     @property
     def input(self) -> FileTensor:
-        return self._info(self._main.inputs[0])
+        return self._border_info(self._main.inputs[0])
 
     @property
     def output(self) -> FileTensor:
-        return self._info(self._main.outputs[0])
+        return self._border_info(self._main.outputs[0])
+
+    @property
+    def takes_any_batch(self) -> bool:
+        """Whether an interpreter that resizes the input runs as many samples as it is resized to.
+
+        An operator not known to take samples row by row settles it: a wrong yes would be wrong
+        answers, a wrong no is one sample at a time.
+        """
+        return all(
+            self._name(operator) in _BY_ROWS or self._takes_any_number(operator)
+            for operator in self._main.operators
+        )
 
     def op_versions(self) -> dict[str, int]:
         """The highest version of each operator: what a runtime must know to load the file."""
@@ -197,6 +217,17 @@ class TFLiteFile:
     def _name(self, operator: Any) -> str:
         code = self._model.operatorCodes[operator.opcodeIndex]
         return _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
+
+    def _takes_any_number(self, operator: Any) -> bool:
+        """Whether it is a RESHAPE whose first axis is left open; see :meth:`free_batch`."""
+        if self._name(operator) != "RESHAPE" or len(operator.inputs) < 2:
+            return False
+        data = self._data(operator.inputs[1])
+        return data is not None and list(np.frombuffer(bytes(data), np.int32)[:1]) == [-1]
+
+    def _border_info(self, index: int) -> FileTensor:
+        info = self._info(index)
+        return info._replace(shape=(None, *info.shape[1:])) if self.takes_any_batch else info
 
     def _info(self, index: int) -> FileTensor:
         tensor = self._main.tensors[index]

@@ -38,8 +38,8 @@ def convert_tflite(
         file.end_in_float()
     else:
         file = TFLiteFile(_float(converter, spec))
+    file.free_batch()
     if spec.gpu:
-        file.free_batch()
         if calibration.dtype == np.uint8:
             file.take_bytes()  # a quarter of what would cross the bus; the GPU widens them
     else:

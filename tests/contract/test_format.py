@@ -48,7 +48,7 @@ strop = types.ModuleType("strop")
 strop.__path__ = [sys.argv[1]]
 sys.modules["strop"] = strop
 from strop import archive, schema
-members = dict(archive.unpack(sys.stdin.buffer.read()))
+members = {name: bytes(view) for name, view in archive.unpack(sys.stdin.buffer.read()).items()}
 members[archive.MANIFEST] = schema.parse(members[archive.MANIFEST]).to_json()
 print(hashlib.sha256(archive.pack(members)).hexdigest())
 """

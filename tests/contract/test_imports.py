@@ -43,6 +43,8 @@ def test_a_module_of_the_runtime_imports_the_standard_library_numpy_and_its_engi
     source: str,
 ) -> None:
     others = set(_imported(RUNTIME / source)) - sys.stdlib_module_names
+    if source == "digest.py":
+        others -= {"_sha2", "_sha256"}  # each in the standard library of some Pythons
     assert others <= ALLOWED
     engine = {"ai_edge_litert", "tflite_runtime", "onnxruntime"} & others
     assert not engine or source.startswith("engines/")

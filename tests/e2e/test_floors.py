@@ -146,4 +146,4 @@ def _checked(python: Path, bundle: Path, engine: str, folder: Path) -> set[tuple
 
 
 def _members(bundle: Path) -> dict[str, bytes]:
-    return dict(archive.unpack(bundle.read_bytes()))
+    return {name: bytes(view) for name, view in archive.unpack(bundle.read_bytes()).items()}

@@ -13,12 +13,12 @@ app short and gives every Python version the same bytes: docs/decisions/0007-own
 
 from __future__ import annotations
 
-import hashlib
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+from strop.digest import sha256_hex
 from strop.errors import BundleError
 
 MANIFEST = "manifest.json"
@@ -45,11 +45,40 @@ def pack(members: Mapping[str, bytes]) -> bytes:
         BundleError: a name is empty, too long, not printable ASCII or not a plain relative path;
             too many members; the whole is larger than `MAX_ARCHIVE_BYTES`.
     """
-    body = _write(members)
+    body = b"".join(_pieces(members))
     return body + _digest(body)
 
 
-def _write(members: Mapping[str, bytes]) -> bytes:
+def unpack(data: bytes | bytearray) -> Mapping[str, memoryview]:
+    """Read a bundle's members, or refuse it; nothing is ever written to disk.
+
+    The members are views of the data: nothing is copied.
+
+    Raises:
+        BundleError: the bytes are not exactly what `pack` would have written.
+    """
+    if len(data) > MAX_ARCHIVE_BYTES:
+        raise BundleError(f"{len(data)} bytes; a bundle is at most {MAX_ARCHIVE_BYTES}")
+    view = memoryview(bytes(data))  # no copy of bytes, and of a bytearray one that stays as it is
+    if _digest(view[:-_DIGEST_BYTES]) != view[-_DIGEST_BYTES:]:
+        raise BundleError(
+            "damaged or not a bundle: its bytes do not match the SHA-256 at its end; copy it again"
+        )
+    body = view[:-_DIGEST_BYTES]
+    members = _members(body)
+    offset = 0
+    for piece in _pieces(members):
+        end = offset + len(piece)
+        if piece != body[offset:end]:
+            break
+        offset = end
+    else:
+        if offset == len(body):
+            return MappingProxyType(members)
+    raise BundleError("tampered with: not the ZIP that Strop writes; export it again")
+
+
+def _pieces(members: Mapping[str, bytes | memoryview]) -> Iterator[bytes | memoryview]:
     """The archive up to its comment, which is the digest of all this."""
     if MANIFEST not in members:
         raise BundleError(f"a bundle needs a {MANIFEST}; these members have none")
@@ -61,57 +90,38 @@ def _write(members: Mapping[str, bytes]) -> bytes:
         total += _LOCAL.size + _CENTRAL.size + 2 * len(name) + len(content)
     if total > MAX_ARCHIVE_BYTES:
         raise BundleError(f"a bundle is at most {MAX_ARCHIVE_BYTES} bytes, not {total}")
-    local, central = bytearray(), bytearray()
+    offset, central = 0, bytearray()
     for name in sorted(members, key=lambda name: (name != MANIFEST, name)):
         content = members[name]
         encoded = name.encode("ascii")
         size = len(content)
         common = (_VERSION, 0, 0, _TIME, _DATE, zlib.crc32(content), size, size, len(encoded), 0)
-        offset = len(local)
-        local += _LOCAL.pack(b"PK\3\4", *common) + encoded + content
+        yield _LOCAL.pack(b"PK\3\4", *common) + encoded
+        yield content
         central += _CENTRAL.pack(b"PK\1\2", _MADE_BY_UNIX, *common, 0, 0, 0, _MODE, offset)
         central += encoded
+        offset += _LOCAL.size + len(encoded) + size
+    yield bytes(central)
     count = len(members)
-    end = _END.pack(b"PK\5\6", 0, 0, count, count, len(central), len(local), _DIGEST_BYTES)
-    return b"".join((local, central, end))
+    yield _END.pack(b"PK\5\6", 0, 0, count, count, len(central), offset, _DIGEST_BYTES)
 
 
 def _digest(body: bytes | memoryview) -> bytes:
-    return hashlib.sha256(body).hexdigest().encode("ascii")
+    return sha256_hex(body).encode("ascii")
 
 
-def unpack(data: bytes | bytearray) -> Mapping[str, bytes]:
-    """Read a bundle's members, or refuse it; nothing is ever written to disk.
-
-    Raises:
-        BundleError: the bytes are not exactly what `pack` would have written.
-    """
-    if len(data) > MAX_ARCHIVE_BYTES:
-        raise BundleError(f"{len(data)} bytes; a bundle is at most {MAX_ARCHIVE_BYTES}")
-    view = memoryview(data)  # slices of it copy nothing
-    if _digest(view[:-_DIGEST_BYTES]) != view[-_DIGEST_BYTES:]:
-        raise BundleError(
-            "damaged or not a bundle: its bytes do not match the SHA-256 at its end; copy it again"
-        )
-    body = bytes(view[:-_DIGEST_BYTES])
-    members = _members(body)
-    if _write(members) != body:
-        raise BundleError("tampered with: not the ZIP that Strop writes; export it again")
-    return MappingProxyType(members)
-
-
-def _members(body: bytes) -> dict[str, bytes]:
+def _members(body: memoryview) -> dict[str, memoryview]:
     """Walk the local headers; whatever this believes wrongly, packing again will show."""
-    members: dict[str, bytes] = {}
+    members: dict[str, memoryview] = {}
     offset = 0
     try:
-        while body[offset : offset + 4] == b"PK\3\4":
+        while bytes(body[offset : offset + 4]) == b"PK\3\4":
             if len(members) > MAX_MEMBERS:  # half a gigabyte of headers would fill a small board
                 break
             fields = _LOCAL.unpack_from(body, offset)
             size, name_bytes = fields[7], fields[9]
             start = offset + _LOCAL.size + name_bytes
-            name = body[offset + _LOCAL.size : start].decode("ascii")
+            name = str(body[offset + _LOCAL.size : start], "ascii")
             if name in members:
                 raise BundleError(f"tampered with: {name!r} is there twice; export it again")
             members[name] = body[start : start + size]

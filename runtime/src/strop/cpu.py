@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:  # importing it takes longer than all that is done here
+    from pathlib import Path
 
 _ENOUGH = 4096  # bytes of /proc/cpuinfo: a server's is long and slow to make
 _ARM_CORES = {  # part numbers of implementer 0x41, Arm itself
@@ -32,8 +34,7 @@ _ARM_CORES = {  # part numbers of implementer 0x41, Arm itself
 }
 
 
-@dataclass(frozen=True)
-class Cpu:
+class Cpu(NamedTuple):
     """What a timing is true of."""
 
     machine: str  # "x86_64", "aarch64"
@@ -41,15 +42,15 @@ class Cpu:
     cores: int  # that this process may use
 
 
-def this_cpu(root: Path = Path("/")) -> Cpu:
+def this_cpu(root: Path | str = "/") -> Cpu:
     """The CPU this process runs on, and how many cores of it; its files are those under `root`."""
-    model = board_model(root) or cpu_model(pairs(text(root / "proc/cpuinfo", _ENOUGH), ":"))
+    model = board_model(root) or cpu_model(pairs(text(f"{root}/proc/cpuinfo", _ENOUGH), ":"))
     return Cpu(os.uname().machine, model, usable_cores())
 
 
-def board_model(root: Path) -> str:
+def board_model(root: Path | str) -> str:
     """An Arm board's own name; an emulated board's says so. Empty on most others."""
-    return text(root / "proc/device-tree/model")
+    return text(f"{root}/proc/device-tree/model")
 
 
 def cpu_model(cpuinfo: Mapping[str, tuple[str, ...]]) -> str:
@@ -79,10 +80,10 @@ def pairs(text: str, separator: str) -> dict[str, tuple[str, ...]]:
     return {name: tuple(values) for name, values in found.items()}
 
 
-def text(path: Path, most: int = -1) -> str:
+def text(path: Path | str, most: int = -1) -> str:
     """What a file says, or its first bytes, fit to be printed; nothing if it cannot be read."""
     try:
-        with path.open("rb", buffering=0) as file:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
             said = file.read(most).decode("utf-8", "replace")
     except OSError:
         return ""

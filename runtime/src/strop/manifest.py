@@ -1,17 +1,13 @@
-"""What a bundle says of itself: `manifest.json` as frozen dataclasses.
+"""What a bundle says of itself: `manifest.json` as named tuples.
 
 The field-by-field description is docs/bundle-format.md, its JSON Schema docs/bundle.schema.json;
 `strop.schema` reads it, and a test holds them all together.
 """
 
-from __future__ import annotations
-
-import dataclasses
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 SCHEMA = 1
 
@@ -24,9 +20,11 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a model or a target
 VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,5}")  # an engine's release
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # controls, halves of pairs
 
+# Named tuples, with annotations that are types and no strings: an app waits for these classes to
+# be made at every start, and dataclasses take five times as long (docs/decisions/0016-hot-path.md).
 
-@dataclass(frozen=True)
-class FileRef:
+
+class FileRef(NamedTuple):
     """A member of the bundle, and what it must be."""
 
     file: str
@@ -34,8 +32,7 @@ class FileRef:
     bytes: int
 
 
-@dataclass(frozen=True)
-class ImageSpec:
+class ImageSpec(NamedTuple):
     """How a picture becomes an input: grey or RGB, this size, light on dark or as it is."""
 
     mode: str  # a Pillow mode: "L" or "RGB"
@@ -44,8 +41,7 @@ class ImageSpec:
     background: str  # "dark": pictures with a light border are inverted; "any": never
 
 
-@dataclass(frozen=True)
-class TensorSpec:
+class TensorSpec(NamedTuple):
     """An input or output as the app sees it. A shape's first axis is the batch: None, any size."""
 
     name: str
@@ -56,8 +52,7 @@ class TensorSpec:
     image: ImageSpec | None = None
 
 
-@dataclass(frozen=True)
-class FileTensor:
+class FileTensor(NamedTuple):
     """An input or output as one model file has it: real value = scale x (stored - zero_point)."""
 
     name: str
@@ -67,8 +62,7 @@ class FileTensor:
     zero_point: int | None = None
 
 
-@dataclass(frozen=True)
-class Golden:
+class Golden(NamedTuple):
     """The outputs proven at export for the bundle's golden inputs, and how far one may be off."""
 
     file: str
@@ -77,8 +71,7 @@ class Golden:
     tolerance: float  # largest absolute difference a healthy engine may show
 
 
-@dataclass(frozen=True)
-class Proof:
+class Proof(NamedTuple):
     """What one engine measured on one device at export, against Keras, over all samples."""
 
     engine: str
@@ -93,8 +86,7 @@ class Proof:
     tolerance: dict[str, float]  # the bounds it had to keep
 
 
-@dataclass(frozen=True)
-class Variant:
+class Variant(NamedTuple):
     """One model file: a format at a precision, what it is made for and what it is proven on."""
 
     file: str
@@ -115,8 +107,7 @@ class Variant:
         return tuple(dict.fromkeys(proof.engine for proof in self.proofs))
 
 
-@dataclass(frozen=True)
-class GoldenInputs:
+class GoldenInputs(NamedTuple):
     """The samples `check` replays, and what Keras says of them (for information)."""
 
     inputs: FileRef
@@ -124,8 +115,7 @@ class GoldenInputs:
     samples: int
 
 
-@dataclass(frozen=True)
-class Manifest:
+class Manifest(NamedTuple):
     """The whole of `manifest.json`. Engines and variants stand in order of preference."""
 
     schema: int
@@ -137,7 +127,7 @@ class Manifest:
     engines: tuple[str, ...]
     variants: tuple[Variant, ...]
     golden: GoldenInputs
-    export: dict[str, Any] = field(default_factory=dict)  # the inputs' digests, the versions used
+    export: dict[str, Any]  # the inputs' digests, the versions used
 
     def files(self) -> Iterator[FileRef | Golden | Variant]:
         """Every member the manifest vouches for."""
@@ -149,5 +139,16 @@ class Manifest:
 
     def to_json(self) -> bytes:
         """The one way to write this manifest: sorted keys, two spaces, a newline at the end."""
-        text = json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True, allow_nan=False)
+        text = json.dumps(plain(self), indent=2, sort_keys=True, allow_nan=False)
         return text.encode("ascii") + b"\n"
+
+
+def plain(value: Any) -> Any:
+    """Named tuples, and all in them, as what JSON has: objects of their fields."""
+    if hasattr(value, "_asdict"):
+        return {name: plain(item) for name, item in value._asdict().items()}
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    return value

@@ -74,8 +74,6 @@ class Model:
         self._one_by_one = session.batch == 1
         self._one_shape = (1, *input.shape[1:])
         self._dtype = np.dtype(input.dtype)  # what the app gives
-        self._file_dtype = np.dtype(variant.inputs[0].dtype)  # what the file takes
-        self._converts = self._dtype != self._file_dtype
         self._may_be_infinite = self._dtype.kind == "f"
         # A dtype that needs no look at the values; None is none.
         self._exact_dtype = None if self._may_be_infinite else self._dtype
@@ -104,8 +102,6 @@ class Model:
             inputs = self._admit(inputs)
             if self._one_by_one and len(inputs) > 1:
                 return np.concatenate([self.predict(sample[np.newaxis]) for sample in inputs])
-        if self._converts:
-            inputs = inputs.astype(self._file_dtype)
         try:
             if self._takes_turns:
                 with self._lock:

@@ -6,7 +6,6 @@ so that a manifest from a newer schema is refused rather than half understood.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import json
 import math
@@ -95,7 +94,9 @@ def _is_shallow(value: Any, levels: int) -> bool:
 
 
 def read(kind: Any, value: Any, where: str) -> Any:
-    """Turn parsed JSON into `kind`, a type built of dataclasses, tuples, dicts and scalars.
+    """Turn parsed JSON into `kind`, a type built of classes of fields, tuples, dicts and scalars.
+
+    Such a class is a NamedTuple or a dataclass.
 
     Raises:
         BundleError: a field is missing, unknown, or of another type; the message names it.
@@ -108,7 +109,7 @@ def read(kind: Any, value: Any, where: str) -> Any:
             return None
         (inner,) = (argument for argument in arguments if argument is not NoneType)
         return read(inner, value, where)
-    if dataclasses.is_dataclass(kind):
+    if hasattr(kind, "__annotations__"):
         return _read_fields(kind, value, where)
     if origin is tuple and isinstance(value, list):
         if arguments[-1] is not Ellipsis and len(arguments) != len(value):
@@ -145,7 +146,7 @@ def _read_fields(kind: Any, value: Any, where: str) -> Any:
 
 @functools.cache
 def _fields(kind: Any) -> dict[str, Any]:
-    """Names and types of a dataclass's fields."""
+    """Names and types of a class's fields."""
     return get_type_hints(kind)
 
 

@@ -91,6 +91,7 @@ def open_model(bundle: Bundle, choice: Choice, *, threads: int = 1, tuned: bool 
 
     Raises:
         InputError: `threads` is not a positive integer.
+        BundleError: the variant is not the file the manifest lists.
         EngineUnavailable: the engine cannot be imported, is older than the file needs, or
             refuses the file.
         DeviceUnavailable: the engine cannot use that device, or not for all of this file.
@@ -106,8 +107,9 @@ def open_model(bundle: Bundle, choice: Choice, *, threads: int = 1, tuned: bool 
     ):
         if choice.device not in able:
             raise DeviceUnavailable(f"{who} is for {' and '.join(able)} alone")
+    data = bundle.read(variant)
     try:
-        session = engine.open(bundle.read(variant), variant, device=choice.device, threads=threads)
+        session = engine.open(data, variant, device=choice.device, threads=threads)
     except DeviceUnavailable:
         raise
     except Exception as error:

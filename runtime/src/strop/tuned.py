@@ -13,14 +13,16 @@ import os
 import stat
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from strop import __version__, cpu, engines, schema
 from strop.bundle import Bundle
 from strop.cpu import Cpu
 from strop.errors import BundleError, StropError, StropWarning, one_line
-from strop.manifest import Manifest
+from strop.manifest import Manifest, plain
+
+if TYPE_CHECKING:  # slow to import, and `strop.load` does without
+    from pathlib import Path
 
 SCHEMA = 1
 MAX_BYTES = 2**18  # a table of ours is some 5 kB
@@ -28,8 +30,7 @@ _MAX_US = 1e9  # a quarter of an hour; no call that anyone tunes takes longer
 _MAX_REASON = 200  # characters of what a damaged file makes us say
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One candidate: a variant on an engine with so many threads, and its median."""
 
     engine: str
@@ -42,8 +43,7 @@ class Row:
     p50_us: float  # of a whole batch
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """The whole file."""
 
     schema: int
@@ -56,7 +56,7 @@ class Table:
     rows: tuple[Row, ...]  # best first
 
 
-def path_of(digest: str) -> Path | None:
+def path_of(digest: str) -> str | None:
     """Where the table of a bundle is kept; None where there is no home for a cache.
 
     That is XDG_CACHE_HOME, or .cache in HOME. A relative path is none, as the XDG specification
@@ -65,7 +65,7 @@ def path_of(digest: str) -> Path | None:
     home = os.environ.get("HOME", "")
     for folder in (os.environ.get("XDG_CACHE_HOME", ""), home and f"{home}/.cache"):
         if folder.startswith("/"):
-            return Path(folder, "strop", "tune", f"{digest}.json")
+            return f"{folder}/strop/tune/{digest}.json"
     return None
 
 
@@ -120,18 +120,20 @@ def remember(
     Raises:
         StropError: it cannot be written.
     """
-    import tempfile  # slow to import, and `strop.load` does without
+    import tempfile
+    from pathlib import Path
 
-    path = path_of(bundle.digest)
-    if path is None:
+    place = path_of(bundle.digest)
+    if place is None:
         raise StropError(
             "the winner cannot be remembered: neither XDG_CACHE_HOME nor HOME is an absolute "
             "path; set one"
         )
+    path = Path(place)
     here = installed(bundle.manifest)
     machine = cpu.this_cpu()
     table = Table(SCHEMA, bundle.digest, __version__, machine, here, batch, device, tuple(rows))
-    content = json.dumps(asdict(table), indent=2, allow_nan=False).encode("ascii") + b"\n"
+    content = json.dumps(plain(table), indent=2, allow_nan=False).encode("ascii") + b"\n"
     try:
         _make_folder(path.parent)
         descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
@@ -162,7 +164,7 @@ def installed(manifest: Manifest) -> dict[str, str]:
     return {n: engines.installed_release(n) for n in known if engines.is_installed(n)}
 
 
-def _read(path: Path) -> bytes | None:
+def _read(path: str) -> bytes | None:
     """The file's bytes; None if there is no such file."""
     # Not blocking: what stands here may be a pipe that nobody writes into.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK

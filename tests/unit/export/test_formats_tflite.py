@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
@@ -15,6 +16,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from export.formats import Converted, VariantSpec, convert, quiet
 from export.formats.flatbuffer import TFLiteFile
+from strop import engines, probe_models
 from strop.manifest import FileTensor
 from tests.environments import ROOT, run
 from tests.unit.export.formats_kit import KINDS, converted, expected, model, run_tflite, samples
@@ -45,12 +47,11 @@ def test_input_and_output_are_as_described(kind: str, precision: str) -> None:
         scale, zero_point = details["quantization"]
         assert info == FileTensor(
             details["name"],
-            tuple(map(int, details["shape"])),
+            (None, *map(int, details["shape"][1:])),
             np.dtype(details["dtype"]).name,
             *((scale, zero_point) if scale else (None, None)),
         )
     assert file.inputs[0].name == "image"
-    assert file.inputs[0].shape == (1, *samples(kind).shape[1:])
     assert file.outputs[0].name == "probabilities"
     assert interpreter.get_signature_list() == {
         "serving_default": {"inputs": ["image"], "outputs": ["probabilities"]}
@@ -223,13 +224,45 @@ class TestAnyBatch:
         np.testing.assert_allclose(outputs, shaper(kind)(series(kind, 5)), atol=1e-5)
 
 
+class TestBatches:
+    @pytest.mark.parametrize("precision", TOLERANCE)
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_a_session_gives_a_batch_what_it_gives_single_samples(
+        self, kind: str, precision: str
+    ) -> None:
+        file, inputs = converted(kind, "tflite", precision), samples(kind)
+        many = np.concatenate([inputs] * 3)  # more than run at once
+        session = _session(file)
+        assert session.batch is None
+        (outputs,) = session.run((many,))
+        np.testing.assert_array_equal(outputs[:100], outputs[200:])
+        np.testing.assert_allclose(outputs[:100], run_tflite(file.data, inputs), atol=1e-6)
+        (one,) = session.run((inputs[:1],))
+        np.testing.assert_allclose(one, outputs[:1], atol=1e-6)
+
+    def test_what_is_not_known_to_go_by_rows_is_made_for_one(self) -> None:
+        stack = [keras.Input((6, 3)), keras.layers.Cropping1D(1), keras.layers.Flatten()]
+        model = keras.Sequential([*stack, keras.layers.Dense(2)])
+        inputs = np.random.default_rng(0).normal(size=(40, 6, 3)).astype(np.float32)
+        spec = VariantSpec("tflite", "float32")
+        file = convert(model, spec, inputs, input_name="image", output_name="probabilities")
+        assert "STRIDED_SLICE" in TFLiteFile(file.data).operators
+        assert (file.inputs[0].shape, file.outputs[0].shape) == ((1, 6, 3), (1, 2))
+        assert _session(file).batch == 1
+
+
+def _session(file: Converted) -> Any:
+    _, probe = probe_models.model("tflite")
+    variant = probe._replace(inputs=file.inputs, outputs=file.outputs)
+    return engines.get("litert").open(file.data, variant, device="cpu", threads=1)
+
+
 ON_GPU = """
-from dataclasses import replace
 import numpy as np
 from strop import engines, probe_models
 from strop.manifest import FileTensor
 _, probe = probe_models.model("tflite")
-variant = replace(probe, inputs={inputs}, outputs={outputs})
+variant = probe._replace(inputs={inputs}, outputs={outputs})
 opener = engines.get("litert")
 session = opener.open(open("m.tflite", "rb").read(), variant, device="gpu", threads=1)
 samples = np.load("inputs.npy")

@@ -334,10 +334,10 @@ class TestRefusals:
         self, call: Strop, command: str, tmp_path: Path, sample: Path
     ) -> None:
         draft = bundles.image()
-        draft.files[draft.variant["file"]] += b"\0"
+        draft.files[draft.variant["file"]] = draft.files[draft.variant["file"]][:-1] + b"\1"
         path = draft.write(tmp_path / "evil.strop")
         message = call(*self._arguments(command, path, sample)).refusal()
-        assert message.endswith("float32.npz is not the file the manifest lists: hash differs")
+        assert "float32.npz is not the file the manifest lists: hash differs" in message
 
     @pytest.mark.parametrize("command", ["run", "check", "bench"])
     @pytest.mark.parametrize(

@@ -36,15 +36,15 @@ INTERPRETER = """
     from strop.probe_models import BIAS, KERNEL
 
     class Interpreter:
-        def __init__(self, model_content, num_threads): pass
+        def __init__(self, model_content, num_threads): self._interpreter = self
         def allocate_tensors(self): pass
         def get_input_details(self):
             return [{"name": "input", "shape": [1, 16], "dtype": np.float32, "index": 0}]
         def get_output_details(self):
             return [{"name": "output", "shape": [1, 8], "dtype": np.float32, "index": 1}]
-        def set_tensor(self, index, value): self.value = value
-        def invoke(self): pass
-        def get_tensor(self, index): return self.value @ KERNEL + BIAS
+        def SetTensor(self, index, value): self.value = value
+        def Invoke(self): pass
+        def GetTensor(self, index, subgraph): return self.value @ KERNEL + BIAS
 """
 
 

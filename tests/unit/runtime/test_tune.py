@@ -121,7 +121,8 @@ class TestCandidates:
     ) -> None:
         sessions = _install_right(monkeypatch, "litert")
         _tuned(draft)
-        assert [[len(call) for call in s.calls] for s in sessions] == [[bundles.SAMPLES, 1]] * 3
+        replayed = [bundles.SAMPLES, *[1] * bundles.SAMPLES]
+        assert [[len(call) for call in s.calls] for s in sessions] == [[*replayed, 1]] * 3
         assert [s.closed for s in sessions] == [1] * 3
 
     def test_engines_that_are_absent_are_left_out(
@@ -166,7 +167,7 @@ class TestFailures:
             *(("litert", count, FAILED) for count in (1, 2, 4)),
         ]
         assert [s.closed for s in sessions] == [1] * 3
-        assert [len(s.calls) for s in sessions] == [1] * 3
+        assert [len(s.calls) for s in sessions] == [1 + bundles.SAMPLES] * 3
 
     def test_one_that_answers_wrongly_with_more_threads_alone(
         self, draft: bundles.Draft, monkeypatch: pytest.MonkeyPatch

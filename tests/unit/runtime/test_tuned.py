@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import os
@@ -11,7 +10,6 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +27,7 @@ from tests.unit.runtime import doubles
 CORES = 4
 
 INT8 = Row("litert", "variants/int8.tflite", "int8", "tflite", "cpu", "", 2, 3.5)
-INT8_ALONE = dataclasses.replace(INT8, threads=1, p50_us=4.0)
+INT8_ALONE = INT8._replace(threads=1, p50_us=4.0)
 FLOAT = Row("reference", "variants/shapes.float32.npz", "float32", "weights", "cpu", "", 1, 18.25)
 
 
@@ -187,7 +185,7 @@ class TestUse:
         draft.content["engines"].reverse()  # litert first, which is really installed here
         code = (
             "import sys, strop; from strop import bundle, tuned\n"
-            f"row = tuned.Row{dataclasses.astuple(FLOAT)}\n"
+            f"row = tuned.Row{tuple(FLOAT)}\n"
             "tuned.remember(bundle.open_bundle(sys.argv[1]), [row])\n"
             "print(strop.load(sys.argv[1]), *sys.modules)"
         )
@@ -245,7 +243,7 @@ class TestWhere:
                 monkeypatch.delenv(name, raising=False)
             else:
                 monkeypatch.setenv(name, value)
-        expected = folder and Path(folder, "strop", "tune", "abc.json")
+        expected = folder and f"{folder}/strop/tune/abc.json"
         assert tuned.path_of("abc") == expected
 
     def test_no_home_is_no_error_until_one_wants_to_remember(
@@ -495,7 +493,7 @@ class TestWriting:
 
     def test_what_is_written_is_small(self, bundle: Bundle, remembered: Path) -> None:
         content = json.loads(remembered.read_text("ascii"))
-        assert content["rows"] == [asdict(row) for row in (INT8, INT8_ALONE, FLOAT)]
+        assert content["rows"] == [row._asdict() for row in (INT8, INT8_ALONE, FLOAT)]
         assert content["bundle"] == bundle.digest
         assert remembered.stat().st_size < 2000
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 
 import numpy as np
 
@@ -26,7 +25,7 @@ def main(arguments: argparse.Namespace) -> int:
             print_json(
                 {
                     "model": identity(model),
-                    "cpu": asdict(cpu.this_cpu()),
+                    "cpu": cpu.this_cpu()._asdict(),
                     "batch": arguments.batch,
                     **latency._asdict(),
                 }

@@ -24,7 +24,7 @@ def main(arguments: argparse.Namespace) -> int:
             {
                 "bundle": arguments.bundle,
                 "digest": bundle.digest,
-                "cpu": asdict(cpu.this_cpu()),
+                "cpu": cpu.this_cpu()._asdict(),
                 "passed": not bad,
                 "results": [
                     {

@@ -13,6 +13,7 @@ from strop.commands.show import print_json, print_table
 def main(arguments: argparse.Namespace) -> int:
     """What the bundle holds, and what was proven of it."""
     bundle = open_bundle(arguments.bundle)
+    bundle.verify()
     content = bundle.manifest
     if arguments.json:
         print_json({"digest": bundle.digest, "manifest": json.loads(content.to_json())})

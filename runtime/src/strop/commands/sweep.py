@@ -31,7 +31,7 @@ def main(arguments: argparse.Namespace) -> int:
                 "bundle": arguments.bundle,
                 "digest": bundle.digest,
                 "model": identity(model),
-                "cpu": asdict(cpu.this_cpu()),
+                "cpu": cpu.this_cpu()._asdict(),
                 "crossover": crossover(points),
                 "points": [_content(point) for point in points],
             }

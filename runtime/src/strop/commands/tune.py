@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,7 @@ def main(arguments: argparse.Namespace) -> int:
             {
                 "bundle": arguments.bundle,
                 "digest": bundle.digest,
-                "cpu": asdict(cpu.this_cpu()),
+                "cpu": cpu.this_cpu()._asdict(),
                 "batch": arguments.batch,
                 "device": device,
                 "remembered": path and str(path),

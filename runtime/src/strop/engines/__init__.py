@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 from collections.abc import Collection
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from strop.errors import EngineUnavailable, InputError
@@ -63,9 +63,10 @@ def installed_release(name: str) -> str:
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         return "unknown"
-    folder = Path(spec.origin).parent.parent
-    notes = [*folder.glob(f"{package}*.dist-info"), *folder.glob(f"{package}*.egg-info")]
-    return " ".join(sorted(note.stem for note in notes)) or "unknown"
+    folder = os.path.dirname(os.path.dirname(spec.origin))  # noqa: PTH120  pathlib is slow to import
+    names = [name for name in os.listdir(folder) if name.startswith(package)]  # noqa: PTH208
+    notes = [name for name in names if name.endswith((".dist-info", ".egg-info"))]
+    return " ".join(sorted(note.rpartition(".")[0] for note in notes)) or "unknown"
 
 
 def get(name: str) -> Engine:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from numpy.typing import NDArray
+import numpy as np
 
-from strop.manifest import Variant
+if TYPE_CHECKING:  # a start of an app waits for every import
+    from collections.abc import Callable
+    from typing import Any
 
-Arrays = tuple[NDArray[Any], ...]
+    from numpy.typing import NDArray
+
+    from strop.manifest import Variant
+
+Arrays: TypeAlias = "tuple[NDArray[Any], ...]"
+
+# Samples that a session on the CPU runs at once. More are run in parts of so many: what lies
+# between the layers then stays in the cache, and a large batch takes no more memory than this.
+LARGEST_BATCH = 256
 
 
 class Session(Protocol):
@@ -22,7 +32,11 @@ class Session(Protocol):
     adapter: str  # the GPU that runs it, by the name its driver gives; empty on the CPU
 
     def run(self, inputs: Arrays) -> Arrays:
-        """Run once on arrays of exactly the file's shapes and dtypes; give arrays of one's own."""
+        """Run once, on arrays of exactly the file's shapes; give arrays of one's own.
+
+        They are of the dtypes that the manifest names for the app. Where the file takes float32
+        instead of bytes, it is for the session to widen them, as its engine does so best.
+        """
 
     def close(self) -> None:
         """Let go of the native memory. Called once; calls of `run` may still be in flight only if
@@ -53,3 +67,10 @@ class Engine(Protocol):
             device: one of `devices`.
             threads: 1 or more.
         """
+
+
+def in_parts(run: Callable[[Arrays], Arrays], samples: NDArray[Any]) -> Arrays:
+    """Run a batch of more than `LARGEST_BATCH` samples."""
+    starts = range(0, len(samples), LARGEST_BATCH)
+    answers = [run((samples[start : start + LARGEST_BATCH],))[0] for start in starts]
+    return (np.concatenate(answers),)

@@ -2,39 +2,87 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from strop.engines.base import Arrays, Session
-from strop.manifest import FileTensor, Variant
+import numpy as np
+
+from strop.engines.base import LARGEST_BATCH, in_parts
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from strop.engines.base import Arrays, Session
+    from strop.manifest import FileTensor, Variant
 
 
 class InterpreterSession:
-    """A TFLite interpreter: one caller at a time, and as many samples as the file was made for.
+    """A TFLite interpreter: one caller at a time.
 
     An interpreter shared by threads does not only fail, it now and then answers wrongly, so
-    `thread_safe` is no formality.
+    `thread_safe` is no formality. It is resized when the number of samples changes, which takes
+    less time than one of them; a file of one sample is never.
     """
 
     thread_safe = False
     adapter = ""
 
     def __init__(self, interpreter: Any, variant: Variant) -> None:
+        (input,), (output,) = variant.inputs, variant.outputs
         interpreter.allocate_tensors()
-        inputs = {detail["name"]: detail for detail in interpreter.get_input_details()}
-        outputs = {detail["name"]: detail for detail in interpreter.get_output_details()}
-        self.batch = variant.inputs[0].shape[0]
+        self.batch = input.shape[0]
         self._interpreter = interpreter
-        self._input = _index(inputs, variant.inputs[0])
-        self._output = _index(outputs, variant.outputs[0])
+        self._input = _index(interpreter.get_input_details(), input)
+        self._output = _index(interpreter.get_output_details(), output)
+        self._dtype = np.dtype(input.dtype)
+        self._sample_shape = tuple(axis or 1 for axis in input.shape[1:])  # all are fixed
+        self._size = 1
+        self._wide = np.empty((1, *self._sample_shape), self._dtype)  # samples as the file has them
+        self._bind()
+
+    def _bind(self) -> None:
+        """Take what the public methods of an interpreter call, without their search for views.
+
+        NumPy views into its memory must not outlive a run, and of this one there are none:
+        docs/decisions/0016-hot-path.md says what it is worth.
+        """
+        native = self._interpreter._interpreter
+        self._set: Any = native.SetTensor
+        self._invoke: Any = native.Invoke
+        self._get: Any = native.GetTensor
+
+    def _unbind(self) -> None:
+        """Let go of it: public methods that move memory refuse while anyone else holds it."""
+        self._set = self._invoke = self._get = None
 
     def run(self, inputs: Arrays) -> Arrays:
-        interpreter = self._interpreter
-        interpreter.set_tensor(self._input, inputs[0])
-        interpreter.invoke()
-        return (interpreter.get_tensor(self._output),)
+        (samples,) = inputs
+        if len(samples) != self._size:
+            if len(samples) > LARGEST_BATCH:
+                return in_parts(self.run, samples)
+            self._resize(len(samples))
+        if samples.dtype is not self._dtype:
+            np.copyto(self._wide, samples)
+            samples = self._wide
+        self._set(self._input, samples)
+        self._invoke()
+        return (self._get(self._output, 0),)
+
+    def _resize(self, size: int) -> None:
+        self._size = 0  # of no known size until it is done: the next call starts over
+        shape = (size, *self._sample_shape)
+        self._unbind()
+        self._interpreter.resize_tensor_input(self._input, shape)
+        self._interpreter.allocate_tensors()
+        (output,) = self._interpreter.get_output_details()
+        if output["shape"][0] != size:
+            raise ValueError(f"resized to {size} samples, the file answers {output['shape'][0]}")
+        self._wide = np.empty(shape, self._dtype)
+        self._bind()
+        self._size = size
 
     def close(self) -> None:
-        self._interpreter = None
+        self._unbind()
+        del self._interpreter
 
 
 class InterpreterEngine:
@@ -58,16 +106,19 @@ class InterpreterEngine:
 
 
 def require_same(tensor: FileTensor, dtype: str, shape: tuple[int, ...]) -> None:
-    """Raise ValueError unless a file's tensor is what the manifest says it is."""
-    if shape != tensor.shape or dtype != tensor.dtype:
+    """Raise ValueError unless a file's tensor is what the manifest says it is.
+
+    A file whose batch is free is one for one sample, until it is resized.
+    """
+    if shape != (1, *tensor.shape[1:]) or dtype != tensor.dtype:
         raise ValueError(
             f"{tensor.name} is {dtype} {shape} in the file, "
             f"{tensor.dtype} {tensor.shape} in the manifest"
         )
 
 
-def _index(details: dict[str, Any], tensor: FileTensor) -> int:
+def _index(details: list[dict[str, Any]], tensor: FileTensor) -> int:
     """The interpreter's number for a tensor, which must be what the manifest says it is."""
-    detail = details[tensor.name]
+    (detail,) = (detail for detail in details if detail["name"] == tensor.name)
     require_same(tensor, detail["dtype"].__name__, tuple(detail["shape"]))
     return int(detail["index"])

@@ -34,10 +34,11 @@ class CompiledBatch:
         self._model = compiled
         self._inputs = compiled.create_input_buffers(0)
         self._outputs = compiled.create_output_buffers(0)
+        self._dtype = np.dtype(input.dtype)
         self._shape = batch_shape(output, size)
 
     def upload(self, samples: NDArray[Any]) -> None:
-        self._inputs[0].write(samples)
+        self._inputs[0].write(samples.astype(self._dtype, copy=False))
 
     def compute(self) -> None:
         self._model.run_by_index(0, self._inputs, self._outputs)

@@ -77,7 +77,7 @@ class BoundBatch:
         if len(samples) < len(self._host):
             self._host[: len(samples)] = samples
             samples = self._host
-        samples = np.ascontiguousarray(samples)
+        samples = np.ascontiguousarray(samples, self._host.dtype)
         if self._input:
             self._input.update_inplace(samples)
         else:  # binding is what copies it to the device

@@ -1,0 +1,28 @@
+"""SHA-256 without a wait: the interpreter's own code for what is small, OpenSSL's for the rest.
+
+`hashlib` loads OpenSSL on import, which at the start of an app takes 3 ms and 3.7 MB, longer than
+to hash a small bundle twice (docs/decisions/0016-hot-path.md). `random`, in the standard library,
+does without it in the same way.
+"""
+
+from __future__ import annotations
+
+try:
+    from _sha2 import sha256 as _own  # type: ignore[import-not-found]  # from Python 3.12 on
+except ImportError:
+    try:
+        from _sha256 import sha256 as _own  # type: ignore[import-not-found]
+    except ImportError:  # a Python built without; hashlib then has OpenSSL's
+        from hashlib import sha256 as _own
+
+LARGE_BYTES = 2 * 2**20  # from here on OpenSSL, several times as fast, is worth its loading
+
+
+def sha256_hex(data: bytes | memoryview) -> str:
+    """The SHA-256 of the data (FIPS 180-4), as 64 lower-case hexadecimal digits."""
+    if len(data) >= LARGE_BYTES:
+        from hashlib import sha256
+
+        return sha256(data).hexdigest()
+    digest: str = _own(data).hexdigest()
+    return digest
