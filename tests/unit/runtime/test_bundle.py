@@ -71,9 +71,11 @@ def test_a_member_that_is_not_the_one_listed_is_named(name: str, change: str) ->
     }[change]
     with pytest.raises(BundleError, match=f"{name} is not the file the manifest lists"):
         parse_bundle(draft.pack()).verify()
-    with pytest.raises(BundleError, match=f"{name} is not the file the manifest lists"):
-        bundle = parse_bundle(draft.pack())
-        bundle.read(next(ref for ref in bundle.manifest.files() if ref.file == name))
+    if change == "other":
+        bundle = parse_bundle(draft.pack())  # of one that is not used nothing need be known
+        (ref,) = (ref for ref in bundle.manifest.files() if ref.file == name)
+        with pytest.raises(BundleError, match=f"{name} is not the file the manifest lists"):
+            bundle.read(ref)
 
 
 def test_a_size_that_is_not_the_hashed_contents_is_refused() -> None:
