@@ -11,6 +11,7 @@ IMAGES   ?= 10000
 VENV  := .venv
 PY    := $(VENV)/bin/python
 STAMP := $(VENV)/.made
+PEERS := .cache/bench/peers
 # uv installs the same hashed locks, faster; plain pip is enough.
 INSTALL := $(if $(shell command -v uv),uv pip install --quiet --python $(PY),$(PY) -m pip install --quiet)
 
@@ -21,8 +22,8 @@ export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup data train export test bench lab lab-gpu on test-devices test-gpu lint format \
-        lock demo clean distclean
+.PHONY: help setup data train export test bench bench-check lab lab-gpu on test-devices test-gpu \
+        lint format lock demo clean distclean
 
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +32,7 @@ help:  ## list the targets
 	@echo "  make export MODEL=my.keras CALIBRATION=my.npz    a model of your own; also"
 	@echo "              EVALUATION=test.npz LABELS=labels.txt OUT=my-dist"
 	@echo "  make export RECIPE=best                          another recipe: edge, notebook, best"
+	@echo "  make bench QUICK=1                               in a minute; make bench-check ACCEPT=1: the baseline"
 
 setup: $(STAMP)  ## make the environment in .venv from the hashed locks
 
@@ -89,8 +91,19 @@ format: $(STAMP)  ## let ruff write the code's layout
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: export  ## time predict against each engine's raw loop, side by side
-	$(PY) -m benchmarks "$(OUT)/$(notdir $(ARTIFACT))-cpu.strop"
+bench: export $(PEERS)/.made  ## measure Strop beside its engines' own loops and other packages
+	@$(PY) -m benchmarks $(if $(QUICK),--quick) --artifact "$(ARTIFACT)" --dist "$(OUT)"
+
+# The other packages have an environment of their own: none of them is to see the others' TensorFlow.
+$(PEERS)/.made: requirements/bench.txt | $(STAMP)
+	$(PY) -m venv --clear $(PEERS)
+	$(subst $(PY),$(PEERS)/bin/python,$(INSTALL)) --require-hashes -r $<
+	@touch $@
+
+bench-check: export $(PEERS)/.made  ## measure again, quickly, and exit with 1 if Strop became slower than the baseline
+	@$(PY) -m benchmarks --quick --axes latency,throughput --out .cache/bench/fresh.json \
+	  --artifact "$(ARTIFACT)" --dist "$(OUT)"
+	@$(PY) -m benchmarks.check .cache/bench/fresh.json $(if $(ACCEPT),--accept)
 
 demo: export  ## name ten test digits with the exported model, as pictures
 	$(PY) examples/demo.py "$(ARTIFACT)" "$(OUT)"
@@ -106,7 +119,7 @@ lock:  ## write the hashed locks again from requirements/*.in (needs uv)
 	  uv pip compile --quiet --python-version $$python --python-platform aarch64-manylinux_2_36 \
 	    --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	    requirements/$$name.in -o requirements/$$name.txt; done
-	for name in onnx-webgpu dev; do \
+	for name in onnx-webgpu bench dev; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links requirements/$$name.in -o requirements/$$name.txt; done
 

@@ -1,69 +1,102 @@
-"""`python -m benchmarks BUNDLE`: predict against the raw loop, on every engine installed here."""
+"""`python -m benchmarks`: Strop beside its engines' own loops, and beside other packages.
+
+What `make export` left is what is measured. Exit status: 0 it was measured and written down; 2 it
+cannot be, in one line. ^C gives 130, and leaves what an earlier run wrote as it was.
+"""
 
 from __future__ import annotations
 
 import argparse
-import json
+import fcntl
 import sys
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 
-from benchmarks.overhead import Overhead, measure
-from benchmarks.raw_loops import LOOPS
-from strop import engines
-from strop.bundle import open_bundle
+from rich.console import Console
+
+from benchmarks import environments, files, machine, page, plots, run, table
+from benchmarks.cases import Case, cases
+from benchmarks.crew import Crew
+from benchmarks.files import CACHE, ROOT, NotMeasurable
+from benchmarks.progress import Bar
+from benchmarks.results import LATEST, Results
 from strop.errors import StropError
 
 
 def main() -> int:
     """Run the command line; gives the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("bundle", type=Path)
-    parser.add_argument("--engine", choices=sorted(LOOPS), help="this one only")
-    parser.add_argument("--rounds", type=int, default=40, help="of 250 calls each (default 40)")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    arguments = parser.parse_args()
+    arguments = _parser().parse_args()
     try:
-        results = _measure_all(arguments)
-    except (StropError, ArithmeticError) as error:
+        _run(arguments)
+    except KeyboardInterrupt:
+        print("benchmarks: stopped, nothing is written", file=sys.stderr)
+        return 130
+    except (NotMeasurable, StropError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2
-    if arguments.json:
-        rows = [
-            {**asdict(r), "predict": r.predict._asdict(), "raw": r.raw._asdict()} for r in results
-        ]
-        print(json.dumps(rows, indent=2))
     return 0
 
 
-def _measure_all(arguments: argparse.Namespace) -> list[Overhead]:
-    manifest = open_bundle(arguments.bundle).manifest
-    results = []
-    if not arguments.json:
-        print(
-            "one image, one thread, us         predict p50   p95   p99   raw p50   p95   p99   +us"
+def _run(arguments: argparse.Namespace) -> None:
+    chosen = cases(arguments.only)
+    if not chosen:
+        raise NotMeasurable(f"nothing is called {arguments.only!r}; a name is 'Strop litert int8'")
+    console = Console()
+    with _alone():
+        results = _measured(arguments, chosen, console)
+        results.write(arguments.out)
+        page.write(results, arguments.out.with_suffix(".md"))
+        pictures = plots.write(results, arguments.out.parent)
+    table.show(results)
+    console.print(f"{arguments.out}, its page and {len(pictures)} pictures", style="dim")
+
+
+def _measured(arguments: argparse.Namespace, chosen: list[Case], console: Console) -> Results:
+    started = monotonic()
+    plan = run.QUICK if arguments.quick else run.FULL
+    prepared = files.prepare(arguments.artifact, arguments.dist, CACHE / "files")
+    places = environments.here(files.wheel(arguments.dist))
+    environment = machine.describe(places, quick=plan.quick)
+    with Bar(console) as bar, Crew(places, prepared) as crew:
+        rows, ratios = run.measure(crew, chosen, set(arguments.axes), plan, bar)
+    environment["seconds"] = round(monotonic() - started, 1)
+    return Results(environment, tuple(rows), tuple(ratios))
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Two runs at a time would measure each other."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise NotMeasurable("another run is measuring here: wait for its end") from None
+        yield
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="all axes, in a minute or so")
+    parser.add_argument("--out", type=Path, default=LATEST, metavar="RESULTS.json")
+    parser.add_argument(
+        "--axes", type=_axes, default=run.AXES, help=f"some of {','.join(run.AXES)}"
+    )
+    parser.add_argument("--only", default="*", metavar="PATTERN", help="'*int8', 'Strop*'")
+    parser.add_argument("--artifact", type=Path, default=ROOT / "artifacts" / "mnist-mlp")
+    parser.add_argument("--dist", type=Path, default=ROOT / "dist")
+    return parser
+
+
+def _axes(words: str) -> tuple[str, ...]:
+    axes = tuple(words.split(","))
+    if unknown := [axis for axis in axes if axis not in run.AXES]:
+        raise argparse.ArgumentTypeError(
+            f"there is no axis {unknown[0]!r}; there are {', '.join(run.AXES)}"
         )
-    for engine in LOOPS:
-        if engine not in manifest.engines or arguments.engine not in (None, engine):
-            continue
-        if not engines.is_installed(engine):
-            print(f"{engine}: not installed here", file=sys.stderr)
-            continue
-        for variant in manifest.variants:
-            if engine in variant.engines:
-                result = measure(
-                    arguments.bundle, engine, variant.precision, rounds=arguments.rounds
-                )
-                results.append(result)
-                if not arguments.json:
-                    print(_row(result), flush=True)
-    return results
-
-
-def _row(r: Overhead) -> str:
-    name = f"{r.engine} {r.engine_version} {r.precision}"
-    figures = "".join(f"{value:6.1f}" for value in (*r.predict[1:3], r.raw[0], *r.raw[1:3]))
-    return f"{name:33s} {r.predict.p50_us:11.1f}{figures}  {r.overhead_us:+5.2f}"
+    return axes
 
 
 if __name__ == "__main__":

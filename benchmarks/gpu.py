@@ -15,24 +15,24 @@ from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from benchmarks import drawing
+from benchmarks.drawing import COLOURS, GRID, INK, MUTED, plain
 from strop.cpu import Cpu
 from strop.errors import BundleError
 from strop.schema import decode, read
 
-_INK, _MUTED, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
-_COLOURS = ("#2f6fde", "#d64545", "#1b7f4b", "#b7791f", "#6b46c1", "#0e7490")
-_MOST = len(_COLOURS)  # sweeps in one picture
+_MOST = len(COLOURS)  # sweeps in one picture
 _PARTS = {"upload": "#bcccdc", "compute": "#334e68", "download": "#829ab1"}
-_WIDTH, _LINES, _SHARES, _NAME, _DPI = 9.0, 4.4, 2.1, 0.36, 160  # inches, but for the last
+_LINES, _SHARES, _NAME = 4.4, 2.1, 0.36  # inches
 _ACROSS = 3  # panels of shares in a row
 _ROOM = {1: 9, 2: 6, 3: 5}  # panels in a row: batch sizes that an axis has room to name
 _LONGEST_TITLE = 35  # characters
 _SOFTWARE = ", software"  # how the name of an adapter that is no GPU ends
+_short = drawing.short
 
 
 class SweepError(Exception):
@@ -165,10 +165,7 @@ def draw(sweeps: Sequence[Sweep]) -> Figure:
     across = min(len(sweeps), _ACROSS)
     rows = -(-len(sweeps) // _ACROSS)
     heights = [_LINES + _NAME * len(sweeps), *[_SHARES] * rows]
-    figure = Figure(
-        figsize=(_WIDTH, sum(heights)), dpi=_DPI, layout="constrained", facecolor="white"
-    )
-    FigureCanvasAgg(figure)
+    figure = drawing.sheet(sum(heights))
     grid = figure.add_gridspec(1 + rows, across, height_ratios=heights)
     _rates(figure.add_subplot(grid[0, :]), sweeps)
     for number, sweep in enumerate(sweeps):
@@ -185,7 +182,7 @@ def save(figure: Figure, path: Path) -> None:
         SweepError: it cannot be written.
     """
     try:
-        figure.savefig(path, metadata={"Software": None})
+        drawing.save(figure, path)
     except OSError as error:
         raise SweepError(f"cannot write {path}: {error.strerror or error}") from None
 
@@ -193,7 +190,7 @@ def save(figure: Figure, path: Path) -> None:
 def _rates(axes: Axes, sweeps: Sequence[Sweep]) -> None:
     """A solid line a GPU, a dashed one of its colour for the CPU beside it."""
     handles = []
-    for colour, sweep in zip(_COLOURS, sweeps, strict=False):
+    for colour, sweep in zip(COLOURS, sweeps, strict=False):
         points = sorted(sweep.points, key=lambda point: point.batch)
         batches = [point.batch for point in points]
         on_gpu = [point.gpu.images_per_s for point in points]
@@ -208,10 +205,10 @@ def _rates(axes: Axes, sweeps: Sequence[Sweep]) -> None:
         name = f"{sweep.gpu_name}\n{sweep.engine_name}; beside {sweep.cpu_name}: {verdict}"
         handles.append(Line2D([], [], color=colour, linewidth=2, marker="o", label=name))
     dashed = "dashed: the fastest engine on one core of that CPU"
-    handles += [Line2D([], [], color=_MUTED, linestyle=(0, (4, 2.5)), label=dashed)]
+    handles += [Line2D([], [], color=MUTED, linestyle=(0, (4, 2.5)), label=dashed)]
     if any(sweep.crossover is not None for sweep in sweeps):
         ring = Line2D([], [], linestyle="", marker="o", label="ring: from here on the GPU wins")
-        ring.set(markersize=9, mfc="none", mec=_MUTED, mew=1.6)
+        ring.set(markersize=9, mfc="none", mec=MUTED, mew=1.6)
         handles += [ring]
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
@@ -219,12 +216,12 @@ def _rates(axes: Axes, sweeps: Sequence[Sweep]) -> None:
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     axes.minorticks_off()
     axes.yaxis.set_major_formatter(lambda value, _: _short(value))
-    axes.set_xlabel("images a call", fontsize=10, color=_MUTED)
-    axes.set_ylabel("images a second", fontsize=10, color=_MUTED)
-    axes.grid(which="major", color=_GRID, linewidth=0.8)
-    _plain(axes)
+    axes.set_xlabel("images a call", fontsize=10, color=MUTED)
+    axes.set_ylabel("images a second", fontsize=10, color=MUTED)
+    axes.grid(which="major", color=GRID, linewidth=0.8)
+    plain(axes)
     axes.figure.legend(
-        handles=handles, loc="outside upper left", frameon=False, fontsize=9, labelcolor=_INK
+        handles=handles, loc="outside upper left", frameon=False, fontsize=9, labelcolor=INK
     )
 
 
@@ -241,17 +238,17 @@ def _shares(axes: Axes, sweep: Sweep, number: int, room: int) -> None:
     axes.set_xticks(places, [f"{points[place].batch:,}" for place in places])
     axes.set_yticks([0, 50, 100])
     axes.set_ylim(0, 100)
-    axes.set_xlabel("images a call", fontsize=9, color=_MUTED)
+    axes.set_xlabel("images a call", fontsize=9, color=MUTED)
     if number % _ACROSS == 0:
-        axes.set_ylabel("share of a call, %", fontsize=9, color=_MUTED)
+        axes.set_ylabel("share of a call, %", fontsize=9, color=MUTED)
     axes.set_title(
         f"{_title(sweep.gpu_name)}\n{sweep.engine_name}",
         fontsize=9,
-        color=_COLOURS[number],
+        color=COLOURS[number],
         fontweight="bold",
         loc="left",
     )
-    _plain(axes)
+    plain(axes)
 
 
 def _title(adapter: str) -> str:
@@ -273,30 +270,14 @@ def _name_parts(figure: Figure) -> None:
         ncols=len(handles),
         frameon=False,
         fontsize=9,
-        labelcolor=[_INK] * len(_PARTS) + [_MUTED],
+        labelcolor=[INK] * len(_PARTS) + [MUTED],
     )
-
-
-def _plain(axes: Axes) -> None:
-    axes.tick_params(which="both", colors=_MUTED, labelsize=9, length=0)
-    for spine in ("top", "right"):
-        axes.spines[spine].set_visible(False)
-    for spine in ("left", "bottom"):
-        axes.spines[spine].set_color(_GRID)
 
 
 def _named(batches: set[int], room: int) -> list[int]:
     """So many batch sizes at most, evenly spread, the first among them."""
     ordered = sorted(batches)
     return ordered[:: -(-len(ordered) // room)]
-
-
-def _short(value: float) -> str:
-    """A round number in few characters."""
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if value >= size:
-            return f"{value / size:g}{unit}"
-    return f"{value:g}"
 
 
 if __name__ == "__main__":

@@ -41,8 +41,10 @@ class Row:
     p99_us: float | None = None
     value: float | None = None
     unit: str = ""
-    samples_us: tuple[float, ...] = ()  # raw, in the order in which they were taken
-    parts: dict[str, float] = field(default_factory=dict)  # cold_start: ms; growth: width, macs
+    # Raw, in the order in which they were taken; of very many, some evenly spread.
+    samples_us: tuple[float, ...] = ()
+    # cold_start: ms; accuracy: disagreements, max_abs_error; growth: width, macs
+    parts: dict[str, float] = field(default_factory=dict)
     absent: str = ""
 
 

@@ -111,6 +111,8 @@ def _leave_float(graph: onnx.GraphProto, tail: list[str]) -> None:
         return
     for node in (rounded, dequantize):
         graph.node.remove(node)
+    for tensor in [tensor for tensor in graph.initializer if tensor.name in rounded.input]:
+        graph.initializer.remove(tensor)  # their scale and zero point
     for i, name in enumerate(exact.output):
         if name == rounded.input[0]:
             exact.output[i] = dequantize.output[0]

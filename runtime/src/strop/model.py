@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # importing strop must cost an app next to nothing
 
     from numpy.typing import NDArray
 
-    from strop.engines.base import Arrays, Session
+    from strop.engines.base import Session
     from strop.manifest import TensorSpec, Variant
 
 
@@ -69,7 +69,7 @@ class Model:
         self._session: Session | None = session
         self._lock = Lock()
         # Bound once, so that a call looks nothing up.
-        self._run: Callable[[Arrays], Arrays] = session.run
+        self._run: Callable[[NDArray[Any]], NDArray[Any]] = session.run
         self._takes_turns = not session.thread_safe
         self._one_by_one = session.batch == 1
         self._one_shape = (1, *input.shape[1:])
@@ -105,8 +105,8 @@ class Model:
         try:
             if self._takes_turns:
                 with self._lock:
-                    return self._run((inputs,))[0]
-            return self._run((inputs,))[0]
+                    return self._run(inputs)
+            return self._run(inputs)
         except StropError:
             raise
         except Exception as error:  # an engine may raise anything
@@ -174,7 +174,7 @@ class Model:
             f"{', tuned' if self.tuned else ''}>"
         )
 
-    def _refuse(self, inputs: Arrays) -> Arrays:
+    def _refuse(self, samples: NDArray[Any]) -> NDArray[Any]:
         raise StropError(f"model {self.name} is closed; load it again")
 
     def _admit(self, inputs: Any) -> NDArray[Any]:

@@ -65,7 +65,7 @@ def _run(engine: str, device: str, content: dict[str, Any]) -> None:
     data, variant = probe_models.model(opener.format or "")
     with closing(opener.open(data, variant, device=device, threads=1)) as session:
         content["adapter"] = session.adapter
-        (output,) = session.run((probe_models.SAMPLE,))
+        output = session.run(probe_models.SAMPLE)
     if not np.array_equal(output, probe_models.ANSWER):
         found, right = (np.asarray(row).ravel().tolist() for row in (output, probe_models.ANSWER))
         content["error"] = f"computes wrongly: {found} instead of {right}"

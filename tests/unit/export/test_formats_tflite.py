@@ -234,10 +234,10 @@ class TestBatches:
         many = np.concatenate([inputs] * 3)  # more than run at once
         session = _session(file)
         assert session.batch is None
-        (outputs,) = session.run((many,))
+        outputs = session.run(many)
         np.testing.assert_array_equal(outputs[:100], outputs[200:])
         np.testing.assert_allclose(outputs[:100], run_tflite(file.data, inputs), atol=1e-6)
-        (one,) = session.run((inputs[:1],))
+        one = session.run(inputs[:1])
         np.testing.assert_allclose(one, outputs[:1], atol=1e-6)
 
     def test_what_is_not_known_to_go_by_rows_is_made_for_one(self) -> None:
@@ -266,7 +266,7 @@ variant = probe._replace(inputs={inputs}, outputs={outputs})
 opener = engines.get("litert")
 session = opener.open(open("m.tflite", "rb").read(), variant, device="gpu", threads=1)
 samples = np.load("inputs.npy")
-(one,), (all,) = session.run((samples[:1],)), session.run((samples,))
+one, all = session.run(samples[:1]), session.run(samples)
 np.testing.assert_allclose(one, all[:1], atol=1e-6)
 np.save("outputs.npy", all)
 session.close()

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from strop import engines
-from strop.engines.base import Arrays, Session
+from strop.engines.base import Session
 from strop.errors import DeviceUnavailable
 from strop.manifest import Variant
 from strop.model import Model
@@ -46,16 +46,16 @@ class SpySession:
         self._inside = 0
         self._counting = threading.Lock()
 
-    def run(self, inputs: Arrays) -> Arrays:
+    def run(self, samples: Any) -> Any:
         with self._counting:
             self._inside += 1
             self.most_inside = max(self.most_inside, self._inside)
-            self.calls.append(inputs[0])
+            self.calls.append(samples)
         time.sleep(self._pause_s)
-        outputs = np.asarray(self._answer(inputs[0]), np.float32)
+        outputs = np.asarray(self._answer(samples), np.float32)
         with self._counting:
             self._inside -= 1
-        return (outputs,)
+        return outputs
 
     def close(self) -> None:
         assert not self._inside or self.thread_safe

@@ -58,7 +58,7 @@ def _variant(draft: bundles.Draft) -> Variant:
 class TestFake:
     def _answers(self, draft: bundles.Draft, inputs: Any) -> list[list[float]]:
         session = engines.get("fake").open(b"", _variant(draft), device="cpu", threads=1)
-        (outputs,) = session.run((np.asarray(inputs, np.float32),))
+        outputs = session.run(np.asarray(inputs, np.float32))
         assert outputs.dtype == np.float32
         return outputs.tolist()  # type: ignore[no-any-return]
 
@@ -88,7 +88,7 @@ class TestReference:
     def test_it_answers_as_the_layers_say(self, draft: bundles.Draft) -> None:
         samples = np.load(_io(draft.files["golden/inputs.npy"]))
         session = ReferenceSession(draft.files[draft.variant["file"]])
-        (outputs,) = session.run((samples.astype(np.float32),))
+        outputs = session.run(samples.astype(np.float32))
         assert outputs.dtype == np.float32
         np.testing.assert_allclose(outputs, bundles.answer(draft, samples), atol=1e-6)
 
@@ -123,7 +123,7 @@ class TestReference:
         draft = bundles.vector()
         values = np.linspace(-1, 1, 5, dtype=np.float32)[np.newaxis]
         kept = values.copy()
-        ReferenceSession(draft.files[draft.variant["file"]]).run((values,))
+        ReferenceSession(draft.files[draft.variant["file"]]).run(values)
         np.testing.assert_array_equal(values, kept)
 
 

@@ -319,7 +319,7 @@ class TestClosing:
         draft = bundles.image()
         session = ReferenceSession(draft.files[draft.variant["file"]])
         session.close()
-        (outputs,) = session.run((PIXELS,))
+        outputs = session.run(PIXELS)
         np.testing.assert_allclose(outputs, bundles.answer(draft, PIXELS), atol=1e-5)
 
 

@@ -39,7 +39,7 @@ def test_each_engine_of_this_environment_gives_the_answer(engine: str) -> None:
     opener = engines.get(engine)
     data, variant = probe_models.model(opener.format or "")
     session = opener.open(data, variant, device="cpu", threads=1)
-    (output,) = session.run((SAMPLE,))
+    output = session.run(SAMPLE)
     np.testing.assert_array_equal(output, ANSWER)
     assert output.dtype == np.float32
 
@@ -50,7 +50,7 @@ def test_tflite_runtime_gives_the_answer(tflite_python: Path) -> None:
         "from strop import engines, probe_models as p\n"
         "data, variant = p.model('tflite')\n"
         "session = engines.get('tflite').open(data, variant, device='cpu', threads=1)\n"
-        "(output,) = session.run((p.SAMPLE,))\n"
+        "output = session.run(p.SAMPLE)\n"
         "assert (output == p.ANSWER).all(), output\n"
     )
     run(tflite_python, "-c", code)
@@ -62,7 +62,7 @@ from strop import engines, probe_models as p
 opener = engines.get({engine!r})
 data, variant = p.model(opener.format)
 session = opener.open(data, variant, device="gpu", threads=1)
-(output,) = session.run((p.SAMPLE,))
+output = session.run(p.SAMPLE)
 assert np.array_equal(output, p.ANSWER), output
 assert output.dtype == np.float32
 session.close()

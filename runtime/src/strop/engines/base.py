@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -14,27 +14,22 @@ if TYPE_CHECKING:  # a start of an app waits for every import
 
     from strop.manifest import Variant
 
-Arrays: TypeAlias = "tuple[NDArray[Any], ...]"
-
 # Samples that a session on the CPU runs at once. More are run in parts of so many: what lies
 # between the layers then stays in the cache, and a large batch takes no more memory than this.
 LARGEST_BATCH = 256
 
 
 class Session(Protocol):
-    """An opened model. Inputs and outputs are tuples in the order of the variant's tensors.
-
-    This schema of bundles has one of each; the tuples keep the contract when that changes.
-    """
+    """An opened model, of one input and one output, as this schema of bundles has them."""
 
     thread_safe: bool  # whether `run` may be called from several threads at once
     batch: int | None  # samples one `run` takes; None: any number
     adapter: str  # the GPU that runs it, by the name its driver gives; empty on the CPU
 
-    def run(self, inputs: Arrays) -> Arrays:
-        """Run once, on arrays of exactly the file's shapes; give arrays of one's own.
+    def run(self, samples: NDArray[Any]) -> NDArray[Any]:
+        """Run once, on samples of exactly the file's shape; give an array of one's own.
 
-        They are of the dtypes that the manifest names for the app. Where the file takes float32
+        They are of the dtype that the manifest names for the app. Where the file takes float32
         instead of bytes, it is for the session to widen them, as its engine does so best.
         """
 
@@ -69,8 +64,7 @@ class Engine(Protocol):
         """
 
 
-def in_parts(run: Callable[[Arrays], Arrays], samples: NDArray[Any]) -> Arrays:
+def in_parts(run: Callable[[NDArray[Any]], NDArray[Any]], samples: NDArray[Any]) -> NDArray[Any]:
     """Run a batch of more than `LARGEST_BATCH` samples."""
     starts = range(0, len(samples), LARGEST_BATCH)
-    answers = [run((samples[start : start + LARGEST_BATCH],))[0] for start in starts]
-    return (np.concatenate(answers),)
+    return np.concatenate([run(samples[start : start + LARGEST_BATCH]) for start in starts])

@@ -8,10 +8,11 @@ number of classes, gets 1, the others 0. A test can so choose its answer by choo
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from strop.engines.base import Arrays
 from strop.manifest import Variant
 
 
@@ -25,12 +26,12 @@ class FakeSession:
         self._shape = tuple(size or 1 for size in output.shape[1:])
         self._dtype = np.dtype(output.dtype)
 
-    def run(self, inputs: Arrays) -> Arrays:
-        count = len(inputs[0])
-        sums = inputs[0].reshape(count, -1).sum(axis=1, dtype=np.float64)  # (N,)
+    def run(self, samples: NDArray[Any]) -> NDArray[Any]:
+        count = len(samples)
+        sums = samples.reshape(count, -1).sum(axis=1, dtype=np.float64)  # (N,)
         answer = np.zeros((count, math.prod(self._shape)), self._dtype)
         answer[np.arange(count), (np.floor(sums) % answer.shape[1]).astype(np.intp)] = 1
-        return (answer.reshape(count, *self._shape),)
+        return answer.reshape(count, *self._shape)
 
     def close(self) -> None:
         """There is nothing to let go of."""

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from strop.engines.base import Arrays
 from strop.manifest import FileTensor, Variant
 
 Floats = NDArray[np.float32]
@@ -53,16 +52,15 @@ class GpuSession:
         self._bound: dict[int, Bound] = {}
         self._output = output
         for count in (1, 2):
-            self.run((np.zeros(batch_shape(input, count), input.dtype),))
+            self.run(np.zeros(batch_shape(input, count), input.dtype))
 
-    def run(self, inputs: Arrays) -> Arrays:
-        (samples,) = inputs
+    def run(self, samples: NDArray[Any]) -> Floats:
         answers = np.empty(batch_shape(self._output, len(samples)), np.float32)
         for start, part, bound in self._parts(samples):
             bound.upload(part)
             bound.compute()
             answers[start : start + len(part)] = bound.download()[: len(part)]
-        return (answers,)
+        return answers
 
     def time_parts_us(self, samples: NDArray[Any]) -> tuple[float, float, float]:
         """One run in its parts, in microseconds: upload, compute, download; as `run` does it.

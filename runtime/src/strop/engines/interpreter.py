@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from strop.engines.base import LARGEST_BATCH, in_parts
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from strop.engines.base import Arrays, Session
+    from numpy.typing import NDArray
+
+    from strop.engines.base import Session
     from strop.manifest import FileTensor, Variant
 
 
@@ -33,16 +33,16 @@ class InterpreterSession:
         self._interpreter = interpreter
         self._input = _index(interpreter.get_input_details(), input)
         self._output = _index(interpreter.get_output_details(), output)
-        self._dtype = np.dtype(input.dtype)
+        self._widens = input.dtype == "float32"
         self._sample_shape = tuple(axis or 1 for axis in input.shape[1:])  # all are fixed
         self._size = 1
-        self._wide = np.empty((1, *self._sample_shape), self._dtype)  # samples as the file has them
+        self._view = interpreter.tensor(self._input)  # gives a view of its memory as it is then
         self._bind()
 
     def _bind(self) -> None:
         """Take what the public methods of an interpreter call, without their search for views.
 
-        NumPy views into its memory must not outlive a run, and of this one there are none:
+        NumPy views into its memory must not outlive a run, and none of ours does:
         docs/decisions/0016-hot-path.md says what it is worth.
         """
         native = self._interpreter._interpreter
@@ -54,18 +54,18 @@ class InterpreterSession:
         """Let go of it: public methods that move memory refuse while anyone else holds it."""
         self._set = self._invoke = self._get = None
 
-    def run(self, inputs: Arrays) -> Arrays:
-        (samples,) = inputs
+    def run(self, samples: NDArray[Any]) -> NDArray[Any]:
         if len(samples) != self._size:
             if len(samples) > LARGEST_BATCH:
                 return in_parts(self.run, samples)
             self._resize(len(samples))
-        if samples.dtype is not self._dtype:
-            np.copyto(self._wide, samples)
-            samples = self._wide
-        self._set(self._input, samples)
+        if self._widens:
+            self._view()[...] = samples  # the view goes at once: what it shows may move
+        else:
+            self._set(self._input, samples)
         self._invoke()
-        return (self._get(self._output, 0),)
+        answers: NDArray[Any] = self._get(self._output)
+        return answers
 
     def _resize(self, size: int) -> None:
         self._size = 0  # of no known size until it is done: the next call starts over
@@ -76,7 +76,6 @@ class InterpreterSession:
         (output,) = self._interpreter.get_output_details()
         if output["shape"][0] != size:
             raise ValueError(f"resized to {size} samples, the file answers {output['shape'][0]}")
-        self._wide = np.empty(shape, self._dtype)
         self._bind()
         self._size = size
 

@@ -18,7 +18,9 @@ from strop.engines.base import LARGEST_BATCH, in_parts
 if TYPE_CHECKING:
     from typing import Any
 
-    from strop.engines.base import Arrays, Session
+    from numpy.typing import NDArray
+
+    from strop.engines.base import Session
     from strop.manifest import Variant
 
 _CPU = "CPUExecutionProvider"
@@ -43,20 +45,20 @@ class OnnxSession:
         self._dtype = np.dtype(self._source.dtype)
         self._bound = threading.local()
 
-    def run(self, inputs: Arrays) -> Arrays:
-        (samples,) = inputs
+    def run(self, samples: NDArray[Any]) -> NDArray[Any]:
         if len(samples) == 1:
             try:
                 source, run, binding, result = self._bound.one
             except AttributeError:  # the first call of this thread
                 source, run, binding, result = self._bound.one = self._bind()
-            np.copyto(source, samples)
+            source[...] = samples
             run(binding)
-            return (result.copy(),)
+            return result.copy()  # type: ignore[no-any-return]
         if len(samples) > LARGEST_BATCH:
             return in_parts(self.run, samples)
         feed = {self._source.name: samples.astype(self._dtype, copy=False)}
-        return tuple(self._session.run([self._result.name], feed))
+        (answers,) = self._session.run([self._result.name], feed)
+        return answers  # type: ignore[no-any-return]
 
     def _bind(self) -> tuple[Any, ...]:
         """Buffers for one sample, the call that reads and fills them, and its argument."""

@@ -15,10 +15,10 @@ from strop.engines.base import LARGEST_BATCH, in_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from numpy.typing import NDArray
 
-    from strop.engines.base import Arrays
     from strop.manifest import Variant
 
     Floats = NDArray[np.float32]
@@ -80,8 +80,8 @@ class ReferenceSession:
         activations = (ACTIVATIONS[name] for name in names)
         self._layers = list(zip(kernels, biases, activations, strict=True))
 
-    def run(self, inputs: Arrays) -> Arrays:
-        x = inputs[0]  # (N, ...)
+    def run(self, samples: NDArray[Any]) -> Floats:
+        x = samples  # (N, ...)
         if len(x) > LARGEST_BATCH:
             return in_parts(self.run, x)
         x = x.reshape(len(x), -1).astype(np.float32, copy=False)  # (N, features)
@@ -89,7 +89,7 @@ class ReferenceSession:
             x = x @ kernel  # (N, units)
             x += bias
             activation(x)
-        return (x,)
+        return x
 
     def close(self) -> None:
         """The arrays go with this object, after the last call in flight."""

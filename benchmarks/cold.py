@@ -1,0 +1,116 @@
+"""Cold start and memory: a new process for every case, turn about, from its start to an answer."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+
+from benchmarks.cases import Case
+from benchmarks.crew import Crew
+from benchmarks.peers import Absent
+from benchmarks.ratios import repeats
+from benchmarks.results import Ratio, Row
+
+_CHILD = Path(__file__).with_name("cold_child.py")
+_PARTS = ("interpreter", "numpy", "open", "first answer")  # of a cold start, in ms
+_LIMIT_S = 60
+COLD = 0  # the batch by which the crew knows of starts that failed
+_SLOW = "keras"  # the environment whose processes take seconds: a few of each will do
+
+
+@dataclass(frozen=True)
+class Start:
+    """One process."""
+
+    total_ms: float  # from before its start to its first answer
+    parts_ms: tuple[float, ...]  # as _PARTS
+    memory_mib: float  # the most that was resident
+
+
+Starts = dict[Case, dict[int, Start]]
+
+
+def take(crew: Crew, cases: Sequence[Case], repeats: int, step: Callable[[str], None]) -> Starts:
+    """Start every case so many times, once more to fill the disk's cache, and Keras a few times."""
+    classes = np.load(crew.files.answers)[:1].argmax(axis=1)
+    starts: Starts = {}
+    for number in range(-1, repeats):
+        for case in reversed(cases) if number % 2 else cases:
+            step(case.name)
+            if crew.absent(case, COLD) or (case.environment == _SLOW and number % 5):
+                continue
+            try:
+                start, found = _start(crew, case)
+                if found != classes[0]:
+                    raise Absent("it gives another class for the first image in a new process")
+                if number >= 0:
+                    starts.setdefault(case, {})[number] = start
+            except Absent as error:
+                crew.leave_out(case, str(error), COLD)
+                starts.pop(case, None)
+    return starts
+
+
+def _start(crew: Crew, case: Case) -> tuple[Start, int]:
+    built = crew.built(case)
+    if built is None:
+        raise Absent(crew.absent(case))
+    python = crew.environments.python(case.environment)
+    command = [str(python), str(_CHILD), case.module, case.loop, case.precision]
+    command += [str(built.path), str(crew.files.one_image)]
+    started = monotonic()
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            env=crew.environments.variables(),
+            timeout=_LIMIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise Absent(f"a new process gave no answer within {_LIMIT_S} s") from None
+    marks = [line for line in done.stdout.splitlines() if line.startswith("marks ")]
+    if done.returncode or not marks:
+        said = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise Absent(f"a new process fails: {said[:200]}")
+    *ticks, kib, found = marks[0].split()[1:]
+    at = np.array([started, *map(float, ticks)]) * 1000
+    parts_ms = tuple(float(value) for value in np.diff(at))
+    return Start(float(at[-1] - at[0]), parts_ms, float(kib) / 1024), int(found)
+
+
+def rows(crew: Crew, cases: Sequence[Case], starts: Starts) -> list[Row]:
+    """Medians over the repeats, two rows a case."""
+    found = []
+    for case in cases:
+        taken = list(starts.get(case, {}).values())
+        if not taken:
+            why = crew.absent(case, COLD)
+            found += [case.row(axis, absent=why) for axis in ("cold_start", "memory")]
+            continue
+        total_ms = float(np.median([start.total_ms for start in taken]))
+        memory_mib = float(np.median([start.memory_mib for start in taken]))
+        each_ms = np.median([start.parts_ms for start in taken], axis=0)
+        parts_ms = dict(zip(_PARTS, map(float, each_ms), strict=True))
+        found.append(case.row("cold_start", value=total_ms, parts=parts_ms))
+        found.append(case.row("memory", value=memory_mib))
+    return found
+
+
+def ratios(starts: Starts) -> list[Ratio]:
+    """Strop over the bare script on the same engine, start by start."""
+    total_ms = {
+        case: {number: start.total_ms for number, start in taken.items()}
+        for case, taken in starts.items()
+    }
+    memory_mib = {
+        case: {number: start.memory_mib for number, start in taken.items()}
+        for case, taken in starts.items()
+    }
+    return repeats("cold_start", total_ms) + repeats("memory", memory_mib)

@@ -1,0 +1,26 @@
+"""A script of a device, from its first line to its first answer; prints when it got where.
+
+It is started as a file, since `python -m` would load modules that Strop then has for nothing, and
+imports no more than a bare script has to. Marks are seconds of the machine's monotonic clock.
+"""
+
+import sys
+import time
+
+started = time.monotonic()
+
+import numpy as np  # noqa: E402
+
+imported = time.monotonic()
+module, loop, precision, path, image = sys.argv[1:]
+peer = getattr(__import__(f"benchmarks.peers.{module}").peers, module)
+images = np.fromfile(image, np.uint8).reshape(1, 28, 28)
+call = peer.open_loop(loop, precision, path, 1)
+opened = time.monotonic()
+answer = call(images)
+answered = time.monotonic()
+
+# What the kernel has written down of this process alone: rusage would count its parent's fork.
+with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123
+    most_kib = next(line.split()[1] for line in status if line.startswith("VmHWM"))
+print("marks", started, imported, opened, answered, most_kib, int(answer.argmax()))

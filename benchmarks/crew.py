@@ -1,0 +1,208 @@
+"""All workers of a run: who is built and open where, and who had to be left out, and why."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import packages
+from benchmarks.cases import HELPERS, Case, peer
+from benchmarks.environments import Environments
+from benchmarks.files import CACHE, Files
+from benchmarks.peers import Absent
+from benchmarks.turns import Pace
+from benchmarks.workers import Worker, WorkerLost
+
+BUILT = CACHE / "built"
+_BUILD_S, _WORK_S = 300.0, 90.0  # longer is hanging
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a case opens, and what it took to make that of an exported file."""
+
+    path: Path
+    seconds: float | None = None  # None: it is the exported file
+    remembered: bool = False  # it was made, and that timed, in an earlier run
+
+
+class Crew:
+    """A process for all cases that are compared with each other, and as many as that takes.
+
+    Only one of them works at a time: each waits for its parent, who waits for it. A case that
+    fails, dies, hangs or gives wrong answers is left out from then on, with the reason, and its
+    process is started again for the others.
+    """
+
+    def __init__(self, environments: Environments, files: Files) -> None:
+        self.environments = environments
+        self.files = files
+        self._absent: dict[tuple[Case, int | None], str] = {}  # at a batch, or at all
+        self._variables = environments.variables()
+        self._workers: dict[str, Worker] = {}
+        self._open: dict[str, set[tuple[Case, int]]] = {}  # by process
+        self._built: dict[Case, Built] = {}
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.end()
+
+    def absent(self, case: Case, batch: int | None = None) -> str:
+        """Why a case is left out, at all or with batches of that size; empty if it is not."""
+        return self._absent.get((case, None)) or self._absent.get((case, batch), "")
+
+    def leave_out(self, case: Case, why: str, batch: int | None = None) -> None:
+        """Measure it no more, at all or with batches of that size."""
+        self._absent.setdefault((case, batch), why)
+
+    def built(self, case: Case) -> Built | None:
+        """What the case opens, made if need be; None if it is or has to be left out."""
+        return self._try(case, None, lambda: self._build(case))
+
+    def open(self, case: Case, batch: int) -> list[int] | None:
+        """Open it for so many images; gives the classes of the first ones."""
+        return self._try(case, batch, lambda: self._opened(case, batch))
+
+    def answer(self, case: Case, batch: int, limit_s: float) -> NDArray[np.float32] | None:
+        """Its answers to the test set, batch by batch, as many as it gives in that time."""
+
+        def ask() -> NDArray[np.float32]:
+            out = self.files.folder / "answer.npy"
+            self._ask(case, batch, do="answer", out=str(out), limit_s=limit_s)
+            answers: NDArray[np.float32] = np.load(out)
+            return answers
+
+        return self._try(case, batch, ask)
+
+    def turn(self, case: Case, batch: int, pace: Pace) -> NDArray[np.float64] | None:
+        """One turn: durations of calls in microseconds."""
+
+        def ask() -> NDArray[np.float64]:
+            reply = self._ask(case, batch, do="turn", pace=list(pace))
+            return np.array(reply["ns"], np.float64) / 1000
+
+        return self._try(case, batch, ask)
+
+    def close(self, cases: Iterable[Case]) -> None:
+        """Close whatever these have open."""
+        gone = set(cases)
+        for process, opened in self._open.items():
+            closing = {pair for pair in opened if pair[0] in gone}
+            if closing:
+                opened -= closing
+                with contextlib.suppress(WorkerLost):
+                    keys = [_key(*pair) for pair in closing]
+                    self._workers[process].ask(_WORK_S, do="close", keys=keys)
+
+    def end(self, *, keeping: Iterable[str] = ()) -> None:
+        """End all processes but those; a case that is asked for later gets a new one."""
+        for process in self._workers.keys() - set(keeping):
+            del self._open[process]
+            self._workers.pop(process).close()
+
+    def _try(self, case: Case, batch: int | None, do: Callable[[], T]) -> T | None:
+        if self.absent(case, batch):
+            return None
+        try:
+            return do()
+        except Absent as error:
+            self.leave_out(case, str(error), batch)
+        except WorkerLost as error:
+            self.leave_out(case, str(error), batch)
+            del self._open[case.process]
+            del self._workers[case.process]
+        return None
+
+    def _ask(self, case: Case, batch: int, **request: Any) -> dict[str, Any]:
+        """Ask an open case; one whose process died meanwhile of another is opened again."""
+        if (case, batch) not in self._open.get(case.process, ()):
+            self._opened(case, batch)
+        return self._worker(case).ask(_WORK_S, key=_key(case, batch), **request)
+
+    def _opened(self, case: Case, batch: int) -> list[int]:
+        path = self._build(case).path
+        reply = self._worker(case).ask(
+            _WORK_S,
+            do="open",
+            key=_key(case, batch),
+            module=case.module,
+            loop=case.loop,
+            precision=case.precision,
+            path=str(path),
+            batch=batch,
+        )
+        self._open[case.process].add((case, batch))
+        classes: list[int] = reply["classes"]
+        return classes
+
+    def _build(self, case: Case) -> Built:
+        if case not in self._built:
+            path = self.files.path(case.file, case.engine, case.precision)
+            module = peer(case.module)
+            builds = hasattr(module, "build")
+            self._built[case] = self._made(case, path) if builds else Built(path)
+        return self._built[case]
+
+    def _made(self, case: Case, source: Path) -> Built:
+        """What its `build` makes; kept for as long as the file, its code and the packages are."""
+        site_packages = self.environments.site_packages(case.environment)
+        content = hashlib.sha256(source.read_bytes())
+        content.update(repr(packages.versions(site_packages)).encode())
+        for name in (case.module, *HELPERS):
+            content.update(Path(peer(name).__file__).read_bytes())
+        words = re.sub(r"[^\w.]+", "-", case.name)
+        folder = BUILT / f"{words}-{content.hexdigest()[:16]}"
+        note = folder / "built.json"
+        if note.is_file():
+            said = json.loads(note.read_text(encoding="utf-8"))
+            return Built(Path(said["path"]), said["seconds"], remembered=True)
+        for old in BUILT.glob(f"{words}-{'?' * 16}"):
+            shutil.rmtree(old)
+        folder.mkdir(parents=True)
+        said = self._worker(case).ask(
+            _BUILD_S,
+            do="build",
+            module=case.module,
+            loop=case.loop,
+            precision=case.precision,
+            path=str(source),
+            folder=str(folder),
+        )
+        note.write_text(json.dumps(said), encoding="utf-8")
+        return Built(Path(said["path"]), said["seconds"])
+
+    def _worker(self, case: Case) -> Worker:
+        process = case.process
+        if process not in self._workers:
+            python = self.environments.python(case.environment)
+            log = CACHE / "log" / f"{process}.txt"
+            self._workers[process] = Worker(
+                python, self.files.images, variables=self._variables, log=log
+            )
+            self._open[process] = set()
+        return self._workers[process]
+
+
+def _key(case: Case, batch: int) -> str:
+    """The worker's name for an opened case."""
+    return f"{case.name}, {batch}"

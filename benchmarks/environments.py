@@ -1,0 +1,110 @@
+"""The Python environments in which the peers live, and what every process in them is told."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.files import CACHE, ROOT, NotMeasurable
+from benchmarks.peers import Absent
+
+# Libraries read these as they load: one thread each, and no reports to anybody.
+_SETTINGS = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "TVM_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "CUDA_VISIBLE_DEVICES": "",
+    "ORT_DISABLE_TELEMETRY": "1",
+    "PYTHONSAFEPATH": "1",
+    "PYTHONNOUSERSITE": "1",
+}
+# Without bytecode every cold start would compile NumPy anew; the rest is the caller's, not ours.
+_UNSET = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONHOME", "PYTHONWARNINGS")
+
+
+@dataclass(frozen=True)
+class Environments:
+    """name -> its interpreter, or why there is none; and where the installed Strop is."""
+
+    pythons: Mapping[str, Path | str]
+    strop: Path  # a folder or a wheel, to stand on PYTHONPATH
+    private: Path  # a cache folder of their own, so that nothing tuned here before counts
+
+    def python(self, name: str) -> Path:
+        """The interpreter of an environment.
+
+        Raises:
+            Absent: this machine has none.
+        """
+        python = self.pythons[name]
+        if isinstance(python, str):
+            raise Absent(python)
+        return python
+
+    def variables(self) -> dict[str, str]:
+        """The environment variables of every process that is measured."""
+        kept = {name: value for name, value in os.environ.items() if name not in _UNSET}
+        paths = os.pathsep.join((str(self.strop), str(ROOT)))
+        return {
+            **kept,
+            **_SETTINGS,
+            "PYTHONPATH": paths,
+            "XDG_CACHE_HOME": str(self.private),
+        }
+
+    def site_packages(self, name: str) -> Path:
+        """Where an environment's packages are.
+
+        Raises:
+            Absent: this machine has no such environment.
+        """
+        (folder,) = self.python(name).parent.parent.glob("lib/python3*/site-packages")
+        return folder
+
+
+def here(wheel: Path) -> Environments:
+    """What the Makefile and `make export` have made in this checkout, and Strop as it ships.
+
+    Raises:
+        NotMeasurable: the wheel does not install.
+    """
+    pythons: dict[str, Path | str] = {"keras": Path(sys.executable)}
+    for name, folder, mend in (
+        ("peers", CACHE / "peers", "`make bench` makes it"),
+        ("tflite", ROOT / ".cache" / "engines" / "tflite", "`make export` says why"),
+    ):
+        python = folder / "bin" / "python"
+        pythons[name] = python if python.exists() else f"there is no {folder}: {mend}"
+    return Environments(pythons, _installed(wheel), CACHE / "private")
+
+
+def _installed(wheel: Path) -> Path:
+    """A folder with what the wheel installs, and no more: the engines are elsewhere."""
+    folder = CACHE / f"strop-{hashlib.sha256(wheel.read_bytes()).hexdigest()[:16]}"
+    if not folder.is_dir():
+        for old in CACHE.glob("strop-*"):
+            shutil.rmtree(old)
+        beside = CACHE / "strop.part"
+        shutil.rmtree(beside, ignore_errors=True)
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+        done = subprocess.run(
+            [*command, "--target", str(beside), str(wheel)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            said = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
+            raise NotMeasurable(f"{wheel} does not install: {said}")
+        beside.rename(folder)
+    return folder

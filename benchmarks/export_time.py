@@ -1,0 +1,83 @@
+"""How long it takes to make what is measured, from a trained Keras model."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+
+from benchmarks.cases import Case
+from benchmarks.crew import Crew
+from benchmarks.files import ROOT
+from benchmarks.results import PEER, STROP, UNITS, Row
+
+_AXIS = "export_time"
+_LIMIT_S = 600
+_BY_HAND = (
+    ("TFLiteConverter", "tflite", "litert", ("int8", "float32", "float16", "dynamic")),
+    ("tf2onnx", "onnx", "onnx", ("float32", "int8")),
+)
+COUNT = 1 + sum(len(precisions) for *_, precisions in _BY_HAND)  # processes that take seconds
+
+
+def by_command(crew: Crew, step: Callable[[str], None]) -> list[Row]:
+    """Strop's export of a target, proofs of every file included; and single files by hand.
+
+    Each is a process from its start to its end, since TensorFlow's import is part of the wait.
+    """
+    rows = []
+    with TemporaryDirectory(prefix="strop-bench-") as scratch:
+        step("Strop export")
+        artifact = ["--artifact", str(crew.files.artifact)]
+        out = str(Path(scratch, "dist"))
+        command = ["-m", "export", *artifact, "--target", "cpu", "--out", out]
+        rows.append(_timed("Strop export", STROP, "", "", command, crew))
+        for name, form, engine, precisions in _BY_HAND:
+            for precision in precisions:
+                step(f"{name} {precision}")
+                data = crew.files.artifact / "calibration.npz"
+                out = str(Path(scratch, f"{precision}.{form}"))
+                script = ["-m", "benchmarks.exporting", form, precision]
+                command = [*script, str(crew.files.model), str(data), out]
+                subject = f"{name} {precision}"
+                rows.append(_timed(subject, PEER, engine, precision, command, crew))
+    return rows
+
+
+def by_builds(crew: Crew, cases: Sequence[Case]) -> list[Row]:
+    """What peers build of an exported file; it comes on top of exporting that."""
+    rows = []
+    for case in cases:
+        built = crew.built(case)
+        if built is not None and built.seconds is not None:
+            parts = {"measured in an earlier run": 1.0} if built.remembered else {}
+            rows.append(case.row(_AXIS, value=built.seconds, parts=parts))
+    return rows
+
+
+def _timed(
+    subject: str, kind: str, engine: str, precision: str, command: list[str], crew: Crew
+) -> Row:
+    value, absent = None, ""
+    started = monotonic()
+    try:
+        done = subprocess.run(
+            [sys.executable, *command],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            timeout=_LIMIT_S,
+            check=False,
+        )
+        value = monotonic() - started
+        if done.returncode:
+            said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            value, absent = None, f"exit status {done.returncode}: {said[:200]}"
+    except subprocess.TimeoutExpired:
+        absent = f"it took over {_LIMIT_S} s"
+    return Row(
+        subject, kind, engine, precision, _AXIS, value=value, unit=UNITS[_AXIS], absent=absent
+    )

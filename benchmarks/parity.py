@@ -1,0 +1,125 @@
+"""Before anything is timed: is it the same model?
+
+Every case answers the whole test set, in batches and one by one, and is held against Keras. What
+is another model is not timed. Strop and the raw loops of its engine open the same file, so their
+answers have to be the same to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.cases import STROP_MODULE, Case
+from benchmarks.crew import Crew
+from benchmarks.results import Row
+
+BATCH = 1000
+_REFERENCE = "reference"  # NumPy alone folds the scale into a kernel, so its last bits differ
+
+Floats = NDArray[np.float32]
+
+
+class Bounds(NamedTuple):
+    """How far a precision may be off."""
+
+    disagreements: int  # images of 10,000 whose top class is not Keras's
+    max_abs_error: float
+
+
+_BOUNDS = {
+    "float32": Bounds(5, 1e-3),
+    "float16": Bounds(5, 0.02),
+    "dynamic": Bounds(50, 1.0),
+    "int8": Bounds(50, 1.0),
+}
+
+
+class Verdict(NamedTuple):
+    """What answers are worth."""
+
+    accuracy: float  # 0..1
+    disagreements: int
+    max_abs_error: float
+    refusal: str  # why it is another model; empty: it is the same
+
+
+def judge(answers: Floats, keras: Floats, labels: NDArray[np.int64], precision: str) -> Verdict:
+    """Hold answers (N, 10) to all images against Keras's, and against the truth."""
+    classes = answers.argmax(axis=1)
+    disagreements = int((classes != keras.argmax(axis=1)).sum())
+    error = float(np.abs(answers - keras).max())
+    bounds, refusal = _BOUNDS[precision], ""
+    if disagreements > bounds.disagreements or not error <= bounds.max_abs_error:
+        refusal = (
+            f"not the same model: {disagreements} of {len(keras):,} images get another class than "
+            f"from Keras, largest error {error:.2g}; {precision} may have {bounds.disagreements} "
+            f"and {bounds.max_abs_error:g}"
+        )
+    return Verdict(float((classes == labels).mean()), disagreements, error, refusal)
+
+
+def check(
+    crew: Crew, cases: Sequence[Case], *, one_by_one_s: float, step: Callable[[str], None]
+) -> list[Row]:
+    """Judge every case; what is refused is left out of the crew.
+
+    Args:
+        one_by_one_s: how long a case may take for single images; those it gets to are judged.
+    """
+    keras, labels = np.load(crew.files.answers), np.load(crew.files.labels)
+    rows = []
+    raw: dict[tuple[str, str], list[tuple[Case, Floats, Floats]]] = {}
+    for case in sorted(cases, key=lambda case: case.module == STROP_MODULE):  # raw loops first
+        step(case.name)
+        answers, single = _answers(crew, case, one_by_one_s)
+        if answers is None or single is None:
+            why = crew.absent(case) or crew.absent(case, BATCH) or crew.absent(case, 1)
+            crew.leave_out(case, why)
+            rows.append(case.row("accuracy", absent=why))
+            continue
+        verdict = judge(answers, keras, labels, case.precision)
+        refusal = verdict.refusal or _differs_alone(single, answers)
+        others = raw.setdefault((case.engine, case.precision), [])
+        if case.module == STROP_MODULE and case.engine != _REFERENCE:
+            refusal = refusal or _differs_from(others, answers, single)
+        elif not refusal:
+            others.append((case, answers, single))
+        if refusal:
+            crew.leave_out(case, refusal)
+        parts = {
+            "disagreements": float(verdict.disagreements),
+            "max_abs_error": verdict.max_abs_error,
+        }
+        rows.append(case.row("accuracy", value=verdict.accuracy, parts=parts, absent=refusal))
+    return rows
+
+
+def _answers(crew: Crew, case: Case, one_by_one_s: float) -> tuple[Floats | None, Floats | None]:
+    """In batches, all of them; and one by one, as far as that gets."""
+    answers = crew.answer(case, BATCH, 60)
+    single = crew.answer(case, 1, one_by_one_s)
+    crew.close([case])
+    return answers, single
+
+
+def _differs_alone(single: Floats, answers: Floats) -> str:
+    """Engines choose kernels by the batch, so that a few int8 answers may differ."""
+    among = answers[: len(single)]
+    wrong = int((single.argmax(axis=1) != among.argmax(axis=1)).sum())
+    if wrong > max(1, len(single) // 200):
+        return f"{wrong} of {len(single):,} images get another class alone than in a batch"
+    return ""
+
+
+def _differs_from(raw: list[tuple[Case, Floats, Floats]], answers: Floats, single: Floats) -> str:
+    for case, their_answers, their_single in raw:
+        count = min(len(single), len(their_single))
+        if not np.array_equal(answers, their_answers) or not np.array_equal(
+            single[:count], their_single[:count]
+        ):
+            return f"not the answers of {case.name} to the bit, from the same file"
+    return ""

@@ -1,0 +1,22 @@
+"""LiteRT's Interpreter, as its documentation has it, and as those write it who count copies."""
+
+from __future__ import annotations
+
+from benchmarks.peers import Call, Loop
+from benchmarks.peers.interpreter import SET_TENSOR, VIEW, interpreter_loop
+
+ENVIRONMENT = "peers"
+ENGINE = "litert"
+INSTALLS = ("ai-edge-litert",)
+_PRECISIONS = ("int8", "float32", "float16", "dynamic")
+LOOPS = (
+    Loop(f"LiteRT {SET_TENSOR}", "tflite", _PRECISIONS),
+    Loop(f"LiteRT {VIEW}", "tflite", _PRECISIONS),
+)
+
+
+def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=path, num_threads=1)
+    return interpreter_loop(interpreter, loop.removeprefix("LiteRT "), batch)

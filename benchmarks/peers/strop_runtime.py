@@ -1,0 +1,22 @@
+"""Strop itself, as an app has it: one verified bundle, one call."""
+
+from __future__ import annotations
+
+from benchmarks.peers import Call, Loop
+
+ENVIRONMENT = "peers"  # but for each loop that of its engine's own (benchmarks.subjects)
+ENGINE = ""  # each loop has its own
+INSTALLS = ("strop",)
+LOOPS = (
+    Loop("Strop litert", "bundle", ("int8", "float32", "float16", "dynamic"), "litert"),
+    Loop("Strop tflite", "bundle", ("int8", "float32", "float16", "dynamic"), "tflite"),
+    Loop("Strop onnx", "bundle", ("float32", "int8"), "onnx"),
+    Loop("Strop reference", "bundle", ("float32",), "reference"),
+)
+
+
+def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
+    import strop
+
+    engine = loop.removeprefix("Strop ")
+    return strop.load(path, engine=engine, precision=precision, threads=1).predict

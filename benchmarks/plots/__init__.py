@@ -1,0 +1,55 @@
+"""The pictures of a run, one a module: what it shows, and how it is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from matplotlib.figure import Figure
+
+from benchmarks import drawing
+from benchmarks.plots import cold_start, front, growth, latency, throughput
+from benchmarks.results import Results
+
+
+class Picture(NamedTuple):
+    """A picture of what a subject has a figure of on these axes."""
+
+    name: str  # of its file
+    alt: str  # what it shows, for those who do not see it
+    axes: tuple[str, ...]
+    draw: Callable[[Results], Figure]
+
+
+PICTURES = tuple(
+    Picture(module.NAME, module.ALT, module.AXES, module.draw)
+    for module in (latency, throughput, cold_start, front, growth)
+)
+
+
+def pictures(results: Results) -> list[Picture]:
+    """Those of which there is anything to draw."""
+    measured: dict[str, set[str]] = {}
+    for row in results.rows:
+        if row.value is not None:
+            measured.setdefault(row.subject, set()).add(row.axis)
+    return [
+        picture
+        for picture in PICTURES
+        if any(axes.issuperset(picture.axes) for axes in measured.values())
+    ]
+
+
+def write(results: Results, folder: Path) -> list[Path]:
+    """Draw what was measured into a folder; gives the files.
+
+    Raises:
+        OSError: one cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for picture in pictures(results):
+        paths.append(folder / picture.name)
+        drawing.save(picture.draw(results), paths[-1])
+    return paths

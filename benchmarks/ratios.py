@@ -1,0 +1,140 @@
+"""Strop over the best raw loop of the same engine, paired by round.
+
+A ratio is taken within each round, whose turns come right after each other; given are its median
+over the rounds, and the 5th and 95th percentile. The best raw loop is the fastest of this very run,
+compared within rounds too; of two that are as good as each other it is so the luckier one, and the
+yardstick errs against Strop. For the 99th percentile too it is the median of each round's ratio: a
+burst of other work ruins the tail of the rounds it hits, and would be the tail of all calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.cases import Case
+from benchmarks.results import STROP, Ratio
+from benchmarks.rounds import Turns
+
+JUDGED_BATCHES = (64, 256, 1024)
+
+Values = Mapping[int, float]  # by the number of the round
+
+
+def latency(turns: Turns) -> list[Ratio]:
+    """One image: the median call of each engine and precision, and its 99th percentile."""
+    medians = {case: _each(turns, case, 1, 50) for case, batch in turns if batch == 1}
+    found = []
+    for ours, best in _pairs(medians):
+        name = f"{ours.engine} {ours.precision}"
+        found.append(
+            _ratio(name, ours.engine, "latency", 1, medians[ours], medians[best], best.name)
+        )
+        ours_us, best_us = _each(turns, ours, 1, 99), _each(turns, best, 1, 99)
+        found.append(_ratio(f"{name} p99", ours.engine, "latency", 1, ours_us, best_us, best.name))
+    by_name = {case.name: case for case in medians}
+    small, wide = by_name.get("Strop onnx int8"), by_name.get("Strop onnx float32")
+    if small and wide:
+        found.append(
+            _ratio(
+                "onnx int8 over float32",
+                "onnx",
+                "latency",
+                1,
+                medians[small],
+                medians[wide],
+                wide.name,
+            )
+        )
+    return found
+
+
+def throughput(turns: Turns, batch: int) -> list[Ratio]:
+    """Images a second with batches of a size, over the same; the difference in us an image."""
+    medians = {
+        case: _each(turns, case, size, 50) for case, size in turns if size == batch and case.engine
+    }  # the others miss some rounds
+    pairs = [(f"{ours.engine} {ours.precision}", ours, best) for ours, best in _pairs(medians)]
+    if pairs:
+        rank = _ranking(medians)
+        ours = min((ours for _, ours, _ in pairs), key=rank.__getitem__)
+        best = min((best for _, _, best in pairs), key=rank.__getitem__)
+        pairs.append(("best engine", ours, best))
+    found = []
+    for name, ours, best in pairs:
+        a_us, b_us = (
+            {number: value / batch for number, value in medians[case].items()}
+            for case in (ours, best)
+        )
+        found.append(
+            _ratio(name, ours.engine, "throughput", batch, a_us, b_us, best.name, rate=True)
+        )
+    return found
+
+
+def repeats(axis: str, values: Mapping[Case, Values]) -> list[Ratio]:
+    """Cold starts (ms) or memory (MiB) of single processes, repeat by repeat."""
+    return [
+        _ratio(ours.engine, ours.engine, axis, None, values[ours], values[best], best.name)
+        for ours, best in _pairs(values)
+    ]
+
+
+def _pairs(values: Mapping[Case, Values]) -> Iterable[tuple[Case, Case]]:
+    """Strop, and the best raw loop of its engine at its precision, where there is one."""
+    for ours in values:
+        if ours.kind == STROP:
+            raw = [
+                case
+                for case in values
+                if case.kind != STROP
+                and (case.engine, case.precision) == (ours.engine, ours.precision)
+            ]
+            if raw:
+                rank = _ranking({case: values[case] for case in (ours, *raw)})
+                yield ours, min(raw, key=rank.__getitem__)
+
+
+def _each(turns: Turns, case: Case, batch: int, percentile: float) -> dict[int, float]:
+    return {
+        number: float(np.percentile(durations_us, percentile))
+        for number, durations_us in turns[case, batch].items()
+    }
+
+
+def _ranking(values: Mapping[Case, Values]) -> dict[Case, float]:
+    """Each case's value over the median of its round, the median of that: the less the better.
+
+    Its plain median would hang on how many of its turns fell into a slow spell of the machine.
+    """
+    numbers = {number for taken in values.values() for number in taken}
+    usual = {
+        number: np.median([taken[number] for taken in values.values() if number in taken])
+        for number in numbers
+    }
+    return {
+        case: float(np.median([value / usual[number] for number, value in taken.items()]))
+        for case, taken in values.items()
+    }
+
+
+def _ratio(
+    name: str,
+    engine: str,
+    axis: str,
+    batch: int | None,
+    ours: Values,
+    theirs: Values,
+    against: str,
+    *,
+    rate: bool = False,
+) -> Ratio:
+    """Times or sizes, the less the better; `rate`: the ratio is that of their inverses."""
+    both = sorted(ours.keys() & theirs.keys())
+    a, b = (np.array([values[number] for number in both]) for values in (ours, theirs))
+    ratios: NDArray[np.float64] = b / a if rate else a / b
+    median, low, high = (float(value) for value in np.percentile(ratios, (50, 5, 95)))
+    difference = float(np.median(a - b))
+    return Ratio(name, engine, axis, batch, median, low, high, difference, against)

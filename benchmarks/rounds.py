@@ -1,0 +1,82 @@
+"""Timing cases turn about, in many short rounds, and the rows that come of it.
+
+What the machine does meanwhile hits all cases of a round alike, so they are compared within rounds.
+Every other round goes backwards, so that none always comes after the same one. Processes are
+started anew a few times (generations): where a process's memory happens to lie makes some percent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.cases import Case
+from benchmarks.crew import Crew
+from benchmarks.results import Row
+from benchmarks.turns import Pace
+
+# (case, batch) -> number of the round -> durations of the calls of that turn, in microseconds
+Turns = dict[tuple[Case, int], dict[int, NDArray[np.float64]]]
+
+LATENCY_PACE = Pace(warm_ms=4, budget_ms=12, least=3, most=300)
+THROUGHPUT_PACE = Pace(warm_ms=4, budget_ms=8, least=1, most=100)
+_KEPT = 2000  # samples of a row: with all of them the file would be megabytes
+
+
+def prepare(crew: Crew, cases: Sequence[Case], batch: int) -> None:
+    """Open cases for batches of a size; one that gets them wrong is left out of them."""
+    classes = np.load(crew.files.answers)[:batch].argmax(axis=1)
+    for case in cases:
+        found = crew.open(case, batch)
+        if found is not None and (wrong := int((classes != found).sum())) > max(1, batch // 100):
+            crew.leave_out(case, f"{wrong} of {batch} images get another class in a batch", batch)
+
+
+def take(
+    crew: Crew,
+    cases: Sequence[Case],
+    batch: int,
+    numbers: Iterable[int],
+    pace: Pace,
+    turns: Turns,
+    step: Callable[[str], None],
+) -> None:
+    """Add rounds of those numbers to `turns`."""
+    for number in numbers:
+        for case in reversed(cases) if number % 2 else cases:
+            step(case.name)
+            durations_us = crew.turn(case, batch, pace)
+            if durations_us is not None:
+                turns.setdefault((case, batch), {})[number] = durations_us
+
+
+def latency_row(crew: Crew, case: Case, turns: Turns) -> Row:
+    """One image: percentiles over all calls, and some of them, evenly spread."""
+    samples_us, figures = _figures(crew, case, 1, turns)
+    if samples_us is not None:
+        kept_us = samples_us[:: -(-len(samples_us) // _KEPT)].round(2)
+        figures |= {"value": figures["p50_us"], "samples_us": tuple(kept_us.tolist())}
+    return case.row("latency", **figures)
+
+
+def throughput_row(crew: Crew, case: Case, batch: int, turns: Turns) -> Row:
+    """Images a second with batches of a size, by the median call."""
+    samples_us, figures = _figures(crew, case, batch, turns)
+    if samples_us is not None:
+        figures["value"] = batch / figures["p50_us"] * 1e6
+    return case.row("throughput", **figures)
+
+
+def _figures(
+    crew: Crew, case: Case, batch: int, turns: Turns
+) -> tuple[NDArray[np.float64] | None, dict[str, Any]]:
+    """Every call of a case in the order of the rounds, and what a row says of them."""
+    taken = turns.get((case, batch))
+    if taken is None:
+        return None, {"batch": batch, "absent": crew.absent(case, batch)}
+    samples_us = np.concatenate([taken[number] for number in sorted(taken)])
+    p50, p95, p99 = (float(value) for value in np.percentile(samples_us, (50, 95, 99)))
+    return samples_us, {"batch": batch, "p50_us": p50, "p95_us": p95, "p99_us": p99}

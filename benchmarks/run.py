@@ -1,0 +1,150 @@
+"""A whole run: every axis in turn, in one order, into one set of results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from benchmarks import cold, export_time, growth, parity, ratios, rounds, sizes
+from benchmarks.cases import Case, first_of_each
+from benchmarks.crew import Crew
+from benchmarks.results import STROP, UNITS, Ratio, Row
+
+AXES = tuple(UNITS)
+
+_KEPT = ("keras_model",)  # a process that takes seconds to start, for calls of milliseconds
+
+
+class Plan(NamedTuple):
+    """How much is measured."""
+
+    generations: int  # of processes
+    rounds: int  # of one image, in each generation
+    batches: tuple[int, ...]
+    batch_rounds: int  # of every batch, in each generation
+    judged_rounds: int  # more of them, for Strop and the raw loops, where their ratio is judged
+    starts: int  # of each case
+    one_by_one_s: float  # of single images, before anything is timed
+    quick: bool
+
+
+FULL = Plan(4, 10, tuple(2**n for n in range(13)), 2, 6, 20, 0.3, quick=False)
+QUICK = Plan(2, 5, (1, 64, 256, 1024), 1, 2, 4, 0.1, quick=True)
+
+
+class Progress(Protocol):
+    """Who is told how far a run is."""
+
+    def expect(self, axis: str, seconds: float, steps: int) -> None:
+        """An axis will take that many steps, and about that long."""
+
+    def steps(self, axis: str) -> Callable[[str], None]:
+        """What to call before each step, with the name of whose turn it is."""
+
+    def done(self, axis: str) -> None:
+        """An axis is through, however many steps it took."""
+
+
+def measure(
+    crew: Crew, cases: list[Case], axes: set[str], plan: Plan, progress: Progress
+) -> tuple[list[Row], list[Ratio]]:
+    """Measure cases on those axes; who is not the same model is measured on none."""
+    firsts = first_of_each(cases)
+    if axes & {"cold_start", "memory"}:  # measured of the same processes
+        axes = axes | {"cold_start", "memory"}
+    for axis, (seconds, steps) in _expected(cases, firsts, plan).items():
+        if axis in axes | {"accuracy"}:
+            progress.expect(axis, seconds, steps)
+
+    rows = parity.check(
+        crew, cases, one_by_one_s=plan.one_by_one_s, step=progress.steps("accuracy")
+    )
+    progress.done("accuracy")
+    crew.end()
+    found: list[Ratio] = []
+    if axes & {"latency", "throughput"}:
+        turns = _turns(crew, cases, axes, plan, progress)
+        if "latency" in axes:
+            rows += [rounds.latency_row(crew, case, turns) for case in cases]
+            found += ratios.latency(turns)
+        if "throughput" in axes:
+            for batch in plan.batches:
+                rows += [rounds.throughput_row(crew, case, batch, turns) for case in cases]
+                if batch in ratios.JUDGED_BATCHES:
+                    found += ratios.throughput(turns, batch)
+    crew.end()
+    if "cold_start" in axes:
+        starts = cold.take(crew, firsts, plan.starts, progress.steps("cold_start"))
+        progress.done("cold_start")
+        rows += cold.rows(crew, firsts, starts)
+        found += cold.ratios(starts)
+    if "device_size" in axes:
+        rows += [sizes.device_size(crew, case) for case in firsts]
+    if "model_size" in axes:
+        rows += [sizes.model_size(crew, case) for case in sizes.one_of_each_file(cases)]
+    if "export_time" in axes:
+        rows += export_time.by_builds(crew, cases)
+        if not plan.quick:
+            rows += export_time.by_command(crew, progress.steps("export_time"))
+            progress.done("export_time")
+    if "growth" in axes:
+        try:
+            rows += growth.measure(plan.quick, progress.steps("growth"))
+        except RuntimeError as error:
+            rows.append(Row("Strop", STROP, "", "", "growth", absent=str(error)))
+        progress.done("growth")
+    return rows, found
+
+
+def _turns(
+    crew: Crew, cases: list[Case], axes: set[str], plan: Plan, progress: Progress
+) -> rounds.Turns:
+    """All rounds, of one image and of many, generation by generation."""
+    turns: rounds.Turns = {}
+    judged = [case for case in cases if case.engine]
+    for generation in range(plan.generations):
+        if "latency" in axes:
+            numbers = range(generation * plan.rounds, (generation + 1) * plan.rounds)
+            step = progress.steps("latency")
+            rounds.prepare(crew, cases, 1)
+            rounds.take(crew, cases, 1, numbers, rounds.LATENCY_PACE, turns, step)
+            crew.close(cases)
+        if "throughput" in axes:
+            step = progress.steps("throughput")
+            each = plan.batch_rounds + plan.judged_rounds
+            for batch in plan.batches:
+                numbers = range(generation * each, generation * each + plan.batch_rounds)
+                more = range(numbers.stop, (generation + 1) * each)
+                rounds.prepare(crew, cases, batch)
+                rounds.take(crew, cases, batch, numbers, rounds.THROUGHPUT_PACE, turns, step)
+                if batch in ratios.JUDGED_BATCHES:
+                    rounds.take(crew, judged, batch, more, rounds.THROUGHPUT_PACE, turns, step)
+                crew.close(cases)
+        crew.end(keeping=_KEPT)
+    for axis in axes & {"latency", "throughput"}:
+        progress.done(axis)
+    return {key: taken for key, taken in turns.items() if not crew.absent(*key)}
+
+
+def _expected(cases: list[Case], firsts: list[Case], plan: Plan) -> dict[str, tuple[float, int]]:
+    """axis -> about how many seconds it takes, opening included, and its steps."""
+    turns_of_one = plan.generations * plan.rounds * len(cases)
+    turns_of_many = plan.generations * _batch_turns(cases, plan)
+    starts = len(firsts) * (plan.starts + 1)
+    found = {
+        "accuracy": (len(cases) * (0.35 + plan.one_by_one_s), len(cases)),
+        "latency": (turns_of_one * 0.014, turns_of_one),
+        "throughput": (turns_of_many * 0.027, turns_of_many),
+        "cold_start": (10 + starts * 0.15, starts),
+        "growth": (2.0, 24) if plan.quick else (20.0, 102),
+    }
+    if not plan.quick:
+        found["export_time"] = (20.0 + 5 * export_time.COUNT, export_time.COUNT)
+    return found
+
+
+def _batch_turns(cases: list[Case], plan: Plan) -> int:
+    """Turns with batches in one generation."""
+    judged = len([case for case in cases if case.engine]) * plan.judged_rounds
+    times = len(set(plan.batches) & set(ratios.JUDGED_BATCHES))
+    return len(plan.batches) * len(cases) * plan.batch_rounds + judged * times

@@ -1,0 +1,60 @@
+"""What has to be on a device: packages and model files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmarks import packages
+from benchmarks.cases import STROP_MODULE, Case, installs
+from benchmarks.crew import Crew
+from benchmarks.peers import Absent
+from benchmarks.results import Row
+
+_SOURCES = (".c", ".o")
+
+
+def device_size(crew: Crew, case: Case) -> Row:
+    """MiB of everything that pip brings for a case, NumPy included and Python not.
+
+    Measured where it is installed, without bytecode, which Python writes or not. What only a
+    workstation needs, a compiler, say, is counted only if an app imports it.
+    """
+    names = ("numpy", *installs(case))
+    try:
+        folder = crew.environments.site_packages(case.environment)
+        bytes_of_strop = 0
+        if case.module == STROP_MODULE:
+            names = tuple(name for name in names if name != "strop")
+            bytes_of_strop = packages.size_bytes(["strop"], crew.environments.strop)
+        found = packages.closure(names, folder)
+        total = packages.size_bytes(found, folder) + bytes_of_strop
+    except (Absent, KeyError) as error:
+        return case.row("device_size", absent=str(error))
+    return case.row("device_size", value=total / 2**20, parts={"packages": float(len(found))})
+
+
+def model_size(crew: Crew, case: Case) -> Row:
+    """kB of what is opened; Strop's bundle holds all precisions, and golden samples."""
+    built = crew.built(case)
+    if built is None:
+        return case.row("model_size", absent=crew.absent(case))
+    made = built.seconds is not None
+    size_bytes = _bytes(built.path) if made else built.path.stat().st_size
+    return case.row("model_size", value=size_bytes / 1000)
+
+
+def _bytes(path: Path) -> int:
+    """Of a file, and of what belongs to it: weights of the same name, but not its source."""
+    files = [file for file in path.parent.glob(f"{path.stem}.*") if file.suffix not in _SOURCES]
+    return sum(file.stat().st_size for file in files)
+
+
+def one_of_each_file(cases: Iterable[Case]) -> list[Case]:
+    """Of the loops of a package that open the same file, the first; of Strop's bundles, each."""
+    found: dict[tuple[str, str, str], Case] = {}
+    for case in cases:
+        of_strop = case.module == STROP_MODULE
+        key = (case.module, case.engine, "" if of_strop else case.precision)
+        found.setdefault(key, case)
+    return list(found.values())

@@ -1,0 +1,195 @@
+"""The figures of a run as tables: on the screen here, in Markdown on benchmarks.page."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from benchmarks import drawing
+from benchmarks.results import UNITS, Ratio, Results
+from benchmarks.subjects import Subject, absent, groups, subjects
+
+_PIPED = 100  # columns, where there is no screen to ask
+_BATCHES = (64, 256, 1024, 4096)  # of which throughput is told, where it was measured
+_NONE = "-"
+_TAIL = " p99"  # how the name of a ratio of tails ends
+_DIFFERENCES = {"latency": "us", "throughput": "us", "cold_start": "ms", "memory": "MiB"}
+
+_COSTS = {
+    "cold_start": "cold",
+    "memory": "memory",
+    "device_size": "on device",
+    "model_size": "model",
+    "export_time": "export",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a table; Strop's stand out."""
+
+    cells: tuple[str, ...]
+    is_strop: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table and what is to be known of it."""
+
+    title: str
+    note: str
+    columns: tuple[str, ...]
+    texts: int  # so many columns from the left are no numbers
+    lines: tuple[Line, ...]
+
+
+def show(results: Results) -> None:
+    """Print the tables, and at the end who is not in them, and why."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED)
+    for section in sections(results):
+        console.print(_drawn(section))
+        console.print(Text(section.note, style="dim"), "")
+    for who, why in absent(results):
+        console.print(Text.assemble(("not here: ", "dim"), (who, "bold"), f": {why}"))
+
+
+def sections(results: Results) -> Iterator[Section]:
+    """The tables that have any lines, the most telling first."""
+    measured = subjects(results)
+    ordered = [one for members in groups(measured).values() for one in members]
+    for section in (_ratios(results.ratios), _times(ordered), _costs(ordered)):
+        if section.lines:
+            yield section
+
+
+def _ratios(ratios: Sequence[Ratio]) -> Section:
+    """A line an engine and precision, a column an axis."""
+    by_name: dict[str, dict[str, Ratio]] = {}
+    for ratio in ratios:
+        name = ratio.name.removesuffix(_TAIL)
+        by_name.setdefault(name, {})[_column(ratio)] = ratio
+    columns = list(dict.fromkeys(_column(ratio) for ratio in ratios))
+    return Section(
+        "Strop over the same engine's own best loop",
+        "Medians over the rounds of one run, in which both took turns. Latency, cold start and "
+        "memory are better below 1; images a second (/s) above.",
+        ("", *columns),
+        1,
+        tuple(
+            Line((name, *(f"{of[c].median:.3f}" if c in of else _NONE for c in columns)))
+            for name, of in by_name.items()
+        ),
+    )
+
+
+def _column(ratio: Ratio) -> str:
+    if ratio.axis == "throughput":
+        return f"{ratio.batch:,}/s"
+    if ratio.axis == "latency":
+        return "p99" if ratio.name.endswith(_TAIL) else "p50"
+    return ratio.axis.replace("_start", "")
+
+
+def details(ratios: Sequence[Ratio]) -> Section:
+    """A line a ratio, with what it is against, its spread and the difference."""
+    return Section(
+        "The ratios one by one",
+        "From .. to: 5th and 95th percentile of the rounds. Where the ratio is one of images a "
+        "second, the difference is in us an image.",
+        ("", "axis", "against", "images", "ratio", "from .. to", "difference"),
+        3,
+        tuple(
+            Line(
+                (
+                    ratio.name,
+                    ratio.axis.replace("_", " "),
+                    ratio.against,
+                    _NONE if ratio.batch is None else f"{ratio.batch:,}",
+                    f"{ratio.median:.3f}",
+                    f"{ratio.low:.3f} .. {ratio.high:.3f}",
+                    f"{ratio.difference:+.3g} {_DIFFERENCES[ratio.axis]}",
+                )
+            )
+            for ratio in ratios
+        ),
+    )
+
+
+def _times(some: Sequence[Subject]) -> Section:
+    measured = {batch for one in some for batch in one.by_batch("throughput")}
+    batches = [batch for batch in _BATCHES if batch in measured]
+    lines = []
+    for one in some:
+        share = one.value("accuracy")
+        cells = (*_latency(one), *(_rate(one, batch) for batch in batches))
+        if share is not None or set(cells) != {_NONE}:
+            accuracy = _NONE if share is None else f"{share:.4f}"
+            lines.append(Line((one.name, *cells, accuracy), one.is_strop))
+    return Section(
+        "Latency of one image, throughput and accuracy",
+        "us for one image, from uint8 pixels to float32 probabilities, one thread; images a second "
+        "for batches of so many; accuracy over the whole test set.",
+        ("", "p50 us", "p95", "p99", *(f"{batch:,}/s" for batch in batches), "accuracy"),
+        1,
+        tuple(lines),
+    )
+
+
+def _latency(one: Subject) -> tuple[str, ...]:
+    row = one.row("latency")
+    if row is None:
+        return _NONE, _NONE, _NONE
+    return tuple(three_digits(us) for us in (row.value, row.p95_us, row.p99_us))
+
+
+def _rate(one: Subject, batch: int) -> str:
+    rate = one.value("throughput", batch)
+    return _NONE if rate is None else drawing.short(float(f"{rate:.3g}"))
+
+
+def _costs(some: Sequence[Subject]) -> Section:
+    lines = []
+    for one in some:
+        costs = [one.value(axis) for axis in _COSTS]
+        if set(costs) != {None}:
+            lines.append(Line((one.name, *map(three_digits, costs)), one.is_strop))
+    return Section(
+        "Cold start, memory, size and export",
+        "Cold: from the start of a process to its first answer. Memory: the most that a process "
+        "with one model had. On device: all that pip brings, Python apart. Model: what is opened; "
+        "Strop's bundle holds all precisions, and golden samples. Export: from the trained model; "
+        "for what is built of an exported file, from that.",
+        ("", *(f"{title} {UNITS[axis]}" for axis, title in _COSTS.items())),
+        1,
+        tuple(lines),
+    )
+
+
+def three_digits(value: float | None) -> str:
+    """A figure in as many digits as it is good for."""
+    if value is None:
+        return _NONE
+    decimals = 2 if value < 9.995 else 1 if value < 99.95 else 0
+    return f"{value:,.{decimals}f}"
+
+
+def _drawn(section: Section) -> Table:
+    drawn = Table(
+        title=section.title,
+        title_justify="left",
+        title_style="bold italic",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    for number, column in enumerate(section.columns):
+        drawn.add_column(column, justify="left" if number < section.texts else "right")
+    for line in section.lines:
+        drawn.add_row(*line.cells, style="bold" if line.is_strop else None)
+    return drawn

@@ -1,0 +1,99 @@
+"""`python -m benchmarks.worker IMAGES`: opens, asks and times peers, as its parent says.
+
+A line of JSON in, a line of JSON out, one at a time. It runs in the environment of the peers, so it
+imports nothing but NumPy until a peer is named, and is written for Python 3.10. What libraries
+print goes to stderr: the answers have a descriptor of their own.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import sys
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from benchmarks.peers import Absent, Call
+from benchmarks.turns import Pace, turn_ns
+
+
+class Worker:
+    """What is open in this process."""
+
+    def __init__(self, images: str) -> None:
+        self._images = np.load(images)
+        self._open: dict[str, tuple[Call, Any]] = {}  # by the parent's name for it
+
+    def build(
+        self, module: str, loop: str, precision: str, path: str, folder: str
+    ) -> dict[str, Any]:
+        started = perf_counter()
+        built = _peer(module).build(loop, precision, path, folder)
+        return {"path": str(built), "seconds": perf_counter() - started}
+
+    def open(
+        self, key: str, module: str, loop: str, precision: str, path: str, batch: int
+    ) -> dict[str, Any]:
+        """Open it and answer once: what a call leaves to the first is not to be timed."""
+        call = _peer(module).open_loop(loop, precision, path, batch)
+        images = np.ascontiguousarray(self._images[:batch])
+        answer = call(images)
+        if (answer.shape, answer.dtype) != ((batch, 10), np.float32):
+            raise ValueError(f"it answers {batch} images with {answer.dtype} {answer.shape}")
+        self._open[key] = call, images
+        return {"classes": np.argmax(answer, axis=1).tolist()}
+
+    def close(self, keys: list[str]) -> dict[str, Any]:
+        for key in keys:
+            del self._open[key]
+        gc.collect()
+        return {}
+
+    def turn(self, key: str, pace: list[float]) -> dict[str, Any]:
+        """Time calls. A collection of garbage in one call would be another one's garbage."""
+        call, images = self._open[key]
+        gc.disable()
+        try:
+            return {"ns": turn_ns(call, images, Pace(*pace))}  # type: ignore[arg-type]
+        finally:
+            gc.enable()
+
+    def answer(self, key: str, out: str, limit_s: float) -> dict[str, Any]:
+        """Answer the images batch by batch, all of them or as many as the time allows."""
+        call, images = self._open[key]
+        batch, started, answers = len(images), perf_counter(), []
+        for start in range(0, len(self._images) - batch + 1, batch):
+            answers.append(call(self._images[start : start + batch]))
+            if perf_counter() - started > limit_s:
+                break
+        np.save(out, np.concatenate(answers))
+        return {}
+
+
+def _peer(name: str) -> Any:
+    return importlib.import_module(f"benchmarks.peers.{name}")
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    worker = Worker(sys.argv[1])
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            reply = getattr(worker, request.pop("do"))(**request)
+        except Absent as error:
+            reply = {"absent": str(error)}
+        except ModuleNotFoundError as error:
+            reply = {"absent": f"there is no package {error.name} in its environment"}
+        except Exception as error:  # noqa: BLE001 a peer may raise anything
+            reply = {"absent": f"it fails: {type(error).__name__}: {error}"}
+        print(json.dumps(reply), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

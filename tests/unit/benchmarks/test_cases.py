@@ -1,0 +1,67 @@
+"""Who is measured, and beside whom."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.cases import STROP_MODULE, cases, first_of_each, installs, peer
+from benchmarks.files import _TARGETS
+from benchmarks.peers import NAMES
+from benchmarks.results import STROP
+from strop import engines
+
+
+def test_every_engine_of_strop_has_raw_loops_of_every_precision() -> None:
+    for ours in cases("Strop *"):
+        assert ours.kind == STROP
+        beside = [case for case in cases() if case.process == ours.process and case.kind != STROP]
+        assert any(case.precision == ours.precision for case in beside)
+        assert {case.environment for case in beside} == {ours.environment}
+    wrapped = {case.engine for case in cases("Strop *")}
+    assert wrapped == set(engines.NAMES) - {engines.FAKE}
+    assert set(_TARGETS) <= wrapped
+
+
+def test_names_are_unique() -> None:
+    names = [case.name for case in cases()]
+    assert len(names) == len(set(names))
+
+
+def test_those_compared_with_each_other_stand_together() -> None:
+    seen: list[tuple[str, str]] = []
+    for case in cases():
+        pair = (case.process, case.precision)
+        if not seen or seen[-1] != pair:
+            seen.append(pair)
+    assert len(seen) == len(set(seen))
+
+
+def test_a_pattern_chooses() -> None:
+    assert [case.name for case in cases("Strop onnx *")] == [
+        "Strop onnx float32",
+        "Strop onnx int8",
+    ]
+
+
+def test_one_of_each_package_and_the_same_precision_on_both_sides() -> None:
+    chosen = first_of_each(cases())
+    assert {case.module for case in chosen} == set(NAMES)
+    for ours in (case for case in chosen if case.module == STROP_MODULE):
+        beside = [case for case in chosen if case.engine == ours.engine and case is not ours]
+        assert {case.precision for case in beside} == {ours.precision}
+
+
+def test_strop_brings_its_engine() -> None:
+    (ours,) = cases("Strop litert int8")
+    assert installs(ours) == ("strop", "ai-edge-litert")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_peer_is_what_the_contract_says(name: str) -> None:
+    module = peer(name)
+    assert module.ENVIRONMENT in ("peers", "tflite", "keras")
+    assert module.ENGINE in ("", *engines.NAMES)
+    assert callable(module.open_loop)
+    for loop in module.LOOPS:
+        assert loop.file in ("tflite", "onnx", "weights", "keras", "bundle")
+        assert loop.precisions

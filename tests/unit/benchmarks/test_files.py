@@ -1,0 +1,67 @@
+"""What is measured is what `make export` left, as it was when the run began."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import files
+from benchmarks.files import NotMeasurable
+from benchmarks.peers import Absent
+from strop.bundle import open_bundle
+from tests import bundles
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> tuple[Path, Path]:
+    """An artifact and its dist/, with the CPU's bundle alone."""
+    artifact, dist = tmp_path / "shapes", tmp_path / "dist"
+    artifact.mkdir()
+    dist.mkdir()
+    (artifact / "model.keras").touch()
+    (artifact / "calibration.npz").touch()
+    images = np.arange(3 * 784, dtype=np.uint8).reshape(3, 28, 28)
+    answers, labels = np.eye(3, 10), np.arange(3)
+    np.savez(artifact / "evaluation.npz", inputs=images, outputs=answers, labels=labels)
+    (dist / "shapes-cpu.strop").write_bytes(bundles.image().pack())
+    (dist / "strop-0.1.0-py3-none-any.whl").touch()
+    return artifact, dist
+
+
+def test_bundles_are_copied_and_taken_apart(exported: tuple[Path, Path], tmp_path: Path) -> None:
+    artifact, dist = exported
+    prepared = files.prepare(artifact, dist, tmp_path / "files")
+    bundle = open_bundle(dist / "shapes-cpu.strop")
+    variant = next(v for v in bundle.manifest.variants if v.format == "weights")
+    expected = bundle.read(variant)
+    (dist / "shapes-cpu.strop").unlink()  # an export in the middle of a run changes nothing
+    path = prepared.path("weights", "reference", variant.precision)
+    assert path.read_bytes() == expected
+    assert prepared.path("bundle", "reference", variant.precision).is_file()
+    assert prepared.path("keras", "", "float32") == artifact / "model.keras"
+    assert prepared.one_image.read_bytes() == bytes(range(256)) * 3 + bytes(range(16))
+
+
+def test_a_bundle_that_was_refused_is_a_reason(exported: tuple[Path, Path], tmp_path: Path) -> None:
+    prepared = files.prepare(*exported, tmp_path / "files")
+    with pytest.raises(Absent, match=r"no shapes-rpi\.strop: see what `make export` says of it"):
+        prepared.path("tflite", "tflite", "int8")
+
+
+@pytest.mark.parametrize(
+    "gone", ["shapes/model.keras", "shapes/evaluation.npz", "dist/shapes-cpu.strop"]
+)
+def test_what_is_not_exported_is_named(
+    exported: tuple[Path, Path], tmp_path: Path, gone: str
+) -> None:
+    (tmp_path / gone).unlink()
+    with pytest.raises(NotMeasurable, match=f"there is no .*{gone}: run `make export`"):
+        files.prepare(*exported, tmp_path / "files")
+
+
+def test_the_wheel_is_needed_too(exported: tuple[Path, Path], tmp_path: Path) -> None:
+    (exported[1] / "strop-0.1.0-py3-none-any.whl").unlink()
+    with pytest.raises(NotMeasurable, match=r"there is no strop-\*\.whl in .*: run `make export`"):
+        files.prepare(*exported, tmp_path / "files")

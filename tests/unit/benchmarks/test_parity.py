@@ -1,0 +1,102 @@
+"""What is not the same model is not timed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import crew as crew_module
+from benchmarks import parity
+from benchmarks.cases import STROP_MODULE, Case
+from benchmarks.crew import Crew
+from tests.unit.benchmarks.staged import ACTS, ENGINE, case, crew
+
+LABELS = np.arange(100) % 10
+KERAS = np.eye(10, dtype=np.float32)[LABELS] * np.float32(0.9)
+
+
+@pytest.fixture
+def staged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Crew]:
+    monkeypatch.setattr(crew_module, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(parity, "BATCH", 10)
+    with crew(tmp_path, monkeypatch) as made:
+        yield made
+
+
+def refusal(crew: Crew, *cases: Case) -> dict[str, str]:
+    rows = parity.check(crew, cases, one_by_one_s=10, step=lambda who: None)
+    for row in rows:
+        assert row.axis == "accuracy"
+    return {row.subject: row.absent for row in rows}
+
+
+class TestAgainstKeras:
+    def test_figures_are_given(self) -> None:
+        answers = KERAS.copy()
+        answers[:2] = np.roll(KERAS[:2], 1, axis=1)
+        verdict = parity.judge(answers, KERAS, LABELS, "int8")
+        assert (verdict.accuracy, verdict.disagreements) == (0.98, 2)
+        assert verdict.max_abs_error == pytest.approx(0.9)
+        assert not verdict.refusal
+
+    @pytest.mark.parametrize(
+        ("precision", "disagreements", "error", "refused"),
+        [
+            ("float32", 5, 0, True),  # another class is an error of 0.9
+            ("float32", 0, 9e-4, False),
+            ("float32", 0, 2e-3, True),
+            ("float16", 0, 2e-3, False),
+            ("float16", 0, 0.03, True),
+            ("dynamic", 50, 0, False),
+            ("int8", 50, 0.05, False),
+            ("int8", 51, 0, True),
+        ],
+    )
+    def test_bounds(self, precision: str, disagreements: int, error: float, refused: bool) -> None:
+        answers = KERAS.copy()
+        answers[:disagreements] = np.roll(KERAS[:disagreements], 1, axis=1)
+        answers[-1] += np.float32(error)
+        verdict = parity.judge(answers, KERAS, LABELS, precision)
+        assert bool(verdict.refusal) is refused
+
+    def test_a_refusal_says_what_was_found_and_what_may_be(self) -> None:
+        verdict = parity.judge(KERAS[::-1].copy(), KERAS, LABELS, "float32")
+        assert verdict.refusal == (
+            "not the same model: 100 of 100 images get another class than from Keras, largest "
+            "error 0.9; float32 may have 5 and 0.001"
+        )
+
+    def test_no_number_is_no_answer(self) -> None:
+        answers = KERAS.copy()
+        answers[0, 3] = np.nan
+        assert parity.judge(answers, KERAS, LABELS, "float32").refusal
+
+
+class TestCrew:
+    def test_who_is_refused_is_left_out(self, staged: Crew) -> None:
+        said = refusal(staged, case("right"), case("wrong"), case("absent"))
+        assert said["right float32"] == ""
+        assert said["wrong float32"].startswith("not the same model: ")
+        assert said["absent float32"] == "no such machine: buy one"
+        assert staged.open(case("wrong"), 1) is None
+        assert staged.open(case("right"), 1) is not None
+
+    def test_single_images_are_judged_too(self, staged: Crew) -> None:
+        said = refusal(staged, case("wrong_alone"))["wrong_alone float32"]
+        assert said.endswith("of 40 images get another class alone than in a batch")
+
+    @pytest.mark.parametrize(("act", "same"), [("right", True), ("off", False)])
+    def test_strop_gives_the_raw_loop_s_answers_to_the_bit(
+        self, staged: Crew, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: str, same: bool
+    ) -> None:
+        peers = tmp_path / "benchmarks" / "peers"
+        (peers / f"{STROP_MODULE}.py").write_bytes((peers / f"{act}.py").read_bytes())
+        assert act in ACTS
+        strop = Case(STROP_MODULE, "Strop", "float32", ENGINE, "keras", "peers")
+        said = refusal(staged, strop, case("right"))["Strop float32"]
+        assert said == (
+            "" if same else "not the answers of right float32 to the bit, from the same file"
+        )

@@ -1,0 +1,120 @@
+"""Strop over the best raw loop: which that is, what is paired with what, and which way round."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks import cold, ratios
+from benchmarks.cases import STROP_MODULE, Case
+from benchmarks.rounds import Turns
+
+
+def loop(name: str, precision: str = "int8", engine: str = "litert") -> Case:
+    return Case(name.lower(), name, precision, engine, "tflite", "peers")
+
+
+def strop(precision: str = "int8", engine: str = "litert") -> Case:
+    return Case(STROP_MODULE, f"Strop {engine}", precision, engine, "bundle", "peers")
+
+
+def taken(case: Case, batch: int, *medians_us: float) -> Turns:
+    """Rounds of three calls around each median."""
+    spread = np.array([0.5, 1.0, 4.0])
+    return {(case, batch): {i: value * spread for i, value in enumerate(medians_us)}}
+
+
+class TestLatency:
+    TURNS: Turns = (
+        taken(strop(), 1, 2.0, 4.0, 2.2)
+        | taken(loop("Slow"), 1, 3.0, 3.0, 3.0)
+        | taken(loop("Fast"), 1, 1.0, 2.0, 2.0)
+        | taken(loop("Other", "float32"), 1, 0.1, 0.1, 0.1)
+        | taken(loop("Elsewhere", "int8", "onnx"), 1, 0.1, 0.1, 0.1)
+    )
+
+    def test_it_is_the_median_over_the_rounds_over_the_best_of_its_own(self) -> None:
+        first, tail = ratios.latency(self.TURNS)
+        assert (first.name, first.engine, first.axis, first.batch) == (
+            "litert int8",
+            "litert",
+            "latency",
+            1,
+        )
+        assert first.against == "Fast int8"
+        assert first.median == pytest.approx(2.0)  # of 2, 2 and 1.1
+        assert 1.1 <= first.low < first.median <= first.high <= 2.0
+        assert first.difference == pytest.approx(1.0)  # of 1, 2 and 0.2
+        assert (tail.name, tail.against) == ("litert int8 p99", "Fast int8")
+        assert tail.median == pytest.approx(2.0)
+
+    def test_the_best_loop_is_found_within_rounds(self) -> None:
+        """Every other turn of the faster one fell into a slow spell, that hit all of its round."""
+        turns = (
+            taken(strop(), 1, 2.0, 20.0, 20.0)
+            | taken(loop("Faster"), 1, 1.0, 10.0, 10.0)
+            | {(loop("Slower"), 1): {0: np.full(3, 1.5)}}
+        )
+        first, _ = ratios.latency(turns)
+        assert first.against == "Faster int8"
+
+    def test_rounds_that_one_of_them_missed_do_not_count(self) -> None:
+        turns = {key: dict(rounds) for key, rounds in self.TURNS.items()}
+        del turns[strop(), 1][0]
+        del turns[loop("Fast"), 1][1]
+        first, _ = ratios.latency(turns)
+        assert first.median == pytest.approx(1.1)
+
+    def test_one_burst_of_other_work_is_no_tail(self) -> None:
+        turns = taken(strop(), 1, 2.0, 2.0, 2.0) | taken(loop("Fast"), 1, 2.0, 2.0, 2.0)
+        turns[strop(), 1][1] = np.array([2.0, 2.0, 9000.0])
+        _, tail = ratios.latency(turns)
+        assert tail.median == pytest.approx(1.0)
+
+    def test_int8_is_held_against_float32_on_onnx(self) -> None:
+        turns = taken(strop("int8", "onnx"), 1, 6.0) | taken(strop("float32", "onnx"), 1, 5.0)
+        (found,) = ratios.latency(turns)
+        assert (found.name, found.against) == ("onnx int8 over float32", "Strop onnx float32")
+        assert found.median == pytest.approx(1.2)
+
+    def test_strop_alone_has_none(self) -> None:
+        assert ratios.latency(taken(strop(), 1, 2.0)) == []
+
+
+class TestThroughput:
+    TURNS: Turns = (
+        taken(strop(), 64, 128.0, 128.0)
+        | taken(loop("Fast"), 64, 64.0, 64.0)
+        | taken(strop("float32", "onnx"), 64, 64.0, 64.0)
+        | taken(loop("Run", "float32", "onnx"), 64, 96.0, 96.0)
+        | taken(loop("Stranger", "float32", ""), 64, 1.0, 1.0)
+        | taken(strop(), 256, 1.0, 1.0)
+    )
+
+    def test_it_is_images_a_second_over_images_a_second(self) -> None:
+        litert, onnx, _ = ratios.throughput(self.TURNS, 64)
+        assert (litert.name, litert.batch, litert.median) == ("litert int8", 64, 0.5)
+        assert litert.difference == pytest.approx(1.0)  # us an image
+        assert onnx.median == pytest.approx(1.5)
+
+    def test_the_best_engine_is_held_against_the_best_loop_of_all_that_strop_wraps(self) -> None:
+        best = ratios.throughput(self.TURNS, 64)[-1]
+        assert (best.name, best.engine, best.against) == ("best engine", "onnx", "Fast int8")
+        assert best.median == pytest.approx(1.0)
+
+    def test_a_batch_that_was_not_measured_has_none(self) -> None:
+        assert ratios.throughput(self.TURNS, 1024) == []
+
+
+def test_cold_starts_and_memory_are_paired_start_by_start() -> None:
+    def starts(*total_ms: float) -> dict[int, cold.Start]:
+        return {i: cold.Start(ms, (1.0, 2.0, 3.0, 4.0), ms / 2) for i, ms in enumerate(total_ms)}
+
+    first, second = cold.ratios(
+        {strop(): starts(110, 130, 90), loop("Bare"): starts(100, 100, 100)}
+    )
+    assert (first.name, first.axis, first.batch) == ("litert", "cold_start", None)
+    assert first.median == pytest.approx(1.1)
+    assert first.difference == pytest.approx(10)
+    assert (second.name, second.axis) == ("litert", "memory")
+    assert second.difference == pytest.approx(5)
