@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.errors import SourceError
-from strop.manifest import UNPRINTABLE, ImageSpec, TensorSpec
+from strop.manifest import ImageSpec, TensorSpec, is_printable
 
 if TYPE_CHECKING:
     import keras
@@ -83,7 +83,7 @@ def _labels(path: Path | None, said: Any, classes: int) -> tuple[str, ...]:
         labels, where = tuple(str(label) for label in said), "training.json"
     else:
         return tuple(str(i) for i in range(classes))
-    unprintable = any(UNPRINTABLE.search(label) for label in labels)
+    unprintable = not all(map(is_printable, labels))
     if len(labels) != classes or len(set(labels)) != classes or "" in labels or unprintable:
         raise SourceError(
             f"{where} has {len(labels)} labels; the model has {classes} classes, and wants a "

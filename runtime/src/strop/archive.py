@@ -67,15 +67,16 @@ def unpack(data: bytes | bytearray) -> Mapping[str, memoryview]:
     body = view[:-_DIGEST_BYTES]
     members = _members(body)
     offset = 0
+    # Contents are views of the very bytes they would be held against: in this order, after headers
+    # of these lengths, they are where they belong.
+    same = list(members) == _in_order(members)
     for piece in _pieces(members):
         end = offset + len(piece)
-        if piece != body[offset:end]:
-            break
+        same = same and (isinstance(piece, memoryview) or piece == bytes(body[offset:end]))
         offset = end
-    else:
-        if offset == len(body):
-            return MappingProxyType(members)
-    raise BundleError("tampered with: not the ZIP that Strop writes; export it again")
+    if not same or offset != len(body):
+        raise BundleError("tampered with: not the ZIP that Strop writes; export it again")
+    return MappingProxyType(members)
 
 
 def _pieces(members: Mapping[str, bytes | memoryview]) -> Iterator[bytes | memoryview]:
@@ -91,7 +92,7 @@ def _pieces(members: Mapping[str, bytes | memoryview]) -> Iterator[bytes | memor
     if total > MAX_ARCHIVE_BYTES:
         raise BundleError(f"a bundle is at most {MAX_ARCHIVE_BYTES} bytes, not {total}")
     offset, central = 0, bytearray()
-    for name in sorted(members, key=lambda name: (name != MANIFEST, name)):
+    for name in _in_order(members):
         content = members[name]
         encoded = name.encode("ascii")
         size = len(content)
@@ -104,6 +105,10 @@ def _pieces(members: Mapping[str, bytes | memoryview]) -> Iterator[bytes | memor
     yield bytes(central)
     count = len(members)
     yield _END.pack(b"PK\5\6", 0, 0, count, count, len(central), offset, _DIGEST_BYTES)
+
+
+def _in_order(members: Mapping[str, bytes | memoryview]) -> list[str]:
+    return sorted(members, key=lambda name: (name != MANIFEST, name))
 
 
 def _digest(body: bytes | memoryview) -> bytes:

@@ -18,7 +18,7 @@ DEVICES = ("cpu", "gpu")
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a model or a target
 VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,5}")  # an engine's release
-UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # controls, halves of pairs
+_UNPRINTABLE = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"  # controls, halves of pairs
 
 # Named tuples, with annotations that are types and no strings: an app waits for these classes to
 # be made at every start, and dataclasses take five times as long (docs/decisions/0016-hot-path.md).
@@ -141,6 +141,11 @@ class Manifest(NamedTuple):
         """The one way to write this manifest: sorted keys, two spaces, a newline at the end."""
         text = json.dumps(plain(self), indent=2, sort_keys=True, allow_nan=False)
         return text.encode("ascii") + b"\n"
+
+
+def is_printable(text: str) -> bool:
+    """Whether it holds nothing that a terminal would obey or choke on."""
+    return (text.isascii() and text.isprintable()) or not re.search(_UNPRINTABLE, text)
 
 
 def plain(value: Any) -> Any:

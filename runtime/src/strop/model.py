@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from _thread import allocate_lock  # threading takes a millisecond to import
 from os import PathLike
-from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -67,7 +67,7 @@ class Model:
         self.output = output
         self.labels = output.labels or tuple(str(i) for i in range(output.shape[-1] or 0))
         self._session: Session | None = session
-        self._lock = Lock()
+        self._lock = allocate_lock()
         # Bound once, so that a call looks nothing up.
         self._run: Callable[[NDArray[Any]], NDArray[Any]] = session.run
         self._takes_turns = not session.thread_safe
@@ -93,15 +93,19 @@ class Model:
             InputError: another shape or dtype, an empty batch, or values that are not finite.
             StropError: the model is closed, or the engine failed.
         """
-        # The case of a device first: one sample that is right already costs three comparisons.
+        # The case of a device first: one sample that is right already costs three comparisons, and
+        # a batch two more.
         if (
             type(inputs) is not np.ndarray
             or inputs.dtype is not self._exact_dtype
-            or inputs.shape != self._one_shape
+            or (
+                inputs.shape != self._one_shape
+                and (inputs.shape[1:] != self._one_shape[1:] or not len(inputs))
+            )
         ):
             inputs = self._admit(inputs)
-            if self._one_by_one and len(inputs) > 1:
-                return np.concatenate([self.predict(sample[np.newaxis]) for sample in inputs])
+        if self._one_by_one and len(inputs) > 1:
+            return np.concatenate([self.predict(sample[np.newaxis]) for sample in inputs])
         try:
             if self._takes_turns:
                 with self._lock:

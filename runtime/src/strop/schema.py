@@ -9,9 +9,8 @@ from __future__ import annotations
 import functools
 import json
 import math
-import re
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, ForwardRef, Union, get_args, get_origin, get_type_hints
 
 from strop.errors import BundleError
 from strop.manifest import (
@@ -21,19 +20,18 @@ from strop.manifest import (
     NAME,
     PRECISIONS,
     SCHEMA,
-    UNPRINTABLE,
     VERSION,
     FileTensor,
     Manifest,
+    is_printable,
 )
 
 # A manifest of ours is some 10 kB. The limit keeps a hostile one from filling a board's memory
 # once parsed (Python objects are about ten times the size of their JSON).
 MAX_MANIFEST_BYTES = 4 * 2**20
 MAX_DEPTH = 32  # objects and lists inside each other; the fields of this schema use six
+_HEX = frozenset("0123456789abcdef")
 MAX_ELEMENTS = 2**26  # values in one sample, 256 MiB as float32
-
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def parse(data: bytes) -> Manifest:
@@ -101,9 +99,19 @@ def read(kind: Any, value: Any, where: str) -> Any:
     Raises:
         BundleError: a field is missing, unknown, or of another type; the message names it.
     """
-    origin, arguments = get_origin(kind), get_args(kind)
+    if kind is str and type(value) is str:
+        if not is_printable(value):  # it may end on a terminal
+            raise BundleError(f"{where}: {value!r} holds characters that cannot be printed")
+        return value
+    if kind is int and type(value) is int:
+        return value
+    if kind is float and type(value) in (int, float):
+        number = float(value) if abs(value) < 1e300 else math.inf
+        if math.isfinite(number):
+            return number
     if kind is Any:
         return value
+    origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
         if value is None and NoneType in arguments:
             return None
@@ -119,16 +127,6 @@ def read(kind: Any, value: Any, where: str) -> Any:
         return tuple(read(inner, item, f"{where}[{i}]") for i, (inner, item) in enumerate(pairs))
     if origin is dict and isinstance(value, dict):
         return {key: read(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
-    if kind is float and type(value) in (int, float):
-        number = float(value) if abs(value) < 1e300 else math.inf
-        if math.isfinite(number):
-            return number
-    if kind is str and type(value) is str:
-        if UNPRINTABLE.search(value):  # it may end on a terminal
-            raise BundleError(f"{where}: {value!r} holds characters that cannot be printed")
-        return value
-    if kind is int and type(value) is int:
-        return value
     expected = getattr(origin or kind, "__name__", kind)
     raise BundleError(f"{where}: {type(value).__name__} instead of {expected}")
 
@@ -147,7 +145,10 @@ def _read_fields(kind: Any, value: Any, where: str) -> Any:
 @functools.cache
 def _fields(kind: Any) -> dict[str, Any]:
     """Names and types of a class's fields."""
-    return get_type_hints(kind)
+    hints: dict[str, Any] = kind.__annotations__
+    if any(isinstance(hint, str | ForwardRef) for hint in hints.values()):
+        return get_type_hints(kind)
+    return hints  # types already, in the classes that an app's start reads
 
 
 def _check(manifest: Manifest) -> None:
@@ -182,7 +183,7 @@ def _check(manifest: Manifest) -> None:
     files = [ref.file for ref in manifest.files()]
     need(len(set(files)) == len(files), "a file is listed twice")
     for ref in manifest.files():
-        need(bool(_SHA256.fullmatch(ref.sha256)), f"{ref.file}: bad sha256")
+        need(len(ref.sha256) == 64 and set(ref.sha256) <= _HEX, f"{ref.file}: bad sha256")
         need(ref.bytes >= 0, f"{ref.file}: negative size")
     for variant in manifest.variants:
         need(variant.format in FORMATS, f"{variant.file}: unknown format {variant.format!r}")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from strop import engines, tuned
+from strop import cache, engines
 from strop.bundle import Bundle
 from strop.errors import DeviceUnavailable, EngineUnavailable, InputError, StropWarning
 from strop.manifest import PRECISIONS, Manifest, Variant
 from strop.model import Model
 from strop.versions import release
+
+if TYPE_CHECKING:
+    from strop.tuned import Row
 
 # How the message of a GPU that was asked for and is not to be had begins; export looks for it.
 NO_GPU = "device 'gpu' cannot be had"
@@ -64,7 +67,9 @@ def open_best(
     if device == engines.AUTO:
         device = None
     # Where all is asked for, there is nothing left to tune.
-    if None in (engine, device, precision, threads):
+    if None in (engine, device, precision, threads) and cache.is_there(bundle.digest):
+        from strop import tuned
+
         for row in tuned.recall(bundle, device):
             if (
                 engine in (None, row.engine)
@@ -132,8 +137,10 @@ def open_model(bundle: Bundle, choice: Choice, *, threads: int = 1, tuned: bool 
     )
 
 
-def _open_tuned(bundle: Bundle, row: tuned.Row, threads: int) -> Model | None:
+def _open_tuned(bundle: Bundle, row: Row, threads: int) -> Model | None:
     """Open what tuning found best; None, with a warning, if its GPU is not there any more."""
+    from strop import tuned
+
     (variant,) = (v for v in bundle.manifest.variants if v.file == row.file)
     choice = Choice(row.engine, variant, row.device)
     try:

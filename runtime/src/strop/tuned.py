@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from strop import __version__, cpu, engines, schema
 from strop.bundle import Bundle
+from strop.cache import path_of
 from strop.cpu import Cpu
 from strop.errors import BundleError, StropError, StropWarning, one_line
 from strop.manifest import Manifest, plain
@@ -54,19 +55,6 @@ class Table(NamedTuple):
     batch: int  # samples a call
     device: str  # that tuning was told to keep to: "cpu" or "gpu"; else "auto"
     rows: tuple[Row, ...]  # best first
-
-
-def path_of(digest: str) -> str | None:
-    """Where the table of a bundle is kept; None where there is no home for a cache.
-
-    That is XDG_CACHE_HOME, or .cache in HOME. A relative path is none, as the XDG specification
-    has it.
-    """
-    home = os.environ.get("HOME", "")
-    for folder in (os.environ.get("XDG_CACHE_HOME", ""), home and f"{home}/.cache"):
-        if folder.startswith("/"):
-            return f"{folder}/strop/tune/{digest}.json"
-    return None
 
 
 def recall(bundle: Bundle, device: str | None = None) -> tuple[Row, ...]:

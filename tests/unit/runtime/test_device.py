@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import strop
-from strop import cli, cpu, tune, tuned
+from strop import cache, cli, cpu, tune, tuned
 from strop.bundle import parse_bundle
 from strop.check import ABSENT, FAILED, PASSED, check
 from strop.errors import DeviceUnavailable, EngineUnavailable, InputError, StropWarning
@@ -175,8 +175,7 @@ class TestCheck:
     ) -> None:
         class Wrong(doubles.SpySession):
             def run(self, inputs: Any) -> Any:
-                (outputs,) = super().run(inputs)
-                return (outputs + 0.5 * bool(self.adapter),)
+                return super().run(inputs) + 0.5 * bool(self.adapter)
 
         right = bundles.image()
         doubles.install(
@@ -302,7 +301,7 @@ class TestTune:
         self, draft: bundles.Draft, path: Path, change: dict[str, str]
     ) -> None:
         self._tuned(draft)
-        table = Path(str(tuned.path_of(parse_bundle(draft.pack()).digest)))
+        table = Path(str(cache.path_of(parse_bundle(draft.pack()).digest)))
         content = json.loads(table.read_text("ascii"))
         content["rows"][0].update(change)
         table.write_text(json.dumps(content), "ascii")

@@ -19,6 +19,7 @@ import pytest
 import strop
 from strop import cpu, engines, tuned
 from strop.bundle import Bundle, parse_bundle
+from strop.cache import path_of
 from strop.errors import EngineUnavailable, InputError, StropError, StropWarning
 from strop.tuned import Row
 from tests import bundles
@@ -244,7 +245,7 @@ class TestWhere:
             else:
                 monkeypatch.setenv(name, value)
         expected = folder and f"{folder}/strop/tune/abc.json"
-        assert tuned.path_of("abc") == expected
+        assert path_of("abc") == expected
 
     def test_no_home_is_no_error_until_one_wants_to_remember(
         self, path: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
