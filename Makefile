@@ -22,8 +22,8 @@ export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup data train export test bench bench-check lab lab-gpu on test-devices test-gpu \
-        lint format lock demo clean distclean
+.PHONY: help setup data train export test bench bench-peers bench-check lab lab-gpu on test-devices \
+        test-gpu lint format lock demo clean distclean
 
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,16 +91,18 @@ format: $(STAMP)  ## let ruff write the code's layout
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: export $(PEERS)/.made  ## measure Strop beside its engines' own loops and other packages
+bench: export bench-peers  ## measure Strop beside its engines' own loops and other packages
 	@$(PY) -m benchmarks $(if $(QUICK),--quick) --artifact "$(ARTIFACT)" --dist "$(OUT)"
 
-# The other packages have an environment of their own: none of them is to see the others' TensorFlow.
+bench-peers: $(PEERS)/.made  ## install the packages that Strop is measured against (1.3 GB)
+
+# They have an environment of their own: none of them is to see the others' TensorFlow.
 $(PEERS)/.made: requirements/bench.txt | $(STAMP)
 	$(PY) -m venv --clear $(PEERS)
 	$(subst $(PY),$(PEERS)/bin/python,$(INSTALL)) --require-hashes -r $<
 	@touch $@
 
-bench-check: export $(PEERS)/.made  ## measure again, quickly, and exit with 1 if Strop became slower than the baseline
+bench-check: export bench-peers  ## measure again, quickly, and exit with 1 if Strop became slower than the baseline
 	@$(PY) -m benchmarks --quick --axes latency,throughput --out .cache/bench/fresh.json \
 	  --artifact "$(ARTIFACT)" --dist "$(OUT)"
 	@$(PY) -m benchmarks.check .cache/bench/fresh.json $(if $(ACCEPT),--accept)
