@@ -92,7 +92,8 @@ format: $(STAMP)  ## let ruff write the code's layout
 	$(VENV)/bin/ruff format .
 
 bench: export bench-peers  ## measure Strop beside its engines' own loops and other packages
-	@$(PY) -m benchmarks $(if $(QUICK),--quick) --artifact "$(ARTIFACT)" --dist "$(OUT)"
+	@$(PY) -m benchmarks $(if $(QUICK),--quick --out .cache/bench/quick/latest.json) \
+	  --artifact "$(ARTIFACT)" --dist "$(OUT)"
 
 bench-peers: $(PEERS)/.made  ## install the packages that Strop is measured against (1.3 GB)
 

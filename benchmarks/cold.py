@@ -98,7 +98,8 @@ def rows(crew: Crew, cases: Sequence[Case], starts: Starts) -> list[Row]:
         memory_mib = float(np.median([start.memory_mib for start in taken]))
         each_ms = np.median([start.parts_ms for start in taken], axis=0)
         parts_ms = dict(zip(_PARTS, map(float, each_ms), strict=True))
-        found.append(case.row("cold_start", value=total_ms, parts=parts_ms))
+        totals_us = tuple(round(start.total_ms * 1000) for start in taken)
+        found.append(case.row("cold_start", value=total_ms, parts=parts_ms, samples_us=totals_us))
         found.append(case.row("memory", value=memory_mib))
     return found
 

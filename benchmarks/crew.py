@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import re
@@ -23,6 +22,7 @@ from benchmarks.files import CACHE, Files
 from benchmarks.peers import Absent
 from benchmarks.turns import Pace
 from benchmarks.workers import Worker, WorkerLost
+from strop.cpu import this_cpu
 
 BUILT = CACHE / "built"
 _BUILD_S, _WORK_S = 300.0, 90.0  # longer is hanging
@@ -105,14 +105,19 @@ class Crew:
 
     def close(self, cases: Iterable[Case]) -> None:
         """Close whatever these have open."""
-        gone = set(cases)
+        gone, lost = set(cases), []
         for process, opened in self._open.items():
             closing = {pair for pair in opened if pair[0] in gone}
             if closing:
                 opened -= closing
-                with contextlib.suppress(WorkerLost):
-                    keys = [_key(*pair) for pair in closing]
+                keys = [_key(*pair) for pair in closing]
+                try:
                     self._workers[process].ask(_WORK_S, do="close", keys=keys)
+                except (Absent, WorkerLost):  # whoever is next gets a new process
+                    lost.append(process)
+        for process in lost:
+            del self._open[process]
+            self._workers.pop(process).close()
 
     def end(self, *, keeping: Iterable[str] = ()) -> None:
         """End all processes but those; a case that is asked for later gets a new one."""
@@ -167,7 +172,7 @@ class Crew:
         """What its `build` makes; kept for as long as the file, its code and the packages are."""
         site_packages = self.environments.site_packages(case.environment)
         content = hashlib.sha256(source.read_bytes())
-        content.update(repr(packages.versions(site_packages)).encode())
+        content.update(repr((this_cpu(), packages.versions(site_packages))).encode())
         for name in (case.module, *HELPERS):
             content.update(Path(peer(name).__file__).read_bytes())
         words = re.sub(r"[^\w.]+", "-", case.name)
@@ -188,7 +193,9 @@ class Crew:
             path=str(source),
             folder=str(folder),
         )
-        note.write_text(json.dumps(said), encoding="utf-8")
+        draft = note.with_suffix(".part")
+        draft.write_text(json.dumps(said), encoding="utf-8")
+        draft.replace(note)
         return Built(Path(said["path"]), said["seconds"])
 
     def _worker(self, case: Case) -> Worker:

@@ -71,8 +71,9 @@ class Files:
             raise Absent(f"there is no {bundle.name}: see what `make export` says of it")
         if kind == "bundle":
             return bundle
-        (path,) = (self.folder / bundle.stem).glob(f"{kind}-{precision}.*")
-        return path
+        for path in (self.folder / bundle.stem).glob(f"{kind}-{precision}.*"):
+            return path
+        raise Absent(f"{bundle.name} has no {kind} file of precision {precision}")
 
 
 def prepare(artifact: Path, dist: Path, folder: Path) -> Files:

@@ -23,7 +23,6 @@ Turns = dict[tuple[Case, int], dict[int, NDArray[np.float64]]]
 
 LATENCY_PACE = Pace(warm_ms=4, budget_ms=12, least=3, most=300)
 THROUGHPUT_PACE = Pace(warm_ms=4, budget_ms=8, least=1, most=100)
-_KEPT = 2000  # samples of a row: with all of them the file would be megabytes
 
 
 def prepare(crew: Crew, cases: Sequence[Case], batch: int) -> None:
@@ -57,8 +56,7 @@ def latency_row(crew: Crew, case: Case, turns: Turns) -> Row:
     """One image: percentiles over all calls, and some of them, evenly spread."""
     samples_us, figures = _figures(crew, case, 1, turns)
     if samples_us is not None:
-        kept_us = samples_us[:: -(-len(samples_us) // _KEPT)].round(2)
-        figures |= {"value": figures["p50_us"], "samples_us": tuple(kept_us.tolist())}
+        figures |= {"value": figures["p50_us"], "samples_us": _kept(samples_us, 2000)}
     return case.row("latency", **figures)
 
 
@@ -66,8 +64,13 @@ def throughput_row(crew: Crew, case: Case, batch: int, turns: Turns) -> Row:
     """Images a second with batches of a size, by the median call."""
     samples_us, figures = _figures(crew, case, batch, turns)
     if samples_us is not None:
-        figures["value"] = batch / figures["p50_us"] * 1e6
+        figures |= {"value": batch / figures["p50_us"] * 1e6, "samples_us": _kept(samples_us, 200)}
     return case.row("throughput", **figures)
+
+
+def _kept(samples_us: NDArray[np.float64], most: int) -> tuple[float, ...]:
+    """So many of them, evenly spread: with all, the file would be megabytes."""
+    return tuple(samples_us[:: -(-len(samples_us) // most)].round(2).tolist())
 
 
 def _figures(

@@ -90,7 +90,7 @@ def measure(
     if "growth" in axes:
         try:
             rows += growth.measure(plan.quick, progress.steps("growth"))
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             rows.append(Row("Strop", STROP, "", "", "growth", absent=str(error)))
         progress.done("growth")
     return rows, found

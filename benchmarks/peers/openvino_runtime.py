@@ -13,7 +13,7 @@ What is changed in the file, to get better kernels:
 - float32: a Relu is fused into the matrix product before it, and products with something fused
   are not left to the faster kernel (MLAS). A Maximum is not fused, and means the same: 10.3 instead
   of 12.5 for one image, 4 % in batches of 64, no difference at 1,024.
-- int8: as it is, it is computed in floats: 11.7 for one image, 0.89 at 256. OpenVINO looks for
+- int8: with int8 weights alone it is computed in floats, 11.7 and 0.89 at 256. OpenVINO looks for
   integers only in a model with a FakeQuantize in it, and the file has none. One that leaves bytes
   as they are, after the input, does: 10.6 and 0.44. It takes int8 weights as well (0.89 again with
   uint8). A Relu instead of the Max, as products of integers do fuse it: 0.42.

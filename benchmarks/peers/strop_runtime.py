@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.peers import Call, Loop
 
-ENVIRONMENT = "peers"  # but for each loop that of its engine's own (benchmarks.subjects)
+ENVIRONMENT = "peers"  # but for each loop that of its engine's own (benchmarks.cases)
 ENGINE = ""  # each loop has its own
 INSTALLS = ("strop",)
 LOOPS = (

@@ -4,6 +4,7 @@ The file is a FlatBuffer of the schema in tensorflow/lite/schema/schema.fbs; ``M
 parts are the object form that ai-edge-litert generates from it.
 """
 
+import math
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -25,10 +26,11 @@ _HEADS: Final = ("SOFTMAX", "LOGISTIC")
 _BY_ROWS: Final = frozenset(
     (
         *("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D"),
-        *("RELU", "RELU6", "LEAKY_RELU", "PRELU", "ELU", "GELU", "TANH", "HARD_SWISH"),
-        *("SOFTMAX", "LOGISTIC", "ADD", "SUB", "MUL", "DIV", "CAST", "QUANTIZE", "DEQUANTIZE"),
+        *("RELU", "RELU6", "LEAKY_RELU", "ELU", "GELU", "TANH", "HARD_SWISH"),
+        *("SOFTMAX", "LOGISTIC", "CAST", "QUANTIZE", "DEQUANTIZE"),
     )
 )
+_PAIRWISE: Final = ("ADD", "SUB", "MUL", "DIV", "PRELU")
 _ALIGNMENT: Final = 16  # force_align of Buffer.data in the schema
 
 
@@ -89,10 +91,13 @@ class TFLiteFile:
         An operator not known to take samples row by row settles it: a wrong yes would be wrong
         answers, a wrong no is one sample at a time.
         """
-        return all(
-            self._name(operator) in _BY_ROWS or self._takes_any_number(operator)
-            for operator in self._main.operators
-        )
+        constants: set[int] = set()
+        for operator in self._main.operators:
+            if all(index < 0 or self._is_constant(index, constants) for index in operator.inputs):
+                constants.update(operator.outputs)  # float16 weights are widened so
+            elif not self._goes_by_rows(operator, constants):
+                return False
+        return True
 
     def op_versions(self) -> dict[str, int]:
         """The highest version of each operator: what a runtime must know to load the file."""
@@ -218,12 +223,29 @@ class TFLiteFile:
         code = self._model.operatorCodes[operator.opcodeIndex]
         return _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
-    def _takes_any_number(self, operator: Any) -> bool:
-        """Whether it is a RESHAPE whose first axis is left open; see :meth:`free_batch`."""
-        if self._name(operator) != "RESHAPE" or len(operator.inputs) < 2:
+    def _is_constant(self, index: int, computed: set[int]) -> bool:
+        return index in computed or self._data(index) is not None
+
+    def _goes_by_rows(self, operator: Any, constants: set[int]) -> bool:
+        """Whether more samples are but more rows to it; told by how it takes one sample."""
+        name, (output,) = self._name(operator), operator.outputs[:1]
+        data = [index for index in operator.inputs if index >= 0]
+        samples = [index for index in data if not self._is_constant(index, constants)]
+        shapes = [list(self._main.tensors[index].shape) for index in (*samples, output)]
+        if any(shape[:1] != [1] for shape in shapes):
             return False
-        data = self._data(operator.inputs[1])
-        return data is not None and list(np.frombuffer(bytes(data), np.int32)[:1]) == [-1]
+        if name == "RESHAPE":  # to one sample again, the first axis left open (see free_batch)
+            shape = self._data(data[1]) if len(data) > 1 else None
+            first, *rest = (
+                np.frombuffer(bytes(shape), np.int32).tolist() if shape is not None else [0]
+            )
+            return bool(first == -1 and math.prod(rest) == math.prod(shapes[0]))
+        if name in _PAIRWISE:  # rows meet rows only if both have as many axes
+            return len({len(shape) for shape in shapes}) == 1 and all(
+                len(own := list(self._main.tensors[index].shape)) < len(shapes[-1]) or own[0] == 1
+                for index in data
+            )
+        return name in _BY_ROWS and len(samples) == 1  # weights that are computed are no weights
 
     def _border_info(self, index: int) -> FileTensor:
         info = self._info(index)

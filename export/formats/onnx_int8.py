@@ -109,10 +109,13 @@ def _leave_float(graph: onnx.GraphProto, tail: list[str]) -> None:
     exact = rounded and _producer(graph, rounded.input[0])
     if not rounded or not exact or rounded.op_type != "QuantizeLinear":
         return
+    if sum(name in node.input for node in graph.node for name in rounded.output) > 1:
+        return  # others take the rounded values
     for node in (rounded, dequantize):
         graph.node.remove(node)
-    for tensor in [tensor for tensor in graph.initializer if tensor.name in rounded.input]:
-        graph.initializer.remove(tensor)  # their scale and zero point
+    used = {name for node in graph.node for name in node.input}
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
+        graph.initializer.remove(tensor)  # their scale and zero point, unless others share them
     for i, name in enumerate(exact.output):
         if name == rounded.input[0]:
             exact.output[i] = dequantize.output[0]

@@ -136,11 +136,14 @@ def replay(
     result = Result(model.engine, variant.precision, variant.format, device, BROKEN, "")
     # As a batch, and one by one as most apps have them: engines have other kernels for each.
     outputs = model.predict(inputs)
-    singles = np.concatenate([model.predict(sample) for sample in inputs])
-    for answers in (outputs, singles):
-        if answers.shape != expected.shape:
-            return replace(result, detail=f"gives {answers.shape} instead of {expected.shape}")
-    difference = np.abs(np.stack((outputs, singles)).astype(np.float64) - expected)
+    if outputs.shape != expected.shape:
+        return replace(result, detail=f"gives {outputs.shape} instead of {expected.shape}")
+    singles = [model.predict(sample) for sample in inputs]
+    for single in singles:
+        if single.shape != (1, *expected.shape[1:]):
+            return replace(result, detail=f"gives {single.shape} for one sample")
+    both = np.stack((outputs, np.concatenate(singles)))
+    difference = np.abs(both.astype(np.float64) - expected)
     error_found = float(difference.max()) if np.isfinite(difference).all() else float("inf")
     within = error_found <= variant.golden.tolerance
     detail = (

@@ -72,7 +72,8 @@ class Model:
         self._run: Callable[[NDArray[Any]], NDArray[Any]] = session.run
         self._takes_turns = not session.thread_safe
         self._one_by_one = session.batch == 1
-        self._one_shape = (1, *input.shape[1:])
+        self._sample_shape = input.shape[1:]
+        self._one_shape = (1, *self._sample_shape)
         self._dtype = np.dtype(input.dtype)  # what the app gives
         self._may_be_infinite = self._dtype.kind == "f"
         # A dtype that needs no look at the values; None is none.
@@ -99,8 +100,8 @@ class Model:
             type(inputs) is not np.ndarray
             or inputs.dtype is not self._exact_dtype
             or (
-                inputs.shape != self._one_shape
-                and (inputs.shape[1:] != self._one_shape[1:] or not len(inputs))
+                (shape := inputs.shape) != self._one_shape
+                and (shape[1:] != self._sample_shape or not shape[0])
             )
         ):
             inputs = self._admit(inputs)
@@ -194,10 +195,10 @@ class Model:
                 f"{self.name} takes {self._wanted()}; got {array.dtype} {array.shape}"
                 + self._hint(array)
             )
-        if array.shape == self._one_shape[1:]:
+        if array.shape == self._sample_shape:
             array = array[np.newaxis]
-        elif array.shape[1:] != self._one_shape[1:] or not len(array):
-            empty = array.shape[1:] == self._one_shape[1:]
+        elif array.shape[1:] != self._sample_shape or not len(array):
+            empty = array.shape[1:] == self._sample_shape
             found = "an empty batch" if empty else f"shape {array.shape}"
             raise InputError(f"{self.name} takes {self._wanted()}; got {found}")
         with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused
@@ -207,7 +208,7 @@ class Model:
         return array
 
     def _wanted(self) -> str:
-        sample = ", ".join(str(size) for size in self._one_shape[1:])
+        sample = ", ".join(str(size) for size in self._sample_shape)
         low, high = self.input.range or ("any", "any")
         return f"{self._dtype} ({low}..{high}) of shape (N, {sample}) or ({sample})"
 

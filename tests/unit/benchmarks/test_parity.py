@@ -50,9 +50,9 @@ class TestAgainstKeras:
             ("float32", 0, 2e-3, True),
             ("float16", 0, 2e-3, False),
             ("float16", 0, 0.03, True),
-            ("dynamic", 50, 0, False),
-            ("int8", 50, 0.05, False),
-            ("int8", 51, 0, True),
+            ("dynamic", 25, 0, False),
+            ("int8", 25, 0.03, False),
+            ("int8", 26, 0, True),
         ],
     )
     def test_bounds(self, precision: str, disagreements: int, error: float, refused: bool) -> None:

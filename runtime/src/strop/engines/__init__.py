@@ -64,7 +64,10 @@ def installed_release(name: str) -> str:
     if spec is None or spec.origin is None:
         return "unknown"
     folder = os.path.dirname(os.path.dirname(spec.origin))  # noqa: PTH120  pathlib is slow to import
-    names = [name for name in os.listdir(folder) if name.startswith(package)]  # noqa: PTH208
+    try:
+        names = [name for name in os.listdir(folder) if name.startswith(package)]  # noqa: PTH208
+    except OSError:  # a package in a ZIP, say
+        return "unknown"
     notes = [name for name in names if name.endswith((".dist-info", ".egg-info"))]
     return " ".join(sorted(note.rpartition(".")[0] for note in notes)) or "unknown"
 

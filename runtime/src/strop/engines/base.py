@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # a start of an app waits for every import
 
 # Samples that a session on the CPU runs at once. More are run in parts of so many: what lies
 # between the layers then stays in the cache, and a large batch takes no more memory than this.
-LARGEST_BATCH = 256
+LARGEST_BATCH = 1024
 
 
 class Session(Protocol):

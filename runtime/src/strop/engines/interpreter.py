@@ -81,7 +81,7 @@ class InterpreterSession:
 
     def close(self) -> None:
         self._unbind()
-        del self._interpreter
+        del self._interpreter, self._view  # the view's maker holds it too
 
 
 class InterpreterEngine:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from strop.engines.base import Session
-    from strop.manifest import Variant
+    from strop.manifest import FileTensor, Variant
 
+_TYPES = {"float32": "tensor(float)", "uint8": "tensor(uint8)", "int8": "tensor(int8)"}
 _CPU = "CPUExecutionProvider"
 _ERRORS_ONLY = 3  # severities: 0 verbose to 4 fatal
 
@@ -41,6 +42,9 @@ class OnnxSession:
 
     def __init__(self, session: Any, variant: Variant) -> None:
         (self._source,), (self._result,) = variant.inputs, variant.outputs
+        # Into buffers of these dtypes and shapes it will write, whatever the file has.
+        _require_same(session.get_inputs(), self._source)
+        _require_same(session.get_outputs(), self._result)
         self._session = session
         self._dtype = np.dtype(self._source.dtype)
         self._bound = threading.local()
@@ -74,6 +78,17 @@ class OnnxSession:
 
     def close(self) -> None:
         """The native session goes with this object, after the last call in flight."""
+
+
+def _require_same(details: list[Any], tensor: FileTensor) -> None:
+    """Raise ValueError unless a file's only input or output is what the manifest says it is."""
+    (detail,) = details
+    fixed = [None if not isinstance(size, int) else size for size in detail.shape]
+    if detail.type != _TYPES[tensor.dtype] or fixed[1:] != list(tensor.shape[1:]):
+        raise ValueError(
+            f"{tensor.name} is {detail.type} {detail.shape} in the file, "
+            f"{tensor.dtype} {tensor.shape} in the manifest"
+        )
 
 
 class OnnxRuntime:
