@@ -25,7 +25,7 @@ LOOPS = (Loop("emlearn, C from Python", "weights", ("float32",)),)
 _NAMES = {"linear": "identity", "sigmoid": "logistic"}  # Keras's name -> emlearn's
 
 
-def build(loop: Loop, precision: str, path: str, folder: str) -> str:
+def build(loop: str, precision: str, path: str, folder: str) -> str:
     import numpy as np
 
     require_compiler()
@@ -49,7 +49,7 @@ def build(loop: Loop, precision: str, path: str, folder: str) -> str:
     return compile_module(source, folder, (emlearn.includedir,))
 
 
-def open_loop(loop: Loop, precision: str, path: str, batch: int) -> Call:
+def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
     return open_module(path)
 
 

@@ -59,7 +59,7 @@ static void infer(int images, const uint8_t *pixels, float *out) {
 """
 
 
-def build(loop: Loop, precision: str, path: str, folder: str) -> str:
+def build(loop: str, precision: str, path: str, folder: str) -> str:
     require_compiler()
     model, code = Path(folder) / "net.onnx", Path(folder) / "net.c"
     _transpose_weights(path, str(model))
@@ -75,7 +75,7 @@ def build(loop: Loop, precision: str, path: str, folder: str) -> str:
     return compile_module(code.read_text(encoding="utf-8") + define + _INFER, folder)
 
 
-def open_loop(loop: Loop, precision: str, path: str, batch: int) -> Call:
+def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
     return open_module(path)
 
 

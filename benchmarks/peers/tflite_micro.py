@@ -20,7 +20,7 @@ LOOPS = (Loop("TFLite Micro interpreter", "tflite", ("float32", "int8")),)
 _ARENA = 64 * 1024
 
 
-def open_loop(loop: Loop, precision: str, path: str, batch: int) -> Call:
+def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
     import numpy as np
 
     try:
