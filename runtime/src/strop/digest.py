@@ -7,6 +7,8 @@ does without it in the same way.
 
 from __future__ import annotations
 
+import sys
+
 try:
     from _sha2 import sha256 as _own  # type: ignore[import-not-found]  # from Python 3.12 on
 except ImportError:
@@ -20,7 +22,7 @@ LARGE_BYTES = 2 * 2**20  # from here on OpenSSL, several times as fast, is worth
 
 def sha256_hex(data: bytes | memoryview) -> str:
     """The SHA-256 of the data (FIPS 180-4), as 64 lower-case hexadecimal digits."""
-    if len(data) >= LARGE_BYTES:
+    if len(data) >= LARGE_BYTES or "_hashlib" in sys.modules:  # or OpenSSL is here already
         from hashlib import sha256
 
         return sha256(data).hexdigest()
