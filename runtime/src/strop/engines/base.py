@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # a start of an app waits for every import
 
     from numpy.typing import NDArray
 
-    from strop.manifest import Variant
+    from strop.manifest import FileTensor, Variant
 
 # Samples that a session on the CPU runs at once. More are run in parts of so many: what lies
 # between the layers then stays in the cache, and a large batch takes no more memory than this.
@@ -68,3 +68,8 @@ def in_parts(run: Callable[[NDArray[Any]], NDArray[Any]], samples: NDArray[Any])
     """Run a batch of more than `LARGEST_BATCH` samples."""
     starts = range(0, len(samples), LARGEST_BATCH)
     return np.concatenate([run(samples[start : start + LARGEST_BATCH]) for start in starts])
+
+
+def batch_shape(tensor: FileTensor, size: int) -> tuple[int, ...]:
+    """The shape of a tensor for so many samples; another axis that is free counts as one."""
+    return (size, *(axis or 1 for axis in tensor.shape[1:]))

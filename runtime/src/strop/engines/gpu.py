@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from strop.manifest import FileTensor, Variant
+from strop.engines.base import batch_shape
+from strop.manifest import Variant
 
 Floats = NDArray[np.float32]
 
@@ -97,11 +98,6 @@ class GpuSession:
     def close(self) -> None:
         self._bound.clear()
         del self._bind
-
-
-def batch_shape(tensor: FileTensor, size: int) -> tuple[int, ...]:
-    """The shape of a tensor for so many samples; another axis that is free counts as one."""
-    return (size, *(axis or 1 for axis in tensor.shape[1:]))
 
 
 def largest_batch(*tensors: tuple[int | None, ...]) -> int:

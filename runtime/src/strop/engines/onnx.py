@@ -13,7 +13,7 @@ import numpy as np
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
-from strop.engines.base import LARGEST_BATCH, in_parts
+from strop.engines.base import LARGEST_BATCH, batch_shape, in_parts
 
 if TYPE_CHECKING:
     from typing import Any
@@ -67,8 +67,8 @@ class OnnxSession:
     def _bind(self) -> tuple[Any, ...]:
         """Buffers for one sample, the call that reads and fills them, and its argument."""
         binding = self._session.io_binding()
-        shapes = [(1, *(axis or 1 for axis in t.shape[1:])) for t in (self._source, self._result)]
-        source, result = np.zeros(shapes[0], self._dtype), np.zeros(shapes[1], np.float32)
+        source = np.zeros(batch_shape(self._source, 1), self._dtype)
+        result = np.zeros(batch_shape(self._result, 1), np.float32)
         for bind, tensor, buffer in (
             (binding.bind_input, self._source, source),
             (binding.bind_output, self._result, result),

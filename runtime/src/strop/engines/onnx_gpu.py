@@ -22,7 +22,8 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 
 from strop import adapters, wheels
 from strop.adapters import Adapter
-from strop.engines.gpu import Floats, GpuSession, batch_shape
+from strop.engines.base import batch_shape
+from strop.engines.gpu import Floats, GpuSession
 from strop.errors import DeviceUnavailable, one_line
 from strop.manifest import Variant
 
