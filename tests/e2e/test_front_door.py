@@ -26,7 +26,7 @@ def test_make_alone_prints_help_for_every_target() -> None:
 def test_make_bench_times_every_engine_that_is_here(edge: Exported) -> None:
     said = make(edge, "bench", "QUICK=1")
     for engine, precision in (("litert", "int8"), ("litert", "float32"), ("onnx", "float32")):
-        assert [line for line in said.splitlines() if line.startswith(engine) and precision in line]
+        assert [line for line in said.splitlines() if line.split()[:2] == [engine, precision]]
 
 
 def test_make_demo_names_ten_digits(edge: Exported) -> None:

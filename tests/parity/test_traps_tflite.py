@@ -20,7 +20,7 @@ def artifact(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_weights_are_in_the_file_and_the_batch_is_fixed(artifact: Path, precision: str) -> None:
+def test_weights_are_in_the_file(artifact: Path, precision: str) -> None:
     """from_concrete_functions leaves a Keras 3 model's variables behind: 8.75 % accuracy."""
     operators = set(TFLiteFile(converted(artifact, "tflite", precision).data).operators)
     assert operators <= {"QUANTIZE", "DEQUANTIZE", "MUL", "FULLY_CONNECTED", "SOFTMAX", "LOGISTIC"}
@@ -53,7 +53,7 @@ def test_raw_bytes_are_the_int8_input(artifact: Path) -> None:
     file = converted(artifact, "tflite", "int8")
     (source,) = file.inputs
     assert (source.dtype, source.scale, source.zero_point) == ("uint8", 1.0, 0)
-    assert source.shape == (1, 28, 28)
+    assert source.shape == (None, 28, 28)  # the file says 1, and takes any number once resized
 
 
 def test_int8_ends_in_float_and_does_not_tie(artifact: Path) -> None:
