@@ -23,7 +23,7 @@ export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup data train export test bench bench-peers bench-check lab lab-gpu on test-devices \
-        test-gpu lint format lock demo clean distclean
+        test-gpu test-reliability lint format lock demo clean distclean
 
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ test-devices: lab export  ## prove every engine and precision on every board; wr
 
 test-gpu: lab-gpu export  ## prove the GPU's files on a software GPU, and on a real one where there is one
 	$(PY) -m pytest tests/gpu
+
+test-reliability: export  ## hostile bytes, threads, power cuts; writes dist/reliability.json
+	$(PY) -m pytest tests/fuzz tests/reliability
 
 lint: $(STAMP)  ## ruff, mypy --strict, import contracts
 	$(VENV)/bin/ruff check .

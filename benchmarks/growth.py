@@ -23,7 +23,8 @@ from benchmarks.results import STROP, UNITS, Row
 from strop import engines
 from strop.errors import StropError
 from strop.manifest import FileTensor, Golden, TensorSpec, Variant
-from strop.model import Model
+from strop.model import About, Model
+from strop.source import Source
 from strop.timing import sample_us, summarize
 
 ROOT = Path(__file__).parent.parent
@@ -154,19 +155,15 @@ def _open(name: str, layers: random_models.Layers) -> Model:
         golden=Golden(file="", sha256="", bytes=0, tolerance=0.0),
         proofs=(),
     )
-    engine = engines.get(name)
-    return Model(
-        engine.open(data, variant, device="cpu", threads=1),
-        variant,
-        input=TensorSpec(source.name, source.shape, "uint8", (0, 255)),
-        output=TensorSpec(result.name, result.shape, "float32", (0, 1)),
+    about = About(
         name="random",
         version=1,
-        engine=name,
-        engine_version=engine.version(),
-        device="cpu",
-        threads=1,
+        input=TensorSpec(source.name, source.shape, "uint8", (0, 255)),
+        output=TensorSpec(result.name, result.shape, "float32", (0, 1)),
+        engine_version=engines.get(name).version(),
     )
+    opened_from = Source(data, variant, name, engines.CPU, threads=1)
+    return Model(opened_from, about, opened_from.open())
 
 
 def _said(row: Row) -> str:

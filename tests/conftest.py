@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tests.environments import CACHE, ROOT, run
 from tests.needs import unavailable
 
+pytest_plugins = ["tests.figures"]
 LATENCIES = pytest.StashKey[list[str]]()
 
 
@@ -47,6 +48,7 @@ def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     with pytest.MonkeyPatch.context() as patch:
         if "PIP_CACHE_DIR" not in os.environ:
             patch.setenv("PIP_CACHE_DIR", str(Path(shared, "pip")))
+        patch.delenv("STROP_TRUSTED_KEYS", raising=False)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
 

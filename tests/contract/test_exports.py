@@ -15,11 +15,14 @@ ALL = [
     "DeviceUnavailable",
     "EngineUnavailable",
     "InputError",
+    "InstallError",
     "Model",
     "ParityError",
     "Prediction",
     "StropError",
+    "Watched",
     "load",
+    "watch",
 ]
 
 
@@ -47,6 +50,7 @@ def test_a_star_import_gives_the_exported_names() -> None:
 def test_the_signatures() -> None:
     functions: dict[str, Callable[..., object]] = {
         "load": strop.load,
+        "watch": strop.watch,
         "predict": strop.Model.predict,
         "classify": strop.Model.classify,
         "prediction": strop.Model.prediction,
@@ -56,7 +60,12 @@ def test_the_signatures() -> None:
         "load": (
             "(path: 'str | PathLike[str]', *, engine: 'str | None' = None, "
             "device: 'str | None' = None, precision: 'str | None' = None, "
-            "threads: 'int | None' = None) -> 'Model'"
+            "threads: 'int | None' = None, sessions: 'int | None' = None, "
+            "trusted_keys: 'str | PathLike[str] | Sequence[str] | None' = None) -> 'Model'"
+        ),
+        "watch": (
+            "(folder: 'str | PathLike[str]', *, interval_s: 'float' = 1.0, **options: 'Any') "
+            "-> 'Watched'"
         ),
         "predict": "(self, inputs: 'NDArray[Any]') -> 'NDArray[np.float32]'",
         "classify": "(self, image: 'str | PathLike[str] | NDArray[Any]') -> 'Prediction'",
@@ -94,6 +103,7 @@ def test_the_tree_of_errors() -> None:
         "EngineUnavailable": ["StropError"],
         "DeviceUnavailable": ["StropError"],
         "InputError": ["StropError", "ValueError"],
+        "InstallError": ["StropError"],
         "ParityError": ["StropError"],
         "StropWarning": ["RuntimeWarning"],
     }
@@ -112,17 +122,29 @@ def test_the_commands_and_their_options() -> None:
         ]
         for name, command in commands.choices.items()
     } == {
-        "info": ["bundle", "--json"],
+        "info": ["bundle", "--trusted-keys", "--json"],
         "run": [
             *("bundle", "inputs", "--output", "--engine", "--precision", "--device"),
-            *("--threads", "--json"),
+            *("--threads", "--trusted-keys", "--json"),
         ],
-        "check": ["bundle", "--engine", "--precision", "--device", "--json"],
+        "check": [
+            *("bundle", "--engine", "--precision", "--device", "--timeout", "--trusted-keys"),
+            "--json",
+        ],
         "bench": [
             *("bundle", "--samples", "--engine", "--precision", "--device", "--threads"),
-            *("--batch", "--json"),
+            *("--batch", "--trusted-keys", "--json"),
         ],
         "doctor": ["--timeout", "--json"],
-        "sweep": ["bundle", "--batches", "--engine", "--precision", "--json"],
-        "tune": ["bundle", "--threads", "--device", "--batch", "--json"],
+        "history": ["folder", "--json"],
+        "install": [
+            *("bundle", "--into", "--allow-downgrade", "--keep", "--wait", "--timeout"),
+            *("--trusted-keys", "--json"),
+        ],
+        "keygen": ["key", "--comment", "--json"],
+        "rollback": ["folder", "--wait", "--timeout", "--trusted-keys", "--json"],
+        "sign": ["bundle", "--key", "--output", "--replace", "--json"],
+        "sweep": ["bundle", "--batches", "--engine", "--precision", "--trusted-keys", "--json"],
+        "tune": ["bundle", "--threads", "--device", "--batch", "--trusted-keys", "--json"],
+        "verify": ["bundle", "--trusted-keys", "--json"],
     }

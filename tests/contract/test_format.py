@@ -14,8 +14,12 @@ import zlib
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
 
-from strop import archive, schema
+from strop import archive, schema, signing
 from strop.bundle import parse_bundle
 from tests import bundles
 from tests.needs import unavailable
@@ -178,6 +182,7 @@ class TestDocumentedLayout:
             (archive.MAX_MEMBERS, "1,024"),
             (archive.MAX_NAME_BYTES, "255"),
             (schema.MAX_MANIFEST_BYTES, "4,194,304"),
+            (signing.MAX_BYTES, "1,024"),
             (schema.MAX_DEPTH, "32"),
             (schema.MAX_ELEMENTS, "67,108,864"),
         ],
@@ -195,6 +200,17 @@ class TestDocumentedLayout:
             for name in definition.get("properties", {})
         }
         assert names == fields
+
+
+def test_a_signature_is_verified_by_the_page_alone() -> None:
+    manifest = bundles.image().manifest()
+    key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    content = json.loads(signing.sign(manifest, key))
+    (section,) = re.findall(r"## The signature\n(.*?)\n## ", DOC, re.DOTALL)
+    assert re.findall(r"^- `(\w+)`:", section, re.MULTILINE) == sorted(content)
+    (line,) = re.findall(r"is the line `(.+)`, its newline", section)
+    public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(content["public_key"]))
+    public.verify(bytes.fromhex(content["signature"]), line.encode("ascii") + b"\n" + manifest)
 
 
 def test_a_bundle_of_today_is_read() -> None:

@@ -12,7 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "runtime" / "src" / "strop"
-ALLOWED = {"numpy", "PIL", "ai_edge_litert", "tflite_runtime", "onnxruntime", "strop"}
+ENGINES = {"ai_edge_litert", "tflite_runtime", "onnxruntime"}
+ALLOWED = {"numpy", "PIL", "cryptography", "strop", *ENGINES}
 
 
 def _imported(path: Path) -> Iterator[str]:
@@ -46,9 +47,10 @@ def test_a_module_of_the_runtime_imports_the_standard_library_numpy_and_its_engi
     if source == "digest.py":
         others -= {"_sha2", "_sha256"}  # each in the standard library of some Pythons
     assert others <= ALLOWED
-    engine = {"ai_edge_litert", "tflite_runtime", "onnxruntime"} & others
+    engine = ENGINES & others
     assert not engine or source.startswith("engines/")
     assert "PIL" not in others or source == "images.py"
+    assert "cryptography" not in others or source in ("keys.py", "signing.py")
 
 
 @pytest.mark.parametrize("source", _sources())

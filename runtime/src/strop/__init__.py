@@ -16,6 +16,7 @@ from strop.errors import (
     DeviceUnavailable,
     EngineUnavailable,
     InputError,
+    InstallError,
     ParityError,
     StropError,
 )
@@ -24,18 +25,25 @@ from strop.errors import (
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
     from strop.model import Model, Prediction
+    from strop.watched import Watched
 else:
 
     def __getattr__(name: str) -> object:
-        """Model and Prediction, when first asked for: they need numpy, which may be broken."""
-        if name not in ("Model", "Prediction"):
+        """The classes, when first asked for: they need numpy, which may be broken."""
+        if name not in ("Model", "Prediction", "Watched"):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         try:
-            from strop import model
+            if name == "Watched":
+                from strop import watched as module
+            else:
+                from strop import model as module
         except Exception as error:
             raise _no_numpy(error) from error
-        globals()[name] = getattr(model, name)  # the next one to ask finds it at once
+        globals()[name] = getattr(module, name)  # the next one to ask finds it at once
         return globals()[name]
 
     def __dir__() -> list[str]:
@@ -49,11 +57,14 @@ __all__ = [
     "DeviceUnavailable",
     "EngineUnavailable",
     "InputError",
+    "InstallError",
     "Model",
     "ParityError",
     "Prediction",
     "StropError",
+    "Watched",
     "load",
+    "watch",
 ]
 
 
@@ -64,6 +75,8 @@ def load(
     device: str | None = None,
     precision: str | None = None,
     threads: int | None = None,
+    sessions: int | None = None,
+    trusted_keys: str | PathLike[str] | Sequence[str] | None = None,
 ) -> Model:
     """Verify a bundle and open its best proven variant that can run here.
 
@@ -74,7 +87,7 @@ def load(
     ignored with a warning. `print(model)` says what really runs.
 
     Args:
-        path: a .strop file.
+        path: a .strop file; or a folder that `strop install` keeps, for the bundle installed there.
         engine: "litert", "tflite", "onnx", "reference" or, for tests, "fake".
         device: "cpu"; "gpu", which means the GPU and nothing else: the whole model runs there,
             and `Model.device` names the adapter, or DeviceUnavailable is raised; or "auto", the
@@ -83,14 +96,22 @@ def load(
         precision: "float32", "float16", "dynamic" or "int8".
         threads: threads the engine may use for one call, 1 or more; by default what tuning found,
             else 1, on which small nets are fastest.
+        sessions: calls that may run at the same time on an engine that takes one caller at a time
+            (LiteRT, tflite-runtime), 1 or more; each has memory of its own, from when callers
+            first meet. By default as many as there are CPUs to use, at most 4.
+        trusted_keys: who may have signed the bundle: the path of a file of public keys, or a list
+            of the keys themselves; any other bundle is refused. By default the file that the
+            environment variable STROP_TRUSTED_KEYS names, else /etc/strop/trusted-keys if it is
+            there; with neither, signatures are not looked at.
 
     Raises:
-        BundleError: the file is missing, damaged, tampered with, or of another schema.
+        BundleError: the file is missing, damaged, tampered with, or of another schema; or trust is
+            configured, and the bundle is not signed by a trusted key, or that cannot be found out.
         EngineUnavailable: the engine is unknown, absent or broken, or not in the bundle; or numpy
             is absent or broken.
         DeviceUnavailable: there is no such adapter here, or no engine that can use it for all of
             the model; the message says what was tried, and what would help.
-        InputError: no variant of that precision, or a number of threads that is none.
+        InputError: no variant of that precision, or a number of threads or sessions that is none.
     """
     try:
         from strop.bundle import open_bundle
@@ -98,8 +119,35 @@ def load(
     except Exception as error:
         raise _no_numpy(error) from error
     return open_best(
-        open_bundle(path), engine=engine, device=device, precision=precision, threads=threads
+        open_bundle(path, trusted_keys),
+        engine=engine,
+        device=device,
+        precision=precision,
+        threads=threads,
+        sessions=sessions,
     )
+
+
+def watch(folder: str | PathLike[str], *, interval_s: float = 1.0, **options: Any) -> Watched:
+    """Open what is installed in a folder, and follow it: what is installed later runs from then on.
+
+    No call is lost by that: the new bundle is opened and tried in the background, and calls in
+    flight end on the one they began on. One that cannot be opened, or takes or gives other shapes,
+    is not gone over to: the old one goes on, a StropWarning says why, and so does `Watched.error`.
+
+    Args:
+        folder: one that `strop install` keeps.
+        interval_s: how often to look, in seconds; a look costs some microseconds.
+        options: engine, device, precision, threads, sessions, trusted_keys, as `load` has them.
+
+    Raises:
+        As `load`, of what is installed now.
+    """
+    try:
+        from strop.watched import Watched
+    except Exception as error:
+        raise _no_numpy(error) from error
+    return Watched(folder, interval_s, **options)
 
 
 def _no_numpy(error: Exception) -> EngineUnavailable:

@@ -19,8 +19,11 @@ import warnings
 from collections.abc import Callable
 from typing import IO, Any, NoReturn
 
+from strop.cpu import pairs, text
+
 _PIPE_HOLDS = 65536  # bytes that can be written to a pipe before anybody reads
 _LONGEST_LINE = 2000
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.02  # between looks at the child
 _SIGNALS: dict[int, str] = {
     signal.SIGILL: "illegal instruction",
     signal.SIGSEGV: "bad memory access",
@@ -40,14 +43,16 @@ class NoAnswer(Exception):
         self.timed_out = timed_out
 
 
-def ask(question: Callable[[], Any], limit_s: float) -> Any:
+def ask(question: Callable[[], Any], limit_s: float, *, spare_bytes: int | None = None) -> Any:
     """What the question returns, in JSON's types, of at most 64 kB. What it prints is dropped.
 
-    Call it from a program with one thread: it forks.
+    Call it from a program with one thread: it forks. Should the machine run out of memory, the
+    kernel ends the other process before any of its neighbours.
 
     Args:
         question: called in the other process.
         limit_s: how long it may take.
+        spare_bytes: how much memory of its own it may take beyond what it is born with; None: any.
 
     Raises:
         NoAnswer: the process gave none.
@@ -58,7 +63,7 @@ def ask(question: Callable[[], Any], limit_s: float) -> Any:
             warnings.simplefilter("ignore", DeprecationWarning)
             child = os.fork()
         if child == 0:
-            _answer(question, writer, noise)
+            _answer(question, writer, noise, spare_bytes)
         os.close(writer)
         try:
             status = _wait(child, limit_s)
@@ -72,15 +77,44 @@ def ask(question: Callable[[], Any], limit_s: float) -> Any:
         raise _death(status, _last_line(noise))
 
 
+def spare_memory_bytes() -> int | None:
+    """What programs could take now without making others wait for it; None if nobody knows."""
+    return _bytes_of("/proc/meminfo", "MemAvailable")
+
+
+def _limit_memory(spare_bytes: int | None) -> None:
+    """Bound what this process may take, and stand at the head of those that the kernel may end.
+
+    What it may write to is counted (RLIMIT_DATA), not what it has addresses for (RLIMIT_AS): CUDA
+    takes addresses for all of the memory that there is.
+    """
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
+        file.write("1000")
+    held_bytes = _bytes_of("/proc/self/status", "VmData")
+    if spare_bytes is not None and held_bytes is not None:
+        most_bytes = held_bytes + spare_bytes
+        resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
+
+
+def _bytes_of(path: str, name: str) -> int | None:
+    """A quantity that the kernel gives in kB; None if it does not."""
+    try:
+        return int(pairs(text(path), ":")[name][0].removesuffix(" kB")) * 1024
+    except (KeyError, ValueError):
+        return None
+
+
 def _wait(child: int, limit_s: float) -> int | None:
     """The child's exit status; None if it had to be killed, with all that it started."""
     end = time.monotonic() + limit_s
+    pause_s = _SHORTEST_PAUSE_S
     try:
         while time.monotonic() < end:
             ended, status = os.waitpid(child, os.WNOHANG)
             if ended:
                 return status
-            time.sleep(0.02)
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 1.25, _LONGEST_PAUSE_S)
     except BaseException:  # ^C
         _kill(child)
         raise
@@ -124,12 +158,15 @@ def _last_line(noise: IO[bytes]) -> str:
     return lines[-1].strip() if lines else ""
 
 
-def _answer(question: Callable[[], Any], writer: int, noise: IO[bytes]) -> NoReturn:
+def _answer(
+    question: Callable[[], Any], writer: int, noise: IO[bytes], spare_bytes: int | None
+) -> NoReturn:
     """The child: everything libraries print is noise, the answer goes through the pipe."""
     code = 1
     try:
         os.setsid()  # a group that can be killed as a whole
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _limit_memory(spare_bytes)
         nothing = os.open(os.devnull, os.O_RDONLY)
         for here, there in ((nothing, 0), (noise.fileno(), 1), (noise.fileno(), 2)):
             os.dup2(here, there)

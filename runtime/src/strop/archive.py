@@ -38,7 +38,7 @@ _MODE = 0o100644 << 16
 _DIGEST_BYTES = 64
 
 
-def pack(members: Mapping[str, bytes]) -> bytes:
+def pack(members: Mapping[str, bytes | memoryview]) -> bytes:
     """Write members (name -> content) as the one ZIP that `unpack` accepts.
 
     Raises:

@@ -7,6 +7,7 @@ against the digest at its end, and each member, when it is read, against the man
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,12 +19,19 @@ from strop.errors import BundleError
 from strop.manifest import FileRef, Golden, Manifest, Variant
 
 if TYPE_CHECKING:  # an app waits for every import
+    from collections.abc import Sequence
     from os import PathLike
     from typing import Any
 
     from numpy.typing import NDArray
 
+    from strop.trust import PublicKey, Trust
+
 SIGNATURE = "signature.json"  # the one member the manifest need not list: it signs the manifest
+
+# Where a device says whose bundles it runs: a file of keys. The variable goes before the file.
+TRUST_VARIABLE = "STROP_TRUSTED_KEYS"
+TRUST_FILE = "/etc/strop/trusted-keys"
 
 
 class Bundle(NamedTuple):
@@ -32,6 +40,7 @@ class Bundle(NamedTuple):
     manifest: Manifest
     digest: str
     members: Mapping[str, memoryview]
+    signed_by: PublicKey | None = None  # the trusted key; None where no trust is configured
 
     def read(self, ref: FileRef | Golden | Variant) -> bytes:
         """The bytes of a member, if they are those the manifest lists.
@@ -68,31 +77,90 @@ class Bundle(NamedTuple):
         return array
 
 
-def open_bundle(path: str | PathLike[str]) -> Bundle:
+def open_bundle(
+    path: str | PathLike[str],
+    trusted_keys: str | PathLike[str] | Sequence[str] | None = None,
+) -> Bundle:
     """Read and verify a bundle file.
 
+    Args:
+        trusted_keys: who may have signed it: the path of a file of keys, or the keys themselves;
+            None: those configured on this device, if any are (`configured_trust`).
+
     Raises:
-        BundleError: there is no such file, or it is not, byte for byte, a bundle.
+        BundleError: there is no such file, or it is not, byte for byte, a bundle; or trust is
+            configured, and it is not signed by a trusted key, or that cannot be found out.
+    """
+    if trusted_keys is None:
+        trusted_keys = configured_trust()
+    if trusted_keys is None:
+        return read_bundle(path)
+    from strop.trust import read_trust
+
+    return read_bundle(path, read_trust(trusted_keys))
+
+
+def configured_trust() -> str | None:
+    """The file of trusted keys that this device is configured with, readable or not; None: none.
+
+    An app waits for this at every start: it is one look into the environment, and one at the disk.
+    """
+    named = os.environ.get(TRUST_VARIABLE)
+    if named is not None:
+        return named
+    try:
+        os.lstat(TRUST_FILE)
+    except FileNotFoundError:
+        return None
+    except OSError:  # there is something, and reading it will tell what is the matter
+        return TRUST_FILE
+    return TRUST_FILE
+
+
+def read_bundle(path: str | PathLike[str], trust: Trust | None = None) -> Bundle:
+    """Read and verify a bundle file, whatever trust this device is configured with.
+
+    Args:
+        path: the file; or a folder that `strop install` keeps, for the bundle installed there.
+        trust: who must have signed it; None: a signature is not looked at.
+
+    Raises:
+        BundleError: as `open_bundle`.
     """
     try:
         with open(path, "rb") as file:  # noqa: PTH123  importing pathlib takes 4 ms
-            data = file.read(archive.MAX_ARCHIVE_BYTES + 1)
-        return parse_bundle(data)
+            # Not more than it has: memory is taken, and given back, for all that is asked for.
+            size = os.fstat(file.fileno()).st_size or archive.MAX_ARCHIVE_BYTES  # 0: a pipe
+            data = file.read(min(size, archive.MAX_ARCHIVE_BYTES) + 1)
+        return parse_bundle(data, trust)
+    except IsADirectoryError:
+        from strop.installed import open_current
+
+        return open_current(path, trust)
     except OSError as error:
         raise BundleError(f"cannot read bundle {path}: {error.strerror or error}") from None
     except BundleError as error:
         raise BundleError(f"bundle {path} refused: {error}") from None
 
 
-def parse_bundle(data: bytes | bytearray) -> Bundle:
+def parse_bundle(data: bytes | bytearray, trust: Trust | None = None) -> Bundle:
     """Verify a bundle held in memory.
+
+    Args:
+        trust: who must have signed it; None: a signature is not looked at.
 
     Raises:
         BundleError: the archive is not canonical, the manifest does not parse, or a member is
-            missing, unlisted or of another size than the manifest says.
+            missing, unlisted or of another size than the manifest says; or the bundle is not
+            signed by whom it must be.
     """
     members = archive.unpack(data)
     manifest = bytes(members[archive.MANIFEST])
+    signed_by = None
+    if trust is not None:  # before anything that the manifest says counts
+        from strop.signing import require_signature
+
+        signed_by = require_signature(manifest, members.get(SIGNATURE), trust)
     listed = schema.parse(manifest)
     expected = {ref.file for ref in listed.files()} | {archive.MANIFEST}
     for name in sorted(expected - members.keys()):
@@ -102,4 +170,4 @@ def parse_bundle(data: bytes | bytearray) -> Bundle:
     for ref in listed.files():
         if len(members[ref.file]) != ref.bytes:
             raise BundleError(f"{ref.file} is not the file the manifest lists: size differs")
-    return Bundle(listed, sha256_hex(manifest), members)
+    return Bundle(listed, sha256_hex(manifest), members, signed_by)

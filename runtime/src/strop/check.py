@@ -1,14 +1,21 @@
-"""Proving a bundle again, here: its golden samples on this device's own engines."""
+"""Proving a bundle again, here: its golden samples on this device's own engines.
+
+An engine's parser is native code, and a digest says who wrote a file's bytes, never that they are
+harmless. So `check` can give each engine a process of its own, whose death is an answer too.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from strop import engines, wheels
+from strop.apart import NoAnswer, ask, spare_memory_bytes
 from strop.bundle import Bundle
 from strop.errors import (
     BundleError,
@@ -21,9 +28,14 @@ from strop.errors import (
 from strop.manifest import FileRef, Golden, Variant
 from strop.model import Model
 from strop.select import Choice, choose, open_best, open_model
-from strop.timing import Latency, measure
+from strop.timing import Latency, measure, sample_us
 
 PASSED, FAILED, ABSENT, BROKEN = "passed", "FAILED", "absent", "BROKEN"
+
+_TIMED_CALLS = 500
+_TIMING_S = 5  # a slow model is called less often: its time limit is for what hangs
+_LONGEST_DETAIL = 2000  # characters; what an engine says may quote a whole file
+_REFUSALS: dict[str, type[StropError]] = {"BundleError": BundleError, "InputError": InputError}
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,7 @@ def check(
     engine: str | None = None,
     device: str | None = None,
     precision: str | None = None,
+    limit_s: float | None = None,
 ) -> list[Result]:
     """Replay the golden samples on every installed engine the bundle is proven on.
 
@@ -58,6 +71,9 @@ def check(
         engine: insist on this one: if it is absent that is an error, not a line.
         device: insist on "cpu" or "gpu", likewise; None or "auto": both.
         precision: only variants of this precision.
+        limit_s: let each engine open each file in a process of its own, with so much time and the
+            memory that is to spare here; one that dies, hangs or wants more is BROKEN. It forks, so
+            the program has one thread and has not used a GPU. None: open them in this process.
 
     Raises:
         EngineUnavailable: the engine asked for is not here, or none at all is.
@@ -72,8 +88,11 @@ def check(
     if engine is not None or precision is not None:
         choose(bundle.manifest, engine=engine, precision=precision)  # refuses what cannot be had
     inputs, keras = golden(bundle)
+    prove = partial(_prove, bundle, inputs, keras)
+    if limit_s is not None:
+        prove = partial(_prove_apart, prove, limit_s, set())
     results = [
-        _check_one(bundle, Choice(name, variant, where), inputs, keras)
+        _check_one(bundle, Choice(name, variant, where), prove)
         for name in bundle.manifest.engines
         for variant in bundle.manifest.variants
         for where in variant.devices
@@ -162,27 +181,75 @@ def replay(
     )
 
 
-def _check_one(bundle: Bundle, choice: Choice, inputs: NDArray[Any], keras: NDArray[Any]) -> Result:
-    engine, variant, device = choice
-    kind = (variant.precision, variant.format, device)
-    absent = Result(engine, *kind, ABSENT, "unknown to this strop")
+def _check_one(bundle: Bundle, choice: Choice, prove: Callable[[Choice], Result]) -> Result:
+    engine = choice.engine
     if engine not in engines.NAMES:
-        return absent
+        return _result(choice, ABSENT, "unknown to this strop")
     if not engines.is_installed(engine):
-        return replace(absent, detail=wheels.remedy(engine, bundle.manifest.engines))
+        return _result(choice, ABSENT, wheels.remedy(engine, bundle.manifest.engines))
+    return prove(choice)
+
+
+def _prove(bundle: Bundle, inputs: NDArray[Any], keras: NDArray[Any], choice: Choice) -> Result:
+    """Open, replay and time."""
     try:
         with open_model(bundle, choice) as model:
-            result = replay(model, bundle, variant, inputs, keras)
+            result = replay(model, bundle, choice.variant, inputs, keras)
             if result.status == BROKEN:
                 return result
             sample = inputs[:1]
-            return replace(result, latency=measure(lambda: model.predict(sample)))
+            return replace(result, latency=_latency(lambda: model.predict(sample)))
     except (BundleError, InputError):  # the golden samples, not the engine
         raise
     except DeviceUnavailable as error:
-        return replace(absent, detail=str(error))
+        return _result(choice, ABSENT, str(error))
     except StropError as error:
-        return replace(absent, status=BROKEN, detail=str(error))
+        return _result(choice, BROKEN, str(error))
+
+
+def _prove_apart(
+    prove: Callable[[Choice], Result], limit_s: float, imported: set[str], choice: Choice
+) -> Result:
+    """The same in a process of its own.
+
+    Args:
+        imported: the engines that were seen to live through it. They are imported here as well, for
+            the next process to find them there: that takes longer than all the rest.
+    """
+    if choice.engine in imported:
+        engines.get(choice.engine)
+    try:
+        told = ask(partial(_tell, prove, choice), limit_s, spare_bytes=spare_memory_bytes())
+    except NoAnswer as death:
+        return _result(choice, BROKEN, str(death))
+    if "refused" in told:
+        raise _REFUSALS[told["refused"]](told["words"])
+    latency = told.pop("latency")
+    result = Result(**told, latency=latency and Latency(**latency))
+    if result.status in (PASSED, FAILED):
+        imported.add(choice.engine)
+    return result
+
+
+def _tell(prove: Callable[[Choice], Result], choice: Choice) -> dict[str, Any]:
+    """What becomes of a choice, in JSON's types."""
+    try:
+        result = prove(choice)
+    except tuple(_REFUSALS.values()) as error:
+        return {"refused": type(error).__name__, "words": str(error)[:_LONGEST_DETAIL]}
+    told = asdict(replace(result, detail=result.detail[:_LONGEST_DETAIL]))
+    return {**told, "latency": result.latency and result.latency._asdict()}
+
+
+def _result(choice: Choice, status: str, detail: str) -> Result:
+    variant = choice.variant
+    return Result(choice.engine, variant.precision, variant.format, choice.device, status, detail)
+
+
+def _latency(call: Callable[[], object]) -> Latency:
+    (once_us,) = sample_us(call, samples=1, warmup=1)
+    samples = min(max(int(_TIMING_S * 1e6 / once_us), 10), _TIMED_CALLS)
+    return measure(call, samples=samples, warmup=samples // 10)
 
 
 def _array(

@@ -1,4 +1,4 @@
-"""The command people type on the device: strop info | run | check | bench | tune | sweep | doctor.
+"""The command people type on the device, and where bundles are signed: strop --help lists it all.
 
 Exit status: 0 done; 1 a check failed; 2 the request cannot be met, with one line on stderr.
 """
@@ -121,6 +121,40 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument(
         "--batches", type=_counts, metavar="1,4,16", help="samples a call, default 1 to 65536"
     )
+    verify = _command(subparsers, "verify", "hold a bundle against the trusted keys")
+    sign = _command(subparsers, "sign", "sign a bundle")
+    sign.add_argument(
+        "--key", required=True, metavar="KEY", help="the private key, of strop keygen"
+    )
+    sign.add_argument("--output", metavar="PATH", help="write there, instead of over BUNDLE")
+    sign.add_argument("--replace", action="store_true", help="put aside another key's signature")
+    keygen = _command(subparsers, "keygen", "make a pair of keys to sign with", bundle=False)
+    keygen.add_argument("key", metavar="KEY", help="the private key's file; KEY.pub has the public")
+    keygen.add_argument(
+        "--comment", metavar="TEXT", help="what people call it (default KEY's name)"
+    )
+    install = _command(subparsers, "install", "verify, prove here, and make current at once")
+    install.add_argument(
+        "--into", required=True, metavar="DIR", help="the folder to keep it in, made if missing"
+    )
+    install.add_argument(
+        "--allow-downgrade", action="store_true", help="take an older model_version, too"
+    )
+    install.add_argument(
+        "--keep", type=_positive, default=3, metavar="N", help="bundles to keep (default 3)"
+    )
+    rollback = _command(subparsers, "rollback", "go back to the bundle before", bundle=False)
+    history = _command(subparsers, "history", "what was installed, and when", bundle=False)
+    for command in (rollback, history):
+        command.add_argument("folder", metavar="DIR", help="the folder that strop install keeps")
+    for command in (install, rollback):
+        command.add_argument(
+            "--wait",
+            type=_positive,
+            default=60,
+            metavar="SECONDS",
+            help="for another who installs there (default 60)",
+        )
     doctor = _command(
         subparsers, "doctor", "which engines work here, and how to get the rest", bundle=False
     )
@@ -135,11 +169,24 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--device", help=f"insist on one: {', '.join(engines.ASKABLE)}")
     for command in (run, bench):
         command.add_argument("--threads", type=_positive, help="default: as tuned, else 1")
+    for command in (checking, install, rollback):
+        command.add_argument(
+            "--timeout",
+            type=_positive,
+            default=120,
+            metavar="SECONDS",
+            help="an engine on a file (default 120)",
+        )
     for command in (bench, tune):
         command.add_argument(
             "--batch", type=_positive, default=1, help="samples a call (default 1)"
         )
-    for command in (info, run, checking, bench, tune, sweep, doctor):
+    opening = (info, run, checking, bench, tune, sweep, verify, install, rollback)
+    for command in opening:
+        command.add_argument(
+            "--trusted-keys", metavar="FILE", help="refuse what none of these keys has signed"
+        )
+    for command in (*opening, sign, keygen, history, doctor):
         command.add_argument("--json", action="store_true", help="print JSON instead of text")
     return parser
 

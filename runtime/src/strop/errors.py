@@ -5,6 +5,7 @@ StropError
 ├── EngineUnavailable    the engine asked for is unknown, absent, broken or not in the bundle
 ├── DeviceUnavailable    the device asked for is not here
 ├── InputError           an argument or an array is not what the model takes
+├── InstallError         a folder of installed bundles cannot become what was asked for
 └── ParityError          the model ran, and its answers are not the ones proven at export
 
 Each message names the thing, what was found, and the mend. What Strop can do without is a
@@ -19,7 +20,11 @@ class StropError(Exception):
 
 
 class BundleError(StropError):
-    """The bundle cannot be trusted or read: missing, damaged, tampered with, unsupported schema."""
+    """The bundle cannot be read or trusted.
+
+    It is missing, damaged, tampered with, of an unsupported schema, or, where trust is configured,
+    not signed by a trusted key.
+    """
 
 
 class EngineUnavailable(StropError):
@@ -32,6 +37,10 @@ class DeviceUnavailable(StropError):
 
 class InputError(StropError, ValueError):
     """An argument is not one of the choices, or an array is not what the model takes."""
+
+
+class InstallError(StropError):
+    """What was asked of a folder of installed bundles is refused, or the disk refuses it."""
 
 
 class ParityError(StropError):
@@ -50,5 +59,8 @@ def root_cause(error: BaseException) -> str:
 
 
 def one_line(text: str) -> str:
-    """What engines say may run over several lines; a message of ours is one."""
-    return " ".join(text.split("\n"))
+    """What engines say may run over several lines, and quote a file; a message of ours is one line.
+
+    Nothing is left in it that a terminal would obey.
+    """
+    return "".join(char if char.isprintable() else " " for char in text)

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock  # threading takes a millisecond to import
+from _thread import allocate_lock, get_ident  # threading takes a millisecond to import
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from strop import ending, forks
 from strop.errors import InputError, StropError
+from strop.inputs import admit, finite, wanted
+from strop.pool import Pool, Slot
 
 if TYPE_CHECKING:  # importing strop must cost an app next to nothing
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, NoReturn
 
     from numpy.typing import NDArray
 
     from strop.engines.base import Session
-    from strop.manifest import TensorSpec, Variant
+    from strop.manifest import TensorSpec
+    from strop.source import Source
 
 
 class Prediction(NamedTuple):
@@ -30,54 +34,70 @@ class Prediction(NamedTuple):
     probabilities: NDArray[np.float32]  # (classes,), all of them, in the order of `Model.labels`
 
 
+class About(NamedTuple):
+    """What is known of a model beside its file."""
+
+    name: str
+    version: int
+    input: TensorSpec
+    output: TensorSpec
+    engine_version: str
+    tuned: bool = False  # whether what `strop tune` remembered chose any of this
+    sessions: int | None = 1  # as `strop.load` has it
+
+
 class Model:
     """A variant opened on an engine; `strop.load` makes one.
 
-    `predict` may be called from any number of threads at once. Sessions that are not thread-safe
-    take turns behind a lock.
+    `predict` may be called from any number of threads at once. An engine that takes one caller at
+    a time is opened once more when callers meet, up to a bound; beyond it they take turns.
+
+    A process that is forked off has the model too, and opens it anew when it first predicts; one
+    on a GPU does not survive that. To another process it goes by pickle, file and all.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        variant: Variant,
-        *,
-        input: TensorSpec,
-        output: TensorSpec,
-        name: str,
-        version: int,
-        engine: str,
-        engine_version: str,
-        device: str,
-        threads: int,
-        tuned: bool = False,
-    ) -> None:
-        self.name = name
-        self.version = version
-        self.engine = engine
-        self.engine_version = engine_version
+    def __init__(self, source: Source, about: About, session: Session) -> None:
+        self.name = about.name
+        self.version = about.version
+        self.engine = source.engine
+        self.engine_version = about.engine_version
         # "cpu", or "gpu (NVIDIA H200, CUDA 12.8)": what really runs it, never just what was asked.
+        device = source.device
         self.device = f"{device} ({session.adapter})" if session.adapter else device
         self.adapter = session.adapter  # the GPU, by its driver's name for it; "" on the CPU
-        self.threads = threads
-        self.tuned = tuned  # whether what `strop tune` remembered chose any of this
-        self.precision = variant.precision
-        self.format = variant.format
-        self.input = input
-        self.output = output
+        self.threads = source.threads
+        self.tuned = about.tuned
+        self.precision = source.variant.precision
+        self.format = source.variant.format
+        self.input = input = about.input
+        self.output = output = about.output
         self.labels = output.labels or tuple(str(i) for i in range(output.shape[-1] or 0))
-        self._session: Session | None = session
-        self._lock = allocate_lock()
-        # Bound once, so that a call looks nothing up.
-        self._run: Callable[[NDArray[Any]], NDArray[Any]] = session.run
-        self._takes_turns = not session.thread_safe
+        self._source = source
+        self._about = about
+        self._opening = allocate_lock()
+        self._closed = False
         self._one_by_one = session.batch == 1
+        self._largest = session.largest
         self._sample_shape = input.shape[1:]
         self._one_shape = (1, *self._sample_shape)
-        self._dtype = np.dtype(input.dtype)  # what the app gives
-        self._may_be_infinite = self._dtype.kind == "f"
-        # A dtype that needs no look at the values; None is none.
-        self._exact_dtype = None if self._may_be_infinite else self._dtype
+        # A dtype that needs no look at the values; real numbers may be infinite, or none.
+        self._exact_dtype = None if input.dtype == "float32" else np.dtype(input.dtype)
+        self._take(session)
+        forks.follow(self)
+        ending.follow(self)
+
+    def _take(self, session: Session) -> None:
+        """Run on that session, and on others like it if it takes one caller at a time."""
+        self._held: Session | Pool | None
+        # Bound once, so that a call looks nothing up.
+        self._run: Callable[[NDArray[Any]], NDArray[Any]]
+        # Of a pool, the session that is tried before all others, without a call of Python's.
+        self._first: Slot | None = None
+        if session.thread_safe:
+            self._held, self._run = session, session.run
+        else:
+            self._held = pool = Pool(session, self._source.open, self._about.sessions)
+            self._first, self._run = pool.first, pool.run
 
     def predict(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Run the model.
@@ -91,7 +111,9 @@ class Model:
             float32 (N, classes), a new array; N is 1 for one sample.
 
         Raises:
-            InputError: another shape or dtype, an empty batch, or values that are not finite.
+            InputError: another shape or dtype, an empty batch, or values that are not finite, all
+                of which is seen before any is run; or finite ones so large that the arithmetic
+                of a float model overflows into NaN.
             StropError: the model is closed, or the engine failed.
         """
         # The case of a device first: one sample that is right already costs three comparisons, and
@@ -104,21 +126,51 @@ class Model:
                 and (shape[1:] != self._sample_shape or not shape[0])
             )
         ):
-            inputs = self._admit(inputs)
+            inputs = admit(inputs, self.input, self.name)
+            if self._exact_dtype is None:
+                return self._predict_floats(inputs)
         if self._one_by_one and len(inputs) > 1:
             return np.concatenate([self.predict(sample[np.newaxis]) for sample in inputs])
         try:
-            if self._takes_turns:
-                with self._lock:
-                    return self._run(inputs)
-            return self._run(inputs)
+            slot = self._first
+            # The lock is looked at and then taken by `with`, never by `acquire`: an exception out
+            # of a signal's handler can then not leave it taken. Who comes between the two waits.
+            if slot is None or slot.lock.locked():
+                return self._run(inputs)
+            with slot.lock:
+                return slot.run(inputs)
         except StropError:
             raise
-        except Exception as error:  # an engine may raise anything
-            raise StropError(
-                f"{self.name}: engine {self.engine} {self.engine_version} failed while running "
-                f"{self.precision}: {type(error).__name__}: {error}"
-            ) from error
+        except Exception as error:
+            raise self._failure(error) from error
+
+    def _predict_floats(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Predict real numbers, in parts: a copy of all of them might not fit beside them."""
+        step = 1 if self._one_by_one else self._largest
+        parts = [inputs[start : start + step] for start in range(0, len(inputs), step)]
+        if len(parts) > 1:
+            for part in parts:
+                finite(part, self.input, self.name)
+        try:
+            answers = [self._run(finite(part, self.input, self.name)) for part in parts]
+        except StropError:
+            raise
+        except Exception as error:
+            raise self._failure(error) from error
+        outputs = answers[0] if len(answers) == 1 else np.concatenate(answers)
+        if np.isnan(outputs).any():
+            raise InputError(
+                f"{self.name} gives no number for values as large as {np.abs(inputs).max():.3g}: "
+                f"its arithmetic overflows; it was made for {wanted(self.input)}"
+            )
+        return outputs
+
+    def _failure(self, error: Exception) -> StropError:
+        """An engine may raise anything."""
+        return StropError(
+            f"{self.name}: engine {self.engine} {self.engine_version} failed while running "
+            f"{self.precision}: {type(error).__name__}: {error}"
+        )
 
     def classify(self, image: str | PathLike[str] | NDArray[Any]) -> Prediction:
         """Name the best class of one sample: an array, or the path of an image or .npy file.
@@ -154,12 +206,68 @@ class Model:
         return Prediction(self.labels[index], float(output[index]), index, output)
 
     def close(self) -> None:
-        """Let go of the engine: calls in flight finish, later ones raise. May be called again."""
-        with self._lock:
-            session, self._session = self._session, None
-            self._run = self._refuse
-        if session is not None:
-            session.close()
+        """Let go of the engine. May be called again, and from anywhere.
+
+        Calls in flight end as they would have, and the last of them takes the engine's memory with
+        it; it is not waited for. Later ones raise.
+        """
+        self._closed = True
+        self._run = self._refuse
+        held, self._held = self._held, None
+        if isinstance(held, Pool):
+            held.close(self._refuse)
+        elif held is not None:
+            held.close()
+
+    def after_fork(self) -> None:
+        """Leave what is open to the parent; the next call opens the model again, in this process.
+
+        Called by Python in a process that was forked off.
+        """
+        if self._closed:
+            return
+        forks.leave(self._held)
+        self._held = self._first = None
+        self._opening = allocate_lock()  # a thread that is not here may hold the other
+        self._run = self._open_again
+
+    def before_exit(self) -> None:
+        """Answer nobody any more but the thread that ends the program."""
+        if self._closed:
+            return
+        run, last = self._run, get_ident()
+
+        def run_or_wait(samples: NDArray[Any]) -> NDArray[Any]:
+            if get_ident() != last:
+                ending.wait_for_it()
+            return run(samples)
+
+        self._first = None
+        self._run = run_or_wait
+
+    def is_busy(self) -> bool:
+        """Whether a call is in flight, as far as it matters to the end of a program."""
+        held = self._held
+        return held is not None and held.is_busy()
+
+    def _open_again(self, samples: NDArray[Any]) -> NDArray[Any]:
+        with self._opening:
+            if not self._closed and self._held is None:
+                if self.adapter:
+                    raise StropError(
+                        f"{self.name} was opened on {self.device} before this process was forked "
+                        "off, and a GPU does not follow: load it here, or start the process with "
+                        "multiprocessing's spawn"
+                    )
+                self._take(self._source.open())
+                if self._closed:  # while it was opened
+                    self.close()
+        return self._run(samples)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._closed:
+            self._refuse()
+        return _open, (self._source, self._about)
 
     def __enter__(self) -> Model:
         return self
@@ -179,45 +287,10 @@ class Model:
             f"{', tuned' if self.tuned else ''}>"
         )
 
-    def _refuse(self, samples: NDArray[Any]) -> NDArray[Any]:
+    def _refuse(self, *_: object) -> NoReturn:
         raise StropError(f"model {self.name} is closed; load it again")
 
-    def _admit(self, inputs: Any) -> NDArray[Any]:
-        """A batch of the dtype the manifest names, made from what loses nothing in the making."""
-        try:
-            array = np.asarray(inputs)
-        except (ValueError, TypeError, OverflowError) as error:  # a ragged list, say
-            raise InputError(f"{self.name} takes {self._wanted()}; {error}") from None
-        if array.dtype != self._dtype and not (
-            self._dtype.kind == "f" and array.dtype.kind in "fiu"
-        ):
-            raise InputError(
-                f"{self.name} takes {self._wanted()}; got {array.dtype} {array.shape}"
-                + self._hint(array)
-            )
-        if array.shape == self._sample_shape:
-            array = array[np.newaxis]
-        elif array.shape[1:] != self._sample_shape or not len(array):
-            empty = array.shape[1:] == self._sample_shape
-            found = "an empty batch" if empty else f"shape {array.shape}"
-            raise InputError(f"{self.name} takes {self._wanted()}; got {found}")
-        with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused
-            array = array.astype(self._dtype, copy=False)
-        if self._may_be_infinite and not np.isfinite(array).all():
-            raise InputError(f"{self.name} takes finite values; got NaN or infinity")
-        return array
 
-    def _wanted(self) -> str:
-        sample = ", ".join(str(size) for size in self._sample_shape)
-        low, high = self.input.range or ("any", "any")
-        return f"{self._dtype} ({low}..{high}) of shape (N, {sample}) or ({sample})"
-
-    def _hint(self, array: NDArray[Any]) -> str:
-        """The likely mistake behind a wrong dtype."""
-        if self._dtype != np.uint8 or array.dtype.kind not in "fiu" or not array.size:
-            return ""
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            return " with values that are not finite"
-        if array.dtype.kind == "f" and array.max() <= 1:
-            return " in 0..1: give raw pixels, (x * 255).round().astype(np.uint8)"
-        return ": give raw pixels, x.astype(np.uint8)"
+def _open(source: Source, about: About) -> Model:
+    """A model that came by pickle."""
+    return Model(source, about, source.open())

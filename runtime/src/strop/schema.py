@@ -91,6 +91,15 @@ def _is_shallow(value: Any, levels: int) -> bool:
     return levels > 0 and all(_is_shallow(item, levels - 1) for item in items)
 
 
+def _is_finite(value: Any) -> bool:
+    """Whether parsed JSON can be written again: 1e999 is read as infinity, which JSON has not."""
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
 def read(kind: Any, value: Any, where: str) -> Any:
     """Turn parsed JSON into `kind`, a type built of classes of fields, tuples, dicts and scalars.
 
@@ -110,6 +119,8 @@ def read(kind: Any, value: Any, where: str) -> Any:
         if math.isfinite(number):
             return number
     if kind is Any:
+        if not _is_finite(value):
+            raise BundleError(f"{where}: a number too large to be one")
         return value
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
@@ -126,7 +137,11 @@ def read(kind: Any, value: Any, where: str) -> Any:
         pairs = zip(kinds, value, strict=True)
         return tuple(read(inner, item, f"{where}[{i}]") for i, (inner, item) in enumerate(pairs))
     if origin is dict and isinstance(value, dict):
-        return {key: read(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+        inner = arguments[1]
+        return {
+            key: read(inner, item, f"{where}.{key if is_printable(key) else ascii(key)}")
+            for key, item in value.items()
+        }
     expected = getattr(origin or kind, "__name__", kind)
     raise BundleError(f"{where}: {type(value).__name__} instead of {expected}")
 
@@ -178,7 +193,8 @@ def _check(manifest: Manifest) -> None:
             need(spec.shape[1:] in shapes and spec.dtype == "uint8", f"{spec.name}: bad image size")
     for spec in manifest.outputs:
         need(spec.dtype == "float32", f"{spec.name}: outputs are float32, not {spec.dtype}")
-    need(len(set(manifest.engines)) == len(manifest.engines), "an engine is listed twice")
+    engines = set(manifest.engines)  # once: a hostile manifest has many of them, and many variants
+    need(len(engines) == len(manifest.engines), "an engine is listed twice")
     need(manifest.golden.samples > 0, "there are no golden samples")
     files = [ref.file for ref in manifest.files()]
     need(len(set(files)) == len(files), "a file is listed twice")
@@ -192,7 +208,7 @@ def _check(manifest: Manifest) -> None:
         sound = "cpu" in made_for <= set(DEVICES) and len(made_for) == len(variant.devices)
         need(sound, f"{variant.file}: bad devices")
         need(bool(variant.proofs), f"{variant.file}: proven on no engine")
-        need(set(variant.engines) <= set(manifest.engines), f"{variant.file}: unlisted engine")
+        need(set(variant.engines) <= engines, f"{variant.file}: unlisted engine")
         places = {(proof.engine, proof.device) for proof in variant.proofs}
         need(len(places) == len(variant.proofs), f"{variant.file}: proven twice")
         need(variant.golden.tolerance >= 0, f"{variant.file}: negative tolerance")

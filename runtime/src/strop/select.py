@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from strop import cache, engines
 from strop.bundle import Bundle
-from strop.errors import DeviceUnavailable, EngineUnavailable, InputError, StropWarning
+from strop.errors import (
+    BundleError,
+    DeviceUnavailable,
+    EngineUnavailable,
+    InputError,
+    StropWarning,
+)
 from strop.manifest import PRECISIONS, Manifest, Variant
-from strop.model import Model
+from strop.model import About, Model
+from strop.source import Source
 from strop.versions import release
 
 if TYPE_CHECKING:
@@ -58,6 +65,7 @@ def open_best(
     device: str | None = None,
     precision: str | None = None,
     threads: int | None = None,
+    sessions: int | None = None,
 ) -> Model:
     """Open the best of what was asked for: as tuned on this device, or else as `choose` has it.
 
@@ -77,7 +85,8 @@ def open_best(
                 and precision in (None, row.precision)
                 and threads in (None, row.threads)
             ):
-                model = _open_tuned(bundle, row, row.threads if threads is None else threads)
+                count = row.threads if threads is None else threads
+                model = _open_tuned(bundle, row, count, sessions)
                 if model:
                     return model
                 break
@@ -85,24 +94,33 @@ def open_best(
     if device == engines.GPU:
         return _open_on_gpu(bundle, engine, precision, count)
     choice = choose(bundle.manifest, engine=engine, precision=precision)
-    return open_model(bundle, choice, threads=count)
+    return open_model(bundle, choice, threads=count, sessions=sessions)
 
 
-def open_model(bundle: Bundle, choice: Choice, *, threads: int = 1, tuned: bool = False) -> Model:
+def open_model(
+    bundle: Bundle,
+    choice: Choice,
+    *,
+    threads: int = 1,
+    sessions: int | None = None,
+    tuned: bool = False,
+) -> Model:
     """Open a chosen variant of a verified bundle.
 
     Args:
+        threads, sessions: as `strop.load` has them.
         tuned: whether tuning had a part in the choice, for the model to say so.
 
     Raises:
-        InputError: `threads` is not a positive integer.
-        BundleError: the variant is not the file the manifest lists.
+        InputError: `threads` or `sessions` is not a positive integer.
+        BundleError: the variant is not the file the manifest lists, or reaches for other files.
         EngineUnavailable: the engine cannot be imported, is older than the file needs, or
             refuses the file.
         DeviceUnavailable: the engine cannot use that device, or not for all of this file.
     """
-    if type(threads) is not int or threads < 1:
-        raise InputError(f"threads is a whole number from 1 up, not {threads!r}")
+    for name, number in (("threads", threads), ("sessions", sessions)):
+        if (number is not None or name == "threads") and (type(number) is not int or number < 1):
+            raise InputError(f"{name} is a whole number from 1 up, not {number!r}")
     manifest, variant = bundle.manifest, choice.variant
     engine = engines.get(choice.engine)
     _check_floor(choice.engine, engine.version(), variant)
@@ -112,39 +130,36 @@ def open_model(bundle: Bundle, choice: Choice, *, threads: int = 1, tuned: bool 
     ):
         if choice.device not in able:
             raise DeviceUnavailable(f"{who} is for {' and '.join(able)} alone")
-    data = bundle.read(variant)
+    source = Source(bundle.read(variant), variant, choice.engine, choice.device, threads)
     try:
-        session = engine.open(data, variant, device=choice.device, threads=threads)
-    except DeviceUnavailable:
+        session = source.open()
+    except (BundleError, DeviceUnavailable):
         raise
     except Exception as error:
         raise EngineUnavailable(
             f"engine {choice.engine!r} {engine.version()} is installed and does not open "
             f"{variant.file}: {type(error).__name__}: {error}"
         ) from error
-    return Model(
-        session,
-        variant,
-        input=manifest.inputs[0],
-        output=manifest.outputs[0],
+    about = About(
         name=manifest.name,
         version=manifest.model_version,
-        engine=choice.engine,
+        input=manifest.inputs[0],
+        output=manifest.outputs[0],
         engine_version=engine.version(),
-        device=choice.device,
-        threads=threads,
         tuned=tuned,
+        sessions=1 if choice.device == engines.GPU else sessions,
     )
+    return Model(source, about, session)
 
 
-def _open_tuned(bundle: Bundle, row: Row, threads: int) -> Model | None:
+def _open_tuned(bundle: Bundle, row: Row, threads: int, sessions: int | None) -> Model | None:
     """Open what tuning found best; None, with a warning, if its GPU is not there any more."""
     from strop import tuned
 
     (variant,) = (v for v in bundle.manifest.variants if v.file == row.file)
     choice = Choice(row.engine, variant, row.device)
     try:
-        model = open_model(bundle, choice, threads=threads, tuned=True)
+        model = open_model(bundle, choice, threads=threads, sessions=sessions, tuned=True)
     except DeviceUnavailable as error:
         tuned.ignore(bundle, str(error))
         return None

@@ -7,7 +7,6 @@ another device or of other engines, is ignored with a warning. Deleting it forge
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import stat
@@ -108,8 +107,9 @@ def remember(
     Raises:
         StropError: it cannot be written.
     """
-    import tempfile
     from pathlib import Path
+
+    from strop import durable
 
     place = path_of(bundle.digest)
     if place is None:
@@ -123,18 +123,9 @@ def remember(
     table = Table(SCHEMA, bundle.digest, __version__, machine, here, batch, device, tuple(rows))
     content = json.dumps(plain(table), indent=2, allow_nan=False).encode("ascii") + b"\n"
     try:
-        _make_folder(path.parent)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        draft = Path(name)
-        try:
-            with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor
-                file.write(content)
-                file.flush()
-                os.fsync(descriptor)
-            draft.replace(path)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                draft.unlink()
+        # For this user alone, as the XDG specification asks.
+        durable.make_folder(str(path.parent), mode=0o700)
+        durable.write(place, content, mode=0o600)
     except OSError as error:
         raise StropError(
             f"the winner cannot be remembered in {path}: {error.strerror or error}; "
@@ -220,9 +211,3 @@ def _require_true_here(table: Table, bundle: Bundle) -> None:
         need(0 < row.p50_us <= _MAX_US, "it has a duration that cannot be")
         seen.add((row.engine, row.file, row.device, row.threads))
     need(bool(seen) and len(seen) == len(table.rows), "it has a row twice, or none")
-
-
-def _make_folder(folder: Path) -> None:
-    """Make a folder and those above it, for this user alone, as the XDG specification asks."""
-    for missing in reversed([f for f in (folder, *folder.parents) if not f.exists()]):
-        missing.mkdir(mode=0o700, exist_ok=True)

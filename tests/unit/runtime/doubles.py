@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from strop import engines
 from strop.engines.base import Session
 from strop.errors import DeviceUnavailable
 from strop.manifest import Variant
-from strop.model import Model
+from strop.model import About, Model
 from tests import bundles
 
 
@@ -38,6 +38,7 @@ class SpySession:
         self.thread_safe = thread_safe
         self.batch = batch
         self.adapter = adapter
+        self.largest = 1024
         self.calls: list[Any] = []
         self.closed = 0
         self.most_inside = 0
@@ -56,6 +57,9 @@ class SpySession:
         with self._counting:
             self._inside -= 1
         return outputs
+
+    def is_busy(self) -> bool:
+        return bool(self._inside)
 
     def close(self) -> None:
         assert not self._inside or self.thread_safe
@@ -107,20 +111,32 @@ def uninstall(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
         monkeypatch.setitem(engines._TABLE, name, (f"strop.engines.{name}", f"no_{name}_here"))
 
 
-def model(draft: bundles.Draft, session: Session) -> Model:
-    """A model over a session of our own."""
+class Source(NamedTuple):
+    """Where a model of ours is opened from: sessions of our own, made by a function."""
+
+    variant: Variant
+    open: Callable[[], Session]
+    engine: str = "double"
+    device: str = "cpu"
+    threads: int = 1
+
+
+def model(
+    draft: bundles.Draft,
+    session: Session,
+    more: Callable[[], Session] | None = None,
+    sessions: int | None = 1,
+) -> Model:
+    """A model over a session of our own, and more of them."""
     from strop.bundle import parse_bundle
 
     content = parse_bundle(draft.pack()).manifest
-    return Model(
-        session,
-        content.variants[0],
-        input=content.inputs[0],
-        output=content.outputs[0],
+    about = About(
         name=content.name,
         version=content.model_version,
-        engine="double",
+        input=content.inputs[0],
+        output=content.outputs[0],
         engine_version="1.2.3",
-        device="cpu",
-        threads=1,
+        sessions=sessions,
     )
+    return Model(Source(content.variants[0], more or (lambda: session)), about, session)  # type: ignore[arg-type]

@@ -6,11 +6,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
-from strop.apart import NoAnswer, ask
+from strop.apart import NoAnswer, ask, spare_memory_bytes
 
 LIMIT_S = 60
 
@@ -68,3 +69,24 @@ def test_one_that_takes_too_long_is_stopped() -> None:
     with pytest.raises(NoAnswer, match=r"^did not answer in 0\.2 s$") as caught:
         ask(signal.pause, 0.2)
     assert caught.value.timed_out
+
+
+def test_one_that_takes_more_memory_than_it_may_does_not_get_it() -> None:
+    def question(more_bytes: int) -> int:
+        return len(bytearray(more_bytes))
+
+    assert ask(lambda: question(2**26), LIMIT_S, spare_bytes=2**28) == 2**26
+    with pytest.raises(NoAnswer, match="exit 1 and no answer; its last words: MemoryError"):
+        ask(lambda: question(2**28), LIMIT_S, spare_bytes=2**27)
+
+
+def test_what_may_be_taken_is_what_is_to_spare() -> None:
+    spare = spare_memory_bytes()
+    assert spare is not None
+    assert 2**20 < spare <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_the_kernel_ends_it_before_its_neighbours() -> None:
+    """No higher score exists."""
+    score = Path("/proc/self/oom_score_adj")
+    assert ask(lambda: int(score.read_text()), LIMIT_S) == 1000 > int(score.read_text())

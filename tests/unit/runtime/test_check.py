@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from strop import wheels
+from strop import engines, wheels
+from strop.apart import spare_memory_bytes
 from strop.bundle import parse_bundle
 from strop.check import ABSENT, BROKEN, FAILED, PASSED, Result, check, failures, require
+from strop.engines.base import Engine
 from strop.errors import BundleError, EngineUnavailable, InputError, ParityError
 from tests import bundles
 from tests.unit.runtime import boards, doubles
@@ -23,7 +29,7 @@ def _nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     doubles.uninstall(monkeypatch, "litert", "tflite", "onnx")
 
 
-def _check(draft: bundles.Draft, **asked: str) -> list[Result]:
+def _check(draft: bundles.Draft, **asked: Any) -> list[Result]:
     return check(parse_bundle(draft.pack()), **asked)
 
 
@@ -153,6 +159,111 @@ class TestVerdicts:
     ) -> None:
         result = _check(_with_double(monkeypatch, lambda outputs: outputs[:, :columns]))[1]
         assert (result.status, result.detail) == (BROKEN, f"gives (6, {columns}) instead of (6, 3)")
+
+
+def _segfault() -> None:
+    signal.signal(signal.SIGSEGV, signal.SIG_DFL)  # pytest's own handler would say more than we do
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def _take_all_memory() -> None:
+    """More than is to spare, untouched: the kernel alone would most often grant it."""
+    spare = spare_memory_bytes()
+    assert spare is not None
+    np.empty(spare + 2**28, np.uint8)
+
+
+class TestApart:
+    """Each engine on each file in a process of its own."""
+
+    def test_what_is_found_is_the_same(self) -> None:
+        (here,), (apart,) = _check(bundles.image()), _check(bundles.image(), limit_s=60)
+        assert apart.latency is not None
+        assert here.latency is not None
+        assert replace(apart, latency=None) == replace(here, latency=None)
+        assert apart.latency.samples == here.latency.samples
+
+    @pytest.mark.parametrize(
+        ("deed", "words"),
+        [
+            (_segfault, "died of SIGSEGV (bad memory access)"),
+            (signal.pause, "did not answer in 3 s"),
+            (lambda: os._exit(3), "ended with exit 3 and no answer"),
+            (
+                _take_all_memory,
+                "engine litert 1.2.3 failed while running int8: MemoryError",
+            ),
+        ],
+    )
+    def test_an_engine_that_does_not_live_through_it_is_a_line_and_the_rest_goes_on(
+        self, monkeypatch: pytest.MonkeyPatch, deed: Callable[[], object], words: str
+    ) -> None:
+        def change(outputs: Any) -> Any:
+            deed()
+            return outputs
+
+        draft = _with_double(monkeypatch, change)
+        draft.content["engines"] = ["litert", "reference"]
+        bundle = parse_bundle(draft.pack())
+        results = check(bundle, limit_s=3)
+        assert [(r.engine, r.status) for r in results] == [
+            ("litert", BROKEN),
+            ("reference", PASSED),
+        ]
+        assert words in results[0].detail
+        assert failures(results) == results[:1]
+
+    def test_an_engine_that_dies_when_it_is_imported_is_a_line(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        draft = _with_double(monkeypatch)
+        monkeypatch.setattr(engines, "get", lambda name: _segfault())
+        assert _check(draft, limit_s=60)[1].detail.startswith("died of SIGSEGV")
+
+    def test_wrong_answers_that_are_not_finite_come_back(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        failed = _check(_with_double(monkeypatch, lambda outputs: outputs * np.nan), limit_s=60)[1]
+        assert (failed.status, failed.max_abs_error) == (FAILED, math.inf)
+
+    def test_a_refusal_is_raised_as_what_it_is(self) -> None:
+        draft = bundles.image()
+        draft.put(draft.variant["golden"], bundles.npy(np.zeros((6, 1), np.float32)))
+        with pytest.raises(BundleError, match=r"instead of float32 \(6, 3\); export again"):
+            _check(draft, limit_s=60)
+
+    def test_samples_that_the_model_does_not_take_are_an_input_error(self) -> None:
+        draft = bundles.vector()
+        inputs = np.full((bundles.SAMPLES, 5), np.nan, np.float32)
+        draft.put(draft.content["golden"]["inputs"], bundles.npy(inputs))
+        with pytest.raises(InputError, match="takes finite values"):
+            _check(draft, limit_s=60)
+
+    def test_what_an_engine_says_at_length_is_cut_short(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(model: bytes) -> doubles.SpySession:
+            raise RuntimeError("x" * 2**20)
+
+        draft = _with_double(monkeypatch)
+        doubles.install(monkeypatch, "litert", refuse)
+        result = _check(draft, limit_s=60)[1]
+        assert (result.status, len(result.detail)) == (BROKEN, 2000)
+
+    def test_the_files_to_come_find_an_engine_imported_that_lived_through_one(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        draft = _with_double(monkeypatch)
+        draft.add_variant("tflite", "float16", ["litert"])
+        asked, get = [], engines.get
+
+        def spy(name: str) -> Engine:
+            asked.append(name)
+            return get(name)
+
+        monkeypatch.setattr(engines, "get", spy)
+        assert [r.status for r in _check(draft, limit_s=60)] == [PASSED] * 3
+        assert asked == ["litert"]  # here; what is asked for elsewhere stays there
 
 
 class TestInsisting:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -112,6 +113,7 @@ class TestInfo:
         for part in (
             "shapes v1 for cpu",
             f"digest   {open_bundle(image_path).digest}",
+            "signed   by nobody",
             "input    image: uint8 (N, 4, 4), 0..255, pictures: L, dark background",
             "output   probabilities: float32 (N, 3), 0..1, labels circle square star",
             "engines  reference (installed)",
@@ -128,9 +130,12 @@ class TestInfo:
         done = call("info", draft.write(tmp_path / "a.strop"))
         assert "reference (installed), litert (absent), quantum (absent)" in done.out
 
-    def test_json_is_the_digest_and_the_manifest(self, call: Strop, image_path: Path) -> None:
+    def test_json_is_the_digest_the_signature_and_the_manifest(
+        self, call: Strop, image_path: Path
+    ) -> None:
         assert call("info", image_path, "--json").json == {
             "digest": open_bundle(image_path).digest,
+            "signature": None,
             "manifest": bundles.image().content,
         }
 
@@ -222,7 +227,7 @@ class TestCheck:
         self, call: Strop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(model: bytes) -> doubles.SpySession:
-            raise RuntimeError("no such opcode\nNode number 3 failed to prepare")
+            raise RuntimeError("no such opcode\nNode\x1bnumber 3\x9b2J failed to prepare")
 
         doubles.install(monkeypatch, "litert", refuse)
         draft = bundles.image()
@@ -231,8 +236,23 @@ class TestCheck:
         assert done.status == 1
         assert len(done.out.splitlines()) == 5
         assert "BROKEN" in done.out
-        assert "no such opcode Node number 3" in done.out
+        assert "no such opcode Node number 3 2J failed" in done.out  # nothing a terminal obeys
         assert "1 of 2 variants on installed engines" in done.out
+
+    def test_an_engine_that_hangs_is_one_line_after_the_time_given(
+        self, call: Strop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def hang(model: bytes) -> doubles.SpySession:
+            signal.pause()
+            raise AssertionError
+
+        doubles.install(monkeypatch, "litert", hang)
+        draft = bundles.image()
+        draft.add_variant("tflite", "int8", ["litert"])
+        done = call("check", draft.write(tmp_path / "a.strop"), "--timeout", 1)
+        assert (done.status, done.err) == (1, "")
+        assert "BROKEN" in done.out
+        assert "did not answer in 1 s" in done.out
 
     def test_an_absent_engine_is_a_line_and_zero(
         self, call: Strop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -308,7 +328,7 @@ class TestRefusals:
         self, call: Strop, command: str, tmp_path: Path, sample: Path
     ) -> None:
         done = call(*self._arguments(command, tmp_path, sample))
-        assert done.refusal() == f"cannot read bundle {tmp_path}: Is a directory"
+        assert done.refusal().startswith(f"{tmp_path} is no folder with an installed bundle: ")
 
     @pytest.mark.parametrize("command", COMMANDS)
     @pytest.mark.parametrize("damage", ["empty", "truncated", "flipped", "noise"])
@@ -501,12 +521,12 @@ class TestWriting:
     def test_a_failure_at_the_very_end_leaves_an_older_output_as_it_was(
         self, call: Strop, image_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def fail(self: Path, target: object) -> None:
+        def fail(draft: str, path: str) -> None:
             raise OSError(5, "Input/output error")
 
         output = sample.with_name("out.npy")
         output.write_bytes(b"older")
-        monkeypatch.setattr(Path, "replace", fail)
+        monkeypatch.setattr(os, "replace", fail)
         message = call("run", image_path, sample, "--output", output).refusal()
         assert message == f"cannot write {output}: Input/output error"
         assert output.read_bytes() == b"older"

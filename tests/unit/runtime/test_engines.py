@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import sys
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -118,6 +120,22 @@ class TestReference:
         outputs = np.array([logits], np.float32)
         ACTIVATIONS[name](outputs)  # in place
         np.testing.assert_allclose(outputs[0], np.array(expected, np.float32), atol=1e-6)
+
+    def test_a_few_bytes_that_unpack_to_many_are_refused(self) -> None:
+        """As a ZIP bomb does; a thousand times here, and unpacked before anybody could count."""
+        bomb = io.BytesIO()
+        np.savez_compressed(bomb, kernel_0=np.zeros((2**10, 2**10), np.float32))
+        with pytest.raises(ValueError, match="its arrays are larger than the file"):
+            ReferenceSession(bomb.getvalue())
+
+    def test_more_names_than_layers_are_refused(self) -> None:
+        """Names of no bytes take no room, so there may be any number of them."""
+        header = f"{{'descr': '|S0', 'fortran_order': False, 'shape': ({10**12},)}}"
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("activations.npy", bundles.npy_header(header))
+        with pytest.raises(ValueError, match="1000000000000 activations in a file of 1 arrays"):
+            ReferenceSession(file.getvalue())
 
     def test_the_input_is_left_as_it_was(self) -> None:
         draft = bundles.vector()

@@ -319,6 +319,23 @@ class TestJson:
         with pytest.raises(BundleError, match="not JSON"):
             parse(data[:-1])
 
+    @pytest.mark.parametrize("number", ["1e999", "-1e999", "[[1e999]]", '{"a": [1e999]}'])
+    def test_a_number_too_large_to_write_again_is_refused_wherever_any_json_may_stand(
+        self, number: str
+    ) -> None:
+        data = bundles.vector().manifest()
+        for field in (b"export", b"requires"):
+            broken = data.replace(
+                b'"%s": {}' % field, b'"%s": {"x": %s}' % (field, number.encode())
+            )
+            with pytest.raises(BundleError, match=r"\.x: a number too large to be one$"):
+                parse(broken)
+
+    def test_a_key_is_quoted_in_a_refusal_so_that_no_terminal_obeys_it(self) -> None:
+        draft = bundles.vector()
+        draft.variant["proofs"][0]["tolerance"] = {"\x1b[2J": "much"}
+        assert _refusal(draft).endswith(r"tolerance.'\x1b[2J': str instead of float")
+
     @given(st.binary(max_size=200))
     def test_noise_is_refused(self, data: bytes) -> None:
         with pytest.raises(BundleError):

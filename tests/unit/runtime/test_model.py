@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
-from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,39 @@ class TestAnswers:
             vector.predict([1, 2, 3, 4, 5]),  # type: ignore[arg-type]
             vector.predict(np.array([[1, 2, 3, 4, 5]], np.float32)),
         )
+
+
+class TestRealNumbers:
+    def test_a_long_batch_is_answered_as_its_parts_are(self, vector: strop.Model) -> None:
+        many = np.random.default_rng(2).normal(0, 1, (2500, 5))
+        outputs = vector.predict(many)
+        assert outputs.shape == (2500, 2)
+        for start in (0, 1020, 2400):
+            part = vector.predict(many[start : start + 100])
+            np.testing.assert_allclose(outputs[start : start + 100], part, atol=1e-6)
+
+    def test_all_of_a_long_batch_is_looked_at_before_any_is_run(self) -> None:
+        session = SpySession(lambda x: x[:, :2])
+        model = doubles.model(bundles.vector(), session)
+        many = np.zeros((5000, 5))
+        many[-1, -1] = np.inf
+        with pytest.raises(InputError, match="finite"):
+            model.predict(many)
+        assert session.calls == []
+
+    @pytest.mark.parametrize("size", [1, 3])
+    def test_an_overflow_inside_the_net_is_no_answer(self, size: int) -> None:
+        """Finite numbers can still be too large for float32's arithmetic: inf - inf is NaN."""
+        session = SpySession(lambda x: np.full((len(x), 2), np.nan))
+        model = doubles.model(bundles.vector(), session)
+        with pytest.raises(InputError, match=r"as large as 3e\+38: its arithmetic overflows"):
+            model.predict(np.full((size, 5), -3e38))
+
+    def test_a_session_of_one_sample_takes_them_one_by_one(self) -> None:
+        session = SpySession(lambda x: x[:, :2], batch=1)
+        model = doubles.model(bundles.vector(), session)
+        np.testing.assert_array_equal(model.predict(VALUES), VALUES[:, :2])
+        assert [len(call) for call in session.calls] == [1] * 7
 
 
 class TestRefusals:
@@ -262,6 +295,10 @@ class TestThreads:
             _hammer(model, lambda pixels: np.eye(3)[pixels.sum(axis=(1, 2)) % 3], calls=100)
 
 
+def _no_more() -> Any:
+    raise MemoryError
+
+
 class TestClosing:
     def test_a_closed_model_refuses_and_says_so(self, image: strop.Model) -> None:
         image.close()
@@ -302,15 +339,33 @@ class TestClosing:
         with ThreadPoolExecutor(2) as pool:
             outputs = pool.submit(model.predict, PIXELS)
             assert inside.wait(5)
-            closing = pool.submit(model.close)
-            if not thread_safe:
-                with pytest.raises(futures.TimeoutError):
-                    closing.result(timeout=0.1)
-                assert session.closed == 0
+            model.close()  # waits for nobody: it may be called where waiting would be for ever
+            with pytest.raises(StropError, match="closed"):
+                model.predict(PIXELS)
             go_on.set()
             np.testing.assert_array_equal(outputs.result(5), PIXELS[:, 0, :3])
-            closing.result(5)
-        assert session.closed == 1
+
+    def test_the_last_call_in_flight_takes_the_session_with_it(self) -> None:
+        inside, go_on = threading.Event(), threading.Event()
+
+        def answer(inputs: Any) -> Any:
+            inside.set()
+            assert go_on.wait(5)
+            return inputs[:, 0, :3]
+
+        session = SpySession(answer, thread_safe=False)
+        gone = weakref.ref(session)
+        model = doubles.model(bundles.image(), session, more=_no_more)
+        with ThreadPoolExecutor(1) as pool:
+            outputs = pool.submit(model.predict, PIXELS)
+            assert inside.wait(5)
+            del session
+            model.close()
+            assert gone() is not None
+            go_on.set()
+            outputs.result(5)
+        del pool, outputs
+        assert gone() is None
 
     def test_the_reference_never_answers_with_half_its_layers(self) -> None:
         """A call about to start while another thread closes gets its answer or an error."""

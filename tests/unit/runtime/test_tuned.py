@@ -271,9 +271,11 @@ class TestWhere:
         with pytest.raises(StropError, match=r"cannot be remembered in .*; set XDG_CACHE_HOME"):
             tuned.remember(bundle, [FLOAT])
 
-    def test_the_folders_made_are_for_this_user_alone(self, tmp_path: Path) -> None:
-        folder = tmp_path / "new" / "strop" / "tune"
-        tuned._make_folder(folder)
+    def test_the_folders_made_are_for_this_user_alone(
+        self, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "new"))
+        folder = tuned.remember(bundle, [FLOAT]).parent
         modes = [f.stat().st_mode & 0o777 for f in (folder, folder.parent, tmp_path / "new")]
         assert modes == [0o700] * 3
 

@@ -14,7 +14,7 @@ from strop.timing import measure
 
 def main(arguments: argparse.Namespace) -> int:
     """Time predict on this device."""
-    bundle = open_bundle(arguments.bundle)
+    bundle = open_bundle(arguments.bundle, arguments.trusted_keys)
     with open_asked(bundle, arguments) as model:
         golden = bundle.array(bundle.manifest.golden.inputs)
         batch = golden[np.arange(arguments.batch) % len(golden)]

@@ -14,9 +14,13 @@ from strop.errors import one_line
 
 def main(arguments: argparse.Namespace) -> int:
     """Replay the golden samples on this device; 1 if an engine that is here fails."""
-    bundle = open_bundle(arguments.bundle)
+    bundle = open_bundle(arguments.bundle, arguments.trusted_keys)
     results = check(
-        bundle, engine=arguments.engine, device=arguments.device, precision=arguments.precision
+        bundle,
+        engine=arguments.engine,
+        device=arguments.device,
+        precision=arguments.precision,
+        limit_s=arguments.timeout,
     )
     bad = failures(results)
     if arguments.json:

@@ -6,21 +6,28 @@ import argparse
 import json
 
 from strop import engines, manifest
-from strop.bundle import open_bundle
-from strop.commands.show import print_json, print_table
+from strop.bundle import Bundle, open_bundle
+from strop.commands.show import print_json, print_table, signature
 
 
 def main(arguments: argparse.Namespace) -> int:
     """What the bundle holds, and what was proven of it."""
-    bundle = open_bundle(arguments.bundle)
+    bundle = open_bundle(arguments.bundle, arguments.trusted_keys)
     bundle.verify()
     content = bundle.manifest
     if arguments.json:
-        print_json({"digest": bundle.digest, "manifest": json.loads(content.to_json())})
+        print_json(
+            {
+                "digest": bundle.digest,
+                "signature": signature(bundle),
+                "manifest": json.loads(content.to_json()),
+            }
+        )
         return 0
     (spec,), (output,) = content.inputs, content.outputs
     print(f"{content.name} v{content.model_version} for {content.target}")
     print(f"digest   {bundle.digest}")
+    print(f"signed   {_signed(bundle)}")
     print(f"input    {_describe(spec)}")
     print(f"output   {_describe(output)}")
     print(f"engines  {', '.join(_engine_state(name) for name in content.engines)}")
@@ -42,6 +49,15 @@ def main(arguments: argparse.Namespace) -> int:
     print("proven at export, against Keras:")
     print_table(rows)
     return 0
+
+
+def _signed(bundle: Bundle) -> str:
+    found = signature(bundle)
+    if found is None:
+        return "by nobody"
+    if bundle.signed_by is not None:
+        return f"by {bundle.signed_by}, verified"
+    return f"by {found['public_key']}, not verified: no trusted keys are configured"
 
 
 def _describe(spec: manifest.TensorSpec) -> str:

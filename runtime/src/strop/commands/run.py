@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import io
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from strop import durable
 from strop.bundle import open_bundle
 from strop.commands.show import identity, open_asked, print_choice, print_json, print_table
 from strop.errors import InputError
@@ -19,7 +18,7 @@ from strop.images import read_samples
 
 def main(arguments: argparse.Namespace) -> int:
     """Predict, and name or write what comes out."""
-    bundle = open_bundle(arguments.bundle)
+    bundle = open_bundle(arguments.bundle, arguments.trusted_keys)
     # The inputs first: what is wrong with them is said before an engine starts, and alone.
     batches = [read_samples(path, bundle.manifest.inputs[0]) for path in arguments.inputs]
     with open_asked(bundle, arguments) as model:
@@ -60,17 +59,12 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _write_npy(path: str, array: Any) -> None:
-    """Write under another name first, so that a full disk leaves no half file."""
+    """Write whole or not at all, so that a full disk leaves no half file."""
     if Path(path).suffix != ".npy":
         raise InputError(f"--output {path}: the name must end in .npy")
     content = io.BytesIO()
     np.lib.format.write_array(content, array, allow_pickle=False)
-    draft = Path(f"{path}.{os.getpid()}.part")
     try:
-        draft.write_bytes(content.getbuffer())
-        draft.replace(path)
+        durable.write(path, content.getbuffer())
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink()

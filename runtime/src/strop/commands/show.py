@@ -11,8 +11,10 @@ from typing import Any
 
 import strop
 from strop import engines
-from strop.bundle import Bundle
+from strop.bundle import SIGNATURE, Bundle
 from strop.cpu import Cpu
+from strop.errors import BundleError
+from strop.installed import Event
 from strop.select import open_best
 
 
@@ -30,6 +32,23 @@ def open_asked(bundle: Bundle, arguments: argparse.Namespace) -> strop.Model:
 def identity(model: strop.Model) -> dict[str, Any]:
     names = ("name", "version", "engine", "engine_version", "device", "adapter", "precision")
     return {name: getattr(model, name) for name in (*names, "threads", "tuned")}
+
+
+def signature(bundle: Bundle) -> dict[str, Any] | None:
+    """Whose signature a bundle has, and whether it was verified; None if it has none."""
+    key, content = bundle.signed_by, bundle.members.get(SIGNATURE)
+    if content is None:
+        return None
+    if key is None:
+        from strop.signing import read_signature
+
+        try:
+            key = read_signature(content).key
+        except BundleError as error:
+            whole = f"{bundle.manifest.name}-{bundle.manifest.target}"
+            raise BundleError(f"bundle {whole} refused: {error}") from None
+    verified = bundle.signed_by is not None
+    return {"public_key": key.text, "comment": key.comment, "verified": verified}
 
 
 def print_choice(model: strop.Model, asked: str | None) -> None:
@@ -54,6 +73,29 @@ def print_progress(line: str) -> None:
     """Show a step, in the place of the one before, to whoever watches."""
     if sys.stderr.isatty():
         print(f"\r{line:<70}\r", end="", file=sys.stderr, flush=True)
+
+
+def print_note(line: str) -> None:
+    """Say on stderr what is going on, to whoever wonders why it takes so long."""
+    print(f"strop: {line}", file=sys.stderr, flush=True)
+
+
+def print_changed(folder: str, event: Event) -> None:
+    """Say what is current in a folder now, and what that stands on."""
+    print(f"{event.name} v{event.model_version} for {event.target} is current in {folder}")
+    print("it gives the proven outputs here:")
+    rows = [("engine", "precision", "format", "max error", "")]
+    for checked in event.checked:
+        rows.append(
+            (
+                engines.on_device(checked.engine, checked.device),
+                checked.precision,
+                checked.format,
+                f"{checked.max_abs_error:.2g}",
+                checked.detail,
+            )
+        )
+    print_table(rows)
 
 
 def print_json(content: Any) -> None:

@@ -14,7 +14,7 @@ from strop.sweep import BATCHES, Point, Timing, crossover, sweep
 
 def main(arguments: argparse.Namespace) -> int:
     """Time the GPU against one core of the CPU, side by side."""
-    bundle = open_bundle(arguments.bundle)
+    bundle = open_bundle(arguments.bundle, arguments.trusted_keys)
     try:
         model, points = sweep(
             bundle,

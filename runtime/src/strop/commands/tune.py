@@ -21,7 +21,7 @@ def main(arguments: argparse.Namespace) -> int:
     The table is printed even where nothing passes (exit status 1), or the winner cannot be
     remembered (2, for that was asked for too).
     """
-    bundle = open_bundle(arguments.bundle)
+    bundle = open_bundle(arguments.bundle, arguments.trusted_keys)
     try:
         candidates = tune(
             bundle,

@@ -24,6 +24,7 @@ class Session(Protocol):
 
     thread_safe: bool  # whether `run` may be called from several threads at once
     batch: int | None  # samples one `run` takes; None: any number
+    largest: int  # samples it runs at once; of more it makes parts
     adapter: str  # the GPU that runs it, by the name its driver gives; empty on the CPU
 
     def run(self, samples: NDArray[Any]) -> NDArray[Any]:
@@ -31,6 +32,12 @@ class Session(Protocol):
 
         They are of the dtype that the manifest names for the app. Where the file takes float32
         instead of bytes, it is for the session to widen them, as its engine does so best.
+        """
+
+    def is_busy(self) -> bool:
+        """Whether a call is inside native code that a thread must not be stopped in.
+
+        Asked of thread-safe sessions; of the others there is a lock.
         """
 
     def close(self) -> None:

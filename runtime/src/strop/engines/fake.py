@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from strop.engines.base import LARGEST_BATCH
 from strop.manifest import Variant
 
 
 class FakeSession:
     thread_safe = True
     batch: int | None = None
+    largest = LARGEST_BATCH
     adapter = ""
 
     def __init__(self, variant: Variant) -> None:
@@ -32,6 +34,10 @@ class FakeSession:
         answer = np.zeros((count, math.prod(self._shape)), self._dtype)
         answer[np.arange(count), (np.floor(sums) % answer.shape[1]).astype(np.intp)] = 1
         return answer.reshape(count, *self._shape)
+
+    def is_busy(self) -> bool:
+        """It is all Python."""
+        return False
 
     def close(self) -> None:
         """There is nothing to let go of."""

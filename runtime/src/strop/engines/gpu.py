@@ -95,6 +95,9 @@ class GpuSession:
             self._bound[size] = self._bind(size)
         return self._bound[size]
 
+    def is_busy(self) -> bool:
+        return False
+
     def close(self) -> None:
         self._bound.clear()
         del self._bind

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 from strop.engines.base import LARGEST_BATCH, in_parts
+from strop.errors import BundleError
 
 if TYPE_CHECKING:
     from typing import Any
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
 
     from strop.engines.base import Session
     from strop.manifest import FileTensor, Variant
+
+
+_KNOWN_FIELDS = 8  # of schema.fbs's Model, `version` to `signature_defs`
 
 
 class InterpreterSession:
@@ -24,6 +29,7 @@ class InterpreterSession:
     """
 
     thread_safe = False
+    largest = LARGEST_BATCH
     adapter = ""
 
     def __init__(self, interpreter: Any, variant: Variant) -> None:
@@ -79,6 +85,9 @@ class InterpreterSession:
         self._bind()
         self._size = size
 
+    def is_busy(self) -> bool:
+        return False
+
     def close(self) -> None:
         self._unbind()
         del self._interpreter, self._view  # the view's maker holds it too
@@ -100,8 +109,35 @@ class InterpreterEngine:
         return str(self._package.__version__)
 
     def open(self, model: bytes, variant: Variant, *, device: str, threads: int) -> Session:
+        require_whole(model, variant.file)
         interpreter = self._interpreter(model_content=model, num_threads=threads)
         return InterpreterSession(interpreter, variant)
+
+
+def require_whole(model: bytes, file: str) -> None:
+    """Refuse a file whose root table has fields that this strop does not know.
+
+    Those that came last, `external_buffer_groups` and `external_buffers`, name other files to take
+    weights from, and LiteRT's CompiledModel opens them, whatever their path. A FlatBuffer begins
+    with the way to its root table, which begins with the way back to its list of fields.
+
+    Raises:
+        BundleError: it has such fields, or no root table.
+    """
+    try:
+        (table,) = struct.unpack_from("<I", model)
+        (way_back,) = struct.unpack_from("<i", model, table)
+        fields = table - way_back
+        (size,) = struct.unpack_from("<H", model, max(fields, 0))
+    except struct.error:
+        fields = -1
+    if fields < 0:
+        raise BundleError(f"{file} refused: it is no FlatBuffer; export the model again")
+    if any(model[fields + 4 + 2 * _KNOWN_FIELDS : fields + size]):
+        raise BundleError(
+            f"{file} refused: its root table has fields unknown to this strop, which may name "
+            "other files; export the model with its weights inside"
+        )
 
 
 def require_same(tensor: FileTensor, dtype: str, shape: tuple[int, ...]) -> None:

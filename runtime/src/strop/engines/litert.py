@@ -6,7 +6,7 @@ import ai_edge_litert
 from ai_edge_litert.interpreter import Interpreter
 
 from strop.engines.base import Session
-from strop.engines.interpreter import InterpreterEngine
+from strop.engines.interpreter import InterpreterEngine, require_whole
 from strop.manifest import Variant
 
 
@@ -17,6 +17,7 @@ class LiteRT(InterpreterEngine):
         if device == "gpu":
             from strop.engines.litert_gpu import open_on_gpu
 
+            require_whole(model, variant.file)
             return open_on_gpu(model, variant)
         return super().open(model, variant, device=device, threads=threads)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
 from strop.engines.base import LARGEST_BATCH, batch_shape, in_parts
+from strop.errors import BundleError
 
 if TYPE_CHECKING:
     from typing import Any
@@ -26,18 +26,20 @@ if TYPE_CHECKING:
 _TYPES = {"float32": "tensor(float)", "uint8": "tensor(uint8)", "int8": "tensor(int8)"}
 _CPU = "CPUExecutionProvider"
 _ERRORS_ONLY = 3  # severities: 0 verbose to 4 fatal
+_KEY = b"location"
 
 
 class OnnxSession:
     """An ONNX Runtime session: any batch, any number of callers at once.
 
     One sample goes through buffers that are bound once, which ONNX Runtime then neither looks up
-    nor makes: docs/decisions/0016-hot-path.md. Each thread has its own. More samples pay for
-    themselves.
+    nor makes: docs/decisions/0016-hot-path.md. A call has them to itself; there come to be as many
+    as there are calls at once. More samples pay for themselves.
     """
 
     thread_safe = True
     batch: int | None = None
+    largest = LARGEST_BATCH
     adapter = ""
 
     def __init__(self, session: Any, variant: Variant) -> None:
@@ -47,22 +49,28 @@ class OnnxSession:
         _require_same(session.get_outputs(), self._result)
         self._session = session
         self._dtype = np.dtype(self._source.dtype)
-        self._bound = threading.local()
+        # What a call holds while it is inside; taking and giving back are one step each.
+        self._bound: list[tuple[Any, ...]] = []
+        self._free: list[tuple[Any, ...]] = []
 
     def run(self, samples: NDArray[Any]) -> NDArray[Any]:
-        if len(samples) == 1:
-            try:
-                source, run, binding, result = self._bound.one
-            except AttributeError:  # the first call of this thread
-                source, run, binding, result = self._bound.one = self._bind()
-            source[...] = samples
-            run(binding)
-            return result.copy()  # type: ignore[no-any-return]
         if len(samples) > LARGEST_BATCH:
             return in_parts(self.run, samples)
-        feed = {self._source.name: samples.astype(self._dtype, copy=False)}
-        (answers,) = self._session.run([self._result.name], feed)
-        return answers  # type: ignore[no-any-return]
+        try:
+            bound = self._free.pop()
+        except IndexError:
+            bound = self._bind()
+        try:
+            if len(samples) == 1:
+                source, run, binding, result = bound
+                source[...] = samples
+                run(binding)
+                return result.copy()  # type: ignore[no-any-return]
+            feed = {self._source.name: samples.astype(self._dtype, copy=False)}
+            (answers,) = self._session.run([self._result.name], feed)
+            return answers  # type: ignore[no-any-return]
+        finally:
+            self._free.append(bound)
 
     def _bind(self) -> tuple[Any, ...]:
         """Buffers for one sample, the call that reads and fills them, and its argument."""
@@ -74,7 +82,12 @@ class OnnxSession:
             (binding.bind_output, self._result, result),
         ):
             bind(tensor.name, "cpu", 0, buffer.dtype, buffer.shape, buffer.ctypes.data)
-        return source, self._session.run_with_iobinding, binding, result
+        bound = source, self._session.run_with_iobinding, binding, result
+        self._bound.append(bound)
+        return bound
+
+    def is_busy(self) -> bool:
+        return len(self._free) < len(self._bound)
 
     def close(self) -> None:
         """The native session goes with this object, after the last call in flight."""
@@ -91,6 +104,24 @@ def _require_same(details: list[Any], tensor: FileTensor) -> None:
         )
 
 
+def _require_whole(model: bytes, file: str) -> None:
+    """Refuse a file whose tensors lie in other files, or at an address in memory.
+
+    Releases differ in how far they follow such a tensor: 1.18 reads any file, and 1.31 those below
+    the working folder. Each wants the key "location" for it, and protobuf writes a string as its
+    length and then its bytes. So no knowledge of the format is needed, and a name that merely ends
+    in the word is none of this. A length may be written longer than it is, with a zero at its end.
+
+    Raises:
+        BundleError: it holds that key.
+    """
+    if _KEY in model and any(length + _KEY in model for length in (b"\x08", b"\0")):
+        raise BundleError(
+            f"{file} refused: its tensors lie outside of it (the key 'location'); "
+            "export the model with its weights inside, and nothing in it of that name"
+        )
+
+
 class OnnxRuntime:
     name = "onnx"
     format = "onnx"
@@ -101,7 +132,10 @@ class OnnxRuntime:
         return str(onnxruntime.__version__)
 
     def open(self, model: bytes, variant: Variant, *, device: str, threads: int) -> Session:
+        _require_whole(model, variant.file)
         options = onnxruntime.SessionOptions()
+        # Or it takes its own format as well, by its first bytes: one that nothing here looks at.
+        options.add_session_config_entry("session.load_model_format", "ONNX")
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY

@@ -66,19 +66,28 @@ class ReferenceSession:
 
     thread_safe = True
     batch: int | None = None
+    largest = LARGEST_BATCH
     adapter = ""
 
     def __init__(self, model: bytes) -> None:
         with np.load(io.BytesIO(model), allow_pickle=False) as weights:
-            names = [str(name) for name in weights["activations"]]
+            # Stored, as export writes them: a few kB that unpack to GB are no model.
+            if sum(entry.file_size for entry in weights.zip.infolist()) > len(model):
+                raise ValueError("its arrays are larger than the file: store, do not compress them")
+            activations = weights["activations"]
+            if activations.size > len(weights.files):  # of no bytes each, there can be any number
+                raise ValueError(
+                    f"{activations.size} activations in a file of {len(weights.files)} arrays"
+                )
+            names = [str(name) for name in activations]
             kernels = [weights[f"kernel_{i}"] for i in range(len(names))]
             biases = [weights[f"bias_{i}"] for i in range(len(names))]
             scale, offset = weights["scale"], weights["offset"]
         first = kernels[0].astype(np.float64)
         biases[0] = (biases[0] + np.full(len(first), offset) @ first).astype(np.float32)
         kernels[0] = (first * scale).astype(np.float32)
-        activations = (ACTIVATIONS[name] for name in names)
-        self._layers = list(zip(kernels, biases, activations, strict=True))
+        functions = (ACTIVATIONS[name] for name in names)
+        self._layers = list(zip(kernels, biases, functions, strict=True))
 
     def run(self, samples: NDArray[Any]) -> Floats:
         x = samples  # (N, ...)
@@ -90,6 +99,10 @@ class ReferenceSession:
             x += bias
             activation(x)
         return x
+
+    def is_busy(self) -> bool:
+        """NumPy is C, and may be left anywhere."""
+        return False
 
     def close(self) -> None:
         """The arrays go with this object, after the last call in flight."""

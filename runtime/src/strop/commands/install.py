@@ -1,0 +1,37 @@
+"""strop install: make a bundle the current one of a folder."""
+
+from __future__ import annotations
+
+import argparse
+
+from strop import installed
+from strop.commands.show import print_changed, print_json, print_note
+from strop.install import install
+from strop.manifest import plain
+from strop.selfcheck import self_check
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Verify a bundle, let it prove itself here, and make it the current one at once."""
+    folder = arguments.into
+    event = install(
+        arguments.bundle,
+        folder,
+        check=lambda bundle: self_check(bundle, arguments.timeout),
+        trusted_keys=arguments.trusted_keys,
+        allow_downgrade=arguments.allow_downgrade,
+        keep=arguments.keep,
+        wait_s=arguments.wait,
+        tell=print_note,
+    )
+    current = event or installed.read(folder).current
+    if arguments.json:
+        print_json({"folder": folder, "changed": event is not None, "current": plain(current)})
+    elif event is None:
+        print(
+            f"{current.name} v{current.model_version} for {current.target} is what {folder} has "
+            "already: nothing to do"
+        )
+    else:
+        print_changed(folder, event)
+    return 0

@@ -1,0 +1,26 @@
+"""strop keygen: make a pair of keys to sign with."""
+
+from __future__ import annotations
+
+import argparse
+
+from strop.commands.show import print_json
+from strop.keys import make_pair
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Make a pair of keys to sign with; only the public one is ever shown."""
+    public = make_pair(arguments.key, arguments.comment)
+    if arguments.json:
+        print_json(
+            {
+                "key": arguments.key,
+                "public_key_file": f"{arguments.key}.pub",
+                "public_key": public.text,
+                "comment": public.comment,
+            }
+        )
+        return 0
+    print(f"{arguments.key}: the private key, to sign with; keep it secret, and a copy of it safe")
+    print(f"{arguments.key}.pub: the public key, for the devices: {public}")
+    return 0

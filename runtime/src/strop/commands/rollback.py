@@ -1,0 +1,26 @@
+"""strop rollback: go back to the bundle before."""
+
+from __future__ import annotations
+
+import argparse
+
+from strop.commands.show import print_changed, print_json, print_note
+from strop.install import rollback
+from strop.manifest import plain
+from strop.selfcheck import self_check
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Let the bundle before prove itself again, and make it the current one at once."""
+    event = rollback(
+        arguments.folder,
+        check=lambda bundle: self_check(bundle, arguments.timeout),
+        trusted_keys=arguments.trusted_keys,
+        wait_s=arguments.wait,
+        tell=print_note,
+    )
+    if arguments.json:
+        print_json({"folder": arguments.folder, "changed": True, "current": plain(event)})
+    else:
+        print_changed(arguments.folder, event)
+    return 0

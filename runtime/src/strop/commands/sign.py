@@ -1,0 +1,62 @@
+"""strop sign: sign a bundle."""
+
+from __future__ import annotations
+
+import argparse
+import stat
+from pathlib import Path
+
+from strop import archive, durable
+from strop.bundle import SIGNATURE, Bundle, parse_bundle, read_bundle
+from strop.commands.show import print_json
+from strop.errors import BundleError, InputError
+from strop.keys import read_private
+from strop.signing import public_half, read_signature, sign
+from strop.trust import PublicKey, Trust
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Sign a bundle of which every member is what the manifest says, in place or as a copy."""
+    key = read_private(arguments.key)
+    public = public_half(key)
+    source = Path(arguments.bundle).resolve()  # not the link that may lead to it
+    if source.is_dir():
+        raise InputError(f"{arguments.bundle} is a folder: sign the bundle, then install it")
+    bundle = read_bundle(arguments.bundle)
+    bundle.verify()
+    if not arguments.replace:
+        _require_free(bundle, public, arguments.bundle)
+    signature = sign(bytes(bundle.members[archive.MANIFEST]), key)
+    data = archive.pack({**bundle.members, SIGNATURE: signature})
+    parse_bundle(data, Trust((public,), "the key it was signed with"))  # as a device will
+    try:
+        mode = stat.S_IMODE(source.stat().st_mode)
+        durable.write(arguments.output or str(source), data, mode)
+    except OSError as error:
+        where = arguments.output or arguments.bundle
+        raise InputError(f"cannot write {where}: {error.strerror or error}") from None
+    if arguments.json:
+        print_json(
+            {
+                "bundle": arguments.output or arguments.bundle,
+                "digest": bundle.digest,
+                "public_key": public.text,
+            }
+        )
+        return 0
+    print(f"{arguments.output or arguments.bundle}: signed by {public}")
+    return 0
+
+
+def _require_free(bundle: Bundle, public: PublicKey, path: str) -> None:
+    """Raise if somebody else has signed the bundle."""
+    content = bundle.members.get(SIGNATURE)
+    if content is None:
+        return
+    mend = "--replace puts this key's signature in its place"
+    try:
+        other = read_signature(content).key
+    except BundleError as error:
+        raise BundleError(f"bundle {path}: {error}; {mend}") from None
+    if other != public:
+        raise InputError(f"bundle {path} is signed by {other} already: {mend}")

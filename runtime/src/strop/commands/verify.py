@@ -1,0 +1,37 @@
+"""strop verify: hold a bundle against the trusted keys."""
+
+from __future__ import annotations
+
+import argparse
+
+from strop.bundle import TRUST_FILE, TRUST_VARIABLE, configured_trust, open_bundle
+from strop.commands.show import print_json, signature
+from strop.errors import InputError
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Hold every member against the manifest, and the signature against the trusted keys."""
+    if arguments.trusted_keys is None and configured_trust() is None:
+        raise InputError(
+            "no trusted keys are configured: give --trusted-keys FILE, name the file in "
+            f"{TRUST_VARIABLE}, or put it at {TRUST_FILE}"
+        )
+    bundle = open_bundle(arguments.bundle, arguments.trusted_keys)
+    bundle.verify()
+    content = bundle.manifest
+    if arguments.json:
+        print_json(
+            {
+                "bundle": arguments.bundle,
+                "digest": bundle.digest,
+                "name": content.name,
+                "model_version": content.model_version,
+                "target": content.target,
+                "signature": signature(bundle),
+            }
+        )
+        return 0
+    print(f"{content.name} v{content.model_version} for {content.target}")
+    print(f"digest   {bundle.digest}")
+    print(f"signed   by {bundle.signed_by}, verified")
+    return 0

@@ -1,0 +1,60 @@
+"""What becomes of open models as the program ends.
+
+Python then stops the threads that nobody waits for (daemons) where they next ask for its lock. One
+that comes back from an engine's C++ takes the whole process with it: "terminate called without an
+active exception", and an exit status of SIGABRT. So from there on their calls wait for the end, and
+the end waits, a little, for those that are inside. From Python 3.14 on threads are left hanging
+instead, and none of this matters.
+"""
+
+from __future__ import annotations
+
+import _thread
+import atexit
+import time
+from typing import Protocol
+from weakref import WeakSet
+
+WAIT_S = 2.0  # for calls in flight; whoever ends a program does not wait for a day's batch
+_A_TURN_S = 0.01  # twice what Python lets a thread go on before it is another's turn
+
+
+class Follower(Protocol):
+    """An object that has to know."""
+
+    def before_exit(self) -> None:
+        """Called as the program ends and threads are left: from now on, let none of them begin."""
+
+    def is_busy(self) -> bool:
+        """Whether a thread is inside."""
+
+
+_followers: WeakSet[Follower] = WeakSet()
+
+
+def follow(follower: Follower) -> None:
+    """Tell the follower when the program ends, if it still lives."""
+    _followers.add(follower)
+
+
+def wait_for_it() -> None:
+    """Never return; others go on meanwhile."""
+    lock = _thread.allocate_lock()
+    with lock, lock:
+        """Nobody gets here: the second waits for the first."""
+
+
+def _before_exit() -> None:
+    if not _thread._count():  # threads beside this one
+        return
+    followers = tuple(_followers)
+    for follower in followers:
+        follower.before_exit()
+    end, idle = time.monotonic() + WAIT_S, 0
+    # Twice: a thread may have been about to go in when it was last its turn.
+    while followers and idle < 2 and time.monotonic() < end:
+        time.sleep(_A_TURN_S)
+        idle = 0 if any(follower.is_busy() for follower in followers) else idle + 1
+
+
+atexit.register(_before_exit)

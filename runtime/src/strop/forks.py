@@ -1,0 +1,43 @@
+"""What becomes of open models in a process that is forked off.
+
+Of all threads only the one that forked goes on in the child. What the others were in the middle of
+stays as it was: a lock taken, an interpreter half-way through a net, a pool of threads that is no
+more. So nothing native of the parent's is used in the child, nor taken apart: ending a session
+there may wait for threads that do not exist.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+from weakref import WeakSet
+
+
+class Follower(Protocol):
+    """An object that has to know."""
+
+    def after_fork(self) -> None:
+        """Called in the child, while it has one thread."""
+
+
+_followers: WeakSet[Follower] = WeakSet()
+
+
+def follow(follower: Follower) -> None:
+    """Have `after_fork` called in every process forked off while the follower lives."""
+    _followers.add(follower)
+
+
+def leave(held: object) -> None:
+    """Keep an object, and all it holds, until the process is gone, and beyond Python's own end."""
+    import ctypes
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(held))
+
+
+def _after_fork() -> None:
+    for follower in tuple(_followers):
+        follower.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)

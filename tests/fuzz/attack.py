@@ -1,0 +1,90 @@
+"""What becomes of bundles that an attacker repacked, under the guard that `strop check` has."""
+
+from __future__ import annotations
+
+import copy
+import random
+import resource
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from strop import archive, engines
+from strop.archive import MANIFEST
+from strop.bundle import parse_bundle
+from strop.check import BROKEN, FAILED, check
+from strop.errors import StropError
+from tests import bundles
+from tests.fuzz import seeds
+from tests.fuzz.mutants import mutant
+
+LIMIT_S = 3  # one of these models that takes longer hangs
+_MOST_WRITTEN_BYTES = 2**20  # to any file: there is one, for the noise
+
+REFUSED = "refused by type"
+UNUSABLE = "the engine refused it"
+WRONG = "FAILED"
+HARMLESS = "passed"
+CRASHED = "crashed"
+HUNG = "hung"
+ESCAPED = "escaped"
+FATES = (REFUSED, UNUSABLE, WRONG, HARMLESS, CRASHED, HUNG, ESCAPED)
+
+
+class Fate(NamedTuple):
+    """What became of the mutant of that number."""
+
+    number: int
+    kind: str  # one of FATES
+    words: str
+
+
+class Attacker:
+    """Makes mutants of a bundle, by number: one member altered, and all digests made to match."""
+
+    def __init__(self, draft: bundles.Draft) -> None:
+        self._draft = draft
+        self._model = seeds.member(draft, draft.variant["file"])
+        self._all = [seeds.member(draft, name) for name in (MANIFEST, *draft.files)]
+
+    def bundle(self, number: int) -> bytes:
+        """Four of five have another model: nothing else reaches native code."""
+        dice = random.Random(number)
+        seed = self._model if dice.random() < 0.8 else dice.choice(self._all)
+        data = mutant(seed, number)
+        if seed.name == MANIFEST:
+            return archive.pack({MANIFEST: data, **self._draft.files})
+        draft = bundles.Draft(copy.deepcopy(self._draft.content), dict(self._draft.files))
+        golden = draft.content["golden"]
+        refs = (draft.variant, draft.variant["golden"], golden["inputs"], golden["keras"])
+        (ref,) = (ref for ref in refs if ref["file"] == seed.name)
+        draft.put(ref, data)
+        return draft.pack()
+
+
+def fates(draft: bundles.Draft, numbers: Iterable[int]) -> list[Fate]:
+    """Check so many mutants, each in a process of its own, which finds the engine imported."""
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_MOST_WRITTEN_BYTES, hard))
+    engines.get(draft.content["engines"][0])
+    attacker = Attacker(draft)
+    return [Fate(number, *_fate(attacker.bundle(number))) for number in numbers]
+
+
+def _fate(data: bytes) -> tuple[str, str]:
+    try:
+        results = check(parse_bundle(data), limit_s=LIMIT_S)
+    except StropError as error:
+        return REFUSED, str(error)
+    except BaseException as error:  # noqa: BLE001  what should not be
+        return ESCAPED, f"{type(error).__name__}: {error}"
+    kinds = {_kind(result.status, result.detail): result.detail for result in results}
+    worst = max(kinds, key=FATES.index)
+    return worst, kinds[worst]
+
+
+def _kind(status: str, detail: str) -> str:
+    if status == BROKEN:
+        if detail.startswith("did not answer"):
+            return HUNG
+        return CRASHED if detail.startswith(("died of", "ended with")) else UNUSABLE
+    return WRONG if status == FAILED else HARMLESS

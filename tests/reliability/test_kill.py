@@ -1,0 +1,152 @@
+"""kill -9 before, within and after every change to the disk: the old or the new, and it runs."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strop import durable
+from strop.bundle import Bundle
+from strop.install import install, rollback
+from strop.installed import Checked
+from tests.environments import run
+from tests.figures import Record
+from tests.reliability import disk, editions
+
+TIMES = 10
+KILLS = 20  # of the whole command
+BEFORE, WITHIN, AFTER = "before", "within", "after"
+
+STEPS: dict[str, tuple[tuple[int, ...], int, int]] = {  # installed before, to install, what was
+    "a first install": ((), 1, 0),
+    "an install": ((1, 2), 3, 2),
+    "a rollback": ((1, 2), 0, 2),
+}
+
+
+def _proven(bundle: Bundle) -> tuple[Checked, ...]:
+    return editions.CHECKED
+
+
+def _step(version: int, folder: Path) -> None:
+    if version:
+        install(folder.parent / f"{version}.strop", folder, check=_proven, keep=2)
+    else:
+        rollback(folder, check=_proven)
+
+
+def _changes(step: Callable[[], None]) -> list[str]:
+    """The calls of a step that change the disk, by name, in order."""
+    names = []
+
+    def note(name: str, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        names.append(name)
+        return call(*arguments)
+
+    with disk.around(note):
+        step()
+    return names
+
+
+def _kill(number: int, moment: str, step: Callable[[], None]) -> None:
+    """Take a step in another process, which is killed at one of its changes."""
+    child = os.fork()
+    if not child:
+        made = itertools.count()
+
+        def change(name: str, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+            here = next(made) == number
+            if here and moment == WITHIN:
+                descriptor, content = arguments
+                call(descriptor, content[: len(content) // 2])
+            if here and moment != AFTER:
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = call(*arguments)
+            if here:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        try:
+            with disk.around(change):
+                step()
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+def _fresh(tmp_path: Path, name: str) -> Path:
+    """A folder as it is before a step."""
+    template, folder = tmp_path / name, tmp_path / "folder"
+    if not template.exists():
+        editions.write(tmp_path, 1, 2, 3)
+        template.mkdir()
+        for version in STEPS[name][0]:
+            _step(version, template)
+    shutil.rmtree(folder, ignore_errors=True)
+    if STEPS[name][0]:
+        shutil.copytree(template, folder)
+    return folder
+
+
+def _goes_on(folder: Path) -> bool:
+    """Whether the next install works, and leaves nothing of what was stopped."""
+    _step(3, folder)
+    drafts = [path for path in folder.rglob("*") if path.name.endswith(durable.DRAFT)]
+    return editions.current(folder, (3,)) == 3 and not drafts
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_killed_at_every_change(in_memory: Path, figure: Record, name: str) -> None:
+    _, version, old = STEPS[name]
+    new = version or 1
+    folder = in_memory / "folder"
+
+    def step() -> None:
+        _step(version, folder)
+
+    _fresh(in_memory, name)
+    changes = _changes(step)
+    seen = []
+    failed = 0
+    for number, change in enumerate(changes):
+        moments = (BEFORE, WITHIN, AFTER) if change == "write" else (BEFORE, AFTER)
+        for moment in moments * TIMES:
+            _fresh(in_memory, name)
+            _kill(number, moment, step)
+            seen.append(editions.current(folder, (1, 2, 3)))
+            failed += seen[-1] not in (old, new) or not _goes_on(folder)
+    figure(f"kill -9 in {name}", len(seen), failed, f"{len(changes)} changes, {TIMES} times each")
+    assert not failed
+    assert set(seen) == {old, new}
+
+
+def test_the_command_killed_at_any_time(tmp_path: Path, figure: Record) -> None:
+    """With all that belongs to it: the interpreter's start, the check in its process, the lock."""
+    folder = _fresh(tmp_path, "an install")
+    command = (sys.executable, "-m", "strop", "install", tmp_path / "3.strop", "--into", folder)
+    start = time.monotonic()
+    run(*command)
+    whole_s = time.monotonic() - start
+    seen = []
+    failed = 0
+    for share in range(KILLS):
+        _fresh(tmp_path, "an install")
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(whole_s * share / KILLS)
+        process.kill()
+        process.wait()
+        seen.append(editions.current(folder, (1, 2, 3)))
+        failed += seen[-1] not in (2, 3) or not _goes_on(folder)
+    figure("kill -9 of the command at any time", len(seen), failed)
+    assert not failed
+    assert 2 in seen

@@ -1,0 +1,482 @@
+"""Installing and going back: what is refused, what is kept, what is left alone."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import strop
+from strop import durable, installed, selfcheck
+from strop.bundle import Bundle
+from strop.cli import main
+from strop.errors import BundleError, InputError, InstallError, ParityError, StropError
+from strop.install import install, rollback
+from strop.installed import Checked, Event
+from strop.keys import make_pair
+from tests import bundles
+from tests.unit.runtime import doubles
+
+CHECKED = (Checked("reference", "float32", "weights", "cpu", "2", 1e-7),)
+
+
+def _proven(bundle: Bundle) -> tuple[Checked, ...]:
+    return CHECKED
+
+
+class Place:
+    """A folder to install into, and bundles of versions to install."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self._sources = tmp_path
+        self.folder = tmp_path / "folder"
+
+    def source(self, version: int, **changes: Any) -> Path:
+        path = self._sources / f"{version}.strop"
+        return bundles.image(seed=version, model_version=version, **changes).write(path)
+
+    def install(self, version: int, **options: Any) -> Event | None:
+        return install(self.source(version), self.folder, **{"check": _proven, **options})
+
+    def rollback(self, **options: Any) -> Event:
+        return rollback(self.folder, **{"check": _proven, **options})
+
+    @property
+    def current(self) -> int:
+        """The version that an app gets."""
+        with strop.load(self.folder) as model:
+            return model.version
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """All there is, but for the lock."""
+        return {
+            str(path.relative_to(self.folder)): path.read_bytes()
+            for path in self.folder.rglob("*")
+            if path.is_file() and path.name != "lock"
+        }
+
+    def stored(self, back: int = 0) -> Path:
+        """The file of the current bundle, or of one before it."""
+        names = installed.read(self.folder).bundles
+        return Path(installed.bundle_path(str(self.folder), names[-1 - back]))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+class TestInstall:
+    def test_the_first_one_makes_the_folder(self, place: Place) -> None:
+        event = place.install(1)
+        assert event
+        assert place.current == 1
+        assert event == installed.read(place.folder).current
+        assert place.stored().read_bytes() == place.source(1).read_bytes()
+        assert place.stored().stat().st_mode & 0o222 == 0
+        assert len(place.files) == 2
+
+    def test_the_check_sees_the_staged_file_and_the_old_one_is_still_current(
+        self, place: Place
+    ) -> None:
+        place.install(1)
+        seen = []
+
+        def check(bundle: Bundle) -> tuple[Checked, ...]:
+            assert sum(name.endswith(".strop") for name in place.files) == 2
+            seen.append((bundle.manifest.model_version, place.current))
+            return CHECKED
+
+        place.install(2, check=check)
+        assert seen == [(2, 1)]
+        assert place.current == 2
+
+    def test_the_same_again_is_nothing_to_do(self, place: Place) -> None:
+        place.install(1)
+        before = place.files
+        assert place.install(1, check=lambda bundle: pytest.fail("for nothing")) is None
+        assert place.files == before
+
+    def test_the_same_again_mends_its_damaged_copy(self, place: Place) -> None:
+        place.install(1)
+        place.install(2)
+        whole = place.stored().read_bytes()
+        place.stored().chmod(0o644)
+        place.stored().write_bytes(whole[:-1])
+        assert place.install(2)
+        assert place.stored().read_bytes() == whole
+        assert place.rollback().model_version == 1
+
+    def test_what_is_current_in_another_folder_can_be_installed(
+        self, place: Place, tmp_path: Path
+    ) -> None:
+        place.install(1)
+        assert install(place.folder, tmp_path / "other", check=_proven)
+        with strop.load(tmp_path / "other") as model:
+            assert model.version == 1
+
+    def test_so_many_are_kept(self, place: Place) -> None:
+        for version in (1, 2, 3, 4, 5):
+            place.install(version)
+        assert len(installed.read(place.folder).bundles) == 3
+        assert len(installed.read(place.folder).history) == 5
+        assert len(place.files) == 4
+        place.install(6, keep=2)
+        assert len(place.files) == 3
+        assert place.rollback().model_version == 5
+        for keep in (1, 0, -1):
+            with pytest.raises(InputError, match="keep is 2 or more"):
+                place.install(7, keep=keep)
+
+    def test_the_history_is_bounded(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(installed, "MAX_HISTORY", 4)
+        for version in range(1, 8):
+            place.install(version)
+        history = installed.read(place.folder).history
+        assert [event.model_version for event in history] == [4, 5, 6, 7]
+
+    def test_a_history_of_long_entries_is_bounded_by_its_size(self, place: Place) -> None:
+        long = (CHECKED[0]._replace(detail="x" * 400_000),)
+        for version in (1, 2, 3, 4):
+            place.install(version, check=lambda bundle: long)
+        history = installed.read(place.folder).history
+        assert [event.model_version for event in history] == [3, 4]
+        assert place.rollback().model_version == 3
+
+    def test_an_older_version_only_when_told_to(self, place: Place) -> None:
+        place.install(2)
+        before = place.files
+        with pytest.raises(InstallError, match=r"has shapes v2, .* older v1: .*--allow-downgrade"):
+            place.install(1)
+        assert place.files == before
+        assert place.install(1, allow_downgrade=True)
+        assert place.current == 1
+
+    def test_the_same_version_of_another_content_is_taken(self, place: Place) -> None:
+        place.install(1)
+        other = bundles.image(seed=9, model_version=1).write(place.source(1))
+        assert install(other, place.folder, check=_proven)
+
+    def test_another_model_is_not_at_home_there(self, place: Place, vector_path: Path) -> None:
+        place.install(1)
+        before = place.files
+        with pytest.raises(InstallError, match="the place of shapes, and this bundle is of gauge"):
+            install(vector_path, place.folder, check=_proven)
+        assert place.files == before
+
+    def test_a_folder_of_other_things_is_left_alone(self, place: Place) -> None:
+        place.folder.mkdir()
+        (place.folder / "thesis.txt").write_text("mine")
+        with pytest.raises(InstallError, match=r"holds other things \(thesis.txt\)"):
+            place.install(1)
+        assert list(place.files) == ["thesis.txt"]
+
+    def test_things_beside_an_install_are_left_alone(self, place: Place) -> None:
+        place.install(1)
+        others = ("notes.txt", "bundles/mine.strop", "bundles/a.part", "installed.json.mine.part")
+        for name in others:
+            (place.folder / name).write_text("mine")
+        place.install(2)
+        assert all((place.folder / name).read_text() == "mine" for name in others)
+
+    def test_what_a_stop_left_behind_goes(self, place: Place) -> None:
+        place.install(1)
+        name = "0" * 64 + ".strop"
+        left = (f"bundles/{name}", f"bundles/{name}.0a1b2c3d.part", "installed.json.0a1b2c3d.part")
+        for path in left:
+            (place.folder / path).write_bytes(b"half of it")
+        place.install(1)
+        assert not place.files.keys() & set(left)
+
+    @pytest.mark.parametrize("damage", ["missing", "truncated", "member"])
+    def test_a_bad_bundle_makes_no_folder(self, place: Place, damage: str) -> None:
+        path = place.source(1)
+        if damage == "missing":
+            path = path.with_name("none.strop")
+        elif damage == "truncated":
+            path.write_bytes(path.read_bytes()[:-1])
+        else:
+            draft = bundles.image()
+            draft.files[draft.variant["golden"]["file"]] = bytes(
+                len(draft.files[draft.variant["golden"]["file"]])
+            )
+            draft.write(path)
+        with pytest.raises(BundleError):
+            install(path, place.folder, check=_proven)
+        assert not place.folder.exists()
+
+    def test_a_damaged_record_is_an_error_and_nothing_is_removed(self, place: Place) -> None:
+        place.install(1)
+        (place.folder / "installed.json").write_text("{}")
+        before = place.files
+        with pytest.raises(BundleError, match="move it away and install again"):
+            place.install(2)
+        assert place.files == before
+        (place.folder / "installed.json").unlink()
+        place.install(2)
+        assert place.current == 2
+        assert len(place.files) == 2
+
+
+class TestRefusedByTheCheck:
+    @pytest.mark.parametrize("error", [ParityError, StropError, KeyboardInterrupt])
+    def test_the_old_one_stays_and_nothing_else(
+        self, place: Place, error: type[BaseException]
+    ) -> None:
+        place.install(1)
+        before = place.files
+
+        def check(bundle: Bundle) -> tuple[Checked, ...]:
+            raise error("it is wrong")
+
+        with pytest.raises(error) as caught:
+            place.install(2, check=check)
+        if error is not KeyboardInterrupt:
+            assert str(caught.value) == "shapes v2 is refused: it is wrong; v1 stays current"
+        assert place.files == before
+
+    def test_on_a_first_install_nothing_is_there_then(self, place: Place) -> None:
+        def check(bundle: Bundle) -> tuple[Checked, ...]:
+            raise ParityError("it is wrong")
+
+        with pytest.raises(ParityError, match="nothing is installed"):
+            place.install(1, check=check)
+        assert place.files == {}
+        place.install(1)
+        assert place.current == 1
+
+    def test_a_rollback_too(self, place: Place) -> None:
+        place.install(1)
+        place.install(2)
+        before = place.files
+
+        def check(bundle: Bundle) -> tuple[Checked, ...]:
+            raise ParityError("it is wrong")
+
+        with pytest.raises(ParityError, match="v1 is refused: it is wrong; v2 stays current"):
+            place.rollback(check=check)
+        assert place.files == before
+
+
+class TestRollback:
+    def test_one_after_the_other_and_then_no_more(self, place: Place) -> None:
+        for version in (1, 2, 3):
+            place.install(version)
+        assert place.rollback().model_version == 2
+        assert place.current == 2
+        event = place.rollback()
+        assert (event.action, event.model_version) == ("rollback", 1)
+        assert place.current == 1
+        assert len(place.files) == 2
+        with pytest.raises(InstallError, match="no earlier bundle to go back to"):
+            place.rollback()
+        history = installed.read(place.folder).history
+        assert [(e.action, e.model_version) for e in history] == [
+            *(("install", 1), ("install", 2), ("install", 3)),
+            *(("rollback", 2), ("rollback", 1)),
+        ]
+        assert [e.replaced for e in history[1:]] == [e.bundle for e in history[:-1]]
+
+    def test_what_comes_after_goes_back_to_where_one_went_back_to(self, place: Place) -> None:
+        place.install(1)
+        place.install(2)
+        place.rollback()
+        place.install(3)
+        assert place.rollback().model_version == 1
+
+    @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"short")])
+    def test_an_earlier_one_that_is_gone_or_damaged(
+        self, place: Place, damage: Callable[[Path], object]
+    ) -> None:
+        place.install(1)
+        place.install(2)
+        place.stored(back=1).chmod(0o644)
+        damage(place.stored(back=1))
+        with pytest.raises(BundleError, match=r"would go back to: install it from its file"):
+            place.rollback()
+        assert place.current == 2
+
+    def test_a_folder_that_is_none_is_not_made_one(self, tmp_path: Path) -> None:
+        with pytest.raises(BundleError, match="no folder with an installed bundle"):
+            rollback(tmp_path, check=_proven)
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestTheDisk:
+    @pytest.mark.parametrize(
+        ("code", "mend"),
+        [
+            (errno.ENOSPC, "make room on that disk"),
+            (errno.EROFS, "mount it for writing"),
+            (errno.EACCES, "run it as the user that the folder belongs to"),
+            (errno.EIO, ""),
+        ],
+    )
+    @pytest.mark.parametrize("change", ["open", "write", "fsync", "replace"])
+    @pytest.mark.parametrize("number", [0, 1])
+    def test_whatever_it_refuses_the_old_one_stays(
+        self,
+        place: Place,
+        monkeypatch: pytest.MonkeyPatch,
+        code: int,
+        mend: str,
+        change: str,
+        number: int,
+    ) -> None:
+        """The first time, of the bundle; the second, of installed.json."""
+        place.install(1)
+        before = place.files
+        call = getattr(os, change)
+        calls = []
+
+        def refuse(path: Any, *arguments: Any, **options: Any) -> Any:
+            ours = change != "open" or str(path).endswith(durable.DRAFT)
+            if change == "fsync":
+                ours = Path(f"/proc/self/fd/{path}").readlink().suffix == durable.DRAFT
+            if ours:
+                calls.append(path)
+            if ours and len(calls) == number + 1:
+                raise OSError(code, os.strerror(code))
+            return call(path, *arguments, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, change, refuse)
+            with pytest.raises(InstallError) as caught:
+                place.install(2)
+        what = os.strerror(code) + (f"; {mend}" if mend else "")
+        assert str(caught.value) == f"cannot install into {place.folder}: {what}"
+        assert place.files == before
+        assert place.current == 1
+        place.install(2)
+        assert place.current == 2
+
+    def test_a_file_in_the_place_of_the_folder(self, place: Place) -> None:
+        place.folder.write_text("mine")
+        for folder in (place.folder, place.folder / "in"):
+            with pytest.raises(InstallError, match="that is a file: name a folder$"):
+                install(place.source(1), folder, check=_proven)
+        assert place.folder.read_text() == "mine"
+
+    def test_leftovers_that_cannot_be_removed_do_not_matter(
+        self, place: Place, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        place.install(1)
+
+        def refuse(path: object) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        for version in (2, 3):
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "unlink", refuse)
+                place.install(version, keep=2)
+            assert place.current == version
+        assert len(place.files) == 4
+        place.install(3, keep=2)
+        assert len(place.files) == 3
+
+
+class TestTrust:
+    @pytest.fixture
+    def keys(self, tmp_path: Path) -> dict[str, Any]:
+        """Trust in one key, as an option."""
+        make_pair(str(tmp_path / "release"))
+        return {"trusted_keys": tmp_path / "release.pub"}
+
+    def _signed(self, place: Place, version: int) -> Path:
+        path = place.source(version)
+        assert main(["sign", str(path), "--key", str(path.with_name("release"))]) == 0
+        return path
+
+    def test_what_is_signed_is_installed_and_stays_so(
+        self, place: Place, keys: dict[str, Any]
+    ) -> None:
+        path = self._signed(place, 1)
+        assert install(path, place.folder, check=_proven, **keys)
+        assert place.stored().read_bytes() == path.read_bytes()
+        with strop.load(place.folder, **keys) as model:
+            assert model.version == 1
+
+    def test_what_is_not_is_refused_and_nothing_made(
+        self, place: Place, keys: dict[str, Any]
+    ) -> None:
+        with pytest.raises(BundleError, match="signed"):
+            place.install(1, **keys)
+        assert not place.folder.exists()
+
+    def test_nor_does_one_go_back_to_it(self, place: Place, keys: dict[str, Any]) -> None:
+        place.install(1)
+        install(self._signed(place, 2), place.folder, check=_proven, **keys)
+        with pytest.raises(BundleError, match="signed"):
+            place.rollback(**keys)
+        assert place.current == 2
+
+    def test_signed_since_the_same_content_is_installed_again(
+        self, place: Place, keys: dict[str, Any]
+    ) -> None:
+        place.install(1)
+        assert install(self._signed(place, 1), place.folder, check=_proven, **keys)
+        first, second = installed.read(place.folder).history
+        assert first.digest == second.digest
+        assert first.bundle != second.bundle
+
+
+class TestSelfCheck:
+    """The check that the command hands in, with engines that do what bad ones do."""
+
+    def _refused(self, place: Place, limit_s: float = 20) -> str:
+        place.install(1)
+        before = place.files
+        draft = bundles.image(seed=2, model_version=2)
+        draft.add_variant("tflite", "int8", ["litert"])
+        draft.write(place.folder.parent / "bad.strop")
+        with pytest.raises(ParityError) as caught:
+            install(
+                place.folder.parent / "bad.strop",
+                place.folder,
+                check=lambda bundle: selfcheck.self_check(bundle, limit_s),
+            )
+        assert place.files == before
+        return str(caught.value)
+
+    def test_what_passes_is_remembered(self, place: Place) -> None:
+        event = place.install(1, check=lambda bundle: selfcheck.self_check(bundle, 20))
+        assert event
+        (checked,) = event.checked
+        assert checked[:4] == ("reference", "float32", "weights", "cpu")
+        assert 0 <= checked.max_abs_error < 1e-5
+
+    def test_wrong_answers(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+        doubles.install(
+            monkeypatch,
+            "litert",
+            lambda model: doubles.SpySession(lambda inputs: [[0.1, 0.2, 0.7]] * len(inputs)),
+        )
+        assert "1 of 2 checks failed: litert int8: differs by" in self._refused(place)
+
+    def test_an_engine_that_dies(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+        def die(model: bytes) -> Any:
+            os.kill(os.getpid(), signal.SIGSEGV)
+
+        doubles.install(monkeypatch, "litert", die)
+        message = self._refused(place)
+        assert "litert int8" in message
+        assert "SIGSEGV" in message
+        assert message.endswith("v1 stays current")
+
+    def test_an_engine_that_hangs(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+        def hang(model: bytes) -> Any:
+            signal.pause()
+
+        doubles.install(monkeypatch, "litert", hang)
+        assert "did not answer in 0.5 s" in self._refused(place, limit_s=0.5)
+
+    def test_no_engine_that_can_run_it(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+        doubles.uninstall(monkeypatch, "reference")
+        with pytest.raises(StropError, match=r"v1 is refused: .*; nothing is installed"):
+            place.install(1, check=lambda bundle: selfcheck.self_check(bundle, 20))

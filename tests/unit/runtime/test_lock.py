@@ -1,0 +1,125 @@
+"""One at a time, and never for longer than its holder lives."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from strop import lock
+
+# Holds the lock and stays until it is killed; so does a child, which has all that its parent has.
+# Whoever came last says who it is.
+_HOLDER = """
+import os, sys, time
+from strop import lock
+with lock.hold(sys.argv[1], 0, print):
+    if len(sys.argv) == 2 or not os.fork():
+        print(os.getpid(), flush=True)
+    time.sleep(60)
+"""
+
+
+def _holder(path: Path, *more: str) -> tuple[subprocess.Popen[str], int]:
+    """Another process that holds the lock; and the number of its child, or its own."""
+    command = [sys.executable, "-c", _HOLDER, str(path), *more]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    return process, int(process.stdout.readline())
+
+
+def test_it_is_held_for_the_length_of_a_with_and_says_by_whom(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    for _ in range(2):
+        with lock.hold(str(path), 0, pytest.fail):
+            assert path.read_text() == str(os.getpid())
+    with pytest.raises(KeyError), lock.hold(str(path), 0, pytest.fail):
+        raise KeyError
+    with lock.hold(str(path), 0, pytest.fail):
+        pass
+
+
+def test_another_holds_it(tmp_path: Path) -> None:
+    process, _ = _holder(tmp_path / "lock")
+    told: list[str] = []
+    try:
+        begin = time.monotonic()
+        with (
+            pytest.raises(lock.Held, match=str(process.pid)),
+            lock.hold(str(tmp_path / "lock"), 0.2, told.append),
+        ):
+            pytest.fail("two hold it")
+        assert time.monotonic() - begin >= 0.2
+    finally:
+        process.kill()
+        process.communicate()
+    assert told == [str(process.pid)]
+
+
+def test_no_wait_is_not_told(tmp_path: Path) -> None:
+    with (
+        lock.hold(str(tmp_path / "lock"), 0, pytest.fail),
+        pytest.raises(lock.Held),
+        lock.hold(str(tmp_path / "lock"), 0, pytest.fail),
+    ):
+        pytest.fail("two hold it")
+
+
+@pytest.mark.parametrize("more", [(), ("fork",)])
+def test_it_goes_with_its_holder_whatever_its_children_do(
+    tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    process, child = _holder(tmp_path / "lock", *more)
+    process.kill()
+    process.wait()
+    try:
+        with lock.hold(str(tmp_path / "lock"), 0, pytest.fail):
+            pass
+    finally:
+        if more:
+            os.kill(child, signal.SIGKILL)
+        process.communicate()
+
+
+def test_a_fork_that_goes_its_own_way_lets_go_of_nothing(tmp_path: Path) -> None:
+    """It has let go already, and the descriptor may be another file's by then."""
+    path = str(tmp_path / "lock")
+    with contextlib.suppress(KeyError), lock.hold(path, 0, pytest.fail):
+        child = os.fork()
+        if not child:
+            mine = os.open(os.devnull, os.O_RDONLY)
+            raise KeyError(mine)
+        assert os.waitpid(child, 0)[1] == 0
+    if not child:
+        try:
+            os.fstat(mine)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    with lock.hold(path, 0, pytest.fail):
+        pass
+
+
+def test_what_stands_in_it_may_be_anything(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with lock.hold(str(path), 0, pytest.fail):
+        path.write_bytes(b"\xff not a number")
+        with (
+            pytest.raises(lock.Held, match="^$"),
+            lock.hold(str(path), 0, pytest.fail),
+        ):
+            pytest.fail("two hold it")
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("content")
+    (tmp_path / "lock").symlink_to("precious")
+    with pytest.raises(OSError, match="lock"), lock.hold(str(tmp_path / "lock"), 0, pytest.fail):
+        pytest.fail("it was")
+    assert (tmp_path / "precious").read_text() == "content"

@@ -1,0 +1,266 @@
+"""Whose bundles may run: what a key is, how a file lists them, and where a device's are found."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import strop
+from strop import bundle, trust
+from strop.errors import BundleError
+from strop.trust import PublicKey, parse_key, read_trust
+from tests import bundles
+
+# The public keys of the first two tests of RFC 8032, 7.1.
+ONE = "ed25519:d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+TWO = "ed25519:3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
+
+PRIME = 2**255 - 19
+GROUP = 2**252 + 27742317777372353535851937790883648493  # the order of the large subgroup
+D = -121665 * pow(121666, -1, PRIME) % PRIME
+
+Point = tuple[int, int]
+
+
+def _add(a: Point, b: Point) -> Point:
+    """The sum of two points of the curve -x2 + y2 = 1 + d x2 y2."""
+    (x1, y1), (x2, y2) = a, b
+    k = D * x1 * x2 * y1 * y2
+    x = (x1 * y2 + x2 * y1) * pow(1 + k, -1, PRIME)
+    y = (y1 * y2 + x1 * x2) * pow(1 - k, -1, PRIME)
+    return x % PRIME, y % PRIME
+
+
+def _times(n: int, point: Point) -> Point:
+    total = (0, 1)
+    while n:
+        total = _add(total, point) if n & 1 else total
+        point, n = _add(point, point), n >> 1
+    return total
+
+
+def _any_point(y: int) -> Point:
+    """A point of this height or of the next that has one."""
+    while True:
+        square = (y * y - 1) * pow(D * y * y + 1, -1, PRIME) % PRIME
+        x = pow(square, (PRIME + 3) // 8, PRIME)
+        for root in (x, x * pow(2, (PRIME - 1) // 4, PRIME) % PRIME):
+            if root * root % PRIME == square:
+                return root, y
+        y += 1
+
+
+def _small_subgroup() -> set[Point]:
+    """The points whose order divides 8, found from points of any order."""
+    found = {(0, 1)}
+    for y in range(2, 40, 4):
+        point = _times(GROUP, _any_point(y))
+        found |= {_times(n, point) for n in range(8)}
+    return found
+
+
+def _encodings(point: Point) -> list[bytes]:
+    """Every 32 bytes that some reader takes for the point: sign in the highest bit, y below."""
+    x, y = point
+    heights = [y, y + PRIME] if y + PRIME < 2**255 else [y]
+    signs = (0, 1) if x == 0 else (x & 1,)
+    return [(sign << 255 | height).to_bytes(32, "little") for height in heights for sign in signs]
+
+
+class TestKeys:
+    @given(
+        st.integers(2, PRIME - 2).map(lambda height: height.to_bytes(32, "little")),
+        st.text(st.characters(categories=["L", "N", "P"]), max_size=9),
+    )
+    def test_what_is_written_is_read(self, raw: bytes, comment: str) -> None:
+        key = PublicKey(raw, comment)
+        assert parse_key(key.line.decode("utf-8")) == key
+
+    def test_a_key_is_said_with_its_comment(self) -> None:
+        assert str(parse_key(f"{ONE}   build 7 ")) == f"{ONE} (build 7)"
+        assert str(parse_key(ONE)) == ONE
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "",
+            ONE[8:],
+            ONE.upper(),
+            ONE[:-1],
+            f"{ONE}0",
+            f"{ONE}comment",
+            f" # {ONE}",
+            ONE.replace(":", ": "),
+            ONE.replace("ed25519", "rsa"),
+            f"{ONE} \x1b[2J",
+            f"{ONE} a\x00b",
+            f"{ONE}\n{TWO}",
+            f"ssh-ed25519 {'A' * 68} me",
+        ],
+    )
+    def test_what_is_no_key_is_refused_with_how_to_write_one(self, line: str) -> None:
+        with pytest.raises(BundleError, match="no public key: write ed25519: and 64 hex"):
+            parse_key(line)
+
+    def test_what_stands_there_is_not_shown_for_it_may_be_a_private_key(self) -> None:
+        with pytest.raises(BundleError) as caught:
+            parse_key("secret " * 10**6)
+        assert "secret" not in str(caught.value)
+
+    def test_the_small_subgroup_is_refused_in_every_encoding(self) -> None:
+        """Anybody can sign for these, so listing one would be to trust everybody."""
+        points = _small_subgroup()
+        assert len(points) == 8
+        encodings = [encoding for point in points for encoding in _encodings(point)]
+        assert len(set(encodings)) == 14  # as many as libsodium and others list
+        for encoding in encodings:
+            with pytest.raises(BundleError, match="anybody could sign for ed25519:"):
+                parse_key(PublicKey(encoding).text)
+
+    @pytest.mark.parametrize("excess", range(19))
+    def test_a_height_that_the_field_has_under_another_number_is_refused(self, excess: int) -> None:
+        for sign in (0, 1):
+            raw = (sign << 255 | PRIME + excess).to_bytes(32, "little")
+            with pytest.raises(BundleError, match="no sound key"):
+                parse_key(PublicKey(raw).text)
+
+
+class TestFiles:
+    def test_a_file_holds_a_key_a_line_and_remarks(self, tmp_path: Path) -> None:
+        path = tmp_path / "keys"
+        path.write_text(f"# ours\r\n{ONE} first é\r\n\r\n  \n{TWO}\n", encoding="utf-8")
+        for given_as in (path, str(path)):
+            found = read_trust(given_as)
+            assert [str(key) for key in found.keys] == [f"{ONE} (first é)", TWO]
+            assert found.source == f"the trusted keys in {path}"
+
+    def test_keys_may_be_given_themselves(self) -> None:
+        found = read_trust([ONE, f"{TWO} second"])
+        assert [str(key) for key in found.keys] == [ONE, f"{TWO} (second)"]
+        assert found.find(bytes.fromhex(TWO[8:])) == found.keys[1]
+        assert found.find(bytes(32)) is None
+
+    def test_the_line_that_is_no_key_is_named(self, tmp_path: Path) -> None:
+        path = tmp_path / "keys"
+        path.write_text(f"# ours\n{ONE}\nnonsense\n", encoding="ascii")
+        with pytest.raises(BundleError, match="keys, line 3: no public key"):
+            read_trust(path)
+        with pytest.raises(BundleError, match="the trusted keys given, line 2: no public"):
+            read_trust([ONE, "x"])
+
+    @pytest.mark.parametrize("content", ["", "\n \n", "# a remark\n"])
+    def test_no_key_at_all_is_no_trust_in_everybody(self, content: str, tmp_path: Path) -> None:
+        path = tmp_path / "keys"
+        path.write_text(content, encoding="ascii")
+        with pytest.raises(BundleError, match="there is none, so no bundle can be trusted"):
+            read_trust(path)
+
+    def test_an_empty_list_is_no_trust_in_everybody(self, image_path: Path) -> None:
+        with pytest.raises(BundleError, match="the trusted keys given: there is none"):
+            strop.load(image_path, trusted_keys=[])
+
+    def test_a_missing_file_and_a_folder_are_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(BundleError, match="cannot read the trusted keys in .*gone: No such"):
+            read_trust(tmp_path / "gone")
+        with pytest.raises(BundleError, match="Is a directory"):
+            read_trust(tmp_path)
+        with pytest.raises(BundleError, match="keys in '': No such file"):
+            read_trust("")
+
+    def test_a_key_where_a_path_belongs_is_told_so(self) -> None:
+        with pytest.raises(BundleError, match="trusted_keys=, .* name a file of them"):
+            read_trust(ONE)
+
+    def test_a_file_that_anybody_may_write_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "keys"
+        path.write_text(ONE, encoding="ascii")
+        path.chmod(0o666)
+        with pytest.raises(BundleError, match=f"chmod o-w {path}"):
+            read_trust(path)
+        path.chmod(0o664)
+        assert read_trust(path).keys
+
+    def test_a_file_that_is_too_large_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "keys"
+        path.write_bytes(f"{ONE}\n".encode() * (trust.MAX_BYTES // 73 + 1))
+        with pytest.raises(BundleError, match="more than 65536 bytes"):
+            read_trust(path)
+
+    def test_what_is_no_text_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "keys"
+        path.write_bytes(b"\xff\xfe" + ONE.encode("utf-16-le"))
+        with pytest.raises(BundleError, match="no UTF-8 text"):
+            read_trust(path)
+
+
+class TestTheDevice:
+    """Where a device's trust is configured; each is looked for at every start."""
+
+    @pytest.fixture(autouse=True)
+    def system_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.delenv(bundle.TRUST_VARIABLE, raising=False)
+        path = tmp_path / "etc" / "trusted-keys"
+        monkeypatch.setattr(bundle, "TRUST_FILE", str(path))
+        return path
+
+    def test_with_nothing_configured_an_unsigned_bundle_loads(self, image_path: Path) -> None:
+        assert bundle.configured_trust() is None
+        strop.load(image_path).close()
+
+    def test_the_file_of_the_device_is_honoured(self, system_file: Path, image_path: Path) -> None:
+        system_file.parent.mkdir()
+        system_file.write_text(ONE, encoding="ascii")
+        with pytest.raises(BundleError, match=f"not signed, .* keys in {system_file}"):
+            strop.load(image_path)
+
+    def test_one_that_leads_nowhere_refuses(self, system_file: Path, image_path: Path) -> None:
+        system_file.parent.mkdir()
+        system_file.symlink_to("gone")
+        with pytest.raises(BundleError, match=f"cannot read the trusted keys in {system_file}"):
+            strop.load(image_path)
+
+    def test_one_that_cannot_be_looked_for_refuses(
+        self, system_file: Path, image_path: Path
+    ) -> None:
+        system_file.parent.write_bytes(b"no folder")
+        with pytest.raises(BundleError, match=f"keys in {system_file}: Not a directory"):
+            strop.load(image_path)
+
+    def test_the_variable_goes_before_the_file(
+        self,
+        system_file: Path,
+        tmp_path: Path,
+        image_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        system_file.parent.mkdir()
+        system_file.write_text("nonsense", encoding="ascii")
+        mine = tmp_path / "mine"
+        mine.write_text(ONE, encoding="ascii")
+        monkeypatch.setenv("STROP_TRUSTED_KEYS", str(mine))
+        with pytest.raises(BundleError, match=f"not signed, .* keys in {mine}"):
+            strop.load(image_path)
+        with pytest.raises(BundleError, match="not signed, .* the trusted keys given"):
+            strop.load(image_path, trusted_keys=[TWO])
+
+    @pytest.mark.parametrize("value", ["", "/nowhere/keys"])
+    def test_a_variable_that_names_no_file_refuses(
+        self, value: str, image_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("STROP_TRUSTED_KEYS", value)
+        with pytest.raises(BundleError, match="cannot read the trusted keys in .*: No such file"):
+            strop.load(image_path)
+
+
+def test_without_trust_an_app_imports_none_of_it(tmp_path: Path) -> None:
+    path = bundles.image().write(tmp_path / "a.strop")
+    code = f"import sys, strop; strop.load({str(path)!r}); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert "strop.bundle" in loaded
+    assert not {"strop.trust", "strop.signing", "strop.keys", "cryptography"} & set(loaded)

@@ -1,0 +1,378 @@
+"""A model that follows what is installed, under an app that runs on."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import os
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from weakref import ref
+
+import numpy as np
+import pytest
+
+import strop
+from strop import installed
+from strop.bundle import Bundle
+from strop.errors import BundleError, InputError, StropError, StropWarning
+from strop.install import install, rollback
+from strop.installed import Checked
+from tests import bundles
+from tests.unit.runtime import doubles
+
+CHECKED = (Checked("reference", "float32", "weights", "cpu", "2", 1e-7),)
+INTERVAL_S = 0.005
+PATIENCE_S = 20.0
+ZERO = np.zeros((4, 4), np.uint8)
+
+
+def _proven(bundle: Bundle) -> tuple[Checked, ...]:
+    return CHECKED
+
+
+def _install(folder: Path, version: int, draft: bundles.Draft | None = None) -> None:
+    draft = draft or bundles.image(seed=version, model_version=version)
+    draft.content["model_version"] = version
+    install(draft.write(folder.parent / f"{version}.strop"), folder, check=_proven)
+
+
+def _until(true: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(INTERVAL_S)
+
+
+def _answer(version: int) -> Any:
+    draft = bundles.image(seed=version, model_version=version)
+    return bundles.answer(draft, ZERO[np.newaxis])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    _install(tmp_path / "folder", 1)
+    return tmp_path / "folder"
+
+
+@pytest.fixture
+def watched(folder: Path) -> Iterator[strop.Watched]:
+    with strop.watch(folder, interval_s=INTERVAL_S) as model:
+        yield model
+
+
+class TestFollowing:
+    def test_it_answers_as_the_model_does(self, watched: strop.Watched, folder: Path) -> None:
+        with strop.load(folder) as model:
+            assert np.array_equal(watched.predict(ZERO), model.predict(ZERO))
+            best = watched.classify(ZERO)
+            assert best.label == model.classify(ZERO).label
+            assert watched.prediction(best.probabilities).class_index == best.class_index
+            assert repr(watched) == f"<strop.Watched {folder}: {model!r}>"
+        assert watched.model.version == 1
+        assert watched.error is None
+
+    def test_installs_and_rollbacks_are_picked_up(
+        self, watched: strop.Watched, folder: Path
+    ) -> None:
+        for version in (2, 3):
+            _install(folder, version)
+            _until(lambda version=version: watched.model.version == version)  # type: ignore[misc]
+            assert np.allclose(watched.predict(ZERO), _answer(version), atol=1e-5)
+        rollback(folder, check=_proven)
+        _until(lambda: watched.model.version == 2)
+        assert np.allclose(watched.predict(ZERO), _answer(2), atol=1e-5)
+
+    def test_the_methods_are_those_of_a_model(self) -> None:
+        for name in ("predict", "classify", "prediction", "close"):
+            mine, its = (getattr(kind, name) for kind in (strop.Watched, strop.Model))
+            assert inspect.signature(mine) == inspect.signature(its)
+
+    def test_the_one_before_is_let_go_when_nobody_is_in_it_and_not_closed(
+        self, watched: strop.Watched, folder: Path
+    ) -> None:
+        held = [watched.model]
+        gone = ref(held[0])
+        _install(folder, 2)
+        _until(lambda: watched.model is not held[0])
+        assert np.allclose(held.pop().predict(ZERO), _answer(1), atol=1e-5)
+        gc.collect()
+        assert gone() is None
+
+    def test_a_call_in_flight_ends_on_the_model_it_began_on(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        inside, go_on = threading.Event(), threading.Event()
+        made: list[doubles.SpySession] = []
+
+        def slow(model: bytes) -> doubles.SpySession:
+            number = len(made)
+
+            def answer(samples: Any) -> Any:
+                if number == 0 and (samples == 1).all():
+                    inside.set()
+                    assert go_on.wait(PATIENCE_S)
+                return [[number, 0, 0]] * len(samples)
+
+            made.append(doubles.SpySession(answer))
+            return made[-1]
+
+        doubles.install(monkeypatch, "reference", slow)
+        answers: list[Any] = []
+        with strop.watch(folder, interval_s=INTERVAL_S) as watched:
+            calling = threading.Thread(target=lambda: answers.append(watched.predict(ZERO + 1)))
+            calling.start()
+            assert inside.wait(PATIENCE_S)
+            _install(folder, 2)
+            _until(lambda: watched.model.version == 2)
+            assert watched.predict(ZERO)[0, 0] == 1
+            go_on.set()
+            calling.join()
+        assert answers[0][0, 0] == 0
+        assert made[0].closed == 0
+
+    def test_the_first_call_on_the_new_model_is_not_the_apps(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made: list[doubles.SpySession] = []
+
+        def spy(model: bytes) -> doubles.SpySession:
+            made.append(doubles.SpySession(lambda samples: [[0, 1, 0]] * len(samples)))
+            return made[-1]
+
+        doubles.install(monkeypatch, "reference", spy)
+        with strop.watch(folder, interval_s=INTERVAL_S) as watched:
+            _install(folder, 2)
+            _until(lambda: watched.model.version == 2)
+            assert [len(session.calls) for session in made] == [1, 1]
+
+    def test_options_are_those_of_load(self, folder: Path) -> None:
+        with strop.watch(folder, engine="fake", threads=2, interval_s=INTERVAL_S) as watched:
+            assert (watched.model.engine, watched.model.threads) == ("fake", 2)
+            _install(folder, 2)
+            _until(lambda: watched.model.version == 2)
+            assert watched.model.engine == "fake"
+        with pytest.raises(TypeError, match="no_such"):
+            strop.watch(folder, no_such=1)
+
+
+class TestWhatDoesNotRun:
+    def _goes_on(self, watched: strop.Watched, message: str) -> None:
+        _until(lambda: watched.error)
+        assert message in str(watched.error)
+        assert watched.error
+        assert watched.error.__traceback__ is None  # nothing of what was opened is kept by it
+        assert watched.model.version == 1
+        assert np.allclose(watched.predict(ZERO), _answer(1), atol=1e-5)
+
+    def _broken(self) -> bundles.Draft:
+        draft = bundles.image(seed=2)
+        draft.put(draft.variant, b"no model")
+        return draft
+
+    def test_one_that_does_not_open_is_told_once_and_the_next_is_picked_up(
+        self, watched: strop.Watched, folder: Path
+    ) -> None:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            _install(folder, 2, self._broken())
+            self._goes_on(watched, "does not open variants/shapes.float32.npz")
+            time.sleep(10 * INTERVAL_S)
+        (warning,) = told
+        assert warning.category is StropWarning
+        assert "v1: " in str(warning.message)
+        assert str(folder) in str(warning.message)
+        _install(folder, 3)
+        _until(lambda: watched.model.version == 3)
+        assert watched.error is None
+
+    def test_a_warning_that_is_an_error_does_not_end_the_watching(
+        self, watched: strop.Watched, folder: Path
+    ) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            _install(folder, 2, self._broken())
+            self._goes_on(watched, "does not open")
+            _install(folder, 3)
+            _until(lambda: watched.model.version == 3)
+
+    @pytest.mark.filterwarnings("ignore::strop.errors.StropWarning")
+    def test_one_that_takes_something_else_is_not_gone_over_to(
+        self, watched: strop.Watched, folder: Path
+    ) -> None:
+        draft = bundles.vector(name="shapes")
+        _install(folder, 2, draft)
+        self._goes_on(watched, "takes float32 (5,) and gives (2,), and what runs uint8 (4, 4) and")
+        rollback(folder, check=_proven)
+        _until(lambda: watched.error is None)
+
+    @pytest.mark.filterwarnings("ignore::strop.errors.StropWarning")
+    def test_a_folder_that_is_gone_and_comes_back(
+        self, watched: strop.Watched, folder: Path
+    ) -> None:
+        folder.rename(folder.with_name("away"))
+        self._goes_on(watched, "no folder with an installed bundle")
+        folder.with_name("away").rename(folder)
+        _until(lambda: watched.error is None)
+
+    @pytest.mark.filterwarnings("ignore::strop.errors.StropWarning")
+    def test_whatever_goes_wrong_the_watching_goes_on(
+        self, watched: strop.Watched, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object) -> Any:
+            raise MemoryError("no more")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(strop.Watched, "_open_bundle", fail)
+            _install(folder, 2)
+            self._goes_on(watched, "MemoryError: no more")
+        _install(folder, 3)
+        _until(lambda: watched.model.version == 3)
+
+    def test_at_the_start_it_is_as_with_load(self, folder: Path, tmp_path: Path) -> None:
+        threads = threading.active_count()
+        with pytest.raises(BundleError, match="no folder with an installed bundle"):
+            strop.watch(tmp_path)
+        with pytest.raises(InputError, match="is a file, which strop.load opens"):
+            strop.watch(tmp_path / "1.strop")
+        for interval_s in (0, -1, float("nan"), float("inf")):
+            with pytest.raises(InputError, match="interval_s is a time in seconds, not "):
+                strop.watch(folder, interval_s=interval_s)
+        _install(folder, 2, self._broken())
+        with pytest.raises(StropError, match="does not open"):
+            strop.watch(folder)
+        assert threading.active_count() == threads
+
+
+class TestTheEnd:
+    def _threads(self) -> int:
+        return sum(thread.name == "strop-watch" for thread in threading.enumerate())
+
+    def test_closed_it_refuses_and_its_thread_is_gone(self, folder: Path) -> None:
+        watched = strop.watch(folder, interval_s=INTERVAL_S)
+        assert self._threads() == 1
+        watched.close()
+        watched.close()
+        assert self._threads() == 0
+        with pytest.raises(StropError, match="is closed"):
+            watched.predict(ZERO)
+
+    def test_dropped_its_thread_goes_too(self, folder: Path) -> None:
+        watched = strop.watch(folder, interval_s=INTERVAL_S)
+        assert watched.model.version == 1
+        del watched
+        gc.collect()
+        _until(lambda: not self._threads())
+
+    def test_closed_while_the_next_is_being_opened(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        opening, go_on = threading.Event(), threading.Event()
+        made: list[doubles.SpySession] = []
+
+        def slow(model: bytes) -> doubles.SpySession:
+            if made:
+                opening.set()
+                assert go_on.wait(PATIENCE_S)
+            made.append(doubles.SpySession(lambda samples: [[0, 1, 0]] * len(samples)))
+            return made[-1]
+
+        doubles.install(monkeypatch, "reference", slow)
+        watched = strop.watch(folder, interval_s=INTERVAL_S)
+        _install(folder, 2)
+        assert opening.wait(PATIENCE_S)
+        closing = threading.Thread(target=watched.close)
+        closing.start()
+        time.sleep(5 * INTERVAL_S)
+        go_on.set()
+        closing.join()
+        assert self._threads() == 0
+        assert [session.closed for session in made] == [1, 1]
+        with pytest.raises(StropError, match="is closed"):
+            watched.predict(ZERO)
+
+    @pytest.mark.parametrize(
+        "how", ["pass", "raise SystemExit(3)", "watched.close()", "del watched"]
+    )
+    def test_a_program_ends_as_it_would(self, folder: Path, how: str) -> None:
+        code = (
+            "import strop, sys, time\n"
+            f"watched = strop.watch(sys.argv[1], interval_s={INTERVAL_S})\n"
+            f"time.sleep(0.05)\n{how}\n"
+        )
+        command = [sys.executable, "-X", "dev", "-W", "error", "-c", code, str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert (done.returncode, done.stderr) == (3 if "3" in how else 0, "")
+
+
+class TestFork:
+    def test_the_child_follows_too(self, watched: strop.Watched, folder: Path) -> None:
+        reader, writer = os.pipe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if not child:
+            try:
+                os.close(reader)
+                assert np.allclose(watched.predict(ZERO), _answer(1), atol=1e-5)
+                os.write(writer, b"1")
+                _until(lambda: watched.model.version == 2)
+                assert np.allclose(watched.predict(ZERO), _answer(2), atol=1e-5)
+                os.write(writer, b"2")
+                watched.close()
+                os.write(writer, b"3")
+            finally:
+                os._exit(0)
+        os.close(writer)
+        assert os.read(reader, 1) == b"1"
+        _install(folder, 2)
+        _until(lambda: watched.model.version == 2)
+        os.waitpid(child, 0)
+        assert os.read(reader, 9) == b"23"
+        os.close(reader)
+        _install(folder, 3)
+        _until(lambda: watched.model.version == 3)
+
+    def test_a_fork_waits_for_a_model_that_is_being_opened(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        opening, go_on = threading.Event(), threading.Event()
+        made: list[doubles.SpySession] = []
+
+        def slow(model: bytes) -> doubles.SpySession:
+            if len(made) == 1:
+                opening.set()
+                assert go_on.wait(PATIENCE_S)
+            made.append(doubles.SpySession(lambda samples: [[0, 1, 0]] * len(samples)))
+            return made[-1]
+
+        doubles.install(monkeypatch, "reference", slow)
+        with strop.watch(folder, interval_s=INTERVAL_S) as watched:
+            _install(folder, 2)
+            assert opening.wait(PATIENCE_S)
+            threading.Timer(0.1, go_on.set).start()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                child = os.fork()
+            if not child:
+                os._exit(0 if len(made) == 2 else 1)
+            assert os.waitpid(child, 0)[1] == 0
+            _until(lambda: watched.model.version == 2)
+
+
+def test_a_look_sees_every_install(folder: Path) -> None:
+    """Two installs within a clock's tick leave files of one size, and another inode."""
+    from strop.watched import _stamp
+
+    stamps = {_stamp(str(folder))}
+    for version in range(2, 12):
+        _install(folder, version, bundles.image(seed=version))
+        stamps.add(_stamp(str(folder)))
+    assert len(stamps) == 11
+    assert len(installed.read(folder).history) == 11
