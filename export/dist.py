@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,28 +10,21 @@ from export.environments import ROOT
 from export.errors import ExportError
 from export.pipeline import Finished, Refused
 from export.targets import Target
+from strop import durable
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file under another name, flush it to the disk, and move it into place.
+    """Write a file, and the folders above it.
 
     Raises:
         ExportError: it cannot be written (a full disk, say); nothing is left of it, and what was
             at `path` before is untouched.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        durable.make_folder(str(path.parent))
+        durable.write(str(path), content)
     except OSError as error:
         raise ExportError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        with contextlib.suppress(OSError):  # it was moved, or there never was a folder for it
-            draft.unlink()
 
 
 def publish(out: Path, wheel: Path, results: Iterable[Finished | Refused]) -> None:
