@@ -14,7 +14,7 @@ from tests.environments import ROOT, run
 from tests.figures import Record
 from tests.needs import unavailable
 
-SECONDS = int(os.environ.get("STROP_FUZZ_S", "20"))  # each
+SECONDS = int(os.environ.get("STROP_FUZZ_S", "12"))  # each
 
 
 @pytest.mark.parametrize("target", ["zip", "manifest", "bundle"])

@@ -34,6 +34,7 @@ MOST_MORE_MS = 5.0
 # fails a run only if it is grossly off.
 BATCHES, ONE = 1.6, 0.6
 GROSSLY = 0.6
+TRIES = 3  # others may be at work on this machine
 
 Task = Callable[..., dict[str, Any]]
 
@@ -74,11 +75,15 @@ def test_threads(task: Task, figure: Record, engine: str, precision: str) -> Non
 
 @pytest.mark.parametrize(("engine", "precision"), ONE_EACH)
 def test_two_threads_against_one(task: Task, figure: Record, engine: str, precision: str) -> None:
-    """Two threads, in images a second, over one: the best of three runs, each a median."""
+    """Two threads, in images a second, over one: a run's median; the best of up to three runs."""
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("two threads need two CPUs; this machine lends one")
-    runs = [task("throughput", engine, precision) for _ in range(3)]
     bars = {"1": ONE, **({"256": BATCHES} if engine == "onnx" else {})}
+    runs: list[dict[str, Any]] = []
+    while len(runs) < TRIES and not all(
+        any(found[size] >= bar for found in runs) for size, bar in bars.items()
+    ):
+        runs.append(task("throughput", engine, precision))
     for size in ("1", "256"):
         best = max(found[size] for found in runs)
         bar = bars.get(size, 0.0)
@@ -153,8 +158,10 @@ def test_a_hundred_thousand_images_at_once(
 
 @pytest.mark.parametrize(("engine", "precision"), ONE_EACH)
 def test_what_verifying_costs(task: Task, figure: Record, engine: str, precision: str) -> None:
-    """More than to open the bare file: the best of three runs, each a median of 30."""
-    runs = [task("opening", engine, precision) for _ in range(3)]
+    """More than to open the bare file: a run's median of 30; the best of up to three runs."""
+    runs = [task("opening", engine, precision)]
+    while len(runs) < TRIES and runs[-1]["more_ms"] > MOST_MORE_MS:
+        runs.append(task("opening", engine, precision))
     best = min(found["more_ms"] for found in runs)
     figure(
         f"bundles verified and opened, {engine} {precision}",
