@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import random
-import resource
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -18,7 +17,6 @@ from tests.fuzz import seeds
 from tests.fuzz.mutants import mutant
 
 LIMIT_S = 3  # one of these models that takes longer hangs
-_MOST_WRITTEN_BYTES = 2**20  # to any file: there is one, for the noise
 
 REFUSED = "refused by type"
 UNUSABLE = "the engine refused it"
@@ -63,8 +61,6 @@ class Attacker:
 
 def fates(draft: bundles.Draft, numbers: Iterable[int]) -> list[Fate]:
     """Check so many mutants, each in a process of its own, which finds the engine imported."""
-    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_MOST_WRITTEN_BYTES, hard))
     engines.get(draft.content["engines"][0])
     attacker = Attacker(draft)
     return [Fate(number, *_fate(attacker.bundle(number))) for number in numbers]

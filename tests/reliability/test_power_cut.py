@@ -126,13 +126,13 @@ def test_a_damaged_copy_of_the_current_bundle_is_mended_whole_or_not_at_all(
     assert {found for states in lost for found in states} == {None, 2}
 
 
-def _killed_and_cut_off(sources: Path, step: int, *, settled: bool = True) -> Iterator[bool]:
+def _killed_and_cut_off(sources: Path, name: str, *, unflushed: str = "") -> Iterator[bool]:
     """Verdicts on a disk where one was killed, anywhere, and a cut comes under the next one.
 
     Args:
-        settled: whether the next one first flushes what the one before may not have.
+        unflushed: a folder that the next one does not flush, as it would before it changes any.
     """
-    earlier, old, between = ((1,), 1, 2) if step else ((1, 2), 2, 1)
+    earlier, step, old = STEPS[name]
     for changes in itertools.count():
         root = _place(sources, earlier)
         before = disk.tree(root)
@@ -143,25 +143,30 @@ def _killed_and_cut_off(sources: Path, step: int, *, settled: bool = True) -> It
                 return
             first = len(ops)
             _step(3, root)
-        if not settled:
-            kinds = [op.kind for op in ops]
-            del ops[kinds.index("sync folder", first)]
-        yield from _verdicts(Case(root, before, ops, (old, between), 3), first)
+        if unflushed:
+            flushed = [(op.kind, Path(op.path).name) for op in ops]
+            del ops[flushed.index(("sync folder", unflushed), first)]
+        yield from _verdicts(Case(root, before, ops, (old, step or 1), 3), first)
 
 
-@pytest.mark.parametrize("step", [2, ROLLBACK])
+@pytest.mark.parametrize("name", ["a first install", "an install", "a rollback"])
 def test_a_cut_after_one_who_was_killed_and_another_who_went_on(
-    in_memory: Path, figure: Record, step: int
+    in_memory: Path, figure: Record, name: str
 ) -> None:
     """What the first had not flushed may be missing under what the second builds upon it."""
-    verdicts = list(_killed_and_cut_off(in_memory, step))
-    name = "an install" if step else "a rollback"
+    verdicts = list(_killed_and_cut_off(in_memory, name))
     figure(f"{name} killed anywhere, power cut in the next", len(verdicts), verdicts.count(False))
     assert all(verdicts)
 
 
-def test_who_does_not_flush_what_another_left_loses_it(in_memory: Path) -> None:
-    assert not all(_killed_and_cut_off(in_memory, ROLLBACK, settled=False))
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("a rollback", "model"), ("a first install", "place"), ("a first install", "root")],
+)
+def test_who_does_not_flush_what_another_left_loses_it(
+    in_memory: Path, name: str, folder: str
+) -> None:
+    assert not all(_killed_and_cut_off(in_memory, name, unflushed=folder))
 
 
 @pytest.mark.parametrize("name", STEPS)
@@ -170,14 +175,18 @@ def test_without_any_one_of_its_flushes_a_step_would_lose_something(
 ) -> None:
     """That nothing is lost says something only where something could be."""
     case = _case(in_memory, name)
-    flushes = [i for i, op in enumerate(case.ops) if op.kind in ("fsync", "sync folder")]
+    flushes = [
+        i
+        for i, op in enumerate(case.ops)
+        if op.kind in ("fsync", "sync folder") and Path(op.path).is_relative_to(case.root)
+    ]
     needless = []
     for i in flushes:
         ops = [*case.ops[:i], *case.ops[i + 1 :]]
         if all(_verdicts(Case(case.root, case.before, ops, case.old, case.new))):
             needless.append((case.ops[i].kind, Path(case.ops[i].path).name))
     # One is for whoever goes on after one who was killed; the test above this one is about it.
-    settling = [] if name == "a rollback" else [("sync folder", "model")]
+    settling = [("sync folder", "model")] if name.startswith("an install") else []
     figure(
         f"a flush left out of {name}, and nothing found",
         len(flushes) - len(settling),

@@ -60,5 +60,5 @@ def test_no_changed_signature_or_manifest_is_taken_for_a_signed_one(figure: Reco
                     through.append((name, mutant))
                 except BundleError:
                     pass
-    figure("changed signatures and signed manifests let through under trust", tried, len(through))
+    figure("changed signatures and signed manifests, refused under trust", tried, len(through))
     assert through == []

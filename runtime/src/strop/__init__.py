@@ -132,8 +132,9 @@ def watch(folder: str | PathLike[str], *, interval_s: float = 1.0, **options: An
     """Open what is installed in a folder, and follow it: what is installed later runs from then on.
 
     No call is lost by that: the new bundle is opened and tried in the background, and calls in
-    flight end on the one they began on. One that cannot be opened, or takes or gives other shapes,
-    is not gone over to: the old one goes on, a StropWarning says why, and so does `Watched.error`.
+    flight end on the one they began on. One that cannot be opened, or has other shapes, labels or
+    another range, is not gone over to: the old one goes on, a StropWarning says why, and so does
+    `Watched.error`. What failed for a passing reason, no memory say, is tried again.
 
     Args:
         folder: one that `strop install` keeps.

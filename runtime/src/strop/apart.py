@@ -7,6 +7,7 @@ processor where one is emulated, which a program started anew might not.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import resource
@@ -23,6 +24,10 @@ from strop.cpu import pairs, text
 
 _PIPE_HOLDS = 65536  # bytes that can be written to a pipe before anybody reads
 _LONGEST_LINE = 2000
+# To any one file, that of what libraries print among them. A GPU's driver may keep all the shaders
+# that it has compiled in one.
+_MOST_WRITTEN_BYTES = 2**28
+_LONGEST_ALARM_S = 2**31 - 1  # that a 32-bit kernel takes
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.02  # between looks at the child
 _SIGNALS: dict[int, str] = {
     signal.SIGILL: "illegal instruction",
@@ -47,7 +52,8 @@ def ask(question: Callable[[], Any], limit_s: float, *, spare_bytes: int | None 
     """What the question returns, in JSON's types, of at most 64 kB. What it prints is dropped.
 
     Call it from a program with one thread: it forks. Should the machine run out of memory, the
-    kernel ends the other process before any of its neighbours.
+    kernel ends the other process before any of its neighbours; should this process end, the kernel
+    ends the other one with it. No file that the other one writes gets larger than 256 MiB.
 
     Args:
         question: called in the other process.
@@ -63,7 +69,8 @@ def ask(question: Callable[[], Any], limit_s: float, *, spare_bytes: int | None 
             warnings.simplefilter("ignore", DeprecationWarning)
             child = os.fork()
         if child == 0:
-            _answer(question, writer, noise, spare_bytes)
+            os.close(reader)  # that end is the parent's alone, and goes with it
+            _answer(question, writer, noise, limit_s, spare_bytes)
         os.close(writer)
         try:
             status = _wait(child, limit_s)
@@ -72,7 +79,8 @@ def ask(question: Callable[[], Any], limit_s: float, *, spare_bytes: int | None 
             os.close(reader)
         if status is None:
             raise NoAnswer(f"did not answer in {limit_s:g} s", timed_out=True)
-        with contextlib.suppress(ValueError):  # there is none, or half of one
+        # There is none, or half of one, or one that is nested without end.
+        with contextlib.suppress(ValueError, RecursionError):
             return json.loads(answer)
         raise _death(status, _last_line(noise))
 
@@ -92,8 +100,31 @@ def _limit_memory(spare_bytes: int | None) -> None:
         file.write("1000")
     held_bytes = _bytes_of("/proc/self/status", "VmData")
     if spare_bytes is not None and held_bytes is not None:
-        most_bytes = held_bytes + spare_bytes
-        resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
+        _lower(resource.RLIMIT_DATA, held_bytes + spare_bytes)
+
+
+def _lower(kind: int, most: int) -> None:
+    """Lower a limit of this process, for good; one that is lower already stays."""
+    soft, hard = (
+        most if old == resource.RLIM_INFINITY else min(old, most)
+        for old in resource.getrlimit(kind)
+    )
+    resource.setrlimit(kind, (soft, hard))
+
+
+def _end_with_parent(writer: int, limit_s: float) -> None:
+    """Have the kernel end this process if its parent cannot: by signals that nobody handles.
+
+    That ends native code that never returns as well. The pipe sends SIGIO, to the whole group, once
+    nobody is left to read it; the alarm is for a parent that lives and does not look.
+    """
+    signals = (signal.SIGIO, signal.SIGALRM)
+    for number in signals:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+    fcntl.fcntl(writer, fcntl.F_SETOWN, -os.getpid())
+    fcntl.fcntl(writer, fcntl.F_SETFL, os.O_ASYNC)
+    signal.setitimer(signal.ITIMER_REAL, min(limit_s + 1, _LONGEST_ALARM_S))
 
 
 def _bytes_of(path: str, name: str) -> int | None:
@@ -159,13 +190,19 @@ def _last_line(noise: IO[bytes]) -> str:
 
 
 def _answer(
-    question: Callable[[], Any], writer: int, noise: IO[bytes], spare_bytes: int | None
+    question: Callable[[], Any],
+    writer: int,
+    noise: IO[bytes],
+    limit_s: float,
+    spare_bytes: int | None,
 ) -> NoReturn:
     """The child: everything libraries print is noise, the answer goes through the pipe."""
     code = 1
     try:
         os.setsid()  # a group that can be killed as a whole
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _end_with_parent(writer, limit_s)
+        _lower(resource.RLIMIT_CORE, 0)
+        _lower(resource.RLIMIT_FSIZE, _MOST_WRITTEN_BYTES)
         _limit_memory(spare_bytes)
         nothing = os.open(os.devnull, os.O_RDONLY)
         for here, there in ((nothing, 0), (noise.fileno(), 1), (noise.fileno(), 2)):

@@ -58,7 +58,7 @@ def unpack(data: bytes | bytearray) -> Mapping[str, memoryview]:
         BundleError: the bytes are not exactly what `pack` would have written.
     """
     if len(data) > MAX_ARCHIVE_BYTES:
-        raise BundleError(f"{len(data)} bytes; a bundle is at most {MAX_ARCHIVE_BYTES}")
+        raise too_large(len(data))
     view = memoryview(bytes(data))  # no copy of bytes, and of a bytearray one that stays as it is
     if _digest(view[:-_DIGEST_BYTES]) != view[-_DIGEST_BYTES:]:
         raise BundleError(
@@ -77,6 +77,11 @@ def unpack(data: bytes | bytearray) -> Mapping[str, memoryview]:
     if not same or offset != len(body):
         raise BundleError("tampered with: not the ZIP that Strop writes; export it again")
     return MappingProxyType(members)
+
+
+def too_large(size: int) -> BundleError:
+    """What to raise for more bytes than a bundle may have."""
+    return BundleError(f"{size} bytes; a bundle is at most {MAX_ARCHIVE_BYTES}")
 
 
 def _pieces(members: Mapping[str, bytes | memoryview]) -> Iterator[bytes | memoryview]:

@@ -131,7 +131,9 @@ def read_bundle(path: str | PathLike[str], trust: Trust | None = None) -> Bundle
         with open(path, "rb") as file:  # noqa: PTH123  importing pathlib takes 4 ms
             # Not more than it has: memory is taken, and given back, for all that is asked for.
             size = os.fstat(file.fileno()).st_size or archive.MAX_ARCHIVE_BYTES  # 0: a pipe
-            data = file.read(min(size, archive.MAX_ARCHIVE_BYTES) + 1)
+            if size > archive.MAX_ARCHIVE_BYTES:
+                raise archive.too_large(size)
+            data = file.read(size + 1)
         return parse_bundle(data, trust)
     except IsADirectoryError:
         from strop.installed import open_current
@@ -139,6 +141,8 @@ def read_bundle(path: str | PathLike[str], trust: Trust | None = None) -> Bundle
         return open_current(path, trust)
     except OSError as error:
         raise BundleError(f"cannot read bundle {path}: {error.strerror or error}") from None
+    except ValueError as error:  # a path with a zero in it
+        raise BundleError(f"cannot read bundle {path!r}: {error}") from None
     except BundleError as error:
         raise BundleError(f"bundle {path} refused: {error}") from None
 

@@ -27,15 +27,14 @@ from strop.errors import (
 )
 from strop.manifest import FileRef, Golden, Variant
 from strop.model import Model
-from strop.select import Choice, choose, open_best, open_model
+from strop.select import NO_GPU, Choice, choose, open_best, open_model
 from strop.timing import Latency, measure, sample_us
 
-PASSED, FAILED, ABSENT, BROKEN = "passed", "FAILED", "absent", "BROKEN"
+_STATUSES = PASSED, FAILED, ABSENT, BROKEN = "passed", "FAILED", "absent", "BROKEN"
 
 _TIMED_CALLS = 500
 _TIMING_S = 5  # a slow model is called less often: its time limit is for what hangs
 _LONGEST_DETAIL = 2000  # characters; what an engine says may quote a whole file
-_REFUSALS: dict[str, type[StropError]] = {"BundleError": BundleError, "InputError": InputError}
 
 
 @dataclass(frozen=True)
@@ -72,14 +71,15 @@ def check(
         device: insist on "cpu" or "gpu", likewise; None or "auto": both.
         precision: only variants of this precision.
         limit_s: let each engine open each file in a process of its own, with so much time and the
-            memory that is to spare here; one that dies, hangs or wants more is BROKEN. It forks, so
-            the program has one thread and has not used a GPU. None: open them in this process.
+            memory that is to spare here; one that dies, hangs or wants more is BROKEN, and one that
+            hung is not tried on that device again. It forks, so the program has one thread and has
+            not used a GPU. None: open them in this process.
 
     Raises:
         EngineUnavailable: the engine asked for is not here, or none at all is.
         DeviceUnavailable: the GPU was asked for, and nothing can run there.
         InputError: there is no such device or precision.
-        BundleError: the golden arrays are not what the manifest says.
+        BundleError: the golden arrays are not what the manifest says, or not finite.
     """
     if engine == engines.FAKE:
         raise EngineUnavailable("engine 'fake' makes its answers up: ask for a real one")
@@ -88,9 +88,9 @@ def check(
     if engine is not None or precision is not None:
         choose(bundle.manifest, engine=engine, precision=precision)  # refuses what cannot be had
     inputs, keras = golden(bundle)
-    prove = partial(_prove, bundle, inputs, keras)
+    prove: Callable[[Choice], Result] = partial(_prove, bundle, inputs, keras)
     if limit_s is not None:
-        prove = partial(_prove_apart, prove, limit_s, set())
+        prove = _Apart(prove, limit_s)
     results = [
         _check_one(bundle, Choice(name, variant, where), prove)
         for name in bundle.manifest.engines
@@ -102,7 +102,11 @@ def check(
         and device in (None, engines.AUTO, where)
     ]
     if all(result.status == ABSENT for result in results):
-        if device == engines.GPU:
+        if device == engines.GPU and results:
+            first = {result.engine: result for result in reversed(results)}
+            reasons = "; ".join(map(_why_absent, reversed(first.values())))
+            raise DeviceUnavailable(f"{NO_GPU}: {reasons}")
+        if device == engines.GPU:  # no file is for it, so that none is opened here
             open_best(bundle, engine=engine, device=device, precision=precision)  # raises, says why
         choose(bundle.manifest)  # raises, and says what to install
     return results
@@ -114,25 +118,29 @@ def failures(results: list[Result]) -> list[Result]:
 
 
 def require(results: list[Result]) -> None:
-    """Raise ParityError if any engine that is here gave wrong answers or none."""
+    """Raise ParityError, which names the first, if any engine here gave wrong answers or none."""
     bad = failures(results)
     if bad:
-        named = "; ".join(f"{r.engine} {r.precision}: {r.detail}" for r in bad)
-        raise ParityError(f"{len(bad)} of {len(results)} checks failed: {named}")
+        first, *others = bad
+        more = f"; and {len(others)} more: strop check BUNDLE lists them" if others else ""
+        raise ParityError(
+            f"{len(bad)} of {len(results)} checks failed: {first.engine} {first.precision}: "
+            f"{first.detail}{more}"
+        )
 
 
 def golden(bundle: Bundle) -> tuple[NDArray[Any], NDArray[Any]]:
     """The bundle's golden inputs, and Keras's outputs for them.
 
     Raises:
-        BundleError: they are not what the manifest says.
+        BundleError: they are not what the manifest says, or the inputs are not finite.
     """
     refs = bundle.manifest.golden
     (input,), (output,) = bundle.manifest.inputs, bundle.manifest.outputs
-    return (
-        _array(bundle, refs.inputs, (refs.samples, *input.shape[1:]), input.dtype),
-        _array(bundle, refs.keras, (refs.samples, *output.shape[1:]), output.dtype),
-    )
+    inputs = _array(bundle, refs.inputs, (refs.samples, *input.shape[1:]), input.dtype)
+    if not np.isfinite(inputs).all():
+        raise BundleError(f"{refs.inputs.file} holds NaN or infinity; export again")
+    return inputs, _array(bundle, refs.keras, (refs.samples, *output.shape[1:]), output.dtype)
 
 
 def replay(
@@ -147,17 +155,19 @@ def replay(
 
     Raises:
         BundleError: the golden outputs are not what the manifest says.
-        InputError: the model does not take the golden inputs.
         StropError: the engine failed while running.
     """
     expected = _array(bundle, variant.golden, keras.shape, "float32")
     device = engines.GPU if model.adapter else engines.CPU
     result = Result(model.engine, variant.precision, variant.format, device, BROKEN, "")
     # As a batch, and one by one as most apps have them: engines have other kernels for each.
-    outputs = model.predict(inputs)
+    try:
+        outputs = model.predict(inputs)
+        singles = [model.predict(sample) for sample in inputs]
+    except InputError as error:  # they are what it takes, and it makes NaN of them
+        return replace(result, detail=str(error))
     if outputs.shape != expected.shape:
         return replace(result, detail=f"gives {outputs.shape} instead of {expected.shape}")
-    singles = [model.predict(sample) for sample in inputs]
     for single in singles:
         if single.shape != (1, *expected.shape[1:]):
             return replace(result, detail=f"gives {single.shape} for one sample")
@@ -190,6 +200,12 @@ def _check_one(bundle: Bundle, choice: Choice, prove: Callable[[Choice], Result]
     return prove(choice)
 
 
+def _why_absent(result: Result) -> str:
+    name = result.engine
+    is_here = name in engines.NAMES and engines.is_installed(name)
+    return result.detail if is_here else f"{name}: {result.detail}"  # one that is names itself
+
+
 def _prove(bundle: Bundle, inputs: NDArray[Any], keras: NDArray[Any], choice: Choice) -> Result:
     """Open, replay and time."""
     try:
@@ -199,7 +215,7 @@ def _prove(bundle: Bundle, inputs: NDArray[Any], keras: NDArray[Any], choice: Ch
                 return result
             sample = inputs[:1]
             return replace(result, latency=_latency(lambda: model.predict(sample)))
-    except (BundleError, InputError):  # the golden samples, not the engine
+    except BundleError:  # the bundle, not the engine
         raise
     except DeviceUnavailable as error:
         return _result(choice, ABSENT, str(error))
@@ -207,38 +223,62 @@ def _prove(bundle: Bundle, inputs: NDArray[Any], keras: NDArray[Any], choice: Ch
         return _result(choice, BROKEN, str(error))
 
 
-def _prove_apart(
-    prove: Callable[[Choice], Result], limit_s: float, imported: set[str], choice: Choice
-) -> Result:
-    """The same in a process of its own.
+class _Apart:
+    """Proves each choice in a process of its own, whose death is a result."""
 
-    Args:
-        imported: the engines that were seen to live through it. They are imported here as well, for
-            the next process to find them there: that takes longer than all the rest.
-    """
-    if choice.engine in imported:
-        engines.get(choice.engine)
-    try:
-        told = ask(partial(_tell, prove, choice), limit_s, spare_bytes=spare_memory_bytes())
-    except NoAnswer as death:
-        return _result(choice, BROKEN, str(death))
-    if "refused" in told:
-        raise _REFUSALS[told["refused"]](told["words"])
-    latency = told.pop("latency")
-    result = Result(**told, latency=latency and Latency(**latency))
-    if result.status in (PASSED, FAILED):
-        imported.add(choice.engine)
-    return result
+    def __init__(self, prove: Callable[[Choice], Result], limit_s: float) -> None:
+        self._prove = prove
+        self._limit_s = limit_s
+        # Engines that lived through it are imported here too, which takes longer than all the rest.
+        self._imported: set[str] = set()
+        self._hung: dict[tuple[str, str], str] = {}  # engine and device, to the file it hung on
+
+    def __call__(self, choice: Choice) -> Result:
+        on = choice.engine, choice.device
+        if on in self._hung:  # a bundle may hold hundreds of such files
+            return _result(choice, BROKEN, f"not tried: it hung on {self._hung[on]}")
+        if choice.engine in self._imported:
+            engines.get(choice.engine)
+        tell = partial(_tell, self._prove, choice)
+        try:
+            result = _heard(choice, ask(tell, self._limit_s, spare_bytes=spare_memory_bytes()))
+        except NoAnswer as death:
+            if death.timed_out:
+                self._hung[on] = choice.variant.file
+            return _result(choice, BROKEN, str(death))
+        if result.status in (PASSED, FAILED):
+            self._imported.add(choice.engine)
+        return result
 
 
 def _tell(prove: Callable[[Choice], Result], choice: Choice) -> dict[str, Any]:
     """What becomes of a choice, in JSON's types."""
     try:
         result = prove(choice)
-    except tuple(_REFUSALS.values()) as error:
-        return {"refused": type(error).__name__, "words": str(error)[:_LONGEST_DETAIL]}
-    told = asdict(replace(result, detail=result.detail[:_LONGEST_DETAIL]))
-    return {**told, "latency": result.latency and result.latency._asdict()}
+    except BundleError as error:
+        return {"refused": str(error)[:_LONGEST_DETAIL]}
+    return asdict(replace(result, detail=result.detail[:_LONGEST_DETAIL]))
+
+
+def _heard(choice: Choice, told: Any) -> Result:
+    """What `_tell` told; it is no answer if an engine that went astray has told something else."""
+    try:
+        if "refused" in told:
+            raise BundleError(str(told["refused"]))
+        status = _STATUSES[_STATUSES.index(told["status"])]
+        result = _result(choice, status, str(told["detail"]))
+        if status not in (PASSED, FAILED):
+            return result
+        p50_us, p95_us, p99_us, samples = map(float, told["latency"])
+        return replace(
+            result,
+            max_abs_error=float(told["max_abs_error"]),
+            tolerance=float(told["tolerance"]),
+            keras_agreement=float(told["keras_agreement"]),
+            latency=Latency(p50_us, p95_us, p99_us, int(samples)),
+        )
+    except (LookupError, TypeError, ValueError, OverflowError):
+        raise NoAnswer("gave an answer that makes no sense") from None
 
 
 def _result(choice: Choice, status: str, detail: str) -> Result:

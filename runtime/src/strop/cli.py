@@ -196,7 +196,9 @@ def _command(
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(name, help=text, description=text)
     if bundle:
-        parser.add_argument("bundle", metavar="BUNDLE", help="a .strop file")
+        parser.add_argument(
+            "bundle", metavar="BUNDLE", help="a .strop file, or a folder of strop install"
+        )
     parser.set_defaults(command=name)
     return parser
 

@@ -53,21 +53,30 @@ def write(path: str, content: bytes | memoryview, mode: int = 0o666) -> None:
 
 
 def make_folder(path: str, mode: int = 0o777) -> None:
-    """Make a folder and those above it, as far as they are missing, and flush each one's name.
+    """Make a folder and those above it, as far as they are missing, and flush their names.
+
+    Raises:
+        OSError: one cannot be made, or what stands there is no folder.
+    """
+    if not os.path.isdir(path):
+        add_folder(path, mode)
+        sync_names(path)
+
+
+def add_folder(path: str, mode: int = 0o777) -> None:
+    """As `make_folder`, but nothing is flushed.
 
     Raises:
         OSError: one cannot be made, or what stands there is no folder.
     """
     if os.path.isdir(path):
         return
-    above = os.path.dirname(os.path.abspath(path))
-    make_folder(above, mode)
+    add_folder(os.path.dirname(os.path.abspath(path)), mode)
     try:
         os.mkdir(path, mode)
     except FileExistsError:  # by another process, since
         if not os.path.isdir(path):
             raise
-    sync_folder(above)
 
 
 def remove(path: str) -> None:
@@ -78,6 +87,21 @@ def remove(path: str) -> None:
     """
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
+
+
+def sync_names(path: str) -> None:
+    """Flush the names that lead to a folder, from its own up to the root of its file system.
+
+    One in a folder that this user may not read is left out: such a folder is older than ours.
+
+    Raises:
+        OSError: the disk failed.
+    """
+    path = os.path.abspath(path)
+    while not os.path.ismount(path):
+        path = os.path.dirname(path)
+        with contextlib.suppress(PermissionError):
+            sync_folder(path)
 
 
 def sync_folder(path: str) -> None:

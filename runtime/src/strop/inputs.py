@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # an app waits for every import
 
 
 def admit(inputs: Any, spec: TensorSpec, name: str) -> NDArray[Any]:
-    """A batch of the right shape, of the right dtype or one that becomes it without loss.
+    """A batch of the right shape, of the model's dtype or, where that is float, of a real one.
 
     Args:
         inputs: what the app gives: a batch, or one sample.
@@ -29,7 +29,7 @@ def admit(inputs: Any, spec: TensorSpec, name: str) -> NDArray[Any]:
     dtype, sample = np.dtype(spec.dtype), spec.shape[1:]
     try:
         array = np.asarray(inputs)
-    except (ValueError, TypeError, OverflowError) as error:  # a ragged list, say
+    except Exception as error:  # noqa: BLE001  a ragged list; an object's own conversion, anything
         raise InputError(f"{name} takes {wanted(spec)}; {error}") from None
     if array.dtype != dtype and not (dtype.kind == "f" and array.dtype.kind in "fiu"):
         raise InputError(
@@ -43,8 +43,8 @@ def admit(inputs: Any, spec: TensorSpec, name: str) -> NDArray[Any]:
     return array
 
 
-def finite(array: NDArray[Any], spec: TensorSpec, name: str) -> NDArray[Any]:
-    """Real numbers as the dtype the model takes.
+def finite(array: NDArray[Any], spec: TensorSpec, name: str) -> None:
+    """See that real numbers are finite, and stay so in the dtype the model takes.
 
     Raises:
         InputError: one is NaN, infinite, or too large for that dtype.
@@ -53,7 +53,6 @@ def finite(array: NDArray[Any], spec: TensorSpec, name: str) -> NDArray[Any]:
         array = array.astype(spec.dtype, copy=False)
     if not np.isfinite(array).all():
         raise InputError(f"{name} takes finite values; got NaN or infinity")
-    return array
 
 
 def wanted(spec: TensorSpec) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 
 from strop import __version__, archive, durable, installed, lock, store
-from strop.bundle import Bundle, open_bundle, read_bundle
+from strop.bundle import Bundle, open_bundle
 from strop.digest import sha256_hex
 from strop.errors import BundleError, InputError, InstallError, StropError
 from strop.installed import Checked, Event, Record
@@ -83,17 +83,18 @@ def install(
     # that have come into the file since.
     content = archive.pack(bundle.members)
     name = sha256_hex(content)
-    with _refusals(folder):
-        durable.make_folder(folder)
+    with _refusals(f"install into {folder}"):
+        durable.add_folder(folder)
         with _alone(folder, wait_s, tell):
             before = installed.find(folder)
             _admit(folder, before, bundle.manifest, allow_downgrade)
-            path = installed.bundle_path(folder, name)
-            store.settle(folder)
-            if before and before.current.bundle == name and _is_whole(path):
+            durable.add_folder(installed.bundles_folder(folder))
+            store.settle(folder)  # from here on the folders stay too
+            if before and before.current.bundle == name and store.is_whole(folder, name):
                 return None
+            path = installed.bundle_path(folder, name)
+            fresh = not os.path.lexists(path)
             try:
-                durable.make_folder(installed.bundles_folder(folder))
                 durable.write(path, content, mode=0o444)
                 checked = _prove(open_bundle(path, trusted_keys), check, before)
                 event = _event(installed.INSTALL, name, bundle, checked, before)
@@ -104,6 +105,8 @@ def install(
             except BaseException:
                 with contextlib.suppress(OSError, BundleError):  # the next one who installs will
                     store.settle(folder)
+                    if fresh and installed.find(folder) is None:
+                        durable.remove(path)
                 raise
             store.sweep(folder, after)
             return event
@@ -133,7 +136,7 @@ def rollback(
     """
     folder = os.fspath(folder)
     installed.read(folder)  # before a lock is made in a folder that is none of ours
-    with _refusals(folder), _alone(folder, wait_s, tell):
+    with _refusals(f"roll back {folder}"), _alone(folder, wait_s, tell):
         before = installed.read(folder)
         if len(before.bundles) < 2:
             raise InstallError(
@@ -141,9 +144,12 @@ def rollback(
                 f"--into {folder} --allow-downgrade"
             )
         name = before.bundles[-2]
+        path = installed.bundle_path(folder, name)
         try:
-            bundle = open_bundle(installed.bundle_path(folder, name), trusted_keys)
+            bundle = open_bundle(path, trusted_keys)
             bundle.verify()
+            if not store.is_whole(folder, name):
+                raise BundleError(f"{path} is another bundle than its name says")
         except BundleError as error:
             raise BundleError(
                 f"{error}; it is what {folder} would go back to: install it from its file instead, "
@@ -180,16 +186,15 @@ def _admit(folder: str, before: Record | None, manifest: Manifest, allow_downgra
 
 
 def _prove(bundle: Bundle, check: Check, before: Record | None) -> tuple[Checked, ...]:
+    it = f"{bundle.manifest.name} v{bundle.manifest.model_version}"
+    stays = f"v{before.current.model_version} stays current" if before else "nothing is installed"
     try:
         return tuple(check(bundle))
     except StropError as error:
-        manifest = bundle.manifest
-        stays = (
-            f"v{before.current.model_version} stays current" if before else "nothing is installed"
-        )
-        raise type(error)(
-            f"{manifest.name} v{manifest.model_version} is refused: {error}; {stays}"
-        ) from None
+        raise type(error)(f"{it} is refused: {error}; {stays}") from None
+    except OSError as error:  # a temporary file, a process: nothing that the folder refuses
+        why = error.strerror or error
+        raise StropError(f"{it} cannot be checked here: {why}; {stays}") from error
 
 
 def _event(
@@ -208,15 +213,6 @@ def _event(
         checked=checked,
         replaced=before.current.bundle if before else None,
     )
-
-
-def _is_whole(path: str) -> bool:
-    """Whether a staged bundle is still what it was."""
-    try:
-        read_bundle(path).verify()
-    except BundleError:
-        return False
-    return True
 
 
 @contextlib.contextmanager
@@ -242,13 +238,12 @@ def _holder(number: str) -> str:
 
 
 @contextlib.contextmanager
-def _refusals(folder: str) -> Iterator[None]:
-    """What the disk refuses, as an error of ours."""
+def _refusals(action: str) -> Iterator[None]:
+    """What the folder's disk refuses, as an error of ours."""
     try:
         yield
     except OSError as error:
         mend = _MENDS.get(error.errno or 0)
         raise InstallError(
-            f"cannot install into {folder}: {error.strerror or error}"
-            + (f"; {mend}" if mend else "")
+            f"cannot {action}: {error.strerror or error}" + (f"; {mend}" if mend else "")
         ) from None

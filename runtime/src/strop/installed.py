@@ -115,8 +115,8 @@ def find(folder: str | PathLike[str]) -> Record | None:
         return _parse(data)
     except BundleError as error:
         raise BundleError(
-            f"{path} cannot be used: {error}; move it away and install again (its history is "
-            "lost then)"
+            f"{path} cannot be used: {error}; move it away and install again (its history and "
+            "the way back are lost then)"
         ) from None
 
 

@@ -76,7 +76,6 @@ class Model:
         self._about = about
         self._opening = allocate_lock()
         self._closed = False
-        self._one_by_one = session.batch == 1
         self._largest = session.largest
         self._sample_shape = input.shape[1:]
         self._one_shape = (1, *self._sample_shape)
@@ -93,11 +92,23 @@ class Model:
         self._run: Callable[[NDArray[Any]], NDArray[Any]]
         # Of a pool, the session that is tried before all others, without a call of Python's.
         self._first: Slot | None = None
+        session = self._fit(session)
         if session.thread_safe:
             self._held, self._run = session, session.run
         else:
-            self._held = pool = Pool(session, self._source.open, self._about.sessions)
+            self._held = pool = Pool(session, self._another, self._about.sessions)
             self._first, self._run = pool.first, pool.run
+
+    def _another(self) -> Session:
+        return self._fit(self._source.open())
+
+    def _fit(self, session: Session) -> Session:
+        """A session for what `predict` lets through."""
+        if session.batch is None and self._exact_dtype is not None:
+            return session
+        from strop.parts import InParts
+
+        return InParts(session, self.input.dtype)
 
     def predict(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Run the model.
@@ -129,8 +140,6 @@ class Model:
             inputs = admit(inputs, self.input, self.name)
             if self._exact_dtype is None:
                 return self._predict_floats(inputs)
-        if self._one_by_one and len(inputs) > 1:
-            return np.concatenate([self.predict(sample[np.newaxis]) for sample in inputs])
         try:
             slot = self._first
             # The lock is looked at and then taken by `with`, never by `acquire`: an exception out
@@ -145,23 +154,19 @@ class Model:
             raise self._failure(error) from error
 
     def _predict_floats(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """Predict real numbers, in parts: a copy of all of them might not fit beside them."""
-        step = 1 if self._one_by_one else self._largest
-        parts = [inputs[start : start + step] for start in range(0, len(inputs), step)]
-        if len(parts) > 1:
-            for part in parts:
-                finite(part, self.input, self.name)
+        """Predict real numbers, which may be none, and may become none."""
+        for start in range(0, len(inputs), self._largest):  # a copy of all might not fit beside it
+            finite(inputs[start : start + self._largest], self.input, self.name)
         try:
-            answers = [self._run(finite(part, self.input, self.name)) for part in parts]
+            outputs = self._run(inputs)
         except StropError:
             raise
         except Exception as error:
             raise self._failure(error) from error
-        outputs = answers[0] if len(answers) == 1 else np.concatenate(answers)
         if np.isnan(outputs).any():
             raise InputError(
-                f"{self.name} gives no number for values as large as {np.abs(inputs).max():.3g}: "
-                f"its arithmetic overflows; it was made for {wanted(self.input)}"
+                f"{self.name} gives NaN for values of up to {np.abs(inputs).max():.3g}: its "
+                f"arithmetic overflows, or its file holds NaN; it takes {wanted(self.input)}"
             )
         return outputs
 

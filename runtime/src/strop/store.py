@@ -6,12 +6,14 @@ import contextlib
 import json
 import os
 
-from strop import durable, installed
+from strop import archive, durable, installed
+from strop.digest import sha256_hex
 from strop.installed import Event, Record
 from strop.manifest import plain
 
 LOCK = "lock"
 _BUNDLE = ".strop"
+_RECORD = "installed.json"
 
 
 def commit(folder: str, bundles: tuple[str, ...], before: Record | None, event: Event) -> Record:
@@ -39,35 +41,58 @@ def settle(folder: str) -> None:
     """Go on from where the last one who installed was stopped, wherever that was.
 
     What installed.json says may not have reached the disk yet. It has to, before that goes which
-    only the one before it listed.
+    only the one before it listed. Where there is none, neither may have the names of the folders,
+    whoever made them.
 
     Raises:
         OSError: the disk failed.
         BundleError: installed.json is damaged.
     """
     durable.sync_folder(folder)
-    sweep(folder, installed.find(folder))
+    record = installed.find(folder)
+    if record is None:
+        durable.sync_names(folder)
+    sweep(folder, record)
 
 
 def sweep(folder: str, record: Record | None) -> None:
-    """Remove drafts, and the bundles that are not listed; what cannot be removed stays for now."""
+    """Remove drafts, and the bundles that are not listed; what cannot be removed stays for now.
+
+    Where there is no installed.json every bundle stays. Someone may have moved it away, and until
+    another bundle has proved itself these are all that there is.
+    """
     listed = {f"{name}{_BUNDLE}" for name in record.bundles} if record else set()
     for place in (folder, installed.bundles_folder(folder)):
         with contextlib.suppress(OSError):
             for entry in sorted(os.listdir(place)):  # noqa: PTH208  names
-                if entry not in listed and (_is_draft(entry) or _is_bundle(entry)):
+                needless = record is not None and _is_bundle(entry) and entry not in listed
+                if needless or _is_draft(entry):
                     durable.remove(f"{place}/{entry}")
 
 
+def is_whole(folder: str, name: str) -> bool:
+    """Whether a bundle is, byte for byte, the one that was stored under its name."""
+    try:
+        with open(installed.bundle_path(folder, name), "rb") as file:  # noqa: PTH123  a text
+            size = os.fstat(file.fileno()).st_size
+            return size <= archive.MAX_ARCHIVE_BYTES and sha256_hex(file.read(size + 1)) == name
+    except OSError:
+        return False
+
+
 def is_ours(entry: str) -> bool:
-    """Whether a name may be in a folder where the first install was stopped."""
-    return entry in (LOCK, "bundles") or _is_draft(entry)
+    """Whether a name may be in a folder where nothing is installed.
+
+    The first install may have been stopped there, a damaged installed.json have been renamed, or a
+    file system begin.
+    """
+    return entry in (LOCK, "bundles", "lost+found") or entry.startswith(_RECORD)
 
 
 def _is_draft(entry: str) -> bool:
     """Whether it is a draft of ours: the name it was meant for, then eight digits."""
     stem, _, digits = entry.removesuffix(durable.DRAFT).rpartition(".")
-    known = stem == "installed.json" or _is_bundle(stem)
+    known = stem == _RECORD or _is_bundle(stem)
     return entry.endswith(durable.DRAFT) and known and len(digits) == 8
 
 

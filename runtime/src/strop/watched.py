@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import os
 import threading
+import time
 import warnings
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,12 @@ from weakref import ReferenceType, WeakSet, ref
 
 from strop import forks
 from strop.bundle import Bundle, open_bundle
-from strop.errors import InputError, StropError, StropWarning
+from strop.errors import BundleError, InputError, InstallError, StropError, StropWarning
 from strop.installed import read, record_path
 from strop.select import open_best
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
 
     import numpy as np
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from strop.model import Model, Prediction
 
 _END_S = 5.0  # for a model that is being opened as the interpreter ends
+_LONGEST_PAUSE_S = 60.0  # between two tries of what did not open
+_NEVER_S = float("inf")  # as when to try again
 _Stamp = tuple[int, int, int, int]
 
 
@@ -58,6 +61,8 @@ class Watched:
         self._closed = False
         # Before the model is opened: what is installed meanwhile is then seen as new.
         self._seen = _stamp(self._folder)
+        self._again_s = _NEVER_S
+        self._pause_s = interval_s
         bundle = self._open_bundle()
         self._digest = bundle.digest
         self._model = self._open(bundle)
@@ -131,27 +136,31 @@ class Watched:
     def _look(self) -> None:
         """Open what is installed, if that is another bundle than runs."""
         stamp = _stamp(self._folder)
-        if stamp == self._seen:
+        again = stamp == self._seen
+        if again and time.monotonic() < self._again_s:
             return
+        self._seen, self._again_s = stamp, _NEVER_S
         try:
             if read(self._folder).current.digest != self._digest:
                 with _opening:
                     self._exchange()
             self._error = None
         except Exception as error:  # noqa: BLE001  whatever it is, the model that runs runs on
-            self._complain(error)
-        self._seen = stamp
+            if not _is_lasting(error):
+                longer_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+                self._pause_s = longer_s if again else self._interval_s
+                self._again_s = time.monotonic() + self._pause_s
+            self._complain(error, warn=not again)
 
     def _exchange(self) -> None:
         bundle = self._open_bundle()
         model = self._open(bundle)
-        running = self._model
-        if model.input[1:3] != running.input[1:3] or model.output.shape != running.output.shape:
-            raise StropError(
-                f"{model.name} v{model.version} takes {model.input.dtype} {model.input.shape[1:]} "
-                f"and gives {model.output.shape[1:]}, and what runs {running.input.dtype} "
-                f"{running.input.shape[1:]} and {running.output.shape[1:]}: start the app again"
-            )
+        for new, runs in zip(_traits(model), _traits(self._model), strict=True):
+            if new != runs:
+                raise InstallError(
+                    f"{model.name} v{model.version} {new}, and what runs {runs}: start the app "
+                    "again"
+                )
         with self._turn:
             if self._closed:
                 model.close()
@@ -169,12 +178,14 @@ class Watched:
         model.predict(bundle.array(bundle.manifest.golden.inputs)[:1])
         return model
 
-    def _complain(self, error: Exception) -> None:
+    def _complain(self, error: Exception, *, warn: bool) -> None:
         # Told anew: with its traceback an error holds on to all that was opened.
         if isinstance(error, StropError):
             self._error = type(error)(str(error))
         else:
             self._error = StropError(f"{type(error).__name__}: {error}")
+        if not warn:
+            return
         # An app that makes errors of warnings has `error` to look at.
         with contextlib.suppress(StropWarning):
             warnings.warn(
@@ -202,6 +213,26 @@ def _watch(watched: ReferenceType[Watched], stop: threading.Event, interval_s: f
             return
         here._look()
         del here  # not kept while waiting
+
+
+def _traits(model: Model) -> Iterator[str]:
+    """What an app that runs relies on, most telling first; its labels name outputs it holds."""
+    low, high = model.input.range or ("any", "any")
+    yield f"takes {model.input.dtype} {model.input.shape[1:]}"
+    yield f"gives {model.output.shape[1:]}"
+    yield f"takes values {low}..{high}"
+    yield from (f"has class {i} {label!r}" for i, label in enumerate(model.labels))
+
+
+def _is_lasting(error: Exception) -> bool:
+    """Whether the same bundle would be refused again: not for what the system may give later."""
+    cause: BaseException | None = error
+    while cause is not None:
+        # In reading it. That a path is a folder's is found out in this way, and no trouble.
+        if isinstance(cause, OSError) and not isinstance(cause, IsADirectoryError):
+            return False
+        cause = cause.__context__
+    return isinstance(error, BundleError | InstallError)
 
 
 def _stamp(folder: str) -> _Stamp | None:

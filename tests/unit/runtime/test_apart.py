@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import signal
+import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -84,6 +88,91 @@ def test_what_may_be_taken_is_what_is_to_spare() -> None:
     spare = spare_memory_bytes()
     assert spare is not None
     assert 2**20 < spare <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_it_may_write_no_file_without_end(tmp_path: Path) -> None:
+    def question(size_bytes: int) -> int:
+        with (tmp_path / "cache").open("wb") as file:
+            return file.truncate(size_bytes)  # holes count
+
+    assert ask(lambda: question(2**28), LIMIT_S) == 2**28
+    with pytest.raises(NoAnswer, match="exit 1 and no answer; its last words: OSError"):
+        ask(lambda: question(2**28 + 1), LIMIT_S)
+
+
+def test_a_limit_that_is_lower_already_stays() -> None:
+    def question() -> tuple[int, int]:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**21))
+        limits: tuple[int, int] = ask(lambda: resource.getrlimit(resource.RLIMIT_FSIZE), LIMIT_S)
+        return limits
+
+    assert ask(question, LIMIT_S) == [2**20, 2**21]
+
+
+@pytest.mark.parametrize("end", ["[", '{"a":'])
+def test_an_answer_nested_without_end_is_none(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("json.dumps", lambda answer: end * 10_000)
+    with pytest.raises(NoAnswer, match="^ended with exit 0 and no answer$"):
+        ask(lambda: None, LIMIT_S)
+
+
+_HANGS = """
+import collections, itertools, os, pathlib, sys
+from strop.apart import ask
+
+def hang():
+    pathlib.Path(sys.argv[1]).write_text(f"{os.getpid()}\\n")
+    collections.deque(itertools.repeat(0), maxlen=0)  # native code, which looks at no signals
+
+ask(hang, float(sys.argv[2]))
+"""
+
+
+@contextlib.contextmanager
+def _hanging(path: Path, limit_s: float) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A process that waits for one that hangs, and the number of that one."""
+    with subprocess.Popen([sys.executable, "-c", _HANGS, path, str(limit_s)]) as parent:
+        child = 0
+        try:
+            _until(lambda: path.exists() and path.read_text().endswith("\n"))
+            child = int(path.read_text())
+            yield parent, child
+        finally:
+            parent.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child or parent.pid, signal.SIGKILL)
+
+
+def _until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def _runs(process: int) -> bool:
+    """Whether it is there, and no mere entry that nobody has collected."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.parametrize("deed", [signal.SIGKILL, signal.SIGTERM])
+def test_one_that_hangs_ends_with_the_process_that_asked(
+    tmp_path: Path, deed: signal.Signals
+) -> None:
+    with _hanging(tmp_path / "child", limit_s=600) as (parent, child):
+        assert _runs(child)
+        parent.send_signal(deed)
+        _until(lambda: not _runs(child))
+
+
+def test_one_that_hangs_ends_by_itself_while_the_other_is_stopped(tmp_path: Path) -> None:
+    with _hanging(tmp_path / "child", limit_s=1) as (parent, child):
+        parent.send_signal(signal.SIGSTOP)
+        assert _runs(child)
+        _until(lambda: not _runs(child))
 
 
 def test_the_kernel_ends_it_before_its_neighbours() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from strop.archive import MAX_ARCHIVE_BYTES
 from strop.bundle import open_bundle, parse_bundle
 from strop.errors import BundleError
 from tests import bundles
@@ -132,6 +134,21 @@ class TestFiles:
     def test_a_missing_one_is_said_to_be_missing(self, tmp_path: Path) -> None:
         with pytest.raises(BundleError, match="cannot read bundle .*gone.strop: No such file"):
             open_bundle(tmp_path / "gone.strop")
+
+    def test_one_that_is_too_large_is_refused_unread(self, tmp_path: Path) -> None:
+        path = tmp_path / "large.strop"
+        with path.open("wb") as file:
+            file.truncate(MAX_ARCHIVE_BYTES + 1)
+        tracemalloc.start()
+        with pytest.raises(BundleError, match=f"{MAX_ARCHIVE_BYTES + 1} bytes; a bundle is at"):
+            open_bundle(path)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert most < 1_000_000
+
+    def test_a_path_that_is_none_is_refused(self) -> None:
+        with pytest.raises(BundleError, match="cannot read bundle 'a.x00b': embedded null"):
+            open_bundle("a\0b")
 
     def test_a_folder_is_said_to_be_one(self, tmp_path: Path) -> None:
         with pytest.raises(BundleError, match="no folder with an installed bundle: strop install"):

@@ -17,7 +17,13 @@ from strop.apart import spare_memory_bytes
 from strop.bundle import parse_bundle
 from strop.check import ABSENT, BROKEN, FAILED, PASSED, Result, check, failures, require
 from strop.engines.base import Engine
-from strop.errors import BundleError, EngineUnavailable, InputError, ParityError
+from strop.errors import (
+    BundleError,
+    DeviceUnavailable,
+    EngineUnavailable,
+    InputError,
+    ParityError,
+)
 from tests import bundles
 from tests.unit.runtime import boards, doubles
 
@@ -160,6 +166,30 @@ class TestVerdicts:
         result = _check(_with_double(monkeypatch, lambda outputs: outputs[:, :columns]))[1]
         assert (result.status, result.detail) == (BROKEN, f"gives (6, {columns}) instead of (6, 3)")
 
+    @pytest.mark.parametrize("limit_s", [None, 60])
+    def test_a_file_that_makes_no_number_of_its_samples_is_broken_and_the_rest_goes_on(
+        self, monkeypatch: pytest.MonkeyPatch, limit_s: float | None
+    ) -> None:
+        draft = bundles.vector()
+        draft.add_variant("tflite", "float16", ["litert"])
+        draft.content["engines"] = ["litert", "reference"]
+        doubles.install(
+            monkeypatch,
+            "litert",
+            lambda model: doubles.SpySession(lambda inputs: np.full((len(inputs), 2), np.nan)),
+        )
+        nan, right = _check(draft, limit_s=limit_s)
+        assert (nan.status, right.status) == (BROKEN, PASSED)
+        assert nan.detail.startswith("gauge gives ")
+        assert "arithmetic overflows" in nan.detail
+
+
+# Of a result in JSON's types.
+_FIGURES = {
+    **{"max_abs_error": 0.0, "tolerance": 1e-5, "keras_agreement": 1.0},
+    "latency": [1.0, 2.0, 3.0, 500],
+}
+
 
 def _segfault() -> None:
     signal.signal(signal.SIGSEGV, signal.SIG_DFL)  # pytest's own handler would say more than we do
@@ -232,12 +262,43 @@ class TestApart:
         with pytest.raises(BundleError, match=r"instead of float32 \(6, 3\); export again"):
             _check(draft, limit_s=60)
 
-    def test_samples_that_the_model_does_not_take_are_an_input_error(self) -> None:
-        draft = bundles.vector()
-        inputs = np.full((bundles.SAMPLES, 5), np.nan, np.float32)
-        draft.put(draft.content["golden"]["inputs"], bundles.npy(inputs))
-        with pytest.raises(InputError, match="takes finite values"):
-            _check(draft, limit_s=60)
+    @pytest.mark.parametrize(
+        "told",
+        [
+            *(None, 7, "refused", [], ["refused"], {}),
+            {"status": "splendid", "detail": ""},
+            {"status": [], "detail": ""},
+            {"status": PASSED, "detail": ""},
+            {"status": PASSED, "detail": "", **_FIGURES, "latency": None},
+            {"status": PASSED, "detail": "", **_FIGURES, "latency": [1, 2, 3]},
+            {"status": PASSED, "detail": "", **_FIGURES, "latency": [1, 2, 3, math.inf]},
+            {"status": PASSED, "detail": "", **_FIGURES, "tolerance": "much"},
+            {"status": FAILED, "detail": "", **_FIGURES, "max_abs_error": 10**400},
+        ],
+    )
+    def test_an_answer_that_makes_no_sense_is_a_line(
+        self, monkeypatch: pytest.MonkeyPatch, told: object
+    ) -> None:
+        monkeypatch.setattr("strop.check._tell", lambda prove, choice: told)
+        (result,) = _check(bundles.image(), limit_s=60)
+        assert (result.status, result.detail) == (BROKEN, "gave an answer that makes no sense")
+
+    def test_an_engine_that_hung_is_not_tried_on_the_other_files(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        draft = _with_double(monkeypatch, lambda outputs: signal.pause())
+        for precision in ("float16", "float32"):
+            draft.add_variant("tflite", precision, ["litert"])
+        draft.content["engines"] = ["litert", "reference"]
+        results = _check(draft, limit_s=1)
+        assert [(r.engine, r.status) for r in results] == [
+            *[("litert", BROKEN)] * 3,
+            ("reference", PASSED),
+        ]
+        assert [r.detail for r in results[:3]] == [
+            "did not answer in 1 s",
+            *["not tried: it hung on variants/int8.tflite"] * 2,
+        ]
 
     def test_what_an_engine_says_at_length_is_cut_short(
         self, monkeypatch: pytest.MonkeyPatch
@@ -280,6 +341,32 @@ class TestInsisting:
         draft.add_variant("tflite", "int8", ["litert"])
         with pytest.raises(EngineUnavailable, match="'litert' is not installed"):
             _check(draft, engine="litert")
+
+    @pytest.mark.parametrize("limit_s", [None, 60])
+    def test_a_gpu_that_is_not_here_is_an_error_of_what_was_found(
+        self, monkeypatch: pytest.MonkeyPatch, limit_s: float | None
+    ) -> None:
+        draft = bundles.image()
+        for precision in ("float32", "float16"):
+            draft.add_variant("onnx", precision, ["onnx"])["devices"] = ["cpu", "gpu"]
+        draft.add_variant("tflite", "float16", ["litert"])["devices"] = ["cpu", "gpu"]
+        draft.content["engines"] = ["onnx", "litert", "reference"]
+        double = doubles.install(monkeypatch, "onnx", devices=("cpu", "gpu"))
+        double.adapter = None
+        opened, get = [], engines.get
+
+        def spy(name: str) -> Engine:
+            opened.append(name)
+            return get(name)
+
+        monkeypatch.setattr(engines, "get", spy)
+        with pytest.raises(DeviceUnavailable) as caught:
+            _check(draft, device="gpu", limit_s=limit_s)
+        assert str(caught.value) == (
+            "device 'gpu' cannot be had: onnx found no GPU; "
+            "litert: pip install './strop-0.1.0-py3-none-any.whl[litert]'"
+        )
+        assert bool(opened) == (limit_s is None)  # else in the other process alone
 
     def test_a_precision_only_absent_engines_have_is_an_error(self) -> None:
         draft = bundles.image()
@@ -334,6 +421,14 @@ class TestGolden:
         with pytest.raises(BundleError) as caught:
             _check(draft)
         assert found in str(caught.value)
+
+    @pytest.mark.parametrize("value", [math.nan, math.inf])
+    def test_inputs_that_are_not_finite_are_named(self, value: float) -> None:
+        draft = bundles.vector()
+        inputs = np.full((bundles.SAMPLES, 5), value, np.float32)
+        draft.put(draft.content["golden"]["inputs"], bundles.npy(inputs))
+        with pytest.raises(BundleError, match=r"inputs\.npy holds NaN or infinity; export again"):
+            _check(draft)
 
     def test_another_number_of_samples_is_named(self) -> None:
         draft = bundles.image()

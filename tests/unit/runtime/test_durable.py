@@ -130,6 +130,25 @@ class TestFolders:
         with pytest.raises(OSError, match="a"):
             durable.make_folder(str(tmp_path / "a" / "b"))
 
+    def test_names_are_flushed_up_to_the_root_of_the_file_system(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "a" / "b").mkdir(parents=True)
+        flushed = []
+
+        def note(path: str) -> None:
+            flushed.append(path)
+            if path == str(tmp_path / "a"):
+                raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr(durable, "sync_folder", note)
+        monkeypatch.setattr(os.path, "ismount", lambda path: path == str(tmp_path))
+        durable.sync_names(str(tmp_path / "a" / "b"))
+        assert flushed == [str(tmp_path / "a"), str(tmp_path)]
+        flushed.clear()
+        durable.make_folder(str(tmp_path / "a" / "b" / "c"))
+        assert flushed == [str(tmp_path / "a" / "b"), str(tmp_path / "a"), str(tmp_path)]
+
     def test_a_file_system_that_cannot_flush_folders_is_taken_as_it_is(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

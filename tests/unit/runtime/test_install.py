@@ -121,6 +121,17 @@ class TestInstall:
         with strop.load(tmp_path / "other") as model:
             assert model.version == 1
 
+    def test_the_same_again_mends_its_copy_that_is_another_whole_bundle(self, place: Place) -> None:
+        place.install(1)
+        place.install(2)
+        whole = place.stored().read_bytes()
+        place.stored(back=1).replace(place.stored())
+        with pytest.raises(BundleError, match="not the bundle that was installed there"):
+            strop.load(place.folder)
+        assert place.install(2)
+        assert place.stored().read_bytes() == whole
+        assert place.current == 2
+
     def test_so_many_are_kept(self, place: Place) -> None:
         for version in (1, 2, 3, 4, 5):
             place.install(version)
@@ -218,10 +229,35 @@ class TestInstall:
         with pytest.raises(BundleError, match="move it away and install again"):
             place.install(2)
         assert place.files == before
-        (place.folder / "installed.json").unlink()
+        (place.folder / "installed.json").rename(place.folder / "installed.json.old")
         place.install(2)
         assert place.current == 2
-        assert len(place.files) == 2
+        assert len(place.files) == 3
+
+    def test_what_lies_without_a_record_goes_when_another_has_proved_itself(
+        self, place: Place
+    ) -> None:
+        """All of it, for nothing says any more which counts; and none of it before."""
+        place.install(1)
+        place.install(2)
+        record = place.folder / "installed.json"
+        record.rename(record.with_name("installed.json.old"))
+        before = place.files
+
+        def check(bundle: Bundle) -> tuple[Checked, ...]:
+            raise ParityError("it is wrong")
+
+        for version in (2, 3):
+            with pytest.raises(ParityError, match="nothing is installed"):
+                place.install(version, check=check)
+            assert place.files == before
+        record.with_name("installed.json.old").rename(record)
+        assert place.rollback().model_version == 1
+
+    def test_the_root_of_a_file_system_is_no_folder_of_other_things(self, place: Place) -> None:
+        (place.folder / "lost+found").mkdir(parents=True)
+        place.install(1)
+        assert place.current == 1
 
 
 class TestRefusedByTheCheck:
@@ -290,7 +326,14 @@ class TestRollback:
         place.install(3)
         assert place.rollback().model_version == 1
 
-    @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"short")])
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            Path.unlink,
+            lambda path: path.write_bytes(b"short"),
+            lambda path: bundles.image(seed=9).write(path),
+        ],
+    )
     def test_an_earlier_one_that_is_gone_or_damaged(
         self, place: Place, damage: Callable[[Path], object]
     ) -> None:
@@ -309,6 +352,37 @@ class TestRollback:
 
 
 class TestTheDisk:
+    def test_what_the_check_is_refused_is_no_matter_of_the_folder(self, place: Place) -> None:
+        def check(bundle: Bundle) -> tuple[Checked, ...]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/noise")
+
+        place.install(1)
+        place.install(2)
+        before = place.files
+        what = "cannot be checked here: No space left on device; v2 stays current"
+        with pytest.raises(StropError, match=f"^shapes v3 {what}$"):
+            place.install(3, check=check)
+        with pytest.raises(StropError, match=f"^shapes v1 {what}$"):
+            place.rollback(check=check)
+        assert place.files == before
+
+    def test_a_rollback_that_it_refuses_is_called_one(
+        self, place: Place, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        place.install(1)
+        place.install(2)
+
+        def refuse(*_: object) -> Any:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", refuse)
+            with pytest.raises(InstallError) as caught:
+                place.rollback()
+        why = "Read-only file system; mount it for writing"
+        assert str(caught.value) == f"cannot roll back {place.folder}: {why}"
+        assert place.current == 2
+
     @pytest.mark.parametrize(
         ("code", "mend"),
         [
@@ -458,6 +532,25 @@ class TestSelfCheck:
             lambda model: doubles.SpySession(lambda inputs: [[0.1, 0.2, 0.7]] * len(inputs)),
         )
         assert "1 of 2 checks failed: litert int8: differs by" in self._refused(place)
+
+    def test_of_many_that_fail_the_first_is_named(
+        self, place: Place, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        doubles.install(
+            monkeypatch,
+            "litert",
+            lambda model: doubles.SpySession(lambda inputs: [[0.1, 0.2, 0.7]] * len(inputs)),
+        )
+        draft = bundles.image()
+        for precision in ("int8", "float16", "dynamic"):
+            draft.add_variant("tflite", precision, ["litert"])
+        path = draft.write(place.folder.parent / "bad.strop")
+        with pytest.raises(ParityError) as caught:
+            install(path, place.folder, check=lambda bundle: selfcheck.self_check(bundle, 20))
+        message = str(caught.value)
+        assert "3 of 4 checks failed: litert int8: differs by" in message
+        assert message.count("differs by") == 1
+        assert "; and 2 more: strop check BUNDLE lists them; nothing is installed" in message
 
     def test_an_engine_that_dies(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
         def die(model: bytes) -> Any:

@@ -135,7 +135,7 @@ class TestRealNumbers:
         """Finite numbers can still be too large for float32's arithmetic: inf - inf is NaN."""
         session = SpySession(lambda x: np.full((len(x), 2), np.nan))
         model = doubles.model(bundles.vector(), session)
-        with pytest.raises(InputError, match=r"as large as 3e\+38: its arithmetic overflows"):
+        with pytest.raises(InputError, match=r"values of up to 3e\+38: its arithmetic overflows"):
             model.predict(np.full((size, 5), -3e38))
 
     def test_a_session_of_one_sample_takes_them_one_by_one(self) -> None:
@@ -145,7 +145,18 @@ class TestRealNumbers:
         assert [len(call) for call in session.calls] == [1] * 7
 
 
+class Unwilling:
+    def __array__(self, *_: object, **__: object) -> Any:
+        raise RuntimeError("the camera is gone")
+
+
 class TestRefusals:
+    def test_what_cannot_be_made_an_array_is_refused_in_its_own_words(
+        self, image: strop.Model
+    ) -> None:
+        with pytest.raises(InputError, match="the camera is gone"):
+            image.predict(Unwilling())  # type: ignore[arg-type]
+
     @pytest.mark.parametrize(
         ("shape", "found"),
         [
@@ -344,6 +355,30 @@ class TestClosing:
                 model.predict(PIXELS)
             go_on.set()
             np.testing.assert_array_equal(outputs.result(5), PIXELS[:, 0, :3])
+
+    @pytest.mark.parametrize("thread_safe", [True, False])
+    @pytest.mark.parametrize(
+        ("draft", "batch", "inputs"),
+        [
+            (bundles.image(), 1, PIXELS),
+            (bundles.vector(), None, np.tile(VALUES, (1000, 1))),
+        ],
+        ids=["one by one", "a long batch of real numbers"],
+    )
+    def test_a_call_that_goes_in_parts_ends_well(
+        self, draft: bundles.Draft, batch: int | None, inputs: NDArray[Any], thread_safe: bool
+    ) -> None:
+        def answer(part: Any) -> Any:
+            model.close()
+            return part.reshape(len(part), -1)[:, :2]
+
+        session = SpySession(answer, thread_safe=thread_safe, batch=batch)
+        model = doubles.model(draft, session)
+        outputs = model.predict(inputs)
+        assert len(session.calls) > 1
+        np.testing.assert_array_equal(outputs, inputs.reshape(len(inputs), -1)[:, :2])
+        with pytest.raises(StropError, match="closed"):
+            model.predict(inputs)
 
     def test_the_last_call_in_flight_takes_the_session_with_it(self) -> None:
         inside, go_on = threading.Event(), threading.Event()

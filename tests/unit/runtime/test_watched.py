@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import inspect
 import os
@@ -20,6 +21,7 @@ import pytest
 
 import strop
 from strop import installed
+from strop import watched as watched_module
 from strop.bundle import Bundle
 from strop.errors import BundleError, InputError, StropError, StropWarning
 from strop.install import install, rollback
@@ -208,9 +210,41 @@ class TestWhatDoesNotRun:
     ) -> None:
         draft = bundles.vector(name="shapes")
         _install(folder, 2, draft)
-        self._goes_on(watched, "takes float32 (5,) and gives (2,), and what runs uint8 (4, 4) and")
+        self._goes_on(watched, "v2 takes float32 (5,), and what runs takes uint8 (4, 4): start")
         rollback(folder, check=_proven)
         _until(lambda: watched.error is None)
+
+    @pytest.mark.filterwarnings("ignore::strop.errors.StropWarning")
+    @pytest.mark.parametrize(
+        ("part", "change", "message"),
+        [
+            (
+                "outputs",
+                {"labels": ["circle", "star", "square"]},
+                "v2 has class 1 'star', and what runs has class 1 'square': start the app again",
+            ),
+            (
+                "inputs",
+                {"range": [0.0, 1.0]},
+                "v2 takes values 0.0..1.0, and what runs takes values 0.0..255.0: start the app",
+            ),
+        ],
+    )
+    def test_nor_one_whose_outputs_an_app_would_call_by_wrong_names(
+        self,
+        watched: strop.Watched,
+        folder: Path,
+        part: str,
+        change: dict[str, Any],
+        message: str,
+    ) -> None:
+        held = watched.predict(ZERO)[0]
+        label = watched.prediction(held).label
+        draft = bundles.image(seed=2)
+        draft.content[part][0].update(change)
+        _install(folder, 2, draft)
+        self._goes_on(watched, message)
+        assert watched.prediction(held).label == label
 
     @pytest.mark.filterwarnings("ignore::strop.errors.StropWarning")
     def test_a_folder_that_is_gone_and_comes_back(
@@ -234,6 +268,81 @@ class TestWhatDoesNotRun:
             self._goes_on(watched, "MemoryError: no more")
         _install(folder, 3)
         _until(lambda: watched.model.version == 3)
+
+    def test_what_passes_is_tried_again_at_growing_pauses_and_told_once(
+        self, watched: strop.Watched, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        whole = strop.Watched._open_bundle
+        tries: list[float] = []
+
+        def fail_at_first(self: strop.Watched) -> Bundle:
+            tries.append(time.monotonic())
+            if len(tries) < 5:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            return whole(self)
+
+        monkeypatch.setattr(strop.Watched, "_open_bundle", fail_at_first)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            _install(folder, 2)
+            _until(lambda: watched.model.version == 2)
+            _until(lambda: watched.error is None)
+        assert len(tries) == 5
+        assert tries[-1] - tries[0] >= (1 + 2 + 4 + 8) * INTERVAL_S
+        (warning,) = told
+        assert "Too many open files" in str(warning.message)
+
+    @pytest.mark.filterwarnings("ignore::strop.errors.StropWarning")
+    def test_a_bundle_that_cannot_be_read_for_now_is_gone_over_to_once_it_can(
+        self, watched: strop.Watched, folder: Path, tmp_path: Path
+    ) -> None:
+        _install(tmp_path / "next", 2)
+        (stored,) = (tmp_path / "next" / "bundles").iterdir()
+        (tmp_path / "next" / "installed.json").replace(folder / "installed.json")
+        self._goes_on(watched, "cannot read bundle")
+        stored.rename(folder / "bundles" / stored.name)
+        _until(lambda: watched.model.version == 2)
+
+    @pytest.mark.filterwarnings("ignore::strop.errors.StropWarning")
+    def test_a_damaged_one_is_not_read_again_and_again(
+        self,
+        watched: strop.Watched,
+        folder: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        whole = strop.Watched._open_bundle
+        tries: list[strop.Watched] = []
+
+        def count(self: strop.Watched) -> Bundle:
+            tries.append(self)
+            return whole(self)
+
+        monkeypatch.setattr(strop.Watched, "_open_bundle", count)
+        _install(tmp_path / "next", 2)
+        (stored,) = (tmp_path / "next" / "bundles").iterdir()
+        (folder / "bundles" / stored.name).write_bytes(stored.read_bytes()[:-1])
+        (tmp_path / "next" / "installed.json").replace(folder / "installed.json")
+        self._goes_on(watched, "damaged or not a bundle")
+        time.sleep(20 * INTERVAL_S)
+        assert len(tries) == 1
+
+    @pytest.mark.filterwarnings("ignore::strop.errors.StropWarning")
+    def test_what_runs_can_be_read_again(
+        self, watched: strop.Watched, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nothing was installed, and nothing is wrong any more."""
+        stamp = watched_module._stamp
+
+        def refuse(*_: object) -> Any:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(watched_module, "_stamp", lambda place: None)
+            patch.setattr(watched_module, "read", refuse)
+            self._goes_on(watched, "Permission denied")
+        assert watched_module._stamp is stamp
+        _until(lambda: watched.error is None)
 
     def test_at_the_start_it_is_as_with_load(self, folder: Path, tmp_path: Path) -> None:
         threads = threading.active_count()
