@@ -64,6 +64,7 @@ def _keep_stdout_ours() -> None:
     if sys.stdout is not sys.__stdout__ or sys.stdout is None:  # somebody has an eye on it
         return
     with contextlib.suppress(OSError):  # one of them is closed
+        sys.stdout.flush()  # what an app of ours has said before
         encoding, ours = sys.stdout.encoding, os.dup(1)
         os.dup2(2, 1)
         sys.stdout = open(ours, "w", encoding=encoding)  # noqa: SIM115, PTH123
