@@ -25,7 +25,6 @@ SCHEMA = 1
 MAX_BYTES = 2**20  # an entry of ours is some 1 kB
 MAX_HISTORY = 100  # entries; older ones are forgotten
 INSTALL, ROLLBACK = "install", "rollback"
-_HEX = frozenset("0123456789abcdef")
 _TRIES = 5  # each one means that somebody installed at that very moment
 
 
@@ -78,11 +77,6 @@ def bundles_folder(folder: str) -> str:
 
 def bundle_path(folder: str, bundle: str) -> str:
     return f"{bundles_folder(folder)}/{bundle}.strop"
-
-
-def is_bundle_name(text: str) -> bool:
-    """Whether it is what a bundle is stored under: a SHA-256 in hexadecimal."""
-    return len(text) == 64 and set(text) <= _HEX
 
 
 def read(folder: str | PathLike[str]) -> Record:
@@ -168,7 +162,7 @@ def _parse(data: bytes) -> Record:
     sound = (
         bool(record.bundles)
         and 0 < len(record.history) <= MAX_HISTORY
-        and all(map(is_bundle_name, names))
+        and all(map(schema.is_sha256, names))
         and record.current.bundle == record.bundles[-1]
     )
     if not sound:

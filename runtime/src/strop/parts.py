@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from strop.engines.base import in_parts
+
 if TYPE_CHECKING:  # an app waits for every import
     from numpy.typing import NDArray
 
@@ -30,10 +32,9 @@ class InParts:
         self._dtype = np.dtype(dtype)
 
     def run(self, samples: NDArray[Any]) -> NDArray[Any]:
-        run, step = self._session.run, self.largest
-        parts = (samples[start : start + step] for start in range(0, len(samples), step))
-        answers = [run(part.astype(self._dtype, copy=False)) for part in parts]
-        return answers[0] if len(answers) == 1 else np.concatenate(answers)
+        if len(samples) > self.largest:
+            return in_parts(self.run, samples, self.largest)
+        return self._session.run(samples.astype(self._dtype, copy=False))
 
     def is_busy(self) -> bool:
         return self._session.is_busy()

@@ -199,7 +199,7 @@ def _check(manifest: Manifest) -> None:
     files = [ref.file for ref in manifest.files()]
     need(len(set(files)) == len(files), "a file is listed twice")
     for ref in manifest.files():
-        need(len(ref.sha256) == 64 and set(ref.sha256) <= _HEX, f"{ref.file}: bad sha256")
+        need(is_sha256(ref.sha256), f"{ref.file}: bad sha256")
         need(ref.bytes >= 0, f"{ref.file}: negative size")
     for variant in manifest.variants:
         need(variant.format in FORMATS, f"{variant.file}: unknown format {variant.format!r}")
@@ -234,6 +234,11 @@ def _check(manifest: Manifest) -> None:
                 kept = tensor.dtype == spec.dtype
                 widened = side == "inputs" and (spec.dtype, tensor.dtype) == ("uint8", "float32")
                 need(kept or widened, f"{variant.file}: {tensor.dtype} instead of {spec.dtype}")
+
+
+def is_sha256(text: str) -> bool:
+    """Whether it is written as `strop.digest` writes one."""
+    return len(text) == 64 and set(text) <= _HEX
 
 
 def _is_version(value: Any) -> bool:

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 
-from strop import archive, durable, installed
+from strop import archive, durable, installed, schema
 from strop.digest import sha256_hex
 from strop.installed import Event, Record
 from strop.manifest import plain
@@ -97,4 +97,4 @@ def _is_draft(entry: str) -> bool:
 
 
 def _is_bundle(entry: str) -> bool:
-    return entry.endswith(_BUNDLE) and installed.is_bundle_name(entry.removesuffix(_BUNDLE))
+    return entry.endswith(_BUNDLE) and schema.is_sha256(entry.removesuffix(_BUNDLE))

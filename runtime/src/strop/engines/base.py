@@ -71,10 +71,12 @@ class Engine(Protocol):
         """
 
 
-def in_parts(run: Callable[[NDArray[Any]], NDArray[Any]], samples: NDArray[Any]) -> NDArray[Any]:
-    """Run a batch of more than `LARGEST_BATCH` samples."""
-    starts = range(0, len(samples), LARGEST_BATCH)
-    return np.concatenate([run(samples[start : start + LARGEST_BATCH]) for start in starts])
+def in_parts(
+    run: Callable[[NDArray[Any]], NDArray[Any]], samples: NDArray[Any], size: int = LARGEST_BATCH
+) -> NDArray[Any]:
+    """Run a batch of more than `size` samples."""
+    starts = range(0, len(samples), size)
+    return np.concatenate([run(samples[start : start + size]) for start in starts])
 
 
 def batch_shape(tensor: FileTensor, size: int) -> tuple[int, ...]:
