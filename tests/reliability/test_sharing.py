@@ -97,25 +97,19 @@ def test_two_threads_against_one(task: Task, figure: Record, engine: str, precis
 
 
 @pytest.mark.parametrize(("engine", "precision"), ONE_EACH)
-def test_closing_under_calls(task: Task, figure: Record, engine: str, precision: str) -> None:
-    found = task("closing_storm", engine, precision)
-    figure(f"calls while a model is closed, {engine} {precision}", **found)
-    assert found["failed"] == 0
-
-
-@pytest.mark.parametrize(("engine", "precision"), ONE_EACH)
-def test_forks_under_calls(task: Task, figure: Record, engine: str, precision: str) -> None:
-    found = task("forking_storm", engine, precision)
-    figure(f"processes forked off in the midst of calls, {engine} {precision}", **found)
-    assert found["failed"] == 0
-
-
-@pytest.mark.parametrize(("engine", "precision"), ONE_EACH)
-def test_a_model_sent_to_new_processes(
-    task: Task, figure: Record, engine: str, precision: str
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("closing_storm", "calls while a model is closed"),
+        ("forking_storm", "processes forked off in the midst of calls"),
+        ("spawning", "models sent to new processes"),
+    ],
+)
+def test_what_happens_to_a_shared_model(
+    task: Task, figure: Record, engine: str, precision: str, name: str, said: str
 ) -> None:
-    found = task("spawning", engine, precision)
-    figure(f"models sent to new processes, {engine} {precision}", **found)
+    found = task(name, engine, precision)
+    figure(f"{said}, {engine} {precision}", **found)
     assert found["failed"] == 0
 
 
