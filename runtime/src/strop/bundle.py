@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from strop import archive, schema
 from strop.digest import sha256_hex
 from strop.errors import BundleError
 from strop.manifest import FileRef, Golden, Manifest, Variant
+from strop.structs import Struct
 
 if TYPE_CHECKING:  # an app waits for every import
     from collections.abc import Sequence
@@ -34,7 +35,7 @@ TRUST_VARIABLE = "STROP_TRUSTED_KEYS"
 TRUST_FILE = "/etc/strop/trusted-keys"
 
 
-class Bundle(NamedTuple):
+class Bundle(Struct):
     """A bundle, wholly in memory. Its identity is the SHA-256 of its manifest."""
 
     manifest: Manifest

@@ -12,21 +12,24 @@ from __future__ import annotations
 import _thread
 import atexit
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING
 from weakref import WeakSet
+
+if TYPE_CHECKING:  # a protocol takes Python longer to make than all else here
+    from typing import Protocol
+
+    class Follower(Protocol):
+        """An object that has to know."""
+
+        def before_exit(self) -> None:
+            """As the program ends, and threads are left: from now on, let none of them begin."""
+
+        def is_busy(self) -> bool:
+            """Whether a thread is inside."""
+
 
 WAIT_S = 2.0  # for calls in flight; whoever ends a program does not wait for a day's batch
 _A_TURN_S = 0.01  # twice what Python lets a thread go on before it is another's turn
-
-
-class Follower(Protocol):
-    """An object that has to know."""
-
-    def before_exit(self) -> None:
-        """Called as the program ends and threads are left: from now on, let none of them begin."""
-
-    def is_busy(self) -> bool:
-        """Whether a thread is inside."""
 
 
 _followers: WeakSet[Follower] = WeakSet()

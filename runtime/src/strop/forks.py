@@ -9,15 +9,17 @@ there may wait for threads that do not exist.
 from __future__ import annotations
 
 import os
-from typing import Protocol
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+if TYPE_CHECKING:  # a protocol takes Python longer to make than all else here
+    from typing import Protocol
 
-class Follower(Protocol):
-    """An object that has to know."""
+    class Follower(Protocol):
+        """An object that has to know."""
 
-    def after_fork(self) -> None:
-        """Called in the child, while it has one thread."""
+        def after_fork(self) -> None:
+            """Called in the child, while it has one thread."""
 
 
 _followers: WeakSet[Follower] = WeakSet()

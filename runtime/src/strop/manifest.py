@@ -1,4 +1,4 @@
-"""What a bundle says of itself: `manifest.json` as named tuples.
+"""What a bundle says of itself: `manifest.json` as structs.
 
 The field-by-field description is docs/bundle-format.md, its JSON Schema docs/bundle.schema.json;
 `strop.schema` reads it, and a test holds them all together.
@@ -7,7 +7,9 @@ The field-by-field description is docs/bundle-format.md, its JSON Schema docs/bu
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
+
+from strop.structs import Struct
 
 SCHEMA = 1
 
@@ -20,11 +22,11 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a model or a target
 VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,5}")  # an engine's release
 _UNPRINTABLE = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"  # controls, halves of pairs
 
-# Named tuples, with annotations that are types and no strings: an app waits for these classes to
-# be made at every start, and dataclasses take five times as long (docs/decisions/0016-hot-path.md).
+# Their annotations are types and no strings: an app waits for these classes to be made, and for
+# the manifest to be read by them, at every start (docs/decisions/0016-hot-path.md).
 
 
-class FileRef(NamedTuple):
+class FileRef(Struct):
     """A member of the bundle, and what it must be."""
 
     file: str
@@ -32,7 +34,7 @@ class FileRef(NamedTuple):
     bytes: int
 
 
-class ImageSpec(NamedTuple):
+class ImageSpec(Struct):
     """How a picture becomes an input: grey or RGB, this size, light on dark or as it is."""
 
     mode: str  # a Pillow mode: "L" or "RGB"
@@ -41,7 +43,7 @@ class ImageSpec(NamedTuple):
     background: str  # "dark": pictures with a light border are inverted; "any": never
 
 
-class TensorSpec(NamedTuple):
+class TensorSpec(Struct):
     """An input or output as the app sees it. A shape's first axis is the batch: None, any size."""
 
     name: str
@@ -52,7 +54,7 @@ class TensorSpec(NamedTuple):
     image: ImageSpec | None = None
 
 
-class FileTensor(NamedTuple):
+class FileTensor(Struct):
     """An input or output as one model file has it: real value = scale x (stored - zero_point)."""
 
     name: str
@@ -62,7 +64,7 @@ class FileTensor(NamedTuple):
     zero_point: int | None = None
 
 
-class Golden(NamedTuple):
+class Golden(Struct):
     """The outputs proven at export for the bundle's golden inputs, and how far one may be off."""
 
     file: str
@@ -71,7 +73,7 @@ class Golden(NamedTuple):
     tolerance: float  # largest absolute difference a healthy engine may show
 
 
-class Proof(NamedTuple):
+class Proof(Struct):
     """What one engine measured on one device at export, against Keras, over all samples."""
 
     engine: str
@@ -86,7 +88,7 @@ class Proof(NamedTuple):
     tolerance: dict[str, float]  # the bounds it had to keep
 
 
-class Variant(NamedTuple):
+class Variant(Struct):
     """One model file: a format at a precision, what it is made for and what it is proven on."""
 
     file: str
@@ -107,7 +109,7 @@ class Variant(NamedTuple):
         return tuple(dict.fromkeys(proof.engine for proof in self.proofs))
 
 
-class GoldenInputs(NamedTuple):
+class GoldenInputs(Struct):
     """The samples `check` replays, and what Keras says of them (for information)."""
 
     inputs: FileRef
@@ -115,7 +117,7 @@ class GoldenInputs(NamedTuple):
     samples: int
 
 
-class Manifest(NamedTuple):
+class Manifest(Struct):
     """The whole of `manifest.json`. Engines and variants stand in order of preference."""
 
     schema: int
@@ -149,7 +151,7 @@ def is_printable(text: str) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """Named tuples, and all in them, as what JSON has: objects of their fields."""
+    """Structs and named tuples, and all in them, as what JSON has: objects of their fields."""
     if hasattr(value, "_asdict"):
         return {name: plain(item) for name, item in value._asdict().items()}
     if isinstance(value, dict):

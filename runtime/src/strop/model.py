@@ -13,6 +13,7 @@ from strop import ending, forks
 from strop.errors import InputError, StropError
 from strop.inputs import admit, finite, wanted
 from strop.pool import Pool, Slot
+from strop.structs import Struct
 
 if TYPE_CHECKING:  # importing strop must cost an app next to nothing
     from collections.abc import Callable
@@ -34,7 +35,7 @@ class Prediction(NamedTuple):
     probabilities: NDArray[np.float32]  # (classes,), all of them, in the order of `Model.labels`
 
 
-class About(NamedTuple):
+class About(Struct):
     """What is known of a model beside its file."""
 
     name: str

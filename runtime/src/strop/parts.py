@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from strop.engines.base import in_parts
+from strop.engines.batches import in_parts
 
 if TYPE_CHECKING:  # an app waits for every import
     from numpy.typing import NDArray

@@ -103,7 +103,7 @@ def _is_finite(value: Any) -> bool:
 def read(kind: Any, value: Any, where: str) -> Any:
     """Turn parsed JSON into `kind`, a type built of classes of fields, tuples, dicts and scalars.
 
-    Such a class is a NamedTuple or a dataclass.
+    Such a class is a Struct, a NamedTuple or a dataclass.
 
     Raises:
         BundleError: a field is missing, unknown, or of another type; the message names it.

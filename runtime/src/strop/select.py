@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from strop import cache, engines
 from strop.bundle import Bundle
@@ -18,6 +18,7 @@ from strop.errors import (
 from strop.manifest import PRECISIONS, Manifest, Variant
 from strop.model import About, Model
 from strop.source import Source
+from strop.structs import Struct
 from strop.versions import release
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 NO_GPU = "device 'gpu' cannot be had"
 
 
-class Choice(NamedTuple):
+class Choice(Struct):
     engine: str
     variant: Variant
     device: str = engines.CPU

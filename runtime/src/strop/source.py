@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from strop import engines
 from strop.manifest import Variant
+from strop.structs import Struct
 
 if TYPE_CHECKING:  # an app waits for every import
     from strop.engines.base import Session
 
 
-class Source(NamedTuple):
+class Source(Struct):
     """A variant's file, verified, and where it is to run."""
 
     data: bytes

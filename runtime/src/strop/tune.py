@@ -196,9 +196,8 @@ def _prove(
     keras: NDArray[Any],
 ) -> tuple[Candidate, Model | None]:
     """Open a candidate and replay the golden samples; the model comes open if they pass."""
-    engine, variant, device = choice
-    model = None
-    kind = (engine, variant.precision, variant.format, device)
+    variant, model = choice.variant, None
+    kind = (choice.engine, variant.precision, variant.format, choice.device)
     try:
         model = open_model(bundle, choice, threads=threads)
         result = replay(model, bundle, variant, inputs, keras)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
+import sys
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from strop.errors import EngineUnavailable, InputError
 
 if TYPE_CHECKING:  # it needs numpy, and the names here are good without
+    from importlib.machinery import ModuleSpec
+
     from strop.engines.base import Engine
 
 # name -> (module here, module of the package that must be installed, None for numpy alone)
@@ -46,7 +48,7 @@ def is_installed(name: str) -> bool:
         EngineUnavailable: there is no engine of that name.
     """
     _, package = _entry(name)
-    return package is None or importlib.util.find_spec(package) is not None
+    return package is None or _find(package) is not None
 
 
 def installed_release(name: str) -> str:
@@ -60,7 +62,7 @@ def installed_release(name: str) -> str:
     """
     _, package = _entry(name)
     package = package or "numpy"
-    spec = importlib.util.find_spec(package)
+    spec = _find(package)
     if spec is None or spec.origin is None:
         return "unknown"
     folder = os.path.dirname(os.path.dirname(spec.origin))  # noqa: PTH120  pathlib is slow to import
@@ -104,6 +106,14 @@ def not_installed(name: str, among: Collection[str] = NAMES) -> EngineUnavailabl
     return EngineUnavailable(
         f"engine {name!r} is not installed (no package {package}): {wheels.remedy(name, among)}"
     )
+
+
+def _find(package: str) -> ModuleSpec | None:
+    """Where a package would be imported from; importlib.util has this, and is slow to import."""
+    if package in sys.modules:
+        return getattr(sys.modules[package], "__spec__", None)
+    found = (finder.find_spec(package, None) for finder in sys.meta_path)
+    return next(filter(None, found), None)
 
 
 def _entry(name: str) -> tuple[str, str | None]:

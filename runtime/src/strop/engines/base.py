@@ -1,22 +1,18 @@
-"""What an engine must be: two small objects. Everything convenient is in `strop.model`, once."""
+"""What an engine must be: two small objects. Everything convenient is in `strop.model`, once.
+
+For type checkers: at the start of an app nothing imports this.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
-if TYPE_CHECKING:  # a start of an app waits for every import
-    from collections.abc import Callable
+if TYPE_CHECKING:
     from typing import Any
 
     from numpy.typing import NDArray
 
-    from strop.manifest import FileTensor, Variant
-
-# Samples that a session on the CPU runs at once. More are run in parts of so many: what lies
-# between the layers then stays in the cache, and a large batch takes no more memory than this.
-LARGEST_BATCH = 1024
+    from strop.manifest import Variant
 
 
 class Session(Protocol):
@@ -69,16 +65,3 @@ class Engine(Protocol):
             device: one of `devices`.
             threads: 1 or more.
         """
-
-
-def in_parts(
-    run: Callable[[NDArray[Any]], NDArray[Any]], samples: NDArray[Any], size: int = LARGEST_BATCH
-) -> NDArray[Any]:
-    """Run a batch of more than `size` samples."""
-    starts = range(0, len(samples), size)
-    return np.concatenate([run(samples[start : start + size]) for start in starts])
-
-
-def batch_shape(tensor: FileTensor, size: int) -> tuple[int, ...]:
-    """The shape of a tensor for so many samples; another axis that is free counts as one."""
-    return (size, *(axis or 1 for axis in tensor.shape[1:]))

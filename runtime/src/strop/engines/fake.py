@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from strop.engines.base import LARGEST_BATCH
+from strop.engines.batches import LARGEST_BATCH
 from strop.manifest import Variant
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from strop.engines.base import batch_shape
+from strop.engines.batches import batch_shape
 from strop.manifest import Variant
 
 Floats = NDArray[np.float32]

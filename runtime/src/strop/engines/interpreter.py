@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from strop.engines.base import LARGEST_BATCH, in_parts
+from strop.engines.batches import LARGEST_BATCH, in_parts
 from strop.errors import BundleError
 
 if TYPE_CHECKING:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import ai_edge_litert
 from ai_edge_litert.interpreter import Interpreter
 
-from strop.engines.base import Session
 from strop.engines.interpreter import InterpreterEngine, require_whole
-from strop.manifest import Variant
+
+if TYPE_CHECKING:
+    from strop.engines.base import Session
+    from strop.manifest import Variant
 
 
 class LiteRT(InterpreterEngine):

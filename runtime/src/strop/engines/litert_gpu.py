@@ -15,7 +15,7 @@ from ai_edge_litert.options import GpuOptions, Options
 from numpy.typing import NDArray
 
 from strop import adapters
-from strop.engines.base import batch_shape
+from strop.engines.batches import batch_shape
 from strop.engines.gpu import Floats, GpuSession
 from strop.engines.interpreter import require_same
 from strop.errors import DeviceUnavailable, one_line

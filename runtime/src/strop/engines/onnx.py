@@ -12,7 +12,7 @@ import numpy as np
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
-from strop.engines.base import LARGEST_BATCH, batch_shape, in_parts
+from strop.engines.batches import LARGEST_BATCH, batch_shape, in_parts
 from strop.errors import BundleError
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 
 from strop import adapters, wheels
 from strop.adapters import Adapter
-from strop.engines.base import batch_shape
+from strop.engines.batches import batch_shape
 from strop.engines.gpu import Floats, GpuSession
 from strop.errors import DeviceUnavailable, one_line
 from strop.manifest import Variant

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strop.engines.base import LARGEST_BATCH, in_parts
+from strop.engines.batches import LARGEST_BATCH, in_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,65 @@
+"""Classes of fields, as `typing.NamedTuple` and dataclasses are, made in a tenth of their time.
+
+An app waits for them at every start: docs/decisions/0016-hot-path.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, NoReturn, Self, dataclass_transform
+else:
+
+    def dataclass_transform(**_: object) -> object:
+        """What typing has from Python 3.11 on, and nobody asks for at run time."""
+        return lambda kind: kind
+
+
+@dataclass_transform(frozen_default=True)
+class Struct:
+    """A base whose annotated names are the fields, and their values, if any, the defaults.
+
+    Structs are equal and hashed by their fields, and cannot be changed. `_asdict` and `_replace`
+    are as a named tuple has them.
+
+    Raises:
+        TypeError: a field is missing, unknown, or given twice.
+    """
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        kind = type(self)
+        fields = kind.__annotations__
+        content = dict(zip(fields, values, strict=False), **named)
+        surplus = len(values) + len(named) - len(content)  # too many, or one by place and by name
+        for name in fields:
+            if name not in content and hasattr(kind, name):
+                content[name] = getattr(kind, name)
+        if surplus or content.keys() != fields.keys():
+            raise TypeError(
+                f"{kind.__name__} takes {', '.join(fields)}; "
+                f"got {len(values)} values and {', '.join(named) or 'no names'}"
+            )
+        self.__dict__.update(content)
+
+    def _asdict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in type(self).__annotations__}
+
+    def _replace(self, **changes: Any) -> Self:
+        return type(self)(**{**self._asdict(), **changes})
+
+    def __eq__(self, other: object) -> bool:
+        return self.__dict__ == other.__dict__ if type(self) is type(other) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._asdict().values()))
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in self._asdict().items())
+        return f"{type(self).__name__}({fields})"
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__}.{name} cannot be changed")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__}.{name} cannot be deleted")

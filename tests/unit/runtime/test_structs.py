@@ -1,0 +1,63 @@
+"""Classes of fields: what they hold, refuse, and how they compare."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import pytest
+
+from strop.structs import Struct
+
+
+class Point(Struct):
+    x: int
+    y: int = 0
+
+
+class Other(Struct):
+    x: int
+    y: int = 0
+
+
+def test_fields_are_taken_by_place_and_by_name() -> None:
+    assert (Point(1, 2).x, Point(1, 2).y) == (1, 2)
+    assert Point(1, y=2) == Point(y=2, x=1) == Point(1, 2)
+    assert Point(1).y == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [((), {}), ((), {"y": 1}), ((1, 2, 3), {}), ((1,), {"x": 2}), ((1,), {"z": 2})],
+)
+def test_a_field_missing_unknown_or_given_twice_is_refused(
+    values: tuple[Any, ...], named: dict[str, Any]
+) -> None:
+    with pytest.raises(TypeError, match="Point takes x, y; got"):
+        Point(*values, **named)
+
+
+def test_equal_are_those_of_one_class_and_value() -> None:
+    assert Point(1, 2) != Point(1, 3)
+    assert Point(1, 2) != Other(1, 2)
+    assert Point(1, 2) != (1, 2)
+    assert len({Point(1), Point(1, 0), Point(2)}) == 2
+
+
+def test_they_cannot_be_changed() -> None:
+    point: Any = Point(1)
+    with pytest.raises(AttributeError, match=r"Point\.x cannot be changed"):
+        point.x = 2
+    with pytest.raises(AttributeError, match=r"Point\.x cannot be deleted"):
+        del point.x
+    assert point._replace(y=5) == Point(1, 5)
+    assert point == Point(1)
+
+
+def test_they_say_what_they_hold_in_the_order_of_their_fields() -> None:
+    assert repr(Point(y=2, x=1)) == "Point(x=1, y=2)"
+    assert list(Point(y=2, x=1)._asdict()) == ["x", "y"]
+
+
+def test_they_survive_pickle() -> None:
+    assert pickle.loads(pickle.dumps(Point(1, 2))) == Point(1, 2)
