@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from export.errors import SourceError
 from export.formats import quiet
 from export.specs import input_spec, output_spec
-from strop.manifest import NAME, TensorSpec
+from strop.manifest import TensorSpec, is_name
 
 if TYPE_CHECKING:
     import keras
@@ -40,7 +40,7 @@ class Files:
     training: Path | None = None
 
     def __post_init__(self) -> None:
-        if not NAME.fullmatch(self.name):
+        if not is_name(self.name):
             raise SourceError(
                 f"{self.name!r} is no name for a model: letters, digits, '.', '_' and '-', at most "
                 "100; give another with --name (make export NAME=...)"

@@ -13,7 +13,7 @@ from typing import Any
 from export.errors import ExportError, TargetError
 from export.formats import VariantSpec
 from strop import engines
-from strop.manifest import NAME, PRECISIONS
+from strop.manifest import PRECISIONS, is_name
 
 HERE = Path(__file__).parent
 TARGETS = HERE / "targets"
@@ -126,7 +126,7 @@ def load(name: str) -> Target:
     """
     if name.endswith(".toml"):
         path = Path(name)
-        if not NAME.fullmatch(path.stem):
+        if not is_name(path.stem):
             raise TargetError(f"{path}: {path.stem!r} is no name for a target")
     elif name in names():
         path = TARGETS / f"{name}.toml"

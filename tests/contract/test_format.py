@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 
-from strop import archive, schema, signing
+from strop import archive, schema, signing, strict_json
 from strop.bundle import parse_bundle
 from tests import bundles
 from tests.needs import unavailable
@@ -183,7 +183,7 @@ class TestDocumentedLayout:
             (archive.MAX_NAME_BYTES, "255"),
             (schema.MAX_MANIFEST_BYTES, "4,194,304"),
             (signing.MAX_BYTES, "1,024"),
-            (schema.MAX_DEPTH, "32"),
+            (strict_json.MAX_DEPTH, "32"),
             (schema.MAX_ELEMENTS, "67,108,864"),
         ],
     )

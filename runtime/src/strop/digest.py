@@ -10,12 +10,9 @@ from __future__ import annotations
 import sys
 
 try:
-    from _sha2 import sha256 as _own  # type: ignore[import-not-found]  # from Python 3.12 on
-except ImportError:
-    try:
-        from _sha256 import sha256 as _own  # type: ignore[import-not-found]
-    except ImportError:  # a Python built without; hashlib then has OpenSSL's
-        from hashlib import sha256 as _own
+    _own = __import__("_sha2" if sys.version_info >= (3, 12) else "_sha256").sha256
+except ImportError:  # a Python built without; hashlib then has OpenSSL's
+    from hashlib import sha256 as _own
 
 LARGE_BYTES = 2 * 2**20  # in all; from here on OpenSSL, several times as fast, pays for its loading
 _so_far_bytes = 0

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from strop import schema
 from strop.bundle import Bundle, read_bundle
 from strop.errors import BundleError
+from strop.strict_json import decode
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -151,7 +152,7 @@ def _parse(data: bytes) -> Record:
     """Read a record, as strictly as a manifest."""
     if len(data) > MAX_BYTES:
         raise BundleError(f"it has more than {MAX_BYTES} bytes")
-    content: Any = schema.decode(data, "it")
+    content: Any = decode(data, "it")
     version = content.get("schema") if isinstance(content, dict) else None
     if version != SCHEMA or isinstance(version, bool):
         raise BundleError(

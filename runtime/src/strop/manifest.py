@@ -4,7 +4,6 @@ The field-by-field description is docs/bundle-format.md, its JSON Schema docs/bu
 `strop.schema` reads it, and a test holds them all together.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -18,8 +17,7 @@ PRECISIONS = ("float32", "float16", "dynamic", "int8")
 DTYPES = ("float32", "uint8", "int8")
 DEVICES = ("cpu", "gpu")
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a model or a target
-VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,5}")  # an engine's release
+MAX_NAME = 100  # characters, of a model or a target
 _UNPRINTABLE = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"  # controls, halves of pairs
 
 # Their annotations are types and no strings: an app waits for these classes to be made, and for
@@ -141,8 +139,16 @@ class Manifest(Struct):
 
     def to_json(self) -> bytes:
         """The one way to write this manifest: sorted keys, two spaces, a newline at the end."""
+        import json  # not for who reads one
+
         text = json.dumps(plain(self), indent=2, sort_keys=True, allow_nan=False)
         return text.encode("ascii") + b"\n"
+
+
+def is_name(text: str) -> bool:
+    """Whether a model or a target may be called so: letters, digits, and after the first ._-"""
+    letters = text.replace(".", "").replace("_", "").replace("-", "")
+    return text.isascii() and letters.isalnum() and text[0].isalnum() and len(text) <= MAX_NAME
 
 
 def is_printable(text: str) -> bool:

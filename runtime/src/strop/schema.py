@@ -7,7 +7,6 @@ so that a manifest from a newer schema is refused rather than half understood.
 from __future__ import annotations
 
 import functools
-import json
 import math
 from types import NoneType, UnionType
 from typing import Any, ForwardRef, Union, get_args, get_origin, get_type_hints
@@ -17,19 +16,19 @@ from strop.manifest import (
     DEVICES,
     DTYPES,
     FORMATS,
-    NAME,
     PRECISIONS,
     SCHEMA,
-    VERSION,
     FileTensor,
     Manifest,
+    is_name,
     is_printable,
 )
+from strop.strict_json import decode
+from strop.versions import is_release
 
 # A manifest of ours is some 10 kB. The limit keeps a hostile one from filling a board's memory
 # once parsed (Python objects are about ten times the size of their JSON).
 MAX_MANIFEST_BYTES = 4 * 2**20
-MAX_DEPTH = 32  # objects and lists inside each other; the fields of this schema use six
 _HEX = frozenset("0123456789abcdef")
 MAX_ELEMENTS = 2**26  # values in one sample, 256 MiB as float32
 
@@ -53,42 +52,6 @@ def parse(data: bytes) -> Manifest:
     manifest: Manifest = read(Manifest, content, "manifest")
     _check(manifest)
     return manifest
-
-
-def decode(data: bytes, what: str) -> Any:
-    """JSON as Python values, with nothing that two readers could take for two things.
-
-    Raises:
-        BundleError: not JSON in UTF-8, a key twice in an object, NaN or infinity, or nested more
-            than `MAX_DEPTH` levels deep; the message starts with `what`.
-    """
-    try:
-        text = data.decode("utf-8")  # json would also take UTF-16 and -32
-        content = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{what} is not JSON: {error}") from None
-    if not _is_shallow(content, MAX_DEPTH):
-        raise BundleError(f"{what} is nested more than {MAX_DEPTH} levels deep")
-    return content
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) != len(pairs):
-        raise ValueError("a key stands twice in an object")
-    return content
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number")
-
-
-def _is_shallow(value: Any, levels: int) -> bool:
-    """Whether parsed JSON is nested at most so deep: deeper, and writing it again would fail."""
-    if not isinstance(value, dict | list):
-        return True
-    items = value.values() if isinstance(value, dict) else value
-    return levels > 0 and all(_is_shallow(item, levels - 1) for item in items)
 
 
 def _is_finite(value: Any) -> bool:
@@ -173,8 +136,8 @@ def _check(manifest: Manifest) -> None:
         if not true:
             raise BundleError(f"manifest: {what}")
 
-    need(bool(NAME.fullmatch(manifest.name)), f"{manifest.name!r} is no model name")
-    need(bool(NAME.fullmatch(manifest.target)), f"{manifest.target!r} is no target name")
+    need(is_name(manifest.name), f"{manifest.name!r} is no model name")
+    need(is_name(manifest.target), f"{manifest.target!r} is no target name")
     need(manifest.model_version >= 0, "model_version is negative")
     need(len(manifest.inputs) == 1, f"{len(manifest.inputs)} inputs; this strop runs one")
     need(len(manifest.outputs) == 1, f"{len(manifest.outputs)} outputs; this strop runs one")
@@ -242,7 +205,7 @@ def is_sha256(text: str) -> bool:
 
 
 def _is_version(value: Any) -> bool:
-    return isinstance(value, str) and bool(VERSION.fullmatch(value))
+    return isinstance(value, str) and is_release(value)
 
 
 def _is_shape(shape: tuple[int | None, ...]) -> bool:

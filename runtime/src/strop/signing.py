@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from strop import schema
 from strop.errors import BundleError, root_cause
+from strop.strict_json import decode
 from strop.trust import PublicKey, Trust
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def read_signature(content: bytes | memoryview) -> Signature:
     if len(content) > MAX_BYTES:
         raise BundleError(f"signature.json has {len(content)} bytes, at most {MAX_BYTES}")
     data = bytes(content)
-    fields = schema.decode(data, "signature.json")
+    fields = decode(data, "signature.json")
     version = fields.get("schema") if isinstance(fields, dict) else None
     if version != SCHEMA or isinstance(version, bool):
         raise BundleError(

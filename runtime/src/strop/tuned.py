@@ -20,6 +20,7 @@ from strop.cache import path_of
 from strop.cpu import Cpu
 from strop.errors import BundleError, StropError, StropWarning, one_line
 from strop.manifest import Manifest, plain
+from strop.strict_json import decode
 
 if TYPE_CHECKING:  # slow to import, and `strop.load` does without
     from pathlib import Path
@@ -169,7 +170,7 @@ def _parse(data: bytes) -> Table:
     """Read a table, as strictly as a manifest."""
     if len(data) > MAX_BYTES:
         raise BundleError(f"it has more than {MAX_BYTES} bytes")
-    table: Table = schema.read(Table, schema.decode(data, "it"), "it")
+    table: Table = schema.read(Table, decode(data, "it"), "it")
     return table
 
 

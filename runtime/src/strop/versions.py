@@ -1,14 +1,34 @@
-"""Comparing versions, as far as engines, Pythons and C libraries go."""
+"""Versions, as far as engines, Pythons and C libraries go.
+
+Without `re`, whose patterns an app would wait for at every start.
+"""
 
 from __future__ import annotations
 
-import re
+from itertools import takewhile
+
+MOST_NUMBERS, MOST_DIGITS = 6, 9  # of a version that a manifest names
 
 
 def release(version: str) -> tuple[int, ...]:
     """2.10.0rc1 -> (2, 10): the numbers it begins with."""
-    found = re.match(r"\d+(\.\d+)*", version)
-    numbers = [int(number) for number in found[0].split(".")] if found else []
+    numbers = []
+    for part in version.split("."):
+        digits = "".join(takewhile(str.isdecimal, part))
+        if digits:
+            numbers.append(int(digits))
+        if not digits or digits != part:
+            break
     while numbers and not numbers[-1]:
         numbers.pop()  # 2.1 is 2.1.0
     return tuple(numbers)
+
+
+def is_release(text: str) -> bool:
+    """Whether it is numbers with dots between, as a manifest names an engine's release."""
+    parts = text.split(".")
+    return (
+        text.isascii()
+        and len(parts) <= MOST_NUMBERS
+        and all(part.isdecimal() and len(part) <= MOST_DIGITS for part in parts)
+    )

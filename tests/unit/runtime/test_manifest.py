@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strop import schema
+from strop import schema, strict_json
 from strop.errors import BundleError
 from strop.schema import parse
 from tests import bundles
@@ -297,7 +297,7 @@ class TestJson:
         with pytest.raises(BundleError, match="has schema 2, this strop reads 1"):
             parse(bundles.image(schema=2, future="unknown").manifest())
 
-    @pytest.mark.parametrize("levels", [schema.MAX_DEPTH, 500, 3000])
+    @pytest.mark.parametrize("levels", [strict_json.MAX_DEPTH, 500, 3000])
     def test_deep_nesting_is_refused_where_any_json_may_stand(self, levels: int) -> None:
         text = bundles.vector().manifest().decode()
         nested = "[" * levels + "]" * levels
@@ -307,7 +307,7 @@ class TestJson:
 
     def test_nesting_up_to_the_limit_is_read_and_written(self) -> None:
         record: Any = 1
-        for _ in range(schema.MAX_DEPTH - 2):
+        for _ in range(strict_json.MAX_DEPTH - 2):
             record = [record]
         data = bundles.vector(export={"x": record}).manifest()
         assert parse(data).to_json() == data
