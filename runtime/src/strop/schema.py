@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from types import NoneType, UnionType
-from typing import Any, ForwardRef, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, ForwardRef, Union, get_args, get_origin, get_type_hints
 
 from strop.errors import BundleError
 from strop.manifest import (
@@ -26,10 +26,14 @@ from strop.manifest import (
 from strop.strict_json import decode
 from strop.versions import is_release
 
+if TYPE_CHECKING:  # an app waits for every import
+    from collections.abc import Callable
+
 # A manifest of ours is some 10 kB. The limit keeps a hostile one from filling a board's memory
 # once parsed (Python objects are about ten times the size of their JSON).
 MAX_MANIFEST_BYTES = 4 * 2**20
 _HEX = frozenset("0123456789abcdef")
+MAX_NUMBER = 1e300  # far above any figure, and far from where a float ends
 MAX_ELEMENTS = 2**26  # values in one sample, 256 MiB as float32
 
 
@@ -54,6 +58,115 @@ def parse(data: bytes) -> Manifest:
     return manifest
 
 
+def read(kind: Any, value: Any, where: str) -> Any:
+    """Turn parsed JSON into `kind`, a type built of classes of fields, tuples, dicts and scalars.
+
+    Such a class is a Struct, a NamedTuple or a dataclass.
+
+    Raises:
+        BundleError: a field is missing, unknown, or of another type; the message names it.
+    """
+    return _reader(kind)(value, where)
+
+
+@functools.cache
+def _reader(kind: Any) -> Callable[[Any, str], Any]:
+    """What reads values of a type, found out once: (value, where it stands) -> what it is."""
+    if kind in _SCALARS:
+        return _SCALARS[kind]
+    if hasattr(kind, "__annotations__"):
+        return _class_reader(kind)
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        (inner,) = (_reader(argument) for argument in arguments if argument is not NoneType)
+        return lambda value, where: None if value is None else inner(value, where)
+    if origin is tuple:
+        return _tuple_reader(arguments)
+    return _dict_reader(_reader(arguments[1]))
+
+
+def _text(value: Any, where: str) -> str:
+    if type(value) is not str:
+        raise _wrong(value, "str", where)
+    if not is_printable(value):  # it may end on a terminal
+        raise BundleError(f"{where}: {value!r} holds characters that cannot be printed")
+    return value
+
+
+def _integer(value: Any, where: str) -> int:
+    if type(value) is not int:
+        raise _wrong(value, "int", where)
+    return value
+
+
+def _number(value: Any, where: str) -> float:
+    if type(value) not in (int, float):
+        raise _wrong(value, "float", where)
+    if not abs(value) < MAX_NUMBER:
+        raise _too_large(where)
+    return float(value)
+
+
+def _anything(value: Any, where: str) -> Any:
+    if not _is_finite(value):
+        raise _too_large(where)
+    return value
+
+
+_SCALARS: dict[Any, Callable[[Any, str], Any]] = {
+    str: _text,
+    int: _integer,
+    float: _number,
+    Any: _anything,
+}
+
+
+def _class_reader(kind: Any) -> Callable[[Any, str], Any]:
+    hints: dict[str, Any] = kind.__annotations__
+    if any(isinstance(hint, str | ForwardRef) for hint in hints.values()):
+        hints = get_type_hints(kind)  # they are types already in the classes of an app's start
+    readers = {name: _reader(hint) for name, hint in hints.items()}
+
+    def read_fields(value: Any, where: str) -> Any:
+        if not isinstance(value, dict):
+            raise _wrong(value, "an object", where)
+        for name in value.keys() - readers.keys():
+            raise BundleError(f"{where}: unknown field {name!r}")
+        for name in readers.keys() - value.keys():
+            raise BundleError(f"{where}: field {name!r} is missing")
+        fields = {name: reader(value[name], f"{where}.{name}") for name, reader in readers.items()}
+        return kind(**fields)
+
+    return read_fields
+
+
+def _tuple_reader(kinds: tuple[Any, ...]) -> Callable[[Any, str], Any]:
+    of_one_kind = kinds[-1] is Ellipsis
+    readers = [_reader(kind) for kind in kinds if kind is not Ellipsis]
+
+    def read_items(value: Any, where: str) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise _wrong(value, "tuple", where)
+        if not of_one_kind and len(value) != len(readers):
+            raise BundleError(f"{where}: {len(value)} values instead of {len(readers)}")
+        pairs = zip(readers * len(value) if of_one_kind else readers, value, strict=True)
+        return tuple([reader(item, f"{where}[{i}]") for i, (reader, item) in enumerate(pairs)])
+
+    return read_items
+
+
+def _dict_reader(reader: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    def read_values(value: Any, where: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise _wrong(value, "dict", where)
+        return {
+            key: reader(item, f"{where}.{key if is_printable(key) else ascii(key)}")
+            for key, item in value.items()
+        }
+
+    return read_values
+
+
 def _is_finite(value: Any) -> bool:
     """Whether parsed JSON can be written again: 1e999 is read as infinity, which JSON has not."""
     if isinstance(value, dict):
@@ -63,70 +176,12 @@ def _is_finite(value: Any) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
-def read(kind: Any, value: Any, where: str) -> Any:
-    """Turn parsed JSON into `kind`, a type built of classes of fields, tuples, dicts and scalars.
-
-    Such a class is a Struct, a NamedTuple or a dataclass.
-
-    Raises:
-        BundleError: a field is missing, unknown, or of another type; the message names it.
-    """
-    if kind is str and type(value) is str:
-        if not is_printable(value):  # it may end on a terminal
-            raise BundleError(f"{where}: {value!r} holds characters that cannot be printed")
-        return value
-    if kind is int and type(value) is int:
-        return value
-    if kind is float and type(value) in (int, float):
-        number = float(value) if abs(value) < 1e300 else math.inf
-        if math.isfinite(number):
-            return number
-    if kind is Any:
-        if not _is_finite(value):
-            raise BundleError(f"{where}: a number too large to be one")
-        return value
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin in (Union, UnionType):
-        if value is None and NoneType in arguments:
-            return None
-        (inner,) = (argument for argument in arguments if argument is not NoneType)
-        return read(inner, value, where)
-    if hasattr(kind, "__annotations__"):
-        return _read_fields(kind, value, where)
-    if origin is tuple and isinstance(value, list):
-        if arguments[-1] is not Ellipsis and len(arguments) != len(value):
-            raise BundleError(f"{where}: {len(value)} values instead of {len(arguments)}")
-        kinds = arguments if arguments[-1] is not Ellipsis else (arguments[0],) * len(value)
-        pairs = zip(kinds, value, strict=True)
-        return tuple(read(inner, item, f"{where}[{i}]") for i, (inner, item) in enumerate(pairs))
-    if origin is dict and isinstance(value, dict):
-        inner = arguments[1]
-        return {
-            key: read(inner, item, f"{where}.{key if is_printable(key) else ascii(key)}")
-            for key, item in value.items()
-        }
-    expected = getattr(origin or kind, "__name__", kind)
-    raise BundleError(f"{where}: {type(value).__name__} instead of {expected}")
+def _wrong(value: Any, wanted: str, where: str) -> BundleError:
+    return BundleError(f"{where}: {type(value).__name__} instead of {wanted}")
 
 
-def _read_fields(kind: Any, value: Any, where: str) -> Any:
-    if not isinstance(value, dict):
-        raise BundleError(f"{where}: {type(value).__name__} instead of an object")
-    fields = _fields(kind)
-    for name in value.keys() - fields.keys():
-        raise BundleError(f"{where}: unknown field {name!r}")
-    for name in fields.keys() - value.keys():
-        raise BundleError(f"{where}: field {name!r} is missing")
-    return kind(**{name: read(fields[name], value[name], f"{where}.{name}") for name in fields})
-
-
-@functools.cache
-def _fields(kind: Any) -> dict[str, Any]:
-    """Names and types of a class's fields."""
-    hints: dict[str, Any] = kind.__annotations__
-    if any(isinstance(hint, str | ForwardRef) for hint in hints.values()):
-        return get_type_hints(kind)
-    return hints  # types already, in the classes that an app's start reads
+def _too_large(where: str) -> BundleError:
+    return BundleError(f"{where}: a number too large to be one")
 
 
 def _check(manifest: Manifest) -> None:

@@ -9,6 +9,7 @@ from strop.errors import BundleError
 
 MAX_DEPTH = 32  # objects and lists inside each other; the fields of a manifest use six
 _WHITESPACE = " \t\n\r"
+_NESTS = (dict, list)
 
 
 def decode(data: bytes, what: str) -> Any:
@@ -45,10 +46,12 @@ def _no_constant(name: str) -> float:
 
 def _is_shallow(value: Any, levels: int) -> bool:
     """Whether parsed JSON is nested at most so deep: deeper, and writing it again would fail."""
-    if not isinstance(value, dict | list):
+    if not isinstance(value, _NESTS):
         return True
     items = value.values() if isinstance(value, dict) else value
-    return levels > 0 and all(_is_shallow(item, levels - 1) for item in items)
+    return levels > 0 and all(
+        _is_shallow(item, levels - 1) for item in items if isinstance(item, _NESTS)
+    )
 
 
 def _scanner() -> Any:

@@ -28,19 +28,25 @@ class Struct:
     """
 
     def __init__(self, *values: Any, **named: Any) -> None:
-        kind = type(self)
-        fields = kind.__annotations__
+        if values or named.keys() != type(self).__annotations__.keys():
+            named = self._filled(values, named)
+        self.__dict__.update(named)
+
+    @classmethod
+    def _filled(cls, values: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+        """All fields by name, those by place and those by default included."""
+        fields = cls.__annotations__
         content = dict(zip(fields, values, strict=False), **named)
         surplus = len(values) + len(named) - len(content)  # too many, or one by place and by name
         for name in fields:
-            if name not in content and hasattr(kind, name):
-                content[name] = getattr(kind, name)
+            if name not in content and hasattr(cls, name):
+                content[name] = getattr(cls, name)
         if surplus or content.keys() != fields.keys():
             raise TypeError(
-                f"{kind.__name__} takes {', '.join(fields)}; "
+                f"{cls.__name__} takes {', '.join(fields)}; "
                 f"got {len(values)} values and {', '.join(named) or 'no names'}"
             )
-        self.__dict__.update(content)
+        return content
 
     def _asdict(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in type(self).__annotations__}

@@ -159,7 +159,11 @@ RANGES: list[tuple[tuple[str | int, ...], Any, str]] = [
     (("inputs", 0, "shape"), [None, 4, 5], "image: bad image size"),
     (("inputs", 0, "range"), [1.0, 0.0], "image: bad range"),
     (("inputs", 0, "range"), [1.0], "manifest.inputs[0].range: 1 values instead of 2"),
-    (("inputs", 0, "range"), [0, 10**400], "manifest.inputs[0].range[1]: int instead of float"),
+    (
+        ("inputs", 0, "range"),
+        [0, 10**400],
+        "manifest.inputs[0].range[1]: a number too large to be one",
+    ),
     (("inputs", 0, "image", "mode"), "CMYK", "image: bad image mode"),
     (("inputs", 0, "image", "mode"), "RGB", "image: bad image size"),
     (("inputs", 0, "image", "background"), "light", "image: bad image background"),
