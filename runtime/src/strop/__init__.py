@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from strop.model import Model, Prediction
+    from strop.model import Model
+    from strop.prediction import Prediction
     from strop.watched import Watched
 else:
 
     def __getattr__(name: str) -> object:
-        """The classes, when first asked for: they need numpy, which may be broken."""
+        """The classes, when first asked for: some need numpy, which may be broken."""
         if name not in ("Model", "Prediction", "Watched"):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
         try:
-            if name == "Watched":
-                from strop import watched as module
-            else:
-                from strop import model as module
+            module = import_module(f"strop.{name.lower()}")
         except Exception as error:
             raise _no_numpy(error) from error
         globals()[name] = getattr(module, name)  # the next one to ask finds it at once

@@ -5,7 +5,7 @@ from __future__ import annotations
 from _thread import allocate_lock, get_ident  # threading takes a millisecond to import
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,16 +23,8 @@ if TYPE_CHECKING:  # importing strop must cost an app next to nothing
 
     from strop.engines.base import Session
     from strop.manifest import TensorSpec
+    from strop.prediction import Prediction
     from strop.source import Source
-
-
-class Prediction(NamedTuple):
-    """The best class of one sample."""
-
-    label: str
-    probability: float  # the model's output for that class; 0..1 for sigmoid and softmax heads
-    class_index: int
-    probabilities: NDArray[np.float32]  # (classes,), all of them, in the order of `Model.labels`
 
 
 class About(Struct):
@@ -208,6 +200,8 @@ class Model:
                 f"{self.name} names one of {len(self.labels)} classes, and this output has shape "
                 f"{output.shape}; use predict"
             )
+        from strop.prediction import Prediction  # an app waits for every import
+
         index = int(output.argmax())
         return Prediction(self.labels[index], float(output[index]), index, output)
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from strop.model import Model, Prediction
+    from strop.model import Model
+    from strop.prediction import Prediction
 
 _END_S = 5.0  # for a model that is being opened as the interpreter ends
 _LONGEST_PAUSE_S = 60.0  # between two tries of what did not open

@@ -665,7 +665,7 @@ class TestBrokenNumpy:
         assert done.stderr.startswith(f"strop: {said}")
         assert mend in done.stderr
         assert done.stderr.count("\n") == 1
-        for code in ("import strop; strop.load('a')", "from strop import Prediction"):
+        for code in ("import strop; strop.load('a')", "from strop import Model"):
             last = _app(code, python=bare, path=path).splitlines()[-1]
             assert last.startswith(f"strop.errors.EngineUnavailable: {said}")
 

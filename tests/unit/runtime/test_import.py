@@ -29,14 +29,19 @@ def test_strop_comes_alone() -> None:
     assert set(added) == {"strop", "strop.errors"} | ({"__future__"} & set(added))
 
 
-@pytest.mark.parametrize("name", ["Model", "Prediction"])
+@pytest.mark.parametrize("name", ["Model", "Watched"])
 def test_what_needs_numpy_comes_when_it_is_asked_for(name: str) -> None:
     code = (
         f"import sys, strop; assert {name!r} in dir(strop); assert 'numpy' not in sys.modules;"
         f"from strop import {name}; assert 'numpy' in sys.modules;"
         f"print({name}.__module__, vars(strop)[{name!r}] is {name})"
     )
-    assert _python(code) == "strop.model True\n"
+    assert _python(code) == f"strop.{name.lower()} True\n"
+
+
+def test_an_answers_class_needs_no_numpy() -> None:
+    code = "import sys; from strop import Prediction; print('numpy' in sys.modules)"
+    assert _python(code) == "False\n"
 
 
 def test_nothing_heavy_comes_with_the_model() -> None:
