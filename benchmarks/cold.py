@@ -18,6 +18,7 @@ from benchmarks.results import Ratio, Row
 
 _CHILD = Path(__file__).with_name("cold_child.py")
 _PARTS = ("interpreter", "numpy", "open", "first answer")  # of a cold start, in ms
+_ALIKE = 2  # of these, those at the beginning that are the same lines in every script
 _LIMIT_S = 60
 COLD = 0  # the batch by which the crew knows of starts that failed
 _SLOW = "keras"  # the environment whose processes take seconds: a few of each will do
@@ -35,12 +36,22 @@ class Start:
 Starts = dict[Case, dict[int, Start]]
 
 
-def take(crew: Crew, cases: Sequence[Case], repeats: int, step: Callable[[str], None]) -> Starts:
-    """Start every case so many times, once more to fill the disk's cache, and Keras a few times."""
+def take(
+    crew: Crew,
+    cases: Sequence[Case],
+    repeats: int,
+    judged_repeats: int,
+    step: Callable[[str], None],
+) -> Starts:
+    """Start every case so many times, once more to fill the disk's cache, and Keras a few times.
+
+    Strop and the raw loops, whose ratio is judged, are then started `judged_repeats` times more.
+    """
     classes = np.load(crew.files.answers)[:1].argmax(axis=1)
     starts: Starts = {}
-    for number in range(-1, repeats):
-        for case in reversed(cases) if number % 2 else cases:
+    for number in range(-1, repeats + judged_repeats):
+        turn = cases if number < repeats else judged(cases)
+        for case in reversed(turn) if number % 2 else turn:
             step(case.name)
             if crew.absent(case, COLD) or (case.environment == _SLOW and number % 5):
                 continue
@@ -54,6 +65,11 @@ def take(crew: Crew, cases: Sequence[Case], repeats: int, step: Callable[[str], 
                 crew.leave_out(case, str(error), COLD)
                 starts.pop(case, None)
     return starts
+
+
+def judged(cases: Sequence[Case]) -> list[Case]:
+    """Those whose ratio is judged: Strop, and the raw loops of the engines it wraps."""
+    return [case for case in cases if case.engine]
 
 
 def _start(crew: Crew, case: Case) -> tuple[Start, int]:
@@ -105,9 +121,22 @@ def rows(crew: Crew, cases: Sequence[Case], starts: Starts) -> list[Row]:
 
 
 def ratios(starts: Starts) -> list[Ratio]:
-    """Strop over the bare script on the same engine, start by start."""
+    """Strop over the bare script on the same engine, start by start.
+
+    Until NumPy is imported both run the same lines in the same environment. How long that takes
+    differs from one process to the next by more than what comes after takes in all, so every start
+    counts with the median of it: what is compared is where the two differ, in all of a start.
+    """
+    alike_ms: dict[str, list[float]] = {}
+    for case, taken in starts.items():
+        alike_ms.setdefault(case.environment, []).extend(
+            sum(start.parts_ms[:_ALIKE]) for start in taken.values()
+        )
     total_ms = {
-        case: {number: start.total_ms for number, start in taken.items()}
+        case: {
+            number: float(np.median(alike_ms[case.environment])) + sum(start.parts_ms[_ALIKE:])
+            for number, start in taken.items()
+        }
         for case, taken in starts.items()
     }
     memory_mib = {

@@ -24,12 +24,13 @@ class Plan(NamedTuple):
     batch_rounds: int  # of every batch, in each generation
     judged_rounds: int  # more of them, for Strop and the raw loops, where their ratio is judged
     starts: int  # of each case
+    judged_starts: int  # more of them, for Strop and the raw loops
     one_by_one_s: float  # of single images, before anything is timed
     quick: bool
 
 
-FULL = Plan(4, 10, tuple(2**n for n in range(13)), 2, 6, 20, 0.3, quick=False)
-QUICK = Plan(2, 5, (1, 64, 256, 1024), 1, 2, 4, 0.1, quick=True)
+FULL = Plan(4, 10, tuple(2**n for n in range(13)), 2, 6, 20, 40, 0.3, quick=False)
+QUICK = Plan(2, 5, (1, 64, 256, 1024), 1, 2, 4, 0, 0.1, quick=True)
 
 
 class Progress(Protocol):
@@ -74,7 +75,8 @@ def measure(
                     found += ratios.throughput(turns, batch)
     crew.end()
     if "cold_start" in axes:
-        starts = cold.take(crew, firsts, plan.starts, progress.steps("cold_start"))
+        step = progress.steps("cold_start")
+        starts = cold.take(crew, firsts, plan.starts, plan.judged_starts, step)
         progress.done("cold_start")
         rows += cold.rows(crew, firsts, starts)
         found += cold.ratios(starts)
@@ -130,7 +132,7 @@ def _expected(cases: list[Case], firsts: list[Case], plan: Plan) -> dict[str, tu
     """axis -> about how many seconds it takes, opening included, and its steps."""
     turns_of_one = plan.generations * plan.rounds * len(cases)
     turns_of_many = plan.generations * _batch_turns(cases, plan)
-    starts = len(firsts) * (plan.starts + 1)
+    starts = len(firsts) * (plan.starts + 1) + len(cold.judged(firsts)) * plan.judged_starts
     found = {
         "accuracy": (len(cases) * (0.35 + plan.one_by_one_s), len(cases)),
         "latency": (turns_of_one * 0.014, turns_of_one),
