@@ -78,6 +78,11 @@ def installs(case: Case) -> tuple[str, ...]:
     return (*own, *engines[0].INSTALLS)
 
 
+def judged(some: Iterable[Case]) -> list[Case]:
+    """Strop, and the loops over the engines it wraps, of which its ratios are taken."""
+    return [case for case in some if case.engine]
+
+
 def first_of_each(some: Iterable[Case]) -> list[Case]:
     """One case a package, and one an engine for Strop: the first loop at its first precision.
 

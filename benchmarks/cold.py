@@ -10,7 +10,7 @@ from time import monotonic
 
 import numpy as np
 
-from benchmarks.cases import Case
+from benchmarks.cases import Case, judged
 from benchmarks.crew import Crew
 from benchmarks.peers import Absent
 from benchmarks.ratios import repeats
@@ -39,21 +39,23 @@ Starts = dict[Case, dict[int, Start]]
 def take(
     crew: Crew,
     cases: Sequence[Case],
-    repeats: int,
-    judged_repeats: int,
+    rounds: int,
+    judged_starts: int,
     step: Callable[[str], None],
 ) -> Starts:
-    """Start every case so many times, once more to fill the disk's cache, and Keras a few times.
+    """Start every case once a round, and those that are judged some times more.
 
-    Strop and the raw loops, whose ratio is judged, are then started `judged_repeats` times more.
+    Keras starts in some rounds alone. A round before the first fills the disk's cache.
     """
     classes = np.load(crew.files.answers)[:1].argmax(axis=1)
+    raced = judged(cases)
     starts: Starts = {}
-    for number in range(-1, repeats + judged_repeats):
-        turn = cases if number < repeats else judged(cases)
-        for case in reversed(turn) if number % 2 else turn:
+    for number in range(-1 - judged_starts, rounds * (1 + judged_starts)):
+        turn, extra = divmod(number, 1 + judged_starts)
+        some = raced if extra else cases
+        for case in reversed(some) if number % 2 else some:
             step(case.name)
-            if crew.absent(case, COLD) or (case.environment == _SLOW and number % 5):
+            if crew.absent(case, COLD) or (case.environment == _SLOW and turn % 5):
                 continue
             try:
                 start, found = _start(crew, case)
@@ -65,11 +67,6 @@ def take(
                 crew.leave_out(case, str(error), COLD)
                 starts.pop(case, None)
     return starts
-
-
-def judged(cases: Sequence[Case]) -> list[Case]:
-    """Those whose ratio is judged: Strop, and the raw loops of the engines it wraps."""
-    return [case for case in cases if case.engine]
 
 
 def _start(crew: Crew, case: Case) -> tuple[Start, int]:
@@ -124,17 +121,17 @@ def ratios(starts: Starts) -> list[Ratio]:
     """Strop over the bare script on the same engine, start by start.
 
     Until NumPy is imported both run the same lines in the same environment. How long that takes
-    differs from one process to the next by more than what comes after takes in all, so every start
-    counts with the median of it: what is compared is where the two differ, in all of a start.
+    differs from one process to the next by more than all that comes after, so that it counts, in
+    both, with its mean over the starts of that turn on that engine.
     """
-    alike_ms: dict[str, list[float]] = {}
+    alike_ms: dict[tuple[str, int], list[float]] = {}
     for case, taken in starts.items():
-        alike_ms.setdefault(case.environment, []).extend(
-            sum(start.parts_ms[:_ALIKE]) for start in taken.values()
-        )
+        for number, start in taken.items():
+            alike = alike_ms.setdefault((case.engine, number), [])
+            alike.append(sum(start.parts_ms[:_ALIKE]))
     total_ms = {
         case: {
-            number: float(np.median(alike_ms[case.environment])) + sum(start.parts_ms[_ALIKE:])
+            number: float(np.mean(alike_ms[case.engine, number])) + sum(start.parts_ms[_ALIKE:])
             for number, start in taken.items()
         }
         for case, taken in starts.items()

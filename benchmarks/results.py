@@ -53,6 +53,7 @@ class Ratio:
     """Strop over the same engine's own best raw loop, round by round within one run.
 
     For throughput it is images a second over images a second, else time or memory over the same.
+    Of a cold start, Python's own and NumPy's import count alike on both sides (benchmarks/cold.py).
     """
 
     name: str  # "litert int8", "litert int8 p99", "best engine"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from benchmarks import cold, export_time, growth, parity, ratios, rounds, sizes
-from benchmarks.cases import Case, first_of_each
+from benchmarks.cases import Case, first_of_each, judged
 from benchmarks.crew import Crew
 from benchmarks.results import STROP, UNITS, Ratio, Row
 
@@ -24,12 +24,12 @@ class Plan(NamedTuple):
     batch_rounds: int  # of every batch, in each generation
     judged_rounds: int  # more of them, for Strop and the raw loops, where their ratio is judged
     starts: int  # of each case
-    judged_starts: int  # more of them, for Strop and the raw loops
+    judged_starts: int  # more of them each time, for Strop and the raw loops
     one_by_one_s: float  # of single images, before anything is timed
     quick: bool
 
 
-FULL = Plan(4, 10, tuple(2**n for n in range(13)), 2, 6, 20, 40, 0.3, quick=False)
+FULL = Plan(4, 10, tuple(2**n for n in range(13)), 2, 6, 20, 2, 0.3, quick=False)
 QUICK = Plan(2, 5, (1, 64, 256, 1024), 1, 2, 4, 0, 0.1, quick=True)
 
 
@@ -103,7 +103,7 @@ def _turns(
 ) -> rounds.Turns:
     """All rounds, of one image and of many, generation by generation."""
     turns: rounds.Turns = {}
-    judged = [case for case in cases if case.engine]
+    raced = judged(cases)
     for generation in range(plan.generations):
         if "latency" in axes:
             numbers = range(generation * plan.rounds, (generation + 1) * plan.rounds)
@@ -120,7 +120,7 @@ def _turns(
                 rounds.prepare(crew, cases, batch)
                 rounds.take(crew, cases, batch, numbers, rounds.THROUGHPUT_PACE, turns, step)
                 if batch in ratios.JUDGED_BATCHES:
-                    rounds.take(crew, judged, batch, more, rounds.THROUGHPUT_PACE, turns, step)
+                    rounds.take(crew, raced, batch, more, rounds.THROUGHPUT_PACE, turns, step)
                 crew.close(cases)
         crew.end(keeping=_KEPT)
     for axis in axes & {"latency", "throughput"}:
@@ -132,7 +132,8 @@ def _expected(cases: list[Case], firsts: list[Case], plan: Plan) -> dict[str, tu
     """axis -> about how many seconds it takes, opening included, and its steps."""
     turns_of_one = plan.generations * plan.rounds * len(cases)
     turns_of_many = plan.generations * _batch_turns(cases, plan)
-    starts = len(firsts) * (plan.starts + 1) + len(cold.judged(firsts)) * plan.judged_starts
+    more_starts = len(judged(firsts)) * plan.judged_starts
+    starts = (len(firsts) + more_starts) * (plan.starts + 1)
     found = {
         "accuracy": (len(cases) * (0.35 + plan.one_by_one_s), len(cases)),
         "latency": (turns_of_one * 0.014, turns_of_one),
@@ -147,6 +148,6 @@ def _expected(cases: list[Case], firsts: list[Case], plan: Plan) -> dict[str, tu
 
 def _batch_turns(cases: list[Case], plan: Plan) -> int:
     """Turns with batches in one generation."""
-    judged = len([case for case in cases if case.engine]) * plan.judged_rounds
+    more = len(judged(cases)) * plan.judged_rounds
     times = len(set(plan.batches) & set(ratios.JUDGED_BATCHES))
-    return len(plan.batches) * len(cases) * plan.batch_rounds + judged * times
+    return len(plan.batches) * len(cases) * plan.batch_rounds + more * times

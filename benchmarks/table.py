@@ -78,8 +78,8 @@ def _ratios(ratios: Sequence[Ratio]) -> Section:
     return Section(
         "Strop over the same engine's own best loop",
         "Medians over the rounds of one run, in which both took turns. Latency, cold start and "
-        "memory are better below 1; images a second (/s) above. The interpreter and NumPy, which "
-        "start alike for both, count in every cold start as their median.",
+        "memory are better below 1; images a second (/s) above. Python and NumPy, which "
+        "start alike for both, count alike in each pair of cold starts.",
         ("", *columns),
         1,
         tuple(

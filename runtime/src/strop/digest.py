@@ -10,7 +10,10 @@ from __future__ import annotations
 import sys
 
 try:
-    _own = __import__("_sha2" if sys.version_info >= (3, 12) else "_sha256").sha256
+    if sys.version_info >= (3, 12):
+        from _sha2 import sha256 as _own
+    else:
+        from _sha256 import sha256 as _own  # type: ignore[import-not-found]
 except ImportError:  # a Python built without; hashlib then has OpenSSL's
     from hashlib import sha256 as _own
 

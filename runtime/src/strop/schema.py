@@ -82,7 +82,9 @@ def _reader(kind: Any) -> Callable[[Any, str], Any]:
         return lambda value, where: None if value is None else inner(value, where)
     if origin is tuple:
         return _tuple_reader(arguments)
-    return _dict_reader(_reader(arguments[1]))
+    if origin is dict:
+        return _dict_reader(_reader(arguments[1]))
+    raise TypeError(f"{kind} is no type that is read")
 
 
 def _text(value: Any, where: str) -> str:

@@ -61,16 +61,17 @@ def _scanner() -> Any:
     start (docs/decisions/0016-hot-path.md).
     """
     rules: dict[str, Any] = {"object_pairs_hook": _object, "parse_constant": _no_constant}
+    usual = {"strict": True, "object_hook": None, "parse_float": float, "parse_int": int}
+    context: Any = SimpleNamespace(**usual, **rules, array_hook=None)  # that from 3.15 on
     try:
         from _json import make_scanner
-    except ImportError:  # a Python without it has the same in Python
+
+        return make_scanner(context)
+    except (ImportError, AttributeError):  # a Python without it, or one where it wants more
         from json import JSONDecoder
 
         decoder: Any = JSONDecoder(**rules)
         return decoder.scan_once
-    usual = {"strict": True, "object_hook": None, "parse_float": float, "parse_int": int}
-    context: Any = SimpleNamespace(**usual, **rules)
-    return make_scanner(context)
 
 
 _scan = _scanner()

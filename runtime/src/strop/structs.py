@@ -20,12 +20,17 @@ else:
 class Struct:
     """A base whose annotated names are the fields, and their values, if any, the defaults.
 
-    Structs are equal and hashed by their fields, and cannot be changed. `_asdict` and `_replace`
-    are as a named tuple has them.
+    Structs are equal and hashed by their fields, which cannot be assigned to. `_asdict` and
+    `_replace` are as a named tuple has them. A class of fields has none of another's: derive it
+    from this one.
 
     Raises:
         TypeError: a field is missing, unknown, or given twice.
     """
+
+    def __init_subclass__(cls) -> None:
+        if cls.__mro__[1:] != Struct.__mro__:
+            raise TypeError(f"{cls.__name__} must derive from Struct, and from nothing else")
 
     def __init__(self, *values: Any, **named: Any) -> None:
         if values or named.keys() != type(self).__annotations__.keys():

@@ -13,7 +13,7 @@ MOST_NUMBERS, MOST_DIGITS = 6, 9  # of a version that a manifest names
 def release(version: str) -> tuple[int, ...]:
     """2.10.0rc1 -> (2, 10): the numbers it begins with."""
     numbers = []
-    for part in version.split("."):
+    for part in version.split(".", MOST_NUMBERS):
         digits = "".join(takewhile(str.isdecimal, part))
         if digits:
             numbers.append(int(digits))
@@ -26,7 +26,7 @@ def release(version: str) -> tuple[int, ...]:
 
 def is_release(text: str) -> bool:
     """Whether it is numbers with dots between, as a manifest names an engine's release."""
-    parts = text.split(".")
+    parts = text.split(".", MOST_NUMBERS)  # no more of a hostile one
     return (
         text.isascii()
         and len(parts) <= MOST_NUMBERS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import zipfile
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,11 @@ from strop.errors import EngineUnavailable
 from strop.manifest import Variant
 from tests import bundles
 from tests.unit.runtime import doubles
+
+
+class _ThreeArguments:
+    def find_spec(self, name: str, path: Any, target: Any) -> None:
+        """It finds nothing."""
 
 
 class TestTable:
@@ -44,6 +50,27 @@ class TestTable:
         sys.modules.pop("antigravity", None)
         assert engines.is_installed("onnx")
         assert "antigravity" not in sys.modules
+
+    @pytest.mark.parametrize("finder", [object(), _ThreeArguments()], ids=["old", "strict"])
+    def test_other_finders_are_asked_as_python_asks_them(
+        self, finder: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One may be older than `find_spec`, or insist on all that it is given."""
+        monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])
+        for package, there in (("a_package_of_no_one", False), ("antigravity", True)):
+            monkeypatch.setitem(engines._TABLE, "onnx", ("strop.engines.onnx", package))
+            assert engines.is_installed("onnx") is there
+
+    def test_one_that_does_not_say_where_it_is_from_is_here(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A module that an app made itself, say."""
+        monkeypatch.setitem(engines._TABLE, "onnx", ("strop.engines.onnx", "made_by_hand"))
+        module = ModuleType("made_by_hand")
+        monkeypatch.setitem(sys.modules, "made_by_hand", module)
+        assert module.__spec__ is None
+        assert engines.is_installed("onnx")
+        assert engines.installed_release("onnx") == "unknown"
 
     def test_an_absent_one_is_refused_with_its_install_line(
         self, monkeypatch: pytest.MonkeyPatch

@@ -7,6 +7,7 @@ import random
 import sys
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -53,6 +54,18 @@ BROKEN = [
 TELLING = b'{}[]":, \t0123456789-.eEtfnu\\a'  # bytes on which a reader may go wrong
 
 
+@pytest.mark.parametrize("error", [AttributeError, ImportError])
+def test_a_scanner_that_wants_more_than_this_strop_knows_is_not_used(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make_scanner(context: Any) -> None:
+        raise error("array_hook_of_a_later_python")
+
+    monkeypatch.setitem(sys.modules, "_json", SimpleNamespace(make_scanner=make_scanner))
+    scan = strict_json._scanner()
+    assert scan('{"a": [1, 2.5]}', 0) == ({"a": [1, 2.5]}, 15)
+
+
 @pytest.fixture(params=["C", "Python"])
 def scanner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both of the standard library's: that in C, and that of a Python without it."""
@@ -75,6 +88,7 @@ class TestDecode:
             decode(data, "it")
 
 
+@pytest.mark.usefixtures("scanner")
 def test_mutants_of_a_manifest_are_read_as_json_reads_them_or_refused_as_it_does() -> None:
     whole = bundles.image().manifest()
     chance = random.Random(0)

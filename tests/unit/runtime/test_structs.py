@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from typing import Any
 
@@ -59,5 +60,19 @@ def test_they_say_what_they_hold_in_the_order_of_their_fields() -> None:
     assert list(Point(y=2, x=1)._asdict()) == ["x", "y"]
 
 
-def test_they_survive_pickle() -> None:
-    assert pickle.loads(pickle.dumps(Point(1, 2))) == Point(1, 2)
+def test_they_survive_pickle_and_copies() -> None:
+    nested = Point(1, Point({"a": [1]}))  # type: ignore[arg-type]
+    for same in (pickle.loads(pickle.dumps(nested)), copy.deepcopy(nested), copy.copy(nested)):
+        assert same == nested
+        assert same is not nested
+
+
+def test_what_holds_something_that_has_no_hash_has_none() -> None:
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(Point({}))  # type: ignore[arg-type]
+
+
+def test_a_class_of_fields_is_no_base() -> None:
+    """Its fields would not be the other's, whatever type checkers think."""
+    with pytest.raises(TypeError, match="More must derive from Struct, and from nothing else"):
+        type("More", (Point,), {"__annotations__": {"z": int}})

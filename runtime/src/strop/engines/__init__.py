@@ -48,7 +48,9 @@ def is_installed(name: str) -> bool:
         EngineUnavailable: there is no engine of that name.
     """
     _, package = _entry(name)
-    return package is None or _find(package) is not None
+    if package is None or sys.modules.get(package) is not None:
+        return True
+    return _find(package) is not None
 
 
 def installed_release(name: str) -> str:
@@ -109,11 +111,14 @@ def not_installed(name: str, among: Collection[str] = NAMES) -> EngineUnavailabl
 
 
 def _find(package: str) -> ModuleSpec | None:
-    """Where a package would be imported from; importlib.util has this, and is slow to import."""
+    """Where a package would be imported from; importlib.util has this, and is slow to import.
+
+    Of one that is imported already it is where that came from, if it says so.
+    """
     if package in sys.modules:
         return getattr(sys.modules[package], "__spec__", None)
-    found = (finder.find_spec(package, None) for finder in sys.meta_path)
-    return next(filter(None, found), None)
+    finders = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
+    return next(filter(None, (finder.find_spec(package, None, None) for finder in finders)), None)
 
 
 def _entry(name: str) -> tuple[str, str | None]:
