@@ -42,7 +42,6 @@ class InterpreterSession:
         self._widens = input.dtype == "float32"
         self._sample_shape = tuple(axis or 1 for axis in input.shape[1:])  # all are fixed
         self._size = 1
-        self._view = interpreter.tensor(self._input)  # gives a view of its memory as it is then
         self._bind()
 
     def _bind(self) -> None:
@@ -51,14 +50,16 @@ class InterpreterSession:
         NumPy views into its memory must not outlive a run, and none of ours does:
         docs/decisions/0016-hot-path.md says what it is worth.
         """
-        native = self._interpreter._interpreter
+        self._native: Any = self._interpreter._interpreter
+        native = self._native
+        self._view: Any = native.tensor  # gives a view of a tensor's memory as it is then
         self._set: Any = native.SetTensor
         self._invoke: Any = native.Invoke
         self._get: Any = native.GetTensor
 
     def _unbind(self) -> None:
         """Let go of it: public methods that move memory refuse while anyone else holds it."""
-        self._set = self._invoke = self._get = None
+        self._native = self._view = self._set = self._invoke = self._get = None
 
     def run(self, samples: NDArray[Any]) -> NDArray[Any]:
         if len(samples) != self._size:
@@ -66,7 +67,8 @@ class InterpreterSession:
                 return in_parts(self.run, samples)
             self._resize(len(samples))
         if self._widens:
-            self._view()[...] = samples  # the view goes at once: what it shows may move
+            # The view goes at once: what it shows may move.
+            self._view(self._native, self._input)[...] = samples
         else:
             self._set(self._input, samples)
         self._invoke()
@@ -90,7 +92,7 @@ class InterpreterSession:
 
     def close(self) -> None:
         self._unbind()
-        del self._interpreter, self._view  # the view's maker holds it too
+        del self._interpreter
 
 
 class InterpreterEngine:
