@@ -81,7 +81,8 @@ def _peer(name: str) -> Any:
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115  said at once
+    # By lines, so that what a peer prints is there before it dies; open for as long as this runs.
+    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
     worker = Worker(sys.argv[1])
     for line in sys.stdin:
         request = json.loads(line)

@@ -65,6 +65,7 @@ def crew(folder: Path, patch: pytest.MonkeyPatch) -> Crew:
     weights = np.random.default_rng(1).random((784, 10), np.float32)
     answers = images.reshape(IMAGES, 784).astype(np.float32) @ weights / np.float32(50_000)
     np.save(files.images, images)
+    images[:1].tofile(files.one_image)
     np.save(files.answers, answers)
     np.save(files.labels, answers.argmax(axis=1))
     places = Environments({"peers": Path(sys.executable)}, folder, folder / "private")

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import cold
-from benchmarks import crew as crew_module
 from benchmarks.cases import judged
 from benchmarks.crew import Crew
-from tests.unit.benchmarks.staged import case, crew
+from tests.unit.benchmarks.staged import case
 
 RACED = case("right")
 STRANGER = replace(case("talkative"), engine="")
 ROUNDS, MORE = 2, 2
-
-
-@pytest.fixture
-def staged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Crew]:
-    monkeypatch.setattr(crew_module, "CACHE", tmp_path / "cache")
-    with crew(tmp_path, monkeypatch) as made:
-        np.load(made.files.images)[:1].tofile(made.files.one_image)
-        yield made
 
 
 def test_those_whose_ratio_is_judged_start_more_often_in_the_same_rounds(staged: Crew) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +13,9 @@ from benchmarks.crew import Crew
 from benchmarks.environments import Environments
 from benchmarks.rounds import Turns
 from benchmarks.turns import Pace
-from tests.unit.benchmarks.staged import IMAGES, case, crew
+from tests.unit.benchmarks.staged import IMAGES, case
 
 SHORT = Pace(warm_ms=0.1, budget_ms=1, least=2, most=5)
-
-
-@pytest.fixture
-def staged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Crew]:
-    monkeypatch.setattr(crew_module, "CACHE", tmp_path / "cache")
-    with crew(tmp_path, monkeypatch) as made:
-        yield made
 
 
 class TestOneCase:

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import crew as crew_module
 from benchmarks import parity
 from benchmarks.cases import STROP_MODULE, Case
 from benchmarks.crew import Crew
-from tests.unit.benchmarks.staged import ACTS, ENGINE, case, crew
+from tests.unit.benchmarks.staged import ACTS, ENGINE, case
 
 LABELS = np.arange(100) % 10
 KERAS = np.eye(10, dtype=np.float32)[LABELS] * np.float32(0.9)
 
 
-@pytest.fixture
-def staged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Crew]:
-    monkeypatch.setattr(crew_module, "CACHE", tmp_path / "cache")
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parity, "BATCH", 10)
-    with crew(tmp_path, monkeypatch) as made:
-        yield made
 
 
 def refusal(crew: Crew, *cases: Case) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from strop.engines.batches import LARGEST_BATCH, in_parts
+from strop.engines.batches import LARGEST_BATCH, batch_shape, in_parts
 from strop.errors import BundleError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class InterpreterSession:
         self._input = _index(interpreter.get_input_details(), input)
         self._output = _index(interpreter.get_output_details(), output)
         self._widens = input.dtype == "float32"
-        self._sample_shape = tuple(axis or 1 for axis in input.shape[1:])  # all are fixed
+        self._source = input
         self._size = 1
         self._bind()
 
@@ -50,8 +50,8 @@ class InterpreterSession:
         NumPy views into its memory must not outlive a run, and none of ours does:
         docs/decisions/0016-hot-path.md says what it is worth.
         """
-        self._native: Any = self._interpreter._interpreter
-        native = self._native
+        native: Any = self._interpreter._interpreter
+        self._native = native
         self._view: Any = native.tensor  # gives a view of a tensor's memory as it is then
         self._set: Any = native.SetTensor
         self._invoke: Any = native.Invoke
@@ -77,9 +77,8 @@ class InterpreterSession:
 
     def _resize(self, size: int) -> None:
         self._size = 0  # of no known size until it is done: the next call starts over
-        shape = (size, *self._sample_shape)
         self._unbind()
-        self._interpreter.resize_tensor_input(self._input, shape)
+        self._interpreter.resize_tensor_input(self._input, batch_shape(self._source, size))
         self._interpreter.allocate_tensors()
         (output,) = self._interpreter.get_output_details()
         if output["shape"][0] != size:
