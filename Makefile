@@ -36,7 +36,7 @@ help:  ## list the targets
 
 setup: $(STAMP)  ## make the environment in .venv from the hashed locks
 
-$(STAMP): requirements/dev.txt runtime/pyproject.toml
+$(STAMP): requirements/dev.txt runtime/pyproject.toml export/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
 	  echo "Strop's workstation needs Python 3.11 to 3.13 (TensorFlow's range);" \
 	    "$(PYTHON) is $$($(PYTHON) --version 2>&1). Say which: make PYTHON=python3.11" >&2; exit 1; }
@@ -44,7 +44,7 @@ $(STAMP): requirements/dev.txt runtime/pyproject.toml
 	  echo "$(PYTHON) has no venv module: on Debian, apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(INSTALL) --require-hashes -r requirements/dev.txt
-	$(INSTALL) --no-deps --no-build-isolation -e runtime
+	$(INSTALL) --no-deps --no-build-isolation -e runtime -e export
 	@touch $@
 
 data: $(STAMP)  ## fetch MNIST and check it against the original files' SHA-256
@@ -57,7 +57,7 @@ $(ARTIFACT)/training.json: | $(STAMP)
 	$(PY) -m train --recipe $(RECIPE) --out "$(ARTIFACT)" --resume
 
 export: $(STAMP) $(if $(MODEL),,$(ARTIFACT)/training.json)  ## train if need be, export, prove, report into dist/
-	@$(PY) -m export --target "$(TARGET)" --out "$(OUT)" \
+	@$(PY) -m strop_export --target "$(TARGET)" --out "$(OUT)" \
 	  $(if $(MODEL),--model "$(MODEL)",--artifact "$(ARTIFACT)") \
 	  $(if $(CALIBRATION),--calibration "$(CALIBRATION)") \
 	  $(if $(EVALUATION),--evaluation "$(EVALUATION)") \

@@ -22,7 +22,7 @@ from benchmarks.files import CACHE, Files
 from benchmarks.peers import Absent
 from benchmarks.turns import Pace
 from benchmarks.workers import Worker, WorkerLost
-from strop.cpu import this_cpu
+from strop.device.cpu import this_cpu
 
 BUILT = CACHE / "built"
 _BUILD_S, _WORK_S = 300.0, 90.0  # longer is hanging

@@ -33,7 +33,7 @@ def by_command(crew: Crew, step: Callable[[str], None]) -> list[Row]:
         step("Strop export")
         artifact = ["--artifact", str(crew.files.artifact)]
         out = str(Path(scratch, "dist"))
-        command = ["-m", "export", *artifact, "--target", "cpu", "--out", out]
+        command = ["-m", "strop_export", *artifact, "--target", "cpu", "--out", out]
         rows.append(_timed("Strop export", STROP, "", "", command, crew))
         for name, form, engine, precisions in _BY_HAND:
             for precision in precisions:

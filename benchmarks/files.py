@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.peers import Absent
-from strop.bundle import open_bundle
+from strop.bundle.open import open_bundle
 
 ROOT = Path(__file__).parent.parent
 CACHE = ROOT / ".cache" / "bench"

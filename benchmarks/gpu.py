@@ -21,10 +21,9 @@ from matplotlib.patches import Patch
 
 from benchmarks import drawing
 from benchmarks.drawing import COLOURS, GRID, INK, MUTED, plain
-from strop.cpu import Cpu
+from strop.bundle.records import decode, read
+from strop.device.cpu import Cpu
 from strop.errors import BundleError
-from strop.schema import read
-from strop.strict_json import decode
 
 _MOST = len(COLOURS)  # sweeps in one picture
 _PARTS = {"upload": "#bcccdc", "compute": "#334e68", "download": "#829ab1"}

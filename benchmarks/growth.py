@@ -21,11 +21,11 @@ import numpy as np
 from benchmarks import random_models
 from benchmarks.results import STROP, UNITS, Row
 from strop import engines
+from strop.bundle.manifest import FileTensor, Golden, TensorSpec, Variant
+from strop.diagnostics.timing import sample_us, summarize
 from strop.errors import StropError
-from strop.manifest import FileTensor, Golden, TensorSpec, Variant
-from strop.model import About, Model
-from strop.source import Source
-from strop.timing import sample_us, summarize
+from strop.model.model import About, Model
+from strop.model.source import Source
 
 ROOT = Path(__file__).parent.parent
 

@@ -14,7 +14,7 @@ from benchmarks import packages
 from benchmarks.environments import Environments
 from benchmarks.files import ROOT
 from benchmarks.peers import Absent
-from strop.cpu import this_cpu
+from strop.device.cpu import this_cpu
 
 _CLOCK = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")

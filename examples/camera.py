@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import strop
-from strop.images import prepare
+from strop.model.images import prepare
 
 Frames = Generator[tuple[str, Any], None, None]  # where it is from; what `classify` takes
 

@@ -34,7 +34,7 @@ DRIVER, DRIVER_FILE = "libvk_swiftshader.so", "vk_swiftshader_icd.json"
 # Khronos's mock: a device that is no program by its own account, and that no WebGPU can use.
 MOCK, MOCK_FILE = "libVkICD_mock_icd.so", "mock_icd.json"
 
-_ASK = "from strop import adapters; print(*adapters.vulkan(), sep='; ')"
+_ASK = "from strop.device import adapters; print(*adapters.vulkan(), sep='; ')"
 
 Progress = Callable[[str], None]
 

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from strop import archive, manifest
-from strop.manifest import (
+from strop.bundle import archive, manifest
+from strop.bundle.manifest import (
     FileRef,
     FileTensor,
     Golden,

@@ -95,7 +95,7 @@ def _trained(recipe: str, name: str) -> Path:
 
 def _exported(artifact: Path) -> Exported:
     dist = CACHE / "dist" / artifact.name
-    run(sys.executable, "-m", "export", "--artifact", artifact, "--out", dist, cwd=ROOT)
+    run(sys.executable, "-m", "strop_export", "--artifact", artifact, "--out", dist, cwd=ROOT)
     report = json.loads((dist / "report.json").read_text(encoding="utf-8"))
     return Exported(artifact, dist, report)
 
@@ -125,8 +125,8 @@ def notebook(notebook_artifact: Path) -> Exported:
 @pytest.fixture(scope="session")
 def tflite_python() -> Path:
     """The interpreter of the environment that export made for tflite-runtime 2.14."""
-    from export.environments import python_for
-    from export.errors import EngineMissing
+    from strop_export.errors import EngineMissing
+    from strop_export.proof.environments import python_for
 
     try:
         return python_for("tflite")

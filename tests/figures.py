@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 import pytest
 
-from export.dist import write
+from strop_export.dist import write
 from tests.environments import ROOT
 
 FIGURES_FILE = ROOT / "dist" / "reliability.json"

@@ -10,8 +10,8 @@ import shlex
 
 import pytest
 
-from export import targets
 from lab import boards
+from strop_export import targets
 from tests import pages
 
 NAMES = boards.names()

@@ -8,7 +8,8 @@ import types
 from collections.abc import Callable
 
 import strop
-from strop import cli, errors
+from strop import errors
+from strop.commands import arguments
 
 ALL = [
     "BundleError",
@@ -79,8 +80,8 @@ def test_the_fields_of_a_prediction() -> None:
 
 
 def test_the_attributes_of_a_model() -> None:
-    from strop.bundle import parse_bundle
-    from strop.select import choose, open_model
+    from strop.bundle.file import parse_bundle
+    from strop.model.select import choose, open_model
     from tests import bundles
 
     bundle = parse_bundle(bundles.image().pack())
@@ -112,7 +113,7 @@ def test_the_tree_of_errors() -> None:
 
 
 def test_the_commands_and_their_options() -> None:
-    parser = cli._parser()
+    parser = arguments.parser()
     (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
     assert {
         name: [

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 
-from strop import archive, schema, signing, strict_json
-from strop.bundle import parse_bundle
+from strop.bundle import archive, records, schema, signing
+from strop.bundle.file import parse_bundle
 from tests import bundles
 from tests.needs import unavailable
 
@@ -51,7 +51,7 @@ import hashlib, sys, types
 strop = types.ModuleType("strop")
 strop.__path__ = [sys.argv[1]]
 sys.modules["strop"] = strop
-from strop import archive, schema
+from strop.bundle import archive, schema
 members = {name: bytes(view) for name, view in archive.unpack(sys.stdin.buffer.read()).items()}
 members[archive.MANIFEST] = schema.parse(members[archive.MANIFEST]).to_json()
 print(hashlib.sha256(archive.pack(members)).hexdigest())
@@ -183,7 +183,7 @@ class TestDocumentedLayout:
             (archive.MAX_NAME_BYTES, "255"),
             (schema.MAX_MANIFEST_BYTES, "4,194,304"),
             (signing.MAX_BYTES, "1,024"),
-            (strict_json.MAX_DEPTH, "32"),
+            (records.MAX_DEPTH, "32"),
             (schema.MAX_ELEMENTS, "67,108,864"),
         ],
     )

@@ -1,4 +1,4 @@
-"""docs/bundle.schema.json and strop.schema.parse say the same of a manifest."""
+"""docs/bundle.schema.json and strop.bundle.schema.parse say the same of a manifest."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from strop.bundle.schema import parse
 from strop.errors import BundleError
-from strop.schema import parse
 from tests import bundles
 
 DOCS = Path(__file__).parents[2] / "docs"

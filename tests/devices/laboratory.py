@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export import targets
-from export.dist import write
-from export.prove import Figures, compare
 from lab import boards
 from lab.machine import Machine
-from strop.bundle import open_bundle
+from strop.bundle.open import open_bundle
+from strop_export import targets
+from strop_export.dist import write
+from strop_export.proof.prove import Figures, compare
 from tests import pages
 from tests.conftest import Exported
 from tests.environments import ROOT

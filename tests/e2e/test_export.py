@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 import strop
-from strop.bundle import open_bundle
+from strop.bundle.open import open_bundle
+from strop_export.paths import TOLERANCES
 from tests.conftest import Exported
 from tests.environments import ROOT, installed, python_of, run
 from tests.unit.runtime import gpus
 
-EXPORT = (sys.executable, "-m", "export")
+EXPORT = (sys.executable, "-m", "strop_export")
 
 
 def digests(folder: Path) -> dict[str, bytes]:
@@ -52,7 +53,7 @@ def test_a_second_run_does_no_work_again(edge: Exported) -> None:
 def test_past_its_tolerance_a_target_is_refused_with_the_figures_and_leaves_no_bundle(
     edge: Exported, tmp_path: Path
 ) -> None:
-    strict = (ROOT / "export" / "tolerances.toml").read_text(encoding="utf-8")
+    strict = TOLERANCES.read_text(encoding="utf-8")
     strict += "\n[mnist-mlp.dynamic]\ndisagreements = 0.0\n"  # cpu has such a variant, gpu none
     (tmp_path / "strict.toml").write_text(strict, encoding="utf-8")
     out = tmp_path / "dist"
@@ -209,7 +210,7 @@ def test_train_export_install_check_predict(tmp_path: Path) -> None:
         cwd=ROOT,
     )
     loose = tmp_path / "loose.toml"  # one pass leaves many close calls
-    text = (ROOT / "export" / "tolerances.toml").read_text(encoding="utf-8")
+    text = TOLERANCES.read_text(encoding="utf-8")
     for precision in ("float16", "dynamic", "int8"):
         text += f"\n[quick.{precision}]\ndisagreements = 0.05\naccuracy_loss = 0.05\n"
         text += "engine_changes = 0.01\n"

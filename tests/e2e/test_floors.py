@@ -12,14 +12,15 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import strop
-from export import floor, targets
-from export.floors.releases import PACKAGES
-from strop import archive
+from strop.bundle import archive
 from strop.errors import EngineUnavailable
+from strop_export.floors import table as floor
+from strop_export.floors.releases import PACKAGES
+from strop_export.paths import TARGETS
 from tests.conftest import Exported
 from tests.environments import ROOT, installed, python_of, run
 
-EXPORT = (sys.executable, "-m", "export")
+EXPORT = (sys.executable, "-m", "strop_export")
 PROJECT = tomllib.loads((ROOT / "runtime" / "pyproject.toml").read_text(encoding="utf-8"))
 
 PYTHONS = ((3, 11), (3, 10))  # what all of these releases have wheels for
@@ -45,7 +46,7 @@ precision = "float32"
 def test_a_file_too_new_for_one_engine_is_refused_before_anything_runs_it(
     edge_artifact: Path, tmp_path: Path
 ) -> None:
-    rpi = (targets.TARGETS / "rpi.toml").read_text(encoding="utf-8")
+    rpi = (TARGETS / "rpi.toml").read_text(encoding="utf-8")
     board, out = tmp_path / "myboard.toml", tmp_path / "dist"
     board.write_text(rpi.replace("per_channel = false", "per_channel = true"), encoding="utf-8")
     out.mkdir()

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import strop
-from strop import lock
+from strop.install import lock
 from tests import bundles
 from tests.conftest import Exported
 from tests.environments import run

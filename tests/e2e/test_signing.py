@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from strop import archive
+from strop.bundle import archive
 from tests import bundles
 from tests.conftest import Exported
 

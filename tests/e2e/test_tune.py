@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import strop
-from export.environments import run_strop
+from strop_export.proof.environments import run_strop
 from tests.conftest import Exported
 from tests.environments import run
 

@@ -7,10 +7,11 @@ import random
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from strop import archive, engines
-from strop.archive import MANIFEST
-from strop.bundle import parse_bundle
-from strop.check import BROKEN, FAILED, check
+from strop import engines
+from strop.bundle import archive
+from strop.bundle.archive import MANIFEST
+from strop.bundle.file import parse_bundle
+from strop.diagnostics.check import BROKEN, FAILED, check
 from strop.errors import StropError
 from tests import bundles
 from tests.fuzz import seeds

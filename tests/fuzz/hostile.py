@@ -7,7 +7,7 @@ from typing import Any
 
 from onnx import NodeProto, TensorProto, helper
 
-from strop.probe_models import INPUTS, OUTPUTS
+from strop.diagnostics.probe_models import INPUTS, OUTPUTS
 from tests import bundles
 from tests.fuzz import seeds
 

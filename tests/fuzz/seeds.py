@@ -6,8 +6,9 @@ import json
 
 import numpy as np
 
-from strop import archive, probe_models
-from strop.archive import MANIFEST
+from strop.bundle import archive
+from strop.bundle.archive import MANIFEST
+from strop.diagnostics import probe_models
 from tests import bundles
 from tests.fuzz import mutants
 from tests.fuzz.mutants import Seed

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from strop.bundle import parse_bundle
+from strop.bundle.file import parse_bundle
 from strop.errors import BundleError
 from tests.conftest import Exported
 from tests.figures import Record

@@ -12,12 +12,13 @@ from typing import NoReturn
 
 import pytest
 
-from strop import archive, engines
-from strop.archive import MANIFEST
-from strop.bundle import parse_bundle
+from strop import engines
+from strop.bundle import archive
+from strop.bundle.archive import MANIFEST
+from strop.bundle.file import parse_bundle
+from strop.bundle.schema import parse
 from strop.errors import BundleError
-from strop.schema import parse
-from strop.select import open_best
+from strop.model.select import open_best
 from tests import bundles
 from tests.figures import Record
 from tests.fuzz import seeds

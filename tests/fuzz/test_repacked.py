@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from strop.bundle import parse_bundle
-from strop.check import PASSED, check
+from strop.bundle.file import parse_bundle
+from strop.diagnostics.check import PASSED, check
 from tests import bundles
 from tests.conftest import Exported
 from tests.environments import ROOT, run

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from export.dist import write
 from lab import vulkan
+from strop_export.dist import write
 from tests.conftest import Exported
 from tests.gpu.paths import GPU_FILE, PRECISIONS, Cell, Place, has_cuda, has_vulkan
 from tests.needs import unavailable

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.prove import Figures, compare
-from strop import adapters
+from strop.device import adapters
+from strop_export.proof.prove import Figures, compare
 from tests.conftest import Exported
 from tests.environments import ROOT, installed, python_of
 

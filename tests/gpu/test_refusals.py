@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lab import vulkan
-from strop.bundle import open_bundle
+from strop.bundle.open import open_bundle
 from tests.conftest import Exported
 from tests.environments import installed, python_of
 from tests.gpu.conftest import place_of
@@ -99,7 +99,7 @@ FALLS_BACK = """
 import sys
 import onnxruntime
 import strop
-from strop import adapters
+from strop.device import adapters
 from strop.engines import onnx_gpu
 
 path, provider = sys.argv[1:]

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 import strop
-from export.prove import compare
+from strop_export.proof.prove import compare
 from tests.bounds import BOUNDS
 from tests.conftest import Exported
 from tests.environments import run

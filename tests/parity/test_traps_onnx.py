@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from onnxruntime import quantization
 
-from export.formats import quiet
+from strop_export.formats import quiet
 from tests.parity.haswell import run_on_haswell
 from tests.parity.traps import Outputs, calibration, converted, disagreements, evaluation, ties
 

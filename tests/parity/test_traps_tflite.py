@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.formats.flatbuffer import TFLiteFile
+from strop_export.formats.flatbuffer import TFLiteFile
 from tests.parity.traps import converted, disagreements, evaluation, run_litert, ties
 
 PRECISIONS = ["float32", "float16", "dynamic", "int8"]

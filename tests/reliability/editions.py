@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 import strop
-from strop import installed
-from strop.bundle import parse_bundle
-from strop.digest import sha256_hex
-from strop.installed import Checked
+from strop.bundle import installed
+from strop.bundle.digest import sha256_hex
+from strop.bundle.file import parse_bundle
+from strop.bundle.installed import Checked
 from tests import bundles
 
 SAMPLES = np.arange(64, dtype=np.uint8).reshape(4, 4, 4) * 3  # (4, 4, 4)

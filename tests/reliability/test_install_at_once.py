@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
-from strop import installed
+from strop.bundle import installed
 from tests.environments import run
 from tests.figures import Record
 from tests.reliability import editions

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import strop
-from strop import archive
-from strop.bundle import open_bundle
-from strop.install import install
+from strop.bundle import archive
+from strop.bundle.open import open_bundle
+from strop.install.install import install
 from tests.conftest import Exported
 from tests.environments import run
 from tests.figures import Record
@@ -91,7 +91,9 @@ def test_reloading_at_every_call_never_finds_half_an_install(
     versions = (1, 2, 3, 4, 5)
     editions.write(tmp_path, *versions)
     script = (
-        "import sys; from strop.install import install; from tests.reliability import editions\n"
+        "import sys\n"
+        "from strop.install.install import install\n"
+        "from tests.reliability import editions\n"
         "for i in range(200):\n"
         "    install(f'{sys.argv[1]}/{i % 5 + 1}.strop', sys.argv[2], keep=2,\n"
         "            allow_downgrade=True, check=lambda bundle: editions.CHECKED)\n"

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from strop import durable
-from strop.bundle import Bundle
-from strop.install import install, rollback
-from strop.installed import Checked
+from strop.bundle.file import Bundle
+from strop.bundle.installed import Checked
+from strop.install.install import install, rollback
 from tests.environments import run
 from tests.figures import Record
 from tests.reliability import disk, editions

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from strop.bundle import Bundle
-from strop.install import install, rollback
-from strop.installed import Checked
+from strop.bundle.file import Bundle
+from strop.bundle.installed import Checked
+from strop.install.install import install, rollback
 from tests.figures import Record
 from tests.reliability import disk, editions
 from tests.reliability.disk import Op, Tree

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from strop import archive, signing
-from strop.bundle import parse_bundle
+from strop.bundle import archive, signing
+from strop.bundle.file import parse_bundle
+from strop.bundle.trust import Trust
 from strop.errors import BundleError
-from strop.trust import Trust
 from tests import bundles
 from tests.figures import Record
 

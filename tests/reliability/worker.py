@@ -251,7 +251,7 @@ def large_batch(load: Callable[[], strop.Model], images: Any) -> dict[str, Any]:
 
 def opening(load: Callable[[], strop.Model], images: Any) -> dict[str, Any]:
     """Milliseconds to verify and open a bundle, less those to open the bare file, turn about."""
-    from strop.bundle import open_bundle
+    from strop.bundle.open import open_bundle
 
     path, engine, precision = sys.argv[2], sys.argv[4], sys.argv[5]
     bundle = open_bundle(path)

@@ -11,16 +11,6 @@ from __future__ import annotations
 
 from os import PathLike
 
-from strop.errors import (
-    BundleError,
-    DeviceUnavailable,
-    EngineUnavailable,
-    InputError,
-    InstallError,
-    ParityError,
-    StropError,
-)
-
 # Type checkers take it for typing's, which would cost more than the rest of this import.
 TYPE_CHECKING = False
 
@@ -28,29 +18,52 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from strop.model import Model
-    from strop.prediction import Prediction
-    from strop.watched import Watched
+    from strop.errors import (
+        BundleError,
+        DeviceUnavailable,
+        EngineUnavailable,
+        InputError,
+        InstallError,
+        ParityError,
+        StropError,
+    )
+    from strop.install.watched import Watched
+    from strop.model.model import Model
+    from strop.model.prediction import Prediction
+    from strop.versions import __version__ as __version__
 else:
+    # Public name -> the module that has it, imported when the name is first asked for: importing
+    # strop costs an app next to nothing, and some of these need numpy, which may be broken.
+    _PUBLIC = {
+        "BundleError": "strop.errors",
+        "DeviceUnavailable": "strop.errors",
+        "EngineUnavailable": "strop.errors",
+        "InputError": "strop.errors",
+        "InstallError": "strop.errors",
+        "Model": "strop.model.model",
+        "ParityError": "strop.errors",
+        "Prediction": "strop.model.prediction",
+        "StropError": "strop.errors",
+        "Watched": "strop.install.watched",
+        "__version__": "strop.versions",
+    }
 
     def __getattr__(name: str) -> object:
-        """The classes, when first asked for: some need numpy, which may be broken."""
-        if name not in ("Model", "Prediction", "Watched"):
+        """Import a public name, and keep it for whoever asks next."""
+        if name not in _PUBLIC:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
         try:
-            module = import_module(f"strop.{name.lower()}")
+            value = getattr(import_module(_PUBLIC[name]), name)
         except Exception as error:
             raise _no_numpy(error) from error
-        globals()[name] = getattr(module, name)  # the next one to ask finds it at once
-        return globals()[name]
+        globals()[name] = value
+        return value
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *__all__})
 
-
-__version__ = "0.1.0"
 
 __all__ = [
     "BundleError",
@@ -114,8 +127,8 @@ def load(
         InputError: no variant of that precision, or a number of threads or sessions that is none.
     """
     try:
-        from strop.bundle import open_bundle
-        from strop.select import open_best
+        from strop.bundle.open import open_bundle
+        from strop.model.select import open_best
     except Exception as error:
         raise _no_numpy(error) from error
     return open_best(
@@ -145,14 +158,15 @@ def watch(folder: str | PathLike[str], *, interval_s: float = 1.0, **options: An
         As `load`, of what is installed now.
     """
     try:
-        from strop.watched import Watched
+        from strop.install.watched import Watched
     except Exception as error:
         raise _no_numpy(error) from error
     return Watched(folder, interval_s, **options)
 
 
 def _no_numpy(error: Exception) -> EngineUnavailable:
-    """What to raise where a module of ours does not import; they need nothing but numpy."""
-    from strop import doctor
+    """Give what to raise where a module of ours does not import; they need nothing but numpy."""
+    from strop.diagnostics.doctor import no_numpy
+    from strop.errors import EngineUnavailable
 
-    return EngineUnavailable(doctor.no_numpy(error))
+    return EngineUnavailable(no_numpy(error))

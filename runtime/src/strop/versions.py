@@ -1,4 +1,4 @@
-"""Versions, as far as engines, Pythons and C libraries go.
+"""Versions: our own, and those of engines, Pythons and C libraries.
 
 Without `re`, whose patterns an app would wait for at every start.
 """
@@ -6,6 +6,8 @@ Without `re`, whose patterns an app would wait for at every start.
 from __future__ import annotations
 
 from itertools import takewhile
+
+__version__ = "0.1.0"
 
 MOST_NUMBERS, MOST_DIGITS = 6, 9  # of a version that a manifest names
 
@@ -32,3 +34,11 @@ def is_release(text: str) -> bool:
         and len(parts) <= MOST_NUMBERS
         and all(part.isdecimal() and len(part) <= MOST_DIGITS for part in parts)
     )
+
+
+def install_line(extra: str) -> str:
+    """Give the command that installs an optional part of strop; the wheel comes with the bundle.
+
+    It names the file: pip expands no wildcard, and a shell takes the brackets for one.
+    """
+    return f"pip install './strop-{__version__}-py3-none-any.whl[{extra}]'"

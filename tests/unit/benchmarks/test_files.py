@@ -10,7 +10,7 @@ import pytest
 from benchmarks import files
 from benchmarks.files import NotMeasurable
 from benchmarks.peers import Absent
-from strop.bundle import open_bundle
+from strop.bundle.open import open_bundle
 from tests import bundles
 
 

@@ -10,7 +10,7 @@ import onnxruntime
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from export.formats import Converted, VariantSpec, convert, quiet
+from strop_export.formats import Converted, VariantSpec, convert, quiet
 
 with quiet():
     import keras

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from export import environments
-from export.errors import DeviceMissing, EngineMissing, ProofError
-from strop.select import NO_GPU
+from strop.model.select import NO_GPU
+from strop_export.errors import DeviceMissing, EngineMissing, ProofError
+from strop_export.proof import environments
 
 GPU = ("run", "--device", "gpu")
 SAID_BEFORE_A_LOG = """\
@@ -81,7 +81,7 @@ def test_an_environment_that_pip_cannot_fill_is_not_taken_for_made(
 ) -> None:
     lock = tmp_path / "lock.txt"
     lock.write_text("no-such-package-of-strop==0 --hash=sha256:" + "0" * 64 + "\n")
-    monkeypatch.setattr(environments, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(environments, "ENGINE_CACHE", tmp_path / "cache")
     for name in ("TFLITE_LOCK", "WEBGPU_LOCK"):
         monkeypatch.setattr(environments, name, lock)
     monkeypatch.setenv("PIP_NO_INDEX", "1")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from export.errors import ExportError
-from export.floors import __main__ as tool
-from export.floors import measure
-from export.floors.releases import RELEASES
+from strop_export.errors import ExportError
+from strop_export.floors import __main__ as tool
+from strop_export.floors import measure
+from strop_export.floors.releases import RELEASES
 
 TOO_NEW = "Didn't find op for builtin opcode 'ADD' version '9'. An older version might do"
 FILES = {"ADD": dict.fromkeys(range(1, 5), b"")}
@@ -60,8 +60,8 @@ def test_a_release_that_cannot_be_installed_is_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setattr(tool, "CACHE", tmp_path)
-    monkeypatch.setattr(measure, "CACHE", tmp_path)
+    monkeypatch.setattr(tool, "FLOOR_CACHE", tmp_path)
+    monkeypatch.setattr(measure, "FLOOR_CACHE", tmp_path)
     monkeypatch.setattr(measure, "PYTHONS", (sys.executable,))
     monkeypatch.setitem(RELEASES, "onnx", ("0.0.1",))
     assert tool.main(["onnx"]) == 2
@@ -71,7 +71,7 @@ def test_a_release_that_cannot_be_installed_is_one_line(
 
 
 def test_an_unknown_engine_is_one_line() -> None:
-    command = [sys.executable, "-m", "export.floors", "warp"]
+    command = [sys.executable, "-m", "strop_export.floors", "warp"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == "floors: no releases of 'warp' are listed; tflite, litert, onnx\n"

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from export.errors import CalibrationError, ConversionError
-from export.formats import PRECISIONS, VariantSpec, convert, quiet
-from export.formats.base import GPU_PRECISIONS
+from strop_export.errors import CalibrationError, ConversionError
+from strop_export.formats import PRECISIONS, VariantSpec, convert, quiet
+from strop_export.formats.base import GPU_PRECISIONS
 from tests.environments import ROOT, run
 from tests.unit.export.formats_kit import model, samples
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from export.formats import quiet
+from strop_export.formats import quiet
 
 with quiet():
     import keras
 
-    from export.formats.graph import simplify
+    from strop_export.formats.graph import simplify
 
     layers = keras.layers
 

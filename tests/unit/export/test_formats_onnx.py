@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
-from export.formats import VariantSpec, convert, quiet
+from strop_export.formats import VariantSpec, convert, quiet
 from tests.unit.export.formats_kit import KINDS, converted, expected, run_onnx, samples
 
 # Random weights, outputs of size 1: how far each precision may be from Keras.

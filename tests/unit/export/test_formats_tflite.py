@@ -14,10 +14,11 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from export.formats import Converted, VariantSpec, convert, quiet
-from export.formats.flatbuffer import TFLiteFile
-from strop import engines, probe_models
-from strop.manifest import FileTensor
+from strop import engines
+from strop.bundle.manifest import FileTensor
+from strop.diagnostics import probe_models
+from strop_export.formats import Converted, VariantSpec, convert, quiet
+from strop_export.formats.flatbuffer import TFLiteFile
 from tests.environments import ROOT, run
 from tests.unit.export.formats_kit import KINDS, converted, expected, model, run_tflite, samples
 from tests.unit.runtime import gpus

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from export.errors import UnsupportedLayer
-from export.formats import VariantSpec, convert, quiet
+from strop_export.errors import UnsupportedLayer
+from strop_export.formats import VariantSpec, convert, quiet
 from tests.unit.export.formats_kit import converted, expected, model, samples
 
 with quiet():

@@ -12,10 +12,11 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from export import environments, freshness, gpu, pipeline, report, targets
-from export.errors import DeviceMissing
-from export.formats import VariantSpec
-from export.runs import Job, jobs_of, run_all
+from strop_export import freshness, pipeline, report, targets
+from strop_export.errors import DeviceMissing
+from strop_export.formats import VariantSpec
+from strop_export.proof import environments, gpu
+from strop_export.proof.runs import Job, jobs_of, run_all
 from tests.unit.export.formats_kit import converted
 from tests.unit.runtime import gpus
 
@@ -50,7 +51,7 @@ class TestWorkstation:
     @pytest.fixture
     def no_index(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """A workstation that cannot have ONNX Runtime's build for GPUs."""
-        monkeypatch.setattr(environments, "CACHE", tmp_path)
+        monkeypatch.setattr(environments, "ENGINE_CACHE", tmp_path)
         monkeypatch.setenv("PIP_NO_INDEX", "1")
         monkeypatch.setenv("PIP_FIND_LINKS", "")
 

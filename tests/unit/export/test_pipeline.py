@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from export import environments, pipeline, targets
+from strop_export import pipeline, targets
+from strop_export.proof import environments
 
 
 @pytest.fixture
 def no_old_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A workstation whose Pythons are all too new for tflite-runtime, with nothing cached."""
-    monkeypatch.setattr(environments, "CACHE", tmp_path)
+    monkeypatch.setattr(environments, "ENGINE_CACHE", tmp_path)
     monkeypatch.setattr(environments, "TFLITE_PYTHONS", ((3, 6),))
     monkeypatch.setenv("PATH", str(tmp_path))
 

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from export.errors import ProofError
-from export.prove import Run, compare, golden_indices, prove
-from export.targets import Tolerance
+from strop_export.errors import ProofError
+from strop_export.proof.prove import Run, compare, golden_indices, prove
+from strop_export.targets import Tolerance
 
 STRICT = Tolerance(
     disagreements=0.0,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from export import report
+from strop_export import report
 
 CHIP = "NVIDIA H200, Vulkan 1.3"
 PROGRAM = "Mesa llvmpipe (LLVM 15.0.6, 256 bits), Vulkan 1.3, software"

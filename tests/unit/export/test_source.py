@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from export import source
-from export.errors import SourceError
+from strop_export import source
+from strop_export.errors import SourceError
 
 keras = pytest.importorskip("keras", reason="the workstation's environment; make setup")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from export import targets
-from export.environments import ROOT
-from export.errors import TargetError
-from export.formats import VariantSpec
+from strop_export import targets
+from strop_export.errors import TargetError
+from strop_export.formats import VariantSpec
+from strop_export.paths import REQUIREMENTS, ROOT
 
 GOOD = """
 description = "a board"
@@ -182,7 +182,7 @@ def test_a_device_installs_the_package_that_its_lock_pins(name: str) -> None:
     target = targets.load(name)
     project = tomllib.loads(targets.PYPROJECT.read_text(encoding="utf-8"))["project"]
     packages = [Requirement(r).name for r in project["optional-dependencies"][target.extra]]
-    lock = (targets.REQUIREMENTS / target.requirements).read_text(encoding="ascii")
+    lock = (REQUIREMENTS / target.requirements).read_text(encoding="ascii")
     pinned = {line.partition("==")[0] for line in lock.splitlines() if "==" in line}
     assert packages[0] in pinned
     assert len([name for name in pinned if name.startswith("onnxruntime")]) <= 1

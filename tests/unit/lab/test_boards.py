@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from export import targets
 from lab import boards
 from lab.boards import ROOT, wheel_tags
 from lab.errors import LabError
+from strop_export import targets
 
 GOOD = """
 description = "A board"

@@ -1,10 +1,10 @@
-"""Boards that are not here, as `strop.board.read` would describe them."""
+"""Boards that are not here, as `strop.device.board.read` would describe them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from strop.board import Board, Cpu, Python
+from strop.device.board import Board, Cpu, Python
 
 
 def board(machine: str, python: str, *, bits: int = 64, **changes: Any) -> Board:

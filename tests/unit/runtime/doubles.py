@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from strop import engines
+from strop.bundle.manifest import Variant
 from strop.engines.base import Session
 from strop.errors import DeviceUnavailable
-from strop.manifest import Variant
-from strop.model import About, Model
+from strop.model.model import About, Model
 from tests import bundles
 
 
@@ -128,7 +128,7 @@ def model(
     sessions: int | None = 1,
 ) -> Model:
     """A model over a session of our own, and more of them."""
-    from strop.bundle import parse_bundle
+    from strop.bundle.file import parse_bundle
 
     content = parse_bundle(draft.pack()).manifest
     about = About(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from export.environments import python_for
-from export.errors import EngineMissing
 from lab import vulkan
+from strop_export.errors import EngineMissing
+from strop_export.proof.environments import python_for
 from tests.needs import unavailable
 
 _NO_CUDA = {"CUDA_VISIBLE_DEVICES": ""}

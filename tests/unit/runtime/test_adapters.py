@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from strop import adapters
-from strop.adapters import Adapter, preferred
+from strop.device import adapters
+from strop.device.adapters import Adapter, preferred
 from tests.environments import ROOT, run
 from tests.unit.runtime import gpus
 
@@ -313,7 +313,7 @@ class TestCudasDriver:
 
 
 def _seen(variables: dict[str, str]) -> str:
-    code = "from strop import adapters; print(adapters.vulkan(), adapters.cuda())"
+    code = "from strop.device import adapters; print(adapters.vulkan(), adapters.cuda())"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "runtime" / "src"), **variables}
     return run(sys.executable, "-B", "-c", code, env=environment).stdout.strip()
 

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import pytest
 
-from strop.apart import NoAnswer, ask, spare_memory_bytes
+from strop.diagnostics.apart import NoAnswer, ask, spare_memory_bytes
 
 LIMIT_S = 60
 
@@ -118,7 +118,7 @@ def test_an_answer_nested_without_end_is_none(end: str, monkeypatch: pytest.Monk
 
 _HANGS = """
 import collections, itertools, os, pathlib, sys
-from strop.apart import ask
+from strop.diagnostics.apart import ask
 
 def hang():
     pathlib.Path(sys.argv[1]).write_text(f"{os.getpid()}\\n")

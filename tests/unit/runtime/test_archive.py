@@ -15,8 +15,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from strop import archive
-from strop.archive import MANIFEST, pack, unpack
+from strop.bundle import archive
+from strop.bundle.archive import MANIFEST, pack, unpack
 from strop.errors import BundleError
 from tests import bundles
 from tests.needs import unavailable

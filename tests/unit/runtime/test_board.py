@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from strop import board
-from strop.board import features, userland
-from strop.cpu import cpu_model
+from strop.device import board
+from strop.device.board import features, userland
+from strop.device.cpu import cpu_model
 from tests.environments import ROOT, run
 from tests.needs import unavailable
 
@@ -198,7 +198,7 @@ def test_an_emulated_cpu_is_the_one_described() -> None:
         unavailable("no qemu-x86_64 to emulate a CPU without AVX-512", "apt install qemu-user")
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT / 'runtime' / 'src')!r})\n"
-        "import numpy, strop.board; print(strop.board.read().cpu.features)"
+        "import numpy, strop.device.board; print(strop.device.board.read().cpu.features)"
     )
     done = run(emulator, "-cpu", "Haswell", sys.executable, "-c", code)
     assert done.stdout.strip() == "('SSE4.2', 'AVX', 'AVX2', 'FMA', 'F16C')"

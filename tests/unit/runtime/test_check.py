@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from strop import engines, wheels
-from strop.apart import spare_memory_bytes
-from strop.bundle import parse_bundle
-from strop.check import ABSENT, BROKEN, FAILED, PASSED, Result, check, failures, require
+from strop import engines
+from strop.bundle.file import parse_bundle
+from strop.device import wheels
+from strop.diagnostics.apart import spare_memory_bytes
+from strop.diagnostics.check import ABSENT, BROKEN, FAILED, PASSED, Result, check, failures, require
 from strop.engines.base import Engine
 from strop.errors import (
     BundleError,
@@ -279,7 +280,7 @@ class TestApart:
     def test_an_answer_that_makes_no_sense_is_a_line(
         self, monkeypatch: pytest.MonkeyPatch, told: object
     ) -> None:
-        monkeypatch.setattr("strop.check._tell", lambda prove, choice: told)
+        monkeypatch.setattr("strop.diagnostics.check._tell", lambda prove, choice: told)
         (result,) = _check(bundles.image(), limit_s=60)
         assert (result.status, result.detail) == (BROKEN, "gave an answer that makes no sense")
 

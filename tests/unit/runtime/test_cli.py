@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 import strop
-from strop import cpu
-from strop.bundle import open_bundle
+from strop.bundle.open import open_bundle
 from strop.cli import main
+from strop.device import cpu
 from tests import bundles
 from tests.unit.runtime import doubles
 from tests.unit.runtime.test_bundle import Trap

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from strop.cpu import Cpu, this_cpu
+from strop.device.cpu import Cpu, this_cpu
 
 
 def _root(folder: Path, board: str, cpuinfo: str) -> Path:

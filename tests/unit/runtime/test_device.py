@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 
 import strop
-from strop import cache, cli, cpu, tune, tuned
-from strop.bundle import parse_bundle
-from strop.check import ABSENT, FAILED, PASSED, check
+from strop import cli
+from strop.bundle.file import parse_bundle
+from strop.device import cpu
+from strop.diagnostics import tune
+from strop.diagnostics.check import ABSENT, FAILED, PASSED, check
+from strop.diagnostics.timing import Compared, Latency
 from strop.errors import DeviceUnavailable, EngineUnavailable, InputError, StropWarning
-from strop.timing import Compared, Latency
+from strop.model import tuned, tuned_path
 from tests import bundles
 from tests.unit.runtime import doubles
 
@@ -301,7 +304,7 @@ class TestTune:
         self, draft: bundles.Draft, path: Path, change: dict[str, str]
     ) -> None:
         self._tuned(draft)
-        table = Path(str(cache.path_of(parse_bundle(draft.pack()).digest)))
+        table = Path(str(tuned_path.path_of(parse_bundle(draft.pack()).digest)))
         content = json.loads(table.read_text("ascii"))
         content["rows"][0].update(change)
         table.write_text(json.dumps(content), "ascii")

@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from export.environments import build_wheel
-from strop import board, doctor
-from strop.probe import Outcome
+from strop.device import board
+from strop.diagnostics import doctor
+from strop.diagnostics.probe import Outcome
+from strop_export.proof.environments import build_wheel
 from tests.environments import ROOT, installed, python_of, run
 from tests.needs import unavailable
 from tests.unit.runtime import boards, gpus
@@ -33,7 +34,7 @@ COMMAND = Path(sys.executable).with_name("strop")  # unlike -m, it looks for not
 # A LiteRT in Python, right or wrong.
 INTERPRETER = """
     import numpy as np
-    from strop.probe_models import BIAS, KERNEL
+    from strop.diagnostics.probe_models import BIAS, KERNEL
 
     class Interpreter:
         def __init__(self, model_content, num_threads): self._interpreter = self
@@ -322,7 +323,7 @@ def test_the_onnxruntime_that_is_installed_is_the_one_that_is_mended(
 ON_GPU = """
     import os, signal, time
     from strop.errors import DeviceUnavailable
-    from strop.probe_models import ANSWER
+    from strop.diagnostics.probe_models import ANSWER
 
     class Session:
         adapter = "AMD Radeon, Vulkan 1.3"
@@ -335,7 +336,7 @@ ON_GPU = """
 # What Python does first: the drivers say what is wanted, and LiteRT has the module above.
 FIRST = """
     import os, signal, sys, time
-    import strop.adapters as adapters
+    import strop.device.adapters as adapters
     sys.modules["strop.engines.litert_gpu"] = None
     radeon = adapters.Adapter("AMD", "Radeon", "Vulkan 1.3", "discrete")
     h200 = adapters.Adapter("NVIDIA", "NVIDIA H200", "CUDA 12.8", "discrete")
@@ -672,7 +673,7 @@ class TestBrokenNumpy:
         self, tmp_path: Path
     ) -> None:
         (tmp_path / "sitecustomize.py").write_text(
-            "import strop.probe_models as models; models.ANSWER = models.ANSWER + 1",
+            "import strop.diagnostics.probe_models as models; models.ANSWER = models.ANSWER + 1",
             encoding="utf-8",
         )
         engines = _doctor(path=tmp_path)["engines"]

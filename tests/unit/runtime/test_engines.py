@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from strop import engines
-from strop.bundle import parse_bundle
+from strop.bundle.file import parse_bundle
+from strop.bundle.manifest import Variant
 from strop.engines.reference import ACTIVATIONS, ReferenceSession
 from strop.errors import EngineUnavailable
-from strop.manifest import Variant
 from tests import bundles
 from tests.unit.runtime import doubles
 

@@ -6,9 +6,9 @@ from typing import Any, NoReturn
 
 import pytest
 
-from strop.bundle import parse_bundle
+from strop.bundle.file import parse_bundle
 from strop.errors import BundleError, EngineUnavailable
-from strop.select import Choice, open_model
+from strop.model.select import Choice, open_model
 from tests import bundles
 from tests.unit.runtime import doubles
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 import strop
-from strop import forks
 from strop.errors import StropError
+from strop.model import forks
 from tests import bundles
 from tests.unit.runtime import doubles
 from tests.unit.runtime.doubles import SpySession

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from strop.bundle import parse_bundle
+from strop.bundle.file import parse_bundle
+from strop.bundle.manifest import Variant
 from strop.engines import gpu
 from strop.engines.gpu import GpuSession, largest_batch
-from strop.manifest import Variant
 from tests import bundles
 
 

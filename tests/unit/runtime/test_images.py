@@ -15,10 +15,10 @@ import pytest
 from numpy.typing import NDArray
 
 import strop
-from strop import images
+from strop.bundle.manifest import ImageSpec, TensorSpec
 from strop.errors import InputError, StropError
-from strop.images import prepare, read_samples
-from strop.manifest import ImageSpec, TensorSpec
+from strop.model import images
+from strop.model.images import prepare, read_samples
 from tests import bundles
 from tests.needs import unavailable
 from tests.unit.runtime.test_bundle import Trap

@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 
 import strop
-from strop import durable, installed, selfcheck
-from strop.bundle import Bundle
+from strop import durable
+from strop.bundle import installed
+from strop.bundle.file import Bundle
+from strop.bundle.installed import Checked, Event
+from strop.bundle.keys import make_pair
 from strop.cli import main
 from strop.errors import BundleError, InputError, InstallError, ParityError, StropError
-from strop.install import install, rollback
-from strop.installed import Checked, Event
-from strop.keys import make_pair
+from strop.install import selfcheck
+from strop.install.install import install, rollback
 from tests import bundles
 from tests.unit.runtime import doubles
 

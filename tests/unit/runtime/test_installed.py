@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import strop
-from strop import installed
+from strop.bundle import installed
+from strop.bundle.installed import Checked
 from strop.errors import BundleError
-from strop.install import install
-from strop.installed import Checked
+from strop.install.install import install
 from tests import bundles
 
 CHECKED = (Checked("reference", "float32", "weights", "cpu", "2", 1e-7),)
@@ -177,7 +177,7 @@ class TestOpening:
     def test_a_file_is_opened_without_any_of_this(self, tmp_path: Path) -> None:
         code = (
             f"import strop, sys; strop.load({str(write(tmp_path, 1))!r})\n"
-            "mine = {'strop.installed', 'strop.durable', 'strop.lock', 'strop.watched'}\n"
+            "mine = {'strop.bundle.installed', 'strop.durable', 'strop.install'}\n"
             "print(mine & sys.modules.keys())"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from strop import lock
+from strop.install import lock
 
 # Holds the lock and stays until it is killed; so does a child, which has all that its parent has.
 # Whoever came last says who it is.
 _HOLDER = """
 import os, sys, time
-from strop import lock
+from strop.install import lock
 with lock.hold(sys.argv[1], 0, print):
     if len(sys.argv) == 2 or not os.fork():
         print(os.getpid(), flush=True)

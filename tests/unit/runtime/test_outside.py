@@ -18,12 +18,12 @@ from ai_edge_litert.hardware_accelerator import HardwareAccelerator
 from ai_edge_litert.options import Options
 from onnx import helper
 
-from strop import probe_models
-from strop.bundle import parse_bundle
+from strop.bundle.file import parse_bundle
+from strop.diagnostics import probe_models
 from strop.engines.litert import ENGINE as LITERT
 from strop.engines.onnx import ENGINE as ONNX
 from strop.errors import BundleError, EngineUnavailable
-from strop.select import Choice, open_model
+from strop.model.select import Choice, open_model
 from tests import bundles
 
 SECRET = b"SECRET!!" * 128  # enough for the optimizer not to look at it on its own

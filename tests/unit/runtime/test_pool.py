@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from strop.errors import StropError
-from strop.pool import MOST_SESSIONS, Pool
+from strop.model.pool import MOST_SESSIONS, Pool
 from tests.unit.runtime.doubles import SpySession
 
 SAMPLES = np.zeros((1, 3))
@@ -60,7 +60,7 @@ def test_by_default_there_are_as_many_as_cpus_and_not_many(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for cores, expected in ((1, 1), (2, 2), (64, MOST_SESSIONS)):
-        monkeypatch.setattr("strop.cpu.usable_cores", lambda cores=cores: cores)
+        monkeypatch.setattr("strop.device.cpu.usable_cores", lambda cores=cores: cores)
         opened = Opened(most=None, pause_s=0.005)
         opened.storm(threads=8, calls=64)
         assert len(opened.sessions) == expected

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from strop import engines, probe_models
-from strop.probe_models import ANSWER, BIAS, KERNEL, SAMPLE
+from strop import engines
+from strop.diagnostics import probe_models
+from strop.diagnostics.probe_models import ANSWER, BIAS, KERNEL, SAMPLE
 from tests.environments import ROOT, run
 from tests.unit.runtime import gpus
 
@@ -47,7 +48,8 @@ def test_each_engine_of_this_environment_gives_the_answer(engine: str) -> None:
 def test_tflite_runtime_gives_the_answer(tflite_python: Path) -> None:
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT / 'runtime' / 'src')!r})\n"
-        "from strop import engines, probe_models as p\n"
+        "from strop import engines\n"
+        "from strop.diagnostics import probe_models as p\n"
         "data, variant = p.model('tflite')\n"
         "session = engines.get('tflite').open(data, variant, device='cpu', threads=1)\n"
         "output = session.run(p.SAMPLE)\n"

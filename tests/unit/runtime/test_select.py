@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 import strop
-from strop import board, engines, wheels
-from strop.bundle import parse_bundle
+from strop import engines
+from strop.bundle.file import parse_bundle
+from strop.device import board, wheels
 from strop.errors import EngineUnavailable, InputError
-from strop.select import choose
+from strop.model.select import choose
 from tests import bundles
 from tests.unit.runtime import boards, doubles
 

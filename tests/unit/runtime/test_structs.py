@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from strop.structs import Struct
+from strop.bundle.structs import Struct
 
 
 class Point(Struct):

@@ -13,16 +13,18 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks import gpu as picture
-from strop import cli, cpu, sweep
-from strop.bundle import parse_bundle
+from strop import cli
+from strop.bundle.file import parse_bundle
+from strop.bundle.manifest import Variant
+from strop.device import cpu
+from strop.diagnostics import sweep
+from strop.diagnostics.sweep import Point, Timing, crossover
+from strop.diagnostics.timing import Compared, Latency
 from strop.engines.base import Session
 from strop.engines.gpu import GpuSession
 from strop.errors import BundleError, DeviceUnavailable, InputError, ParityError
-from strop.manifest import Variant
-from strop.model import Model
-from strop.select import Choice, open_model
-from strop.sweep import Point, Timing, crossover
-from strop.timing import Compared, Latency
+from strop.model.model import Model
+from strop.model.select import Choice, open_model
 from tests import bundles
 from tests.unit.runtime import doubles
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from strop import timing
-from strop.timing import measure, sample_us, side_by_side, summarize
+from strop.diagnostics import timing
+from strop.diagnostics.timing import measure, sample_us, side_by_side, summarize
 
 
 def test_each_call_is_one_sample_and_warm_up_is_none() -> None:

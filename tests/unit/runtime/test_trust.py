@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import strop
-from strop import bundle, trust
+from strop.bundle import open as opening
+from strop.bundle import trust
+from strop.bundle.trust import PublicKey, parse_key, read_trust
 from strop.errors import BundleError
-from strop.trust import PublicKey, parse_key, read_trust
 from tests import bundles
 
 # The public keys of the first two tests of RFC 8032, 7.1.
@@ -203,13 +204,13 @@ class TestTheDevice:
 
     @pytest.fixture(autouse=True)
     def system_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        monkeypatch.delenv(bundle.TRUST_VARIABLE, raising=False)
+        monkeypatch.delenv(opening.TRUST_VARIABLE, raising=False)
         path = tmp_path / "etc" / "trusted-keys"
-        monkeypatch.setattr(bundle, "TRUST_FILE", str(path))
+        monkeypatch.setattr(opening, "TRUST_FILE", str(path))
         return path
 
     def test_with_nothing_configured_an_unsigned_bundle_loads(self, image_path: Path) -> None:
-        assert bundle.configured_trust() is None
+        assert opening.configured_trust() is None
         strop.load(image_path).close()
 
     def test_the_file_of_the_device_is_honoured(self, system_file: Path, image_path: Path) -> None:
@@ -262,5 +263,10 @@ def test_without_trust_an_app_imports_none_of_it(tmp_path: Path) -> None:
     code = f"import sys, strop; strop.load({str(path)!r}); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = done.stdout.split()
-    assert "strop.bundle" in loaded
-    assert not {"strop.trust", "strop.signing", "strop.keys", "cryptography"} & set(loaded)
+    assert "strop.bundle.file" in loaded
+    assert not {
+        "strop.bundle.trust",
+        "strop.bundle.signing",
+        "strop.bundle.keys",
+        "cryptography",
+    } & set(loaded)

@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 
 import strop
-from strop import cli, cpu, engines, tune
-from strop.bundle import parse_bundle
-from strop.check import BROKEN, FAILED, PASSED, Result
+from strop import cli, engines
+from strop.bundle.file import parse_bundle
+from strop.device import cpu
+from strop.diagnostics import tune
+from strop.diagnostics.check import BROKEN, FAILED, PASSED, Result
+from strop.diagnostics.timing import Compared, Latency
+from strop.diagnostics.tune import NOISE, Candidate
 from strop.errors import BundleError, EngineUnavailable, InputError, ParityError
-from strop.timing import Compared, Latency
-from strop.tune import NOISE, Candidate
 from tests import bundles
 from tests.unit.runtime import doubles
 

@@ -20,12 +20,12 @@ import numpy as np
 import pytest
 
 import strop
-from strop import installed
-from strop import watched as watched_module
-from strop.bundle import Bundle
+from strop.bundle import installed
+from strop.bundle.file import Bundle
+from strop.bundle.installed import Checked
 from strop.errors import BundleError, InputError, StropError, StropWarning
-from strop.install import install, rollback
-from strop.installed import Checked
+from strop.install import watched as watched_module
+from strop.install.install import install, rollback
 from tests import bundles
 from tests.unit.runtime import doubles
 
@@ -477,7 +477,7 @@ class TestFork:
 
 def test_a_look_sees_every_install(folder: Path) -> None:
     """Two installs within a clock's tick leave files of one size, and another inode."""
-    from strop.watched import _stamp
+    from strop.install.watched import _stamp
 
     stamps = {_stamp(str(folder))}
     for version in range(2, 12):

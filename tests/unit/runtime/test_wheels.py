@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from strop import adapters, doctor, wheels
-from strop.adapters import Adapter
-from strop.board import Board
-from strop.versions import release
-from strop.wheels import (
+from strop.device import adapters, wheels
+from strop.device.adapters import Adapter
+from strop.device.board import Board
+from strop.device.wheels import (
     GPU_WHEELS,
     NUMPY_MACHINES,
     WHEELS,
@@ -29,6 +28,8 @@ from strop.wheels import (
     remedy,
     why_none,
 )
+from strop.diagnostics import doctor
+from strop.versions import release
 from tests.needs import unavailable
 from tests.unit.runtime import boards
 from tests.unit.runtime.boards import PC, PI_2, PI_4, PI_4_32_BIT, PI_5, PI_ZERO, board

@@ -6,10 +6,10 @@ import argparse
 
 import numpy as np
 
-from strop import cpu
-from strop.bundle import open_bundle
+from strop.bundle.open import open_bundle
 from strop.commands.show import identity, open_asked, print_cpu, print_json
-from strop.timing import measure
+from strop.device import cpu
+from strop.diagnostics.timing import measure
 
 
 def main(arguments: argparse.Namespace) -> int:

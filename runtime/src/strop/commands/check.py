@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from strop import cpu, engines
-from strop.bundle import open_bundle
-from strop.check import ABSENT, check, failures
+from strop import engines
+from strop.bundle.open import open_bundle
 from strop.commands.show import finite, print_cpu, print_json, print_table
+from strop.device import cpu
+from strop.diagnostics.check import ABSENT, check, failures
 from strop.errors import one_line
 
 

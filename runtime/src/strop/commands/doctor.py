@@ -9,8 +9,8 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from strop.board import Board
-from strop.doctor import ABSENT, BROKEN, WORKS, Diagnosis, Finding, diagnose
+from strop.device.board import Board
+from strop.diagnostics.doctor import ABSENT, BROKEN, WORKS, Diagnosis, Finding, diagnose
 from strop.engines import on_device
 
 _COLUMNS = 100

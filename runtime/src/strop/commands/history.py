@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from strop import installed
+from strop.bundle import installed
+from strop.bundle.manifest import plain
 from strop.commands.show import print_json, print_table
-from strop.manifest import plain
 
 
 def main(arguments: argparse.Namespace) -> int:

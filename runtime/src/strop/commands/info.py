@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 
-from strop import engines, manifest
-from strop.bundle import Bundle, open_bundle
+from strop import engines
+from strop.bundle import manifest
+from strop.bundle.file import Bundle
+from strop.bundle.open import open_bundle
 from strop.commands.show import print_json, print_table, signature
 
 
 def main(arguments: argparse.Namespace) -> int:
     """What the bundle holds, and what was proven of it."""
     bundle = open_bundle(arguments.bundle, arguments.trusted_keys)
-    bundle.verify()
+    bundle.check_digests()
     content = bundle.manifest
     if arguments.json:
         print_json(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from strop import installed
+from strop.bundle import installed
+from strop.bundle.manifest import plain
 from strop.commands.show import print_changed, print_json, print_note
-from strop.install import install
-from strop.manifest import plain
-from strop.selfcheck import self_check
+from strop.install.install import install
+from strop.install.selfcheck import self_check
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from strop.bundle.keys import make_pair
 from strop.commands.show import print_json
-from strop.keys import make_pair
 
 
 def main(arguments: argparse.Namespace) -> int:

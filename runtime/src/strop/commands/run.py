@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from strop import durable
-from strop.bundle import open_bundle
+from strop.bundle.open import open_bundle
 from strop.commands.show import identity, open_asked, print_choice, print_json, print_table
 from strop.errors import InputError
-from strop.images import read_samples
+from strop.model.images import read_samples
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -11,11 +11,11 @@ from typing import Any
 
 import strop
 from strop import engines
-from strop.bundle import SIGNATURE, Bundle
-from strop.cpu import Cpu
+from strop.bundle.file import SIGNATURE, Bundle
+from strop.bundle.installed import Event
+from strop.device.cpu import Cpu
 from strop.errors import BundleError
-from strop.installed import Event
-from strop.select import open_best
+from strop.model.select import open_best
 
 
 def open_asked(bundle: Bundle, arguments: argparse.Namespace) -> strop.Model:
@@ -40,7 +40,7 @@ def signature(bundle: Bundle) -> dict[str, Any] | None:
     if content is None:
         return None
     if key is None:
-        from strop.signing import read_signature
+        from strop.bundle.signing import read_signature
 
         try:
             key = read_signature(content).key

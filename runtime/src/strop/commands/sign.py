@@ -6,13 +6,14 @@ import argparse
 import stat
 from pathlib import Path
 
-from strop import archive, durable
-from strop.bundle import SIGNATURE, Bundle, parse_bundle, read_bundle
+from strop import durable
+from strop.bundle import archive
+from strop.bundle.file import SIGNATURE, Bundle, parse_bundle, read_bundle
+from strop.bundle.keys import read_private
+from strop.bundle.signing import public_half, read_signature, sign
+from strop.bundle.trust import PublicKey, Trust
 from strop.commands.show import print_json
 from strop.errors import BundleError, InputError
-from strop.keys import read_private
-from strop.signing import public_half, read_signature, sign
-from strop.trust import PublicKey, Trust
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -23,7 +24,7 @@ def main(arguments: argparse.Namespace) -> int:
     if source.is_dir():
         raise InputError(f"{arguments.bundle} is a folder: sign the bundle, then install it")
     bundle = read_bundle(arguments.bundle)
-    bundle.verify()
+    bundle.check_digests()
     if not arguments.replace:
         _require_free(bundle, public, arguments.bundle)
     signature = sign(bytes(bundle.members[archive.MANIFEST]), key)

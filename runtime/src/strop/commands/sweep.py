@@ -6,10 +6,10 @@ import argparse
 from dataclasses import asdict
 from typing import Any
 
-from strop import cpu
-from strop.bundle import open_bundle
+from strop.bundle.open import open_bundle
 from strop.commands.show import identity, print_cpu, print_json, print_progress, print_table
-from strop.sweep import BATCHES, Point, Timing, crossover, sweep
+from strop.device import cpu
+from strop.diagnostics.sweep import BATCHES, Point, Timing, crossover, sweep
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from strop import cpu, engines, tuned
-from strop.bundle import open_bundle
+from strop import engines
+from strop.bundle.open import open_bundle
 from strop.commands.show import finite, print_cpu, print_json, print_progress, print_table
+from strop.device import cpu
+from strop.diagnostics.tune import Candidate, require_winner, rows, tune
 from strop.errors import StropError, one_line
-from strop.tune import Candidate, require_winner, rows, tune
+from strop.model import tuned
 
 
 def main(arguments: argparse.Namespace) -> int:

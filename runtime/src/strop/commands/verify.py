@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from strop.bundle import TRUST_FILE, TRUST_VARIABLE, configured_trust, open_bundle
+from strop.bundle.open import TRUST_FILE, TRUST_VARIABLE, configured_trust, open_bundle
 from strop.commands.show import print_json, signature
 from strop.errors import InputError
 
@@ -17,7 +17,7 @@ def main(arguments: argparse.Namespace) -> int:
             f"{TRUST_VARIABLE}, or put it at {TRUST_FILE}"
         )
     bundle = open_bundle(arguments.bundle, arguments.trusted_keys)
-    bundle.verify()
+    bundle.check_digests()
     content = bundle.manifest
     if arguments.json:
         print_json(

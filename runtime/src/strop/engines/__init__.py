@@ -102,7 +102,7 @@ def not_installed(name: str, among: Collection[str] = NAMES) -> EngineUnavailabl
     Raises:
         EngineUnavailable: there is no engine of that name.
     """
-    from strop import wheels  # slow to import, and rarely wanted
+    from strop.device import wheels  # slow to import, and rarely wanted
 
     _, package = _entry(name)
     return EngineUnavailable(

@@ -1,4 +1,4 @@
-"""What an engine must be: two small objects. Everything convenient is in `strop.model`, once.
+"""What an engine must be: two small objects. Everything convenient is in `strop.model.model`, once.
 
 For type checkers: at the start of an app nothing imports this.
 """
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from strop.manifest import Variant
+    from strop.bundle.manifest import Variant
 
 
 class Session(Protocol):

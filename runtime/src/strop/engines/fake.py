@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from strop.bundle.manifest import Variant
 from strop.engines.batches import LARGEST_BATCH
-from strop.manifest import Variant
 
 
 class FakeSession:

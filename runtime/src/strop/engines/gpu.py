@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from strop.bundle.manifest import Variant
 from strop.engines.batches import batch_shape
-from strop.manifest import Variant
 
 Floats = NDArray[np.float32]
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from strop.bundle.manifest import FileTensor, Variant
     from strop.engines.base import Session
-    from strop.manifest import FileTensor, Variant
 
 
 _KNOWN_FIELDS = 8  # of schema.fbs's Model, `version` to `signature_defs`

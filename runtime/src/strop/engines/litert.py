@@ -10,8 +10,8 @@ from ai_edge_litert.interpreter import Interpreter
 from strop.engines.interpreter import InterpreterEngine, require_whole
 
 if TYPE_CHECKING:
+    from strop.bundle.manifest import Variant
     from strop.engines.base import Session
-    from strop.manifest import Variant
 
 
 class LiteRT(InterpreterEngine):

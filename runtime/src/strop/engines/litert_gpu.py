@@ -14,12 +14,12 @@ from ai_edge_litert.hardware_accelerator import HardwareAccelerator
 from ai_edge_litert.options import GpuOptions, Options
 from numpy.typing import NDArray
 
-from strop import adapters
+from strop.bundle.manifest import FileTensor, Variant
+from strop.device import adapters
 from strop.engines.batches import batch_shape
 from strop.engines.gpu import Floats, GpuSession
 from strop.engines.interpreter import require_same
 from strop.errors import DeviceUnavailable, one_line
-from strop.manifest import FileTensor, Variant
 
 
 class CompiledBatch:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from strop.bundle.manifest import FileTensor, Variant
     from strop.engines.base import Session
-    from strop.manifest import FileTensor, Variant
 
 _TYPES = {"float32": "tensor(float)", "uint8": "tensor(uint8)", "int8": "tensor(int8)"}
 _CPU = "CPUExecutionProvider"

@@ -20,12 +20,12 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
     InvalidProtobuf,
 )
 
-from strop import adapters, wheels
-from strop.adapters import Adapter
+from strop.bundle.manifest import Variant
+from strop.device import adapters, wheels
+from strop.device.adapters import Adapter
 from strop.engines.batches import batch_shape
 from strop.engines.gpu import Floats, GpuSession
 from strop.errors import DeviceUnavailable, one_line
-from strop.manifest import Variant
 
 CPU = "cpu"
 CUDA = "CUDAExecutionProvider"

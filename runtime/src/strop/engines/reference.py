@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from strop.manifest import Variant
+    from strop.bundle.manifest import Variant
 
     Floats = NDArray[np.float32]
 

@@ -1,6 +1,0 @@
-"""The lowest engine releases: how they are measured, and the tables that came of it.
-
-`python -m export.floors` installs releases of the engines, shows each of them tiny files, and
-writes `<engine>.toml` beside this; `export.floor` reads them. Neither is needed for an export's
-own sake again until an engine has a new release or a file asks for something unknown.
-"""

@@ -1,0 +1,202 @@
+"""`python -m strop_export`: turn a trained model into proven bundles.
+
+Exit status: 0 every target has its bundle (with `--target all`, but for those whose engine cannot
+be had on this workstation, which are named); 1 a target was refused, by its proof or for an engine
+too old for a file; 2 the request cannot be met, in one line. ^C gives 130.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from rich.console import Console
+
+from strop.errors import StropError
+from strop_export import dist, freshness, pipeline, report, source, targets
+from strop_export.errors import ExportError, SourceError
+from strop_export.floors import table
+from strop_export.paths import ARTIFACTS, DIST, TOLERANCES
+from strop_export.pipeline import Finished, Refused
+from strop_export.proof import gpu
+from strop_export.proof.environments import build_wheel
+from strop_export.proof.runs import Progress
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; gives the exit status."""
+    arguments = _parser().parse_args(argv)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what TensorFlow says on loading
+    try:
+        return _export(arguments)
+    except KeyboardInterrupt:
+        print("export: stopped", file=sys.stderr)
+        return 130
+    except (ExportError, StropError) as error:  # the latter: a bundle that cannot be
+        print(f"export: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"export: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+    return 2
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    wanted = arguments.target or [targets.ALL]
+    chosen = targets.load_all(wanted)
+    for target in chosen:
+        table.check_pins(target)
+    files = _files(arguments)
+    tolerances = targets.tolerances(files.name, arguments.tolerances)
+    options = {
+        "name": files.name,
+        "model_version": arguments.model_version,
+        "tolerances": arguments.tolerances.read_text(encoding="utf-8"),
+    }
+    digests = files.digests()
+    key = freshness.key(digests, options)
+    old = freshness.read_report(arguments.out, key)
+    adapters = gpu.adapters() if any(target.gpu_engines for target in chosen) else ()
+    fresh = freshness.fresh_targets(arguments.out, old, chosen, adapters)
+    console = Console()
+    stale = [target for target in chosen if target.name not in fresh]
+    if not stale:
+        _show(console, old)
+        console.print(f"{arguments.out}/ is up to date: nothing to do")
+        return 0
+    with console.status("starting") as status, TemporaryDirectory(prefix="strop-") as scratch:
+
+        def progress(step: str) -> None:
+            status.update(step)
+            console.print(f"  {step}", style="dim")
+
+        progress("building the runtime's wheel")
+        wheel = build_wheel(Path(scratch))
+        results, keras = _make(arguments, files, stale, adapters, tolerances, wheel, progress)
+        dist.publish(arguments.out, wheel, results)
+    wheel = arguments.out / wheel.name
+    made = report.Made(files.name, wheel, keras, adapters)
+    content = report.merge(old, fresh, results, made, key)
+    dist.write(arguments.out / "report.json", report.to_json(content))
+    dist.write(arguments.out / "report.md", report.to_markdown(content))
+    _show(console, content)
+    console.print(f"{arguments.out / 'report.md'} and report.json hold these figures")
+    others = {p.name for p in arguments.out.glob("*.strop")} - report.bundle_names(content)
+    if others:
+        console.print(f"from earlier exports, not in the report: {', '.join(sorted(others))}")
+    return _verdict(results, explicit=targets.ALL not in wanted)
+
+
+def _show(console: Console, content: dict[str, Any]) -> None:
+    console.print(*report.tables(content))
+    for note in report.notes(content):
+        console.print(note, soft_wrap=True)
+
+
+def _make(
+    arguments: argparse.Namespace,
+    files: source.Files,
+    stale: list[targets.Target],
+    adapters: tuple[str, ...],
+    tolerances: dict[str, targets.Tolerance],
+    wheel: Path,
+    progress: Progress,
+) -> tuple[list[Finished | Refused], dict[str, Any]]:
+    """Prove what is stale; gives the results, and what Keras achieves."""
+    progress(f"reading {files.model}")
+    read = source.read(
+        files, model_version=arguments.model_version, allow_lambda=arguments.allow_lambda
+    )
+    workstation, refused = pipeline.find_engines(files.name, stale, adapters, progress)
+    results: list[Finished | Refused] = list(refused)
+    refused_names = {refusal.target.name for refusal in refused}
+    able = [target for target in stale if target.name not in refused_names]
+    if able:
+        record = {"source": dict(read.digests), "versions": freshness.versions()}
+        results += pipeline.export(read, able, tolerances, workstation, wheel, record, progress)
+    return results, report.keras_figures(read)
+
+
+def _verdict(results: list[Finished | Refused], *, explicit: bool) -> int:
+    """Name what was refused, and give the exit status."""
+    refused = [result for result in results if isinstance(result, Refused)]
+    for result in refused:
+        print(f"export: {result.bundle} refused: {result.reason}", file=sys.stderr)
+    if any(not result.engine_missing for result in refused):
+        return 1
+    return 2 if explicit and refused else 0
+
+
+def _files(arguments: argparse.Namespace) -> source.Files:
+    if arguments.model is None:
+        for option in ("calibration", "evaluation", "labels", "name"):
+            if getattr(arguments, option) is not None:
+                raise SourceError(f"--{option} goes with --model: an artifact has its own")
+        return source.artifact(arguments.artifact)
+    if arguments.calibration is None:
+        raise SourceError(
+            "--model needs --calibration FILE.npz: an array `inputs` (N, ...) of training samples "
+            "as the device's sensor gives them, uint8 or float32"
+        )
+    return source.Files(
+        name=arguments.name or arguments.model.stem,
+        model=arguments.model,
+        calibration=arguments.calibration,
+        evaluation=arguments.evaluation,
+        labels=arguments.labels,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="strop-export", description="Turn a trained Keras model into proven bundles."
+    )
+    add = parser.add_argument
+    add(
+        "--artifact",
+        type=Path,
+        default=ARTIFACTS / "mnist-mlp",
+        metavar="DIR",
+        help="an artifact directory, as training writes it (default artifacts/mnist-mlp)",
+    )
+    add(
+        "--target",
+        action="append",
+        metavar="NAME|TOML",
+        help=f"{', '.join(targets.names())}, all (the default), or the path of a .toml file of "
+        "your own; may be given several times",
+    )
+    add("--out", type=Path, default=DIST, metavar="DIR", help="default dist")
+    add(
+        "--tolerances",
+        type=Path,
+        default=TOLERANCES,
+        metavar="TOML",
+        help="what a variant may lose (default tolerances.toml in this package)",
+    )
+    own = parser.add_argument_group("a model of your own, instead of an artifact")
+    add = own.add_argument
+    add("--model", type=Path, metavar="KERAS", help="a .keras file")
+    add("--calibration", type=Path, metavar="NPZ", help="array `inputs`: training samples")
+    add(
+        "--evaluation",
+        type=Path,
+        metavar="NPZ",
+        help="arrays `inputs` and, better, `labels`: what variants are judged on "
+        "(default: the calibration samples)",
+    )
+    add("--labels", type=Path, metavar="TXT", help="one class label a line")
+    add("--name", help="the bundle's name (default: the model file's)")
+    add("--model-version", type=int, default=1, metavar="N", help="default 1")
+    add(
+        "--allow-lambda",
+        action="store_true",
+        help="load Keras Lambda layers: Python code that the model file brings",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

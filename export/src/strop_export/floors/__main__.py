@@ -1,0 +1,78 @@
+"""`python -m strop_export.floors [ENGINE ...]`: measure the engines' releases, write the tables.
+
+Takes a while: each release of `releases.py` is installed into an environment of its own under
+.cache/, shown what `probes.py` makes, and removed. What was measured once is kept there.
+Needs python3.11, and python3.10 for what has no wheel for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import platform
+import sys
+from collections.abc import Mapping
+
+from strop_export.errors import ExportError
+from strop_export.floors.measure import measure
+from strop_export.floors.releases import PACKAGES, PYTHONS, RELEASES
+from strop_export.paths import FLOOR_CACHE, FLOORS
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; gives the exit status."""
+    description = (__doc__ or "").split("\n\n")[1]
+    parser = argparse.ArgumentParser(prog="python -m strop_export.floors", description=description)
+    parser.add_argument("engine", nargs="*", help=f"{', '.join(RELEASES)} (default: all)")
+    engines = parser.parse_args(argv).engine or list(RELEASES)
+    FLOOR_CACHE.mkdir(parents=True, exist_ok=True)
+    try:
+        for engine in engines:
+            if engine not in RELEASES:
+                raise ExportError(f"no releases of {engine!r} are listed; {', '.join(RELEASES)}")
+            highest = {}
+            for release in RELEASES[engine]:
+                print(f"  {engine} {release}", flush=True)
+                highest[release] = measure(engine, release)
+            path = FLOORS / f"{engine}.toml"
+            path.write_text(to_toml(engine, highest), encoding="ascii")
+            print(f"{path} holds what {len(highest)} releases take")
+    except KeyboardInterrupt:
+        print("floors: stopped; what was measured is kept", file=sys.stderr)
+        return 130
+    except ExportError as error:
+        print(f"floors: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def to_toml(engine: str, highest: Mapping[str, Mapping[str, int]]) -> str:
+    """The table as TOML: for each name, the releases from which on another version is the highest.
+
+    Args:
+        highest: release -> name -> version, the releases in ascending order.
+    """
+    lines = [
+        f"# What releases of {PACKAGES[engine]} take at most. Written by",
+        f"# `python -m strop_export.floors {engine}` on {datetime.date.today()}, never by hand:",
+        f"# each release was installed ({' or '.join(PYTHONS)}, {platform.machine()}) and shown",
+        "# one-claim files (probes.py). NAME = { RELEASE = VERSION }: from that release on.",
+        "releases = [",
+        *(f'    "{release}",' for release in highest),
+        "]",
+        "",
+        "[highest]",
+    ]
+    for name in sorted({name for taken in highest.values() for name in taken}):
+        changes: dict[str, int] = {}
+        for release, taken in highest.items():
+            version = taken.get(name, 0)
+            if version != (list(changes.values()) or [0])[-1]:
+                changes[release] = version
+        entries = ", ".join(f'"{release}" = {version}' for release, version in changes.items())
+        lines.append(f"{name} = {{ {entries} }}")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

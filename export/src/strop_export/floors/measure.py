@@ -1,0 +1,132 @@
+"""What one release of an engine takes: installed by itself, and shown files."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from strop_export.errors import ExportError
+from strop_export.floors.probes import Probes, probes
+from strop_export.floors.releases import PACKAGES, PYTHONS
+from strop_export.paths import FLOOR_CACHE
+
+WORKER = Path(__file__).with_name("worker.py")
+
+# How the engines say that a file is too new; anything else they say would be about the probe.
+_TOO_NEW = re.compile(
+    r"Didn't find op for builtin opcode '\w+' version '\d+'"
+    r"|Op builtin_code out of range"
+    r"|Unsupported model IR version"
+    r"|Opset \d+ is under development"
+)
+_LIMIT_S = 900
+
+
+def measure(engine: str, release: str) -> dict[str, int]:
+    """The highest version that a release takes, of everything it takes at all.
+
+    Asked again, it gives what was measured before.
+
+    Raises:
+        ExportError: the release cannot be installed here, or does not answer as expected.
+    """
+    files = probes(engine)
+    shown = json.dumps(
+        {
+            name: {version: base64.b64encode(file).decode() for version, file in each.items()}
+            for name, each in files.items()
+        }
+    )
+    digest = hashlib.sha256(shown.encode()).hexdigest()[:12]
+    kept = FLOOR_CACHE / f"{engine}-{release}-{digest}.json"
+    if kept.is_file():
+        return dict(json.loads(kept.read_bytes()))
+    environment = FLOOR_CACHE / f"{engine}-{release}"
+    try:
+        python = _install(environment, f"{PACKAGES[engine]}=={release}")
+        answers = _ask(python, engine, shown)
+    finally:
+        shutil.rmtree(environment, ignore_errors=True)
+    highest = highest_taken(f"{engine} {release}", files, answers)
+    kept.write_text(json.dumps(highest), encoding="ascii")
+    return highest
+
+
+def _install(environment: Path, requirement: str) -> Path:
+    """The interpreter of a new environment, of the first Python that has the release's wheel."""
+    python = environment / "bin" / "python"
+    reasons = []
+    for base in PYTHONS:
+        try:
+            _run(base, "-m", "venv", "--clear", str(environment))
+            # Old releases were built against numpy 1, and new ones take it too.
+            pip = (str(python), "-m", "pip", "install", "--quiet", "--only-binary", ":all:")
+            _run(*pip, requirement, "numpy<2")
+        except ExportError as error:
+            reasons.append(str(error))
+        else:
+            return python
+    raise ExportError(f"{requirement} cannot be installed: {'; '.join(reasons)}")
+
+
+def _ask(python: Path, engine: str, shown: str) -> Any:
+    """What the worker answers in an environment."""
+    return json.loads(_run(str(python), str(WORKER), engine, shown=shown))
+
+
+def highest_taken(release: str, files: Probes, answers: Any) -> dict[str, int]:
+    """The highest version of everything that a release takes at all.
+
+    Args:
+        release: its name, for messages.
+        files: what it was shown.
+        answers: name -> version -> error, or None for a file that opened.
+
+    Raises:
+        ExportError: a probe failed for another reason than its version, or the versions taken
+            are no range with an end.
+    """
+    highest = {}
+    for name, each in files.items():
+        taken = []
+        for version in each:
+            error = answers[name][str(version)]
+            if error is None:
+                taken.append(version)
+            elif not _TOO_NEW.search(error):
+                raise ExportError(f"{release}: {name} version {version}: {error}")
+        if not taken:
+            continue
+        # One operator, BROADCAST_TO, begins at 2; a gap or no end would be another matter.
+        if taken != list(range(taken[0], taken[-1] + 1)) or taken[-1] == max(each):
+            raise ExportError(f"{release} takes {name} in versions {taken}: no range with an end")
+        highest[name] = taken[-1]
+    return highest
+
+
+def _run(*command: str, shown: str = "") -> str:
+    # Set, this lets ONNX Runtime load opsets it does not vouch for.
+    environment = {k: v for k, v in os.environ.items() if k != "ALLOW_RELEASED_ONNX_OPSET_ONLY"}
+    try:
+        done = subprocess.run(
+            command,
+            input=shown,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ExportError(f"{' '.join(command[:4])}: {error}") from None
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
+        raise ExportError(f"{' '.join(command[:4])}: {said}")
+    return done.stdout

@@ -1,0 +1,80 @@
+"""From a Keras model to the files that engines run, one module per format.
+
+>>> convert(model, VariantSpec("tflite", "int8"), calibration).data
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from strop_export.errors import CalibrationError, ConversionError
+from strop_export.formats.base import PRECISIONS, Converted, VariantSpec
+from strop_export.formats.quiet import quiet
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["PRECISIONS", "Converted", "VariantSpec", "convert", "quiet"]
+
+
+def convert(
+    model: keras.Model,
+    spec: VariantSpec,
+    calibration: np.ndarray,
+    *,
+    input_name: str = "image",
+    output_name: str = "probabilities",
+) -> Converted:
+    """Write a Keras model in the format and precision of ``spec``.
+
+    ``model`` takes one float32 tensor and gives one, of any fixed shape. ``calibration`` holds
+    samples as the device's sensor gives them, ``(N, *input)``, uint8 or float32; int8 files
+    take their ranges from these samples alone, and take uint8 themselves if the samples do.
+    The same arguments give the same bytes, in any process.
+
+    Raises :class:`ConversionError` if the model cannot be written so, and
+    :class:`CalibrationError` if the samples do not fit it.
+    """
+    with quiet():  # importing TensorFlow is as noisy as using it
+        from strop_export.formats.graph import check_borders
+
+    check_borders(model)
+    _check_calibration(calibration, tuple(model.input_shape[1:]))
+    names = {"input_name": input_name, "output_name": output_name}
+    try:
+        with quiet():
+            if spec.format == "tflite":
+                from strop_export.formats.tflite import convert_tflite
+
+                return convert_tflite(model, spec, calibration, **names)
+            if spec.format == "onnx":
+                from strop_export.formats.onnx import convert_onnx
+
+                return convert_onnx(model, spec, calibration, **names)
+            from strop_export.formats.weights import convert_weights
+
+            return convert_weights(model, **names)
+    except ConversionError:
+        raise
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ConversionError(
+            f"the model cannot be written as {spec.precision} {spec.format}: {reason}"
+        ) from error
+
+
+def _check_calibration(calibration: np.ndarray, shape: tuple[int, ...]) -> None:
+    if calibration.dtype not in (np.uint8, np.float32):
+        raise CalibrationError(
+            f"calibration samples are {calibration.dtype} where uint8 or float32 is supported; "
+            "save them as the sensor gives them"
+        )
+    if calibration.shape[1:] != shape or not len(calibration):
+        raise CalibrationError(
+            f"calibration has shape {calibration.shape} where the model takes (N, "
+            f"{', '.join(map(str, shape))}) with N at least 1"
+        )
+    if not np.isfinite(calibration).all():
+        raise CalibrationError("calibration samples contain NaN or infinity; remove those")

@@ -1,0 +1,359 @@
+"""What is done to a .tflite file after TensorFlow wrote it.
+
+The file is a FlatBuffer of the schema in tensorflow/lite/schema/schema.fbs; ``ModelT`` and its
+parts are the object form that ai-edge-litert generates from it.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.tools import flatbuffer_utils
+
+from strop.bundle.manifest import FileTensor
+from strop_export.formats.base import stays_float
+
+_OPERATORS: Final[dict[int, str]] = {
+    value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()
+}
+_TYPES: Final[dict[int, str]] = {
+    value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()
+}
+_HEADS: Final = ("SOFTMAX", "LOGISTIC")
+# Operators to which the samples of a batch are so many rows, whatever their number.
+_BY_ROWS: Final = frozenset(
+    (
+        *("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D"),
+        *("RELU", "RELU6", "LEAKY_RELU", "ELU", "GELU", "TANH", "HARD_SWISH"),
+        *("SOFTMAX", "LOGISTIC", "CAST", "QUANTIZE", "DEQUANTIZE"),
+    )
+)
+_PAIRWISE: Final = ("ADD", "SUB", "MUL", "DIV", "PRELU")
+_ALIGNMENT: Final = 16  # force_align of Buffer.data in the schema
+
+
+class _Buffer(schema.BufferT):  # type: ignore[misc]
+    """A buffer whose bytes start where the schema wants them.
+
+    The generated Python writes them at any address, against ``force_align: 16``: kernels that
+    read aligned vectors, and 32-bit ARM, may then be slow or die.
+    """
+
+    def Pack(self, builder: Any) -> Any:  # noqa: N802 (the generated name)
+        if self.data is None:
+            return super().Pack(builder)
+        payload = bytes(self.data)
+        builder.StartVector(1, len(payload), _ALIGNMENT)
+        builder.head -= len(payload)
+        builder.Bytes[builder.head : builder.head + len(payload)] = payload
+        builder.vectorNumElems = len(payload)
+        vector = builder.EndVector()
+        schema.BufferStart(builder)
+        schema.BufferAddData(builder, vector)
+        return schema.BufferEnd(builder)
+
+
+def with_input_range(calibrated: bytes, low: float, high: float) -> bytes:
+    """A calibrated file, not quantized yet, whose input is said to have held ``low..high``."""
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(calibrated))
+    graph = model.subgraphs[0]
+    seen = graph.tensors[graph.inputs[0]].quantization
+    seen.min, seen.max = [low], [high]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+class TFLiteFile:
+    """A .tflite file taken apart for small repairs, and put together again."""
+
+    def __init__(self, data: bytes) -> None:
+        self._model = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
+        self._main = self._model.subgraphs[0]  # others are bodies of loops and branches
+
+    @property
+    def operators(self) -> list[str]:
+        """Names of the main graph's operators in the order they run: ``FULLY_CONNECTED``..."""
+        return [self._name(operator) for operator in self._main.operators]
+
+    @property
+    def input(self) -> FileTensor:
+        return self._border_info(self._main.inputs[0])
+
+    @property
+    def output(self) -> FileTensor:
+        return self._border_info(self._main.outputs[0])
+
+    @property
+    def takes_any_batch(self) -> bool:
+        """Whether an interpreter that resizes the input runs as many samples as it is resized to.
+
+        An operator not known to take samples row by row settles it: a wrong yes would be wrong
+        answers, a wrong no is one sample at a time.
+        """
+        constants: set[int] = set()
+        for operator in self._main.operators:
+            if all(index < 0 or self._is_constant(index, constants) for index in operator.inputs):
+                constants.update(operator.outputs)  # float16 weights are widened so
+            elif not self._goes_by_rows(operator, constants):
+                return False
+        return True
+
+    def op_versions(self) -> dict[str, int]:
+        """The highest version of each operator: what a runtime must know to load the file."""
+        versions: dict[str, int] = {}
+        for graph in self._model.subgraphs:
+            for operator in graph.operators:
+                name = self._name(operator)
+                code = self._model.operatorCodes[operator.opcodeIndex]
+                versions[name] = max(code.version, versions.get(name, 0))
+        return dict(sorted(versions.items()))
+
+    def end_in_float(self) -> None:
+        """Have the closing softmax or sigmoid, and a small last layer, computed in float.
+
+        An int8 file ends with ``layer, head, DEQUANTIZE``. The DEQUANTIZE moves to before the
+        head: rounded to 256 steps, outputs near 1 tie for the top. It moves to before the layer
+        if that is small (see :func:`stays_float`): logits tie too, if less often.
+        """
+        names = self.operators
+        if names[-1:] != ["DEQUANTIZE"]:
+            return
+        first = len(names) - 1 - (names[-2] in _HEADS)
+        if names[first - 1] == "FULLY_CONNECTED" and self._is_small(
+            self._main.operators[first - 1]
+        ):
+            first -= 1
+            self._make_float(self._main.operators[first])
+        *moved, dequantize = self._main.operators[first:]
+        if not moved:
+            return
+        # a -> [moved] -> z -> DEQUANTIZE -> out  becomes  a -> DEQUANTIZE -> z -> [moved] -> out
+        source, between, result = moved[0].inputs[0], dequantize.inputs[0], dequantize.outputs[0]
+        for operator in moved:
+            for index in operator.outputs:
+                self._to_float(index)
+        self._main.tensors[between].shape = self._main.tensors[source].shape
+        moved[-1].outputs = [result]
+        dequantize.inputs, dequantize.outputs = [source], [between]
+        moved[0].inputs = [between, *moved[0].inputs[1:]]
+        self._main.operators[first:] = [dequantize, *moved]
+
+    def drop_flattening(self) -> None:
+        """Drop each RESHAPE that only flattens for FULLY_CONNECTED, which does so by itself.
+
+        Its constant shape would nail the batch to 1: without it an interpreter can resize the
+        input. And what is not there takes no time.
+        """
+        for operator in list(self._main.operators):
+            if self._name(operator) != "RESHAPE":
+                continue
+            (flat,) = operator.outputs
+            users = [user for user in self._main.operators if flat in user.inputs]
+            if users and all(self._flattens(user, flat) for user in users):
+                for user in users:
+                    user.inputs = [operator.inputs[0], *user.inputs[1:]]
+                self._main.operators.remove(operator)
+
+    def free_batch(self) -> None:
+        """Have each RESHAPE of one sample to one sample take any number: -1 in its shape's place.
+
+        TensorFlow writes the batch it knew, [1, 7, 7, 16]; at another an interpreter then finds
+        no memory that fits. A shape that starts with more than the batch, or is made from what
+        does, is left: there a larger batch is not just more rows.
+        """
+        for operator in self._main.operators:
+            if self._name(operator) != "RESHAPE" or len(operator.inputs) < 2:
+                continue
+            source, constant = operator.inputs[:2]
+            data, before = self._data(constant), self._main.tensors[source].shape
+            if data is None or before is None or list(before[:1]) != [1]:
+                continue
+            shape = np.frombuffer(bytes(data), np.int32).copy()
+            if list(shape[:1]) == [1] and -1 not in shape:
+                shape[0] = -1
+                operator.inputs = [source, self._constant_like(constant, shape)]
+                options = operator.builtinOptions
+                if options is not None and options.newShape is not None:
+                    options.newShape = shape
+
+    def take_bytes(self) -> None:
+        """Have the file take uint8, and CAST it to float32 itself."""
+        wide = self._main.inputs[0]
+        tensor = schema.TensorT()
+        tensor.shape = self._main.tensors[wide].shape
+        tensor.type, tensor.buffer, tensor.name = schema.TensorType.UINT8, 0, "bytes"
+        self._main.tensors.append(tensor)
+        narrow = len(self._main.tensors) - 1
+        code = schema.OperatorCodeT()
+        code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CAST
+        code.version = 1
+        self._model.operatorCodes.append(code)
+        cast = schema.OperatorT()
+        cast.opcodeIndex = len(self._model.operatorCodes) - 1
+        cast.inputs, cast.outputs = [narrow], [wide]
+        cast.builtinOptionsType = schema.BuiltinOptions.CastOptions
+        cast.builtinOptions = schema.CastOptionsT()
+        cast.builtinOptions.inDataType = schema.TensorType.UINT8
+        cast.builtinOptions.outDataType = schema.TensorType.FLOAT32
+        self._main.operators.insert(0, cast)
+        self._main.inputs = [narrow]
+
+    def to_bytes(self, input_name: str, output_name: str) -> bytes:
+        """The file again, with our names and without what no operator uses.
+
+        Input and output are called so as tensors and in the signature ``serving_default``, and
+        everything between after its operator: TensorFlow's names count the layers made since
+        the process began, and with them no two exports would be the same bytes.
+        """
+        for graph in self._model.subgraphs:
+            _prune_tensors(graph)
+            self._name_tensors(graph)
+        self._prune_codes()
+        self._prune_buffers()
+        signature = schema.SignatureDefT()
+        signature.signatureKey, signature.subgraphIndex = "serving_default", 0
+        signature.inputs = [self._border(self._main.inputs[0], input_name)]
+        signature.outputs = [self._border(self._main.outputs[0], output_name)]
+        self._model.signatureDefs = [signature]
+        self._model.metadata = None  # TensorFlow's version, and options of the conversion
+        return bytes(flatbuffer_utils.convert_object_to_bytearray(self._model))
+
+    def _name(self, operator: Any) -> str:
+        code = self._model.operatorCodes[operator.opcodeIndex]
+        return _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
+
+    def _is_constant(self, index: int, computed: set[int]) -> bool:
+        return index in computed or self._data(index) is not None
+
+    def _goes_by_rows(self, operator: Any, constants: set[int]) -> bool:
+        """Whether more samples are but more rows to it; told by how it takes one sample."""
+        name, (output,) = self._name(operator), operator.outputs[:1]
+        data = [index for index in operator.inputs if index >= 0]
+        samples = [index for index in data if not self._is_constant(index, constants)]
+        shapes = [list(self._main.tensors[index].shape) for index in (*samples, output)]
+        if any(shape[:1] != [1] for shape in shapes):
+            return False
+        if name == "RESHAPE":  # to one sample again, the first axis left open (see free_batch)
+            shape = self._data(data[1]) if len(data) > 1 else None
+            first, *rest = (
+                np.frombuffer(bytes(shape), np.int32).tolist() if shape is not None else [0]
+            )
+            return bool(first == -1 and math.prod(rest) == math.prod(shapes[0]))
+        if name in _PAIRWISE:  # rows meet rows only if both have as many axes
+            return len({len(shape) for shape in shapes}) == 1 and all(
+                len(own := list(self._main.tensors[index].shape)) < len(shapes[-1]) or own[0] == 1
+                for index in data
+            )
+        return name in _BY_ROWS and len(samples) == 1  # weights that are computed are no weights
+
+    def _border_info(self, index: int) -> FileTensor:
+        info = self._info(index)
+        return info._replace(shape=(None, *info.shape[1:])) if self.takes_any_batch else info
+
+    def _info(self, index: int) -> FileTensor:
+        tensor = self._main.tensors[index]
+        name = tensor.name if isinstance(tensor.name, str) else tensor.name.decode()
+        shape, dtype = tuple(int(size) for size in tensor.shape), _TYPES[tensor.type]
+        quantization = tensor.quantization
+        if quantization is None or quantization.scale is None or not len(quantization.scale):
+            return FileTensor(name, shape, dtype)
+        scale, zero_point = float(quantization.scale[0]), int(quantization.zeroPoint[0])
+        return FileTensor(name, shape, dtype, scale, zero_point)
+
+    def _flattens(self, user: Any, flat: int) -> bool:
+        return (
+            self._name(user) == "FULLY_CONNECTED"
+            and user.inputs[0] == flat
+            and not user.builtinOptions.keepNumDims
+            and self._main.tensors[user.inputs[1]].shape[1] == self._main.tensors[flat].shape[-1]
+        )
+
+    def _is_small(self, layer: Any) -> bool:
+        kernels = {tensor.buffer for tensor in self._main.tensors if _TYPES[tensor.type] == "int8"}
+        sizes = [self._model.buffers[index].data for index in kernels]
+        total = sum(len(data) for data in sizes if data is not None)
+        return stays_float(len(self._data(layer.inputs[1])), total)
+
+    def _make_float(self, layer: Any) -> None:
+        for index in layer.inputs[1:]:
+            if index >= 0:  # bias is optional
+                self._to_float(index)
+
+    def _to_float(self, index: int) -> None:
+        """Give a tensor float32 values: those it stands for, if it is a constant."""
+        tensor = self._main.tensors[index]
+        data = self._data(index)
+        if data is not None:
+            stored = np.frombuffer(bytes(data), _TYPES[tensor.type]).reshape(tensor.shape)
+            scale = np.asarray(tensor.quantization.scale, np.float32)  # one, or one a row
+            scale = scale.reshape(-1, *[1] * (stored.ndim - 1))
+            values = (stored * scale).astype(np.float32)  # symmetric: the zero point is 0
+            self._model.buffers[tensor.buffer].data = np.frombuffer(values.tobytes(), np.uint8)
+        tensor.type, tensor.quantization = schema.TensorType.FLOAT32, None
+
+    def _data(self, index: int) -> Any:
+        return self._model.buffers[self._main.tensors[index].buffer].data
+
+    def _constant_like(self, index: int, values: np.ndarray) -> int:
+        """A new constant, of the shape and type of another; that may have other users."""
+        old, tensor, buffer = self._main.tensors[index], schema.TensorT(), schema.BufferT()
+        buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+        self._model.buffers.append(buffer)
+        tensor.shape, tensor.type, tensor.name = old.shape, old.type, ""
+        tensor.buffer = len(self._model.buffers) - 1
+        self._main.tensors.append(tensor)
+        return len(self._main.tensors) - 1
+
+    def _name_tensors(self, graph: Any) -> None:
+        for tensor in graph.tensors:
+            tensor.name = ""
+        for i, operator in enumerate(graph.operators):
+            own = f"{i}.{self._name(operator).lower()}"
+            for k, index in enumerate(operator.inputs):
+                if index >= 0 and not graph.tensors[index].name:
+                    graph.tensors[index].name = f"{own}.{k}"
+            for index in operator.outputs:
+                graph.tensors[index].name = own
+
+    def _border(self, index: int, name: str) -> Any:
+        self._main.tensors[index].name = name
+        entry = schema.TensorMapT()
+        entry.name, entry.tensorIndex = name, index
+        return entry
+
+    def _prune_codes(self) -> None:
+        operators = [operator for graph in self._model.subgraphs for operator in graph.operators]
+        new = _renumbering(operator.opcodeIndex for operator in operators)
+        for operator in operators:
+            operator.opcodeIndex = new[operator.opcodeIndex]
+        self._model.operatorCodes = [self._model.operatorCodes[old] for old in new]
+
+    def _prune_buffers(self) -> None:
+        tensors = [tensor for graph in self._model.subgraphs for tensor in graph.tensors]
+        new = _renumbering([0, *(tensor.buffer for tensor in tensors)])  # 0 is the empty one
+        for tensor in tensors:
+            tensor.buffer = new[tensor.buffer]
+        self._model.buffers = [_aligned(self._model.buffers[old]) for old in new]
+
+
+def _renumbering(used: Iterable[int]) -> dict[int, int]:
+    """Old index to new, for those in use, in their old order."""
+    return {old: new for new, old in enumerate(sorted(set(used)))}
+
+
+def _prune_tensors(graph: Any) -> None:
+    fields = [(graph, "inputs"), (graph, "outputs")]
+    for operator in graph.operators:
+        fields += [(operator, "inputs"), (operator, "outputs"), (operator, "intermediates")]
+    lists = [list(getattr(owner, field) or ()) for owner, field in fields]
+    new = _renumbering(index for indices in lists for index in indices if index >= 0)
+    for (owner, field), indices in zip(fields, lists, strict=True):
+        setattr(owner, field, [new.get(index, index) for index in indices])  # -1: none given
+    graph.tensors = [graph.tensors[old] for old in new]
+
+
+def _aligned(buffer: Any) -> _Buffer:
+    aligned = _Buffer()
+    aligned.data = buffer.data
+    return aligned

@@ -1,0 +1,126 @@
+"""The Keras side of every conversion: which models are taken, and their graph made plain."""
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+
+from strop_export.errors import ConversionError
+
+_ONLY_MOVE = (keras.layers.Flatten, keras.layers.Reshape, keras.layers.Dropout)
+_CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
+
+
+def check_borders(model: keras.Model) -> None:
+    """Refuse a model that is not one float32 tensor of fixed shape in, one out.
+
+    Only the batch axis may be free. Raises :class:`ConversionError`.
+    """
+    for side in ("input", "output"):
+        tensors = list(getattr(model, f"{side}s", None) or ())  # a subclass may have none
+        if len(tensors) != 1:
+            names = ", ".join(tensor.name for tensor in tensors) or "none known before a call"
+            raise ConversionError(
+                f"the model has {len(tensors)} {side}s ({names}) where one is supported; "
+                f"wrap it in a functional keras.Model with a single {side}"
+            )
+        (tensor,) = tensors
+        if tensor.dtype != "float32" or None in tensor.shape[1:]:
+            raise ConversionError(
+                f"the model's {side} is {tensor.dtype} of shape {tuple(tensor.shape)} where "
+                "float32 with only the batch axis free is supported; rebuild it on "
+                "keras.Input(shape=..., dtype='float32') with every size given"
+            )
+
+
+def simplify(model: keras.Model, *, fold_rescaling: bool) -> keras.Model:
+    """The same function on a plainer graph; ``model`` is left as it is, its layers are shared.
+
+    Flatten becomes a reshape to ``(-1, size)``: Keras computes the batch from the input's shape
+    at run time, which costs a converted graph up to six operators.
+
+    With ``fold_rescaling`` each scalar Rescaling is multiplied into the weights that follow:
+    ``w @ (scale * x + offset)`` is ``(scale * w) @ x + offset * sum(w)``, one operation over
+    every pixel less, and an int8 file can feed raw bytes straight to its first layer. Only what
+    is exact is folded: a Rescaling that reaches a Dense, or a convolution that pads nothing,
+    through layers that only move values. Any other user of its result gets the Rescaling.
+    """
+    rewrite = _Rewrite(fold_rescaling=fold_rescaling)
+    simplified = keras.models.clone_model(
+        keras.Model(model.inputs[0], model.outputs[0]),  # a Sequential too becomes a graph
+        clone_function=lambda layer: layer,
+        call_function=rewrite.call,
+    )
+    return model if rewrite.owes(simplified.outputs[0]) else simplified
+
+
+class _Rewrite:
+    """Calls layers one by one, carrying each Rescaling along until a layer can absorb it."""
+
+    def __init__(self, *, fold_rescaling: bool) -> None:
+        self._fold_rescaling = fold_rescaling
+        self._owed: dict[int, tuple[Any, keras.layers.Rescaling]] = {}
+
+    def owes(self, tensor: Any) -> bool:
+        return id(tensor) in self._owed
+
+    def call(self, layer: Any, *args: Any, **kwargs: Any) -> Any:
+        tensor = args[0]
+        if self._fold_rescaling and is_scalar_rescaling(layer) and not self.owes(tensor):
+            return self._owe(keras.ops.copy(tensor), layer)
+        if self.owes(tensor):
+            _, rescaling = self._owed[id(tensor)]
+            if isinstance(layer, _ONLY_MOVE):
+                return self._owe(_plain_call(layer, *args, **kwargs), rescaling)
+            if _absorbs(layer, rescaling):
+                return _rescaled_call(layer, rescaling, tensor)
+        args, kwargs = keras.tree.map_structure(self._settle, (args, kwargs))
+        return _plain_call(layer, *args, **kwargs)
+
+    def _owe(self, tensor: Any, rescaling: keras.layers.Rescaling) -> Any:
+        self._owed[id(tensor)] = (tensor, rescaling)  # held, or its id could come again
+        return tensor
+
+    def _settle(self, value: Any) -> Any:
+        return self._owed[id(value)][1](value) if self.owes(value) else value
+
+
+def _plain_call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+    if type(layer) is keras.layers.Flatten and layer.data_format == "channels_last":
+        return keras.ops.reshape(args[0], (-1, math.prod(args[0].shape[1:])))
+    return layer(*args, **kwargs)
+
+
+def is_scalar_rescaling(layer: Any) -> bool:
+    return isinstance(layer, keras.layers.Rescaling) and not (
+        np.ndim(layer.scale) or np.ndim(layer.offset)
+    )
+
+
+def _absorbs(layer: Any, rescaling: keras.layers.Rescaling) -> bool:
+    if type(layer) in _CONVOLUTIONS:  # a padded zero is a zero after the rescaling, not before
+        linear = layer.padding == "valid" or rescaling.offset == 0
+    else:
+        linear = type(layer) is keras.layers.Dense
+    return bool(linear and (layer.use_bias or rescaling.offset == 0))
+
+
+def _rescaled_call(layer: Any, rescaling: keras.layers.Rescaling, tensor: Any) -> Any:
+    """A layer of the same kind on the raw tensor, with the rescaling in its weights."""
+    config = {
+        key: value
+        for key, value in layer.get_config().items()
+        if not key.endswith(("_initializer", "_regularizer", "_constraint"))  # training's
+    }
+    config |= {"name": f"{layer.name}_rescaled", "activation": None}
+    scaled = type(layer).from_config(config)
+    scaled.activation = layer.activation
+    output = scaled(tensor)
+    kernel = np.asarray(layer.kernel, np.float64)  # (..., channels out)
+    weights = [kernel * rescaling.scale]
+    if layer.use_bias:
+        sums = kernel.sum(axis=tuple(range(kernel.ndim - 1)))
+        weights.append(np.asarray(layer.bias) + rescaling.offset * sums)
+    scaled.set_weights(weights)
+    return output

@@ -1,0 +1,170 @@
+"""Static int8 for .onnx; docs/decisions/0003-int8-onnx.md has the measurements behind it.
+
+Operators are kept in float between QuantizeLinear and DequantizeLinear (QDQ), standard ONNX
+that onnxruntime fuses into integer kernels when it loads the file.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from onnxruntime import quantization
+
+from strop_export.formats.onnx_bytes import widening
+
+_HEADS: Final = ("Softmax", "Sigmoid")
+_LAYERS: Final = ("Gemm", "MatMul")
+_ONLY_MOVE: Final = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Identity")
+_CHUNK: Final = 100  # calibration samples in one run
+# The closing dense layers stay float as long as they hold no more than this share of the weights:
+# each would cost an operator's start and the rounding of what it takes, and saves next to nothing.
+_FLOAT_SHARE: Final = 1 / 12
+
+
+def quantize(
+    file: onnx.ModelProto, calibration: np.ndarray, *, per_channel: bool
+) -> onnx.ModelProto:
+    """The model with uint8 activations and weights, its head and last small layers in float.
+
+    If the calibration samples are bytes, the file's input is uint8 and they are its quantized
+    values (scale 1, zero point 0), so that nothing is left to do for each pixel.
+    """
+    (source,), (result,) = file.graph.input, file.graph.output
+    tail = _float_tail(file.graph, result.name)
+    overrides: dict[str, Any] = {}
+    if calibration.dtype == np.uint8:
+        byte = {"scale": np.array(1, np.float32), "zero_point": np.array(0, np.uint8)}
+        raw = _unchanged(file.graph, source.name)
+        overrides = {"TensorQuantOverrides": {name: [byte] for name in raw}}
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "int8.onnx")
+        quantization.quantize_static(
+            file,
+            path,
+            _Samples(source.name, calibration),
+            quant_format=quantization.QuantFormat.QDQ,
+            per_channel=per_channel,
+            # Unsigned weights: with signed ones, a CPU without VNNI adds pairs of products in
+            # 16 bits and saturates, silently.
+            weight_type=quantization.QuantType.QUInt8,
+            activation_type=quantization.QuantType.QUInt8,
+            nodes_to_exclude=tail,
+            extra_options=overrides,
+        )
+        file = onnx.load(path)
+    _leave_float(file.graph, tail)
+    if calibration.dtype == np.uint8:
+        _take_bytes(file.graph)
+    return file
+
+
+def _float_tail(graph: onnx.GraphProto, result: str) -> list[str]:
+    """Names of the closing nodes that stay float, in order: small dense layers, then the head."""
+    weights = {tensor.name: math.prod(tensor.dims) for tensor in graph.initializer}
+    left = sum(weights.values()) * _FLOAT_SHARE
+    head = _producer(graph, result)
+    tail = [head] if head and head.op_type in _HEADS else []
+    while node := _producer(graph, tail[0].input[0] if tail else result):
+        activation = node if node.op_type == "Relu" else None
+        layer = _producer(graph, node.input[0]) if activation else node
+        if not layer or layer.op_type not in _LAYERS:
+            break
+        if activation:  # of a layer in integers too: it gives its sums as floats
+            tail.insert(0, activation)
+        left -= sum(weights.get(name, 0) for name in layer.input)
+        if left < 0:
+            break
+        tail.insert(0, layer)
+    return [node.name for node in tail]
+
+
+class _Samples(quantization.CalibrationDataReader):  # type: ignore[misc]
+    def __init__(self, name: str, calibration: np.ndarray) -> None:
+        self._feeds = self._chunks(name, calibration)
+
+    @staticmethod
+    def _chunks(name: str, calibration: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
+        for start in range(0, len(calibration), _CHUNK):
+            yield {name: calibration[start : start + _CHUNK].astype(np.float32)}
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        return next(self._feeds, None)
+
+
+def _leave_float(graph: onnx.GraphProto, tail: list[str]) -> None:
+    """Cut QuantizeLinear, DequantizeLinear out before the tail, or the output where there is none.
+
+    The last integer layer's sums are exact: rounded to 256 steps, classes would tie.
+    """
+    nodes = {node.name: node for node in graph.node}
+    first = nodes[tail[0]] if tail else None
+    dequantize = _producer(graph, first.input[0] if first else graph.output[0].name)
+    if not dequantize or dequantize.op_type != "DequantizeLinear":
+        return
+    rounded = _producer(graph, dequantize.input[0])
+    exact = rounded and _producer(graph, rounded.input[0])
+    if not rounded or not exact or rounded.op_type != "QuantizeLinear":
+        return
+    if sum(name in node.input for node in graph.node for name in rounded.output) > 1:
+        return  # others take the rounded values
+    for node in (rounded, dequantize):
+        graph.node.remove(node)
+    used = {name for node in graph.node for name in node.input}
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
+        graph.initializer.remove(tensor)  # their scale and zero point, unless others share them
+    for i, name in enumerate(exact.output):
+        if name == rounded.input[0]:
+            exact.output[i] = dequantize.output[0]
+    if first and first.op_type == "Relu":
+        # ONNX Runtime would make one float operator of Gemm and Relu, and widen the weights in
+        # every call: 68 us instead of 7. Of Gemm and Max it does not.
+        zero = onnx.numpy_helper.from_array(np.zeros((), np.float32), f"{first.name}.zero")
+        graph.initializer.append(zero)
+        first.op_type = "Max"
+        first.input.append(zero.name)
+
+
+def _take_bytes(graph: onnx.GraphProto) -> None:
+    """Make the input uint8. Bytes are quantized values already, so QuantizeLinear goes.
+
+    What must see them as float, an operator that was not quantized, gets them widened.
+    """
+    (source,) = graph.input
+    source.type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    raw = _unchanged(graph, source.name)
+    for node in [node for node in graph.node if node.op_type == "QuantizeLinear"]:
+        if node.input[0] in raw:
+            graph.node.remove(node)
+            _reroute(graph.node, node.output[0], node.input[0])
+    takes_bytes = (*_ONLY_MOVE, "DequantizeLinear")
+    for name in sorted(raw):
+        floats = [n for n in graph.node if name in n.input and n.op_type not in takes_bytes]
+        if floats:
+            _reroute(floats, name, f"{name}.float")
+            first = min(list(graph.node).index(node) for node in floats)
+            graph.node.insert(first, widening(graph, name, f"{name}.float"))
+
+
+def _unchanged(graph: onnx.GraphProto, source: str) -> set[str]:
+    """The tensors that hold the values of ``source``, if in another shape."""
+    names = {source}
+    for node in graph.node:  # each comes after what it reads
+        if node.op_type in _ONLY_MOVE and node.input[0] in names:
+            names.update(node.output)
+    return names
+
+
+def _reroute(nodes: Iterable[onnx.NodeProto], old: str, new: str) -> None:
+    for node in nodes:
+        for i, name in enumerate(node.input):
+            if name == old:
+                node.input[i] = new
+
+
+def _producer(graph: onnx.GraphProto, value: str) -> onnx.NodeProto | None:
+    """The node that makes a value; None for an input and a constant."""
+    return next((node for node in graph.node if value in node.output), None)

@@ -1,0 +1,98 @@
+"""Dense stacks as plain arrays, for an engine that has NumPy and nothing else.
+
+The file is an uncompressed .npz, a ZIP of .npy members (numpy.lib.format), without pickles:
+
+- ``scale``, ``offset``: float32 scalars; the network sees ``x * scale + offset``, flattened
+- ``kernel_0``, ``bias_0``, ``kernel_1``, ...: float32 ``(in, out)`` and ``(out,)``
+- ``activations``: unicode ``(layers,)``, each ``linear``, ``relu``, ``sigmoid`` or ``softmax``
+"""
+
+import io
+from typing import Any, Final
+
+import keras
+import numpy as np
+
+from strop.bundle.manifest import FileTensor
+from strop_export.errors import UnsupportedLayer
+from strop_export.formats.base import Converted
+from strop_export.formats.graph import is_scalar_rescaling
+
+_ACTIVATIONS: Final = {
+    keras.activations.linear: "linear",
+    keras.activations.relu: "relu",
+    keras.activations.sigmoid: "sigmoid",
+    keras.activations.softmax: "softmax",
+}
+
+
+def convert_weights(model: keras.Model, *, input_name: str, output_name: str) -> Converted:
+    """Write the weights of a dense stack, untouched; see :func:`strop_export.formats.convert`.
+
+    A dense stack is one Rescaling at most, then Dense layers in a row, with any Flatten and
+    Dropout. Input and output are float32 ``(batch, ...)``. Raises :class:`UnsupportedLayer`
+    naming the first layer that is something else.
+    """
+    stack = _Stack()
+    keras.models.clone_model(  # walks the graph in the order of computation
+        keras.Model(model.inputs[0], model.outputs[0]),
+        clone_function=lambda layer: layer,
+        call_function=stack.call,
+    )
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **stack.arrays())
+    return Converted(
+        file.getvalue(),
+        (FileTensor(input_name, (None, *model.input_shape[1:]), "float32"),),
+        (FileTensor(output_name, (None, *model.output_shape[1:]), "float32"),),
+    )
+
+
+class _Stack:
+    """The layers met so far, each of which must take what the one before it gave."""
+
+    def __init__(self) -> None:
+        self._rescaling: keras.layers.Rescaling | None = None
+        self._dense: list[keras.layers.Dense] = []
+        self._last: Any = None
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        rescaling = self._rescaling or keras.layers.Rescaling(1.0)
+        arrays = {
+            "scale": np.asarray(rescaling.scale, np.float32),
+            "offset": np.asarray(rescaling.offset, np.float32),
+        }
+        for i, layer in enumerate(self._dense):
+            kernel = np.asarray(layer.kernel)
+            arrays[f"kernel_{i}"] = kernel
+            arrays[f"bias_{i}"] = (
+                np.asarray(layer.bias) if layer.use_bias else np.zeros_like(kernel[0])
+            )
+        arrays["activations"] = np.array([_ACTIVATIONS[layer.activation] for layer in self._dense])
+        return arrays
+
+    def call(self, layer: Any, *args: Any, **kwargs: Any) -> Any:
+        (tensor, *more) = args
+        if more or (self._last is not None and tensor is not self._last):
+            raise _unsupported(layer, "it does not take the layer before it alone")
+        if isinstance(layer, keras.layers.Dense):
+            if layer.activation not in _ACTIVATIONS:
+                raise _unsupported(layer, "its activation is not linear, relu, sigmoid or softmax")
+            if len(tensor.shape) != 2:
+                raise _unsupported(layer, "its input is not flat; put a Flatten before it")
+            self._dense.append(layer)
+        elif is_scalar_rescaling(layer):
+            if self._rescaling or self._dense:
+                raise _unsupported(layer, "only the first layer may rescale")
+            self._rescaling = layer
+        elif not isinstance(layer, (keras.layers.Flatten, keras.layers.Dropout)):
+            raise _unsupported(layer, "the weights format has Dense layers only")
+        self._last = layer(*args, **kwargs)
+        return self._last
+
+
+def _unsupported(layer: Any, reason: str) -> UnsupportedLayer:
+    return UnsupportedLayer(
+        f"layer {layer.name!r} ({type(layer).__name__}) cannot be written as weights: {reason}; "
+        "use tflite or onnx for this model"
+    )

@@ -1,0 +1,97 @@
+"""Whether a bundle in `dist/` is already what an export would make again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from strop_export.paths import REQUIREMENTS, ROOT, RUNTIME
+from strop_export.targets import Target
+
+_CODE = ("export/src", "runtime/src")
+_TOOLS = (
+    "ai-edge-litert",
+    "keras",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "tensorflow",
+    "tf2onnx",
+)
+
+
+def versions() -> dict[str, str]:
+    """The packages that shape a bundle's bytes, and the Python they run on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in _TOOLS}}
+
+
+def key(digests: Mapping[str, str], options: Mapping[str, Any]) -> str:
+    """A digest of all that a bundle depends on: source files, options, code, locks, versions."""
+    content = {
+        "source": dict(digests),
+        "options": dict(options),
+        "code": {str(p.relative_to(ROOT)): _sha256(p) for p in sorted(_code())},
+        "versions": versions(),
+        "machine": platform.machine(),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def read_report(out: Path, current: str) -> dict[str, Any]:
+    """The last report in `out`, if it speaks of the same inputs and its wheel is still there."""
+    try:
+        report = json.loads((out / "report.json").read_bytes())
+        if report["inputs_sha256"] == current and _is_there(out, report["wheel"]):
+            return dict(report)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # no report, or none of ours: everything is to be done
+    return {}
+
+
+def target_key(target: Target, adapters: Iterable[str]) -> str:
+    """A digest of what the bundle of one target depends on beside that: what the target says, and
+    the GPUs here, if it has files for them.
+    """
+    gpus = list(adapters) if target.gpu_engines else []
+    return hashlib.sha256(json.dumps([target.digest(), gpus]).encode()).hexdigest()
+
+
+def fresh_targets(
+    out: Path, report: Mapping[str, Any], chosen: Iterable[Target], adapters: Iterable[str]
+) -> set[str]:
+    """The targets whose bundle and requirements a valid report vouches for, byte for byte.
+
+    One of the `chosen` is not fresh if the bundle there was made from another file of that name,
+    or proven on other GPUs.
+    """
+    keys = {target.name: target_key(target, adapters) for target in chosen}
+    return {
+        bundle["target"]
+        for bundle in report.get("bundles", ())
+        if _is_there(out, bundle)
+        and _is_there(out, bundle["requirements"])
+        and bundle["target_key"] == keys.get(bundle["target"], bundle["target_key"])
+    }
+
+
+def _is_there(out: Path, entry: Mapping[str, Any]) -> bool:
+    path = out / str(entry["file"])
+    return path.is_file() and _sha256(path) == str(entry["sha256"])
+
+
+def _code() -> Iterator[Path]:
+    for folder in _CODE:
+        for pattern in ("*.py", "*.toml"):
+            yield from (ROOT / folder).rglob(pattern)
+    yield from REQUIREMENTS.glob("*.txt")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):  # they are in the wheel too
+        yield RUNTIME / name
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

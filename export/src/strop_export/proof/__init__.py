@@ -1,0 +1,1 @@
+"""The proof: what each engine answers to every sample, held against Keras."""

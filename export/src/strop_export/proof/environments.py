@@ -1,0 +1,191 @@
+"""The Python environments that hold the engines a bundle is proven on.
+
+Engines of today live in the workstation's own environment. tflite-runtime 2.14 needs an old
+Python and an old numpy, so it gets an environment of its own, which is the honest test anyway: a
+device has no TensorFlow either. So does ONNX Runtime for GPUs, which shares its import name with
+that for the CPU. In each of them the runtime is the very wheel that ships.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from strop import engines
+from strop.model.select import NO_GPU
+from strop_export.errors import DeviceMissing, EngineMissing, ExportError, ProofError
+from strop_export.paths import ENGINE_CACHE, REQUIREMENTS, RUNTIME
+
+TFLITE_LOCK = REQUIREMENTS / "tflite.txt"
+WEBGPU_LOCK = REQUIREMENTS / "onnx-webgpu.txt"
+TFLITE_PYTHONS = ((3, 11), (3, 10))  # what has both a tflite-runtime 2.14 wheel and our support
+
+_NO_GPU = f"strop: {NO_GPU}: "
+_RUN_LIMIT_S = 300
+_INSTALL_LIMIT_S = 900
+
+
+def build_wheel(directory: Path) -> Path:
+    """Build the runtime's wheel, the same bytes each time, into a directory.
+
+    Raises:
+        ExportError: the build failed.
+    """
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
+    done = run(command, cwd=RUNTIME, limit_s=_RUN_LIMIT_S)
+    if done.returncode:
+        raise ExportError(f"building the runtime's wheel failed: {_last_line(done.stderr)}")
+    (wheel,) = directory.glob("strop-*.whl")
+    return wheel
+
+
+def python_for(engine: str, device: str = "cpu") -> Path:
+    """The interpreter whose environment holds an engine; makes the environment if need be.
+
+    Args:
+        device: "gpu": the build of the engine that runs on one.
+
+    Raises:
+        EngineMissing: it cannot be had here; the message says why and what would help.
+    """
+    if engine == "tflite":
+        return _locked_python(engine, TFLITE_LOCK, "tflite_runtime", _old_python)
+    if (engine, device) == ("onnx", "gpu"):
+        return _locked_python(engine, WEBGPU_LOCK, "onnxruntime", lambda: sys.executable)
+    if not engines.is_installed(engine):
+        raise EngineMissing(f"engine {engine} is not installed here; run `make setup`")
+    return Path(sys.executable)
+
+
+def run_strop(python: Path, wheel: Path, *arguments: str, directory: Path) -> dict[str, Any]:
+    """Run the `strop` command from the wheel in an environment, with --json; gives what it prints.
+
+    Raises:
+        DeviceMissing: it was to run on the GPU, and that cannot be had: strop said so, died there,
+            or took longer than five minutes.
+        ProofError: it exited with anything but 0, died, or took longer than five minutes.
+    """
+    command = [str(python), "-s", "-m", "strop", *arguments, "--json"]
+    path = str(wheel.resolve(strict=True))
+    if os.pathsep in path:  # Python would read it as two paths, and run another strop
+        raise ExportError(f"the temporary folder's name has a {os.pathsep!r}: {path}; set TMPDIR")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": path,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "XDG_CACHE_HOME": str(directory.resolve() / "cache"),  # no proof hangs on what was tuned
+    }
+    done = run(command, cwd=directory, env=environment, limit_s=_RUN_LIMIT_S)
+    if done.returncode:
+        for line in done.stderr.splitlines():
+            if line.startswith(_NO_GPU):
+                raise DeviceMissing(line.removeprefix(_NO_GPU))
+        said = _last_word(done.stderr) or done.stdout[-300:]
+        if done.returncode < 0 and "gpu" in arguments:
+            raise DeviceMissing(f"strop {arguments[0]} died on the GPU ({done.returncode}): {said}")
+        raise ProofError(f"strop {' '.join(arguments)} gave exit {done.returncode}: {said}")
+    try:
+        content: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        raise ProofError(f"strop printed no JSON object: {done.stdout[-300:]!r}") from None
+    return content
+
+
+def _locked_python(engine: str, lock: Path, module: str, base: Callable[[], str]) -> Path:
+    """The environment made from a lock; made again if that has changed or it is broken.
+
+    Args:
+        module: what must import there.
+        base: gives the Python to make it with.
+    """
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()
+    environment = ENGINE_CACHE / lock.stem
+    python, stamp = environment / "bin" / "python", environment / "made-from"
+    with _alone(ENGINE_CACHE / f"{lock.stem}.lock"):
+        made_from = stamp.read_text(encoding="ascii") if stamp.is_file() else None
+        if made_from == digest and _imports(python, module):
+            return python
+        with_python = base()
+        shutil.rmtree(environment, ignore_errors=True)
+        for command in (
+            [with_python, "-m", "venv", str(environment)],
+            [str(python), "-m", "pip", "install", "-q", "--require-hashes", "-r", str(lock)],
+        ):
+            done = run(command, limit_s=_INSTALL_LIMIT_S)
+            if done.returncode:
+                said = _last_line(done.stderr) or _last_line(done.stdout)
+                raise EngineMissing(
+                    f"engine {engine}: `{' '.join(command[1:4])}` failed in {environment}: {said}"
+                )
+        stamp.write_text(digest, encoding="ascii")
+    return python
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Wait for other exports from this checkout that are making the same thing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _imports(python: Path, module: str) -> bool:
+    """Whether the environment still works: its base Python may have been removed or upgraded."""
+    return run([str(python), "-c", f"import {module}"], limit_s=_RUN_LIMIT_S).returncode == 0
+
+
+def _old_python() -> str:
+    """A CPython that tflite-runtime 2.14 has wheels for."""
+    wanted = [f"python{major}.{minor}" for major, minor in TFLITE_PYTHONS]
+    script = "import sys; print(*sys.version_info[:2])"
+    for candidate in (sys.executable, *(shutil.which(name) for name in wanted)):
+        if candidate is None:
+            continue
+        # Ask: a version manager's shim may be on the path with nothing behind it.
+        done = run([candidate, "-c", script], limit_s=_RUN_LIMIT_S)
+        if done.returncode == 0 and tuple(map(int, done.stdout.split())) in TFLITE_PYTHONS:
+            return candidate
+    raise EngineMissing(
+        "engine tflite: tflite-runtime 2.14, the last, runs on CPython 3.11 at most, and there is "
+        f"no {' or '.join(wanted)} here (this is Python {sys.version_info[0]}."
+        f"{sys.version_info[1]}); install one, with its venv module, and export again"
+    )
+
+
+def run(command: list[str], *, limit_s: int, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command, its output kept; one that cannot start or end is one that failed."""
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=limit_s, check=False, **options
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(
+            command, -signal.SIGKILL, "", f"it took over {limit_s} s"
+        )
+    except OSError as error:
+        return subprocess.CompletedProcess(command, 1, "", f"{command[0]}: {error.strerror}")
+
+
+def _last_word(text: str) -> str:
+    """What strop said at its end: an engine's library may log its own farewell after it."""
+    ours = [
+        line
+        for line in text.splitlines()
+        if line.startswith("strop: ") and not line.startswith("strop: warning: ")
+    ]
+    return ours[-1] if ours else _last_line(text)
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or [""])[-1]

@@ -1,0 +1,135 @@
+"""Running converted files over all samples, each on the engines and devices it is meant for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from strop.engines import on_device
+from strop_export import bundles
+from strop_export.errors import DeviceMissing, EngineMissing, ProofError
+from strop_export.formats import Converted, VariantSpec
+from strop_export.proof import environments
+from strop_export.proof.prove import Run
+from strop_export.source import Source
+from strop_export.targets import Target
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file on one engine and device."""
+
+    spec: VariantSpec
+    engine: str
+    device: str
+
+    def __str__(self) -> str:
+        where = on_device(self.engine, self.device)
+        return f"{self.spec.format} {self.spec.precision} on {where}"
+
+
+# What came of it, or why nothing did: the file's fault, or the workstation's lack.
+Outcome = Run | ProofError | DeviceMissing
+
+
+@dataclass(frozen=True)
+class Workstation:
+    """What this workstation can run on."""
+
+    adapters: tuple[str, ...]  # its GPUs
+    pythons: Mapping[tuple[str, str], Path]  # (engine, device) -> whose environment holds it
+    missing: Mapping[tuple[str, str], EngineMissing]
+
+    def lacks(self, target: Target) -> list[EngineMissing]:
+        """The engines that a target must be proven on and that cannot be had here."""
+        asked = ((engine, "cpu") for engine in target.engines)
+        return [self.missing[place] for place in asked if place in self.missing]
+
+
+def survey(targets: Iterable[Target], adapters: tuple[str, ...], progress: Progress) -> Workstation:
+    """Find each engine that some targets run on, or make its environment.
+
+    Args:
+        adapters: the GPUs here; without any, no engine is looked for that runs on one.
+    """
+    pythons: dict[tuple[str, str], Path] = {}
+    missing: dict[tuple[str, str], EngineMissing] = {}
+    for target in targets:
+        places = [(engine, "cpu") for engine in target.engines]
+        places += [(engine, "gpu") for engine in target.gpu_engines if adapters]
+        for place in places:
+            if place not in pythons and place not in missing:
+                progress(f"engine {on_device(*place)}")
+                try:
+                    pythons[place] = environments.python_for(*place)
+                except EngineMissing as error:
+                    missing[place] = error
+    return Workstation(adapters, pythons, missing)
+
+
+def jobs_of(target: Target, spec: VariantSpec, workstation: Workstation) -> list[Job]:
+    """What a target's file is proven by; on GPUs only where there is one."""
+    gpu_engines = target.gpu_engines_of(spec) if workstation.adapters else ()
+    return [
+        *(Job(spec, engine, "cpu") for engine in target.engines_of(spec)),
+        *(Job(spec, engine, "gpu") for engine in gpu_engines),
+    ]
+
+
+def run_all(
+    jobs: Iterable[Job],
+    converted: Mapping[VariantSpec, Converted],
+    source: Source,
+    workstation: Workstation,
+    wheel: Path,
+    folder: Path,
+    progress: Progress,
+) -> dict[Job, Outcome]:
+    """Run each job once, two at a time.
+
+    Args:
+        converted: the files; jobs for others are passed over.
+        wheel: the runtime's; every engine runs under it.
+        folder: for drafts and answers.
+    """
+    samples = folder / "samples.npy"
+    np.save(samples, source.samples)
+    outcomes: dict[Job, Outcome] = {}
+    started = []
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for number, job in enumerate(dict.fromkeys(jobs)):
+            if job.spec not in converted:
+                continue
+            python = workstation.pythons.get((job.engine, job.device))
+            if python is None:
+                outcomes[job] = DeviceMissing(str(workstation.missing[job.engine, job.device]))
+                continue
+            draft = folder / f"{number}.strop"
+            draft.write_bytes(bundles.draft(source, job.spec, converted[job.spec], [job.engine]))
+            started.append((job, pool.submit(_run, job, python, wheel, draft, samples)))
+        for job, answer in started:
+            progress(f"running {job}")
+            try:
+                outcomes[job] = answer.result()
+            except (ProofError, DeviceMissing) as error:
+                outcomes[job] = error
+    return outcomes
+
+
+def _run(job: Job, python: Path, wheel: Path, draft: Path, samples: Path) -> Run:
+    answers = draft.with_suffix(".npy")
+    said = environments.run_strop(
+        python,
+        wheel,
+        *("run", str(draft), str(samples), "--output", str(answers)),
+        *("--engine", job.engine, "--device", job.device),
+        directory=draft.parent,
+    )["model"]
+    adapter = said["adapter"] or ""
+    return Run(job.engine, said["engine_version"], np.load(answers), job.device, adapter)

@@ -1,0 +1,92 @@
+"""How the model looks from the app: names, shapes, dtypes, ranges, labels, pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strop.bundle.manifest import ImageSpec, TensorSpec, is_printable
+from strop_export.errors import SourceError
+
+if TYPE_CHECKING:
+    import keras
+
+INPUT, OUTPUT = "image", "probabilities"
+
+
+def input_spec(calibration: NDArray[Any], image: Mapping[str, Any] | None) -> TensorSpec:
+    """What the app gives: the shape, dtype and range of the samples that calibrate.
+
+    Args:
+        calibration: (N, ...), uint8 for pixels 0..255, float32 for anything else.
+        image: what training says of pictures (`background`), if it says anything.
+    """
+    shape = calibration.shape[1:]
+    if calibration.dtype == np.uint8:
+        limits = (0.0, 255.0)
+    else:
+        limits = (float(calibration.min()), float(calibration.max()))
+    return TensorSpec(
+        name=INPUT,
+        shape=(None, *shape),
+        dtype=calibration.dtype.name,
+        range=limits,
+        image=_image_spec(shape, calibration.dtype, image),
+    )
+
+
+def _image_spec(
+    shape: tuple[int, ...], dtype: np.dtype[Any], said: Mapping[str, Any] | None
+) -> ImageSpec | None:
+    """How pictures are prepared: as training said, else by the shape of the samples."""
+    if dtype != np.uint8 or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))):
+        return None
+    mode = "RGB" if shape[2:] == (3,) else "L"
+    background = str(said.get("background", "any")) if said else "any"
+    return ImageSpec(mode=mode, width=shape[1], height=shape[0], background=background)
+
+
+def output_spec(model: keras.Model, label_file: Path | None, said: Any) -> TensorSpec:
+    """What the app gets: float32 (N, classes), with a label a class.
+
+    Args:
+        label_file: a text file of one label a line; it goes before `said`.
+        said: the labels that training recorded, or None; numbers then do.
+
+    Raises:
+        SourceError: the labels cannot be read, or are not one for each class.
+    """
+    classes = int(model.outputs[0].shape[-1])
+    activation = getattr(getattr(model.layers[-1], "activation", None), "__name__", "")
+    return TensorSpec(
+        name=OUTPUT,
+        shape=(None, classes),
+        dtype="float32",
+        range=(0.0, 1.0) if activation in ("softmax", "sigmoid") else None,
+        labels=_labels(label_file, said, classes),
+    )
+
+
+def _labels(path: Path | None, said: Any, classes: int) -> tuple[str, ...]:
+    """One label a class: from a text file of one a line, from training, or plain numbers."""
+    if path is not None:
+        try:
+            labels = tuple(path.read_text(encoding="utf-8").splitlines())
+        except (OSError, UnicodeDecodeError) as error:
+            raise SourceError(f"cannot read the label file {path}: {error}") from None
+        where = str(path)
+    elif said is not None:
+        labels, where = tuple(str(label) for label in said), "training.json"
+    else:
+        return tuple(str(i) for i in range(classes))
+    unprintable = not all(map(is_printable, labels))
+    if len(labels) != classes or len(set(labels)) != classes or "" in labels or unprintable:
+        raise SourceError(
+            f"{where} has {len(labels)} labels; the model has {classes} classes, and wants a "
+            "different, non-empty, printable label for each"
+        )
+    return labels

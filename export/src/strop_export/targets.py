@@ -1,0 +1,222 @@
+"""What a device wants: `targets/*.toml` and `tolerances.toml`, read into frozen dataclasses."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import tomllib
+from collections.abc import Sequence
+from dataclasses import asdict, astuple, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from strop import engines
+from strop.bundle.manifest import PRECISIONS, is_name
+from strop_export.errors import ExportError, TargetError
+from strop_export.formats import VariantSpec
+from strop_export.paths import REQUIREMENTS, RUNTIME, TARGETS, TOLERANCES
+
+PYPROJECT = RUNTIME / "pyproject.toml"
+
+ALL = "all"
+
+_LISTS = {"platforms": str, "engines": str, "variants": dict}  # of what; other fields are text
+
+# What opens what. The runtime knows too, but only once an engine is installed.
+ENGINE_FORMATS = {
+    "litert": "tflite",
+    "tflite": "tflite",
+    "onnx": "onnx",
+    "reference": "weights",
+}
+GPU_ENGINES = ("litert", "onnx")
+
+
+@dataclass(frozen=True)
+class Target:
+    """One kind of device. Engines and variants stand in order of preference."""
+
+    name: str
+    description: str
+    platforms: tuple[str, ...]  # where its engines have wheels: system-machine, as Python says
+    requirements: str  # the lock file under requirements/ that a device installs
+    extra: str  # the runtime's extra that asks for the packages of that lock
+    engines: tuple[str, ...]
+    variants: tuple[VariantSpec, ...]
+
+    def engines_of(self, spec: VariantSpec) -> tuple[str, ...]:
+        """The target's engines that open a variant."""
+        return tuple(name for name in self.engines if ENGINE_FORMATS[name] == spec.format)
+
+    def gpu_engines_of(self, spec: VariantSpec) -> tuple[str, ...]:
+        """Those of them that run it on a GPU; none for a file that is made for none."""
+        return tuple(n for n in self.engines_of(spec) if spec.gpu and n in GPU_ENGINES)
+
+    @property
+    def gpu_engines(self) -> tuple[str, ...]:
+        """The target's engines that run any of its files on a GPU."""
+        used = {name for spec in self.variants for name in self.gpu_engines_of(spec)}
+        return tuple(name for name in self.engines if name in used)
+
+    def digest(self) -> str:
+        """Of all it says: another file of the same name may be another target."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """What a variant of one precision may lose; shares are 0..1. See tolerances.toml."""
+
+    disagreements: float
+    max_abs_error: float
+    accuracy_loss: float
+    engine_changes: float
+    golden: float
+    gpu: float
+
+    def of(self, spec: VariantSpec) -> Tolerance:
+        """For one file: what is made for GPUs is replayed on them, too."""
+        return replace(self, golden=self.gpu) if spec.gpu else self
+
+    def on(self, device: str) -> Tolerance:
+        """For a run on a device: GPUs add in another order."""
+        if device != "gpu":
+            return self
+        return replace(self, max_abs_error=max(self.max_abs_error, self.gpu))
+
+    def bounds(self) -> dict[str, float]:
+        """What a run has to keep, by name."""
+        return {name: bound for name, bound in asdict(self).items() if name != "gpu"}
+
+
+def names() -> tuple[str, ...]:
+    """The targets there are."""
+    return tuple(sorted(path.stem for path in TARGETS.glob("*.toml")))
+
+
+def load_all(wanted: Sequence[str]) -> list[Target]:
+    """Read targets, each once, in the order they are asked for.
+
+    Args:
+        wanted: names, paths of files of one's own, and `ALL` for all that ship.
+
+    Raises:
+        TargetError: one of them cannot be read, or two of them share a name.
+    """
+    asked = dict.fromkeys(name for each in wanted for name in (names() if each == ALL else [each]))
+    found: dict[str, Target] = {}
+    for name in asked:
+        target = load(name)
+        if target.name in found:
+            raise TargetError(f"two targets are called {target.name}: rename the file {name}")
+        found[target.name] = target
+    return list(found.values())
+
+
+def load(name: str) -> Target:
+    """Read a target: one that ships, by its name, or the path of a `.toml` file of one's own.
+
+    Raises:
+        TargetError: there is none of that name, or its file has a field missing, unknown or of
+            another type, an unknown engine or extra, or a variant that none of its engines opens,
+            or that is for a GPU where none of them runs on one.
+    """
+    if name.endswith(".toml"):
+        path = Path(name)
+        if not is_name(path.stem):
+            raise TargetError(f"{path}: {path.stem!r} is no name for a target")
+    elif name in names():
+        path = TARGETS / f"{name}.toml"
+    else:
+        raise TargetError(
+            f"there is no target {name!r}; there are {', '.join(names())} and {ALL}, "
+            "or name a .toml file of your own"
+        )
+    content = _table(path)
+    _check_fields(path, content)
+    for engine in content["engines"]:
+        if engine not in ENGINE_FORMATS:
+            raise TargetError(f"{path.name}: no engine {engine!r}; {', '.join(engines.NAMES)}")
+    for variant in content["variants"]:
+        for field in ("per_channel", "gpu"):
+            if type(variant.get(field, True)) is not bool:
+                raise TargetError(f"{path.name}: {field} is true or false")
+    try:
+        specs = tuple(VariantSpec(**variant) for variant in content["variants"])
+    except (TypeError, ExportError) as error:
+        raise TargetError(f"{path.name}: {error}") from None
+    target = Target(
+        name=path.stem,
+        description=content["description"],
+        platforms=tuple(content["platforms"]),
+        requirements=content["requirements"],
+        extra=content["extra"],
+        engines=tuple(content["engines"]),
+        variants=specs,
+    )
+    if not specs:
+        raise TargetError(f"{path.name}: there are no variants")
+    for spec in specs:
+        if not target.engines_of(spec):
+            raise TargetError(f"{path.name}: no engine there opens {spec.format}")
+        if spec.gpu and not target.gpu_engines_of(spec):
+            able = ", ".join(n for n in GPU_ENGINES if ENGINE_FORMATS[n] == spec.format)
+            raise TargetError(
+                f"{path.name}: no engine there runs {spec.format} on a GPU: add {able} to its "
+                "engines, or leave out gpu = true"
+            )
+    if len({(spec.format, spec.precision) for spec in specs}) != len(specs):
+        raise TargetError(f"{path.name}: a format and precision stand twice")
+    return target
+
+
+def _check_fields(path: Path, content: dict[str, Any]) -> None:
+    known = {f.name for f in fields(Target)} - {"name"}
+    if content.keys() != known:
+        wrong = ", ".join(sorted(content.keys() ^ known))
+        raise TargetError(f"{path.name}: missing or unknown field: {wrong}")
+    for field in sorted(known - _LISTS.keys()):
+        if not isinstance(content[field], str):
+            raise TargetError(f"{path.name}: {field} is not text")
+    for field, kind in _LISTS.items():
+        values = content[field]
+        if not isinstance(values, list) or not all(isinstance(value, kind) for value in values):
+            what = "texts" if kind is str else "tables"
+            raise TargetError(f"{path.name}: {field} is not a list of {what}")
+    if not (REQUIREMENTS / content["requirements"]).is_file():
+        there = ", ".join(sorted(lock.name for lock in REQUIREMENTS.glob("*.txt")))
+        raise TargetError(f"{path.name}: no lock {content['requirements']!r}; there are {there}")
+    extras = _table(PYPROJECT)["project"]["optional-dependencies"]
+    if content["extra"] not in extras:
+        raise TargetError(
+            f"{path.name}: strop has no extra {content['extra']!r}; there are {', '.join(extras)}"
+        )
+
+
+def tolerances(model: str, path: Path = TOLERANCES) -> dict[str, Tolerance]:
+    """The tolerance of each precision for a model: its own section over the default one.
+
+    Raises:
+        TargetError: the file cannot be read, or a section has an unknown or missing value.
+    """
+    content = _table(path)
+    default, own = content.get("default", {}), content.get(model, {})
+    bounds = {}
+    for precision in PRECISIONS:
+        try:
+            values = {**default[precision], **own.get(precision, {})}
+            bounds[precision] = Tolerance(**{key: float(value) for key, value in values.items()})
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise TargetError(f"{path.name}: bad section for {precision}: {error}") from None
+        if not all(0 <= value < math.inf for value in astuple(bounds[precision])):
+            raise TargetError(f"{path.name}: {precision}: a bound is a number from 0 up")
+    return bounds
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TargetError(f"cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TargetError(f"{path}: not TOML: {error}") from None

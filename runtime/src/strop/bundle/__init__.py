@@ -1,0 +1,1 @@
+"""Reads bundles: every byte is accounted for before a native parser sees one of them."""

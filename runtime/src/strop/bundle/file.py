@@ -1,0 +1,140 @@
+"""A bundle file: every byte is accounted for before a native parser sees one of them.
+
+In two steps, so that an app does not wait for what it does not use: on opening the whole is held
+against the digest at its end, and each member, when it is read, against the manifest.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from strop.bundle import archive, schema
+from strop.bundle.digest import sha256_hex
+from strop.bundle.manifest import FileRef, Golden, Manifest, Variant
+from strop.bundle.structs import Struct
+from strop.errors import BundleError
+
+if TYPE_CHECKING:  # an app waits for every import
+    from os import PathLike
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from strop.bundle.trust import PublicKey, Trust
+
+SIGNATURE = "signature.json"  # the one member the manifest need not list: it signs the manifest
+
+
+class Bundle(Struct):
+    """A bundle, wholly in memory. Its identity is the SHA-256 of its manifest."""
+
+    manifest: Manifest
+    digest: str
+    members: Mapping[str, memoryview]
+    signed_by: PublicKey | None = None  # the trusted key; None where no trust is configured
+
+    def read(self, ref: FileRef | Golden | Variant) -> bytes:
+        """The bytes of a member, if they are those the manifest lists.
+
+        Raises:
+            BundleError: they are not. Opening has seen that the bundle is as it was written; this
+                sees that what was written is what the manifest vouches for.
+        """
+        content = bytes(self.members[ref.file])
+        if sha256_hex(content) != ref.sha256:
+            manifest = self.manifest
+            raise BundleError(
+                f"bundle {manifest.name}-{manifest.target} refused: {ref.file} is not the file "
+                "the manifest lists: hash differs; export it again"
+            )
+        return content
+
+    def check_digests(self) -> None:
+        """Hold every member against the manifest, whether it is used or not.
+
+        Raises:
+            BundleError: one is not what the manifest says.
+        """
+        for ref in self.manifest.files():
+            self.read(ref)
+
+    def array(self, ref: FileRef | Golden) -> NDArray[Any]:
+        """A golden array. Pickled (object) arrays are refused, never loaded."""
+        content = io.BytesIO(self.read(ref))
+        try:
+            array: NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
+        except Exception as error:  # what numpy's reader raises on bad headers has no end
+            raise BundleError(f"{ref.file} in the bundle is no array: {error}") from error
+        return array
+
+
+def read_bundle(path: str | PathLike[str], trust: Trust | None = None) -> Bundle:
+    """Read and verify a bundle file, whatever trust this device is configured with.
+
+    Args:
+        path: the file.
+        trust: who must have signed it; None: a signature is not looked at.
+
+    Raises:
+        BundleError: there is no such file, or it is not, byte for byte, a bundle; or it is not
+            signed by whom it must be.
+    """
+    try:
+        return parse_bundle(read_bytes(path), trust)
+    except OSError as error:
+        raise BundleError(f"cannot read bundle {path}: {error.strerror or error}") from None
+    except ValueError as error:  # a path with a zero in it
+        raise BundleError(f"cannot read bundle {path!r}: {error}") from None
+    except BundleError as error:
+        raise BundleError(f"bundle {path} refused: {error}") from None
+
+
+def read_bytes(path: str | PathLike[str]) -> bytes:
+    """Read a whole file, if it is no larger than a bundle may be.
+
+    Raises:
+        BundleError: it is larger.
+        OSError: it cannot be read.
+        ValueError: the path holds a zero byte.
+    """
+    with open(path, "rb") as file:  # noqa: PTH123  importing pathlib takes 4 ms
+        # Not more than it has: memory is taken, and given back, for all that is asked for.
+        size = os.fstat(file.fileno()).st_size or archive.MAX_ARCHIVE_BYTES  # 0: a pipe
+        if size > archive.MAX_ARCHIVE_BYTES:
+            raise archive.too_large(size)
+        return file.read(size + 1)
+
+
+def parse_bundle(data: bytes | bytearray, trust: Trust | None = None) -> Bundle:
+    """Verify a bundle held in memory.
+
+    Args:
+        trust: who must have signed it; None: a signature is not looked at.
+
+    Raises:
+        BundleError: the archive is not canonical, the manifest does not parse, or a member is
+            missing, unlisted or of another size than the manifest says; or the bundle is not
+            signed by whom it must be.
+    """
+    members = archive.unpack(data)
+    manifest = bytes(members[archive.MANIFEST])
+    signed_by = None
+    if trust is not None:  # before anything that the manifest says counts
+        from strop.bundle.signing import require_signature
+
+        signed_by = require_signature(manifest, members.get(SIGNATURE), trust)
+    listed = schema.parse(manifest)
+    expected = {ref.file for ref in listed.files()} | {archive.MANIFEST}
+    for name in sorted(expected - members.keys()):
+        raise BundleError(f"{name} is listed in the manifest and not there")
+    for name in sorted(members.keys() - expected - {SIGNATURE}):
+        raise BundleError(f"{name} is there and not listed in the manifest")
+    for ref in listed.files():
+        if len(members[ref.file]) != ref.bytes:
+            raise BundleError(f"{ref.file} is not the file the manifest lists: size differs")
+    return Bundle(listed, sha256_hex(manifest), members, signed_by)

@@ -1,0 +1,165 @@
+"""What is installed in a folder: which bundle is the current one, and how it came to be.
+
+    installed.json       the one place that says what is current; moved into place, never edited
+    bundles/<id>.strop   the bundles, each under the SHA-256 of its bytes
+    lock                 held by whoever installs
+
+This module reads; `strop.install` writes. An app's start waits for it, so it imports little.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from strop.bundle.digest import is_sha256
+from strop.bundle.file import Bundle, read_bundle
+from strop.bundle.records import read_record
+from strop.errors import BundleError
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from strop.bundle.trust import Trust
+
+SCHEMA = 1
+MAX_BYTES = 2**20  # an entry of ours is some 1 kB
+MAX_HISTORY = 100  # entries; older ones are forgotten
+INSTALL, ROLLBACK = "install", "rollback"
+_TRIES = 5  # each one means that somebody installed at that very moment
+
+
+class Checked(NamedTuple):
+    """One variant that gave the proven outputs on this device."""
+
+    engine: str
+    precision: str
+    format: str
+    device: str  # "cpu" or "gpu"
+    detail: str  # the engine's version, and its GPU
+    max_abs_error: float  # against the outputs proven at export
+
+
+class Event(NamedTuple):
+    """One change of what is current."""
+
+    action: str  # "install" or "rollback"
+    time: str  # UTC, by the device's clock, which may be wrong: for people
+    bundle: str  # current from then on: the SHA-256 of the file's bytes
+    digest: str  # its identity, the SHA-256 of its manifest
+    name: str
+    model_version: int
+    target: str
+    strop: str  # the version that did it
+    checked: tuple[Checked, ...]
+    replaced: str | None  # the bundle that was current before
+
+
+class Record(NamedTuple):
+    """The whole of installed.json."""
+
+    schema: int
+    bundles: tuple[str, ...]  # oldest first; the last is current, a rollback goes to the one before
+    history: tuple[Event, ...]  # oldest first; the last one made the current bundle current
+
+    @property
+    def current(self) -> Event:
+        """What made the current bundle current, and with it what that bundle is."""
+        return self.history[-1]
+
+
+def record_path(folder: str) -> str:
+    return f"{folder}/installed.json"
+
+
+def bundles_folder(folder: str) -> str:
+    return f"{folder}/bundles"
+
+
+def bundle_path(folder: str, bundle: str) -> str:
+    return f"{bundles_folder(folder)}/{bundle}.strop"
+
+
+def read(folder: str | PathLike[str]) -> Record:
+    """Read what is installed in a folder.
+
+    Raises:
+        BundleError: nothing is, or installed.json cannot be read or is damaged.
+    """
+    found = find(folder)
+    if found is None:
+        place = os.fspath(folder)
+        raise BundleError(
+            f"{place} is no folder with an installed bundle: strop install BUNDLE --into {place} "
+            "makes it one"
+        )
+    return found
+
+
+def find(folder: str | PathLike[str]) -> Record | None:
+    """As `read`, but None where nothing is installed."""
+    path = record_path(os.fspath(folder))
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123  importing pathlib takes 4 ms
+            data = file.read(MAX_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise BundleError(f"cannot read {path}: {error.strerror or error}") from None
+    try:
+        return _parse(data)
+    except BundleError as error:
+        raise BundleError(
+            f"{path} cannot be used: {error}; move it away and install again (its history and "
+            "the way back are lost then)"
+        ) from None
+
+
+def open_current(folder: str | PathLike[str], trust: Trust | None = None) -> Bundle:
+    """Read the current bundle of a folder, verified like any other.
+
+    Args:
+        trust: who must have signed it; None: a signature is not looked at.
+
+    Raises:
+        BundleError: nothing is installed there, or what is cannot be read or trusted.
+    """
+    folder = os.fspath(folder)
+    tries = 0
+    while True:
+        record = read(folder)
+        path = bundle_path(folder, record.current.bundle)
+        try:
+            bundle = read_bundle(path, trust)
+        except BundleError as error:
+            tries += 1
+            # Between the two reads another bundle may have been installed, and this one removed.
+            if tries < _TRIES and not os.path.lexists(path) and find(folder) != record:
+                continue
+            raise BundleError(
+                f"{error}; it is what is installed in {folder}: install it again, or strop "
+                f"rollback {folder}"
+            ) from None
+        if bundle.digest != record.current.digest:
+            raise BundleError(
+                f"{path} is not the bundle that was installed there; install it again, or strop "
+                f"rollback {folder}"
+            )
+        return bundle
+
+
+def _parse(data: bytes) -> Record:
+    """Read a record, as strictly as a manifest."""
+    record: Record = read_record(
+        Record, data, "it", schema=SCHEMA, max_bytes=MAX_BYTES, mend="another strop wrote it"
+    )
+    names = (*record.bundles, *(event.bundle for event in record.history))
+    sound = (
+        bool(record.bundles)
+        and 0 < len(record.history) <= MAX_HISTORY
+        and all(map(is_sha256, names))
+        and record.current.bundle == record.bundles[-1]
+    )
+    if not sound:
+        raise BundleError("it does not say which bundle is the current one")
+    return record

@@ -1,0 +1,115 @@
+"""The files of a pair of keys: the private one in PKCS #8 (RFC 5958) as PEM, the public as text.
+
+A private key is never printed, never overwritten, and never used where others may read it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from strop.bundle.manifest import is_printable
+from strop.bundle.signing import need_library, public_half
+from strop.bundle.trust import PublicKey
+from strop.durable import sync_folder
+from strop.errors import InputError, StropError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+MAX_BYTES = 64 * 2**10  # of a private key's file, which has some 120
+
+_OTHERS = 0o077  # what group and others may do
+
+
+def make_pair(path: str, comment: str | None = None) -> PublicKey:
+    """Make a private key at `path` (mode 0600) and its public one beside it, at `path`.pub.
+
+    Args:
+        comment: what people call the key; by default the name of its file.
+
+    Raises:
+        InputError: one of the files is there already or cannot be written, or the comment is not
+            one line of text. No file is left then.
+        StropError: the library of signatures is absent or broken.
+    """
+    comment = os.path.basename(path) if comment is None else comment.strip()  # noqa: PTH119
+    if not is_printable(comment):
+        raise InputError(f"the comment {comment!r} is not one line of text: give another --comment")
+    try:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.serialization import (
+            Encoding,
+            NoEncryption,
+            PrivateFormat,
+        )
+
+        key = Ed25519PrivateKey.generate()
+    except Exception as error:  # absent, broken, or over an OpenSSL without Ed25519
+        raise StropError(f"cannot make keys: {need_library(error)}") from error
+    public = public_half(key)._replace(comment=comment)
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    _create(((path, secret, 0o600), (f"{path}.pub", public.line, 0o644)))
+    return public
+
+
+def read_private(path: str) -> Ed25519PrivateKey:
+    """Read a private key.
+
+    Raises:
+        InputError: there is no such file, others may read it, or it is no Ed25519 key in PEM that
+            needs no password.
+        StropError: the library of signatures is absent or broken.
+    """
+    try:
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    except Exception as error:
+        raise StropError(f"cannot sign: {need_library(error)}") from error
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123  a descriptor is needed, not a path
+            content, mode = file.read(MAX_BYTES), os.fstat(file.fileno()).st_mode
+    except OSError as error:
+        raise InputError(f"cannot read the key {path}: {error.strerror or error}") from None
+    try:
+        key = load_pem_private_key(content, password=None)
+    except TypeError:  # that is its word for it
+        raise InputError(f"the key {path} has a password, which strop does not ask for") from None
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise InputError(
+            f"{path} is no private Ed25519 key: give the file that strop keygen wrote, not the .pub"
+        )
+    if mode & _OTHERS:
+        raise InputError(f"others may read or write the private key {path}: chmod 600 {path}")
+    return key
+
+
+def _create(files: tuple[tuple[str, bytes, int], ...]) -> None:
+    """Write new files (path, content, mode), all or none of them."""
+    made: list[str] = []
+    try:
+        for path, content, mode in files:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            descriptor = os.open(path, flags, mode)
+            made.append(path)
+            with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+        sync_folder(os.path.dirname(files[0][0]) or ".")  # noqa: PTH120
+    except BaseException as error:
+        for path in made:
+            with contextlib.suppress(OSError):
+                os.unlink(path)  # noqa: PTH108
+        if isinstance(error, FileExistsError):
+            raise InputError(
+                f"{error.filename} is there already, and no key is overwritten: choose another name"
+            ) from None
+        if isinstance(error, OSError):
+            where = error.filename or files[0][0]
+            raise InputError(f"cannot write {where}: {error.strerror or error}") from None
+        raise

@@ -1,0 +1,64 @@
+"""Opening a bundle by its path, a file or a folder, under the trust that this device has."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from strop.bundle.file import read_bundle
+
+if TYPE_CHECKING:  # an app waits for every import
+    from collections.abc import Sequence
+    from os import PathLike
+
+    from strop.bundle.file import Bundle
+
+# Where a device says whose bundles it runs: a file of keys. The variable goes before the file.
+TRUST_VARIABLE = "STROP_TRUSTED_KEYS"
+TRUST_FILE = "/etc/strop/trusted-keys"
+
+
+def open_bundle(
+    path: str | PathLike[str],
+    trusted_keys: str | PathLike[str] | Sequence[str] | None = None,
+) -> Bundle:
+    """Read and verify a bundle.
+
+    Args:
+        path: the file; or a folder that `strop install` keeps, for the bundle installed there.
+        trusted_keys: who may have signed it: the path of a file of keys, or the keys themselves;
+            None: those configured on this device, if any are (`configured_trust`).
+
+    Raises:
+        BundleError: there is no such file, or it is not, byte for byte, a bundle; or trust is
+            configured, and it is not signed by a trusted key, or that cannot be found out.
+    """
+    if trusted_keys is None:
+        trusted_keys = configured_trust()
+    trust = None
+    if trusted_keys is not None:
+        from strop.bundle.trust import read_trust
+
+        trust = read_trust(trusted_keys)
+    if os.path.isdir(path):  # noqa: PTH112  importing pathlib takes 4 ms
+        from strop.bundle.installed import open_current
+
+        return open_current(path, trust)
+    return read_bundle(path, trust)
+
+
+def configured_trust() -> str | None:
+    """The file of trusted keys that this device is configured with, readable or not; None: none.
+
+    An app waits for this at every start: it is one look into the environment, and one at the disk.
+    """
+    named = os.environ.get(TRUST_VARIABLE)
+    if named is not None:
+        return named
+    try:
+        os.lstat(TRUST_FILE)
+    except FileNotFoundError:
+        return None
+    except OSError:  # there is something, and reading it will tell what is the matter
+        return TRUST_FILE
+    return TRUST_FILE

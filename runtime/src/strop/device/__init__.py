@@ -1,0 +1,1 @@
+"""Knows the device: its CPU, its board, its GPUs, and which wheels it can have."""

@@ -1,0 +1,1 @@
+"""Tries things on this device: engines, bundles, and how fast they are."""

@@ -1,0 +1,217 @@
+"""Asking a question in a process of its own, so that a crash or a hang is an answer too.
+
+The process is a fork: it sees the very modules and paths that this one does, and stays on the same
+processor where one is emulated, which a program started anew might not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import resource
+import signal
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from typing import IO, Any, NoReturn
+
+from strop.device.cpu import pairs, text
+
+_PIPE_HOLDS = 65536  # bytes that can be written to a pipe before anybody reads
+_LONGEST_LINE = 2000
+# To any one file, that of what libraries print among them. A GPU's driver may keep all the shaders
+# that it has compiled in one.
+_MOST_WRITTEN_BYTES = 2**28
+_LONGEST_ALARM_S = 2**31 - 1  # that a 32-bit kernel takes
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.02  # between looks at the child
+_SIGNALS: dict[int, str] = {
+    signal.SIGILL: "illegal instruction",
+    signal.SIGSEGV: "bad memory access",
+    signal.SIGBUS: "bad memory access",
+    signal.SIGABRT: "it gave up",
+    signal.SIGFPE: "bad arithmetic",
+    signal.SIGKILL: "killed, perhaps for want of memory",
+}
+
+
+class NoAnswer(Exception):
+    """The process died, or was stopped for taking too long; the words say what became of it."""
+
+    def __init__(self, words: str, *, killed_by: str = "", timed_out: bool = False) -> None:
+        super().__init__(words)
+        self.killed_by = killed_by  # the signal it died of
+        self.timed_out = timed_out
+
+
+def ask(question: Callable[[], Any], limit_s: float, *, spare_bytes: int | None = None) -> Any:
+    """What the question returns, in JSON's types, of at most 64 kB. What it prints is dropped.
+
+    Call it from a program with one thread: it forks. Should the machine run out of memory, the
+    kernel ends the other process before any of its neighbours; should this process end, the kernel
+    ends the other one with it. No file that the other one writes gets larger than 256 MiB.
+
+    Args:
+        question: called in the other process.
+        limit_s: how long it may take.
+        spare_bytes: how much memory of its own it may take beyond what it is born with; None: any.
+
+    Raises:
+        NoAnswer: the process gave none.
+    """
+    reader, writer = os.pipe()
+    with tempfile.TemporaryFile() as noise:
+        with warnings.catch_warnings():  # numpy's threads are idle, and its BLAS handles a fork
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if child == 0:
+            os.close(reader)  # that end is the parent's alone, and goes with it
+            _answer(question, writer, noise, limit_s, spare_bytes)
+        os.close(writer)
+        try:
+            status = _wait(child, limit_s)
+            answer = _read(reader)
+        finally:
+            os.close(reader)
+        if status is None:
+            raise NoAnswer(f"did not answer in {limit_s:g} s", timed_out=True)
+        # There is none, or half of one, or one that is nested without end.
+        with contextlib.suppress(ValueError, RecursionError):
+            return json.loads(answer)
+        raise _death(status, _last_line(noise))
+
+
+def spare_memory_bytes() -> int | None:
+    """What programs could take now without making others wait for it; None if nobody knows."""
+    return _bytes_of("/proc/meminfo", "MemAvailable")
+
+
+def _limit_memory(spare_bytes: int | None) -> None:
+    """Bound what this process may take, and stand at the head of those that the kernel may end.
+
+    What it may write to is counted (RLIMIT_DATA), not what it has addresses for (RLIMIT_AS): CUDA
+    takes addresses for all of the memory that there is.
+    """
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
+        file.write("1000")
+    held_bytes = _bytes_of("/proc/self/status", "VmData")
+    if spare_bytes is not None and held_bytes is not None:
+        _lower(resource.RLIMIT_DATA, held_bytes + spare_bytes)
+
+
+def _lower(kind: int, most: int) -> None:
+    """Lower a limit of this process, for good; one that is lower already stays."""
+    soft, hard = (
+        most if old == resource.RLIM_INFINITY else min(old, most)
+        for old in resource.getrlimit(kind)
+    )
+    resource.setrlimit(kind, (soft, hard))
+
+
+def _end_with_parent(writer: int, limit_s: float) -> None:
+    """Have the kernel end this process if its parent cannot: by signals that nobody handles.
+
+    That ends native code that never returns as well. The pipe sends SIGIO, to the whole group, once
+    nobody is left to read it; the alarm is for a parent that lives and does not look.
+    """
+    signals = (signal.SIGIO, signal.SIGALRM)
+    for number in signals:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+    fcntl.fcntl(writer, fcntl.F_SETOWN, -os.getpid())
+    fcntl.fcntl(writer, fcntl.F_SETFL, os.O_ASYNC)
+    signal.setitimer(signal.ITIMER_REAL, min(limit_s + 1, _LONGEST_ALARM_S))
+
+
+def _bytes_of(path: str, name: str) -> int | None:
+    """A quantity that the kernel gives in kB; None if it does not."""
+    try:
+        return int(pairs(text(path), ":")[name][0].removesuffix(" kB")) * 1024
+    except (KeyError, ValueError):
+        return None
+
+
+def _wait(child: int, limit_s: float) -> int | None:
+    """The child's exit status; None if it had to be killed, with all that it started."""
+    end = time.monotonic() + limit_s
+    pause_s = _SHORTEST_PAUSE_S
+    try:
+        while time.monotonic() < end:
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                return status
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 1.25, _LONGEST_PAUSE_S)
+    except BaseException:  # ^C
+        _kill(child)
+        raise
+    _kill(child)
+    return None
+
+
+def _kill(child: int) -> None:
+    for kill in (os.killpg, os.kill):  # it may not yet lead a group
+        with contextlib.suppress(ProcessLookupError):
+            kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def _read(reader: int) -> bytes:
+    """The answer, if there is one; what the child started may hold the pipe open for ever."""
+    os.set_blocking(reader, False)
+    with contextlib.suppress(BlockingIOError):
+        return os.read(reader, _PIPE_HOLDS)
+    return b""
+
+
+def _death(status: int, last_words: str) -> NoAnswer:
+    said = f"; its last words: {last_words}" if last_words else ""
+    if not os.WIFSIGNALED(status):
+        code = os.waitstatus_to_exitcode(status)
+        return NoAnswer(f"ended with exit {code} and no answer{said}")
+    number = os.WTERMSIG(status)
+    try:
+        name = signal.Signals(number).name
+    except ValueError:  # most of the real-time signals have none
+        name = f"signal {number}"
+    meaning = f" ({_SIGNALS[number]})" if number in _SIGNALS else ""
+    return NoAnswer(f"died of {name}{meaning}{said}", killed_by=name)
+
+
+def _last_line(noise: IO[bytes]) -> str:
+    noise.seek(0, os.SEEK_END)
+    noise.seek(max(0, noise.tell() - _LONGEST_LINE))
+    lines = noise.read().decode("utf-8", "backslashreplace").strip().splitlines()
+    return lines[-1].strip() if lines else ""
+
+
+def _answer(
+    question: Callable[[], Any],
+    writer: int,
+    noise: IO[bytes],
+    limit_s: float,
+    spare_bytes: int | None,
+) -> NoReturn:
+    """The child: everything libraries print is noise, the answer goes through the pipe."""
+    code = 1
+    try:
+        os.setsid()  # a group that can be killed as a whole
+        _end_with_parent(writer, limit_s)
+        _lower(resource.RLIMIT_CORE, 0)
+        _lower(resource.RLIMIT_FSIZE, _MOST_WRITTEN_BYTES)
+        _limit_memory(spare_bytes)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for here, there in ((nothing, 0), (noise.fileno(), 1), (noise.fileno(), 2)):
+            os.dup2(here, there)
+        # Python's own streams may write elsewhere than to 1 and 2.
+        sys.stdout = sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+        os.write(writer, json.dumps(question()).encode("ascii"))
+        code = 0
+    except BaseException:  # noqa: BLE001  the last words
+        os.write(2, traceback.format_exc().encode("utf-8", "backslashreplace"))
+    finally:
+        os._exit(code)  # no clean-up that was this process's parent's

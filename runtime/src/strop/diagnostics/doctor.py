@@ -1,0 +1,216 @@
+"""Which engines work on this board, seen to work; and what to do about the rest."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from importlib import metadata
+
+from strop import engines
+from strop.device import adapters, board, wheels
+from strop.device.adapters import Adapter
+from strop.device.board import Board
+from strop.diagnostics.apart import NoAnswer, ask
+from strop.diagnostics.probe import Outcome, probe
+from strop.errors import one_line, root_cause
+
+ABSENT, BROKEN, WORKS = "absent", "broken", "works"
+
+ENGINES = tuple(name for name in engines.NAMES if name != engines.FAKE)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of one engine on one device. `reason` and `mend` are empty if it works."""
+
+    engine: str
+    device: str  # "cpu" or "gpu"
+    status: str  # ABSENT, BROKEN or WORKS; a GPU that the engine refuses is ABSENT
+    version: str  # of its package; empty where there is none to be had
+    reason: str = ""
+    mend: str = ""  # a command line, or what to use instead
+    adapter: str = ""  # the GPU that it was seen to work on
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the doctor found."""
+
+    board: Board
+    adapters: tuple[Adapter, ...]  # the GPUs that drivers offer
+    driver_troubles: tuple[str, ...]  # what became of drivers that did not live to tell
+    findings: tuple[Finding, ...]
+
+
+def diagnose(limit_s: float, *, tell: Callable[[str], None] = lambda engine: None) -> Diagnosis:
+    """Look at this board, and try each engine on its own, so that none can keep the others from it.
+
+    The reference goes first: it is numpy alone, without which the others need not be tried. Where
+    numpy can be imported it is imported here too, for the board to be described with its help, and
+    for the other engines' processes to inherit it. An engine that works is tried on the GPU as
+    well, if it can use one and there is one.
+
+    Call it from a program with one thread: it forks.
+
+    Args:
+        limit_s: how long one engine may take.
+        tell: called with the name of what is tried next.
+    """
+    tell("reference")
+    numpy = probe("reference", limit_s)
+    if numpy.version:
+        importlib.import_module("numpy")
+    here = board.read()
+    tell("GPU")
+    gpus, troubles = _gpus(limit_s)
+    findings = []
+    for engine in ENGINES:
+        if engine != "reference" and not engines.is_installed(engine):
+            reason = wheels.why_none(engine, here) or "not installed"
+            findings.append(_on_cpu(engine, ABSENT, "", reason, wheels.mend_absent(engine, here)))
+            continue
+        if not numpy.version:
+            status = ABSENT if engine == "reference" and _numpy_is_absent() else BROKEN
+            trouble = _numpy_trouble(numpy, here)
+            findings.append(_on_cpu(engine, status, _version(engine), *trouble))
+            continue
+        if engine == "reference":
+            outcome = numpy
+        else:
+            tell(engine)
+            outcome = probe(engine, limit_s)
+        findings.append(_found(engine, outcome, here))
+        if gpus and not outcome.error and "gpu" in outcome.devices:
+            tell(f"{engine} gpu")
+            outcome = probe(engine, limit_s, "gpu")
+            findings.append(_found_on_gpu(engine, outcome, here, gpus))
+    return Diagnosis(here, gpus, troubles, tuple(findings))
+
+
+def no_numpy(error: Exception) -> str:
+    """What there is to say, in one line, where numpy cannot be imported."""
+    return ": ".join(_numpy_trouble(Outcome(error=root_cause(error)), board.read()))
+
+
+def _gpus(limit_s: float) -> tuple[tuple[Adapter, ...], tuple[str, ...]]:
+    """The GPUs that drivers offer, and what became of drivers that did not live to tell."""
+    found: list[Adapter] = []
+    troubles = []
+    for name, listed in (("CUDA", adapters.cuda), ("Vulkan", adapters.vulkan)):
+        try:
+            answer = ask(partial(_fields, listed), limit_s)
+        except NoAnswer as death:
+            troubles.append(f"the {name} driver {one_line(str(death))}")
+        else:
+            found += (Adapter(**fields) for fields in answer)
+    return tuple(found), tuple(troubles)
+
+
+def _fields(listed: Callable[[], Iterable[Adapter]]) -> list[dict[str, str]]:
+    return [asdict(adapter) for adapter in listed()]
+
+
+def _on_cpu(engine: str, status: str, version: str, reason: str = "", mend: str = "") -> Finding:
+    return Finding(engine, "cpu", status, version, reason, mend)
+
+
+def _found(engine: str, outcome: Outcome, here: Board) -> Finding:
+    version = outcome.version or _version(engine)
+    if not outcome.error:
+        return _on_cpu(engine, WORKS, version)
+    return _on_cpu(engine, BROKEN, version, *explain(engine, outcome, here))
+
+
+def _found_on_gpu(engine: str, outcome: Outcome, here: Board, gpus: tuple[Adapter, ...]) -> Finding:
+    version = outcome.version or _version(engine)
+    if not outcome.error:
+        return Finding(engine, "gpu", WORKS, version, adapter=outcome.adapter)
+    said = one_line(outcome.error)
+    if outcome.refused:  # in words of the engine's own, which may end with the mend
+        mend = wheels.mend_gpu(here, adapters.newest_cuda(gpus))
+        reason = said.removesuffix(f": {mend}")
+        return Finding(engine, "gpu", ABSENT, version, reason, mend if reason != said else "")
+    mend = "update the GPU's driver, or use device='cpu'"
+    if outcome.timed_out:
+        mend = f"give a slow board more time with --timeout; or {mend}"
+    return Finding(engine, "gpu", BROKEN, version, said, mend)
+
+
+def explain(engine: str, outcome: Outcome, here: Board) -> tuple[str, str]:
+    """What a failed probe means, with the engine's own words, and the mend.
+
+    The reference is numpy alone: what is said of it is said of numpy.
+    """
+    said = one_line(outcome.error)
+    if engine == "reference":
+        kind, other = "numpy", "use the OS's own (python3-numpy), or an older one"
+        mend = wheels.mend_broken_numpy(here)
+        reinstall = mend
+    else:
+        kind, other = "wheel", "use another engine"
+        mend = wheels.mend_by_reinstalling(_package(engine), here)
+        reinstall = "use another engine, or reinstall this one"
+    if outcome.timed_out:
+        return said, f"give a slow board more time with --timeout; or {reinstall}"
+    if engine == "tflite" and not (here.numpy or "").startswith(("0.", "1.")):
+        what = f"tflite-runtime 2.14 was built for numpy 1 and this is numpy {here.numpy}"
+        return f"{what}: {said}", wheels.pip("'numpy<2'")
+    # A newer numpy looks at the CPU first, and says this instead of dying.
+    if outcome.killed_by == "SIGILL" or "built with baseline optimizations" in said:
+        return f"{said}: this {kind} was built for a newer CPU", other
+    if found := re.search(r"version `((?:GLIBC|GLIBCXX|CXXABI)_[\d.]+)' not found", said):
+        return (
+            f"the package needs {found[1]}, and what this OS has is older: {said}",
+            f"update the OS, or {other}",
+        )
+    # A wheel's own libraries have a digest in their names.
+    if re.search(r"lib\S+-[0-9a-f]{8}\S*: cannot open shared object", said):
+        return f"the package has lost a library of its own: {said}", mend
+    if found := re.search(r"((lib[\w+-]+)\.so\.?(\d*)[\d.]*): cannot open shared object", said):
+        library = found[1]
+        package = f"{found[2]}{found[3]}".replace("_", "-")  # Debian has libgomp.so.1 in libgomp1
+        install = f"sudo apt install {package}" if here.debian else f"install what has {library}"
+        return f"the OS has no {library}, which the package needs: {said}", install
+    if found := re.search(r"undefined symbol: (\w+)", said):
+        return f"the package misses {found[1]} in another library's version here: {said}", mend
+    if "ELF" in said or "Exec format" in said:
+        return f"the package is damaged, or was made for another machine: {said}", mend
+    return said, mend or reinstall
+
+
+def _version(engine: str) -> str:
+    """The version of a package that may not even import, as its installer wrote it down."""
+    return _installed("numpy" if engine == "reference" else _package(engine))
+
+
+def _package(engine: str) -> str:
+    """Which of the packages that bring an engine is installed; the usual one if none says so."""
+    names = wheels.packages(engine)
+    return next(filter(_installed, names), names[0])
+
+
+def _installed(package: str) -> str:
+    """The version of a package; empty where there is none."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _numpy_is_absent() -> bool:
+    return importlib.util.find_spec("numpy") is None
+
+
+def _numpy_trouble(outcome: Outcome, here: Board) -> tuple[str, str]:
+    """What is the matter with a numpy that cannot be imported, and the mend."""
+    if _numpy_is_absent():
+        return "numpy is not installed, and strop needs it", wheels.mend_numpy(here)
+    # It may put a page of advice before what went wrong.
+    _, _, cause = outcome.error.rpartition("Original error was: ")
+    words = " ".join(cause.split())
+    reason, mend = explain("reference", replace(outcome, error=words), here)
+    return f"numpy is installed and broken: {reason}", mend

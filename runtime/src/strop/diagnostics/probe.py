@@ -1,0 +1,72 @@
+"""Trying an engine on a model whose answer is known, in a process of its own."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from strop.diagnostics.apart import NoAnswer, ask
+from strop.errors import DeviceUnavailable, EngineUnavailable, root_cause
+
+_LONGEST_MESSAGE = 2000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a probe: nothing in `error` means that the engine gave the known answer."""
+
+    version: str = ""  # of the package, once it is imported
+    devices: tuple[str, ...] = ()  # that the engine has, by its own account
+    adapter: str = ""  # the GPU that ran it; empty on the CPU
+    error: str = ""  # the engine's own words, or ours
+    refused: bool = False  # the engine says that it cannot use the device
+    killed_by: str = ""  # the signal it died of
+    timed_out: bool = False
+
+
+def probe(engine: str, limit_s: float, device: str = "cpu") -> Outcome:
+    """Open the known model on an engine, run it, and compare.
+
+    Call it from a program with one thread: it forks.
+    """
+    try:
+        content = ask(partial(_try, engine, device), limit_s)
+    except NoAnswer as death:
+        return Outcome(error=str(death), killed_by=death.killed_by, timed_out=death.timed_out)
+    return Outcome(**{**content, "devices": tuple(content["devices"])})
+
+
+def _try(engine: str, device: str) -> dict[str, Any]:
+    content: dict[str, Any] = {"version": "", "devices": [], "error": ""}
+    try:
+        _run(engine, device, content)
+    except DeviceUnavailable as error:
+        content |= {"error": str(error)[:_LONGEST_MESSAGE], "refused": True}
+    except EngineUnavailable as error:  # says it all
+        content["error"] = str(error)[:_LONGEST_MESSAGE]
+    except BaseException as error:  # noqa: BLE001  an engine may raise anything, even SystemExit
+        content["error"] = f"{type(error).__name__}: {error}"[:_LONGEST_MESSAGE]
+    return content
+
+
+def _run(engine: str, device: str, content: dict[str, Any]) -> None:
+    """Open and run as `strop.load` would; what is known is put down as soon as it is."""
+    try:
+        import numpy as np
+
+        from strop import engines
+        from strop.diagnostics import probe_models
+    except Exception as error:  # noqa: BLE001  numpy wraps what went wrong in advice
+        content["error"] = root_cause(error)[:_LONGEST_MESSAGE]
+        return
+    opener = engines.get(engine)
+    content |= {"version": opener.version(), "devices": list(opener.devices)}
+    data, variant = probe_models.model(opener.format or "")
+    with closing(opener.open(data, variant, device=device, threads=1)) as session:
+        content["adapter"] = session.adapter
+        output = session.run(probe_models.SAMPLE)
+    if not np.array_equal(output, probe_models.ANSWER):
+        found, right = (np.asarray(row).ravel().tolist() for row in (output, probe_models.ANSWER))
+        content["error"] = f"computes wrongly: {found} instead of {right}"

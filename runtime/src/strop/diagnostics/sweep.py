@@ -1,0 +1,166 @@
+"""How many images a second, by batch size, on the GPU and on one core of the CPU beside it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strop import engines
+from strop.bundle.file import Bundle
+from strop.bundle.manifest import Variant
+from strop.diagnostics.check import golden, replay, require
+from strop.diagnostics.timing import Latency, side_by_side
+from strop.engines.gpu import GpuSession
+from strop.model import tuned
+from strop.model.model import Model
+from strop.model.select import Choice, open_best, open_model
+
+BATCHES = tuple(4**n for n in range(9))  # 1 to 65,536
+BUDGET_S = 6.0  # a batch size, all engines together
+PARTS = 15  # runs in their parts
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One engine at one batch size."""
+
+    engine: str
+    precision: str
+    latency: Latency  # of the whole batch
+    images_per_s: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """One batch size. Ratios of durations are within rounds, so steadier than the medians are."""
+
+    batch: int
+    cpu: Timing  # the fastest there is in the bundle, on one core
+    gpu: Timing
+    speedup: float  # duration on that CPU / duration on the GPU
+    upload_us: float
+    compute_us: float
+    download_us: float
+
+
+def sweep(
+    bundle: Bundle,
+    *,
+    engine: str | None = None,
+    precision: str = "float32",
+    batches: Sequence[int] = BATCHES,
+    progress: Callable[[str], None] = lambda line: None,
+) -> tuple[Model, list[Point]]:
+    """Time the GPU against every engine of the bundle that keeps to one core of the CPU here.
+
+    The reference is not among them: NumPy's BLAS takes as many cores as it likes.
+
+    Args:
+        engine: the one to use the GPU by; None: the one that `strop tune` remembered as fastest
+            there at this precision, else the first in the bundle's order that can.
+        precision: of the file on the GPU; the CPU's competitors are of every precision.
+        batches: samples a call.
+        progress: called with a line before each step.
+
+    Returns:
+        The GPU's model, closed, for its name; and a point a batch size.
+
+    Raises:
+        DeviceUnavailable: there is no GPU here that runs it.
+        ParityError: one of them does not give the outputs proven at export: how fast it is wrong
+            is nobody's concern.
+        StropError: as `strop.load`.
+    """
+    samples, keras = golden(bundle)
+    points = []
+    with contextlib.ExitStack() as opened:
+        gpu = opened.enter_context(
+            open_best(bundle, engine=engine, device=engines.GPU, precision=precision, threads=1)
+        )
+        rivals = [
+            opened.enter_context(open_model(bundle, choice)) for choice in _on_one_core(bundle)
+        ]
+        progress("checking the answers")
+        require([replay(m, bundle, _variant(bundle, m), samples, keras) for m in (gpu, *rivals)])
+        session = opened.enter_context(contextlib.closing(_session(bundle, gpu)))
+        for number, batch in enumerate(batches, 1):
+            step = f"batch {batch:,}, {number} of {len(batches)}"
+            progress(step)
+            inputs = samples[np.arange(batch) % len(samples)]
+            points.append(_point(batch, gpu, rivals, session, inputs, step, progress))
+    return gpu, points
+
+
+def crossover(points: Sequence[Point]) -> int | None:
+    """The smallest batch from which on the GPU is faster, at every larger one too; None: none."""
+    found = None
+    for point in sorted(points, key=lambda point: -point.batch):
+        if point.speedup <= 1:
+            break
+        found = point.batch
+    return found
+
+
+def _point(
+    batch: int,
+    gpu: Model,
+    rivals: Sequence[Model],
+    session: GpuSession,
+    inputs: NDArray[Any],
+    step: str,
+    progress: Callable[[str], None],
+) -> Point:
+    models = [gpu, *rivals]
+    compared = side_by_side(
+        [_call(model, inputs) for model in models],
+        budget_s=BUDGET_S,
+        rounds=10,
+        progress=lambda line: progress(f"{step}: {line}"),
+    )
+    best = min(range(1, len(models)), key=lambda i: compared[i].relative)
+    session.time_parts_us(inputs)  # buffers and shaders are made once
+    count = PARTS if compared[0].latency.p50_us * PARTS < BUDGET_S * 1e6 else 1
+    parts = np.median([session.time_parts_us(inputs) for _ in range(count)], axis=0)
+    speedup = compared[best].relative / compared[0].relative
+    cpu, gpu_timing = (_timing(models[i], batch, compared[i].latency) for i in (best, 0))
+    return Point(batch, cpu, gpu_timing, speedup, *parts.tolist())
+
+
+def _timing(model: Model, batch: int, latency: Latency) -> Timing:
+    return Timing(model.engine, model.precision, latency, batch / latency.p50_us * 1e6)
+
+
+def _on_one_core(bundle: Bundle) -> list[Choice]:
+    """What runs here on the CPU with as many threads as it is told to."""
+    return [
+        Choice(name, variant)
+        for name in tuned.installed(bundle.manifest)
+        if engines.get(name).takes_threads
+        for variant in bundle.manifest.variants
+        if name in variant.engines
+    ]
+
+
+def _variant(bundle: Bundle, model: Model) -> Variant:
+    kind = (model.format, model.precision)
+    (variant,) = (v for v in bundle.manifest.variants if (v.format, v.precision) == kind)
+    return variant
+
+
+def _session(bundle: Bundle, model: Model) -> GpuSession:
+    """A second session like the model's, to be taken apart."""
+    variant = _variant(bundle, model)
+    session = engines.get(model.engine).open(
+        bundle.read(variant), variant, device=engines.GPU, threads=1
+    )
+    assert isinstance(session, GpuSession)  # noqa: S101  every engine's is
+    return session
+
+
+def _call(model: Model, inputs: NDArray[Any]) -> Callable[[], object]:
+    return lambda: model.predict(inputs)

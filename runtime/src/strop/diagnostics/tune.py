@@ -1,0 +1,226 @@
+"""Which engine, precision and number of threads is fastest here, among those that pass."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strop import engines
+from strop.bundle.file import Bundle
+from strop.device import cpu
+from strop.diagnostics.check import ABSENT, BROKEN, PASSED, Result, golden, replay
+from strop.diagnostics.timing import Compared, side_by_side
+from strop.errors import (
+    BundleError,
+    DeviceUnavailable,
+    EngineUnavailable,
+    InputError,
+    ParityError,
+    StropError,
+)
+from strop.model import tuned
+from strop.model.model import Model
+from strop.model.select import Choice, open_best, open_model
+
+# Candidates nearer to each other than this are equally fast: about what the ratio of two of them
+# moves by from one run to the next (docs/decisions/0013-tune.md).
+NOISE = 0.05
+
+Timer = Callable[[Sequence[Callable[[], object]]], list[Compared]]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A variant on an engine with so many threads, and what became of it."""
+
+    file: str
+    threads: int
+    version: str | None  # of the engine; None if it did not open the file
+    adapter: str  # the GPU that ran it; empty on the CPU
+    result: Result  # with `latency` if it passed
+    relative: float | None = None  # to the others, if it passed: `Compared.relative`
+
+
+def tune(
+    bundle: Bundle,
+    *,
+    device: str | None = None,
+    threads: Sequence[int] | None = None,
+    batch: int = 1,
+    timer: Timer | None = None,
+    progress: Callable[[str], None] = lambda line: None,
+) -> list[Candidate]:
+    """Replay the golden samples on every candidate, and time those that pass against each other.
+
+    Args:
+        device: only candidates on the "cpu" or the "gpu"; None or "auto": on both, where a variant
+            is made for both.
+        threads: the numbers of threads to try; None: 1, 2, 4 and so on, up to the usable CPUs.
+        batch: samples a call; a GPU wins with large ones only.
+        timer: what times calls, one Compared each; None: `side_by_side`.
+        progress: called with a line before each step.
+
+    Returns:
+        The candidates, best first, then those that did not pass.
+
+    Raises:
+        EngineUnavailable: none of the bundle's engines is installed.
+        InputError: no such device; or a number of threads that is none, or more than the usable
+            CPUs.
+        BundleError: the golden arrays are not what the manifest says.
+    """
+    cores = cpu.this_cpu().cores
+    for count in threads or ():
+        if not 1 <= count <= cores:
+            raise InputError(
+                f"{count} threads were asked for and this process may use {cores} CPUs; "
+                f"ask for 1 to {cores}"
+            )
+    engines.require_device(device)
+    planned = [
+        (choice, count)
+        for choice, count in _planned(bundle, sorted(set(threads or _thread_counts(cores))))
+        if device in (None, engines.AUTO, choice.device)
+    ]
+    if not planned:
+        open_best(bundle, device=device)  # raises, and says what to install
+    inputs, keras = golden(bundle)
+    samples = inputs[np.arange(batch) % len(inputs)]
+    candidates: list[Candidate] = []
+    calls = []
+    with contextlib.ExitStack() as opened:
+        for number, (choice, count) in enumerate(planned, 1):
+            progress(
+                f"checking {engines.on_device(choice.engine, choice.device)} "
+                f"{choice.variant.precision}, threads={count}, {number} of {len(planned)}"
+            )
+            candidate, model = _prove(bundle, choice, count, inputs, keras)
+            candidates.append(candidate)
+            if model:
+                opened.enter_context(model)
+                calls.append(_call(model, samples))
+        timer = timer or functools.partial(side_by_side, progress=progress)
+        compared = iter(timer(calls) if calls else ())
+    passed = [_timed(c, next(compared)) for c in candidates if c.result.status == PASSED]
+    return ranked(passed) + [c for c in candidates if c.result.status != PASSED]
+
+
+def ranked(passed: Sequence[Candidate]) -> list[Candidate]:
+    """Best first: of those that are as fast as the fastest, within the noise, the one preferred.
+
+    Args:
+        passed: timed candidates, in order of preference.
+    """
+    rest = [(c.relative, c) for c in passed if c.relative is not None]
+    best_first = []
+    while rest:
+        bound = min(relative for relative, _ in rest) * (1 + NOISE)
+        best = next(entry for entry in rest if entry[0] <= bound)
+        rest.remove(best)
+        best_first.append(best[1])
+    return best_first
+
+
+def require_winner(candidates: Sequence[Candidate]) -> Candidate:
+    """The best of what `tune` gives.
+
+    Raises:
+        ParityError: none of them passed.
+    """
+    best = candidates[0]
+    if best.result.status != PASSED:
+        raise ParityError(
+            f"none of {len(candidates)} candidates gives the outputs proven at export, so none is "
+            "remembered; strop check says more"
+        )
+    return best
+
+
+def rows(candidates: Sequence[Candidate]) -> list[tuned.Row]:
+    """What is remembered of the candidates: those that passed."""
+    return [
+        tuned.Row(
+            c.result.engine,
+            c.file,
+            c.result.precision,
+            c.result.format,
+            c.result.device,
+            c.adapter,
+            c.threads,
+            round(c.result.latency.p50_us, 3),
+        )
+        for c in candidates
+        if c.result.latency
+    ]
+
+
+def _planned(bundle: Bundle, counts: Sequence[int]) -> list[tuple[Choice, int]]:
+    """The candidates in order of preference: the bundle's own, the CPU, then fewer threads."""
+    planned = []
+    for engine in tuned.installed(bundle.manifest):
+        devices, takes_threads = _traits(engine)
+        for variant in bundle.manifest.variants:
+            if engine not in variant.engines:
+                continue
+            for device in variant.devices:
+                if device in devices:
+                    several = takes_threads and device == engines.CPU
+                    choice = Choice(engine, variant, device)
+                    planned += [(choice, count) for count in (counts if several else (1,))]
+    return planned
+
+
+def _traits(engine: str) -> tuple[tuple[str, ...], bool]:
+    """Where an engine runs, and whether trying several numbers of threads tells anything."""
+    try:
+        opener = engines.get(engine)
+    except EngineUnavailable:  # broken: one line says so as well as three
+        return (engines.CPU,), False
+    return opener.devices, opener.takes_threads
+
+
+def _thread_counts(cores: int) -> list[int]:
+    """Powers of two up to the cores, and all of them."""
+    return [*(2**i for i in range(cores.bit_length()) if 2**i < cores), cores]
+
+
+def _prove(
+    bundle: Bundle,
+    choice: Choice,
+    threads: int,
+    inputs: NDArray[Any],
+    keras: NDArray[Any],
+) -> tuple[Candidate, Model | None]:
+    """Open a candidate and replay the golden samples; the model comes open if they pass."""
+    variant, model = choice.variant, None
+    kind = (choice.engine, variant.precision, variant.format, choice.device)
+    try:
+        model = open_model(bundle, choice, threads=threads)
+        result = replay(model, bundle, variant, inputs, keras)
+    except (BundleError, InputError):  # the golden samples, not the engine
+        raise
+    except DeviceUnavailable as error:
+        result = Result(*kind, ABSENT, str(error))
+    except StropError as error:
+        result = Result(*kind, BROKEN, str(error))
+    version, adapter = (model.engine_version, model.adapter) if model else (None, "")
+    candidate = Candidate(variant.file, threads, version, adapter, result)
+    if model and result.status != PASSED:
+        model.close()
+        model = None
+    return candidate, model
+
+
+def _call(model: Model, sample: NDArray[Any]) -> Callable[[], object]:
+    return lambda: model.predict(sample)
+
+
+def _timed(candidate: Candidate, compared: Compared) -> Candidate:
+    result = replace(candidate.result, latency=compared.latency)
+    return replace(candidate, result=result, relative=compared.relative)

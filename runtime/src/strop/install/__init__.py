@@ -1,0 +1,1 @@
+"""Changes what is installed in a folder, and follows it."""

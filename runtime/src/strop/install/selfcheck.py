@@ -1,0 +1,32 @@
+"""A bundle proves itself on this device before it becomes the current one."""
+
+from __future__ import annotations
+
+from strop.bundle.file import Bundle
+from strop.bundle.installed import Checked
+from strop.diagnostics.check import PASSED, check, require
+
+_MOST = 100  # results that are remembered of a bundle with very many variants
+
+
+def self_check(bundle: Bundle, limit_s: float) -> tuple[Checked, ...]:
+    """Replay the golden samples on every engine that is installed, each in a process of its own.
+
+    Args:
+        limit_s: how long an engine may take for a file; and all that `diagnostics.check` says.
+
+    Returns:
+        What gave the proven outputs; whatever else the bundle holds is for engines not installed.
+
+    Raises:
+        ParityError: an installed engine gives other outputs or none, brings its process down, or is
+            not done in time.
+        StropError: as `diagnostics.check` has it: no engine here can run the bundle, say.
+    """
+    results = check(bundle, limit_s=limit_s)
+    require(results)
+    return tuple(
+        Checked(r.engine, r.precision, r.format, r.device, r.detail, r.max_abs_error or 0.0)
+        for r in results
+        if r.status == PASSED
+    )[:_MOST]

@@ -1,0 +1,254 @@
+"""A model that follows what is installed in a folder, under a running app."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import threading
+import time
+import warnings
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+from weakref import ReferenceType, WeakSet, ref
+
+from strop.bundle.file import Bundle
+from strop.bundle.installed import read, record_path
+from strop.bundle.open import open_bundle
+from strop.errors import BundleError, InputError, InstallError, StropError, StropWarning
+from strop.model import forks
+from strop.model.select import open_best
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from strop.model.model import Model
+    from strop.model.prediction import Prediction
+
+_END_S = 5.0  # for a model that is being opened as the interpreter ends
+_LONGEST_PAUSE_S = 60.0  # between two tries of what did not open
+_NEVER_S = float("inf")  # as when to try again
+_Stamp = tuple[int, int, int, int]
+
+
+class Watched:
+    """The current model of a folder; `strop.watch` makes one.
+
+    `predict`, `classify` and `prediction` are those of the current `Model`, from any number of
+    threads. A thread looks at the folder, opens what is new there and runs it once; from then on
+    calls go to it. Calls in flight end on the model that they began on, and with the last of them
+    it goes.
+    """
+
+    def __init__(
+        self,
+        folder: str | PathLike[str],
+        interval_s: float,
+        trusted_keys: str | PathLike[str] | Sequence[str] | None = None,
+        **options: Any,
+    ) -> None:
+        self._folder = os.fspath(folder)
+        if not 0 < interval_s <= threading.TIMEOUT_MAX:
+            raise InputError(f"interval_s is a time in seconds, not {interval_s!r}")
+        if os.path.isfile(self._folder):  # noqa: PTH113  a text
+            raise InputError(f"{self._folder} is a file, which strop.load opens; watch a folder")
+        self._interval_s = interval_s
+        self._trusted_keys = trusted_keys
+        self._options = options
+        self._error: StropError | None = None
+        self._closed = False
+        # Before the model is opened: what is installed meanwhile is then seen as new.
+        self._seen = _stamp(self._folder)
+        self._again_s = _NEVER_S
+        self._pause_s = interval_s
+        bundle = self._open_bundle()
+        self._digest = bundle.digest
+        self._model = self._open(bundle)
+        self._start()
+        _watching.add(self)
+        forks.follow(self)
+
+    @property
+    def model(self) -> Model:
+        """The current model. It stays open while it is held, also when a newer one is current."""
+        return self._model
+
+    @property
+    def error(self) -> StropError | None:
+        """Why what is installed now is not what runs; None: it is."""
+        return self._error
+
+    def predict(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """As `Model.predict`, of the current model."""
+        return self._model.predict(inputs)
+
+    def classify(self, image: str | PathLike[str] | NDArray[Any]) -> Prediction:
+        """As `Model.classify`, of the current model."""
+        return self._model.classify(image)
+
+    def prediction(self, output: NDArray[np.float32]) -> Prediction:
+        """As `Model.prediction`, of the current model."""
+        return self._model.prediction(output)
+
+    def close(self) -> None:
+        """End the watching, and close the current model. May be called again.
+
+        A model that is being opened meanwhile is waited for.
+        """
+        self._stop.set()
+        with self._turn:
+            self._closed = True
+            self._model.close()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(_END_S)
+
+    def after_fork(self) -> None:
+        """Watch on in a process that was forked off: the thread stayed with the parent."""
+        if not self._closed:
+            self._start()
+
+    def __enter__(self) -> Watched:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<strop.Watched {self._folder}: {self._model!r}>"
+
+    def _start(self) -> None:
+        self._turn = threading.Lock()  # held while the model is exchanged, or closed for good
+        self._stop = threading.Event()
+        # It knows this object weakly, so that one which is dropped takes its thread with it.
+        arguments = (ref(self), self._stop, self._interval_s)
+        self._thread = threading.Thread(
+            target=_watch, args=arguments, name="strop-watch", daemon=True
+        )
+        self._thread.start()
+
+    def _look(self) -> None:
+        """Open what is installed, if that is another bundle than runs."""
+        stamp = _stamp(self._folder)
+        again = stamp == self._seen
+        if again and time.monotonic() < self._again_s:
+            return
+        self._seen, self._again_s = stamp, _NEVER_S
+        try:
+            if read(self._folder).current.digest != self._digest:
+                with _opening:
+                    self._exchange()
+            self._error = None
+        except Exception as error:  # noqa: BLE001  whatever it is, the model that runs runs on
+            if not _is_lasting(error):
+                longer_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+                self._pause_s = longer_s if again else self._interval_s
+                self._again_s = time.monotonic() + self._pause_s
+            self._complain(error, warn=not again)
+
+    def _exchange(self) -> None:
+        bundle = self._open_bundle()
+        model = self._open(bundle)
+        for new, runs in zip(_traits(model), _traits(self._model), strict=True):
+            if new != runs:
+                raise InstallError(
+                    f"{model.name} v{model.version} {new}, and what runs {runs}: start the app "
+                    "again"
+                )
+        with self._turn:
+            if self._closed:
+                model.close()
+                return
+            # Not closed: a call may be about to enter it. It goes when the last one lets it go.
+            self._model = model
+            self._digest = bundle.digest
+
+    def _open_bundle(self) -> Bundle:
+        return open_bundle(self._folder, self._trusted_keys)
+
+    def _open(self, bundle: Bundle) -> Model:
+        """Open a bundle, and run one of its samples: the first call may take longer."""
+        model = open_best(bundle, **self._options)
+        model.predict(bundle.array(bundle.manifest.golden.inputs)[:1])
+        return model
+
+    def _complain(self, error: Exception, *, warn: bool) -> None:
+        # Told anew: with its traceback an error holds on to all that was opened.
+        if isinstance(error, StropError):
+            self._error = type(error)(str(error))
+        else:
+            self._error = StropError(f"{type(error).__name__}: {error}")
+        if not warn:
+            return
+        # An app that makes errors of warnings has `error` to look at.
+        with contextlib.suppress(StropWarning):
+            warnings.warn(
+                f"what is installed in {self._folder} does not run, and {self._model!r} goes on: "
+                f"{self._error}",
+                StropWarning,
+                stacklevel=2,
+            )
+
+
+_watching: WeakSet[Watched] = WeakSet()
+
+# Held while a thread of ours opens a model, and by who forks: a fork in the midst of that would
+# have an engine's own locks, held by a thread that it has not.
+_opening = threading.RLock()
+os.register_at_fork(
+    before=_opening.acquire, after_in_parent=_opening.release, after_in_child=_opening.release
+)
+
+
+def _watch(watched: ReferenceType[Watched], stop: threading.Event, interval_s: float) -> None:
+    while not stop.wait(interval_s):
+        here = watched()
+        if here is None:
+            return
+        here._look()
+        del here  # not kept while waiting
+
+
+def _traits(model: Model) -> Iterator[str]:
+    """What an app that runs relies on, most telling first; its labels name outputs it holds."""
+    low, high = model.input.range or ("any", "any")
+    yield f"takes {model.input.dtype} {model.input.shape[1:]}"
+    yield f"gives {model.output.shape[1:]}"
+    yield f"takes values {low}..{high}"
+    yield from (f"has class {i} {label!r}" for i, label in enumerate(model.labels))
+
+
+def _is_lasting(error: Exception) -> bool:
+    """Whether the same bundle would be refused again: not for what the system may give later."""
+    cause: BaseException | None = error
+    while cause is not None:
+        # In reading it. That a path is a folder's is found out in this way, and no trouble.
+        if isinstance(cause, OSError) and not isinstance(cause, IsADirectoryError):
+            return False
+        cause = cause.__context__
+    return isinstance(error, BundleError | InstallError)
+
+
+def _stamp(folder: str) -> _Stamp | None:
+    """What changes with installed.json, which is never edited, only replaced; None: not there."""
+    try:
+        found = os.stat(record_path(folder))  # noqa: PTH116  a text
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
+
+
+@atexit.register
+def _end() -> None:
+    """Let no thread be inside an engine while the interpreter comes down."""
+    for watched in tuple(_watching):
+        watched._stop.set()
+        watched._thread.join(_END_S)

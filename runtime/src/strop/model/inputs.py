@@ -1,0 +1,73 @@
+"""What a model takes: arrays of the manifest's shape and dtype, and no others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from strop.errors import InputError
+
+if TYPE_CHECKING:  # an app waits for every import
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from strop.bundle.manifest import TensorSpec
+
+
+def admit(inputs: Any, spec: TensorSpec, name: str) -> NDArray[Any]:
+    """A batch of the right shape, of the model's dtype or, where that is float, of a real one.
+
+    Args:
+        inputs: what the app gives: a batch, or one sample.
+        name: of the model, for messages.
+
+    Raises:
+        InputError: it is no such array; the message says what is taken, and the likely mistake.
+    """
+    dtype, sample = np.dtype(spec.dtype), spec.shape[1:]
+    try:
+        array = np.asarray(inputs)
+    except Exception as error:  # noqa: BLE001  a ragged list; an object's own conversion, anything
+        raise InputError(f"{name} takes {wanted(spec)}; {error}") from None
+    if array.dtype != dtype and not (dtype.kind == "f" and array.dtype.kind in "fiu"):
+        raise InputError(
+            f"{name} takes {wanted(spec)}; got {array.dtype} {array.shape}" + _hint(array, dtype)
+        )
+    if array.shape == sample:
+        array = array[np.newaxis]
+    elif array.shape[1:] != sample or not len(array):
+        found = "an empty batch" if array.shape[1:] == sample else f"shape {array.shape}"
+        raise InputError(f"{name} takes {wanted(spec)}; got {found}")
+    return array
+
+
+def finite(array: NDArray[Any], spec: TensorSpec, name: str) -> None:
+    """See that real numbers are finite, and stay so in the dtype the model takes.
+
+    Raises:
+        InputError: one is NaN, infinite, or too large for that dtype.
+    """
+    with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused
+        array = array.astype(spec.dtype, copy=False)
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} takes finite values; got NaN or infinity")
+
+
+def wanted(spec: TensorSpec) -> str:
+    """What a model takes, in words: "uint8 (0..255) of shape (N, 28, 28) or (28, 28)"."""
+    sample = ", ".join(str(size) for size in spec.shape[1:])
+    low, high = spec.range or ("any", "any")
+    return f"{spec.dtype} ({low}..{high}) of shape (N, {sample}) or ({sample})"
+
+
+def _hint(array: NDArray[Any], dtype: np.dtype[Any]) -> str:
+    """The likely mistake behind a wrong dtype."""
+    if dtype != np.uint8 or array.dtype.kind not in "fiu" or not array.size:
+        return ""
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        return " with values that are not finite"
+    if array.dtype.kind == "f" and array.max() <= 1:
+        return " in 0..1: give raw pixels, (x * 255).round().astype(np.uint8)"
+    return ": give raw pixels, x.astype(np.uint8)"

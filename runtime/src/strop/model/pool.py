@@ -1,0 +1,108 @@
+"""Sessions of an engine that takes one caller at a time: as many as there are callers, to a bound.
+
+An interpreter shared by threads does not only fail, it now and then answers wrongly, and a lock
+around a single one leaves all cores but one idle. The first session is there from the start, and
+alone serves whoever calls from one thread; others are opened when callers meet.
+"""
+
+from __future__ import annotations
+
+from _thread import allocate_lock  # threading takes a millisecond to import
+from itertools import count
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # an app waits for every import
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
+    from numpy.typing import NDArray
+
+    from strop.engines.base import Session
+
+
+MOST_SESSIONS = 4  # each takes the memory of a model's activations, and some of its weights
+
+
+class Slot:
+    """A session, and the lock of whoever is inside."""
+
+    __slots__ = ("lock", "run", "sessions")
+
+    def __init__(self, session: Session) -> None:
+        self.lock = allocate_lock()
+        self.run: Callable[[NDArray[Any]], NDArray[Any]] = session.run
+        self.sessions = [session]  # none once closed
+
+    def close(self, refuse: Callable[[NDArray[Any]], NoReturn]) -> None:
+        """Refuse later callers; let go of the session, now or when the call in flight is done."""
+        self.run = refuse
+        try:
+            session = self.sessions.pop()
+        except IndexError:  # another thread was here
+            return
+        # Whoever comes from now on is refused. A call in flight holds its session, and nothing
+        # else does: it goes with the call. Waiting for it could be for ever, in a signal's handler.
+        if not self.lock.locked():
+            with self.lock:
+                session.close()
+
+
+class Pool:
+    """Runs each call on a session that nobody else is in."""
+
+    def __init__(self, first: Session, another: Callable[[], Session], most: int | None) -> None:
+        """Take the first session.
+
+        Args:
+            another: opens one more; called when all are in use.
+            most: how many there may be, 1 or more; None: as there are CPUs to use, at most
+                `MOST_SESSIONS`.
+        """
+        self.first = Slot(first)
+        self._slots = [self.first]
+        self._another = another
+        self._most = most
+        self._growing = allocate_lock()
+        self._turns = count()
+        self._refuse: Callable[[NDArray[Any]], NoReturn] | None = None
+
+    def run(self, samples: NDArray[Any]) -> NDArray[Any]:
+        """As the session's `run`, from any number of threads at once."""
+        slot = self._free()
+        with slot.lock:
+            return slot.run(samples)
+
+    def close(self, refuse: Callable[[NDArray[Any]], NoReturn]) -> None:
+        """Answer later calls with `refuse`, and let go of the sessions; calls in flight end."""
+        self._refuse = refuse
+        for slot in self._slots:
+            slot.close(refuse)
+
+    def is_busy(self) -> bool:
+        return any(slot.lock.locked() for slot in self._slots)
+
+    def _free(self) -> Slot:
+        """A slot that was free a moment ago, or a new one, or one to wait for."""
+        for slot in self._slots:
+            if not slot.lock.locked():
+                return slot
+        if self._most is None:
+            from strop.device.cpu import usable_cores
+
+            self._most = min(usable_cores(), MOST_SESSIONS)
+        if len(self._slots) < self._most and not self._growing.locked():
+            with self._growing:
+                if len(self._slots) < self._most:
+                    self._grow()
+                    return self._slots[-1]
+        return self._slots[next(self._turns) % len(self._slots)]
+
+    def _grow(self) -> None:
+        try:
+            slot = Slot(self._another())
+        except Exception:  # noqa: BLE001  no memory for one more, say: those that are there suffice
+            self._most = len(self._slots)
+            return
+        self._slots.append(slot)
+        if self._refuse is not None:  # closed meanwhile, by one who may not have seen it
+            slot.close(self._refuse)

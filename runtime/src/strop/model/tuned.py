@@ -1,0 +1,215 @@
+"""What `strop tune` found out about a bundle on this device, kept in the user's cache.
+
+The file is a hint and never more. Its bytes are taken for hostile: all they can do is choose among
+what the verified bundle proves and this device has installed. One that is damaged, or was true of
+another device or of other engines, is ignored with a warning. Deleting it forgets.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from strop import engines
+from strop.bundle.file import Bundle
+from strop.bundle.manifest import Manifest, plain
+from strop.bundle.records import read_record
+from strop.device import cpu
+from strop.device.cpu import Cpu
+from strop.errors import BundleError, StropError, StropWarning, one_line
+from strop.model.tuned_path import path_of
+from strop.versions import __version__
+
+if TYPE_CHECKING:  # slow to import, and `strop.load` does without
+    from pathlib import Path
+
+SCHEMA = 1
+MAX_BYTES = 2**18  # a table of ours is some 5 kB
+_MAX_US = 1e9  # a quarter of an hour; no call that anyone tunes takes longer
+_MAX_REASON = 200  # characters of what a damaged file makes us say
+
+
+class Row(NamedTuple):
+    """One candidate: a variant on an engine with so many threads, and its median."""
+
+    engine: str
+    file: str
+    precision: str
+    format: str
+    device: str  # "cpu" or "gpu"
+    adapter: str  # the GPU's name; empty on the CPU
+    threads: int
+    p50_us: float  # of a whole batch
+
+
+class Table(NamedTuple):
+    """The whole file."""
+
+    schema: int
+    bundle: str  # its digest
+    strop: str
+    cpu: Cpu
+    engines: dict[str, str]  # the bundle's engines that were installed, and their releases
+    batch: int  # samples a call
+    device: str  # that tuning was told to keep to: "cpu" or "gpu"; else "auto"
+    rows: tuple[Row, ...]  # best first
+
+
+def recall(bundle: Bundle, device: str | None = None) -> tuple[Row, ...]:
+    """The candidates remembered for a bundle on this device, best first; none is no error.
+
+    What cannot be used is ignored with a StropWarning that says why, and the mend.
+
+    Args:
+        device: those on the "cpu" or the "gpu"; None: on whichever was faster, so none of them
+            where tuning kept to one and nothing was compared.
+    """
+    path = path_of(bundle.digest)
+    if path is None:
+        return ()
+    try:
+        data = _read(path)
+        if data is None:
+            return ()
+        table = _parse(data)
+        _require_true_here(table, bundle)
+    except BundleError as error:
+        ignore(bundle, str(error))
+        return ()
+    if device is None:
+        return table.rows if table.device == engines.AUTO else ()
+    return tuple(row for row in table.rows if row.device == device)
+
+
+def ignore(bundle: Bundle, reason: str) -> None:
+    """Warn that what is remembered of a bundle is not used, and why."""
+    manifest = bundle.manifest
+    warnings.warn(
+        f"what strop tune found for {manifest.name}-{manifest.target} is ignored: "
+        f"{one_line(reason)[:_MAX_REASON]}; run strop tune again, or delete "
+        f"{path_of(bundle.digest)}",
+        StropWarning,
+        stacklevel=5,  # the caller of strop.load
+    )
+
+
+def remember(
+    bundle: Bundle, rows: Sequence[Row], batch: int = 1, device: str = engines.AUTO
+) -> Path:
+    """Keep a table for this device, in the place of any older one; gives its path.
+
+    Args:
+        rows: best first.
+        batch: samples a call, as they were timed.
+        device: the one that tuning was told to keep to, "cpu" or "gpu"; else "auto".
+
+    Raises:
+        StropError: it cannot be written.
+    """
+    from pathlib import Path
+
+    from strop import durable
+
+    place = path_of(bundle.digest)
+    if place is None:
+        raise StropError(
+            "the winner cannot be remembered: neither XDG_CACHE_HOME nor HOME is an absolute "
+            "path; set one"
+        )
+    path = Path(place)
+    here = installed(bundle.manifest)
+    machine = cpu.this_cpu()
+    table = Table(SCHEMA, bundle.digest, __version__, machine, here, batch, device, tuple(rows))
+    content = json.dumps(plain(table), indent=2, allow_nan=False).encode("ascii") + b"\n"
+    try:
+        # For this user alone, as the XDG specification asks.
+        durable.make_folder(str(path.parent), mode=0o700)
+        durable.write(place, content, mode=0o600)
+    except OSError as error:
+        raise StropError(
+            f"the winner cannot be remembered in {path}: {error.strerror or error}; "
+            "set XDG_CACHE_HOME to a folder that can be written"
+        ) from None
+    return path
+
+
+def installed(manifest: Manifest) -> dict[str, str]:
+    """The bundle's engines that are installed here, in its order, and their releases.
+
+    The fake is never one of them.
+    """
+    known = [n for n in manifest.engines if n in engines.NAMES and n != engines.FAKE]
+    return {n: engines.installed_release(n) for n in known if engines.is_installed(n)}
+
+
+def _read(path: str) -> bytes | None:
+    """The file's bytes; None if there is no such file."""
+    # Not blocking: what stands here may be a pipe that nobody writes into.
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if not os.path.lexists(path):  # a home that may not be entered is as good as none
+            return None
+        raise BundleError(f"it cannot be read: {error.strerror}") from None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise BundleError("it is no plain file")
+        return os.read(descriptor, MAX_BYTES + 1)
+    except OSError as error:
+        raise BundleError(f"it cannot be read: {error.strerror}") from None
+    finally:
+        os.close(descriptor)
+
+
+def _parse(data: bytes) -> Table:
+    """Read a table, as strictly as a manifest."""
+    table: Table = read_record(
+        Table, data, "it", schema=SCHEMA, max_bytes=MAX_BYTES, mend="another strop wrote it"
+    )
+    return table
+
+
+def _require_true_here(table: Table, bundle: Bundle) -> None:
+    """Raise unless the table is of this bundle, and nothing it stands on has changed."""
+
+    def need(true: bool, otherwise: str) -> None:
+        if not true:
+            raise BundleError(otherwise)
+
+    need(table.bundle == bundle.digest, "it is of another bundle")
+    need(table.strop == __version__, "it was made by another strop")
+    now = cpu.this_cpu()
+    need(table.cpu == now, f"the CPU was another than {now.model or now.machine} x {now.cores}")
+    here = installed(bundle.manifest)
+    releases = ", ".join(here.values())
+    need(table.engines == here, f"what was installed was not {releases}")
+    need(table.batch >= 1, "it has a batch that cannot be")
+    need(table.device in engines.ASKABLE, "it is for a device that cannot be")
+    variants = {variant.file: variant for variant in bundle.manifest.variants}
+    seen = set()
+    for row in table.rows:
+        variant = variants.get(row.file)
+        proven = variant and row.engine in variant.engines and row.engine in here
+        if variant is None or not proven:
+            raise BundleError("it names what the bundle does not prove on an installed engine")
+        need(
+            row.device in variant.devices and bool(row.adapter) == (row.device == engines.GPU),
+            f"it has {row.file} on a device that the file is not made for",
+        )
+        need(
+            table.device in (engines.AUTO, row.device),
+            f"it has a row on the {row.device}, and is for the {table.device}",
+        )
+        kind = (variant.precision, variant.format)
+        need((row.precision, row.format) == kind, f"it takes {row.file} for another variant")
+        need(1 <= row.threads <= now.cores, "it has a number of threads that cannot be")
+        need(0 < row.p50_us <= _MAX_US, "it has a duration that cannot be")
+        seen.add((row.engine, row.file, row.device, row.threads))
+    need(bool(seen) and len(seen) == len(table.rows), "it has a row twice, or none")
