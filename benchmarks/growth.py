@@ -25,7 +25,7 @@ from strop.bundle.manifest import FileTensor, Golden, TensorSpec, Variant
 from strop.diagnostics.timing import sample_us, summarize
 from strop.errors import StropError
 from strop.model.model import About, Model
-from strop.model.source import Source
+from strop.model.source import ModelSource
 
 ROOT = Path(__file__).parent.parent
 
@@ -162,7 +162,7 @@ def _open(name: str, layers: random_models.Layers) -> Model:
         output=TensorSpec(result.name, result.shape, "float32", (0, 1)),
         engine_version=engines.get(name).version(),
     )
-    opened_from = Source(data, variant, name, engines.CPU, threads=1)
+    opened_from = ModelSource(data, variant, name, engines.CPU, threads=1)
     return Model(opened_from, about, opened_from.open())
 
 

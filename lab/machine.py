@@ -39,8 +39,9 @@ _CPU = "LAB_CPU"  # tells the launcher of another CPU model than the board's
 
 Progress = Callable[[str], None]
 
-# What of the workstation must not reach a program of the board.
-_OURS = ("PYTHON", "LD_", "LAB_", "XDG_", "VIRTUAL_ENV", "QEMU_")
+# What of the workstation must not reach a program of the board. OpenBLAS takes one of these for the
+# name of the processor, whose instructions the board's may not have.
+_OURS = ("PYTHON", "LD_", "LAB_", "XDG_", "VIRTUAL_ENV", "QEMU_", "OPENBLAS_")
 
 
 class Machine:

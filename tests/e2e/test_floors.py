@@ -112,7 +112,7 @@ def test_an_engine_below_the_floor_is_refused_before_it_sees_the_file(
         strop.load(newer, engine="litert")
     said = str(caught.value)
     assert said.startswith(f"{variant['file']} needs engine 'litert' 99.1 or newer and 2.")
-    assert "is installed: pip install './strop-0.1.0-py3-none-any.whl[litert]'" in said
+    assert "is installed; pip install './strop-0.1.0-py3-none-any.whl[litert]'" in said
 
 
 @pytest.mark.parametrize("engine", ["litert", "onnx"])

@@ -162,7 +162,7 @@ def test_two_at_once(place: Path) -> None:
         waiting, refused = done.stderr.splitlines()
         who = f"strop: process {os.getpid()} is installing into {place}"
         assert waiting == f"{who}: waiting for it"
-        assert refused == f"{who}, and was not done in 1 s: try again, or wait longer with --wait"
+        assert refused == f"{who}, and was not done in 1 s; try again, or wait longer with --wait"
         command[-1] = "30"
         process = subprocess.Popen([*command, path], stderr=subprocess.PIPE, text=True)
         assert process.stderr

@@ -11,7 +11,8 @@ from strop import engines
 from strop.bundle import archive
 from strop.bundle.archive import MANIFEST
 from strop.bundle.file import parse_bundle
-from strop.diagnostics.check import BROKEN, FAILED, check
+from strop.diagnostics.check import check
+from strop.diagnostics.replay import BROKEN, FAILED
 from strop.errors import StropError
 from tests import bundles
 from tests.fuzz import seeds

@@ -7,9 +7,9 @@ from typing import Any
 
 from onnx import NodeProto, TensorProto, helper
 
-from strop.diagnostics.probe_models import INPUTS, OUTPUTS
 from tests import bundles
 from tests.fuzz import seeds
+from tests.probe_models import INPUTS, OUTPUTS
 
 _FOREVER = 2**62
 _MANY = 10**12  # float32 values, 4 TB

@@ -10,6 +10,7 @@ from strop.bundle import archive
 from strop.bundle.archive import MANIFEST
 from strop.diagnostics import probe_models
 from tests import bundles
+from tests import probe_models as recipe
 from tests.fuzz import mutants
 from tests.fuzz.mutants import Seed
 
@@ -26,10 +27,10 @@ def probe(format: str) -> bundles.Draft:
     """The doctor's model as a bundle: as small as a model can be, so that every byte counts."""
     draft = bundles.vector()
     random = np.random.default_rng(5)
-    samples = random.integers(-8, 9, (bundles.SAMPLES, probe_models.INPUTS)).astype(np.float32)
-    answers = samples @ probe_models.KERNEL + probe_models.BIAS  # exact: small whole numbers
-    draft.content["inputs"][0]["shape"] = [None, probe_models.INPUTS]
-    draft.content["outputs"][0].update(shape=[None, probe_models.OUTPUTS], range=None)
+    samples = random.integers(-8, 9, (bundles.SAMPLES, recipe.INPUTS)).astype(np.float32)
+    answers = samples @ recipe.KERNEL + recipe.BIAS  # exact: small whole numbers
+    draft.content["inputs"][0]["shape"] = [None, recipe.INPUTS]
+    draft.content["outputs"][0].update(shape=[None, recipe.OUTPUTS], range=None)
     golden = draft.content["golden"]
     draft.put(golden["inputs"], bundles.npy(samples))
     draft.put(golden["keras"], bundles.npy(answers))

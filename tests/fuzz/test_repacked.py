@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from strop.bundle.file import parse_bundle
-from strop.diagnostics.check import PASSED, check
+from strop.diagnostics.check import check
+from strop.diagnostics.replay import PASSED
 from tests import bundles
 from tests.conftest import Exported
 from tests.environments import ROOT, run

@@ -11,13 +11,13 @@ import strop
 from strop.bundle import installed
 from strop.bundle.digest import sha256_hex
 from strop.bundle.file import parse_bundle
-from strop.bundle.installed import Checked
+from strop.bundle.installed import RecordedResult
 from tests import bundles
 
 SAMPLES = np.arange(64, dtype=np.uint8).reshape(4, 4, 4) * 3  # (4, 4, 4)
 
 # What a check found once, for tests that are about something else.
-CHECKED = (Checked("reference", "float32", "weights", "cpu", np.__version__, 1e-7),)
+CHECKED = (RecordedResult("reference", "float32", "weights", "cpu", np.__version__, 1e-7),)
 
 
 @cache

@@ -17,7 +17,7 @@ import pytest
 
 from strop import durable
 from strop.bundle.file import Bundle
-from strop.bundle.installed import Checked
+from strop.bundle.installed import RecordedResult
 from strop.install.install import install, rollback
 from tests.environments import run
 from tests.figures import Record
@@ -34,7 +34,7 @@ STEPS: dict[str, tuple[tuple[int, ...], int, int]] = {  # installed before, to i
 }
 
 
-def _proven(bundle: Bundle) -> tuple[Checked, ...]:
+def _proven(bundle: Bundle) -> tuple[RecordedResult, ...]:
     return editions.CHECKED
 
 

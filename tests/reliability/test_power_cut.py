@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from strop.bundle.file import Bundle
-from strop.bundle.installed import Checked
+from strop.bundle.installed import RecordedResult
 from strop.install.install import install, rollback
 from tests.figures import Record
 from tests.reliability import disk, editions
@@ -34,7 +34,7 @@ class Case:
     new: int
 
 
-def _proven(bundle: Bundle) -> tuple[Checked, ...]:
+def _proven(bundle: Bundle) -> tuple[RecordedResult, ...]:
     return editions.CHECKED
 
 

@@ -86,8 +86,8 @@ def _is_there(out: Path, entry: Mapping[str, Any]) -> bool:
 
 def _code() -> Iterator[Path]:
     for folder in _CODE:
-        for pattern in ("*.py", "*.toml"):
-            yield from (ROOT / folder).rglob(pattern)
+        files = (ROOT / folder).rglob("*")
+        yield from (path for path in files if path.is_file() and path.suffix != ".pyc")
     yield from REQUIREMENTS.glob("*.txt")
     for name in ("pyproject.toml", "README.md", "LICENSE"):  # they are in the wheel too
         yield RUNTIME / name

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from strop.diagnostics.check import PASSED
+from strop.diagnostics.replay import PASSED
 from strop.errors import StropError
 from strop_export import bundles
 from strop_export.errors import (
@@ -30,7 +30,7 @@ from strop_export.floors import table
 from strop_export.formats import Converted, VariantSpec, convert
 from strop_export.proof import environments, prove
 from strop_export.proof.gpu import NO_ADAPTER, NotOnGpu
-from strop_export.proof.runs import Job, Outcome, Progress, Workstation, jobs_of, run_all, survey
+from strop_export.proof.runs import Job, Progress, RunResult, Workstation, jobs_of, run_all, survey
 from strop_export.source import Source
 from strop_export.targets import Target, Tolerance
 
@@ -63,7 +63,7 @@ class _Work:
 
     workstation: Workstation
     converted: dict[VariantSpec, Converted | ConversionError] = field(default_factory=dict)
-    outcomes: dict[Job, Outcome] = field(default_factory=dict)
+    outcomes: dict[Job, RunResult] = field(default_factory=dict)
 
     def files(self) -> dict[VariantSpec, Converted]:
         """What could be converted."""

@@ -20,16 +20,9 @@ PYPROJECT = RUNTIME / "pyproject.toml"
 
 ALL = "all"
 
-_LISTS = {"platforms": str, "engines": str, "variants": dict}  # of what; other fields are text
+_REAL = tuple(name for name in engines.NAMES if name != engines.FAKE)
 
-# What opens what. The runtime knows too, but only once an engine is installed.
-ENGINE_FORMATS = {
-    "litert": "tflite",
-    "tflite": "tflite",
-    "onnx": "onnx",
-    "reference": "weights",
-}
-GPU_ENGINES = ("litert", "onnx")
+_LISTS = {"platforms": str, "engines": str, "variants": dict}  # of what; other fields are text
 
 
 @dataclass(frozen=True)
@@ -46,11 +39,11 @@ class Target:
 
     def engines_of(self, spec: VariantSpec) -> tuple[str, ...]:
         """The target's engines that open a variant."""
-        return tuple(name for name in self.engines if ENGINE_FORMATS[name] == spec.format)
+        return tuple(name for name in self.engines if engines.entry(name).format == spec.format)
 
     def gpu_engines_of(self, spec: VariantSpec) -> tuple[str, ...]:
         """Those of them that run it on a GPU; none for a file that is made for none."""
-        return tuple(n for n in self.engines_of(spec) if spec.gpu and n in GPU_ENGINES)
+        return tuple(n for n in self.engines_of(spec) if spec.gpu and _runs_on_gpu(n))
 
     @property
     def gpu_engines(self) -> tuple[str, ...]:
@@ -135,8 +128,8 @@ def load(name: str) -> Target:
     content = _table(path)
     _check_fields(path, content)
     for engine in content["engines"]:
-        if engine not in ENGINE_FORMATS:
-            raise TargetError(f"{path.name}: no engine {engine!r}; {', '.join(engines.NAMES)}")
+        if engine not in _REAL:
+            raise TargetError(f"{path.name}: no engine {engine!r}; there are {', '.join(_REAL)}")
     for variant in content["variants"]:
         for field in ("per_channel", "gpu"):
             if type(variant.get(field, True)) is not bool:
@@ -160,7 +153,8 @@ def load(name: str) -> Target:
         if not target.engines_of(spec):
             raise TargetError(f"{path.name}: no engine there opens {spec.format}")
         if spec.gpu and not target.gpu_engines_of(spec):
-            able = ", ".join(n for n in GPU_ENGINES if ENGINE_FORMATS[n] == spec.format)
+            opening = [name for name in _REAL if engines.entry(name).format == spec.format]
+            able = ", ".join(filter(_runs_on_gpu, opening))
             raise TargetError(
                 f"{path.name}: no engine there runs {spec.format} on a GPU: add {able} to its "
                 "engines, or leave out gpu = true"
@@ -220,3 +214,7 @@ def _table(path: Path) -> dict[str, Any]:
         raise TargetError(f"cannot read {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TargetError(f"{path}: not TOML: {error}") from None
+
+
+def _runs_on_gpu(engine: str) -> bool:
+    return engines.GPU in engines.entry(engine).devices

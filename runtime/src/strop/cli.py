@@ -16,7 +16,8 @@ from types import ModuleType
 
 import strop
 from strop.commands.arguments import parser
-from strop.errors import ParityError, StropError, StropWarning, one_line
+from strop.commands.refusal import complain, refuse
+from strop.errors import StropError, StropWarning, one_line
 
 # What a shell says of a command that died of SIGPIPE. Not 0: a check nobody read has not passed.
 BROKEN_PIPE = 141
@@ -42,15 +43,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("strop: stopped", file=sys.stderr)
         return INTERRUPTED
-    except ParityError as error:
-        return _complain(str(error), status=1)
     except StropError as error:
-        return _complain(str(error))
+        return refuse(error, as_json=arguments.json)
     except MemoryError as error:
-        return _complain(str(error) or "out of memory")
+        return refuse(StropError(str(error) or "out of memory"), as_json=arguments.json)
     except OSError as error:
         _forget_output()
-        return _complain(f"cannot write the output: {error.strerror or error}")
+        return complain(StropError(f"cannot write the output: {error.strerror or error}"))
     return status
 
 
@@ -74,11 +73,6 @@ def _command_module(name: str) -> ModuleType:
         return importlib.import_module(f"strop.commands.{name}")
     except Exception as error:
         raise strop._no_numpy(error) from error
-
-
-def _complain(text: str, *, status: int = 2) -> int:
-    print(f"strop: {one_line(text)}", file=sys.stderr)
-    return status
 
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:

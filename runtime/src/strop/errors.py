@@ -8,15 +8,42 @@ StropError
 ├── InstallError         a folder of installed bundles cannot become what was asked for
 └── ParityError          the model ran, and its answers are not the ones proven at export
 
-Each message names the thing, what was found, and the mend. What Strop can do without is a
-StropWarning instead.
+Each message names the thing, what was found, and the mend. Programs read the fields instead: `kind`
+says which of these it is, `problem` what was found, and `mend` what to do about it. What Strop can
+do without is a StropWarning instead.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # an app waits for every import
+    from typing import Any, Self
+
 
 class StropError(Exception):
-    """Base of every error Strop raises on purpose."""
+    """Base of every error Strop raises on purpose.
+
+    Attributes:
+        kind: the kind of error, one for each class: a word for programs.
+        problem: what was asked for, and what was found.
+        mend: what to do about it, a command line if there is one; "" where nothing is known to
+            help. The message ends with it.
+    """
+
+    kind = "error"
+
+    def __init__(self, problem: str = "", mend: str = "") -> None:
+        super().__init__(f"{problem}; {mend}" if mend else problem)
+        self.problem = problem
+        self.mend = mend
+
+    def within(self, place: str) -> Self:
+        """Give the same error, told of a larger thing that is named before it."""
+        return type(self)(f"{place}: {self.problem}", self.mend)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.problem, self.mend)
 
 
 class BundleError(StropError):
@@ -26,29 +53,56 @@ class BundleError(StropError):
     not signed by a trusted key.
     """
 
+    kind = "bundle"
+
 
 class EngineUnavailable(StropError):
     """The engine asked for is unknown, not installed, broken, or has no variant in the bundle."""
+
+    kind = "engine"
 
 
 class DeviceUnavailable(StropError):
     """The device asked for is not here, or the engine cannot use it."""
 
+    kind = "device"
+
 
 class InputError(StropError, ValueError):
     """An argument is not one of the choices, or an array is not what the model takes."""
+
+    kind = "input"
 
 
 class InstallError(StropError):
     """What was asked of a folder of installed bundles is refused, or the disk refuses it."""
 
+    kind = "install"
+
 
 class ParityError(StropError):
     """The model ran, and its answers differ from those proven at export."""
 
+    kind = "parity"
+
 
 class StropWarning(RuntimeWarning):
     """Strop goes on without something that it cannot use: it is ignored, and here is why."""
+
+
+def warn(message: str) -> None:
+    """Warn with a StropWarning, on the line outside of strop that called it."""
+    import sys
+    import warnings
+
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, StropWarning, stacklevel=level)
+
+
+def _is_ours(module: str) -> bool:
+    return module == "strop" or module.startswith("strop.")
 
 
 def root_cause(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import zipfile
 from pathlib import Path
@@ -9,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from strop.model.select import NO_GPU
 from strop_export.errors import DeviceMissing, EngineMissing, ProofError
 from strop_export.proof import environments
 
 GPU = ("run", "--device", "gpu")
+ENGINE_REFUSAL = '{"error": {"kind": "engine", "problem": "no such engine", "mend": ""}}'
 SAID_BEFORE_A_LOG = """\
 strop: it was broken before
 INFO: loading
@@ -37,8 +38,9 @@ def test_no_answer_is_no_proof(tmp_path: Path) -> None:
 
 
 def test_a_gpu_that_cannot_be_had_is_no_refusal(tmp_path: Path) -> None:
-    script = f"sys.exit(print({f'strop: {NO_GPU}: no driver'!r} + '\\nbye', file=sys.stderr) or 2)"
-    with pytest.raises(DeviceMissing, match=r"^no driver$"):
+    error = json.dumps({"error": {"kind": "device", "problem": "no driver", "mend": "get one"}})
+    script = f"sys.exit(print({error!r}) or print('bye', file=sys.stderr) or 2)"
+    with pytest.raises(DeviceMissing, match=r"^no driver; get one$"):
         said(tmp_path, script, *GPU)
 
 
@@ -60,6 +62,7 @@ def test_one_that_takes_too_long_on_a_gpu_is_no_refusal(
     [
         ("os.abort()", ("run",), r"strop run gave exit -6"),
         ("sys.exit('strop: it is broken')", GPU, r"gave exit 1: strop: it is broken"),
+        (f"print({ENGINE_REFUSAL!r}); sys.exit('strop: no such engine')", GPU, "no such engine$"),
         ("sys.exit('it is\\nbroken')", GPU, r"gave exit 1: broken$"),
         (
             f"print({SAID_BEFORE_A_LOG!r}, file=sys.stderr); sys.exit(2)",

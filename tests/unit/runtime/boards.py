@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from strop.device.board import Board, Cpu, Python
+from strop.device.board import Board, Processor, Python
 
 
 def board(machine: str, python: str, *, bits: int = 64, **changes: Any) -> Board:
@@ -21,7 +21,7 @@ def board(machine: str, python: str, *, bits: int = 64, **changes: Any) -> Board
         "kernel": machine,
         "glibc": "2.36",
         "numpy": "1.24.2",
-        "cpu": Cpu("a CPU", 4, ()),
+        "cpu": Processor("a CPU", 4, ()),
         **changes,
     }
     its_python = Python(python, **{"managed": True, **about_python})

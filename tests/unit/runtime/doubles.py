@@ -69,9 +69,6 @@ class SpySession:
 class Double:
     """An engine whose sessions a function makes, from the model's bytes."""
 
-    format = None
-    devices: tuple[str, ...] = ("cpu",)
-    takes_threads = True
     adapter: str | None = "NVIDIA Toaster, CUDA 12.8"  # that "gpu" means; None: there is none
 
     def __init__(self, name: str, make: Callable[[bytes], Session]) -> None:
@@ -97,18 +94,23 @@ def install(
 ) -> Double:
     """Make an engine of the table one of ours, as if its package were installed."""
     engine = Double(name, make)
-    engine.devices = devices
-    module = ModuleType(f"double_of_{name}")
+    module = ModuleType(f"strop.engines.{name}")
     module.ENGINE = engine  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setitem(engines._TABLE, name, (module.__name__, None))
+    entry = engines.Entry(None, None, devices, takes_threads=True)
+    monkeypatch.setitem(engines.TABLE, name, entry)
     return engine
 
 
 def uninstall(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     """Make engines of the table absent, whatever is installed here."""
     for name in names:
-        monkeypatch.setitem(engines._TABLE, name, (f"strop.engines.{name}", f"no_{name}_here"))
+        replace_package(monkeypatch, name, f"no_{name}_here")
+
+
+def replace_package(monkeypatch: pytest.MonkeyPatch, name: str, package: str) -> None:
+    """Have an engine of the table need another package."""
+    monkeypatch.setitem(engines.TABLE, name, engines.TABLE[name]._replace(package=package))
 
 
 class Source(NamedTuple):

@@ -152,7 +152,7 @@ class TestFiles:
             open_bundle("a\0b")
 
     def test_a_folder_is_said_to_be_one(self, tmp_path: Path) -> None:
-        with pytest.raises(BundleError, match="no folder with an installed bundle: strop install"):
+        with pytest.raises(BundleError, match="no folder with an installed bundle; strop install"):
             open_bundle(tmp_path)
 
     def test_the_refusal_names_the_file(self, tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from strop import engines
 from strop.bundle.file import parse_bundle
 from strop.device import wheels
 from strop.diagnostics.apart import spare_memory_bytes
-from strop.diagnostics.check import ABSENT, BROKEN, FAILED, PASSED, Result, check, failures, require
+from strop.diagnostics.check import check, failures, require
+from strop.diagnostics.replay import ABSENT, BROKEN, FAILED, PASSED, CheckResult
 from strop.engines.base import Engine
 from strop.errors import (
     BundleError,
@@ -36,7 +37,7 @@ def _nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     doubles.uninstall(monkeypatch, "litert", "tflite", "onnx")
 
 
-def _check(draft: bundles.Draft, **asked: Any) -> list[Result]:
+def _check(draft: bundles.Draft, **asked: Any) -> list[CheckResult]:
     return check(parse_bundle(draft.pack()), **asked)
 
 
@@ -122,7 +123,8 @@ class TestVerdicts:
             ("litert", ABSENT),
             ("tflite", ABSENT),
         ]
-        assert results[1].detail == "pip install './strop-0.1.0-py3-none-any.whl[litert]'"
+        assert results[1].detail == ""
+        assert results[1].mend == "pip install './strop-0.1.0-py3-none-any.whl[litert]'"
         assert (results[1].latency, results[1].max_abs_error) == (None, None)
         assert failures(results) == []
 
@@ -186,7 +188,8 @@ class TestVerdicts:
 
 
 # Of a result in JSON's types.
-_FIGURES = {
+_PASSED = {
+    **{"status": PASSED, "detail": "", "mend": ""},
     **{"max_abs_error": 0.0, "tolerance": 1e-5, "keras_agreement": 1.0},
     "latency": [1.0, 2.0, 3.0, 500],
 }
@@ -267,20 +270,22 @@ class TestApart:
         "told",
         [
             *(None, 7, "refused", [], ["refused"], {}),
-            {"status": "splendid", "detail": ""},
-            {"status": [], "detail": ""},
-            {"status": PASSED, "detail": ""},
-            {"status": PASSED, "detail": "", **_FIGURES, "latency": None},
-            {"status": PASSED, "detail": "", **_FIGURES, "latency": [1, 2, 3]},
-            {"status": PASSED, "detail": "", **_FIGURES, "latency": [1, 2, 3, math.inf]},
-            {"status": PASSED, "detail": "", **_FIGURES, "tolerance": "much"},
-            {"status": FAILED, "detail": "", **_FIGURES, "max_abs_error": 10**400},
+            *({"refused": None}, {"refused": ["in one word"]}),
+            {"status": "splendid", "detail": "", "mend": ""},
+            {"status": [], "detail": "", "mend": ""},
+            {"status": BROKEN, "detail": ""},
+            {"status": PASSED, "detail": "", "mend": ""},
+            {**_PASSED, "latency": None},
+            {**_PASSED, "latency": [1, 2, 3]},
+            {**_PASSED, "latency": [1, 2, 3, math.inf]},
+            {**_PASSED, "tolerance": "much"},
+            {**_PASSED, "status": FAILED, "max_abs_error": 10**400},
         ],
     )
     def test_an_answer_that_makes_no_sense_is_a_line(
         self, monkeypatch: pytest.MonkeyPatch, told: object
     ) -> None:
-        monkeypatch.setattr("strop.diagnostics.check._tell", lambda prove, choice: told)
+        monkeypatch.setattr("strop.diagnostics.check._as_json", lambda prove, choice: told)
         (result,) = _check(bundles.image(), limit_s=60)
         assert (result.status, result.detail) == (BROKEN, "gave an answer that makes no sense")
 
@@ -365,7 +370,7 @@ class TestInsisting:
             _check(draft, device="gpu", limit_s=limit_s)
         assert str(caught.value) == (
             "device 'gpu' cannot be had: onnx found no GPU; "
-            "litert: pip install './strop-0.1.0-py3-none-any.whl[litert]'"
+            "litert: not installed; pip install './strop-0.1.0-py3-none-any.whl[litert]'"
         )
         assert bool(opened) == (limit_s is None)  # else in the other process alone
 
@@ -379,9 +384,9 @@ class TestInsisting:
         monkeypatch.setattr(wheels, "read", lambda: boards.PI_2)
         draft = bundles.image()
         draft.add_variant("tflite", "int8", ["litert"])
-        assert _check(draft)[1].detail.endswith(": use reference, which needs numpy alone")
+        assert _check(draft)[1].text.endswith("; use reference, which needs numpy alone")
         draft.add_variant("tflite", "float16", ["tflite"])
-        assert _check(draft)[1].detail.endswith(": use tflite")
+        assert _check(draft)[1].text.endswith("; use tflite")
 
     def test_a_precision_that_is_not_there_is_an_error(self) -> None:
         with pytest.raises(InputError, match="no int8 variant"):

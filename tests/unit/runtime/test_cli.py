@@ -328,7 +328,7 @@ class TestRefusals:
         self, call: Strop, command: str, tmp_path: Path, sample: Path
     ) -> None:
         done = call(*self._arguments(command, tmp_path, sample))
-        assert done.refusal().startswith(f"{tmp_path} is no folder with an installed bundle: ")
+        assert done.refusal().startswith(f"{tmp_path} is no folder with an installed bundle; ")
 
     @pytest.mark.parametrize("command", COMMANDS)
     @pytest.mark.parametrize("damage", ["empty", "truncated", "flipped", "noise"])
@@ -398,7 +398,7 @@ class TestRefusals:
         ("content", "message"),
         [
             (np.full((1, 4, 4), np.nan, np.float32), "float32 (1, 4, 4) with values that are not"),
-            (np.zeros((1, 4, 4)), "float64 (1, 4, 4) in 0..1: give raw pixels"),
+            (np.zeros((1, 4, 4)), "float64 (1, 4, 4) in 0..1; give raw pixels"),
             (np.zeros((2, 5, 4), np.uint8), "got shape (2, 5, 4)"),
             (np.zeros((0, 4, 4), np.uint8), "got an empty batch"),
         ],
@@ -443,7 +443,7 @@ class TestRefusals:
         (tmp_path / "a.png").write_bytes(b"\x89PNG")
         message = call("run", image_path, tmp_path / "a.png").refusal()
         assert message.endswith(
-            "not installed: pip install './strop-0.1.0-py3-none-any.whl[images]'"
+            "not installed; pip install './strop-0.1.0-py3-none-any.whl[images]'"
         )
 
     def test_a_picture_for_a_model_of_measurements(

@@ -15,7 +15,8 @@ from strop import cli
 from strop.bundle.file import parse_bundle
 from strop.device import cpu
 from strop.diagnostics import tune
-from strop.diagnostics.check import ABSENT, FAILED, PASSED, check
+from strop.diagnostics.check import check
+from strop.diagnostics.replay import ABSENT, FAILED, PASSED
 from strop.diagnostics.timing import Compared, Latency
 from strop.errors import DeviceUnavailable, EngineUnavailable, InputError, StropWarning
 from strop.model import tuned, tuned_path
@@ -269,7 +270,7 @@ class TestTune:
     def test_no_gpu_is_a_line(self, draft: bundles.Draft, litert: doubles.Double) -> None:
         litert.adapter = None
         candidates = tune.tune(parse_bundle(draft.pack()), threads=[1], timer=_timer)
-        assert [c.result.status for c in candidates] == [PASSED] * 3 + [ABSENT] * 2
+        assert [c.checked.status for c in candidates] == [PASSED] * 3 + [ABSENT] * 2
         with pytest.raises(DeviceUnavailable, match="has no variant made for the GPU"):
             tune.tune(parse_bundle(bundles.image().pack()), device="gpu")
 

@@ -22,7 +22,7 @@ import pytest
 
 from strop.device import board
 from strop.diagnostics import doctor
-from strop.diagnostics.probe import Outcome
+from strop.diagnostics.probe import ProbeResult
 from strop_export.proof.environments import build_wheel
 from tests.environments import ROOT, installed, python_of, run
 from tests.needs import unavailable
@@ -34,7 +34,11 @@ COMMAND = Path(sys.executable).with_name("strop")  # unlike -m, it looks for not
 # A LiteRT in Python, right or wrong.
 INTERPRETER = """
     import numpy as np
-    from strop.diagnostics.probe_models import BIAS, KERNEL
+    import io
+    from strop.diagnostics import probe_models
+
+    WEIGHTS = np.load(io.BytesIO(probe_models.model("weights")[0]))
+    KERNEL, BIAS = WEIGHTS["kernel_0"], WEIGHTS["bias_0"]
 
     class Interpreter:
         def __init__(self, model_content, num_threads): self._interpreter = self
@@ -300,7 +304,7 @@ def test_a_missing_library_of_debian_s_has_its_package_named() -> None:
     said = "ImportError: libgomp.so.1: cannot open shared object file: No such file or directory"
     for debian, mend in ((True, "sudo apt install libgomp1"), (False, "install what has libgomp")):
         here = boards.board("aarch64", "3.11.2", debian=debian)
-        reason, found = doctor.explain("onnx", Outcome(error=said), here)
+        reason, found = doctor.explain("onnx", ProbeResult(error=said), here)
         assert reason.startswith("the OS has no libgomp.so.1, ")
         assert found.startswith(mend)
 
@@ -311,11 +315,11 @@ def test_the_onnxruntime_that_is_installed_is_the_one_that_is_mended(
     there = {"onnxruntime-webgpu": "1.27.0"}
     monkeypatch.setattr(doctor, "_installed", lambda package: there.get(package, ""))
     assert doctor._version("onnx") == "1.27.0"
-    _, mend = doctor.explain("onnx", Outcome(error="no luck"), boards.PC)
+    _, mend = doctor.explain("onnx", ProbeResult(error="no luck"), boards.PC)
     assert mend == "pip install --force-reinstall --no-deps onnxruntime-webgpu"
     there.clear()
     assert doctor._version("onnx") == ""
-    _, mend = doctor.explain("onnx", Outcome(error="no luck"), boards.PC)
+    _, mend = doctor.explain("onnx", ProbeResult(error="no luck"), boards.PC)
     assert mend == "pip install --force-reinstall --no-deps onnxruntime"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import zipfile
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from strop import engines
 from strop.bundle.file import parse_bundle
-from strop.bundle.manifest import Variant
+from strop.bundle.manifest import FORMATS, Variant
 from strop.engines.reference import ACTIVATIONS, ReferenceSession
 from strop.errors import EngineUnavailable
 from tests import bundles
@@ -27,16 +28,23 @@ class _ThreeArguments:
 
 class TestTable:
     def test_every_name_has_its_module(self) -> None:
-        assert engines.NAMES == ("litert", "tflite", "onnx", "reference", "fake")
-        for name in engines.NAMES:
-            assert engines._TABLE[name][0] == f"strop.engines.{name}"
+        folder = Path(engines.__file__).parent
+        having = [path.stem for path in folder.glob("*.py") if "\nENGINE = " in path.read_text()]
+        assert sorted(engines.NAMES) == sorted(having)
+
+    def test_what_an_engine_opens_and_where_is_known_before_it_is_imported(self) -> None:
+        assert {name: entry.format for name, entry in engines.TABLE.items()}.items() >= {
+            **{"litert": "tflite", "tflite": "tflite", "onnx": "onnx"},
+            **{"reference": "weights", "fake": None},
+        }.items()
+        for name, entry in engines.TABLE.items():
+            assert entry.format in (None, *FORMATS), name
+            assert entry.devices[0] == "cpu", name
 
     @pytest.mark.parametrize("name", ["reference", "fake"])
     def test_what_needs_numpy_alone_is_always_here(self, name: str) -> None:
         assert engines.is_installed(name)
-        engine = engines.get(name)
-        assert (engine.name, engine.devices) == (name, ("cpu",))
-        assert engine.version()
+        assert engines.get(name).version()
 
     @pytest.mark.parametrize("ask", [engines.is_installed, engines.get])
     def test_an_unknown_name_is_refused_with_those_there_are(self, ask: Any) -> None:
@@ -46,7 +54,7 @@ class TestTable:
     def test_asking_whether_one_is_installed_imports_nothing(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setitem(engines._TABLE, "onnx", ("strop.engines.onnx", "antigravity"))
+        doubles.replace_package(monkeypatch, "onnx", "antigravity")
         sys.modules.pop("antigravity", None)
         assert engines.is_installed("onnx")
         assert "antigravity" not in sys.modules
@@ -58,14 +66,14 @@ class TestTable:
         """One may be older than `find_spec`, or insist on all that it is given."""
         monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])
         for package, there in (("a_package_of_no_one", False), ("antigravity", True)):
-            monkeypatch.setitem(engines._TABLE, "onnx", ("strop.engines.onnx", package))
+            doubles.replace_package(monkeypatch, "onnx", package)
             assert engines.is_installed("onnx") is there
 
     def test_one_that_does_not_say_where_it_is_from_is_here(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A module that an app made itself, say."""
-        monkeypatch.setitem(engines._TABLE, "onnx", ("strop.engines.onnx", "made_by_hand"))
+        doubles.replace_package(monkeypatch, "onnx", "made_by_hand")
         module = ModuleType("made_by_hand")
         monkeypatch.setitem(sys.modules, "made_by_hand", module)
         assert module.__spec__ is None

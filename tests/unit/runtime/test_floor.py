@@ -37,7 +37,7 @@ def test_the_refusal_names_both_versions_and_the_install_line(
     with pytest.raises(EngineUnavailable) as caught:
         opened(monkeypatch, {"litert": "1.10"}, make=never)
     assert str(caught.value) == (
-        "variants/int8.tflite needs engine 'litert' 1.10 or newer and 1.2.3 is installed: "
+        "variants/int8.tflite needs engine 'litert' 1.10 or newer and 1.2.3 is installed; "
         "pip install './strop-0.1.0-py3-none-any.whl[litert]' --upgrade --upgrade-strategy eager"
     )
 

@@ -269,7 +269,7 @@ class TestWithoutPillow:
         with pytest.raises(StropError) as caught:
             read_samples(path, GREY_INPUT)
         assert str(caught.value) == (
-            f"reading {path} needs Pillow, which is not installed: "
+            f"reading {path} needs Pillow, which is not installed; "
             "pip install './strop-0.1.0-py3-none-any.whl[images]'"
         )
 
@@ -324,7 +324,7 @@ class TestNpy:
     ) -> None:
         np.save(tmp_path / "a.npy", INK)
         monkeypatch.setattr(images, "MAX_NPY_BYTES", 100)
-        with pytest.raises(InputError, match="is larger than 100 bytes: split it"):
+        with pytest.raises(InputError, match="is larger than 100 bytes; split it"):
             read_samples(tmp_path / "a.npy", GREY_INPUT)
 
     def test_a_missing_one_is_said_to_be_missing(self, tmp_path: Path) -> None:

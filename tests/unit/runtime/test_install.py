@@ -15,7 +15,7 @@ import strop
 from strop import durable
 from strop.bundle import installed
 from strop.bundle.file import Bundle
-from strop.bundle.installed import Checked, Event
+from strop.bundle.installed import Event, RecordedResult
 from strop.bundle.keys import make_pair
 from strop.cli import main
 from strop.errors import BundleError, InputError, InstallError, ParityError, StropError
@@ -24,10 +24,10 @@ from strop.install.install import install, rollback
 from tests import bundles
 from tests.unit.runtime import doubles
 
-CHECKED = (Checked("reference", "float32", "weights", "cpu", "2", 1e-7),)
+CHECKED = (RecordedResult("reference", "float32", "weights", "cpu", "2", 1e-7),)
 
 
-def _proven(bundle: Bundle) -> tuple[Checked, ...]:
+def _proven(bundle: Bundle) -> tuple[RecordedResult, ...]:
     return CHECKED
 
 
@@ -90,7 +90,7 @@ class TestInstall:
         place.install(1)
         seen = []
 
-        def check(bundle: Bundle) -> tuple[Checked, ...]:
+        def check(bundle: Bundle) -> tuple[RecordedResult, ...]:
             assert sum(name.endswith(".strop") for name in place.files) == 2
             seen.append((bundle.manifest.model_version, place.current))
             return CHECKED
@@ -144,7 +144,7 @@ class TestInstall:
         assert len(place.files) == 3
         assert place.rollback().model_version == 5
         for keep in (1, 0, -1):
-            with pytest.raises(InputError, match="keep is 2 or more"):
+            with pytest.raises(InputError, match="`keep` must be 2 or more"):
                 place.install(7, keep=keep)
 
     def test_the_history_is_bounded(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +165,7 @@ class TestInstall:
     def test_an_older_version_only_when_told_to(self, place: Place) -> None:
         place.install(2)
         before = place.files
-        with pytest.raises(InstallError, match=r"has shapes v2, .* older v1: .*--allow-downgrade"):
+        with pytest.raises(InstallError, match=r"has shapes v2, .* older v1; .*--allow-downgrade"):
             place.install(1)
         assert place.files == before
         assert place.install(1, allow_downgrade=True)
@@ -246,7 +246,7 @@ class TestInstall:
         record.rename(record.with_name("installed.json.old"))
         before = place.files
 
-        def check(bundle: Bundle) -> tuple[Checked, ...]:
+        def check(bundle: Bundle) -> tuple[RecordedResult, ...]:
             raise ParityError("it is wrong")
 
         for version in (2, 3):
@@ -270,7 +270,7 @@ class TestRefusedByTheCheck:
         place.install(1)
         before = place.files
 
-        def check(bundle: Bundle) -> tuple[Checked, ...]:
+        def check(bundle: Bundle) -> tuple[RecordedResult, ...]:
             raise error("it is wrong")
 
         with pytest.raises(error) as caught:
@@ -280,7 +280,7 @@ class TestRefusedByTheCheck:
         assert place.files == before
 
     def test_on_a_first_install_nothing_is_there_then(self, place: Place) -> None:
-        def check(bundle: Bundle) -> tuple[Checked, ...]:
+        def check(bundle: Bundle) -> tuple[RecordedResult, ...]:
             raise ParityError("it is wrong")
 
         with pytest.raises(ParityError, match="nothing is installed"):
@@ -294,7 +294,7 @@ class TestRefusedByTheCheck:
         place.install(2)
         before = place.files
 
-        def check(bundle: Bundle) -> tuple[Checked, ...]:
+        def check(bundle: Bundle) -> tuple[RecordedResult, ...]:
             raise ParityError("it is wrong")
 
         with pytest.raises(ParityError, match="v1 is refused: it is wrong; v2 stays current"):
@@ -343,7 +343,7 @@ class TestRollback:
         place.install(2)
         place.stored(back=1).chmod(0o644)
         damage(place.stored(back=1))
-        with pytest.raises(BundleError, match=r"would go back to: install it from its file"):
+        with pytest.raises(BundleError, match=r"would go back to; install it from its file"):
             place.rollback()
         assert place.current == 2
 
@@ -355,7 +355,7 @@ class TestRollback:
 
 class TestTheDisk:
     def test_what_the_check_is_refused_is_no_matter_of_the_folder(self, place: Place) -> None:
-        def check(bundle: Bundle) -> tuple[Checked, ...]:
+        def check(bundle: Bundle) -> tuple[RecordedResult, ...]:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/noise")
 
         place.install(1)

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 import strop
 from strop.bundle import installed
-from strop.bundle.installed import Checked
+from strop.bundle.installed import RecordedResult
 from strop.errors import BundleError
 from strop.install.install import install
 from tests import bundles
 
-CHECKED = (Checked("reference", "float32", "weights", "cpu", "2", 1e-7),)
+CHECKED = (RecordedResult("reference", "float32", "weights", "cpu", "2", 1e-7),)
 
 
 def write(tmp_path: Path, version: int) -> Path:
@@ -61,7 +61,7 @@ class TestReading:
         (tmp_path / "folder").mkdir()
         write(tmp_path, 1)
         place = tmp_path / name
-        with pytest.raises(BundleError, match=f"^{place} is no folder with an installed bundle: "):
+        with pytest.raises(BundleError, match=f"^{place} is no folder with an installed bundle; "):
             installed.read(place)
 
     @pytest.mark.parametrize(

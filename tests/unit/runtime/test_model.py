@@ -182,10 +182,10 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("inputs", "hint"),
         [
-            (PIXELS / 255, "float64 (7, 4, 4) in 0..1: give raw pixels, (x * 255).round()"),
-            (PIXELS.astype(np.float32), "float32 (7, 4, 4): give raw pixels, x.astype(np.uint8)"),
-            (PIXELS.astype(np.int64), "int64 (7, 4, 4): give raw pixels, x.astype(np.uint8)"),
-            (PIXELS.tolist(), "int64 (7, 4, 4): give raw pixels, x.astype(np.uint8)"),
+            (PIXELS / 255, "float64 (7, 4, 4) in 0..1; give raw pixels, (x * 255).round()"),
+            (PIXELS.astype(np.float32), "float32 (7, 4, 4); give raw pixels, x.astype(np.uint8)"),
+            (PIXELS.astype(np.int64), "int64 (7, 4, 4); give raw pixels, x.astype(np.uint8)"),
+            (PIXELS.tolist(), "int64 (7, 4, 4); give raw pixels, x.astype(np.uint8)"),
             (np.full((1, 4, 4), np.nan), "float64 (1, 4, 4) with values that are not finite"),
             (np.full((1, 4, 4), np.inf), "float64 (1, 4, 4) with values that are not finite"),
             (np.zeros((0, 4, 4)), "float64 (0, 4, 4)"),

@@ -114,7 +114,7 @@ class TestSignatures:
 class TestRefusals:
     def test_an_unsigned_bundle(self) -> None:
         assert _refusal(None) == (
-            "not signed, and here it must be, with one of the keys of the test: use strop sign"
+            "not signed, and here it must be, with one of the keys of the test; use strop sign"
         )
 
     def test_one_signed_by_a_key_that_is_not_listed(self) -> None:
@@ -169,7 +169,7 @@ class TestRefusals:
             (b"[" * 1024, "is not JSON"),
             (b" " * 1025, "signature.json has more than 1024 bytes"),
             (b" " * 10**6, "signature.json has more than 1024 bytes"),
-            (_fields(schema=2), "has schema 2, this strop reads 1: install the strop wheel"),
+            (_fields(schema=2), "has schema 2, this strop reads 1; install the strop wheel"),
             (_fields(schema=True), "has schema True"),
             (_fields(schema=1.0), "int"),
             (_fields(algorithm="none"), "algorithm 'none' is not ed25519"),
@@ -278,7 +278,7 @@ class TestKeyFiles:
         path = tmp_path / "release"
         make_pair(str(path))
         path.chmod(mode)
-        with pytest.raises(InputError, match=f"others may read or write .*: chmod 600 {path}"):
+        with pytest.raises(InputError, match=f"others may read or write .*; chmod 600 {path}"):
             read_private(str(path))
 
     def test_what_is_no_private_key_is_refused(self, tmp_path: Path) -> None:
@@ -363,7 +363,7 @@ class TestCommands:
         before = image_path.read_bytes()
         status, _, err = _run(capfd, "sign", image_path, "--key", release)
         assert (status, image_path.read_bytes()) == (2, before)
-        assert "already: --replace puts this key's signature in its place" in err
+        assert "already; --replace puts this key's signature in its place" in err
         assert _run(capfd, "sign", image_path, "--key", release, "--replace")[0] == 0
         open_bundle(image_path, f"{release}.pub")
 
@@ -425,7 +425,7 @@ class TestCommands:
         status, _, err = _run(capfd, "sign", tmp_path, "--key", release)
         assert (status, err) == (
             2,
-            f"strop: {tmp_path} is a folder: sign the bundle, then install it\n",
+            f"strop: {tmp_path} is a folder; sign the bundle, then install it\n",
         )
 
     @pytest.mark.parametrize(
@@ -454,7 +454,7 @@ class TestCommands:
         monkeypatch.delenv("STROP_TRUSTED_KEYS", raising=False)
         status, _, err = _run(capfd, "verify", image_path)
         assert status == 2
-        assert err.startswith("strop: no trusted keys are configured: give --trusted-keys FILE")
+        assert err.startswith("strop: no trusted keys are configured; give --trusted-keys FILE")
 
     def test_verify_looks_at_every_member(
         self, release: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -503,7 +503,13 @@ class TestCommands:
         draft = bundles.image()
         draft.files["signature.json"] = b"{}"
         status, out, err = _run(capfd, "info", draft.write(tmp_path / "a.strop"), "--json")
-        assert (status, out) == (2, "")
+        assert status == 2
+        assert json.loads(out)["error"] == {
+            "kind": "bundle",
+            "problem": "bundle shapes-cpu refused: signature.json has schema None, this strop "
+            "reads 1",
+            "mend": "install the strop wheel that came with the bundle",
+        }
         assert err.startswith("strop: bundle shapes-cpu refused: signature.json has schema None")
 
     def test_the_private_key_is_never_printed(
@@ -559,7 +565,7 @@ def test_without_the_library_trust_lets_nothing_through(release: Path, image_pat
         check=True,
     )
     mend = f"pip install './strop-{strop.__version__}-py3-none-any.whl[signing]'"
-    absent = f"that needs the package cryptography, which is not installed: {mend}"
+    absent = f"that needs the package cryptography, which is not installed; {mend}"
     first, *_, last = done.stdout.splitlines()
     assert first == f"bundle {image_path} refused: its signature cannot be verified: {absent}"
     assert last == "[2, 2, 2, 2, 0]"
@@ -589,4 +595,4 @@ def test_a_broken_library_lets_nothing_through(
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert last.startswith("strop.errors.BundleError: ")
-    assert "cryptography does not work here (OSError: wrong ELF class): pip install" in last
+    assert "cryptography does not work here (OSError: wrong ELF class); pip install" in last

@@ -105,7 +105,7 @@ class TestKeys:
         ],
     )
     def test_what_is_no_key_is_refused_with_how_to_write_one(self, line: str) -> None:
-        with pytest.raises(BundleError, match="no public key: write ed25519: and 64 hex"):
+        with pytest.raises(BundleError, match="no public key; write ed25519: and 64 hex"):
             parse_key(line)
 
     def test_what_stands_there_is_not_shown_for_it_may_be_a_private_key(self) -> None:

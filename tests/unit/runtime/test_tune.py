@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 import strop
-from strop import cli, engines
+from strop import cli
 from strop.bundle.file import parse_bundle
 from strop.device import cpu
 from strop.diagnostics import tune
-from strop.diagnostics.check import BROKEN, FAILED, PASSED, Result
+from strop.diagnostics.replay import BROKEN, FAILED, PASSED, CheckResult
 from strop.diagnostics.timing import Compared, Latency
-from strop.diagnostics.tune import NOISE, Candidate
+from strop.diagnostics.tune import NOISE, TuneResult
 from strop.errors import BundleError, EngineUnavailable, InputError, ParityError
 from tests import bundles
 from tests.unit.runtime import doubles
@@ -77,7 +77,7 @@ def _timer(*relative: float) -> tune.Timer:
 
 def _tuned(draft: bundles.Draft, *relative: float, **options: Any) -> list[tuple[str, int, str]]:
     candidates = tune.tune(parse_bundle(draft.pack()), timer=_timer(*relative), **options)
-    return [(c.result.engine, c.threads, c.result.status) for c in candidates]
+    return [(c.checked.engine, c.threads, c.checked.status) for c in candidates]
 
 
 class TestCandidates:
@@ -199,14 +199,15 @@ class TestFailures:
             monkeypatch, "litert", fail if when == "opening" else lambda _: doubles.SpySession(fail)
         )
         candidates = tune.tune(parse_bundle(draft.pack()), threads=[2], timer=_timer())
-        assert [c.result.status for c in candidates] == [PASSED, BROKEN]
-        assert "no such opcode" in candidates[1].result.detail
+        assert [c.checked.status for c in candidates] == [PASSED, BROKEN]
+        assert "no such opcode" in candidates[1].checked.detail
         assert candidates[1].version == (None if when == "opening" else "1.2.3")
 
     def test_one_that_does_not_import_is_a_single_line(
         self, draft: bundles.Draft, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setitem(engines._TABLE, "litert", ("no_such_module", None))
+        doubles.install(monkeypatch, "litert")
+        monkeypatch.setitem(sys.modules, "strop.engines.litert", None)
         assert _tuned(draft) == [("reference", 1, PASSED), ("litert", 1, BROKEN)]
 
     def test_where_nothing_passes_there_is_no_winner(
@@ -220,10 +221,10 @@ class TestFailures:
             tune.require_winner(candidates)
 
 
-def _candidates(*relative: float) -> list[Candidate]:
+def _candidates(*relative: float) -> list[TuneResult]:
     """Timed ones, named by their threads, in order of preference."""
-    result = Result("litert", "int8", "tflite", "cpu", PASSED, "")
-    return [Candidate("f", i, "1", "", result, r) for i, r in enumerate(relative)]
+    result = CheckResult("litert", "int8", "tflite", "cpu", PASSED, "")
+    return [TuneResult("f", i, "1", "", result, r) for i, r in enumerate(relative)]
 
 
 class TestRanking:
@@ -374,7 +375,7 @@ class TestCommand:
             **{"rank": 1, "engine": "litert", "engine_version": "1.2.3", "precision": "int8"},
             **{"format": "tflite", "file": "variants/int8.tflite", "threads": 2},
             **{"device": "cpu", "adapter": ""},
-            **{"status": "passed", "detail": "1.2.3"},
+            **{"status": "passed", "detail": "1.2.3", "mend": ""},
             **{"p50_us": 10.0, "p95_us": 20.0, "samples": 1, "ratio": 1.0},
         }
 

@@ -522,7 +522,7 @@ class TestReleases:
             (tmp_path / name).mkdir()
         (tmp_path / "some_engine" / "__init__.py").write_text("raise ImportError('never asked')")
         monkeypatch.syspath_prepend(str(tmp_path))
-        monkeypatch.setitem(engines._TABLE, "onnx", ("strop.engines.onnx", "some_engine"))
+        doubles.replace_package(monkeypatch, "onnx", "some_engine")
         assert engines.installed_release("onnx") == release
 
     def test_the_release_of_an_absent_engine_is_unknown(

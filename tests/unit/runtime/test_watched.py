@@ -22,20 +22,20 @@ import pytest
 import strop
 from strop.bundle import installed
 from strop.bundle.file import Bundle
-from strop.bundle.installed import Checked
+from strop.bundle.installed import RecordedResult
 from strop.errors import BundleError, InputError, StropError, StropWarning
 from strop.install import watched as watched_module
 from strop.install.install import install, rollback
 from tests import bundles
 from tests.unit.runtime import doubles
 
-CHECKED = (Checked("reference", "float32", "weights", "cpu", "2", 1e-7),)
+CHECKED = (RecordedResult("reference", "float32", "weights", "cpu", "2", 1e-7),)
 INTERVAL_S = 0.005
 PATIENCE_S = 20.0
 ZERO = np.zeros((4, 4), np.uint8)
 
 
-def _proven(bundle: Bundle) -> tuple[Checked, ...]:
+def _proven(bundle: Bundle) -> tuple[RecordedResult, ...]:
     return CHECKED
 
 
@@ -210,7 +210,7 @@ class TestWhatDoesNotRun:
     ) -> None:
         draft = bundles.vector(name="shapes")
         _install(folder, 2, draft)
-        self._goes_on(watched, "v2 takes float32 (5,), and what runs takes uint8 (4, 4): start")
+        self._goes_on(watched, "v2 takes float32 (5,), and what runs takes uint8 (4, 4); start")
         rollback(folder, check=_proven)
         _until(lambda: watched.error is None)
 
@@ -221,12 +221,12 @@ class TestWhatDoesNotRun:
             (
                 "outputs",
                 {"labels": ["circle", "star", "square"]},
-                "v2 has class 1 'star', and what runs has class 1 'square': start the app again",
+                "v2 has class 1 'star', and what runs has class 1 'square'; start the app again",
             ),
             (
                 "inputs",
                 {"range": [0.0, 1.0]},
-                "v2 takes values 0.0..1.0, and what runs takes values 0.0..255.0: start the app",
+                "v2 takes values 0.0..1.0, and what runs takes values 0.0..255.0; start the app",
             ),
         ],
     )
@@ -351,7 +351,7 @@ class TestWhatDoesNotRun:
         with pytest.raises(InputError, match="is a file, which strop.load opens"):
             strop.watch(tmp_path / "1.strop")
         for interval_s in (0, -1, float("nan"), float("inf")):
-            with pytest.raises(InputError, match="interval_s is a time in seconds, not "):
+            with pytest.raises(InputError, match="`interval_s` must be a time in seconds"):
                 strop.watch(folder, interval_s=interval_s)
         _install(folder, 2, self._broken())
         with pytest.raises(StropError, match="does not open"):

@@ -117,8 +117,8 @@ class TestAmong:
     ) -> None:
         monkeypatch.setattr(wheels, "read", lambda: PI_ZERO)
         reason = why_none("tflite", PI_ZERO)
-        assert remedy("tflite", ["tflite"]) == reason
-        assert remedy("tflite") == f"{reason}: use reference, which needs numpy alone"
+        assert remedy("tflite", ["tflite"]) == (reason, "")
+        assert remedy("tflite") == (reason, "use reference, which needs numpy alone")
 
 
 class TestNumpy:

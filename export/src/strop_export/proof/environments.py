@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from strop import engines
-from strop.model.select import NO_GPU
+from strop.errors import DeviceUnavailable
 from strop_export.errors import DeviceMissing, EngineMissing, ExportError, ProofError
 from strop_export.paths import ENGINE_CACHE, REQUIREMENTS, RUNTIME
 
@@ -30,7 +30,6 @@ TFLITE_LOCK = REQUIREMENTS / "tflite.txt"
 WEBGPU_LOCK = REQUIREMENTS / "onnx-webgpu.txt"
 TFLITE_PYTHONS = ((3, 11), (3, 10))  # what has both a tflite-runtime 2.14 wheel and our support
 
-_NO_GPU = f"strop: {NO_GPU}: "
 _RUN_LIMIT_S = 300
 _INSTALL_LIMIT_S = 900
 
@@ -87,9 +86,8 @@ def run_strop(python: Path, wheel: Path, *arguments: str, directory: Path) -> di
     }
     done = run(command, cwd=directory, env=environment, limit_s=_RUN_LIMIT_S)
     if done.returncode:
-        for line in done.stderr.splitlines():
-            if line.startswith(_NO_GPU):
-                raise DeviceMissing(line.removeprefix(_NO_GPU))
+        if refused := _device_refusal(done.stdout):
+            raise DeviceMissing(refused)
         said = _last_word(done.stderr) or done.stdout[-300:]
         if done.returncode < 0 and "gpu" in arguments:
             raise DeviceMissing(f"strop {arguments[0]} died on the GPU ({done.returncode}): {said}")
@@ -175,6 +173,17 @@ def run(command: list[str], *, limit_s: int, **options: Any) -> subprocess.Compl
         )
     except OSError as error:
         return subprocess.CompletedProcess(command, 1, "", f"{command[0]}: {error.strerror}")
+
+
+def _device_refusal(stdout: str) -> str:
+    """Give why strop could not use the device, by what --json printed; "" if it says otherwise."""
+    try:
+        error = json.loads(stdout)["error"]
+        if error["kind"] != DeviceUnavailable.kind:
+            return ""
+        return "; ".join(filter(None, (error["problem"], error["mend"])))
+    except (ValueError, LookupError, TypeError):
+        return ""
 
 
 def _last_word(text: str) -> str:

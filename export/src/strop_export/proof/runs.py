@@ -35,7 +35,7 @@ class Job:
 
 
 # What came of it, or why nothing did: the file's fault, or the workstation's lack.
-Outcome = Run | ProofError | DeviceMissing
+RunResult = Run | ProofError | DeviceMissing
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def run_all(
     wheel: Path,
     folder: Path,
     progress: Progress,
-) -> dict[Job, Outcome]:
+) -> dict[Job, RunResult]:
     """Run each job once, two at a time.
 
     Args:
@@ -100,7 +100,7 @@ def run_all(
     """
     samples = folder / "samples.npy"
     np.save(samples, source.samples)
-    outcomes: dict[Job, Outcome] = {}
+    outcomes: dict[Job, RunResult] = {}
     started = []
     with ThreadPoolExecutor(max_workers=2) as pool:
         for number, job in enumerate(dict.fromkeys(jobs)):

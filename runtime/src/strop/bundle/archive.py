@@ -62,7 +62,8 @@ def unpack(data: bytes | bytearray) -> Mapping[str, memoryview]:
     view = memoryview(bytes(data))  # no copy of bytes, and of a bytearray one that stays as it is
     if _digest(view[:-_DIGEST_BYTES]) != view[-_DIGEST_BYTES:]:
         raise BundleError(
-            "damaged or not a bundle: its bytes do not match the SHA-256 at its end; copy it again"
+            "damaged or not a bundle: its bytes do not match the SHA-256 at its end",
+            "copy it again",
         )
     body = view[:-_DIGEST_BYTES]
     members = _members(body)
@@ -75,7 +76,7 @@ def unpack(data: bytes | bytearray) -> Mapping[str, memoryview]:
         same = same and (isinstance(piece, memoryview) or piece == bytes(body[offset:end]))
         offset = end
     if not same or offset != len(body):
-        raise BundleError("tampered with: not the ZIP that Strop writes; export it again")
+        raise BundleError("tampered with: not the ZIP that Strop writes", "export it again")
     return MappingProxyType(members)
 
 
@@ -133,7 +134,7 @@ def _members(body: memoryview) -> dict[str, memoryview]:
             start = offset + _LOCAL.size + name_bytes
             name = str(body[offset + _LOCAL.size : start], "ascii")
             if name in members:
-                raise BundleError(f"tampered with: {name!r} is there twice; export it again")
+                raise BundleError(f"tampered with: {name!r} is there twice", "export it again")
             members[name] = body[start : start + size]
             offset = start + size
     except (struct.error, UnicodeDecodeError) as error:
@@ -148,4 +149,4 @@ def _check_name(name: str) -> None:
         or not 0 < len(name) <= MAX_NAME_BYTES
         or any(part in ("", ".", "..") for part in name.split("/"))
     ):
-        raise BundleError(f"{name!r} is no name for a member: use a plain relative path in ASCII")
+        raise BundleError(f"{name!r} is no name for a member", "use a plain relative path in ASCII")

@@ -50,7 +50,8 @@ class Bundle(Struct):
             manifest = self.manifest
             raise BundleError(
                 f"bundle {manifest.name}-{manifest.target} refused: {ref.file} is not the file "
-                "the manifest lists: hash differs; export it again"
+                "the manifest lists: hash differs",
+                "export it again",
             )
         return content
 
@@ -91,7 +92,7 @@ def read_bundle(path: str | PathLike[str], trust: Trust | None = None) -> Bundle
     except ValueError as error:  # a path with a zero in it
         raise BundleError(f"cannot read bundle {path!r}: {error}") from None
     except BundleError as error:
-        raise BundleError(f"bundle {path} refused: {error}") from None
+        raise error.within(f"bundle {path} refused") from None
 
 
 def read_bytes(path: str | PathLike[str]) -> bytes:

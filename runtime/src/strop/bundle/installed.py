@@ -29,7 +29,7 @@ INSTALL, ROLLBACK = "install", "rollback"
 _TRIES = 5  # each one means that somebody installed at that very moment
 
 
-class Checked(NamedTuple):
+class RecordedResult(NamedTuple):
     """One variant that gave the proven outputs on this device."""
 
     engine: str
@@ -51,7 +51,7 @@ class Event(NamedTuple):
     model_version: int
     target: str
     strop: str  # the version that did it
-    checked: tuple[Checked, ...]
+    checked: tuple[RecordedResult, ...]
     replaced: str | None  # the bundle that was current before
 
 
@@ -90,8 +90,8 @@ def read(folder: str | PathLike[str]) -> Record:
     if found is None:
         place = os.fspath(folder)
         raise BundleError(
-            f"{place} is no folder with an installed bundle: strop install BUNDLE --into {place} "
-            "makes it one"
+            f"{place} is no folder with an installed bundle",
+            f"strop install BUNDLE --into {place} makes it one",
         )
     return found
 
@@ -110,8 +110,8 @@ def find(folder: str | PathLike[str]) -> Record | None:
         return _parse(data)
     except BundleError as error:
         raise BundleError(
-            f"{path} cannot be used: {error}; move it away and install again (its history and "
-            "the way back are lost then)"
+            f"{path} cannot be used: {error}",
+            "move it away and install again (its history and the way back are lost then)",
         ) from None
 
 
@@ -137,13 +137,13 @@ def open_current(folder: str | PathLike[str], trust: Trust | None = None) -> Bun
             if tries < _TRIES and not os.path.lexists(path) and find(folder) != record:
                 continue
             raise BundleError(
-                f"{error}; it is what is installed in {folder}: install it again, or strop "
-                f"rollback {folder}"
+                f"{error}; it is what is installed in {folder}",
+                f"install it again, or strop rollback {folder}",
             ) from None
         if bundle.digest != record.current.digest:
             raise BundleError(
-                f"{path} is not the bundle that was installed there; install it again, or strop "
-                f"rollback {folder}"
+                f"{path} is not the bundle that was installed there",
+                f"install it again, or strop rollback {folder}",
             )
         return bundle
 

@@ -10,10 +10,11 @@ import os
 from typing import TYPE_CHECKING
 
 from strop.bundle.manifest import is_printable
-from strop.bundle.signing import need_library, public_half
+from strop.bundle.signing import no_library, public_half
 from strop.bundle.trust import PublicKey
 from strop.durable import sync_folder
 from strop.errors import InputError, StropError
+from strop.versions import install_line
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -36,7 +37,9 @@ def make_pair(path: str, comment: str | None = None) -> PublicKey:
     """
     comment = os.path.basename(path) if comment is None else comment.strip()  # noqa: PTH119
     if not is_printable(comment):
-        raise InputError(f"the comment {comment!r} is not one line of text: give another --comment")
+        raise InputError(
+            f"the comment {comment!r} is not one line of text", "give another --comment"
+        )
     try:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
         from cryptography.hazmat.primitives.serialization import (
@@ -47,7 +50,9 @@ def make_pair(path: str, comment: str | None = None) -> PublicKey:
 
         key = Ed25519PrivateKey.generate()
     except Exception as error:  # absent, broken, or over an OpenSSL without Ed25519
-        raise StropError(f"cannot make keys: {need_library(error)}") from error
+        raise StropError(
+            f"cannot make keys: {no_library(error)}", install_line("signing")
+        ) from error
     public = public_half(key)._replace(comment=comment)
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     _create(((path, secret, 0o600), (f"{path}.pub", public.line, 0o644)))
@@ -67,7 +72,7 @@ def read_private(path: str) -> Ed25519PrivateKey:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
     except Exception as error:
-        raise StropError(f"cannot sign: {need_library(error)}") from error
+        raise StropError(f"cannot sign: {no_library(error)}", install_line("signing")) from error
     try:
         with open(path, "rb") as file:  # noqa: PTH123  a descriptor is needed, not a path
             content, mode = file.read(MAX_BYTES), os.fstat(file.fileno()).st_mode
@@ -81,10 +86,11 @@ def read_private(path: str) -> Ed25519PrivateKey:
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise InputError(
-            f"{path} is no private Ed25519 key: give the file that strop keygen wrote, not the .pub"
+            f"{path} is no private Ed25519 key",
+            "give the file that strop keygen wrote, not the .pub",
         )
     if mode & _OTHERS:
-        raise InputError(f"others may read or write the private key {path}: chmod 600 {path}")
+        raise InputError(f"others may read or write the private key {path}", f"chmod 600 {path}")
     return key
 
 
@@ -107,7 +113,8 @@ def _create(files: tuple[tuple[str, bytes, int], ...]) -> None:
                 os.unlink(path)  # noqa: PTH108
         if isinstance(error, FileExistsError):
             raise InputError(
-                f"{error.filename} is there already, and no key is overwritten: choose another name"
+                f"{error.filename} is there already, and no key is overwritten",
+                "choose another name",
             ) from None
         if isinstance(error, OSError):
             where = error.filename or files[0][0]

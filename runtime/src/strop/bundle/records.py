@@ -44,7 +44,7 @@ def read_record(
     content = decode(data, what)
     version = content.get("schema") if isinstance(content, dict) else None
     if version != schema or isinstance(version, bool):
-        raise BundleError(f"{what} has schema {version!r}, this strop reads {schema}: {mend}")
+        raise BundleError(f"{what} has schema {version!r}, this strop reads {schema}", mend)
     return read(kind, content, what.removeprefix("the "))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from strop.bundle.records import read_record
 from strop.bundle.trust import PublicKey, Trust
 from strop.errors import BundleError, root_cause
+from strop.versions import install_line
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -67,7 +68,7 @@ def read_signature(content: bytes | memoryview) -> Signature:
         if not re.fullmatch(f"[0-9a-f]{{{digits}}}", value):
             raise BundleError(f"signature.json: {name} is not {digits} hexadecimal digits")
     if found.to_json() != data:
-        raise BundleError("signature.json is not written as Strop writes it; sign again")
+        raise BundleError("signature.json is not written as Strop writes it", "sign again")
     return found
 
 
@@ -99,14 +100,14 @@ def require_signature(
     """
     if content is None:
         raise BundleError(
-            f"not signed, and here it must be, with one of {trust.source}: use strop sign"
+            f"not signed, and here it must be, with one of {trust.source}", "use strop sign"
         )
     signature = read_signature(content)
     key = trust.find(signature.key.raw)
     if key is None:
         raise BundleError(
-            f"signed by {signature.key}, which is not among {trust.source}; "
-            "get the bundle from whom you trust"
+            f"signed by {signature.key}, which is not among {trust.source}",
+            "get the bundle from whom you trust",
         )
     try:
         from cryptography.exceptions import InvalidSignature
@@ -114,22 +115,21 @@ def require_signature(
 
         verifier = Ed25519PublicKey.from_public_bytes(key.raw)
     except Exception as error:  # absent, broken, or over an OpenSSL without Ed25519
-        raise BundleError(f"its signature cannot be verified: {need_library(error)}") from error
+        raise BundleError(
+            f"its signature cannot be verified: {no_library(error)}", install_line("signing")
+        ) from error
     try:
         verifier.verify(bytes.fromhex(signature.signature), _CONTEXT + manifest)
     except InvalidSignature:
         raise BundleError(
-            f"tampered with: what {key} signed is not this manifest; get the bundle again"
+            f"tampered with: what {key} signed is not this manifest", "get the bundle again"
         ) from None
     return key
 
 
-def need_library(error: Exception) -> str:
-    """What to say where the library of signatures does not import or work."""
-    from strop.versions import install_line
-
-    line = install_line("signing")
+def no_library(error: Exception) -> str:
+    """Say what is the matter where the library of signatures does not import or work."""
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     if missing and missing.partition(".")[0] == "cryptography":
-        return f"that needs the package cryptography, which is not installed: {line}"
-    return f"the package cryptography does not work here ({root_cause(error)}): {line}"
+        return "that needs the package cryptography, which is not installed"
+    return f"the package cryptography does not work here ({root_cause(error)})"

@@ -69,12 +69,12 @@ def parse_key(line: str) -> PublicKey:
     found = _LINE.fullmatch(line.strip())
     if not found or not is_printable(found[2] or ""):  # not shown: it may be a private one
         raise BundleError(
-            "no public key: write ed25519: and 64 hexadecimal digits, as strop keygen does"
+            "no public key", "write ed25519: and 64 hexadecimal digits, as strop keygen does"
         )
     key = PublicKey(bytes.fromhex(found[1]), found[2] or "")
     height = int.from_bytes(key.raw, "little") % 2**255
     if height >= _FIELD or height in _SMALL_ORDER:
-        raise BundleError(f"no sound key: anybody could sign for {key.text}; take it out")
+        raise BundleError(f"no sound key: anybody could sign for {key.text}", "take it out")
     return key
 
 
@@ -97,9 +97,9 @@ def read_trust(trusted_keys: str | os.PathLike[str] | Sequence[str]) -> Trust:
         try:
             keys.append(parse_key(line))
         except BundleError as error:
-            raise BundleError(f"{source}, line {number}: {error}") from None
+            raise error.within(f"{source}, line {number}") from None
     if not keys:
-        raise BundleError(f"{source}: there is none, so no bundle can be trusted; add one")
+        raise BundleError(f"{source}: there is none, so no bundle can be trusted", "add one")
     return Trust(tuple(keys), source)
 
 
@@ -111,11 +111,11 @@ def _lines(path: str) -> list[str]:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise BundleError(
-            f"cannot read the trusted keys in {path or repr(path)}: {error.strerror or error}; "
-            "trusted_keys=, --trusted-keys and STROP_TRUSTED_KEYS name a file of them"
+            f"cannot read the trusted keys in {path or repr(path)}: {error.strerror or error}",
+            "trusted_keys=, --trusted-keys and STROP_TRUSTED_KEYS name a file of them",
         ) from None
     if mode & stat.S_IWOTH:
-        raise BundleError(f"anybody may add to the trusted keys in {path}: chmod o-w {path}")
+        raise BundleError(f"anybody may add to the trusted keys in {path}", f"chmod o-w {path}")
     if len(data) > MAX_BYTES:
         raise BundleError(f"the trusted keys in {path}: more than {MAX_BYTES} bytes")
     try:

@@ -9,7 +9,8 @@ from strop import engines
 from strop.bundle.open import open_bundle
 from strop.commands.show import finite, print_cpu, print_json, print_table
 from strop.device import cpu
-from strop.diagnostics.check import ABSENT, check, failures
+from strop.diagnostics.check import check, failures
+from strop.diagnostics.replay import ABSENT
 from strop.errors import one_line
 
 
@@ -54,7 +55,7 @@ def main(arguments: argparse.Namespace) -> int:
                 f"{r.max_abs_error:.2g}" if figures else "-",
                 f"{r.keras_agreement:.3f}" if figures else "-",
                 f"{r.latency.p50_us:.1f}" if r.latency else "-",
-                one_line(r.detail),
+                one_line(r.text),
             )
         )
     print_cpu(cpu.this_cpu())

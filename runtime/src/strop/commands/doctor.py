@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from strop.device.board import Board
-from strop.diagnostics.doctor import ABSENT, BROKEN, WORKS, Diagnosis, Finding, diagnose
+from strop.diagnostics.doctor import ABSENT, BROKEN, WORKS, Diagnosis, EngineResult, diagnose
 from strop.engines import on_device
 
 _COLUMNS = 100
@@ -18,8 +18,8 @@ _COLUMNS = 100
 
 def main(arguments: argparse.Namespace) -> int:
     """Try every engine; 1 if one that is installed is broken, or none works."""
-    found = diagnose(arguments.timeout, tell=_tell)
-    _tell("")
+    found = diagnose(arguments.timeout, progress=_print_progress)
+    _print_progress("")
     if arguments.json:
         print(json.dumps(_content(found), indent=2))
     else:
@@ -27,12 +27,12 @@ def main(arguments: argparse.Namespace) -> int:
             print(_beside(f"{name:<10}", [value]))
         print(_beside(f"{'GPU':<10}", _gpus(found)))
         print()
-        _print_findings(found.findings)
-    statuses = [finding.status for finding in found.findings]
+        _print_results(found.results)
+    statuses = [result.status for result in found.results]
     return 1 if BROKEN in statuses or WORKS not in statuses else 0
 
 
-def _tell(what: str) -> None:
+def _print_progress(what: str) -> None:
     """Say on a terminal what is being tried, on a line that the next one takes the place of."""
     if sys.stderr.isatty():
         text = f"trying {what} ..." if what else ""
@@ -52,7 +52,7 @@ def _content(found: Diagnosis) -> dict[str, object]:
         "cpu": asdict(here.cpu),
         "adapters": [asdict(adapter) for adapter in found.adapters],
         "driver_troubles": list(found.driver_troubles),
-        "engines": [asdict(finding) for finding in found.findings],
+        "engines": [asdict(result) for result in found.results],
     }
 
 
@@ -77,28 +77,28 @@ def _gpus(found: Diagnosis) -> list[str]:
     return lines or ["none: no Vulkan or CUDA driver has an adapter"]
 
 
-def _print_findings(findings: Sequence[Finding]) -> None:
-    rows = [("engine", "status", "version"), *map(_cells, findings)]
+def _print_results(results: Sequence[EngineResult]) -> None:
+    rows = [("engine", "status", "version"), *map(_cells, results)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    todos = [["what to do"], *map(_todo, findings)]
+    todos = [["what to do"], *map(_todo, results)]
     for row, todo in zip(rows, todos, strict=True):
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         print(_beside("  ".join(cells), todo))
 
 
-def _cells(finding: Finding) -> tuple[str, str, str]:
-    return on_device(finding.engine, finding.device), finding.status, finding.version
+def _cells(result: EngineResult) -> tuple[str, str, str]:
+    return on_device(result.engine, result.device), result.status, result.version
 
 
-def _todo(finding: Finding) -> list[str]:
+def _todo(result: EngineResult) -> list[str]:
     """The reason, then the mend; a mend that can be had at once needs no reason.
 
     There is nothing to do about what works: of a GPU, it says which.
     """
-    if finding.status == WORKS:
-        return [finding.adapter]
-    plain = finding.status == ABSENT and finding.reason == "not installed"
-    return [finding.mend] if plain else [finding.reason, finding.mend]
+    if result.status == WORKS:
+        return [result.adapter]
+    plain = result.status == ABSENT and result.reason == "not installed"
+    return [result.mend] if plain else [result.reason, result.mend]
 
 
 def _beside(margin: str, texts: list[str]) -> str:

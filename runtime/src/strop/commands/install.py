@@ -22,7 +22,7 @@ def main(arguments: argparse.Namespace) -> int:
         allow_downgrade=arguments.allow_downgrade,
         keep=arguments.keep,
         wait_s=arguments.wait,
-        tell=print_note,
+        notify=print_note,
     )
     current = event or installed.read(folder).current
     if arguments.json:

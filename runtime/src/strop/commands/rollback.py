@@ -17,7 +17,7 @@ def main(arguments: argparse.Namespace) -> int:
         check=lambda bundle: self_check(bundle, arguments.timeout),
         trusted_keys=arguments.trusted_keys,
         wait_s=arguments.wait,
-        tell=print_note,
+        notify=print_note,
     )
     if arguments.json:
         print_json({"folder": arguments.folder, "changed": True, "current": plain(event)})

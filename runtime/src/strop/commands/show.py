@@ -46,7 +46,7 @@ def signature(bundle: Bundle) -> dict[str, Any] | None:
             key = read_signature(content).key
         except BundleError as error:
             whole = f"{bundle.manifest.name}-{bundle.manifest.target}"
-            raise BundleError(f"bundle {whole} refused: {error}") from None
+            raise error.within(f"bundle {whole} refused") from None
     verified = bundle.signed_by is not None
     return {"public_key": key.text, "comment": key.comment, "verified": verified}
 

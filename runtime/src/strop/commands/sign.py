@@ -22,7 +22,7 @@ def main(arguments: argparse.Namespace) -> int:
     public = public_half(key)
     source = Path(arguments.bundle).resolve()  # not the link that may lead to it
     if source.is_dir():
-        raise InputError(f"{arguments.bundle} is a folder: sign the bundle, then install it")
+        raise InputError(f"{arguments.bundle} is a folder", "sign the bundle, then install it")
     bundle = read_bundle(arguments.bundle)
     bundle.check_digests()
     if not arguments.replace:
@@ -58,6 +58,6 @@ def _require_free(bundle: Bundle, public: PublicKey, path: str) -> None:
     try:
         other = read_signature(content).key
     except BundleError as error:
-        raise BundleError(f"bundle {path}: {error}; {mend}") from None
+        raise BundleError(f"bundle {path}: {error}", mend) from None
     if other != public:
-        raise InputError(f"bundle {path} is signed by {other} already: {mend}")
+        raise InputError(f"bundle {path} is signed by {other} already", mend)

@@ -10,9 +10,11 @@ from typing import Any
 
 from strop import engines
 from strop.bundle.open import open_bundle
+from strop.commands.refusal import complain
+from strop.commands.refusal import content as refusal_content
 from strop.commands.show import finite, print_cpu, print_json, print_progress, print_table
 from strop.device import cpu
-from strop.diagnostics.tune import Candidate, require_winner, rows, tune
+from strop.diagnostics.tune import TuneResult, require_winner, rows, tune
 from strop.errors import StropError, one_line
 from strop.model import tuned
 
@@ -36,12 +38,12 @@ def main(arguments: argparse.Namespace) -> int:
         print_progress("")
     device = arguments.device or engines.AUTO
     path: Path | None = None
-    problem: StropError | None = None
+    refusal: StropError | None = None
     try:
         require_winner(candidates)
         path = tuned.remember(bundle, rows(candidates), arguments.batch, device)
     except StropError as error:
-        problem = error
+        refusal = error
     content = [_row(rank, c, candidates[0]) for rank, c in enumerate(candidates, 1)]
     if arguments.json:
         print_json(
@@ -53,6 +55,7 @@ def main(arguments: argparse.Namespace) -> int:
                 "device": device,
                 "remembered": path and str(path),
                 "candidates": content,
+                "error": refusal and refusal_content(refusal),
             }
         )
     else:
@@ -63,27 +66,26 @@ def main(arguments: argparse.Namespace) -> int:
             print(f"strop.load and strop run use {_name(content[0])} from now on{asked}")
             print(f"remembered in {path}; delete it to forget")
     sys.stdout.flush()  # before the complaint
-    if problem:
-        raise problem
-    return 0
+    return complain(refusal) if refusal else 0
 
 
-def _row(rank: int, candidate: Candidate, best: Candidate) -> dict[str, Any]:
-    result, latency = candidate.result, candidate.result.latency
+def _row(rank: int, candidate: TuneResult, best: TuneResult) -> dict[str, Any]:
+    checked, latency = candidate.checked, candidate.checked.latency
     ratio = candidate.relative and best.relative and candidate.relative / best.relative
     return {
         "rank": rank if latency else None,
-        "engine": result.engine,
+        "engine": checked.engine,
         "engine_version": candidate.version,
-        "precision": result.precision,
-        "format": result.format,
-        "device": result.device,
+        "precision": checked.precision,
+        "format": checked.format,
+        "device": checked.device,
         "adapter": candidate.adapter,
         "file": candidate.file,
         "threads": candidate.threads,
-        "status": result.status,
-        "detail": result.detail,
-        "max_abs_error": finite(result.max_abs_error),
+        "status": checked.status,
+        "detail": checked.detail,
+        "mend": checked.mend,
+        "max_abs_error": finite(checked.max_abs_error),
         "p50_us": latency and latency.p50_us,
         "p95_us": latency and latency.p95_us,
         "samples": latency and latency.samples,
@@ -114,7 +116,9 @@ def _print(content: Sequence[dict[str, Any]]) -> None:
                 f"{row['p50_us']:.1f}" if timed else "-",
                 f"{row['p95_us']:.1f}" if timed else "-",
                 f"{row['ratio']:.2f}" if timed else "-",
-                row["adapter"] if timed else one_line(row["detail"]),
+                row["adapter"]
+                if timed
+                else one_line("; ".join(filter(None, (row["detail"], row["mend"])))),
             )
         )
     print_table(lines)

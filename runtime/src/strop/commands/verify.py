@@ -13,8 +13,9 @@ def main(arguments: argparse.Namespace) -> int:
     """Hold every member against the manifest, and the signature against the trusted keys."""
     if arguments.trusted_keys is None and configured_trust() is None:
         raise InputError(
-            "no trusted keys are configured: give --trusted-keys FILE, name the file in "
-            f"{TRUST_VARIABLE}, or put it at {TRUST_FILE}"
+            "no trusted keys are configured",
+            f"give --trusted-keys FILE, name the file in {TRUST_VARIABLE}, or put it at "
+            f"{TRUST_FILE}",
         )
     bundle = open_bundle(arguments.bundle, arguments.trusted_keys)
     bundle.check_digests()

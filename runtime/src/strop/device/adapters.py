@@ -184,9 +184,9 @@ def taken(listed: Callable[[], Sequence[Adapter]]) -> Iterator[Adapter | None]:
             found = listed()
             if any(adapter.is_software for adapter in found):
                 raise DeviceUnavailable(
-                    f"{software[0]} stands beside a GPU, and an engine would not say which it "
-                    "took: name the driver to use in VK_DRIVER_FILES, one of the files in "
-                    "/usr/share/vulkan/icd.d"
+                    f"{software[0]} stands beside a GPU, and an engine would not say which it took",
+                    "name the driver to use in VK_DRIVER_FILES, one of the files in "
+                    "/usr/share/vulkan/icd.d",
                 )
             yield preferred(found)
         finally:

@@ -43,7 +43,7 @@ _ARM_32 = {  # a 64-bit kernel names what its own programs have: asimd is NEON w
 
 
 @dataclass(frozen=True)
-class Cpu:
+class Processor:
     model: str
     cores: int  # that this process may use
     features: tuple[str, ...]  # those that matter for inference, by the names people know
@@ -73,7 +73,7 @@ class Board:
     python: Python
     glibc: str | None  # None: another C library, musl mostly
     numpy: str | None  # None: absent or broken
-    cpu: Cpu
+    cpu: Processor
 
 
 def read(root: Path = Path("/")) -> Board:
@@ -94,7 +94,7 @@ def read(root: Path = Path("/")) -> Board:
         python=_python(),
         glibc=_glibc(),
         numpy=getattr(numpy, "__version__", None),
-        cpu=Cpu(
+        cpu=Processor(
             cpu_model(cpuinfo) or UNKNOWN,
             usable_cores(),
             features(machine, cpuinfo, _detected()),

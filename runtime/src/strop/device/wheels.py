@@ -165,12 +165,18 @@ def mend_absent(engine: str, board: Board, among: Collection[str] = ENGINES) -> 
     return ", or ".join(filter(None, (alone, wider)))
 
 
-def remedy(engine: str, among: Collection[str] = ENGINES) -> str:
-    """What to do on this very machine about an engine that is absent: why there is no wheel, and
-    what to use instead, `among` these, or the line that installs it.
+def remedy(engine: str, among: Collection[str] = ENGINES) -> tuple[str, str]:
+    """Say what there is to know, on this very machine, about an engine that is absent.
+
+    Args:
+        among: the engines that would do as well.
+
+    Returns:
+        Why it has no wheel for this machine, "" if it has one; and the line that installs it, or
+        what to use instead, "" if nothing helps.
     """
     here = read()
-    return ": ".join(filter(None, (why_none(engine, here), mend_absent(engine, here, among))))
+    return why_none(engine, here), mend_absent(engine, here, among)
 
 
 def mend_numpy(board: Board) -> str:

@@ -82,7 +82,7 @@ def ask(question: Callable[[], Any], limit_s: float, *, spare_bytes: int | None 
         # There is none, or half of one, or one that is nested without end.
         with contextlib.suppress(ValueError, RecursionError):
             return json.loads(answer)
-        raise _death(status, _last_line(noise))
+        raise _no_answer(status, _last_line(noise))
 
 
 def spare_memory_bytes() -> int | None:
@@ -168,7 +168,8 @@ def _read(reader: int) -> bytes:
     return b""
 
 
-def _death(status: int, last_words: str) -> NoAnswer:
+def _no_answer(status: int, last_words: str) -> NoAnswer:
+    """Give what to raise for a process that ended without an answer."""
     said = f"; its last words: {last_words}" if last_words else ""
     if not os.WIFSIGNALED(status):
         code = os.waitstatus_to_exitcode(status)

@@ -15,7 +15,7 @@ from strop.device import adapters, board, wheels
 from strop.device.adapters import Adapter
 from strop.device.board import Board
 from strop.diagnostics.apart import NoAnswer, ask
-from strop.diagnostics.probe import Outcome, probe
+from strop.diagnostics.probe import ProbeResult, probe
 from strop.errors import one_line, root_cause
 
 ABSENT, BROKEN, WORKS = "absent", "broken", "works"
@@ -24,7 +24,7 @@ ENGINES = tuple(name for name in engines.NAMES if name != engines.FAKE)
 
 
 @dataclass(frozen=True)
-class Finding:
+class EngineResult:
     """What became of one engine on one device. `reason` and `mend` are empty if it works."""
 
     engine: str
@@ -43,10 +43,10 @@ class Diagnosis:
     board: Board
     adapters: tuple[Adapter, ...]  # the GPUs that drivers offer
     driver_troubles: tuple[str, ...]  # what became of drivers that did not live to tell
-    findings: tuple[Finding, ...]
+    results: tuple[EngineResult, ...]
 
 
-def diagnose(limit_s: float, *, tell: Callable[[str], None] = lambda engine: None) -> Diagnosis:
+def diagnose(limit_s: float, *, progress: Callable[[str], None] = lambda engine: None) -> Diagnosis:
     """Look at this board, and try each engine on its own, so that none can keep the others from it.
 
     The reference goes first: it is numpy alone, without which the others need not be tried. Where
@@ -58,42 +58,42 @@ def diagnose(limit_s: float, *, tell: Callable[[str], None] = lambda engine: Non
 
     Args:
         limit_s: how long one engine may take.
-        tell: called with the name of what is tried next.
+        progress: called with the name of what is tried next.
     """
-    tell("reference")
+    progress("reference")
     numpy = probe("reference", limit_s)
     if numpy.version:
         importlib.import_module("numpy")
     here = board.read()
-    tell("GPU")
+    progress("GPU")
     gpus, troubles = _gpus(limit_s)
-    findings = []
+    results = []
     for engine in ENGINES:
         if engine != "reference" and not engines.is_installed(engine):
             reason = wheels.why_none(engine, here) or "not installed"
-            findings.append(_on_cpu(engine, ABSENT, "", reason, wheels.mend_absent(engine, here)))
+            results.append(_on_cpu(engine, ABSENT, "", reason, wheels.mend_absent(engine, here)))
             continue
         if not numpy.version:
             status = ABSENT if engine == "reference" and _numpy_is_absent() else BROKEN
             trouble = _numpy_trouble(numpy, here)
-            findings.append(_on_cpu(engine, status, _version(engine), *trouble))
+            results.append(_on_cpu(engine, status, _version(engine), *trouble))
             continue
         if engine == "reference":
-            outcome = numpy
+            probed = numpy
         else:
-            tell(engine)
-            outcome = probe(engine, limit_s)
-        findings.append(_found(engine, outcome, here))
-        if gpus and not outcome.error and "gpu" in outcome.devices:
-            tell(f"{engine} gpu")
-            outcome = probe(engine, limit_s, "gpu")
-            findings.append(_found_on_gpu(engine, outcome, here, gpus))
-    return Diagnosis(here, gpus, troubles, tuple(findings))
+            progress(engine)
+            probed = probe(engine, limit_s)
+        results.append(_found(engine, probed, here))
+        if gpus and not probed.error and "gpu" in engines.entry(engine).devices:
+            progress(f"{engine} gpu")
+            probed = probe(engine, limit_s, "gpu")
+            results.append(_found_on_gpu(engine, probed))
+    return Diagnosis(here, gpus, troubles, tuple(results))
 
 
 def no_numpy(error: Exception) -> str:
     """What there is to say, in one line, where numpy cannot be imported."""
-    return ": ".join(_numpy_trouble(Outcome(error=root_cause(error)), board.read()))
+    return ": ".join(_numpy_trouble(ProbeResult(error=root_cause(error)), board.read()))
 
 
 def _gpus(limit_s: float) -> tuple[tuple[Adapter, ...], tuple[str, ...]]:
@@ -114,38 +114,38 @@ def _fields(listed: Callable[[], Iterable[Adapter]]) -> list[dict[str, str]]:
     return [asdict(adapter) for adapter in listed()]
 
 
-def _on_cpu(engine: str, status: str, version: str, reason: str = "", mend: str = "") -> Finding:
-    return Finding(engine, "cpu", status, version, reason, mend)
+def _on_cpu(
+    engine: str, status: str, version: str, reason: str = "", mend: str = ""
+) -> EngineResult:
+    return EngineResult(engine, "cpu", status, version, reason, mend)
 
 
-def _found(engine: str, outcome: Outcome, here: Board) -> Finding:
-    version = outcome.version or _version(engine)
-    if not outcome.error:
+def _found(engine: str, probed: ProbeResult, here: Board) -> EngineResult:
+    version = probed.version or _version(engine)
+    if not probed.error:
         return _on_cpu(engine, WORKS, version)
-    return _on_cpu(engine, BROKEN, version, *explain(engine, outcome, here))
+    return _on_cpu(engine, BROKEN, version, *explain(engine, probed, here))
 
 
-def _found_on_gpu(engine: str, outcome: Outcome, here: Board, gpus: tuple[Adapter, ...]) -> Finding:
-    version = outcome.version or _version(engine)
-    if not outcome.error:
-        return Finding(engine, "gpu", WORKS, version, adapter=outcome.adapter)
-    said = one_line(outcome.error)
-    if outcome.refused:  # in words of the engine's own, which may end with the mend
-        mend = wheels.mend_gpu(here, adapters.newest_cuda(gpus))
-        reason = said.removesuffix(f": {mend}")
-        return Finding(engine, "gpu", ABSENT, version, reason, mend if reason != said else "")
+def _found_on_gpu(engine: str, probed: ProbeResult) -> EngineResult:
+    version = probed.version or _version(engine)
+    if not probed.error:
+        return EngineResult(engine, "gpu", WORKS, version, adapter=probed.adapter)
+    said = one_line(probed.error)
+    if probed.refused:
+        return EngineResult(engine, "gpu", ABSENT, version, said, one_line(probed.mend))
     mend = "update the GPU's driver, or use device='cpu'"
-    if outcome.timed_out:
+    if probed.timed_out:
         mend = f"give a slow board more time with --timeout; or {mend}"
-    return Finding(engine, "gpu", BROKEN, version, said, mend)
+    return EngineResult(engine, "gpu", BROKEN, version, said, mend)
 
 
-def explain(engine: str, outcome: Outcome, here: Board) -> tuple[str, str]:
+def explain(engine: str, probed: ProbeResult, here: Board) -> tuple[str, str]:
     """What a failed probe means, with the engine's own words, and the mend.
 
     The reference is numpy alone: what is said of it is said of numpy.
     """
-    said = one_line(outcome.error)
+    said = one_line(probed.error)
     if engine == "reference":
         kind, other = "numpy", "use the OS's own (python3-numpy), or an older one"
         mend = wheels.mend_broken_numpy(here)
@@ -154,13 +154,13 @@ def explain(engine: str, outcome: Outcome, here: Board) -> tuple[str, str]:
         kind, other = "wheel", "use another engine"
         mend = wheels.mend_by_reinstalling(_package(engine), here)
         reinstall = "use another engine, or reinstall this one"
-    if outcome.timed_out:
+    if probed.timed_out:
         return said, f"give a slow board more time with --timeout; or {reinstall}"
     if engine == "tflite" and not (here.numpy or "").startswith(("0.", "1.")):
         what = f"tflite-runtime 2.14 was built for numpy 1 and this is numpy {here.numpy}"
         return f"{what}: {said}", wheels.pip("'numpy<2'")
     # A newer numpy looks at the CPU first, and says this instead of dying.
-    if outcome.killed_by == "SIGILL" or "built with baseline optimizations" in said:
+    if probed.killed_by == "SIGILL" or "built with baseline optimizations" in said:
         return f"{said}: this {kind} was built for a newer CPU", other
     if found := re.search(r"version `((?:GLIBC|GLIBCXX|CXXABI)_[\d.]+)' not found", said):
         return (
@@ -205,12 +205,12 @@ def _numpy_is_absent() -> bool:
     return importlib.util.find_spec("numpy") is None
 
 
-def _numpy_trouble(outcome: Outcome, here: Board) -> tuple[str, str]:
+def _numpy_trouble(probed: ProbeResult, here: Board) -> tuple[str, str]:
     """What is the matter with a numpy that cannot be imported, and the mend."""
     if _numpy_is_absent():
         return "numpy is not installed, and strop needs it", wheels.mend_numpy(here)
     # It may put a page of advice before what went wrong.
-    _, _, cause = outcome.error.rpartition("Original error was: ")
+    _, _, cause = probed.error.rpartition("Original error was: ")
     words = " ".join(cause.split())
-    reason, mend = explain("reference", replace(outcome, error=words), here)
+    reason, mend = explain("reference", replace(probed, error=words), here)
     return f"numpy is installed and broken: {reason}", mend

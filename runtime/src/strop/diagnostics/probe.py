@@ -14,19 +14,19 @@ _LONGEST_MESSAGE = 2000
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ProbeResult:
     """What became of a probe: nothing in `error` means that the engine gave the known answer."""
 
     version: str = ""  # of the package, once it is imported
-    devices: tuple[str, ...] = ()  # that the engine has, by its own account
     adapter: str = ""  # the GPU that ran it; empty on the CPU
     error: str = ""  # the engine's own words, or ours
+    mend: str = ""  # what to do about it, where that is known
     refused: bool = False  # the engine says that it cannot use the device
     killed_by: str = ""  # the signal it died of
     timed_out: bool = False
 
 
-def probe(engine: str, limit_s: float, device: str = "cpu") -> Outcome:
+def probe(engine: str, limit_s: float, device: str = "cpu") -> ProbeResult:
     """Open the known model on an engine, run it, and compare.
 
     Call it from a program with one thread: it forks.
@@ -34,18 +34,18 @@ def probe(engine: str, limit_s: float, device: str = "cpu") -> Outcome:
     try:
         content = ask(partial(_try, engine, device), limit_s)
     except NoAnswer as death:
-        return Outcome(error=str(death), killed_by=death.killed_by, timed_out=death.timed_out)
-    return Outcome(**{**content, "devices": tuple(content["devices"])})
+        return ProbeResult(error=str(death), killed_by=death.killed_by, timed_out=death.timed_out)
+    return ProbeResult(**content)
 
 
 def _try(engine: str, device: str) -> dict[str, Any]:
-    content: dict[str, Any] = {"version": "", "devices": [], "error": ""}
+    content: dict[str, Any] = {"version": "", "error": ""}
     try:
         _run(engine, device, content)
-    except DeviceUnavailable as error:
-        content |= {"error": str(error)[:_LONGEST_MESSAGE], "refused": True}
-    except EngineUnavailable as error:  # says it all
-        content["error"] = str(error)[:_LONGEST_MESSAGE]
+    except (DeviceUnavailable, EngineUnavailable) as error:  # it says it all
+        problem, mend = (text[:_LONGEST_MESSAGE] for text in (error.problem, error.mend))
+        refused = isinstance(error, DeviceUnavailable)
+        content |= {"error": problem, "mend": mend, "refused": refused}
     except BaseException as error:  # noqa: BLE001  an engine may raise anything, even SystemExit
         content["error"] = f"{type(error).__name__}: {error}"[:_LONGEST_MESSAGE]
     return content
@@ -62,8 +62,8 @@ def _run(engine: str, device: str, content: dict[str, Any]) -> None:
         content["error"] = root_cause(error)[:_LONGEST_MESSAGE]
         return
     opener = engines.get(engine)
-    content |= {"version": opener.version(), "devices": list(opener.devices)}
-    data, variant = probe_models.model(opener.format or "")
+    content["version"] = opener.version()
+    data, variant = probe_models.model(engines.entry(engine).format or "")
     with closing(opener.open(data, variant, device=device, threads=1)) as session:
         content["adapter"] = session.adapter
         output = session.run(probe_models.SAMPLE)

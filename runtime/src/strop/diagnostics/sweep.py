@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from strop import engines
 from strop.bundle.file import Bundle
 from strop.bundle.manifest import Variant
-from strop.diagnostics.check import golden, replay, require
+from strop.diagnostics.check import require
+from strop.diagnostics.replay import golden, replay
 from strop.diagnostics.timing import Latency, side_by_side
 from strop.engines.gpu import GpuSession
 from strop.model import tuned
@@ -117,7 +119,7 @@ def _point(
 ) -> Point:
     models = [gpu, *rivals]
     compared = side_by_side(
-        [_call(model, inputs) for model in models],
+        [partial(model.predict, inputs) for model in models],
         budget_s=BUDGET_S,
         rounds=10,
         progress=lambda line: progress(f"{step}: {line}"),
@@ -140,7 +142,7 @@ def _on_one_core(bundle: Bundle) -> list[Choice]:
     return [
         Choice(name, variant)
         for name in tuned.installed(bundle.manifest)
-        if engines.get(name).takes_threads
+        if engines.entry(name).takes_threads
         for variant in bundle.manifest.variants
         if name in variant.engines
     ]
@@ -160,7 +162,3 @@ def _session(bundle: Bundle, model: Model) -> GpuSession:
     )
     assert isinstance(session, GpuSession)  # noqa: S101  every engine's is
     return session
-
-
-def _call(model: Model, inputs: NDArray[Any]) -> Callable[[], object]:
-    return lambda: model.predict(inputs)

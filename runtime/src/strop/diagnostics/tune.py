@@ -14,21 +14,14 @@ from numpy.typing import NDArray
 from strop import engines
 from strop.bundle.file import Bundle
 from strop.device import cpu
-from strop.diagnostics.check import ABSENT, BROKEN, PASSED, Result, golden, replay
+from strop.diagnostics.replay import PASSED, CheckResult, golden, open_and_replay
 from strop.diagnostics.timing import Compared, side_by_side
-from strop.errors import (
-    BundleError,
-    DeviceUnavailable,
-    EngineUnavailable,
-    InputError,
-    ParityError,
-    StropError,
-)
+from strop.errors import EngineUnavailable, InputError, ParityError
 from strop.model import tuned
 from strop.model.model import Model
-from strop.model.select import Choice, open_best, open_model
+from strop.model.select import Choice, open_best
 
-# Candidates nearer to each other than this are equally fast: about what the ratio of two of them
+# TuneResults nearer to each other than this are equally fast: about what the ratio of two of them
 # moves by from one run to the next (docs/decisions/0013-tune.md).
 NOISE = 0.05
 
@@ -36,14 +29,14 @@ Timer = Callable[[Sequence[Callable[[], object]]], list[Compared]]
 
 
 @dataclass(frozen=True)
-class Candidate:
+class TuneResult:
     """A variant on an engine with so many threads, and what became of it."""
 
     file: str
     threads: int
     version: str | None  # of the engine; None if it did not open the file
     adapter: str  # the GPU that ran it; empty on the CPU
-    result: Result  # with `latency` if it passed
+    checked: CheckResult  # with `latency` if it passed
     relative: float | None = None  # to the others, if it passed: `Compared.relative`
 
 
@@ -55,7 +48,7 @@ def tune(
     batch: int = 1,
     timer: Timer | None = None,
     progress: Callable[[str], None] = lambda line: None,
-) -> list[Candidate]:
+) -> list[TuneResult]:
     """Replay the golden samples on every candidate, and time those that pass against each other.
 
     Args:
@@ -79,8 +72,8 @@ def tune(
     for count in threads or ():
         if not 1 <= count <= cores:
             raise InputError(
-                f"{count} threads were asked for and this process may use {cores} CPUs; "
-                f"ask for 1 to {cores}"
+                f"{count} threads were asked for and this process may use {cores} CPUs",
+                f"ask for 1 to {cores}",
             )
     engines.require_device(device)
     planned = [
@@ -92,7 +85,7 @@ def tune(
         open_best(bundle, device=device)  # raises, and says what to install
     inputs, keras = golden(bundle)
     samples = inputs[np.arange(batch) % len(inputs)]
-    candidates: list[Candidate] = []
+    candidates: list[TuneResult] = []
     calls = []
     with contextlib.ExitStack() as opened:
         for number, (choice, count) in enumerate(planned, 1):
@@ -104,14 +97,14 @@ def tune(
             candidates.append(candidate)
             if model:
                 opened.enter_context(model)
-                calls.append(_call(model, samples))
+                calls.append(functools.partial(model.predict, samples))
         timer = timer or functools.partial(side_by_side, progress=progress)
         compared = iter(timer(calls) if calls else ())
-    passed = [_timed(c, next(compared)) for c in candidates if c.result.status == PASSED]
-    return ranked(passed) + [c for c in candidates if c.result.status != PASSED]
+    passed = [_timed(c, next(compared)) for c in candidates if c.checked.status == PASSED]
+    return ranked(passed) + [c for c in candidates if c.checked.status != PASSED]
 
 
-def ranked(passed: Sequence[Candidate]) -> list[Candidate]:
+def ranked(passed: Sequence[TuneResult]) -> list[TuneResult]:
     """Best first: of those that are as fast as the fastest, within the noise, the one preferred.
 
     Args:
@@ -127,36 +120,37 @@ def ranked(passed: Sequence[Candidate]) -> list[Candidate]:
     return best_first
 
 
-def require_winner(candidates: Sequence[Candidate]) -> Candidate:
+def require_winner(candidates: Sequence[TuneResult]) -> TuneResult:
     """The best of what `tune` gives.
 
     Raises:
         ParityError: none of them passed.
     """
     best = candidates[0]
-    if best.result.status != PASSED:
+    if best.checked.status != PASSED:
         raise ParityError(
             f"none of {len(candidates)} candidates gives the outputs proven at export, so none is "
-            "remembered; strop check says more"
+            "remembered",
+            "strop check says more",
         )
     return best
 
 
-def rows(candidates: Sequence[Candidate]) -> list[tuned.Row]:
+def rows(candidates: Sequence[TuneResult]) -> list[tuned.Row]:
     """What is remembered of the candidates: those that passed."""
     return [
         tuned.Row(
-            c.result.engine,
+            c.checked.engine,
             c.file,
-            c.result.precision,
-            c.result.format,
-            c.result.device,
+            c.checked.precision,
+            c.checked.format,
+            c.checked.device,
             c.adapter,
             c.threads,
-            round(c.result.latency.p50_us, 3),
+            round(c.checked.latency.p50_us, 3),
         )
         for c in candidates
-        if c.result.latency
+        if c.checked.latency
     ]
 
 
@@ -179,10 +173,11 @@ def _planned(bundle: Bundle, counts: Sequence[int]) -> list[tuple[Choice, int]]:
 def _traits(engine: str) -> tuple[tuple[str, ...], bool]:
     """Where an engine runs, and whether trying several numbers of threads tells anything."""
     try:
-        opener = engines.get(engine)
+        engines.get(engine)
     except EngineUnavailable:  # broken: one line says so as well as three
         return (engines.CPU,), False
-    return opener.devices, opener.takes_threads
+    entry = engines.entry(engine)
+    return entry.devices, entry.takes_threads
 
 
 def _thread_counts(cores: int) -> list[int]:
@@ -196,31 +191,17 @@ def _prove(
     threads: int,
     inputs: NDArray[Any],
     keras: NDArray[Any],
-) -> tuple[Candidate, Model | None]:
+) -> tuple[TuneResult, Model | None]:
     """Open a candidate and replay the golden samples; the model comes open if they pass."""
-    variant, model = choice.variant, None
-    kind = (choice.engine, variant.precision, variant.format, choice.device)
-    try:
-        model = open_model(bundle, choice, threads=threads)
-        result = replay(model, bundle, variant, inputs, keras)
-    except (BundleError, InputError):  # the golden samples, not the engine
-        raise
-    except DeviceUnavailable as error:
-        result = Result(*kind, ABSENT, str(error))
-    except StropError as error:
-        result = Result(*kind, BROKEN, str(error))
+    checked, model = open_and_replay(bundle, choice, inputs, keras, threads=threads)
     version, adapter = (model.engine_version, model.adapter) if model else (None, "")
-    candidate = Candidate(variant.file, threads, version, adapter, result)
-    if model and result.status != PASSED:
+    result = TuneResult(choice.variant.file, threads, version, adapter, checked)
+    if model and checked.status != PASSED:
         model.close()
         model = None
-    return candidate, model
+    return result, model
 
 
-def _call(model: Model, sample: NDArray[Any]) -> Callable[[], object]:
-    return lambda: model.predict(sample)
-
-
-def _timed(candidate: Candidate, compared: Compared) -> Candidate:
-    result = replace(candidate.result, latency=compared.latency)
-    return replace(candidate, result=result, relative=compared.relative)
+def _timed(candidate: TuneResult, compared: Compared) -> TuneResult:
+    checked = replace(candidate.checked, latency=compared.latency)
+    return replace(candidate, checked=checked, relative=compared.relative)

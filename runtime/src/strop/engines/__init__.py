@@ -8,6 +8,7 @@ import sys
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from strop.bundle.structs import Struct
 from strop.errors import EngineUnavailable, InputError
 
 if TYPE_CHECKING:  # it needs numpy, and the names here are good without
@@ -15,16 +16,25 @@ if TYPE_CHECKING:  # it needs numpy, and the names here are good without
 
     from strop.engines.base import Engine
 
-# name -> (module here, module of the package that must be installed, None for numpy alone)
-_TABLE = {
-    "litert": ("strop.engines.litert", "ai_edge_litert"),
-    "tflite": ("strop.engines.tflite", "tflite_runtime"),
-    "onnx": ("strop.engines.onnx", "onnxruntime"),
-    "reference": ("strop.engines.reference", None),
-    "fake": ("strop.engines.fake", None),
+
+class Entry(Struct):
+    """What is known of an engine before its module, `strop.engines.NAME`, is imported."""
+
+    package: str | None  # the module that must be installed; None: NumPy alone
+    format: str | None  # of the files it opens; None: any
+    devices: tuple[str, ...] = ("cpu",)  # where it runs
+    takes_threads: bool = False  # whether `threads` makes any difference
+
+
+TABLE = {
+    "litert": Entry("ai_edge_litert", "tflite", ("cpu", "gpu"), takes_threads=True),
+    "tflite": Entry("tflite_runtime", "tflite", takes_threads=True),
+    "onnx": Entry("onnxruntime", "onnx", ("cpu", "gpu"), takes_threads=True),
+    "reference": Entry(None, "weights"),
+    "fake": Entry(None, None),
 }
 
-NAMES = tuple(_TABLE)
+NAMES = tuple(TABLE)
 CPU, GPU, AUTO = "cpu", "gpu", "auto"
 ASKABLE = (CPU, GPU, AUTO)  # what a caller may insist on; auto is as good as saying nothing
 FAKE = "fake"  # opens any variant, so no bundle lists it
@@ -33,12 +43,26 @@ FAKE = "fake"  # opens any variant, so no bundle lists it
 def require_device(device: str | None) -> None:
     """Raise InputError unless that can be asked for; None, which leaves it to us, can."""
     if device not in (None, *ASKABLE):
-        raise InputError(f"there is no device {device!r}; there are {', '.join(ASKABLE)}")
+        raise InputError(f"there is no device {device!r}", f"there are {', '.join(ASKABLE)}")
 
 
 def on_device(engine: str, device: str) -> str:
     """An engine on a device, as tables have it: the CPU needs no word."""
     return engine if device == CPU else f"{engine} {device}"
+
+
+def entry(name: str) -> Entry:
+    """Look an engine up.
+
+    Raises:
+        EngineUnavailable: there is no engine of that name.
+    """
+    try:
+        return TABLE[name]
+    except KeyError:
+        raise EngineUnavailable(
+            f"there is no engine {name!r}", f"there are {', '.join(NAMES)}"
+        ) from None
 
 
 def is_installed(name: str) -> bool:
@@ -47,7 +71,7 @@ def is_installed(name: str) -> bool:
     Raises:
         EngineUnavailable: there is no engine of that name.
     """
-    _, package = _entry(name)
+    package = entry(name).package
     if package is None or sys.modules.get(package) is not None:
         return True
     return _find(package) is not None
@@ -62,7 +86,7 @@ def installed_release(name: str) -> str:
     Raises:
         EngineUnavailable: there is no engine of that name.
     """
-    _, package = _entry(name)
+    package = entry(name).package
     package = package or "numpy"
     spec = _find(package)
     if spec is None or spec.origin is None:
@@ -83,11 +107,11 @@ def get(name: str) -> Engine:
         EngineUnavailable: there is no engine of that name, or its package is not installed, or it
             is installed and does not import; the message says how to mend it.
     """
-    module, package = _entry(name)
+    package = entry(name).package
     if not is_installed(name):
         raise not_installed(name)
     try:
-        engine: Engine = importlib.import_module(module).ENGINE
+        engine: Engine = importlib.import_module(f"strop.engines.{name}").ENGINE
     except Exception as error:
         raise EngineUnavailable(
             f"engine {name!r} is installed and broken: importing {package} gives "
@@ -104,10 +128,10 @@ def not_installed(name: str, among: Collection[str] = NAMES) -> EngineUnavailabl
     """
     from strop.device import wheels  # slow to import, and rarely wanted
 
-    _, package = _entry(name)
-    return EngineUnavailable(
-        f"engine {name!r} is not installed (no package {package}): {wheels.remedy(name, among)}"
-    )
+    package = entry(name).package
+    why, mend = wheels.remedy(name, among)
+    problem = f"engine {name!r} is not installed (no package {package})"
+    return EngineUnavailable(f"{problem}: {why}" if why else problem, mend)
 
 
 def _find(package: str) -> ModuleSpec | None:
@@ -119,12 +143,3 @@ def _find(package: str) -> ModuleSpec | None:
         return getattr(sys.modules[package], "__spec__", None)
     finders = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
     return next(filter(None, (finder.find_spec(package, None, None) for finder in finders)), None)
-
-
-def _entry(name: str) -> tuple[str, str | None]:
-    try:
-        return _TABLE[name]
-    except KeyError:
-        raise EngineUnavailable(
-            f"there is no engine {name!r}; there are {', '.join(NAMES)}"
-        ) from None

@@ -45,11 +45,6 @@ class Session(Protocol):
 class Engine(Protocol):
     """An inference engine; the module that holds it is imported only if its package is there."""
 
-    name: str
-    format: str | None  # the variants it opens; None: any
-    devices: tuple[str, ...]
-    takes_threads: bool  # whether `threads` makes any difference
-
     def version(self) -> str:
         """The version of the package."""
 
@@ -62,6 +57,6 @@ class Engine(Protocol):
         Args:
             model: the variant's file, its digest verified.
             variant: what the manifest says of that file.
-            device: one of `devices`.
+            device: one of those that the table of engines gives it.
             threads: 1 or more.
         """

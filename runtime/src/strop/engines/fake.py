@@ -44,11 +44,6 @@ class FakeSession:
 
 
 class Fake:
-    name = "fake"
-    format = None
-    devices = ("cpu",)
-    takes_threads = False
-
     def version(self) -> str:
         return "1"
 

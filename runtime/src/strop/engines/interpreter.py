@@ -97,12 +97,7 @@ class InterpreterSession:
 class InterpreterEngine:
     """An engine over one package's Interpreter class, on the CPU."""
 
-    format = "tflite"
-    devices: tuple[str, ...] = ("cpu",)
-    takes_threads = True
-
-    def __init__(self, name: str, package: Any, interpreter: Any) -> None:
-        self.name = name
+    def __init__(self, package: Any, interpreter: Any) -> None:
         self._package = package
         self._interpreter = interpreter
 
@@ -133,11 +128,12 @@ def require_whole(model: bytes, file: str) -> None:
     except struct.error:
         fields = -1
     if fields < 0:
-        raise BundleError(f"{file} refused: it is no FlatBuffer; export the model again")
+        raise BundleError(f"{file} refused: it is no FlatBuffer", "export the model again")
     if any(model[fields + 4 + 2 * _KNOWN_FIELDS : fields + size]):
         raise BundleError(
             f"{file} refused: its root table has fields unknown to this strop, which may name "
-            "other files; export the model with its weights inside"
+            "other files",
+            "export the model with its weights inside",
         )
 
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 
 class LiteRT(InterpreterEngine):
-    devices = ("cpu", "gpu")
-
     def open(self, model: bytes, variant: Variant, *, device: str, threads: int) -> Session:
         if device == "gpu":
             from strop.engines.litert_gpu import open_on_gpu
@@ -26,4 +24,4 @@ class LiteRT(InterpreterEngine):
         return super().open(model, variant, device=device, threads=threads)
 
 
-ENGINE = LiteRT("litert", ai_edge_litert, Interpreter)
+ENGINE = LiteRT(ai_edge_litert, Interpreter)

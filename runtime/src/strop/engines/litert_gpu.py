@@ -62,8 +62,8 @@ def open_on_gpu(model: bytes, variant: Variant) -> GpuSession:
     with adapters.taken(adapters.vulkan) as adapter:
         if adapter is None:
             raise DeviceUnavailable(
-                "litert found no GPU: no Vulkan driver here has an adapter; install the GPU's "
-                "driver (strop doctor lists what drivers offer)"
+                "litert found no GPU: no Vulkan driver here has an adapter",
+                "install the GPU's driver (strop doctor lists what drivers offer)",
             )
         # One for all batch sizes: it keeps the device, and the shaders it has compiled.
         folder = str(Path(ai_edge_litert.__file__).parent)
@@ -80,7 +80,8 @@ def open_on_gpu(model: bytes, variant: Variant) -> GpuSession:
         except RuntimeError as error:  # all that LiteRT's native half raises
             raise DeviceUnavailable(
                 f"litert cannot run {variant.file} on {adapter}: {one_line(str(error))}; it lacks "
-                "an operator of this model there, or the driver is too old: use device='cpu'"
+                "an operator of this model there, or the driver is too old",
+                "use device='cpu'",
             ) from error
 
 

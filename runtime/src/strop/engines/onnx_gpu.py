@@ -110,7 +110,7 @@ def open_on_gpu(model: bytes, variant: Variant, options: onnxruntime.SessionOpti
     settings = {**provider.options, **(provider.float32 if variant.precision == "float32" else {})}
     with adapters.taken(provider.adapters) as adapter:
         if adapter is None:
-            raise DeviceUnavailable(f"onnx found no GPU for {name}: {_no_adapter(name)}")
+            raise _no_adapter(name)
         if name == CUDA:
             _load_cuda()
         try:
@@ -129,7 +129,7 @@ def open_on_gpu(model: bytes, variant: Variant, options: onnxruntime.SessionOpti
         except Exception as error:  # it may raise anything
             said = one_line(str(error))
             raise DeviceUnavailable(
-                f"onnx cannot run {variant.file} by {name} on {adapter}: {said}; {_mend(said)}"
+                f"onnx cannot run {variant.file} by {name} on {adapter}: {said}", _mend(said)
             ) from error
 
 
@@ -140,19 +140,20 @@ def _provider() -> str:
             return name
     raise DeviceUnavailable(
         f"this onnxruntime, {onnxruntime.__version__}, was built without a GPU "
-        f"({', '.join(built_with)}): {wheels.install_gpu(bool(adapters.cuda()))}"
+        f"({', '.join(built_with)})",
+        wheels.install_gpu(bool(adapters.cuda())),
     )
 
 
-def _no_adapter(name: str) -> str:
-    """What to do where no driver has an adapter for a provider; another build may have one."""
+def _no_adapter(name: str) -> DeviceUnavailable:
+    """Give what to raise where no driver has an adapter for a provider; another build may do."""
     others = adapters.vulkan() if name == CUDA else adapters.cuda()
     if others:
-        return f"there is {others[0]}: {wheels.install_gpu(has_cuda=name != CUDA)}"
-    return (
-        "no driver here has an adapter for it; install the GPU's driver (strop doctor lists what "
-        "drivers offer)"
-    )
+        there, mend = f"there is {others[0]}", wheels.install_gpu(has_cuda=name != CUDA)
+    else:
+        there = "no driver here has an adapter for it"
+        mend = "install the GPU's driver (strop doctor lists what drivers offer)"
+    return DeviceUnavailable(f"onnx found no GPU for {name}: {there}", mend)
 
 
 def _load_cuda() -> None:
@@ -169,7 +170,7 @@ def _load_cuda() -> None:
     except OSError as missing:
         if "cannot open shared object" in str(missing):
             raise DeviceUnavailable(
-                f"onnx found no CUDA: {missing}: {wheels.install_gpu(has_cuda=True)}"
+                f"onnx found no CUDA: {missing}", wheels.install_gpu(has_cuda=True)
             ) from None
 
 

@@ -109,11 +109,6 @@ class ReferenceSession:
 
 
 class Reference:
-    name = "reference"
-    format = "weights"
-    devices = ("cpu",)
-    takes_threads = False
-
     def version(self) -> str:
         return str(np.__version__)
 

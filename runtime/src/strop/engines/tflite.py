@@ -5,4 +5,4 @@ from tflite_runtime.interpreter import Interpreter
 
 from strop.engines.interpreter import InterpreterEngine
 
-ENGINE = InterpreterEngine("tflite", tflite_runtime, Interpreter)
+ENGINE = InterpreterEngine(tflite_runtime, Interpreter)

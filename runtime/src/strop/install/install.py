@@ -20,7 +20,7 @@ from strop import durable
 from strop.bundle import archive, installed
 from strop.bundle.digest import sha256_hex
 from strop.bundle.file import Bundle
-from strop.bundle.installed import Checked, Event, Record
+from strop.bundle.installed import Event, Record, RecordedResult
 from strop.bundle.manifest import Manifest
 from strop.bundle.open import open_bundle
 from strop.errors import BundleError, InputError, InstallError, StropError
@@ -40,9 +40,9 @@ _MENDS = {
     errno.EDQUOT: "make room on that disk",
 }
 
-Check = Callable[[Bundle], Sequence[Checked]]  # raises what refuses the bundle
+Check = Callable[[Bundle], Sequence[RecordedResult]]  # raises what refuses the bundle
 Trusted = str | PathLike[str] | Sequence[str] | None
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 def install(
@@ -54,7 +54,7 @@ def install(
     allow_downgrade: bool = False,
     keep: int = KEEP,
     wait_s: float = WAIT_S,
-    tell: Tell = lambda line: None,
+    notify: Notify = lambda line: None,
 ) -> Event | None:
     """Make a bundle the current one of a folder, which is made if it is missing.
 
@@ -65,7 +65,7 @@ def install(
         allow_downgrade: whether its model_version may be less than the current one's.
         keep: bundles to keep afterwards, the current one among them; 2 or more.
         wait_s: how long to wait for another process that installs there.
-        tell: called with a line for people when there is a wait.
+        notify: called with a line for people when there is a wait.
 
     Returns:
         What was done; None if that bundle is the current one, and whole.
@@ -79,7 +79,9 @@ def install(
         What was current stays so, in every case.
     """
     if keep < MIN_KEEP:
-        raise InputError(f"keep is {MIN_KEEP} or more, not {keep}: one to run, one to go back to")
+        raise InputError(
+            f"`keep` must be {MIN_KEEP} or more, got {keep}: one to run, one to go back to"
+        )
     folder = os.fspath(folder)
     bundle = open_bundle(source, trusted_keys)
     bundle.check_digests()
@@ -89,7 +91,7 @@ def install(
     name = sha256_hex(content)
     with _refusals(f"install into {folder}"):
         durable.add_folder(folder)
-        with _alone(folder, wait_s, tell):
+        with _alone(folder, wait_s, notify):
             before = installed.find(folder)
             _admit(folder, before, bundle.manifest, allow_downgrade)
             durable.add_folder(installed.bundles_folder(folder))
@@ -122,7 +124,7 @@ def rollback(
     check: Check,
     trusted_keys: Trusted = None,
     wait_s: float = WAIT_S,
-    tell: Tell = lambda line: None,
+    notify: Notify = lambda line: None,
 ) -> Event:
     """Make the bundle that was current before the current one of a folder again.
 
@@ -140,12 +142,12 @@ def rollback(
     """
     folder = os.fspath(folder)
     installed.read(folder)  # before a lock is made in a folder that is none of ours
-    with _refusals(f"roll back {folder}"), _alone(folder, wait_s, tell):
+    with _refusals(f"roll back {folder}"), _alone(folder, wait_s, notify):
         before = installed.read(folder)
         if len(before.bundles) < 2:
             raise InstallError(
-                f"{folder} has no earlier bundle to go back to: install one, strop install BUNDLE "
-                f"--into {folder} --allow-downgrade"
+                f"{folder} has no earlier bundle to go back to",
+                f"install one, strop install BUNDLE --into {folder} --allow-downgrade",
             )
         name = before.bundles[-2]
         path = installed.bundle_path(folder, name)
@@ -156,8 +158,8 @@ def rollback(
                 raise BundleError(f"{path} is another bundle than its name says")
         except BundleError as error:
             raise BundleError(
-                f"{error}; it is what {folder} would go back to: install it from its file instead, "
-                "with --allow-downgrade"
+                f"{error}; it is what {folder} would go back to",
+                "install it from its file instead, with --allow-downgrade",
             ) from None
         checked = _prove(bundle, check, before)
         event = _event(installed.ROLLBACK, name, bundle, checked, before)
@@ -171,38 +173,43 @@ def _admit(folder: str, before: Record | None, manifest: Manifest, allow_downgra
         strange = sorted(entry for entry in os.listdir(folder) if not store.is_ours(entry))  # noqa: PTH208
         if strange:
             raise InstallError(
-                f"{folder} holds other things ({strange[0]}) and no installed bundle: name a "
-                "folder of its own"
+                f"{folder} holds other things ({strange[0]}) and no installed bundle",
+                "name a folder of its own",
             )
         return
     current = before.current
     if manifest.name != current.name:
         raise InstallError(
-            f"{folder} is the place of {current.name}, and this bundle is of {manifest.name}: "
-            "install it into a folder of its own"
+            f"{folder} is the place of {current.name}, and this bundle is of {manifest.name}",
+            "install it into a folder of its own",
         )
     if manifest.model_version < current.model_version and not allow_downgrade:
         raise InstallError(
             f"{folder} has {current.name} v{current.model_version}, and this bundle is the older "
-            f"v{manifest.model_version}: strop rollback {folder} goes back to the one before; "
-            "--allow-downgrade installs this one"
+            f"v{manifest.model_version}",
+            f"strop rollback {folder} goes back to the one before; --allow-downgrade installs this "
+            "one",
         )
 
 
-def _prove(bundle: Bundle, check: Check, before: Record | None) -> tuple[Checked, ...]:
+def _prove(bundle: Bundle, check: Check, before: Record | None) -> tuple[RecordedResult, ...]:
     it = f"{bundle.manifest.name} v{bundle.manifest.model_version}"
     stays = f"v{before.current.model_version} stays current" if before else "nothing is installed"
     try:
         return tuple(check(bundle))
     except StropError as error:
-        raise type(error)(f"{it} is refused: {error}; {stays}") from None
+        raise type(error)(f"{it} is refused: {error.problem}; {stays}", error.mend) from None
     except OSError as error:  # a temporary file, a process: nothing that the folder refuses
         why = error.strerror or error
         raise StropError(f"{it} cannot be checked here: {why}; {stays}") from error
 
 
 def _event(
-    action: str, name: str, bundle: Bundle, checked: tuple[Checked, ...], before: Record | None
+    action: str,
+    name: str,
+    bundle: Bundle,
+    checked: tuple[RecordedResult, ...],
+    before: Record | None,
 ) -> Event:
     manifest = bundle.manifest
     return Event(
@@ -220,11 +227,11 @@ def _event(
 
 
 @contextlib.contextmanager
-def _alone(folder: str, wait_s: float, tell: Tell) -> Iterator[None]:
+def _alone(folder: str, wait_s: float, notify: Notify) -> Iterator[None]:
     """Hold the folder's lock, so that nobody else installs there."""
 
     def waiting(holder: str) -> None:
-        tell(f"{_holder(holder)} is installing into {folder}: waiting for it")
+        notify(f"{_holder(holder)} is installing into {folder}: waiting for it")
 
     with contextlib.ExitStack() as stack:
         try:
@@ -232,7 +239,8 @@ def _alone(folder: str, wait_s: float, tell: Tell) -> Iterator[None]:
         except lock.Held as error:
             raise InstallError(
                 f"{_holder(str(error))} is installing into {folder}, and was not done in "
-                f"{wait_s:g} s: try again, or wait longer with --wait"
+                f"{wait_s:g} s",
+                "try again, or wait longer with --wait",
             ) from None
         yield
 
@@ -247,7 +255,5 @@ def _refusals(action: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        mend = _MENDS.get(error.errno or 0)
-        raise InstallError(
-            f"cannot {action}: {error.strerror or error}" + (f"; {mend}" if mend else "")
-        ) from None
+        mend = _MENDS.get(error.errno or 0, "")
+        raise InstallError(f"cannot {action}: {error.strerror or error}", mend) from None

@@ -17,7 +17,7 @@ class Held(Exception):
 
 
 @contextlib.contextmanager
-def hold(path: str, wait_s: float, tell: Callable[[str], None]) -> Iterator[None]:
+def hold(path: str, wait_s: float, notify: Callable[[str], None]) -> Iterator[None]:
     """Hold a file's lock (flock) for the length of a `with`.
 
     The file is made if it is missing, holds the holder's process id for people to read, and stays:
@@ -26,7 +26,7 @@ def hold(path: str, wait_s: float, tell: Callable[[str], None]) -> Iterator[None
     Args:
         path: the file.
         wait_s: how long to wait for another holder.
-        tell: called once, with the holder's process id or "", when there is a wait.
+        notify: called once, with the holder's process id or "", when there is a wait.
 
     Raises:
         Held: another holds it still.
@@ -36,7 +36,7 @@ def hold(path: str, wait_s: float, tell: Callable[[str], None]) -> Iterator[None
     _held.add(descriptor)
     try:
         end = time.monotonic() + wait_s
-        told = False
+        notified = False
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -45,9 +45,9 @@ def hold(path: str, wait_s: float, tell: Callable[[str], None]) -> Iterator[None
                 holder = _holder(descriptor)
                 if time.monotonic() >= end:
                     raise Held(holder) from None
-                if not told:
-                    tell(holder)
-                    told = True
+                if not notified:
+                    notify(holder)
+                    notified = True
                 time.sleep(_LOOK_S)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode("ascii"), 0)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from strop.bundle.file import Bundle
-from strop.bundle.installed import Checked
-from strop.diagnostics.check import PASSED, check, require
+from strop.bundle.installed import RecordedResult
+from strop.diagnostics.check import check, require
+from strop.diagnostics.replay import PASSED
 
 _MOST = 100  # results that are remembered of a bundle with very many variants
 
 
-def self_check(bundle: Bundle, limit_s: float) -> tuple[Checked, ...]:
+def self_check(bundle: Bundle, limit_s: float) -> tuple[RecordedResult, ...]:
     """Replay the golden samples on every engine that is installed, each in a process of its own.
 
     Args:
@@ -26,7 +27,7 @@ def self_check(bundle: Bundle, limit_s: float) -> tuple[Checked, ...]:
     results = check(bundle, limit_s=limit_s)
     require(results)
     return tuple(
-        Checked(r.engine, r.precision, r.format, r.device, r.detail, r.max_abs_error or 0.0)
+        RecordedResult(r.engine, r.precision, r.format, r.device, r.detail, r.max_abs_error or 0.0)
         for r in results
         if r.status == PASSED
     )[:_MOST]

@@ -7,7 +7,6 @@ import contextlib
 import os
 import threading
 import time
-import warnings
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakSet, ref
@@ -15,13 +14,13 @@ from weakref import ReferenceType, WeakSet, ref
 from strop.bundle.file import Bundle
 from strop.bundle.installed import read, record_path
 from strop.bundle.open import open_bundle
-from strop.errors import BundleError, InputError, InstallError, StropError, StropWarning
+from strop.errors import BundleError, InputError, InstallError, StropError, StropWarning, warn
 from strop.model import forks
+from strop.model.ending import Closing
 from strop.model.select import open_best
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from types import TracebackType
 
     import numpy as np
     from numpy.typing import NDArray
@@ -35,7 +34,7 @@ _NEVER_S = float("inf")  # as when to try again
 _Stamp = tuple[int, int, int, int]
 
 
-class Watched:
+class Watched(Closing):
     """The current model of a folder; `strop.watch` makes one.
 
     `predict`, `classify` and `prediction` are those of the current `Model`, from any number of
@@ -53,9 +52,9 @@ class Watched:
     ) -> None:
         self._folder = os.fspath(folder)
         if not 0 < interval_s <= threading.TIMEOUT_MAX:
-            raise InputError(f"interval_s is a time in seconds, not {interval_s!r}")
+            raise InputError(f"`interval_s` must be a time in seconds above 0, got {interval_s!r}")
         if os.path.isfile(self._folder):  # noqa: PTH113  a text
-            raise InputError(f"{self._folder} is a file, which strop.load opens; watch a folder")
+            raise InputError(f"{self._folder} is a file, which strop.load opens", "watch a folder")
         self._interval_s = interval_s
         self._trusted_keys = trusted_keys
         self._options = options
@@ -111,17 +110,6 @@ class Watched:
         if not self._closed:
             self._start()
 
-    def __enter__(self) -> Watched:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         return f"<strop.Watched {self._folder}: {self._model!r}>"
 
@@ -152,7 +140,7 @@ class Watched:
                 longer_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
                 self._pause_s = longer_s if again else self._interval_s
                 self._again_s = time.monotonic() + self._pause_s
-            self._complain(error, warn=not again)
+            self._complain(error, again=again)
 
     def _exchange(self) -> None:
         bundle = self._open_bundle()
@@ -160,8 +148,8 @@ class Watched:
         for new, runs in zip(_traits(model), _traits(self._model), strict=True):
             if new != runs:
                 raise InstallError(
-                    f"{model.name} v{model.version} {new}, and what runs {runs}: start the app "
-                    "again"
+                    f"{model.name} v{model.version} {new}, and what runs {runs}",
+                    "start the app again",
                 )
         with self._turn:
             if self._closed:
@@ -180,21 +168,19 @@ class Watched:
         model.predict(bundle.array(bundle.manifest.golden.inputs)[:1])
         return model
 
-    def _complain(self, error: Exception, *, warn: bool) -> None:
+    def _complain(self, error: Exception, *, again: bool) -> None:
         # Told anew: with its traceback an error holds on to all that was opened.
         if isinstance(error, StropError):
-            self._error = type(error)(str(error))
+            self._error = type(error)(error.problem, error.mend)
         else:
             self._error = StropError(f"{type(error).__name__}: {error}")
-        if not warn:
+        if again:
             return
         # An app that makes errors of warnings has `error` to look at.
         with contextlib.suppress(StropWarning):
-            warnings.warn(
+            warn(
                 f"what is installed in {self._folder} does not run, and {self._model!r} goes on: "
-                f"{self._error}",
-                StropWarning,
-                stacklevel=2,
+                f"{self._error}"
             )
 
 

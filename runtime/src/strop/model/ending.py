@@ -1,10 +1,10 @@
-"""What becomes of open models as the program ends.
+"""How open models end: after a `with`, and with the program.
 
-Python then stops the threads that nobody waits for (daemons) where they next ask for its lock. One
-that comes back from an engine's C++ takes the whole process with it: "terminate called without an
-active exception", and an exit status of SIGABRT. So from there on their calls wait for the end, and
-the end waits, a little, for those that are inside. From Python 3.14 on threads are left hanging
-instead, and none of this matters.
+As a program ends, Python stops the threads that nobody waits for (daemons) where they next ask for
+its lock. One that comes back from an engine's C++ takes the whole process with it: "terminate
+called without an active exception", and an exit status of SIGABRT. So from there on their calls
+wait for the end, and the end waits, a little, for those that are inside. From Python 3.14 on
+threads are left hanging instead, and none of this matters.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 if TYPE_CHECKING:  # a protocol takes Python longer to make than all else here
-    from typing import Protocol
+    from typing import Protocol, Self
 
     class Follower(Protocol):
         """An object that has to know."""
@@ -31,8 +31,21 @@ if TYPE_CHECKING:  # a protocol takes Python longer to make than all else here
 WAIT_S = 2.0  # for calls in flight; whoever ends a program does not wait for a day's batch
 _A_TURN_S = 0.01  # twice what Python lets a thread go on before it is another's turn
 
-
 _followers: WeakSet[Follower] = WeakSet()
+
+
+class Closing:
+    """A base of what has to be closed: it is, after a `with`."""
+
+    def close(self) -> None:
+        """Let go of all that is held."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def follow(follower: Follower) -> None:

@@ -40,7 +40,7 @@ def read_samples(path: str | PathLike[str], spec: TensorSpec) -> NDArray[Any]:
 def _read_npy(path: Path) -> NDArray[Any]:
     with path.open("rb") as file:
         if path.stat().st_size > MAX_NPY_BYTES:
-            raise InputError(f"{path} is larger than {MAX_NPY_BYTES} bytes: split it")
+            raise InputError(f"{path} is larger than {MAX_NPY_BYTES} bytes", "split it")
         try:
             array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
         except OSError:
@@ -52,7 +52,7 @@ def _read_npy(path: Path) -> NDArray[Any]:
 
 def _read_image(path: Path, spec: TensorSpec) -> NDArray[Any]:
     if spec.image is None:
-        raise InputError(f"the model takes no pictures; give it a .npy file instead of {path}")
+        raise InputError("the model takes no pictures", f"give it a .npy file instead of {path}")
     path.open("rb").close()  # a missing file is said to be missing, with Pillow or without
     try:
         from PIL import Image, UnidentifiedImageError
@@ -60,7 +60,7 @@ def _read_image(path: Path, spec: TensorSpec) -> NDArray[Any]:
         from strop.versions import install_line
 
         raise StropError(
-            f"reading {path} needs Pillow, which is not installed: {install_line('images')}"
+            f"reading {path} needs Pillow, which is not installed", install_line("images")
         ) from None
     try:
         with Image.open(path, formats=FORMATS) as image:

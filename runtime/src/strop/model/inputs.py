@@ -33,7 +33,8 @@ def admit(inputs: Any, spec: TensorSpec, name: str) -> NDArray[Any]:
         raise InputError(f"{name} takes {wanted(spec)}; {error}") from None
     if array.dtype != dtype and not (dtype.kind == "f" and array.dtype.kind in "fiu"):
         raise InputError(
-            f"{name} takes {wanted(spec)}; got {array.dtype} {array.shape}" + _hint(array, dtype)
+            f"{name} takes {wanted(spec)}; got {array.dtype} {array.shape}{_range(array, dtype)}",
+            _cast(array, dtype),
         )
     if array.shape == sample:
         array = array[np.newaxis]
@@ -62,12 +63,23 @@ def wanted(spec: TensorSpec) -> str:
     return f"{spec.dtype} ({low}..{high}) of shape (N, {sample}) or ({sample})"
 
 
-def _hint(array: NDArray[Any], dtype: np.dtype[Any]) -> str:
-    """The likely mistake behind a wrong dtype."""
+def _range(array: NDArray[Any], dtype: np.dtype[Any]) -> str:
+    """Say what gives away the likely mistake behind a wrong dtype: the values' range."""
+    if dtype != np.uint8 or array.dtype.kind != "f" or not array.size:
+        return ""
+    if not np.isfinite(array).all():
+        return " with values that are not finite"
+    return " in 0..1" if array.max() <= 1 else ""
+
+
+def _cast(array: NDArray[Any], dtype: np.dtype[Any]) -> str:
+    """Give the expression that makes bytes of what was given instead, if one does."""
     if dtype != np.uint8 or array.dtype.kind not in "fiu" or not array.size:
         return ""
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        return " with values that are not finite"
-    if array.dtype.kind == "f" and array.max() <= 1:
-        return " in 0..1: give raw pixels, (x * 255).round().astype(np.uint8)"
-    return ": give raw pixels, x.astype(np.uint8)"
+    if array.dtype.kind != "f":
+        return "give raw pixels, x.astype(np.uint8)"
+    if not np.isfinite(array).all():
+        return ""
+    if array.max() <= 1:
+        return "give raw pixels, (x * 255).round().astype(np.uint8)"
+    return "give raw pixels, x.astype(np.uint8)"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from _thread import allocate_lock, get_ident  # threading takes a millisecond to import
 from os import PathLike
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from strop.bundle.structs import Struct
 from strop.errors import InputError, StropError
 from strop.model import ending, forks
+from strop.model.ending import Closing
 from strop.model.inputs import admit, finite, wanted
 from strop.model.pool import Pool, Slot
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # importing strop must cost an app next to nothing
     from strop.bundle.manifest import TensorSpec
     from strop.engines.base import Session
     from strop.model.prediction import Prediction
-    from strop.model.source import Source
+    from strop.model.source import ModelSource
 
 
 class About(Struct):
@@ -39,7 +39,7 @@ class About(Struct):
     sessions: int | None = 1  # as `strop.load` has it
 
 
-class Model:
+class Model(Closing):
     """A variant opened on an engine; `strop.load` makes one.
 
     `predict` may be called from any number of threads at once. An engine that takes one caller at
@@ -49,7 +49,7 @@ class Model:
     on a GPU does not survive that. To another process it goes by pickle, file and all.
     """
 
-    def __init__(self, source: Source, about: About, session: Session) -> None:
+    def __init__(self, source: ModelSource, about: About, session: Session) -> None:
         self.name = about.name
         self.version = about.version
         self.engine = source.engine
@@ -159,7 +159,8 @@ class Model:
         if np.isnan(outputs).any():
             raise InputError(
                 f"{self.name} gives NaN for values of up to {np.abs(inputs).max():.3g}: its "
-                f"arithmetic overflows, or its file holds NaN; it takes {wanted(self.input)}"
+                "arithmetic overflows, or its file holds NaN",
+                f"it takes {wanted(self.input)}",
             )
         return outputs
 
@@ -186,7 +187,7 @@ class Model:
             image = read_samples(image, self.input)
         outputs = self.predict(image)
         if len(outputs) != 1:
-            raise InputError(f"classify takes one sample, got {len(outputs)}; use predict")
+            raise InputError(f"classify takes one sample, got {len(outputs)}", "use predict")
         return self.prediction(outputs[0])
 
     def prediction(self, output: NDArray[np.float32]) -> Prediction:
@@ -198,7 +199,8 @@ class Model:
         if output.shape != (len(self.labels),):
             raise InputError(
                 f"{self.name} names one of {len(self.labels)} classes, and this output has shape "
-                f"{output.shape}; use predict"
+                f"{output.shape}",
+                "use predict",
             )
         from strop.model.prediction import Prediction  # an app waits for every import
 
@@ -256,8 +258,8 @@ class Model:
                 if self.adapter:
                     raise StropError(
                         f"{self.name} was opened on {self.device} before this process was forked "
-                        "off, and a GPU does not follow: load it here, or start the process with "
-                        "multiprocessing's spawn"
+                        "off, and a GPU does not follow",
+                        "load it here, or start the process with multiprocessing's spawn",
                     )
                 self._take(self._source.open())
                 if self._closed:  # while it was opened
@@ -269,17 +271,6 @@ class Model:
             self._refuse()
         return _open, (self._source, self._about)
 
-    def __enter__(self) -> Model:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         return (
             f"<strop.Model {self.name} v{self.version}: {self.precision} on {self.engine} "
@@ -288,9 +279,9 @@ class Model:
         )
 
     def _refuse(self, *_: object) -> NoReturn:
-        raise StropError(f"model {self.name} is closed; load it again")
+        raise StropError(f"model {self.name} is closed", "load it again")
 
 
-def _open(source: Source, about: About) -> Model:
+def _open(source: ModelSource, about: About) -> Model:
     """A model that came by pickle."""
     return Model(source, about, source.open())

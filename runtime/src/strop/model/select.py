@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,18 +14,16 @@ from strop.errors import (
     DeviceUnavailable,
     EngineUnavailable,
     InputError,
-    StropWarning,
+    StropError,
+    warn,
 )
 from strop.model import tuned_path
 from strop.model.model import About, Model
-from strop.model.source import Source
+from strop.model.source import ModelSource
 from strop.versions import release
 
 if TYPE_CHECKING:
     from strop.model.tuned import Row
-
-# How the message of a GPU that was asked for and is not to be had begins; export looks for it.
-NO_GPU = "device 'gpu' cannot be had"
 
 
 class Choice(Struct):
@@ -52,8 +49,8 @@ def choose(
     if not able:
         have = _listed(v.precision for v in manifest.variants if names[0] in v.engines)
         raise EngineUnavailable(
-            f"{manifest.name}-{manifest.target} has no {precision} variant for {names[0]}; "
-            f"for {names[0]} it has {have}"
+            f"{manifest.name}-{manifest.target} has no {precision} variant for {names[0]}",
+            f"for {names[0]} it has {have}",
         )
     if engine is not None:
         raise engines.not_installed(engine, [name for v in variants for name in v.engines])
@@ -122,17 +119,17 @@ def open_model(
     """
     for name, number in (("threads", threads), ("sessions", sessions)):
         if (number is not None or name == "threads") and (type(number) is not int or number < 1):
-            raise InputError(f"{name} is a whole number from 1 up, not {number!r}")
+            raise InputError(f"`{name}` must be a positive integer, got {number!r}")
     manifest, variant = bundle.manifest, choice.variant
     engine = engines.get(choice.engine)
     _check_floor(choice.engine, engine.version(), variant)
     for able, who in (
-        (engine.devices, f"engine {choice.engine!r}"),
+        (engines.entry(choice.engine).devices, f"engine {choice.engine!r}"),
         (variant.devices, variant.file),
     ):
         if choice.device not in able:
             raise DeviceUnavailable(f"{who} is for {' and '.join(able)} alone")
-    source = Source(bundle.read(variant), variant, choice.engine, choice.device, threads)
+    source = ModelSource(bundle.read(variant), variant, choice.engine, choice.device, threads)
     try:
         session = source.open()
     except (BundleError, DeviceUnavailable):
@@ -177,25 +174,22 @@ def _open_on_gpu(bundle: Bundle, engine: str | None, precision: str | None, thre
     manifest = bundle.manifest
     names = _candidates(manifest, engine)
     variants = [v for v in _variants(manifest, precision) if engines.GPU in v.devices]
-    tried, absent = [], []
+    tried: list[StropError] = []
+    absent: list[StropError] = []
     for name in names:
         proven = [v for v in variants if name in v.engines]
         if not proven:
             continue
         if not engines.is_installed(name):
-            absent.append(str(engines.not_installed(name, proven[0].engines)))
+            absent.append(engines.not_installed(name, proven[0].engines))
             continue
         try:
             model = open_model(bundle, Choice(name, proven[0], engines.GPU), threads=threads)
         except DeviceUnavailable as error:
-            tried.append(str(error))
+            tried.append(error)
             continue
         if tried:  # it may be another GPU, and slower
-            warnings.warn(
-                f"{name} runs it on {model.device}, since {'; '.join(tried)}",
-                StropWarning,
-                stacklevel=4,  # the caller of strop.load
-            )
+            warn(f"{name} runs it on {model.device}, since {'; '.join(map(str, tried))}")
         return model
     tried += absent
     if not tried:
@@ -204,25 +198,35 @@ def _open_on_gpu(bundle: Bundle, engine: str | None, precision: str | None, thre
         kinds = _listed(v.precision for v in able)
         others = _listed(name for v in able for name in v.engines)
         tried = [
-            f"{manifest.name}-{manifest.target} has no {what} made for the GPU; "
-            + (
+            DeviceUnavailable(
+                f"{manifest.name}-{manifest.target} has no {what} made for the GPU",
                 f"it has {kinds}, for {others}"
                 if able
-                else "export it for a target that has one (make export TARGET=gpu)"
+                else "export it for a target that has one (make export TARGET=gpu)",
             )
         ]
-    raise DeviceUnavailable(f"{NO_GPU}: {'; '.join(tried)}")
+    raise no_gpu(tried)
+
+
+def no_gpu(reasons: Sequence[StropError]) -> DeviceUnavailable:
+    """Give what to raise where the GPU was asked for and cannot be had, for these reasons."""
+    what = "device 'gpu' cannot be had"
+    if len(reasons) == 1:
+        return DeviceUnavailable(f"{what}: {reasons[0].problem}", reasons[0].mend)
+    return DeviceUnavailable(f"{what}: {'; '.join(map(str, reasons))}")
 
 
 def _variants(manifest: Manifest, precision: str | None) -> list[Variant]:
     """The variants of a precision, or all."""
     if precision not in (None, *PRECISIONS):
-        raise InputError(f"there is no precision {precision!r}; there are {', '.join(PRECISIONS)}")
+        raise InputError(
+            f"there is no precision {precision!r}", f"there are {', '.join(PRECISIONS)}"
+        )
     variants = [v for v in manifest.variants if precision in (None, v.precision)]
     if not variants:
         raise InputError(
-            f"{manifest.name}-{manifest.target} has no {precision} variant; "
-            f"it has {_listed(v.precision for v in manifest.variants)}"
+            f"{manifest.name}-{manifest.target} has no {precision} variant",
+            f"it has {_listed(v.precision for v in manifest.variants)}",
         )
     return variants
 
@@ -237,14 +241,15 @@ def _candidates(manifest: Manifest, engine: str | None) -> tuple[str, ...]:
         if not known:
             raise EngineUnavailable(
                 f"{manifest.name}-{manifest.target} is for {', '.join(manifest.engines)}; this "
-                "strop knows none of them: install the strop wheel that came with the bundle"
+                "strop knows none of them",
+                "install the strop wheel that came with the bundle",
             )
         return tuple(known)
     engines.is_installed(engine)  # refuses an unknown name
     if engine != engines.FAKE and engine not in manifest.engines:
         raise EngineUnavailable(
-            f"{manifest.name}-{manifest.target} is not proven on {engine}; "
-            f"it is on {', '.join(manifest.engines)}"
+            f"{manifest.name}-{manifest.target} is not proven on {engine}",
+            f"it is on {', '.join(manifest.engines)}",
         )
     return (engine,)
 
@@ -261,14 +266,14 @@ def _none_installed(
     lines = [f"{name}: {wheels.mend_absent(name, here)}" for name in able if not reasons[name]]
     if lines:
         return EngineUnavailable(
-            f"no engine for {asked} is installed; install one of them, {'; '.join(lines)}"
+            f"no engine for {asked} is installed", f"install one of them, {'; '.join(lines)}"
         )
     present = [n for n in manifest.engines if n in engines.NAMES and engines.is_installed(n)]
     running = {v.precision: [n for n in present if n in v.engines] for v in manifest.variants}
     instead = [f"{kind} runs on {_listed(names)}" for kind, names in running.items() if names]
     others = filter(None, (*instead, wheels.mend_absent(able[0], here, among=able)))
     return EngineUnavailable(
-        f"no engine for {asked} can be had here: {'; '.join((*reasons.values(), *others))}"
+        f"no engine for {asked} can be had here: {'; '.join(reasons.values())}", "; ".join(others)
     )
 
 
@@ -285,6 +290,6 @@ def _check_floor(engine: str, installed: str, variant: Variant) -> None:
 
         # The eager strategy: an engine that is there already satisfies the wheel, however old.
         raise EngineUnavailable(
-            f"{variant.file} needs engine {engine!r} {floor} or newer and {installed} is "
-            f"installed: {install_line(engine)} --upgrade --upgrade-strategy eager"
+            f"{variant.file} needs engine {engine!r} {floor} or newer and {installed} is installed",
+            f"{install_line(engine)} --upgrade --upgrade-strategy eager",
         )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # an app waits for every import
     from strop.engines.base import Session
 
 
-class Source(Struct):
+class ModelSource(Struct):
     """A variant's file, verified, and where it is to run."""
 
     data: bytes

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import stat
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,7 +19,7 @@ from strop.bundle.manifest import Manifest, plain
 from strop.bundle.records import read_record
 from strop.device import cpu
 from strop.device.cpu import Cpu
-from strop.errors import BundleError, StropError, StropWarning, one_line
+from strop.errors import BundleError, StropError, one_line, warn
 from strop.model.tuned_path import path_of
 from strop.versions import __version__
 
@@ -88,12 +87,10 @@ def recall(bundle: Bundle, device: str | None = None) -> tuple[Row, ...]:
 def ignore(bundle: Bundle, reason: str) -> None:
     """Warn that what is remembered of a bundle is not used, and why."""
     manifest = bundle.manifest
-    warnings.warn(
+    warn(
         f"what strop tune found for {manifest.name}-{manifest.target} is ignored: "
         f"{one_line(reason)[:_MAX_REASON]}; run strop tune again, or delete "
-        f"{path_of(bundle.digest)}",
-        StropWarning,
-        stacklevel=5,  # the caller of strop.load
+        f"{path_of(bundle.digest)}"
     )
 
 
@@ -117,8 +114,8 @@ def remember(
     place = path_of(bundle.digest)
     if place is None:
         raise StropError(
-            "the winner cannot be remembered: neither XDG_CACHE_HOME nor HOME is an absolute "
-            "path; set one"
+            "the winner cannot be remembered: neither XDG_CACHE_HOME nor HOME is an absolute path",
+            "set one",
         )
     path = Path(place)
     here = installed(bundle.manifest)
@@ -131,8 +128,8 @@ def remember(
         durable.write(place, content, mode=0o600)
     except OSError as error:
         raise StropError(
-            f"the winner cannot be remembered in {path}: {error.strerror or error}; "
-            "set XDG_CACHE_HOME to a folder that can be written"
+            f"the winner cannot be remembered in {path}: {error.strerror or error}",
+            "set XDG_CACHE_HOME to a folder that can be written",
         ) from None
     return path
 

@@ -1,0 +1,156 @@
+"""Replaying a bundle's golden samples: one variant on one engine, against what was proven."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strop import engines
+from strop.bundle.file import Bundle
+from strop.bundle.manifest import FileRef, Golden, Variant
+from strop.diagnostics.timing import Latency
+from strop.errors import BundleError, DeviceUnavailable, InputError, StropError
+from strop.model.model import Model
+from strop.model.select import Choice, open_model
+
+STATUSES = PASSED, FAILED, ABSENT, BROKEN = "passed", "FAILED", "absent", "BROKEN"
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One variant on one engine and device. Figures are None where it did not run."""
+
+    engine: str
+    precision: str
+    format: str
+    device: str  # "cpu" or "gpu"
+    status: str  # passed | FAILED | absent | BROKEN
+    detail: str  # the engine's version and its GPU, or why there is no figure
+    mend: str = ""  # what to do about it
+    max_abs_error: float | None = None  # against the outputs proven at export
+    tolerance: float | None = None  # what that may be
+    keras_agreement: float | None = None  # 0..1, top class, for information
+    latency: Latency | None = None  # one sample
+
+    @property
+    def text(self) -> str:
+        """The detail and the mend, for people."""
+        return "; ".join(filter(None, (self.detail, self.mend)))
+
+
+def without_figures(choice: Choice, status: str, detail: str, mend: str = "") -> CheckResult:
+    """Give the result of a choice that did not run."""
+    variant = choice.variant
+    kind = (choice.engine, variant.precision, variant.format, choice.device)
+    return CheckResult(*kind, status, detail, mend)
+
+
+def open_and_replay(
+    bundle: Bundle,
+    choice: Choice,
+    inputs: NDArray[Any],
+    keras: NDArray[Any],
+    *,
+    threads: int = 1,
+) -> tuple[CheckResult, Model | None]:
+    """Open a choice and replay the golden samples; what the engine raises is a result, too.
+
+    Args:
+        inputs, keras: what `golden` gives.
+        threads: as `strop.load` has it.
+
+    Returns:
+        The result; and the model, open, also where it failed to run: None if it did not open.
+
+    Raises:
+        BundleError: the bundle is not what its manifest says: its fault, and no engine's.
+    """
+    model = None
+    try:
+        model = open_model(bundle, choice, threads=threads)
+        result = replay(model, bundle, choice.variant, inputs, keras)
+    except BundleError:
+        if model:
+            model.close()
+        raise
+    except StropError as error:
+        status = ABSENT if isinstance(error, DeviceUnavailable) else BROKEN
+        result = without_figures(choice, status, error.problem, error.mend)
+    return result, model
+
+
+def golden(bundle: Bundle) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The bundle's golden inputs, and Keras's outputs for them.
+
+    Raises:
+        BundleError: they are not what the manifest says, or the inputs are not finite.
+    """
+    refs = bundle.manifest.golden
+    (input,), (output,) = bundle.manifest.inputs, bundle.manifest.outputs
+    inputs = _array(bundle, refs.inputs, (refs.samples, *input.shape[1:]), input.dtype)
+    if not np.isfinite(inputs).all():
+        raise BundleError(f"{refs.inputs.file} holds NaN or infinity", "export again")
+    return inputs, _array(bundle, refs.keras, (refs.samples, *output.shape[1:]), output.dtype)
+
+
+def replay(
+    model: Model, bundle: Bundle, variant: Variant, inputs: NDArray[Any], keras: NDArray[Any]
+) -> CheckResult:
+    """Hold an open variant's answers against those proven at export; nothing is timed.
+
+    The worse counts, of all samples in one call and of each in a call of its own.
+
+    Args:
+        inputs, keras: what `golden` gives.
+
+    Raises:
+        BundleError: the golden outputs are not what the manifest says.
+        StropError: the engine failed while running.
+    """
+    expected = _array(bundle, variant.golden, keras.shape, "float32")
+    device = engines.GPU if model.adapter else engines.CPU
+    result = CheckResult(model.engine, variant.precision, variant.format, device, BROKEN, "")
+    # As a batch, and one by one as most apps have them: engines have other kernels for each.
+    try:
+        outputs = model.predict(inputs)
+        singles = [model.predict(sample) for sample in inputs]
+    except InputError as error:  # they are what it takes, and it makes NaN of them
+        return replace(result, detail=str(error))
+    if outputs.shape != expected.shape:
+        return replace(result, detail=f"gives {outputs.shape} instead of {expected.shape}")
+    for single in singles:
+        if single.shape != (1, *expected.shape[1:]):
+            return replace(result, detail=f"gives {single.shape} for one sample")
+    both = np.stack((outputs, np.concatenate(singles)))
+    difference = np.abs(both.astype(np.float64) - expected)
+    error_found = float(difference.max()) if np.isfinite(difference).all() else float("inf")
+    within = error_found <= variant.golden.tolerance
+    detail = (
+        ", ".join(filter(None, (model.engine_version, model.adapter)))
+        if within
+        else f"differs by {error_found:.3g} from the outputs proven at export, "
+        f"at most {variant.golden.tolerance:.3g} allowed"
+    )
+    return replace(
+        result,
+        status=PASSED if within else FAILED,
+        detail=detail,
+        max_abs_error=error_found,
+        tolerance=variant.golden.tolerance,
+        keras_agreement=float((outputs.argmax(-1) == keras.argmax(-1)).mean()),
+    )
+
+
+def _array(
+    bundle: Bundle, ref: FileRef | Golden, shape: tuple[int | None, ...], dtype: str
+) -> NDArray[Any]:
+    array = bundle.array(ref)
+    if array.shape != shape or array.dtype != dtype:
+        raise BundleError(
+            f"{ref.file} is {array.dtype} {array.shape} instead of {dtype} {shape}",
+            "export again",
+        )
+    return array
