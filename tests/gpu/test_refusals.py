@@ -107,7 +107,7 @@ found = (adapters.Adapter("Acme", "Phantom", "Vulkan 1.3", "discrete"),)
 entry = onnx_gpu.PROVIDERS[provider]
 onnx_gpu.PROVIDERS[provider] = entry._replace(adapters=lambda: found)
 
-from strop.bundle import open_bundle
+from strop.bundle.open import open_bundle
 bundle = open_bundle(path)
 (variant,) = (v for v in bundle.manifest.variants if v.file.endswith("float32.onnx"))
 try:
@@ -184,7 +184,7 @@ import sys
 from pathlib import Path
 import strop
 from strop import engines
-from strop.bundle import open_bundle
+from strop.bundle.open import open_bundle
 
 path, engine, file = sys.argv[1:]
 variant = next(v for v in open_bundle(path).manifest.variants if engine in v.engines)

@@ -20,7 +20,7 @@ VERSIONS = tuple(range(1, PROCESSES + 1))
 _SCRIPT = f"""
 import sys
 from strop.errors import InstallError
-from strop.install import install
+from strop.install.install import install
 from tests.reliability import editions
 number, wait_s = int(sys.argv[3]), float(sys.argv[4])
 done = 0

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from strop.bundle.manifest import TensorSpec, is_name
 from strop_export.errors import SourceError
 from strop_export.formats import quiet
+from strop_export.formats.samples import fault
 from strop_export.specs import input_spec, output_spec
 
 if TYPE_CHECKING:
@@ -227,18 +228,8 @@ def _load_model(path: Path, *, allow_lambda: bool) -> keras.Model:
 
 
 def _check_samples(path: Path, samples: NDArray[Any], model: keras.Model) -> None:
-    shape = tuple(model.inputs[0].shape[1:])
-    if samples.dtype not in (np.uint8, np.float32):
-        raise SourceError(
-            f"{path}: inputs are {samples.dtype}; give what the device's sensor gives, uint8 or "
-            "float32"
-        )
-    if samples.shape[1:] != shape or not len(samples):
-        raise SourceError(
-            f"{path}: inputs have shape {samples.shape}, the model takes (N, {shape})"
-        )
-    if not np.isfinite(samples).all():
-        raise SourceError(f"{path}: inputs hold NaN or infinity")
+    if wrong := fault(samples, tuple(model.inputs[0].shape[1:])):
+        raise SourceError(f"{path}: {wrong}")
 
 
 def _predict(model: keras.Model, samples: NDArray[Any]) -> NDArray[np.float32]:

@@ -260,8 +260,9 @@ def _session(file: Converted) -> Any:
 
 ON_GPU = """
 import numpy as np
-from strop import engines, probe_models
-from strop.manifest import FileTensor
+from strop import engines
+from strop.bundle.manifest import FileTensor
+from strop.diagnostics import probe_models
 _, probe = probe_models.model("tflite")
 variant = probe._replace(inputs={inputs}, outputs={outputs})
 opener = engines.get("litert")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from strop_export.errors import CalibrationError, ConversionError
+from strop_export.formats import samples
 from strop_export.formats.base import PRECISIONS, Converted, VariantSpec
 from strop_export.formats.quiet import quiet
 
@@ -41,7 +42,8 @@ def convert(
         from strop_export.formats.graph import check_borders
 
     check_borders(model)
-    _check_calibration(calibration, tuple(model.input_shape[1:]))
+    if wrong := samples.fault(calibration, tuple(model.input_shape[1:])):
+        raise CalibrationError(f"calibration samples: {wrong}")
     names = {"input_name": input_name, "output_name": output_name}
     try:
         with quiet():
@@ -63,18 +65,3 @@ def convert(
         raise ConversionError(
             f"the model cannot be written as {spec.precision} {spec.format}: {reason}"
         ) from error
-
-
-def _check_calibration(calibration: np.ndarray, shape: tuple[int, ...]) -> None:
-    if calibration.dtype not in (np.uint8, np.float32):
-        raise CalibrationError(
-            f"calibration samples are {calibration.dtype} where uint8 or float32 is supported; "
-            "save them as the sensor gives them"
-        )
-    if calibration.shape[1:] != shape or not len(calibration):
-        raise CalibrationError(
-            f"calibration has shape {calibration.shape} where the model takes (N, "
-            f"{', '.join(map(str, shape))}) with N at least 1"
-        )
-    if not np.isfinite(calibration).all():
-        raise CalibrationError("calibration samples contain NaN or infinity; remove those")

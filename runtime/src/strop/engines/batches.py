@@ -1,4 +1,4 @@
-"""Batches, as far as every engine has them alike: their shape, and running them in parts."""
+"""Batches, as far as every engine has them alike: the shapes of tensors, and runs in parts."""
 
 from __future__ import annotations
 
@@ -31,6 +31,23 @@ def in_parts(
 def batch_shape(tensor: FileTensor, size: int) -> tuple[int, ...]:
     """The shape of a tensor for so many samples; another axis that is free counts as one."""
     return (size, *(axis or 1 for axis in tensor.shape[1:]))
+
+
+def require_same(tensor: FileTensor, dtype: str, shape: tuple[int | None, ...]) -> None:
+    """See that a file's tensor is what the manifest says it is.
+
+    Args:
+        tensor: what the manifest says.
+        dtype, shape: what the file has; its batch is free (None) or of one sample.
+
+    Raises:
+        ValueError: they differ.
+    """
+    if dtype != tensor.dtype or shape[:1] not in ((1,), (None,)) or shape[1:] != tensor.shape[1:]:
+        raise ValueError(
+            f"{tensor.name} is {dtype} {shape} in the file, "
+            f"{tensor.dtype} {tensor.shape} in the manifest"
+        )
 
 
 class InParts:

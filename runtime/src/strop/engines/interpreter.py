@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from strop.engines.batches import LARGEST_BATCH, batch_shape, in_parts
+from strop.engines.batches import LARGEST_BATCH, batch_shape, in_parts, require_same
 from strop.errors import BundleError
 
 if TYPE_CHECKING:
@@ -134,18 +134,6 @@ def require_whole(model: bytes, file: str) -> None:
             f"{file} refused: its root table has fields unknown to this strop, which may name "
             "other files",
             "export the model with its weights inside",
-        )
-
-
-def require_same(tensor: FileTensor, dtype: str, shape: tuple[int, ...]) -> None:
-    """Raise ValueError unless a file's tensor is what the manifest says it is.
-
-    A file whose batch is free is one for one sample, until it is resized.
-    """
-    if shape != (1, *tensor.shape[1:]) or dtype != tensor.dtype:
-        raise ValueError(
-            f"{tensor.name} is {dtype} {shape} in the file, "
-            f"{tensor.dtype} {tensor.shape} in the manifest"
         )
 
 

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from strop.bundle.manifest import FileTensor, Variant
 from strop.device import adapters
-from strop.engines.batches import batch_shape
+from strop.engines.batches import batch_shape, require_same
 from strop.engines.gpu import Floats, GpuSession
-from strop.engines.interpreter import require_same
 from strop.errors import DeviceUnavailable, one_line
 
 

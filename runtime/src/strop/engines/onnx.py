@@ -12,7 +12,7 @@ import numpy as np
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
-from strop.engines.batches import LARGEST_BATCH, batch_shape, in_parts
+from strop.engines.batches import LARGEST_BATCH, batch_shape, in_parts, require_same
 from strop.errors import BundleError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from strop.bundle.manifest import FileTensor, Variant
     from strop.engines.base import Session
 
-_TYPES = {"float32": "tensor(float)", "uint8": "tensor(uint8)", "int8": "tensor(int8)"}
+_DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int8)": "int8"}
 _CPU = "CPUExecutionProvider"
 _ERRORS_ONLY = 3  # severities: 0 verbose to 4 fatal
 _KEY = b"location"
@@ -96,12 +96,8 @@ class OnnxSession:
 def _require_same(details: list[Any], tensor: FileTensor) -> None:
     """Raise ValueError unless a file's only input or output is what the manifest says it is."""
     (detail,) = details
-    fixed = [None if not isinstance(size, int) else size for size in detail.shape]
-    if detail.type != _TYPES[tensor.dtype] or fixed[1:] != list(tensor.shape[1:]):
-        raise ValueError(
-            f"{tensor.name} is {detail.type} {detail.shape} in the file, "
-            f"{tensor.dtype} {tensor.shape} in the manifest"
-        )
+    shape = tuple(size if isinstance(size, int) else None for size in detail.shape)
+    require_same(tensor, _DTYPES.get(detail.type, detail.type), shape)
 
 
 def _require_whole(model: bytes, file: str) -> None:
