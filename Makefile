@@ -64,7 +64,7 @@ export: $(STAMP) $(if $(MODEL),,$(ARTIFACT)/training.json)  ## train if need be,
 	  $(if $(LABELS),--labels "$(LABELS)") $(if $(NAME),--name "$(NAME)")
 
 test: $(STAMP) $(ARTIFACT)/training.json  ## run every test (trains the model first if there is none)
-	$(PY) -m pytest $(TESTS)
+	$(PY) -m tests $(TESTS)
 
 lab: $(STAMP)  ## build the emulated boards, once: Raspberry Pis and an old PC (BOARDS='pi4 pi5': some)
 	@$(PY) -m lab build $(BOARDS)
@@ -82,7 +82,7 @@ test-gpu: lab-gpu export  ## prove the GPU's files on a software GPU, and on a r
 	$(PY) -m pytest tests/gpu
 
 test-reliability: export  ## hostile bytes, threads, power cuts; writes dist/reliability.json
-	$(PY) -m pytest tests/fuzz tests/reliability
+	$(PY) -m tests tests/fuzz tests/reliability
 
 lint: $(STAMP)  ## ruff, mypy --strict, import contracts
 	$(VENV)/bin/ruff check .
@@ -125,7 +125,7 @@ lock:  ## write the hashed locks again from requirements/*.in (needs uv)
 	  uv pip compile --quiet --python-version $$python --python-platform aarch64-manylinux_2_36 \
 	    --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	    requirements/$$name.in -o requirements/$$name.txt; done
-	for name in onnx-webgpu bench dev; do \
+	for name in onnx-webgpu bench ci dev; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links requirements/$$name.in -o requirements/$$name.txt; done
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from lab.steps import locked
+from tests.__main__ import ALONE
 from tests.environments import CACHE, ROOT, run
 from tests.needs import unavailable
 
@@ -26,6 +29,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[LATENCIES] = []
     # A run in the background is started with ^C ignored, and what tests start would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)  # before those are left out that have another mark
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Emulated boards and GPUs fill the cores by themselves."""
+    crowded = (ROOT / "tests" / "devices", ROOT / "tests" / "gpu")
+    for item in items:
+        if item.path.is_relative_to(crowded[0]) or item.path.is_relative_to(crowded[1]):
+            item.add_marker(ALONE)
 
 
 def pytest_terminal_summary(
@@ -86,16 +98,29 @@ class Exported:
 
 def _trained(recipe: str, name: str) -> Path:
     folder = ROOT / "artifacts" / name
-    if not (folder / "training.json").is_file():
-        run(
-            sys.executable, "-m", "train", "--recipe", recipe, "--out", folder, "--resume", cwd=ROOT
-        )
+    with locked(CACHE / f"{name}.lock"):
+        if not (folder / "training.json").is_file():
+            train = ("-m", "train", "--recipe", recipe, "--out", folder, "--resume")
+            run(sys.executable, *train, cwd=ROOT)
     return folder
 
 
+def _is_exported(artifact: Path) -> bool:
+    """Tell whether `make export` was last run on this artifact."""
+    try:
+        report = json.loads((ROOT / "dist" / "report.json").read_bytes())
+    except OSError:
+        return False
+    return bool(report["model"] == artifact.name)
+
+
 def _exported(artifact: Path) -> Exported:
+    """Export into a folder of the tests' own; what `make export` has made is not made again."""
     dist = CACHE / "dist" / artifact.name
-    run(sys.executable, "-m", "strop_export", "--artifact", artifact, "--out", dist, cwd=ROOT)
+    with locked(CACHE / f"{artifact.name}-dist.lock"):
+        if not dist.is_dir() and _is_exported(artifact):
+            shutil.copytree(ROOT / "dist", dist)
+        run(sys.executable, "-m", "strop_export", "--artifact", artifact, "--out", dist, cwd=ROOT)
     report = json.loads((dist / "report.json").read_text(encoding="utf-8"))
     return Exported(artifact, dist, report)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from lab.steps import locked
 from tests.needs import unavailable
 
 ROOT = Path(__file__).parent.parent
@@ -60,9 +61,10 @@ def installed(name: str, python: Path, *arguments: str, cwd: Path = ROOT) -> Pat
     folder = CACHE / "environments" / name
     stamp = folder / "made-from"
     interpreter = folder / "bin" / "python"
-    if not (stamp.is_file() and stamp.read_text(encoding="ascii") == content.hexdigest()):
-        shutil.rmtree(folder, ignore_errors=True)
-        run(python, "-m", "venv", folder)
-        run(interpreter, "-m", "pip", "install", "--quiet", *arguments, cwd=cwd)
-        stamp.write_text(content.hexdigest(), encoding="ascii")
+    with locked(folder.with_suffix(".lock")):
+        if not (stamp.is_file() and stamp.read_text(encoding="ascii") == content.hexdigest()):
+            shutil.rmtree(folder, ignore_errors=True)
+            run(python, "-m", "venv", folder)
+            run(interpreter, "-m", "pip", "install", "--quiet", *arguments, cwd=cwd)
+            stamp.write_text(content.hexdigest(), encoding="ascii")
     return interpreter

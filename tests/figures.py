@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import pytest
 
 from strop_export.dist import write
-from tests.environments import ROOT
+from tests.__main__ import ALONE
+from tests.environments import CACHE, ROOT
 
 FIGURES_FILE = ROOT / "dist" / "reliability.json"
+_FIRST_FILE = CACHE / "reliability-first.json"  # of the first of the two runs of `python -m tests`
 _SUITES = ("tests/fuzz", "tests/reliability")
-_FIGURES = pytest.StashKey[list["Figure"]]()
+_PROPERTY = "figure"
 
 Record = Callable[..., None]
 
 
-@dataclass(frozen=True)
-class Figure:
+class Figure(NamedTuple):
     """One promise: how many times it was put to the test, and how many times it broke."""
 
     name: str
@@ -32,29 +33,37 @@ class Figure:
     detail: str = ""  # what was measured beside, with its units
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_FIGURES] = []
-
-
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Record:
-    """Note a figure, before the assertion that it stands for."""
+    """Note a figure, before the assertion that it stands for.
+
+    It goes with the test's report, which a process that runs tests for another one sends there.
+    """
 
     def record(name: str, tried: int, failed: int, detail: str = "") -> None:
-        request.config.stash[_FIGURES].append(Figure(name, tried, failed, detail))
+        request.node.user_properties.append((_PROPERTY, (name, tried, failed, detail)))
 
     return record
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    if _is_whole(session.config):
+    if _is_whole(session.config) and session.config.option.markexpr != ALONE:
         FIGURES_FILE.unlink(missing_ok=True)  # a run that dies leaves no earlier one's word
+        _FIRST_FILE.unlink(missing_ok=True)
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    figures = config.stash[_FIGURES]
+    """Print the figures; and write them, where every test that has some was run."""
+    figures = [
+        Figure(*value)
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for name, value in report.user_properties
+        if name == _PROPERTY
+    ]
     if not figures:
         return
     terminalreporter.section("reliability: tried, failed")
@@ -65,14 +74,23 @@ def pytest_terminal_summary(
         )
     if not _is_whole(config):
         return
-    content = {"figures": [asdict(figure) for figure in figures]}
-    FIGURES_FILE.parent.mkdir(exist_ok=True)
-    write(FIGURES_FILE, json.dumps(content, indent=2).encode("ascii") + b"\n")
-    terminalreporter.write_line(f"{FIGURES_FILE.relative_to(ROOT)} holds the same")
+    rows = [figure._asdict() for figure in figures]
+    place = FIGURES_FILE
+    if config.option.markexpr == ALONE:
+        if not _FIRST_FILE.is_file():  # the others were not run just before
+            return
+        rows = [*json.loads(_FIRST_FILE.read_bytes())["figures"], *rows]
+        _FIRST_FILE.unlink()
+    elif config.option.markexpr:
+        place = _FIRST_FILE
+    write(place, json.dumps({"figures": rows}, indent=2).encode("ascii") + b"\n")
+    terminalreporter.write_line(f"{place.relative_to(ROOT)} holds the same")
 
 
 def _is_whole(config: pytest.Config) -> bool:
     """Whether every test that records figures is run, and none chosen among them."""
-    chosen = config.option.keyword or config.option.markexpr or config.option.deselect
+    chosen = config.option.keyword or config.option.deselect
+    if chosen or config.option.markexpr not in ("", ALONE, f"not {ALONE}"):
+        return False
     asked = {argument.rstrip("/") for argument in config.args}
-    return not chosen and asked == set(_SUITES)
+    return asked == set(_SUITES)

@@ -6,8 +6,10 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +39,15 @@ def test_the_contracts_of_pyproject_hold() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 broken" in done.stdout
     assert "7 kept" in done.stdout
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Neither at once nor later, inside a function or for type checkers alone."""
+    graph = grimp.build_graph("strop", "strop_export", "train", "lab", "benchmarks", cache_dir=None)
+    assert len(graph.modules) > 200
+    imports = {m: graph.find_modules_directly_imported_by(m) for m in graph.modules}
+    assert "strop.errors" in imports["strop.bundle.file"]  # it sees what there is
+    tuple(TopologicalSorter(imports).static_order())  # or CycleError, which names the circle
 
 
 @pytest.mark.parametrize("source", _sources())

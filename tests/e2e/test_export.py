@@ -239,7 +239,7 @@ def test_a_full_disk_while_writing_leaves_nothing_half_written(tmp_path: Path) -
     script = (
         "import resource, signal, sys\n"
         "from pathlib import Path\n"
-        "from export import dist, errors\n"
+        "from strop_export import dist, errors\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "try:\n"
@@ -247,8 +247,7 @@ def test_a_full_disk_while_writing_leaves_nothing_half_written(tmp_path: Path) -
         "except errors.ExportError as error:\n"
         "    print(error)\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = run(sys.executable, "-c", script, path, env=environment)
+    done = run(sys.executable, "-c", script, path)
     assert f"cannot write {path}: File too large" in done.stdout
     assert [entry.name for entry in tmp_path.iterdir()] == ["bundle.strop"]
     assert path.read_bytes() == b"what was there"

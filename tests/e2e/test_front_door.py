@@ -22,6 +22,7 @@ def test_make_alone_prints_help_for_every_target() -> None:
     assert [target for target in targets if f"  make {target} " not in said] == []
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("edge")
 def test_make_bench_times_every_engine_that_is_here(edge: Exported) -> None:
     said = make(edge, "bench", "QUICK=1")

@@ -43,6 +43,7 @@ def test_every_single_bit_of_a_small_bundle(format: str, figure: Record) -> None
     assert through == []
 
 
+@pytest.mark.alone
 def test_bits_all_over_real_bundles(edge: Exported, figure: Record) -> None:
     """Each is as large as a hundred small ones, and hashed as a whole for each of its bits."""
     whole = [path.read_bytes() for path in sorted(edge.dist.glob("*.strop"))]

@@ -51,6 +51,7 @@ def test_the_bundles_themselves_pass(drafts: dict[str, bundles.Draft]) -> None:
         assert result.status == PASSED, result
 
 
+@pytest.mark.alone
 def test_no_mutant_escapes_the_guard(
     drafts: dict[str, bundles.Draft],
     tmp_path: Path,
@@ -96,6 +97,7 @@ def test_no_mutant_escapes_the_guard(
         _is_a_broken_line(path, fate.words.partition(";")[0])
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("draft", "words"),
     [

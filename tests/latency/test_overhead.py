@@ -30,6 +30,7 @@ LOOPS = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("engine", LOOPS)
 def test_predict_is_not_grossly_slower_than_the_raw_loop(
     edge: Exported, request: pytest.FixtureRequest, tmp_path: Path, engine: str

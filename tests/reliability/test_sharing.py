@@ -64,6 +64,7 @@ def task(
     return do
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("engine", "precision"), ENGINES)
 def test_threads(task: Task, figure: Record, engine: str, precision: str) -> None:
     found = task("threads_storm", engine, precision)
@@ -73,6 +74,7 @@ def test_threads(task: Task, figure: Record, engine: str, precision: str) -> Non
     assert found["tried"] == 80_000
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("engine", "precision"), ONE_EACH)
 def test_two_threads_against_one(task: Task, figure: Record, engine: str, precision: str) -> None:
     """Two threads, in images a second, over one: a run's median; the best of up to three runs."""
@@ -96,6 +98,7 @@ def test_two_threads_against_one(task: Task, figure: Record, engine: str, precis
         assert best >= bar * GROSSLY
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("engine", "precision"), ONE_EACH)
 @pytest.mark.parametrize(
     ("name", "said"),
@@ -113,6 +116,7 @@ def test_what_happens_to_a_shared_model(
     assert found["failed"] == 0
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("engine", "precision"), ONE_EACH)
 def test_ending_in_the_midst_of_calls(
     task: Task, figure: Record, engine: str, precision: str
@@ -150,6 +154,7 @@ def test_a_hundred_thousand_images_at_once(
     assert failed == 0
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("engine", "precision"), ONE_EACH)
 def test_what_verifying_costs(task: Task, figure: Record, engine: str, precision: str) -> None:
     """More than to open the bare file: a run's median of 30; the best of up to three runs."""

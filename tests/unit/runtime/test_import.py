@@ -76,6 +76,7 @@ def test_running_on_the_reference_loads_no_other_engine(tmp_path: Path) -> None:
     assert [name for name in others if name in loaded] == []
 
 
+@pytest.mark.alone
 def test_the_import_and_the_model_take_at_most_ten_milliseconds_beyond_numpy() -> None:
     code = (
         "import numpy, time; start = time.perf_counter(); import strop; strop.Model;"

@@ -1,0 +1,37 @@
+"""`python -m tests [PYTEST ARGUMENTS]`: all tests, as many at a time as there are cores.
+
+Those marked `alone`, which measure time or fill the cores by themselves, follow one by one.
+
+Exit status: 0 all that ran passed; else pytest's, of the first of the two runs that failed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from tests.environments import ROOT
+
+ALONE = "alone"
+NONE_RAN = 5  # pytest's status where nothing was selected
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run pytest twice; gives the exit status."""
+    cores = len(os.sched_getaffinity(0))
+    # By file: what the tests of a module share is made once.
+    side_by_side = ("-n", str(cores), "--dist", "loadfile", "-m", f"not {ALONE}")
+    statuses = [_pytest(*how, *arguments) for how in (side_by_side, ("-m", ALONE))]
+    ran = [status for status in statuses if status != NONE_RAN]
+    return next((status for status in ran if status), 0 if ran else NONE_RAN)
+
+
+def _pytest(*arguments: str) -> int:
+    command = (sys.executable, "-m", "pytest", *arguments)
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
