@@ -1,1 +1,1 @@
-"""Benchmarks: Strop beside what people would write without it."""
+"""Benchmarks: Strop compared with the code that people would write without it."""

@@ -1,7 +1,8 @@
 """`python -m benchmarks`: Strop beside its engines' own loops, and beside other packages.
 
-What `make export` left is what is measured. Exit status: 0 it was measured and written down; 2 it
-cannot be, in one line. ^C gives 130, and leaves what an earlier run wrote as it was.
+It measures the files that `make export` left. Exit status: 0 it was measured and written down; 2 it
+cannot be measured, and one line says why. ^C gives 130, and leaves the results of an earlier run as
+they were.
 """
 
 from __future__ import annotations
@@ -26,7 +27,11 @@ from strop.errors import StropError
 
 
 def main() -> int:
-    """Run the command line; gives the exit status."""
+    """Run the command line.
+
+    Returns:
+        The exit status, as the module's docstring lists it.
+    """
     arguments = _parser().parse_args()
     try:
         _run(arguments)
@@ -67,7 +72,7 @@ def _measured(arguments: argparse.Namespace, chosen: list[Case], console: Consol
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Two runs at a time would measure each other."""
+    """Hold the lock of the benchmarks: two runs at a time would measure each other."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as file:
         try:

@@ -1,4 +1,4 @@
-"""What is measured: every way to call every peer, at every precision it has."""
+"""The cases: every way to call every peer, at every precision it has."""
 
 from __future__ import annotations
 
@@ -28,31 +28,46 @@ class Case:
 
     @property
     def name(self) -> str:
-        """As results have it: "LiteRT set_tensor int8"."""
+        """The name in the results, such as "LiteRT set_tensor int8"."""
         return f"{self.loop} {self.precision}"
 
     @property
     def kind(self) -> str:
+        """STROP or PEER, as in the results."""
         return STROP if self.module == STROP_MODULE else PEER
 
     @property
     def process(self) -> str:
-        """Cases with the same run in one process: an engine's own loops and Strop's over it."""
+        """Cases with the same value share a process: an engine's own loops and Strop's over it."""
         return self.engine or self.module
 
     def row(self, axis: str, **figures: Any) -> Row:
-        """A row of the results."""
+        """Make a row of the results for this case.
+
+        Args:
+            axis: a key of `UNITS`, which gives the row's unit.
+            **figures: more fields of `Row`.
+        """
         who = (self.name, self.kind, self.engine, self.precision)
         return Row(*who, axis, unit=UNITS[axis], **figures)
 
 
 def peer(name: str) -> Any:
-    """A module of benchmarks.peers."""
+    """Import a module of `benchmarks.peers`.
+
+    Args:
+        name: one of `NAMES` or `HELPERS`.
+    """
     return import_module(f"benchmarks.peers.{name}")
 
 
 def cases(only: str = "*", modules: Iterable[str] = NAMES) -> list[Case]:
-    """All cases whose name matches, those to be compared with each other side by side."""
+    """List all cases whose name matches, with those to be compared next to each other.
+
+    Args:
+        only: a pattern for names, as fnmatch has it.
+        modules: modules of `benchmarks.peers`.
+    """
     peers = {name: peer(name) for name in modules}
     lives = {module.ENGINE: module.ENVIRONMENT for module in peers.values() if module.ENGINE}
     found = []
@@ -70,7 +85,10 @@ def cases(only: str = "*", modules: Iterable[str] = NAMES) -> list[Case]:
 
 
 def installs(case: Case) -> tuple[str, ...]:
-    """What an app would `pip install` for it, NumPy apart; for Strop its wheel and the engine."""
+    """Return what an app would `pip install` for a case, NumPy apart.
+
+    For Strop these are its wheel and the engine.
+    """
     own: tuple[str, ...] = peer(case.module).INSTALLS
     if case.module != STROP_MODULE:
         return own
@@ -79,14 +97,15 @@ def installs(case: Case) -> tuple[str, ...]:
 
 
 def judged(some: Iterable[Case]) -> list[Case]:
-    """Strop, and the loops over the engines it wraps, of which its ratios are taken."""
+    """Return the cases that Strop's ratios are taken of: Strop, and raw loops of its engines."""
     return [case for case in some if case.engine]
 
 
 def first_of_each(some: Iterable[Case]) -> list[Case]:
-    """One case a package, and one an engine for Strop: the first loop at its first precision.
+    """Return one case for each package, and one for each engine of Strop.
 
-    Raw loops and Strop on one engine get the same precision: that of Strop's first.
+    It is the first loop at its first precision. Raw loops and Strop on one engine get the same
+    precision: that of Strop's first.
     """
     some = list(some)
     preferred: dict[str, str] = {}

@@ -1,8 +1,8 @@
 """`python -m benchmarks.check FRESH.json`: whether Strop became slower since the baseline.
 
-No time is compared with a time of another run: in each run, Strop is divided by a peer that never
-changes, and it is those quotients that are compared. Exit status: 0 no slower; 1 something is;
-2 they cannot be compared, in a line that says what to do.
+Times of two runs are not compared directly. In each run, Strop's time is divided by that of a peer
+that never changes, and these quotients are compared. Exit status: 0 nothing is slower; 1 something
+is; 2 the runs cannot be compared, and one line says what to do.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _PIPED = 100  # columns, where there is no screen to ask
 
 
 class Incomparable(Exception):
-    """Two runs that say nothing of each other; the message says why and what would help."""
+    """Two runs that cannot be compared; the message says why and what would help."""
 
 
 class Key(NamedTuple):
-    """What a quotient is of."""
+    """The subject, axis and batch of a quotient."""
 
     subject: str
     axis: str
@@ -54,7 +54,14 @@ class Baseline:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit status."""
+    """Run the command line.
+
+    Args:
+        argv: the arguments; None takes those of the process.
+
+    Returns:
+        The exit status, as the module's docstring lists it.
+    """
     arguments = _parser().parse_args(argv)
     try:
         fresh = _fresh(arguments.fresh)
@@ -82,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def quotients(results: Results) -> Quotients:
-    """Strop's times an image over the peer's, by subject, axis and batch.
+    """Divide Strop's times per image by the peer's, for each subject, axis and batch.
 
     Raises:
         Incomparable: the peer was not measured.
@@ -102,7 +109,7 @@ def quotients(results: Results) -> Quotients:
 
 
 def _times(some: Sequence[Subject]) -> Quotients:
-    """us an image."""
+    """Return the times per image, in microseconds."""
     found = {}
     for one in some:
         for axis in _AXES:
@@ -112,10 +119,19 @@ def _times(some: Sequence[Subject]) -> Quotients:
 
 
 def compare(old: Baseline, new: Baseline, tolerance: float) -> int:
-    """Print a line a quotient; gives the exit status.
+    """Print a line for each quotient, and how many are slower.
+
+    Args:
+        old: the baseline.
+        new: the run to judge.
+        tolerance: how many times its old value a quotient may be.
+
+    Returns:
+        The exit status: 1 if a quotient is slower, else 0.
 
     Raises:
-        Incomparable: another CPU, nothing in common, or somebody is gone.
+        Incomparable: the CPU is another one, the runs have nothing in common, or a quotient of the
+            baseline is missing.
     """
     was, now = _cpu(old.environment), _cpu(new.environment)
     if was != now:
@@ -142,7 +158,7 @@ def compare(old: Baseline, new: Baseline, tolerance: float) -> int:
 def _print(
     old: Mapping[Key, float], new: Mapping[Key, float], keys: Sequence[Key], tolerance: float
 ) -> list[Key]:
-    """Print the table; gives those that are slower."""
+    """Print the table, and return the keys of the quotients that are slower."""
     table = Table(
         title=f"Time an image, {PEER} = 1",
         title_justify="left",
@@ -167,10 +183,13 @@ def _print(
 
 
 def read(path: Path) -> Baseline:
-    """Read what `write` wrote.
+    """Read a baseline that `write` wrote.
+
+    Args:
+        path: the JSON file.
 
     Raises:
-        Incomparable: there is none, or it is something else.
+        Incomparable: there is no such file, or it is not a baseline.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -186,7 +205,7 @@ def read(path: Path) -> Baseline:
 
 
 def write(baseline: Baseline, path: Path) -> None:
-    """Write a baseline, a quotient a line."""
+    """Write a baseline as JSON, with one quotient per line."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [json.dumps([*key, round(value, 5)]) for key, value in baseline.quotients.items()]
     environment = json.dumps(baseline.environment, indent=1)

@@ -1,4 +1,7 @@
-"""Cold start and memory: a new process for every case, turn about, from its start to an answer."""
+"""Cold start and memory of each case, from the start of a new process to its first answer.
+
+Cases take turns, each time in a new process.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ _SLOW = "keras"  # the environment whose processes take seconds: a few of each w
 
 @dataclass(frozen=True)
 class Start:
-    """One process."""
+    """One process, from its start to its first answer."""
 
     total_ms: float  # from before its start to its first answer
     parts_ms: tuple[float, ...]  # as _PARTS
@@ -45,7 +48,17 @@ def take(
 ) -> Starts:
     """Start every case once a round, and those that are judged some times more.
 
-    Keras starts in some rounds alone. A round before the first fills the disk's cache.
+    Keras starts in some of the rounds only. One round before the first fills the disk's cache.
+
+    Args:
+        crew: builds what the cases open, and keeps the reasons of cases that fail.
+        cases: the cases.
+        rounds: how many rounds count.
+        judged_starts: how many more times the judged cases start in each round.
+        step: called with a case's name before each start.
+
+    Returns:
+        Case -> number of the start -> its figures.
     """
     classes = np.load(crew.files.answers)[:1].argmax(axis=1)
     raced = judged(cases)
@@ -70,6 +83,11 @@ def take(
 
 
 def _start(crew: Crew, case: Case) -> tuple[Start, int]:
+    """Start one process.
+
+    Returns:
+        Its figures, and the class that it gave the first image.
+    """
     built = crew.built(case)
     if built is None:
         raise Absent(crew.absent(case))
@@ -99,7 +117,13 @@ def _start(crew: Crew, case: Case) -> tuple[Start, int]:
 
 
 def rows(crew: Crew, cases: Sequence[Case], starts: Starts) -> list[Row]:
-    """Medians over the repeats, two rows a case."""
+    """Make two rows for each case, of cold start (ms) and memory (MiB): medians over its starts.
+
+    Args:
+        crew: knows why a case has no figures.
+        cases: the cases.
+        starts: from `take`.
+    """
     found = []
     for case in cases:
         taken = list(starts.get(case, {}).values())
@@ -118,11 +142,14 @@ def rows(crew: Crew, cases: Sequence[Case], starts: Starts) -> list[Row]:
 
 
 def ratios(starts: Starts) -> list[Ratio]:
-    """Strop over the bare script on the same engine, start by start.
+    """Divide Strop by the bare script on the same engine, start by start.
 
-    Until NumPy is imported both run the same lines in the same environment. How long that takes
-    differs from one process to the next by more than all that comes after, so that it counts, in
-    both, with its mean over the starts of that turn on that engine.
+    Until NumPy is imported, both run the same lines in the same environment. The time this takes
+    differs from one process to the next by more than all that comes after. So it counts, in both,
+    with its mean over the starts of that turn on that engine.
+
+    Args:
+        starts: from `take`.
     """
     alike_ms: dict[tuple[str, int], list[float]] = {}
     for case, taken in starts.items():

@@ -1,7 +1,8 @@
-"""A script of a device, from its first line to its first answer; prints when it got where.
+"""A script of a device, from its first line to its first answer; prints when it reached each point.
 
-It is started as a file, since `python -m` would load modules that Strop then has for nothing, and
-imports no more than a bare script has to. Marks are seconds of the machine's monotonic clock.
+It is started as a file, because `python -m` would load modules that Strop would then not have to
+load itself, and it imports no more than a bare script has to. Marks are seconds of the machine's
+monotonic clock.
 """
 
 import sys

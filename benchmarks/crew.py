@@ -1,4 +1,4 @@
-"""All workers of a run: who is built and open where, and who had to be left out, and why."""
+"""All worker processes of a run: which cases are built and open in them, and which are left out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Built:
-    """What a case opens, and what it took to make that of an exported file."""
+    """The file that a case opens, and the time it took to build that from an exported file."""
 
     path: Path
     seconds: float | None = None  # None: it is the exported file
@@ -40,11 +40,15 @@ class Built:
 
 
 class Crew:
-    """A process for all cases that are compared with each other, and as many as that takes.
+    """One process for each group of cases that are compared with each other.
 
-    Only one of them works at a time: each waits for its parent, who waits for it. A case that
+    Only one of them works at a time: each waits for its parent, which waits for it. A case that
     fails, dies, hangs or gives wrong answers is left out from then on, with the reason, and its
     process is started again for the others.
+
+    Args:
+        environments: the environments of the peers.
+        files: the files that the cases open.
     """
 
     def __init__(self, environments: Environments, files: Files) -> None:
@@ -68,23 +72,55 @@ class Crew:
         self.end()
 
     def absent(self, case: Case, batch: int | None = None) -> str:
-        """Why a case is left out, at all or with batches of that size; empty if it is not."""
+        """Return why a case is left out; empty if it is not.
+
+        Args:
+            case: the case.
+            batch: of that size only, or None for any.
+        """
         return self._absent.get((case, None)) or self._absent.get((case, batch), "")
 
     def leave_out(self, case: Case, why: str, batch: int | None = None) -> None:
-        """Measure it no more, at all or with batches of that size."""
+        """Leave a case out from now on.
+
+        Args:
+            case: the case.
+            why: the reason; the first one given is kept.
+            batch: leave it out with batches of that size only; None for all.
+        """
         self._absent.setdefault((case, batch), why)
 
     def built(self, case: Case) -> Built | None:
-        """What the case opens, made if need be; None if it is or has to be left out."""
+        """Return what a case opens, and build it if need be.
+
+        Returns:
+            None if the case is or has to be left out.
+        """
         return self._try(case, None, lambda: self._build(case))
 
     def open(self, case: Case, batch: int) -> list[int] | None:
-        """Open it for so many images; gives the classes of the first ones."""
+        """Open a case for batches of a size.
+
+        Args:
+            case: the case.
+            batch: images per call.
+
+        Returns:
+            The classes of the first `batch` images, or None if the case is or has to be left out.
+        """
         return self._try(case, batch, lambda: self._opened(case, batch))
 
     def answer(self, case: Case, batch: int, limit_s: float) -> NDArray[np.float32] | None:
-        """Its answers to the test set, batch by batch, as many as it gives in that time."""
+        """Get a case's answers to the test set, batch by batch.
+
+        Args:
+            case: the case.
+            batch: images per call.
+            limit_s: seconds after which it stops, with the answers that it has by then.
+
+        Returns:
+            float32 (images answered, 10), or None if the case is or has to be left out.
+        """
 
         def ask() -> NDArray[np.float32]:
             out = self.files.folder / "answer.npy"
@@ -95,7 +131,17 @@ class Crew:
         return self._try(case, batch, ask)
 
     def turn(self, case: Case, batch: int, pace: Pace) -> NDArray[np.float64] | None:
-        """One turn: durations of calls in microseconds."""
+        """Time one turn of a case.
+
+        Args:
+            case: the case.
+            batch: images per call.
+            pace: how long the turn is.
+
+        Returns:
+            Durations of calls in microseconds, float64 (calls,), or None if the case is or has to
+            be left out.
+        """
 
         def ask() -> NDArray[np.float64]:
             reply = self._ask(case, batch, do="turn", pace=list(pace))
@@ -104,7 +150,7 @@ class Crew:
         return self._try(case, batch, ask)
 
     def close(self, cases: Iterable[Case]) -> None:
-        """Close whatever these have open."""
+        """Close whatever these cases have open."""
         gone, lost = set(cases), []
         for process, opened in self._open.items():
             closing = {pair for pair in opened if pair[0] in gone}
@@ -120,7 +166,11 @@ class Crew:
             self._workers.pop(process).close()
 
     def end(self, *, keeping: Iterable[str] = ()) -> None:
-        """End all processes but those; a case that is asked for later gets a new one."""
+        """End all processes; a case that is asked for later gets a new one.
+
+        Args:
+            keeping: names of processes (`Case.process`) that go on.
+        """
         for process in self._workers.keys() - set(keeping):
             del self._open[process]
             self._workers.pop(process).close()
@@ -139,7 +189,7 @@ class Crew:
         return None
 
     def _ask(self, case: Case, batch: int, **request: Any) -> dict[str, Any]:
-        """Ask an open case; one whose process died meanwhile of another is opened again."""
+        """Ask an open case; open it again if its process died meanwhile of another case."""
         if (case, batch) not in self._open.get(case.process, ()):
             self._opened(case, batch)
         return self._worker(case).ask(_WORK_S, key=_key(case, batch), **request)
@@ -169,7 +219,11 @@ class Crew:
         return self._built[case]
 
     def _made(self, case: Case, source: Path) -> Built:
-        """What its `build` makes; kept for as long as the file, its code and the packages are."""
+        """Return what the case's `build` makes.
+
+        It is kept for as long as the file, the code that builds it, the packages and the CPU stay
+        the same.
+        """
         site_packages = self.environments.site_packages(case.environment)
         content = hashlib.sha256(source.read_bytes())
         content.update(repr((this_cpu(), packages.versions(site_packages))).encode())
@@ -211,5 +265,5 @@ class Crew:
 
 
 def _key(case: Case, batch: int) -> str:
-    """The worker's name for an opened case."""
+    """Return the worker's name for an opened case."""
     return f"{case.name}, {batch}"

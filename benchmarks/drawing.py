@@ -1,6 +1,6 @@
-"""What all pictures share: colours, a sheet of paper, plain axes, short numbers, and saving.
+"""The parts that all pictures share: colours, a figure, plain axes, short numbers, and saving.
 
-A README shows a picture some 830 pixels wide: at 9 inches across, type of 9 points is still read.
+A README shows a picture about 830 pixels wide: at 9 inches across, text of 9 points can be read.
 """
 
 from __future__ import annotations
@@ -19,14 +19,18 @@ _DPI = 160
 
 
 def sheet(height: float) -> Figure:
-    """A white figure as wide as all of them, `height` inches high."""
+    """Make a white figure as wide as all of them.
+
+    Args:
+        height: in inches.
+    """
     figure = Figure(figsize=(WIDTH, height), dpi=_DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     return figure
 
 
 def plain(axes: Axes) -> None:
-    """Axes that leave the eye to the figures."""
+    """Make axes plain, so that the figures stand out."""
     axes.tick_params(which="both", colors=MUTED, labelsize=SMALL, length=0)
     for spine in ("top", "right"):
         axes.spines[spine].set_visible(False)
@@ -35,7 +39,7 @@ def plain(axes: Axes) -> None:
 
 
 def short(value: float) -> str:
-    """A round number in few characters."""
+    """Write a round number in few characters, such as "1.5k"."""
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if value >= size:
             return f"{value / size:g}{unit}"

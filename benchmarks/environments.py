@@ -1,4 +1,4 @@
-"""The Python environments in which the peers live, and what every process in them is told."""
+"""The Python environments of the peers, and the environment variables of every process in them."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ _UNSET = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONHOME", "PYTHO
 
 @dataclass(frozen=True)
 class Environments:
-    """name -> its interpreter, or why there is none; and where the installed Strop is."""
+    """The interpreter of each environment, or why there is none; and where Strop is installed."""
 
     pythons: Mapping[str, Path | str]
     strop: Path  # a folder or a wheel, to stand on PYTHONPATH
     private: Path  # a cache folder of their own, so that nothing tuned here before counts
 
     def python(self, name: str) -> Path:
-        """The interpreter of an environment.
+        """Return the interpreter of an environment.
 
         Raises:
-            Absent: this machine has none.
+            Absent: this machine has no such environment.
         """
         python = self.pythons[name]
         if isinstance(python, str):
@@ -52,7 +52,7 @@ class Environments:
         return python
 
     def variables(self) -> dict[str, str]:
-        """The environment variables of every process that is measured."""
+        """Return the environment variables of every process that is measured."""
         kept = {name: value for name, value in os.environ.items() if name not in _UNSET}
         paths = os.pathsep.join((str(self.strop), str(ROOT)))
         return {
@@ -63,7 +63,7 @@ class Environments:
         }
 
     def site_packages(self, name: str) -> Path:
-        """Where an environment's packages are.
+        """Return the folder of an environment's packages.
 
         Raises:
             Absent: this machine has no such environment.
@@ -73,7 +73,10 @@ class Environments:
 
 
 def here(wheel: Path) -> Environments:
-    """What the Makefile and `make export` have made in this checkout, and Strop as it ships.
+    """Find the environments that the Makefile and `make export` made, and install Strop's wheel.
+
+    Args:
+        wheel: Strop, as it ships.
 
     Raises:
         NotMeasurable: the wheel does not install.
@@ -89,7 +92,7 @@ def here(wheel: Path) -> Environments:
 
 
 def _installed(wheel: Path) -> Path:
-    """A folder with what the wheel installs, and no more: the engines are elsewhere."""
+    """Return a folder with what the wheel installs, and no more: the engines are elsewhere."""
     folder = CACHE / f"strop-{hashlib.sha256(wheel.read_bytes()).hexdigest()[:16]}"
     if not folder.is_dir():
         for old in CACHE.glob("strop-*"):

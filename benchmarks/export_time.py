@@ -1,4 +1,4 @@
-"""How long it takes to make what is measured, from a trained Keras model."""
+"""The time it takes to make the measured files from a trained Keras model."""
 
 from __future__ import annotations
 
@@ -24,9 +24,14 @@ COUNT = 1 + sum(len(precisions) for *_, precisions in _BY_HAND)  # processes tha
 
 
 def by_command(crew: Crew, step: Callable[[str], None]) -> list[Row]:
-    """Strop's export of a target, proofs of every file included; and single files by hand.
+    """Time Strop's export of a target, with proofs of every file, and single files made by hand.
 
-    Each is a process from its start to its end, since TensorFlow's import is part of the wait.
+    Each is timed as a process from its start to its end, since TensorFlow's import is part of the
+    wait.
+
+    Args:
+        crew: has the artifact to export.
+        step: called with a name before each process.
     """
     rows = []
     with TemporaryDirectory(prefix="strop-bench-") as scratch:
@@ -48,7 +53,7 @@ def by_command(crew: Crew, step: Callable[[str], None]) -> list[Row]:
 
 
 def by_builds(crew: Crew, cases: Sequence[Case]) -> list[Row]:
-    """What peers build of an exported file; it comes on top of exporting that."""
+    """Make rows for what peers build of an exported file; that time adds to exporting the file."""
     rows = []
     for case in cases:
         built = crew.built(case)

@@ -1,7 +1,7 @@
 """`python -m benchmarks.exporting FORMAT PRECISION MODEL CALIBRATION OUT`: an export by hand.
 
-It converts as the documentation of TensorFlow, tf2onnx and ONNX Runtime has it, and proves nothing:
-what a script without Strop would do for one file. The time it takes is what is of interest.
+It converts one file as the documentation of TensorFlow, tf2onnx and ONNX Runtime shows, and proves
+nothing: a script without Strop would do the same. Only the time it takes matters.
 """
 
 from __future__ import annotations
@@ -17,7 +17,14 @@ import numpy as np
 
 
 def tflite(model: Any, precision: str, samples: Any, out: Path) -> None:
-    """Through TensorFlow's converter."""
+    """Convert through TensorFlow's converter.
+
+    Args:
+        model: a Keras model.
+        precision: float32, float16, dynamic or int8.
+        samples: calibration samples, uint8 or float32 (N, ...); only int8 uses them.
+        out: the .tflite file to write.
+    """
     import tensorflow as tf
 
     def representative() -> Iterator[list[Any]]:
@@ -37,7 +44,14 @@ def tflite(model: Any, precision: str, samples: Any, out: Path) -> None:
 
 
 def onnx(model: Any, precision: str, samples: Any, out: Path) -> None:
-    """Through tf2onnx, and ONNX Runtime's quantizer."""
+    """Convert through tf2onnx, and ONNX Runtime's quantizer.
+
+    Args:
+        model: a Keras model.
+        precision: float32 or int8.
+        samples: calibration samples, uint8 or float32 (N, ...); only int8 uses them.
+        out: the .onnx file to write.
+    """
     import tensorflow as tf
     import tf2onnx
 
@@ -66,6 +80,7 @@ FORMATS = {"tflite": tflite, "onnx": onnx}
 
 
 def main() -> None:
+    """Convert one file, as the command line says."""
     form, precision, model, calibration, out = sys.argv[1:]
     with np.load(calibration) as content:
         samples = content["inputs"]

@@ -1,4 +1,4 @@
-"""The files that everything measured opens, taken from what `make export` left."""
+"""The files that everything measured opens, copied from what `make export` left."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class NotMeasurable(Exception):
 
 @dataclass(frozen=True)
 class Files:
-    """An artifact, and a folder with copies of its bundles and all their parts as single files.
+    """An artifact, and a folder with copies of its bundles and of all their parts as single files.
 
-    An export in the middle of a run so changes nothing.
+    So an export in the middle of a run changes nothing.
     """
 
     artifact: Path
@@ -38,31 +38,42 @@ class Files:
 
     @property
     def answers(self) -> Path:
-        """What Keras says of it, float32 (N, 10)."""
+        """Keras's answers to the test set, float32 (N, 10)."""
         return self.folder / "answers.npy"
 
     @property
     def labels(self) -> Path:
-        """What it is, int64 (N,)."""
+        """The true classes of the test set, int64 (N,)."""
         return self.folder / "labels.npy"
 
     @property
     def one_image(self) -> Path:
-        """The first image as 784 bytes."""
+        """The first image as 784 bytes, uint8 (28, 28) without a header."""
         return self.folder / "image.raw"
 
     @property
     def model(self) -> Path:
+        """The trained Keras model."""
         return self.artifact / "model.keras"
 
     def bundle(self, engine: str) -> Path:
+        """Return the path of the bundle that an engine runs.
+
+        Args:
+            engine: the Strop engine, or "" for that of the CPU target.
+        """
         return self.folder / f"{self.artifact.name}-{_TARGETS.get(engine, 'cpu')}.strop"
 
     def path(self, kind: str, engine: str, precision: str) -> Path:
-        """The file of a kind ("tflite", "onnx", "weights", "keras", "bundle") for an engine.
+        """Return the file of a kind for an engine.
+
+        Args:
+            kind: "tflite", "onnx", "weights", "keras" or "bundle".
+            engine: the Strop engine that runs it, or "".
+            precision: the file's precision; a bundle has all of them.
 
         Raises:
-            Absent: the bundle it would be in was refused.
+            Absent: the bundle it would be in was refused, or has no such file.
         """
         if kind == "keras":
             return self.model
@@ -77,7 +88,12 @@ class Files:
 
 
 def prepare(artifact: Path, dist: Path, folder: Path) -> Files:
-    """Copy and take apart everything into `folder`, in place of what was there.
+    """Copy everything into `folder`, bundles taken apart too, in place of what was there.
+
+    Args:
+        artifact: the folder of the trained model and its data.
+        dist: the folder of the bundles and the wheel.
+        folder: the folder to write.
 
     Raises:
         NotMeasurable: the model, its data, the CPU's bundle or the wheel are not there.
@@ -113,7 +129,10 @@ def _take_apart(path: Path) -> None:
 
 
 def wheel(dist: Path) -> Path:
-    """The runtime as it ships.
+    """Return the runtime's wheel.
+
+    Args:
+        dist: the folder with the wheel in it.
 
     Raises:
         NotMeasurable: there is none.

@@ -1,7 +1,8 @@
 """`python -m benchmarks.gpu SWEEP.json .. --out PICTURE.png`: what `strop sweep --json` measured.
 
-One sweep a machine and a way to its GPU. Above, how many images a second by batch size, on the GPU
-and on the fastest core of the CPU beside it; below, what a call on the GPU spends its time on.
+Each sweep is of one machine and one way to its GPU. The upper panel shows images per second by
+batch size, on the GPU and, with the fastest engine, on one core of the CPU beside it. The lower
+panels show how the time of a call on the GPU is spent.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ _short = drawing.short
 
 
 class SweepError(Exception):
-    """A file that is no sweep, or a picture that cannot be drawn of these."""
+    """A file that is not a sweep, or sweeps that cannot be drawn together."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """One engine at one batch size."""
+    """The speed of one engine at one batch size."""
 
     engine: str
     precision: str
@@ -54,7 +55,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Point:
-    """One batch size."""
+    """All figures at one batch size."""
 
     batch: int
     cpu: Rate
@@ -66,6 +67,7 @@ class Point:
 
     @property
     def parts_us(self) -> tuple[float, float, float]:
+        """Upload, compute and download, in microseconds."""
         return self.upload_us, self.compute_us, self.download_us
 
 
@@ -86,7 +88,7 @@ class Ran:
 
 @dataclass(frozen=True)
 class Sweep:
-    """What `strop sweep --json` prints."""
+    """The content that `strop sweep --json` prints."""
 
     bundle: str
     digest: str
@@ -97,19 +99,29 @@ class Sweep:
 
     @property
     def gpu_name(self) -> str:
+        """The name of the GPU's adapter."""
         return self.model.adapter
 
     @property
     def engine_name(self) -> str:
+        """The engine, its version and the precision, such as "onnx 1.26.0, float32"."""
         return f"{self.model.engine} {self.model.engine_version}, {self.model.precision}"
 
     @property
     def cpu_name(self) -> str:
+        """The CPU's model, or its architecture where the model is not known."""
         return self.cpu.model or self.cpu.machine
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit status."""
+    """Run the command line.
+
+    Args:
+        argv: the arguments; None takes those of the process.
+
+    Returns:
+        The exit status: 0 the picture is written, 2 it cannot be drawn.
+    """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
     parser.add_argument("sweeps", type=Path, nargs="+", metavar="SWEEP.json")
     parser.add_argument("--out", type=Path, required=True, metavar="PICTURE.png")
@@ -127,7 +139,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def load(path: Path) -> Sweep:
-    """Read what `strop sweep --json` printed into a file.
+    """Read a file with the output of `strop sweep --json`.
 
     Raises:
         SweepError: it cannot be read, or is anything else.
@@ -188,7 +200,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def _rates(axes: Axes, sweeps: Sequence[Sweep]) -> None:
-    """A solid line a GPU, a dashed one of its colour for the CPU beside it."""
+    """Draw a solid line for each GPU, and a dashed one of its colour for the CPU beside it."""
     handles = []
     for colour, sweep in zip(COLOURS, sweeps, strict=False):
         points = sorted(sweep.points, key=lambda point: point.batch)
@@ -226,7 +238,7 @@ def _rates(axes: Axes, sweeps: Sequence[Sweep]) -> None:
 
 
 def _shares(axes: Axes, sweep: Sweep, number: int, room: int) -> None:
-    """What a call on the GPU spends its time on, per batch size, adding up to 100 %."""
+    """Draw how the time of a call on the GPU is spent, per batch size, adding up to 100 %."""
     points = sorted(sweep.points, key=lambda point: point.batch)
     bottoms = [0.0] * len(points)
     for part, colour in enumerate(_PARTS.values()):
@@ -252,7 +264,7 @@ def _shares(axes: Axes, sweep: Sweep, number: int, room: int) -> None:
 
 
 def _title(adapter: str) -> str:
-    """The adapter in few characters; that it is software is never left out."""
+    """Shorten the adapter's name; that it is software is never left out."""
     title = adapter.partition(",")[0].partition(" (")[0]
     software = _SOFTWARE if adapter.endswith(_SOFTWARE) else ""
     room = _LONGEST_TITLE - len(software)
@@ -275,7 +287,7 @@ def _name_parts(figure: Figure) -> None:
 
 
 def _named(batches: set[int], room: int) -> list[int]:
-    """So many batch sizes at most, evenly spread, the first among them."""
+    """Choose at most `room` batch sizes, evenly spread, the smallest among them."""
     ordered = sorted(batches)
     return ordered[:: -(-len(ordered) // room)]
 

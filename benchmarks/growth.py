@@ -1,7 +1,7 @@
 """`python -m benchmarks.growth`: how the time of a call grows with a layer's width and the batch.
 
-784-W-W-10, float32, random weights, through `predict`, one thread. A call costs so much before the
-first multiplication; from some size on it costs what its multiply-accumulates do.
+784-W-W-10, float32, random weights, through `predict`, one thread. Every call has a fixed cost
+before its first multiplication; from some size on, its multiply-accumulates are what it costs.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THR
 
 
 class Plan(NamedTuple):
-    """What is timed, and for how long."""
+    """The widths and batches that are timed, and for how long."""
 
     widths: tuple[int, ...]
     batches: tuple[int, ...]
@@ -57,7 +57,7 @@ def measure(quick: bool, progress: Callable[[str], None]) -> list[Row]:
     """Time calls by width and batch, in a process of its own that has one thread.
 
     Args:
-        quick: fewer of them, in some seconds.
+        quick: time fewer of them, in some seconds.
         progress: called with a line after each.
 
     Raises:
@@ -78,7 +78,14 @@ def measure(quick: bool, progress: Callable[[str], None]) -> list[Row]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print rows, one a line, in JSON; gives the exit status."""
+    """Print the rows as JSON, one per line.
+
+    Args:
+        argv: the arguments; None takes those of the process.
+
+    Returns:
+        The exit status, 0.
+    """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer of them, in some seconds")
     arguments = parser.parse_args(argv)
@@ -88,7 +95,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def time_all(plan: Plan) -> Iterator[Row]:
-    """Time every engine at every width and batch of a plan; one that cannot, says why."""
+    """Time every engine at every width and batch of a plan.
+
+    An engine that cannot run gives one row that says why.
+    """
     for engine in _ENGINES:
         subject = f"Strop {engine} {_PRECISION}"
         try:
@@ -134,7 +144,7 @@ def _time(model: Model, subject: str, batch: int, parts: dict[str, float], plan:
 
 
 def _open(name: str, layers: random_models.Layers) -> Model:
-    """What `strop.load` would open, were there a bundle of it."""
+    """Open what `strop.load` would open, if there were a bundle of it."""
     kind, build = _ENGINES[name]
     data = build(layers)
     ends = (
@@ -167,7 +177,7 @@ def _open(name: str, layers: random_models.Layers) -> Model:
 
 
 def _said(row: Row) -> str:
-    """What a row is, for whoever waits."""
+    """Describe a row in a line, for progress messages."""
     if row.absent:
         return row.absent
     return f"width {row.parts['width']:,.0f}, batch {row.batch:,}: {row.value:,.1f} us"

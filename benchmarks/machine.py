@@ -1,4 +1,4 @@
-"""What the figures of a run are true of."""
+"""The machine and software that the figures of a run hold for."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ _BUSY = 0.5  # of a load average, above which something else is at work
 
 
 def describe(environments: Environments, *, quick: bool) -> dict[str, Any]:
-    """The machine, the software and the moment."""
+    """Describe the machine, the software and the moment, as plain JSON values.
+
+    Args:
+        environments: the environments whose packages are listed.
+        quick: whether the run is a quick one.
+    """
     cpu, load = this_cpu(), os.getloadavg()[0]
     governor, clock = _read(_GOVERNOR), _read(_CLOCK)
     pythons, installed = {}, {}
@@ -52,7 +57,7 @@ def describe(environments: Environments, *, quick: bool) -> dict[str, Any]:
 
 
 def _warnings(load: float, governor: str, clock: str) -> list[str]:
-    """What makes figures of this run less steady than they could be."""
+    """List what makes the figures of this run less steady than they could be."""
     found = []
     if load > _BUSY:
         found.append(f"something else is at work: the load average was {load:.1f} at the start")
@@ -77,7 +82,7 @@ def _python(python: Path) -> str:
 
 
 def _git(*arguments: str) -> str:
-    """What git says of this checkout; empty where there is no git, or no checkout."""
+    """Return what git says of this checkout; empty where there is no git, or no checkout."""
     git = shutil.which("git")
     if git is None:
         return ""

@@ -1,4 +1,4 @@
-"""What pip has installed in an environment: versions, and how much a package brings with it."""
+"""The packages that pip has installed in an environment: versions, dependencies and sizes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,19 @@ def _installed(site_packages: Path) -> dict[str, Distribution]:
 
 
 def versions(site_packages: Path) -> dict[str, str]:
-    """name -> version of everything in a folder of packages."""
+    """Return name -> version of everything in a folder of packages."""
     return {name: one.version for name, one in sorted(_installed(site_packages).items())}
 
 
 def closure(names: Iterable[str], site_packages: Path) -> list[str]:
-    """The packages, and those that they ask for, and so on: what `pip install` would bring.
+    """Return the packages with all their dependencies: what `pip install` would bring.
+
+    Args:
+        names: requirements, as pip takes them.
+        site_packages: the folder where they are installed.
+
+    Returns:
+        Normalized names, sorted.
 
     Raises:
         KeyError: one of them is not there.
@@ -49,7 +56,12 @@ def closure(names: Iterable[str], site_packages: Path) -> list[str]:
 
 
 def size_bytes(names: Iterable[str], site_packages: Path) -> int:
-    """Bytes of all files that packages have installed, Python's bytecode apart."""
+    """Return the bytes of all files that packages have installed, without Python's bytecode.
+
+    Args:
+        names: normalized names of packages.
+        site_packages: the folder where they are installed.
+    """
     total = 0
     for name in names:
         for file in _installed(site_packages)[name].files or ():

@@ -1,4 +1,4 @@
-"""A run as a Markdown page: what it is true of, the tables, the pictures, and who is not in it."""
+"""A run as a Markdown page: its machine and software, tables, pictures, and what is missing."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ _LONG = 400  # characters, more than which are read by programs: every package t
 
 def write(results: Results, path: Path) -> None:
     """Write the page; its pictures are those that `benchmarks.plots` draws beside it.
+
+    Args:
+        results: the run.
+        path: the .md file.
 
     Raises:
         OSError: it cannot be written.
@@ -74,7 +78,7 @@ def _row(cells: tuple[str, ...]) -> str:
 
 
 def _said(value: Any) -> str:
-    """A value of the environment in a line, nested ones with their names."""
+    """Write a value of the environment in one line, nested ones with their names."""
     if isinstance(value, dict):
         return "; ".join(f"{name} {_said(inner)}" for name, inner in value.items())
     if isinstance(value, list | tuple):
@@ -83,5 +87,5 @@ def _said(value: Any) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that neither ends a cell nor a line."""
+    """Return a text that neither ends a table's cell nor a line."""
     return " ".join(text.replace("|", "\\|").split())

@@ -1,8 +1,8 @@
-"""Before anything is timed: is it the same model?
+"""The check, before anything is timed, that every case runs the same model.
 
-Every case answers the whole test set, in batches and one by one, and is held against Keras. What
-is another model is not timed. Strop and the raw loops of its engine open the same file, so their
-answers have to be the same to the bit.
+Every case answers the whole test set, in batches and one by one, and is compared with Keras. A case
+that runs another model is not timed. Strop and the raw loops of its engine open the same file, so
+their answers have to be the same to the bit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Floats = NDArray[np.float32]
 
 
 class Bounds(NamedTuple):
-    """How far a precision may be off."""
+    """The differences from Keras's answers that a precision is allowed."""
 
     disagreements: int  # images of 10,000 whose top class is not Keras's
     max_abs_error: float
@@ -40,7 +40,7 @@ _BOUNDS = {
 
 
 class Verdict(NamedTuple):
-    """What answers are worth."""
+    """The figures of a case's answers, and whether they are those of the same model."""
 
     accuracy: float  # 0..1
     disagreements: int
@@ -49,7 +49,14 @@ class Verdict(NamedTuple):
 
 
 def judge(answers: Floats, keras: Floats, labels: NDArray[np.int64], precision: str) -> Verdict:
-    """Hold answers (N, 10) to all images against Keras's, and against the truth."""
+    """Compare answers to all images with Keras's, and with the true classes.
+
+    Args:
+        answers: float32 (N, 10).
+        keras: Keras's answers, float32 (N, 10).
+        labels: the true classes, int64 (N,).
+        precision: the precision whose bounds apply.
+    """
     classes = answers.argmax(axis=1)
     disagreements = int((classes != keras.argmax(axis=1)).sum())
     error = float(np.abs(answers - keras).max())
@@ -66,10 +73,17 @@ def judge(answers: Floats, keras: Floats, labels: NDArray[np.int64], precision: 
 def check(
     crew: Crew, cases: Sequence[Case], *, one_by_one_s: float, step: Callable[[str], None]
 ) -> list[Row]:
-    """Judge every case; what is refused is left out of the crew.
+    """Judge every case; one that is refused is left out of the crew.
 
     Args:
-        one_by_one_s: how long a case may take for single images; those it gets to are judged.
+        crew: opens the cases.
+        cases: the cases.
+        one_by_one_s: seconds that a case may take for single images; those answered by then are
+            judged.
+        step: called with a case's name before it is judged.
+
+    Returns:
+        A row of accuracy for each case.
     """
     keras, labels = np.load(crew.files.answers), np.load(crew.files.labels)
     rows = []
@@ -104,7 +118,7 @@ def check(
 
 
 def _answers(crew: Crew, case: Case, one_by_one_s: float) -> tuple[Floats | None, Floats | None]:
-    """In batches, all of them; and one by one, as far as that gets."""
+    """Get a case's answers: in batches to all images, and one by one to as many as time allows."""
     answers = crew.answer(case, BATCH, _LIMIT_S)
     single = crew.answer(case, 1, one_by_one_s)
     crew.close([case])
@@ -112,7 +126,10 @@ def _answers(crew: Crew, case: Case, one_by_one_s: float) -> tuple[Floats | None
 
 
 def _differs_alone(single: Floats, answers: Floats) -> str:
-    """Engines choose kernels by the batch, so that a few int8 answers may differ."""
+    """Say if too many answers differ between single images and batches; empty if not.
+
+    Engines choose kernels by the batch, so a few int8 answers may differ.
+    """
     among = answers[: len(single)]
     wrong = int((single.argmax(axis=1) != among.argmax(axis=1)).sum())
     if wrong > max(1, len(single) // 200):

@@ -1,4 +1,4 @@
-"""A run on the screen: one bar, what it is at, and the time that is left."""
+"""The progress of a run on the screen: a bar, the current step, and the time that is left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from rich.console import Console
 
 
 class Bar:
-    """A bar in seconds: steps of different axes take as long as their axis expects of them."""
+    """A progress bar in seconds; an axis's steps share the seconds that are expected of it.
+
+    Args:
+        console: the screen.
+    """
 
     def __init__(self, console: Console) -> None:
         self._bar = progress.Progress(
@@ -38,17 +42,27 @@ class Bar:
         self._bar.stop()
 
     def expect(self, axis: str, seconds: float, steps: int) -> None:
+        """Add an axis to the bar.
+
+        Args:
+            axis: the axis.
+            seconds: about how long it takes.
+            steps: into how many steps that is divided.
+        """
         self._left_s[axis] = seconds
         self._each_s[axis] = seconds / steps
         self._bar.update(self._task, total=sum(self._left_s.values()))
 
     def steps(self, axis: str) -> Callable[[str], None]:
+        """Return a function to call before each step of an axis, with the name of its case."""
+
         def step(who: str) -> None:
             self._advance(axis, min(self._each_s[axis], self._left_s[axis]), who)
 
         return step
 
     def done(self, axis: str) -> None:
+        """End an axis, however many steps it took."""
         self._advance(axis, self._left_s[axis], "done")
 
     def _advance(self, axis: str, seconds: float, who: str) -> None:

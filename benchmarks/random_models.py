@@ -1,6 +1,6 @@
-"""Dense networks of any width with random weights, as each engine takes them.
+"""Dense networks of any width with random weights, in the format of each engine.
 
-Only what a call costs is of interest in them, so that nothing is trained and nothing converted.
+Only the cost of a call matters in them, so nothing is trained and nothing converted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,13 @@ Layers = Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]]  # kernel (in
 
 
 def layers(width: int) -> Layers:
-    """784-width-width-10, the same weights each time, of a size that keeps answers near 1."""
+    """Return the weights of 784-width-width-10, the same each time.
+
+    Their size keeps answers near 1.
+
+    Returns:
+        Kernel (in, out) and bias (out,) of each layer, float32.
+    """
     draw = np.random.default_rng(width)
     sizes = (PIXELS, width, width, CLASSES)
     return [
@@ -39,12 +45,20 @@ def layers(width: int) -> Layers:
 
 
 def macs(some: Layers) -> int:
-    """Multiply-accumulates for one sample."""
+    """Return the number of multiply-accumulates for one sample.
+
+    Args:
+        some: kernel (in, out) and bias (out,) of each layer, float32.
+    """
     return sum(kernel.size for kernel, _ in some)
 
 
 def weights_file(some: Layers) -> bytes:
-    """As the reference engine takes it."""
+    """Return the network as a file for the reference engine.
+
+    Args:
+        some: kernel (in, out) and bias (out,) of each layer, float32.
+    """
     file = io.BytesIO()
     tensors: dict[str, Any] = {f"kernel_{i}": kernel for i, (kernel, _) in enumerate(some)}
     tensors |= {f"bias_{i}": bias for i, (_, bias) in enumerate(some)}
@@ -55,7 +69,11 @@ def weights_file(some: Layers) -> bytes:
 
 
 def onnx_file(some: Layers) -> bytes:
-    """As ONNX Runtime takes it, for any batch."""
+    """Return the network as a file for ONNX Runtime, for any batch.
+
+    Args:
+        some: kernel (in, out) and bias (out,) of each layer, float32.
+    """
     nodes, tensors, source = [], [], INPUT
     for i, (kernel, bias) in enumerate(some):
         tensors += [
@@ -82,7 +100,11 @@ def onnx_file(some: Layers) -> bytes:
 
 
 def tflite_file(some: Layers) -> bytes:
-    """As LiteRT takes it, for one sample until it is resized."""
+    """Return the network as a file for LiteRT, for one sample until it is resized.
+
+    Args:
+        some: kernel (in, out) and bias (out,) of each layer, float32.
+    """
     buffers, tensors, operators = [schema.BufferT()], [], []
 
     def tensor(name: str, shape: Sequence[int], data: NDArray[np.float32] | None = None) -> int:

@@ -1,10 +1,11 @@
 """Strop over the best raw loop of the same engine, paired by round.
 
-A ratio is taken within each round, whose turns come right after each other; given are its median
-over the rounds, and the 5th and 95th percentile. The best raw loop is the fastest of this very run,
-compared within rounds too; of two that are as good as each other it is so the luckier one, and the
-yardstick errs against Strop. For the 99th percentile too it is the median of each round's ratio: a
-burst of other work ruins the tail of the rounds it hits, and would be the tail of all calls.
+A ratio is taken within each round, whose turns come right after each other. The figures are its
+median over the rounds, and the 5th and 95th percentile. The best raw loop is the fastest of this
+very run, compared within rounds too; of two that are equally good it is the luckier one, so the
+yardstick errs against Strop. For the 99th percentile the figure is also the median of each round's
+ratio: a burst of other work ruins the tail of the rounds it hits, and would be the tail of all
+calls.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ Values = Mapping[int, float]  # by the number of the round
 
 
 def latency(turns: Turns) -> list[Ratio]:
-    """One image: the median call of each engine and precision, and its 99th percentile."""
+    """Give the ratios for one image: the median call of each engine and precision, and its p99.
+
+    Args:
+        turns: all rounds, in microseconds.
+    """
     medians = {case: _each(turns, case, 1, 50) for case, batch in turns if batch == 1}
     found = []
     for ours, best in _pairs(medians):
@@ -52,7 +57,12 @@ def latency(turns: Turns) -> list[Ratio]:
 
 
 def throughput(turns: Turns, batch: int) -> list[Ratio]:
-    """Images a second with batches of a size, over the same; the difference in us an image."""
+    """Give the ratios of images a second with batches of a size; differences are in us per image.
+
+    Args:
+        turns: all rounds, in microseconds.
+        batch: the size.
+    """
     medians = {
         case: _each(turns, case, size, 50) for case, size in turns if size == batch and case.engine
     }  # the others miss some rounds
@@ -75,7 +85,12 @@ def throughput(turns: Turns, batch: int) -> list[Ratio]:
 
 
 def repeats(axis: str, values: Mapping[Case, Values]) -> list[Ratio]:
-    """Cold starts (ms) or memory (MiB) of single processes, repeat by repeat."""
+    """Give the ratios of cold starts (ms) or memory (MiB) of single processes, repeat by repeat.
+
+    Args:
+        axis: "cold_start" or "memory".
+        values: case -> number of the repeat -> figure.
+    """
     return [
         _ratio(ours.engine, ours.engine, axis, None, values[ours], values[best], best.name)
         for ours, best in _pairs(values)
@@ -83,7 +98,7 @@ def repeats(axis: str, values: Mapping[Case, Values]) -> list[Ratio]:
 
 
 def _pairs(values: Mapping[Case, Values]) -> Iterable[tuple[Case, Case]]:
-    """Strop, and the best raw loop of its engine at its precision, where there is one."""
+    """Pair each case of Strop with the best raw loop of its engine and precision, if any."""
     for ours in values:
         if ours.kind == STROP:
             raw = [
@@ -105,9 +120,10 @@ def _each(turns: Turns, case: Case, batch: int, percentile: float) -> dict[int, 
 
 
 def _ranking(values: Mapping[Case, Values]) -> dict[Case, float]:
-    """Each case's value over the median of its round, the median of that: the less the better.
+    """Rank cases by the median, over the rounds, of their value over the round's median.
 
-    Its plain median would hang on how many of its turns fell into a slow spell of the machine.
+    Less is better. A case's plain median would depend on how many of its turns fell into a slow
+    spell of the machine.
     """
     numbers = {number for taken in values.values() for number in taken}
     usual = {
@@ -131,7 +147,18 @@ def _ratio(
     *,
     rate: bool = False,
 ) -> Ratio:
-    """Times or sizes, the less the better; `rate`: the ratio is that of their inverses."""
+    """Make the ratio of times or sizes, of which less is better.
+
+    Args:
+        name: of the ratio.
+        engine: of the ratio.
+        axis: of the ratio.
+        batch: of the ratio.
+        ours: Strop's, by the number of the round.
+        theirs: the raw loop's, by the number of the round.
+        against: the raw loop's name.
+        rate: the ratio is that of the inverses.
+    """
     both = sorted(ours.keys() & theirs.keys())
     a, b = (np.array([values[number] for number in both]) for values in (ours, theirs))
     ratios: NDArray[np.float64] = b / a if rate else a / b

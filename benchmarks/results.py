@@ -1,4 +1,4 @@
-"""What a run of the benchmarks writes down, as `benchmarks/results/latest.json` has it."""
+"""The content of a run's results, as in `benchmarks/results/latest.json`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UNITS = {
 
 @dataclass(frozen=True)
 class Row:
-    """One subject on one axis; `absent` says why where there is no figure."""
+    """The figures of one subject on one axis; `absent` says why if there are none."""
 
     subject: str  # "Strop litert int8", "LiteRT set_tensor int8"
     kind: str  # STROP or PEER
@@ -52,8 +52,9 @@ class Row:
 class Ratio:
     """Strop over the same engine's own best raw loop, round by round within one run.
 
-    For throughput it is images a second over images a second, else time or memory over the same.
-    Of a cold start, Python's own and NumPy's import count alike on both sides (benchmarks/cold.py).
+    For throughput it is Strop's images a second over the raw loop's, else Strop's time or memory
+    over the raw loop's. In a cold start, Python's own start and NumPy's import count alike on both
+    sides (benchmarks/cold.py).
     """
 
     name: str  # "litert int8", "litert int8 p99", "best engine"
@@ -76,7 +77,11 @@ class Results:
     ratios: tuple[Ratio, ...]
 
     def write(self, path: Path) -> None:
-        """Write them whole, or leave what was there."""
+        """Write the results whole, or leave the file that was there.
+
+        Args:
+            path: the JSON file.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_suffix(".part")
         content = {
@@ -89,7 +94,7 @@ class Results:
 
 
 def _lines(content: dict[str, Any]) -> str:
-    """JSON with a row a line, so that it can be read and compared by line."""
+    """Write JSON with one row per line, so that it can be read and compared by line."""
     parts = [f'"environment": {json.dumps(content["environment"], indent=1)}']
     for name in ("rows", "ratios"):
         rows = ",\n".join(json.dumps(row, allow_nan=False) for row in content[name])
@@ -98,10 +103,13 @@ def _lines(content: dict[str, Any]) -> str:
 
 
 def load(path: Path) -> Results:
-    """Read what `Results.write` wrote.
+    """Read results that `Results.write` wrote.
 
     Raises:
-        OSError, ValueError, TypeError: there is no such file, or it is not that.
+        OSError: there is no such file, or it cannot be read.
+        ValueError: it is not JSON.
+        TypeError: its rows have other fields.
+        KeyError: a part of it is missing.
     """
     content = json.loads(path.read_text(encoding="utf-8"))
     rows = (Row(**{**row, "samples_us": tuple(row["samples_us"])}) for row in content["rows"])

@@ -1,8 +1,9 @@
-"""Timing cases turn about, in many short rounds, and the rows that come of it.
+"""Timing cases in turns, in many short rounds, and the rows of results made from them.
 
-What the machine does meanwhile hits all cases of a round alike, so they are compared within rounds.
-Every other round goes backwards, so that none always comes after the same one. Processes are
-started anew a few times (generations): where a process's memory happens to lie makes some percent.
+Other work on the machine affects all cases of a round alike, so they are compared within rounds.
+Every other round goes backwards, so that no case always comes after the same one. Processes are
+started anew a few times (generations): the place of a process in memory changes its times by some
+percent.
 """
 
 from __future__ import annotations
@@ -26,7 +27,13 @@ THROUGHPUT_PACE = Pace(warm_ms=4, budget_ms=8, least=1, most=100)
 
 
 def prepare(crew: Crew, cases: Sequence[Case], batch: int) -> None:
-    """Open cases for batches of a size; one that gets them wrong is left out of them."""
+    """Open cases for batches of a size; a case that gets them wrong is left out of that size.
+
+    Args:
+        crew: opens the cases.
+        cases: the cases.
+        batch: images per call.
+    """
     classes = np.load(crew.files.answers)[:batch].argmax(axis=1)
     for case in cases:
         found = crew.open(case, batch)
@@ -43,7 +50,17 @@ def take(
     turns: Turns,
     step: Callable[[str], None],
 ) -> None:
-    """Add rounds of those numbers to `turns`."""
+    """Time rounds, and add them to `turns`.
+
+    Args:
+        crew: has the cases open.
+        cases: the cases.
+        batch: images per call.
+        numbers: the numbers of the rounds; odd rounds go backwards.
+        pace: how long each turn is.
+        turns: gets the durations, float64 (calls,) in microseconds.
+        step: called with a case's name before its turn.
+    """
     for number in numbers:
         for case in reversed(cases) if number % 2 else cases:
             step(case.name)
@@ -53,7 +70,13 @@ def take(
 
 
 def latency_row(crew: Crew, case: Case, turns: Turns) -> Row:
-    """One image: percentiles over all calls, and some of them, evenly spread."""
+    """Make the row of one image: percentiles over all calls, and some of them, evenly spread.
+
+    Args:
+        crew: knows why a case has no figures.
+        case: the case.
+        turns: all rounds, in microseconds.
+    """
     samples_us, figures = _figures(crew, case, 1, turns)
     if samples_us is not None:
         figures |= {"value": figures["p50_us"], "samples_us": _kept(samples_us, 2000)}
@@ -61,7 +84,14 @@ def latency_row(crew: Crew, case: Case, turns: Turns) -> Row:
 
 
 def throughput_row(crew: Crew, case: Case, batch: int, turns: Turns) -> Row:
-    """Images a second with batches of a size, by the median call."""
+    """Make the row of images a second with batches of a size, by the median call.
+
+    Args:
+        crew: knows why a case has no figures.
+        case: the case.
+        batch: images per call.
+        turns: all rounds, in microseconds.
+    """
     samples_us, figures = _figures(crew, case, batch, turns)
     if samples_us is not None:
         figures |= {"value": batch / figures["p50_us"] * 1e6, "samples_us": _kept(samples_us, 200)}
@@ -69,14 +99,19 @@ def throughput_row(crew: Crew, case: Case, batch: int, turns: Turns) -> Row:
 
 
 def _kept(samples_us: NDArray[np.float64], most: int) -> tuple[float, ...]:
-    """So many of them, evenly spread: with all, the file would be megabytes."""
+    """Keep at most `most` of the samples, evenly spread: with all, the file would be megabytes."""
     return tuple(samples_us[:: -(-len(samples_us) // most)].round(2).tolist())
 
 
 def _figures(
     crew: Crew, case: Case, batch: int, turns: Turns
 ) -> tuple[NDArray[np.float64] | None, dict[str, Any]]:
-    """Every call of a case in the order of the rounds, and what a row says of them."""
+    """Return every call of a case in the order of the rounds, and the figures of its row.
+
+    Returns:
+        Durations in microseconds, float64 (calls,), or None if there are none; and the fields of a
+        `Row`.
+    """
     taken = turns.get((case, batch))
     if taken is None:
         return None, {"batch": batch, "absent": crew.absent(case, batch)}

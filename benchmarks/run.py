@@ -16,7 +16,7 @@ _KEPT = ("keras_model",)  # a process that takes seconds to start, for calls of 
 
 
 class Plan(NamedTuple):
-    """How much is measured."""
+    """The amounts that a run measures."""
 
     generations: int  # of processes
     rounds: int  # of one image, in each generation
@@ -34,22 +34,30 @@ QUICK = Plan(2, 5, (1, 64, 256, 1024), 1, 2, 4, 0, 0.1, quick=True)
 
 
 class Progress(Protocol):
-    """Who is told how far a run is."""
+    """The display that is told how far a run is."""
 
     def expect(self, axis: str, seconds: float, steps: int) -> None:
-        """An axis will take that many steps, and about that long."""
+        """Announce that an axis will take that many steps, and about that many seconds."""
 
     def steps(self, axis: str) -> Callable[[str], None]:
-        """What to call before each step, with the name of whose turn it is."""
+        """Return a function to call before each step, with the name of the case in turn."""
 
     def done(self, axis: str) -> None:
-        """An axis is through, however many steps it took."""
+        """Mark an axis as finished, however many steps it took."""
 
 
 def measure(
     crew: Crew, cases: list[Case], axes: set[str], plan: Plan, progress: Progress
 ) -> tuple[list[Row], list[Ratio]]:
-    """Measure cases on those axes; who is not the same model is measured on none."""
+    """Measure cases on some axes; a case that is not the same model is measured on none.
+
+    Args:
+        crew: builds and opens the cases.
+        cases: the cases.
+        axes: some of `AXES`; accuracy is always measured.
+        plan: how much is measured.
+        progress: is told how far the run is.
+    """
     firsts = first_of_each(cases)
     if axes & {"cold_start", "memory"}:  # measured of the same processes
         axes = axes | {"cold_start", "memory"}
@@ -101,7 +109,7 @@ def measure(
 def _turns(
     crew: Crew, cases: list[Case], axes: set[str], plan: Plan, progress: Progress
 ) -> rounds.Turns:
-    """All rounds, of one image and of many, generation by generation."""
+    """Time all rounds, of one image and of batches, generation by generation."""
     turns: rounds.Turns = {}
     raced = judged(cases)
     for generation in range(plan.generations):
@@ -129,7 +137,7 @@ def _turns(
 
 
 def _expected(cases: list[Case], firsts: list[Case], plan: Plan) -> dict[str, tuple[float, int]]:
-    """axis -> about how many seconds it takes, opening included, and its steps."""
+    """Return axis -> about how many seconds it takes, with opening included, and its steps."""
     turns_of_one = plan.generations * plan.rounds * len(cases)
     turns_of_many = plan.generations * _batch_turns(cases, plan)
     more_starts = len(judged(firsts)) * plan.judged_starts
@@ -147,7 +155,7 @@ def _expected(cases: list[Case], firsts: list[Case], plan: Plan) -> dict[str, tu
 
 
 def _batch_turns(cases: list[Case], plan: Plan) -> int:
-    """Turns with batches in one generation."""
+    """Return the number of turns with batches in one generation."""
     more = len(judged(cases)) * plan.judged_rounds
     times = len(set(plan.batches) & set(ratios.JUDGED_BATCHES))
     return len(plan.batches) * len(cases) * plan.batch_rounds + more * times

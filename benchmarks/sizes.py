@@ -1,4 +1,4 @@
-"""What has to be on a device: packages and model files."""
+"""The sizes of what a device needs: packages and model files."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ _SOURCES = (".c", ".o")
 
 
 def device_size(crew: Crew, case: Case) -> Row:
-    """MiB of everything that pip brings for a case, NumPy included and Python not.
+    """Return the row of MiB of all that pip brings for a case, NumPy included and Python not.
 
-    Measured where it is installed, without bytecode, which Python writes or not. What only a
-    workstation needs, a compiler, say, is counted only if an app imports it.
+    It is measured where it is installed, without bytecode, which Python may or may not write. What
+    only a workstation needs, such as a compiler, is counted only if an app imports it.
+
+    Args:
+        crew: knows where the packages are.
+        case: the case.
     """
     names = ("numpy", *installs(case))
     try:
@@ -35,7 +39,14 @@ def device_size(crew: Crew, case: Case) -> Row:
 
 
 def model_size(crew: Crew, case: Case) -> Row:
-    """kB of what is opened; Strop's bundle holds all precisions, and golden samples."""
+    """Return the row of kB of the file that a case opens.
+
+    Strop's bundle holds all precisions, and golden samples.
+
+    Args:
+        crew: builds the file if need be.
+        case: the case.
+    """
     built = crew.built(case)
     if built is None:
         return case.row("model_size", absent=crew.absent(case))
@@ -45,13 +56,19 @@ def model_size(crew: Crew, case: Case) -> Row:
 
 
 def _bytes(path: Path) -> int:
-    """Of a file, and of what belongs to it: weights of the same name, but not its source."""
+    """Return the size of a file and of the files that belong to it.
+
+    Those are the weights of the same name, but not the source.
+    """
     files = [file for file in path.parent.glob(f"{path.stem}.*") if file.suffix not in _SOURCES]
     return sum(file.stat().st_size for file in files)
 
 
 def one_of_each_file(cases: Iterable[Case]) -> list[Case]:
-    """Of the loops of a package that open the same file, the first; of Strop's bundles, each."""
+    """Return one case for each file: the first loop of a package that opens it.
+
+    Each of Strop's bundles, which hold all precisions, is there once.
+    """
     found: dict[tuple[str, str, str], Case] = {}
     for case in cases:
         of_strop = case.module == STROP_MODULE

@@ -1,4 +1,4 @@
-"""The rows of a run by who they are of, in the order in which they were measured."""
+"""The rows of a run by subject, in the order in which they were measured."""
 
 from __future__ import annotations
 
@@ -22,41 +22,60 @@ class Subject:
 
     @property
     def is_strop(self) -> bool:
+        """True for Strop, False for a peer."""
         return self.kind == STROP
 
     @property
     def way(self) -> str:
-        """The name without the precision: "LiteRT set_tensor"."""
+        """The name without the precision, such as "LiteRT set_tensor"."""
         return self.name.removesuffix(f" {self.precision}")
 
     @property
     def package(self) -> tuple[str, str]:
-        """What its ways to call have in common: "Keras" of "Keras predict"."""
+        """A key that all ways to call a package share, such as "Keras" of "Keras predict"."""
         return self.kind, self.engine or self.way.partition(" ")[0]
 
     @property
     def group(self) -> str:
+        """The engine, or `OTHERS` if Strop does not wrap it."""
         return self.engine or OTHERS
 
     def row(self, axis: str, batch: int | None = None) -> Row | None:
-        """The figure on an axis, at any batch if none is given; None where there is none."""
+        """Return the row of an axis.
+
+        Args:
+            axis: a key of `UNITS`.
+            batch: images per call; None takes the first row at any batch.
+
+        Returns:
+            The row, or None if there is no figure.
+        """
         for row in self.rows:
             if row.axis == axis and batch in (None, row.batch) and row.value is not None:
                 return row
         return None
 
     def value(self, axis: str, batch: int | None = None) -> float | None:
+        """Return the figure on an axis, in the unit of `UNITS`; None where there is none.
+
+        Args:
+            axis: a key of `UNITS`.
+            batch: images per call; None takes the first row at any batch.
+        """
         row = self.row(axis, batch)
         return row.value if row else None
 
     def by_batch(self, axis: str) -> dict[int, float]:
-        """batch -> figure, ascending."""
+        """Return batch -> figure on an axis, ascending."""
         pairs = ((row.batch, row.value) for row in self.rows if row.axis == axis)
         return dict(sorted((b, v) for b, v in pairs if b is not None and v is not None))
 
 
 def subjects(results: Results) -> list[Subject]:
-    """Everybody in a run who has a figure, growth apart: its models are others."""
+    """Return every subject of a run that has a figure on an axis.
+
+    Growth does not count: its models are others.
+    """
     found: dict[str, Subject] = {}
     for row in results.rows:
         if row.axis != "growth" and row.value is not None:
@@ -66,9 +85,9 @@ def subjects(results: Results) -> list[Subject]:
 
 
 def absent(results: Results) -> Iterator[tuple[str, str]]:
-    """(who, why) for everybody or everything that could not be measured; a reason once.
+    """Give (subjects, reason) for all that could not be measured, each reason once.
 
-    Who cannot be had at all is named alone; who lacks one figure, with what that is of.
+    A subject that has no figure at all is named alone; one that lacks a figure is named with it.
     """
     present = {one.name for one in subjects(results)}
     reasons: dict[str, dict[str, None]] = {}
@@ -86,7 +105,7 @@ def _axis(row: Row) -> str:
 
 
 def groups(some: Iterable[Subject]) -> dict[str, list[Subject]]:
-    """By the engine whose raw loops they are, or other packages, which come last."""
+    """Group subjects by the engine whose raw loops they are; other packages come last."""
     found: dict[str, list[Subject]] = {}
     for one in some:
         found.setdefault(one.group, []).append(one)

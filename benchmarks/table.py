@@ -1,4 +1,4 @@
-"""The figures of a run as tables: on the screen here, in Markdown on benchmarks.page."""
+"""The figures of a run as tables: on the screen here, in Markdown in `benchmarks.page`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _COSTS = {
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a table; Strop's stand out."""
+    """A line of a table; Strop's lines stand out."""
 
     cells: tuple[str, ...]
     is_strop: bool = False
@@ -40,7 +40,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Section:
-    """A table and what is to be known of it."""
+    """A table and a note that explains it."""
 
     title: str
     note: str
@@ -50,7 +50,7 @@ class Section:
 
 
 def show(results: Results) -> None:
-    """Print the tables, and at the end who is not in them, and why."""
+    """Print the tables, and then which subjects are not in them, and why."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED)
     for section in sections(results):
         console.print(_drawn(section))
@@ -60,7 +60,7 @@ def show(results: Results) -> None:
 
 
 def sections(results: Results) -> Iterator[Section]:
-    """The tables that have any lines, the most telling first."""
+    """Give the tables that have any lines, the most important first."""
     measured = subjects(results)
     ordered = [one for members in groups(measured).values() for one in members]
     for section in (_ratios(results.ratios), _times(ordered), _costs(ordered)):
@@ -69,7 +69,7 @@ def sections(results: Results) -> Iterator[Section]:
 
 
 def _ratios(ratios: Sequence[Ratio]) -> Section:
-    """A line an engine and precision, a column an axis."""
+    """Make the table of ratios: one line per engine and precision, one column per axis."""
     by_name: dict[str, dict[str, Ratio]] = {}
     for ratio in ratios:
         name = ratio.name.removesuffix(_TAIL)
@@ -98,7 +98,7 @@ def _column(ratio: Ratio) -> str:
 
 
 def details(ratios: Sequence[Ratio]) -> Section:
-    """A line a ratio, with what it is against, its spread and the difference."""
+    """Make a table of one line per ratio: what it is against, its spread and the difference."""
     return Section(
         "The ratios one by one",
         "From .. to: 5th and 95th percentile of the rounds. Where the ratio is one of images a "
@@ -173,7 +173,7 @@ def _costs(some: Sequence[Subject]) -> Section:
 
 
 def three_digits(value: float | None) -> str:
-    """A figure in as many digits as it is good for."""
+    """Write a figure with about three digits, which is how precise it is."""
     if value is None:
         return _NONE
     decimals = 2 if value < 9.995 else 1 if value < 99.95 else 0

@@ -1,4 +1,4 @@
-"""One turn of a call: warm it up, then time it so many times."""
+"""One turn of a call: warm it up, then time it some times."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.peers import Call
 
 
 class Pace(NamedTuple):
-    """How long a turn is."""
+    """The length of a turn."""
 
     warm_ms: float  # at least one call
     budget_ms: float  # for the calls that are timed
@@ -18,9 +18,17 @@ class Pace(NamedTuple):
 
 
 def turn_ns(call: Call, images: Any, pace: Pace) -> list[int]:
-    """Durations of calls in a row, in nanoseconds, reading the clock once a call included.
+    """Time calls in a row.
 
-    The warm-up is for the caches, which whoever had the turn before has filled with his own.
+    The warm-up is for the caches, which the case before has filled with its own data.
+
+    Args:
+        call: the call to time.
+        images: its argument, uint8 (batch, 28, 28).
+        pace: how long the turn is.
+
+    Returns:
+        The duration of each call in nanoseconds; each includes reading the clock once.
     """
     started, warmed, spent = perf_counter_ns(), 0, 0
     while not warmed or spent < pace.warm_ms * 1e6:

@@ -2,7 +2,7 @@
 
 A line of JSON in, a line of JSON out, one at a time. It runs in the environment of the peers, so it
 imports nothing but NumPy until a peer is named, and is written for Python 3.10. What libraries
-print goes to stderr: the answers have a descriptor of their own.
+print goes to stderr: the answers have a file descriptor of their own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ from benchmarks.turns import Pace, turn_ns
 
 
 class Worker:
-    """What is open in this process."""
+    """The cases that are open in this process.
+
+    Args:
+        images: path of the test set, uint8 (N, 28, 28).
+    """
 
     def __init__(self, images: str) -> None:
         self._images = np.load(images)
@@ -31,6 +35,18 @@ class Worker:
     def build(
         self, module: str, loop: str, precision: str, path: str, folder: str
     ) -> dict[str, Any]:
+        """Build what a peer opens, and time that.
+
+        Args:
+            module: the peer, a module of `benchmarks.peers`.
+            loop: the name of its loop.
+            precision: the file's precision.
+            path: the file to build from.
+            folder: where to build.
+
+        Returns:
+            `path` of what was built, and `seconds`.
+        """
         started = perf_counter()
         built = _peer(module).build(loop, precision, path, folder)
         return {"path": str(built), "seconds": perf_counter() - started}
@@ -38,7 +54,22 @@ class Worker:
     def open(
         self, key: str, module: str, loop: str, precision: str, path: str, batch: int
     ) -> dict[str, Any]:
-        """Open it and answer once: what a call leaves to the first is not to be timed."""
+        """Open a case and answer once, because work that is left to the first call is not timed.
+
+        Args:
+            key: the parent's name for the open case.
+            module: the peer, a module of `benchmarks.peers`.
+            loop: the name of its loop.
+            precision: the file's precision.
+            path: the file to open.
+            batch: images per call.
+
+        Returns:
+            `classes` of the first `batch` images.
+
+        Raises:
+            ValueError: the answer is not float32 (batch, 10).
+        """
         call = _peer(module).open_loop(loop, precision, path, batch)
         images = np.ascontiguousarray(self._images[:batch])
         answer = call(images)
@@ -48,13 +79,29 @@ class Worker:
         return {"classes": np.argmax(answer, axis=1).tolist()}
 
     def close(self, keys: list[str]) -> dict[str, Any]:
+        """Close open cases.
+
+        Args:
+            keys: the parent's names for them.
+
+        Returns:
+            An empty reply.
+        """
         for key in keys:
             del self._open[key]
         gc.collect()
         return {}
 
     def turn(self, key: str, pace: list[float]) -> dict[str, Any]:
-        """Time calls. A collection of garbage in one call would be another one's garbage."""
+        """Time calls without garbage collection, which might collect the garbage of another call.
+
+        Args:
+            key: the parent's name for the open case.
+            pace: the fields of a `Pace`.
+
+        Returns:
+            `ns`: the duration of each call in nanoseconds.
+        """
         call, images = self._open[key]
         gc.disable()
         try:
@@ -63,7 +110,16 @@ class Worker:
             gc.enable()
 
     def answer(self, key: str, out: str, limit_s: float) -> dict[str, Any]:
-        """Answer the images batch by batch, all of them or as many as the time allows."""
+        """Answer the images batch by batch, all of them or as many as the time allows.
+
+        Args:
+            key: the parent's name for the open case.
+            out: the .npy file to write: float32 (images answered, 10).
+            limit_s: seconds after which it stops.
+
+        Returns:
+            An empty reply.
+        """
         call, images = self._open[key]
         batch, started, answers = len(images), perf_counter(), []
         for start in range(0, len(self._images) - batch + 1, batch):
@@ -79,6 +135,7 @@ def _peer(name: str) -> Any:
 
 
 def main() -> None:
+    """Serve requests from stdin until it ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     # By lines, so that what a peer prints is there before it dies; open for as long as this runs.

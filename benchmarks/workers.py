@@ -18,11 +18,18 @@ from benchmarks.peers import Absent
 
 
 class WorkerLost(Exception):
-    """The process died or hung, and is no more; the message says how."""
+    """The process died, or hung and was ended; the message says how."""
 
 
 class Worker:
-    """One process, in a session of its own, so that compilers it starts end with it."""
+    """One process, in a session of its own, so that compilers it starts end with it.
+
+    Args:
+        python: the interpreter of the peers' environment.
+        images: the test set, a .npy file of uint8 (N, 28, 28).
+        variables: the environment variables of the process.
+        log: the file that gets its stderr.
+    """
 
     def __init__(
         self, python: Path, images: Path, *, variables: Mapping[str, str], log: Path
@@ -46,7 +53,11 @@ class Worker:
         self._unread = b""
 
     def ask(self, within_s: float, **request: Any) -> dict[str, Any]:
-        """Have one thing done.
+        """Send one request and wait for its reply.
+
+        Args:
+            within_s: seconds after which the process is ended.
+            **request: `do`, the name of a method of `benchmarks.worker.Worker`, and its arguments.
 
         Raises:
             Absent: the peer says that it cannot be had here, or fails.
@@ -84,7 +95,7 @@ class Worker:
         return f"its process died ({how}): {(said or ['it said nothing'])[-1][:200]}"
 
     def close(self) -> None:
-        """End it, and whatever it has started. May be called again."""
+        """End the process, and whatever it has started. May be called again."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

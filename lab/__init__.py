@@ -1,0 +1,1 @@
+"""Emulated boards and a software GPU, for tests."""

@@ -20,7 +20,11 @@ from lab.machine import Machine
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; gives the exit status."""
+    """Run the command line, and return the exit status.
+
+    Args:
+        argv: its words; None: those of this process.
+    """
     arguments = _parser().parse_args(argv)
     try:
         status: int = arguments.function(arguments)
@@ -49,7 +53,7 @@ def _build(arguments: argparse.Namespace) -> int:
 
 
 def _build_two_at_a_time(machines: list[Machine], console: Console) -> None:
-    """Build what can be built; one board that cannot be does not keep the others from it."""
+    """Build what can be built; a board that cannot be built does not keep the others from it."""
 
     def progress(line: str) -> None:
         console.print(f"  {line}", style="dim")

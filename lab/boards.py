@@ -45,7 +45,11 @@ class Board:
 
 
 def wheel_tags(platform: str) -> tuple[str, ...]:
-    """Every tag that a platform of this newest tag takes, newest first (PEP 600)."""
+    """List every tag that a platform of this newest tag takes, newest first (PEP 600).
+
+    Args:
+        platform: the newest tag, as in manylinux_2_36_aarch64.
+    """
     found = re.fullmatch(r"manylinux_2_(\d+)_(\w+)", platform)
     if not found:
         return (platform,)
@@ -55,7 +59,7 @@ def wheel_tags(platform: str) -> tuple[str, ...]:
 
 
 def names() -> tuple[str, ...]:
-    """The boards there are."""
+    """List the names of the boards there are."""
     return tuple(sorted(path.stem for path in BOARDS.glob("*.toml")))
 
 
@@ -63,7 +67,7 @@ def load(name: str) -> Board:
     """Read a board.
 
     Raises:
-        LabError: there is none of that name, or its file has a field missing or unknown.
+        LabError: there is no board of that name, or its file has a field missing or unknown.
     """
     if name not in names():
         raise LabError(f"there is no board {name!r}; there are {', '.join(names())}")

@@ -1,7 +1,7 @@
 """Debian's packages of any architecture, fetched and unpacked without root.
 
-An apt of its own (its state in a folder, the machine's mirrors and keys) resolves and downloads,
-`dpkg -x` unpacks. Nothing is installed, and no maintainer script runs.
+A separate apt resolves and downloads, with its state in a folder and the machine's mirrors and
+keys; `dpkg -x` unpacks. Nothing is installed, and no maintainer script runs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,16 @@ TOOLS = ("apt-get", "dpkg")
 
 
 def download(folder: Path, suite: str, architecture: str, packages: Iterable[str]) -> list[Path]:
-    """Fetch packages and all they need; gives the .debs. What an earlier run fetched is kept.
+    """Fetch packages and all they need. What an earlier run fetched is kept.
+
+    Args:
+        folder: for apt's state and the packages; made if missing.
+        suite: of Debian, as in "bookworm".
+        architecture: as Debian calls it, as in "arm64".
+        packages: the names of Debian's packages.
+
+    Returns:
+        The .deb files.
 
     Raises:
         LabError: this machine has no apt or no Debian mirror, or a package cannot be had.
@@ -71,7 +80,11 @@ def unpack(debs: Iterable[Path], root: Path) -> None:
 
 
 def _mirror() -> str:
-    """Where this machine's own apt gets Debian from."""
+    """Look up where this machine's own apt gets Debian from.
+
+    Raises:
+        LabError: apt knows no Debian archive.
+    """
     form = "$(REPO_URI) $(RELEASE) $(COMPONENT)"
     command = ["apt-get", "indextargets", "--format", form, "Created-By: Packages"]
     said = subprocess.run(command, capture_output=True, text=True, check=False).stdout

@@ -8,8 +8,8 @@
         <board>/python/     a virtual environment with the engines' wheels
         <board>/home/       $HOME of what runs there
 
-Only programs of the board are emulated: its Python and all that Python loads. QEMU finds absolute
-paths under root/ first and on the workstation else, so files of yours are where they are.
+Only programs of the board are emulated: its Python and all that Python loads. QEMU looks for
+absolute paths under root/ first and then on the workstation, so your own files keep their paths.
 """
 
 from __future__ import annotations
@@ -60,19 +60,26 @@ class Machine:
 
     @property
     def site(self) -> Path:
+        """The folder of the board's installed Python packages."""
         return self.environment / "lib" / f"python{self.board.python}" / "site-packages"
 
     def is_built(self) -> bool:
-        """Whether the board is there, as its file and its lock say today."""
+        """Tell whether the board is there, as its file and its lock say today."""
         return made(self._qemu, EMULATOR_SUITE) and made(self.environment, *self._recipe())
 
     def is_untouched(self) -> bool:
-        """Whether it also holds the packages it was built with: people install others."""
+        """Tell whether the board is built and holds just the packages it was built with.
+
+        People install others.
+        """
         packages = self.environment / _PACKAGES
         return self.is_built() and packages.read_text(encoding="utf-8") == self._installed()
 
     def build(self, progress: Progress) -> None:
         """Make what is not there yet; what was cut off goes on where it stopped.
+
+        Args:
+            progress: called with a line before each step.
 
         Raises:
             LabError: a package or wheel cannot be had, or the board's Python does not start.
@@ -145,7 +152,7 @@ class Machine:
             )
 
     def _installed(self) -> str:
-        """The packages in the environment and their versions, but for the wheel of the moment."""
+        """List the packages in the environment with their versions, except the runtime's wheel."""
         found = (path.stem for path in self.site.glob("*.dist-info"))
         return "\n".join(sorted(name for name in found if not name.startswith("strop-")))
 
@@ -183,10 +190,11 @@ class Machine:
         _describe(board, folder / "proc")
 
     def _write_launcher(self) -> None:
-        """`python3`: named by its own path (-0), so that Python and venv take it for theirs.
+        """Write `python3`, named by its own path (-0), so that Python and venv take it for theirs.
 
-        With lib/ beside it, Python looks there for all it has, by absolute path: of the system
-        calls with a path QEMU forgets to move statx, which a 32-bit Python looks for files with.
+        With lib/ beside it, Python looks there for all it has, by absolute path. QEMU redirects the
+        system calls that take a path, but it forgets statx, which a 32-bit Python looks for files
+        with.
         """
         board = self.board
         qemu = self._qemu / "usr" / "bin" / board.emulator
@@ -223,7 +231,7 @@ def _write_script(path: Path, command: str) -> None:
 
 
 def _describe(board: Board, proc: Path) -> None:
-    """What the board says of itself, and that it is none."""
+    """Write what the board says of itself, and that it is emulated."""
     model = proc / "device-tree" / "model"  # as a Pi has it
     model.parent.mkdir(parents=True)
     model.write_text(f"{board.description}, emulated by QEMU\0", encoding="ascii")
@@ -232,7 +240,7 @@ def _describe(board: Board, proc: Path) -> None:
 
 
 def _link_blas(root: Path) -> None:
-    """Debian's alternatives would link BLAS and LAPACK to where the loader looks; by hand here."""
+    """Link BLAS and LAPACK by hand to where the loader looks; Debian's alternatives would do so."""
     for library in root.glob("usr/lib/*/*/lib*.so.3"):
         if library.parent.name in ("blas", "lapack"):
             (library.parent.parent / library.name).symlink_to(

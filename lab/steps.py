@@ -1,4 +1,4 @@
-"""Steps that take long and are done once: made whole or not at all, said aloud, resumable."""
+"""Steps that take long and are done once: made whole or not at all, reported, and resumable."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ _STAMP = ".made-from"
 
 
 def call(command: list[str], doing: str) -> str:
-    """Run a program; gives what it prints.
+    """Run a program, and return what it prints.
+
+    Args:
+        command: the program and its arguments.
+        doing: what is being done, for messages.
 
     Raises:
         LabError: it fails; the message is what was being done, and the last thing it said.
@@ -35,7 +39,7 @@ def call(command: list[str], doing: str) -> str:
 
 
 def made(folder: Path, *recipe: str) -> bool:
-    """Whether a folder was finished from this recipe."""
+    """Tell whether a folder was finished from this recipe."""
     try:
         return (folder / _STAMP).read_text(encoding="ascii") == _digest(recipe)
     except OSError:
@@ -46,6 +50,11 @@ def make(folder: Path, *recipe: str, by: Callable[[Path], None]) -> None:
     """Make a folder in place, anew, unless it was finished from this recipe before.
 
     The stamp comes last, so what was cut off is made again.
+
+    Args:
+        folder: what to make; what is in it is removed first.
+        recipe: texts that say what the folder is made from.
+        by: fills the empty folder.
     """
     if made(folder, *recipe):
         return
@@ -57,7 +66,12 @@ def make(folder: Path, *recipe: str, by: Callable[[Path], None]) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
-    """Wait for others that make (exclusive) or use (shared) the same thing."""
+    """Wait for others that make (exclusive) or use (shared) the same thing.
+
+    Args:
+        path: the lock's file; made if missing.
+        shared: whether others may use it at the same time.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)

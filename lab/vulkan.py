@@ -40,12 +40,15 @@ Progress = Callable[[str], None]
 
 
 def is_built() -> bool:
-    """Whether the device is there, as this file makes it today."""
+    """Tell whether the device is there, as this file makes it today."""
     return made(FOLDER, _recipe())
 
 
 def build(progress: Progress) -> None:
-    """Make it, unless it is there; what was cut off is made again, with what was fetched.
+    """Make the device, unless it is there; what was cut off is made again, with what was fetched.
+
+    Args:
+        progress: called with a line at each step.
 
     Raises:
         LabError: a package cannot be had, or the loader does not find the device.
@@ -55,7 +58,7 @@ def build(progress: Progress) -> None:
 
 
 def environment() -> dict[str, str]:
-    """The variables under which a program sees this device, and no other of Vulkan's.
+    """Give the variables under which a program sees this device, and no other Vulkan device.
 
     Raises:
         LabError: it is not built.
@@ -65,7 +68,7 @@ def environment() -> dict[str, str]:
 
 
 def no_adapter() -> dict[str, str]:
-    """The variables under which a program finds Vulkan's loader, and no device.
+    """Give the variables under which a program finds Vulkan's loader, and no device.
 
     Raises:
         LabError: the loader is not there.
@@ -75,7 +78,7 @@ def no_adapter() -> dict[str, str]:
 
 
 def beside_another() -> dict[str, str]:
-    """The variables under which a program sees this device, and one that no WebGPU can use.
+    """Give the variables under which a program sees this device, and one that no WebGPU can use.
 
     Raises:
         LabError: it is not built.
@@ -85,7 +88,7 @@ def beside_another() -> dict[str, str]:
 
 
 def adapter() -> str:
-    """The device, as the runtime names it in a process with these variables.
+    """Name the device as the runtime does in a process with these variables.
 
     Raises:
         LabError: it is not built, or not found.
@@ -129,7 +132,7 @@ def _drivers() -> Path:
 
 
 def _driver(*files: Path) -> dict[str, str]:
-    """The only drivers that the loader is to look at, by the new name and by the old one."""
+    """Name the only drivers that the loader is to look at, by the new variable and the old one."""
     listed = ":".join(map(str, files))
     return {"VK_DRIVER_FILES": listed, "VK_ICD_FILENAMES": listed}
 

@@ -1,4 +1,4 @@
-"""PyPI's wheels for a board, put there by the workstation's pip: from a lock, hashes required."""
+"""PyPI's wheels for a board, installed by the workstation's pip: from a lock, hashes required."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ _PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 def install_lock(board: Board, site: Path) -> None:
     """Install the board's lock into a site-packages folder.
 
+    Args:
+        board: its `requirements` name the lock; nothing is installed if it has none.
+        site: the folder to install into.
+
     Raises:
         LabError: a wheel cannot be had, or its hash differs.
     """
@@ -31,7 +35,13 @@ def install_lock(board: Board, site: Path) -> None:
 
 
 def build_runtime(folder: Path) -> Path:
-    """The runtime's wheel as the checkout has it now, into a folder; the same bytes each time.
+    """Build the runtime's wheel from the checkout as it is now; the bytes are the same each time.
+
+    Args:
+        folder: where the wheel goes.
+
+    Returns:
+        The wheel's path.
 
     Raises:
         LabError: it cannot be built.
@@ -53,7 +63,11 @@ def install_file(wheel: Path, site: Path) -> None:
 
 
 def confirm_absence(board: Board, engine: str) -> None:
-    """Ask the index for a wheel that a board's file says does not exist.
+    """Confirm with the index that a wheel does not exist, as a board's file says.
+
+    Args:
+        board: the one whose file says so.
+        engine: the name of the engine in `PACKAGES`.
 
     Raises:
         LabError: there is one, or the index cannot be asked.
@@ -68,8 +82,10 @@ def confirm_absence(board: Board, engine: str) -> None:
 
 
 def _is_there(package: str, platform: list[str]) -> bool:
-    """Whether the index has a wheel. pip says the same of an index it cannot reach, so the answer
-    "no" needs a control: a platform that does have one.
+    """Tell whether the index has a wheel.
+
+    pip says the same of an index it cannot reach, so the answer "no" needs a control: a platform
+    that does have a wheel.
     """
     with tempfile.TemporaryDirectory() as folder:
         command = [*_PIP, "install", "--dry-run", "--no-deps", "--target", folder, *platform]
@@ -83,7 +99,7 @@ def _is_there(package: str, platform: list[str]) -> bool:
 
 
 def platform_options(board: Board) -> list[str]:
-    """What makes the workstation's pip choose wheels for a board."""
+    """Give the options that make the workstation's pip choose wheels for a board."""
     return _platform(board.python, wheel_tags(board.platform))
 
 

@@ -25,7 +25,14 @@ examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, 2 for what a user can mend, 130 on ^C."""
+    """Run the command line.
+
+    Args:
+        arguments: its words; None: those of this process.
+
+    Returns:
+        The exit status: 0, 2 for what a user can mend, 130 on ^C.
+    """
     started = time.perf_counter()
     try:
         return _main(_parser().parse_args(arguments), started)

@@ -3,7 +3,8 @@
 model.keras        float32 (N, 28, 28) raw pixels 0..255 -> float32 (N, 10) probabilities
 calibration.npz    inputs uint8 (1000, 28, 28), from the training images
 evaluation.npz     inputs uint8 (10000, 28, 28), labels int64 (10000,), outputs float32
-                   (10000, 10): the whole test set, and what model.keras, read back, says to it
+                   (10000, 10): the whole test set, and the outputs for it of model.keras, read
+                   back
 training.json      recipe, seed, versions, data sums, history, accuracy
 *.png              learning curves, confusion matrix, the worst mistakes
 """
@@ -104,9 +105,15 @@ def _fill(
 
 
 def calibration_images(samples: Samples) -> Bytes:
-    """uint8 (1000, 28, 28): 100 of each digit, evenly spaced over ``samples``, digits mixed.
+    """Choose 100 images of each digit, evenly spaced over ``samples``, with the digits mixed.
 
     Quantization reads value ranges from these; they are training images, never test images.
+
+    Args:
+        samples: the training images.
+
+    Returns:
+        uint8 (1000, 28, 28), 0..255; fewer images where a digit has fewer than 100.
     """
     chosen = []
     for digit in range(10):

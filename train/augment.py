@@ -33,7 +33,16 @@ def distort(images: Any, augmentation: Augmentation, seed: Any) -> Any:
 
 
 def _maps(augmentation: Augmentation, count: Any, seed: Any) -> Any:
-    """float32 (N, 8): rows of the maps from output to input pixels, as the operation wants them."""
+    """Draw the maps from output to input pixels, in rows as the operation wants them.
+
+    Args:
+        augmentation: how far at most.
+        count: how many, N.
+        seed: int32 (2,).
+
+    Returns:
+        float32 (N, 8).
+    """
     swing = tf.random.stateless_uniform((5, count), seed, -1.0, 1.0)
     angle = augmentation.rotation * swing[0]
     scale = 1.0 + augmentation.scale * swing[1]

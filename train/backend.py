@@ -12,6 +12,9 @@ def start(seed: int) -> None:
 
     Call it before anything else that imports them. Initial weights come from ``seed``; everything
     random later is stateless (:mod:`train.feed`), so nothing depends on what ran before.
+
+    Args:
+        seed: 0 to 1,000,000,000.
     """
     # Keras decides on import; a notebook's setting must not swap the engine under a recipe.
     os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -33,9 +36,9 @@ def start(seed: int) -> None:
 
 
 def device() -> str:
-    """What TensorFlow trains on: the name of the first GPU that it sees, or ``CPU``.
+    """Name what TensorFlow trains on: the first GPU that it sees, or ``CPU``.
 
-    It places operations by itself, and knows a GPU only with CUDA's libraries beside it.
+    TensorFlow places operations by itself, and sees a GPU only with CUDA's libraries beside it.
     """
     import tensorflow as tf
 
@@ -50,8 +53,8 @@ def device() -> str:
 def _chatter_held_back() -> Iterator[None]:
     """Hold back what TensorFlow's C++ writes to the error stream while it is loaded.
 
-    No setting silences it: it is written before TensorFlow reads its own. It is shown after all if
-    the start fails.
+    No setting silences it: it is written before TensorFlow reads its settings. If the start fails,
+    it is shown after all.
     """
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held:

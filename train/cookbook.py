@@ -13,12 +13,15 @@ T = TypeVar("T")
 
 
 def names() -> list[str]:
-    """The recipes that come with Strop."""
+    """List the names of the recipes that come with Strop."""
     return sorted(path.stem for path in RECIPES.glob("*.toml"))
 
 
 def load(name: str) -> Recipe:
-    """The recipe of that name, or in the ``.toml`` file at that path.
+    """Load the recipe of that name, or the one in the ``.toml`` file at that path.
+
+    Args:
+        name: one of :func:`names`, or a path that ends in ``.toml``.
 
     Raises:
         RecipeError: if there is none, or it is not well-formed, or a value is out of range.
@@ -37,10 +40,10 @@ def load(name: str) -> Recipe:
 
 
 def parse(text: str, source: str) -> Recipe:
-    """The recipe written in ``text``.
+    """Parse the recipe written in ``text``.
 
     Args:
-        text: TOML, one table per dataclass above.
+        text: TOML, one table per dataclass of :mod:`train.recipe`.
         source: what errors call it.
 
     Raises:
@@ -54,7 +57,7 @@ def parse(text: str, source: str) -> Recipe:
 
 
 def _read(kind: type[T], table: dict[str, Any], where: str) -> T:
-    """A dataclass from a table: every key known, every key without a default there."""
+    """Read a dataclass from a table: every key known, every key without a default there."""
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for key in table:
         if key not in fields:
@@ -70,7 +73,7 @@ def _read(kind: type[T], table: dict[str, Any], where: str) -> T:
 
 
 def _fit(value: Any, hint: Any, key: str) -> Any:
-    """``value`` as the annotation wants it: no conversion but list to tuple and int to float."""
+    """Check a value against its annotation; convert only list to tuple, and int to float."""
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         if isinstance(value, dict):
             return _read(hint, value, f"{key}.")

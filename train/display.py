@@ -59,7 +59,10 @@ class Display:
         return epoch * _LINES // self._epochs > (epoch - 1) * _LINES // self._epochs
 
     def _left(self, progress: Progress) -> str:
-        """Time left at the pace since the first epoch shown, which alone pays for the start."""
+        """Say what time is left, at the pace since the first epoch shown.
+
+        That epoch alone pays for the start.
+        """
         if progress.epoch == self._epochs:
             return "done"
         if self._paced_from is None:

@@ -29,7 +29,12 @@ class Evaluation:
 
 
 def evaluate(model: Any, mnist: Mnist) -> Evaluation:
-    """Run ``model`` over all of MNIST. Called once, after everything has been chosen."""
+    """Run ``model`` over all of MNIST. It is called once, after everything has been chosen.
+
+    Args:
+        model: a Keras model, float32 (N, 28, 28) pixels 0..255 to float32 (N, 10).
+        mnist: all three parts.
+    """
     outputs = predict(model, mnist.test.images)
     return Evaluation(
         train=accuracy(predict(model, mnist.train.images), mnist.train.labels),
@@ -40,7 +45,15 @@ def evaluate(model: Any, mnist: Mnist) -> Evaluation:
 
 
 def predict(model: Any, images: Bytes) -> NDArray[np.float32]:
-    """The model's outputs, float32 (N, 10), for uint8 images (N, 28, 28)."""
+    """Run ``model`` over images, in portions.
+
+    Args:
+        model: a Keras model, float32 (N, 28, 28) pixels 0..255 to float32 (N, 10).
+        images: uint8 (N, 28, 28), 0..255.
+
+    Returns:
+        float32 (N, 10), the model's outputs.
+    """
     portions = [
         np.asarray(model.predict_on_batch(images[start : start + _BATCH].astype(np.float32)))
         for start in range(0, len(images), _BATCH)
@@ -49,12 +62,25 @@ def predict(model: Any, images: Bytes) -> NDArray[np.float32]:
 
 
 def accuracy(outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """Share of rows whose highest output is the label, 0..1."""
+    """Compute the share of rows whose highest output is the label, 0..1.
+
+    Args:
+        outputs: float32 (N, 10).
+        labels: int64 (N,), 0..9.
+    """
     return float(np.mean(outputs.argmax(axis=1) == labels))
 
 
 def confusion(outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """int64 (10, 10): how many images of the row's digit were taken for the column's."""
+    """Count how many images of each digit were taken for which.
+
+    Args:
+        outputs: float32 (N, 10).
+        labels: int64 (N,), 0..9.
+
+    Returns:
+        int64 (10, 10): how many images of the row's digit were taken for the column's.
+    """
     counts = np.zeros((10, 10), dtype=np.int64)
     np.add.at(counts, (labels, outputs.argmax(axis=1)), 1)
     return counts
@@ -63,7 +89,16 @@ def confusion(outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArra
 def worst_mistakes(
     outputs: NDArray[np.float32], labels: NDArray[np.int64], count: int
 ) -> NDArray[np.int64]:
-    """Indices of at most ``count`` wrong answers, those that gave the label least first."""
+    """Find the wrong answers that gave the label least.
+
+    Args:
+        outputs: float32 (N, 10).
+        labels: int64 (N,), 0..9.
+        count: how many at most.
+
+    Returns:
+        int64 (at most ``count``,): indices of wrong answers, those that gave the label least first.
+    """
     wrong = np.flatnonzero(outputs.argmax(axis=1) != labels)
     given = outputs[wrong, labels[wrong]] / outputs[wrong].sum(axis=1)
     return wrong[np.argsort(given, kind="stable")][:count]

@@ -17,15 +17,23 @@ _ORDER, _DISTORTION = 0, 1  # two streams of randomness that must not be the sam
 
 
 def steps_per_epoch(samples: Samples, recipe: Recipe) -> int:
-    """Whole batches in one pass."""
+    """Count the whole batches in one pass; at least one."""
     return max(1, len(samples) // recipe.schedule.batch_size)
 
 
 def batches(samples: Samples, recipe: Recipe, seed: int, first_epoch: int = 0) -> Any:
-    """The batches from ``first_epoch`` to the last, as a ``tf.data.Dataset``.
+    """Make the batches from ``first_epoch`` to the last.
 
-    Each is (images float32 (B, 28, 28) 0..255, labels): int64 (B,), or float32 (B, 10) where the
-    recipe smooths labels. Every epoch has :func:`steps_per_epoch` of them.
+    Args:
+        samples: the training images.
+        recipe: its schedule, augmentation and loss count.
+        seed: of the order and the distortions.
+        first_epoch: counted from 0.
+
+    Returns:
+        A ``tf.data.Dataset``. Each batch is (images, labels): images float32 (B, 28, 28), 0..255;
+        labels int64 (B,), or float32 (B, 10) where the recipe smooths labels. Every epoch has
+        :func:`steps_per_epoch` of them.
     """
     size = min(recipe.schedule.batch_size, len(samples))
     steps = steps_per_epoch(samples, recipe)
@@ -61,5 +69,5 @@ def batches(samples: Samples, recipe: Recipe, seed: int, first_epoch: int = 0) -
 
 
 def _key(seed: int, number: Any, stream: int) -> Any:
-    """int32 (2,): one key for each seed, stream, and epoch or step."""
+    """Make one key for each seed, stream, and epoch or step: int32 (2,)."""
     return tf.stack([tf.cast(2 * seed + stream, tf.int32), tf.cast(number, tf.int32)])

@@ -51,8 +51,8 @@ def fit(
         mnist: trains on ``train``, validates on ``validation``, never looks at ``test``.
         journal: an opened one; receives a checkpoint after each epoch.
         done: how far earlier sessions came.
-        clock: seconds spent so far, over all sessions.
-        on_epoch: told the progress after each epoch.
+        clock: gives the seconds spent so far, over all sessions.
+        on_epoch: called with the progress after each epoch.
         tensorboard: a folder for TensorBoard's logs.
 
     Raises:
@@ -135,9 +135,9 @@ class _Record(keras.callbacks.Callback):  # type: ignore[misc]
 
 @contextlib.contextmanager
 def _averaged(training: Any) -> Iterator[None]:
-    """The model with the moving average of its weights in it, for the while.
+    """Put the moving average of its weights into the model while the context lasts.
 
-    Keras has SwapEMAWeights for this; it swaps by adding and subtracting, which rounds, so that
+    Keras has SwapEMAWeights for this. It swaps by adding and subtracting, which rounds, so that
     looking at the model would change what it becomes.
     """
     optimizer = training.optimizer

@@ -1,4 +1,4 @@
-"""What a training leaves on disk while it runs, so that a kill at any moment costs one epoch.
+"""The files that a training keeps while it runs, so that a kill at any moment costs one epoch.
 
     .mnist-mlp.unfinished/
         lock            held by the process that trains
@@ -48,9 +48,11 @@ class Journal:
     """The unfinished training that belongs to one artifact folder."""
 
     def __init__(self, artifact: Path, identity: Mapping[str, Any]) -> None:
-        """Args:
-        artifact: the folder the training will become.
-        identity: what must be equal for a training to be continued; plain JSON values.
+        """Name the folder and what identifies the training; nothing is written yet.
+
+        Args:
+            artifact: the folder the training will become.
+            identity: what must be equal for a training to be continued; plain JSON values.
         """
         self._folder = artifact.with_name(f".{artifact.name}.unfinished")
         self._identity = json.loads(json.dumps(identity))
@@ -58,6 +60,10 @@ class Journal:
 
     def open(self, *, resume: bool, restart: bool) -> Progress:
         """Take the folder, and say how far an earlier session came.
+
+        Args:
+            resume: continue a training that lies here.
+            restart: remove it, and begin anew.
 
         Raises:
             UnfinishedRun: if a training lies here and neither ``resume`` nor ``restart`` says what
@@ -83,6 +89,9 @@ class Journal:
     def insist_on_device(self, device: str) -> None:
         """Make the device, known only once TensorFlow runs, a part of what must be equal.
 
+        Args:
+            device: its name, as :func:`train.backend.device` gives it.
+
         Raises:
             UnfinishedRun: if the training that is continued here ran on another.
             OutputError: if the folder cannot be written.
@@ -95,6 +104,10 @@ class Journal:
 
     def save(self, model: Any, progress: Progress) -> None:
         """Write a checkpoint of ``model`` (weights and optimizer), then drop the one before it.
+
+        Args:
+            model: the compiled Keras model.
+            progress: how far its training has come.
 
         Raises:
             OutputError: if it cannot be written; the one before it is then still there.
@@ -117,6 +130,8 @@ class Journal:
     def restore(self, model: Any) -> None:
         """Load the latest checkpoint into the compiled ``model``: weights, optimizer, average.
 
+        Without a checkpoint the model stays as it is.
+
         Raises:
             UnfinishedRun: if Keras cannot read it.
         """
@@ -135,7 +150,7 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Let go of the lock; a checkpoint stays for a later session, an empty folder does not."""
+        """Release the lock; a checkpoint stays for a later session, an empty folder does not."""
         if self._lock is not None:
             if self._latest() is None:
                 shutil.rmtree(self._folder, ignore_errors=True)
@@ -210,7 +225,7 @@ def _damaged(checkpoint: Path, error: Exception) -> UnfinishedRun:
 
 
 def _difference(key: str, found: Any, asked: Any) -> str:
-    """The first value that differs, by its dotted name."""
+    """Find the first value that differs, and name it by its dotted name."""
     if isinstance(found, dict) and isinstance(asked, dict):
         for inner in {**found, **asked}:
             if found.get(inner) != asked.get(inner):

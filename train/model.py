@@ -12,11 +12,11 @@ CLASSES = 10
 
 
 def build(network: Network) -> Any:
-    """An untrained Keras model.
+    """Build an untrained Keras model.
 
     Its input ``image`` is float32 (N, 28, 28) holding raw pixels 0..255; its output
-    ``probabilities`` is float32 (N, 10). Plain layers only, so that any Keras loads the file with
-    its safe mode on. The weights come from the seed given to :func:`train.backend.start`.
+    ``probabilities`` is float32 (N, 10). It has plain layers only, so that any Keras loads the file
+    with its safe mode on. The weights come from the seed given to :func:`train.backend.start`.
     """
     layers = keras.layers
     return keras.Sequential(

@@ -10,7 +10,7 @@ RECIPES = Path(__file__).resolve().parent / "recipes"
 
 
 def shown(path: Path) -> str:
-    """``path`` as a reader would type it: relative to where they stand, when it is below."""
+    """Give ``path`` as a reader would type it: relative to the current folder, when it is below."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:

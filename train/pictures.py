@@ -1,4 +1,4 @@
-"""The three pictures of an artifact. Drawn without pyplot: no display, no global state."""
+"""The three pictures of an artifact. They are drawn without pyplot: no display, no global state."""
 
 from pathlib import Path
 from typing import Literal
@@ -26,7 +26,13 @@ _COLUMNS = 6
 
 
 def learning_curves(history: History, evaluation: Evaluation, path: Path) -> None:
-    """Error and loss over the epochs, on training images as they went by and on validation."""
+    """Draw error and loss over the epochs, on training images as they went by and on validation.
+
+    Args:
+        history: ``loss``, ``accuracy``, ``val_loss`` and ``val_accuracy``, one value an epoch.
+        evaluation: its test accuracy is drawn as a line.
+        path: the ``.png`` to write.
+    """
     figure = _figure(10, 4.2, "Learning curves")
     left, right = figure.subplots(1, 2)
     # Error rather than accuracy, on a log scale: from 98 to 99 % is half of what was left.
@@ -50,7 +56,14 @@ def learning_curves(history: History, evaluation: Evaluation, path: Path) -> Non
 def _curves(
     axes: Axes, training: NDArray[np.float64], validation: NDArray[np.float64], label: str
 ) -> None:
-    """Two lines on a log scale, labelled at 1, 2 and 5."""
+    """Draw two lines on a log scale, labelled at 1, 2 and 5.
+
+    Args:
+        axes: what to draw on.
+        training: float64 (epochs,).
+        validation: float64 (epochs,).
+        label: of the vertical axis.
+    """
     epochs = np.arange(1, len(training) + 1)
     marker = "o" if len(epochs) == 1 else None  # a line of one point shows nothing
     for values, name, colour in (
@@ -78,7 +91,13 @@ def _legend(axes: Axes) -> None:
 
 
 def confusion_matrix(test: Samples, evaluation: Evaluation, path: Path) -> None:
-    """How many of each digit were taken for which, colours for the mistakes alone."""
+    """Draw how many of each digit were taken for which, with colours for the mistakes alone.
+
+    Args:
+        test: the test set.
+        evaluation: its outputs are those for the test set.
+        path: the ``.png`` to write.
+    """
     counts = evaluate.confusion(evaluation.outputs, test.labels)
     mistakes = counts.astype(float)
     np.fill_diagonal(mistakes, 0)
@@ -125,7 +144,13 @@ def confusion_matrix(test: Samples, evaluation: Evaluation, path: Path) -> None:
 
 
 def worst_mistakes(test: Samples, evaluation: Evaluation, path: Path) -> None:
-    """The wrong answers that gave the right digit least, each with its probabilities."""
+    """Draw the wrong answers that gave the right digit least, each with its probabilities.
+
+    Args:
+        test: the test set.
+        evaluation: its outputs are those for the test set.
+        path: the ``.png`` to write.
+    """
     chosen = evaluate.worst_mistakes(evaluation.outputs, test.labels, _MISTAKES)
     rows = max(1, -(-len(chosen) // _COLUMNS))
     cell_width, cell_height, top = 1.65, 2.5, 0.55  # inches, as all below
@@ -160,7 +185,13 @@ def _digit(axes: Axes, test: Samples, evaluation: Evaluation, index: int) -> Non
 
 
 def _bars(axes: Axes, outputs: NDArray[np.float32], label: int) -> None:
-    """All ten outputs; the wrong one said and the right one not said stand out."""
+    """Draw all ten outputs; the wrong digit that was said and the right one that was not stand out.
+
+    Args:
+        axes: what to draw on.
+        outputs: float32 (10,), 0..1.
+        label: the right digit.
+    """
     said = int(outputs.argmax())
     colours = [_RED if d == said else _GREEN if d == label else _MUTED for d in range(10)]
     axes.bar(range(10), outputs, color=colours, width=0.72)

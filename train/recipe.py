@@ -12,7 +12,17 @@ from train.errors import RecipeError
 
 
 def require(holds: bool, key: str, value: Any, need: str) -> None:
-    """Unless it holds, raise a ``RecipeError`` naming the key, its value and what it must be."""
+    """Raise a ``RecipeError`` unless a condition holds.
+
+    Args:
+        holds: the condition.
+        key: the name of the value in the recipe.
+        value: what it is.
+        need: what it must be, in words.
+
+    Raises:
+        RecipeError: naming the key, its value and what it must be.
+    """
     if not holds:
         raise RecipeError(f"{key} is {value!r}; it must be {need}")
 
@@ -44,7 +54,7 @@ class Schedule:
 
     Attributes:
         epochs: passes over the 55,000 training images.
-        batch_size: images a step; the few left over at the end of an epoch sit it out.
+        batch_size: images a step; the few left over at the end of an epoch are not used in it.
     """
 
     epochs: int
@@ -57,16 +67,16 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """Adam, or AdamW with a linear warm-up and a cosine down to zero.
+    """Adam, or AdamW with a linear warm-up and a cosine decay to zero.
 
     Attributes:
         name: ``adam`` keeps its learning rate; ``adamw`` warms up and decays.
         learning_rate: the highest one.
         weight_decay: decoupled, AdamW only.
         warmup_epochs: epochs from zero to ``learning_rate``, AdamW only.
-        average_epochs: epochs over which a moving average of the weights looks back (its momentum
-            is one less one over that many steps); the average is then what is validated and
-            saved. 0 for none.
+        average_epochs: epochs over which a moving average of the weights looks back; its momentum
+            is 1 - 1/n for the n steps in them. The average is then what is validated and saved.
+            0 for none.
     """
 
     name: Literal["adam", "adamw"]
@@ -161,7 +171,13 @@ class Recipe:
             )
 
     def with_epochs(self, epochs: int) -> "Recipe":
-        """This recipe over ``epochs``, everything told in epochs in proportion."""
+        """Return this recipe with another number of epochs.
+
+        Whatever else is told in epochs (warm-up, averaging) changes in proportion.
+
+        Args:
+            epochs: 1 or more.
+        """
         share = epochs / self.schedule.epochs
         return dataclasses.replace(
             self,
@@ -174,7 +190,7 @@ class Recipe:
         )
 
     def values(self) -> dict[str, Any]:
-        """All values, as JSON holds them."""
+        """Return all values, as JSON holds them."""
         values = dataclasses.asdict(self)
         values["network"]["hidden"] = list(self.network.hidden)
         return values

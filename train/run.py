@@ -1,7 +1,7 @@
 """One training, from the data to the artifact directory.
 
 All that can be refused is refused before TensorFlow is loaded, which takes seconds; hence the
-imports inside :func:`_train`. The device alone is TensorFlow's to tell.
+imports inside :func:`_train`. Only the device cannot: TensorFlow alone can tell it.
 """
 
 import os
@@ -27,7 +27,7 @@ _LABELS = tuple("0123456789")
 
 @dataclass(frozen=True)
 class Job:
-    """One training, asked for.
+    """A request for one training.
 
     Attributes:
         recipe: what to train, and how.
@@ -123,7 +123,10 @@ def _title(job: Job) -> str:
 
 
 def _identity(job: Job) -> dict[str, Any]:
-    """What two sessions must share for one to continue the other; so too the device, see 0002."""
+    """Collect what two sessions must share for one to continue the other.
+
+    They must share the device too: see docs/decisions/0002.
+    """
     return {
         "recipe": job.recipe.values(),
         "seed": job.seed,
@@ -138,7 +141,7 @@ def _is_finished(job: Job, identity: Mapping[str, Any]) -> bool:
 
 
 def _facts(job: Job, identity: Mapping[str, Any], device: str) -> dict[str, Any]:
-    """What ``training.json`` says besides what comes of training and looking at the model."""
+    """Collect what ``training.json`` says, except what training and evaluation give."""
     return {
         "name": job.recipe.artifact,
         "model_version": job.model_version,

@@ -1,4 +1,4 @@
-"""The same recipe with several seeds, and ``seeds.json``: one seed's figure is an anecdote.
+"""The same recipe with several seeds, and ``seeds.json``: one seed's figure proves little.
 
 Each seed is trained by a process of its own, by the very command a person would type: its figures
 and seconds are then those of ``python -m train --seed N``, and nothing carries over.
@@ -22,7 +22,7 @@ REPORT = "seeds.json"
 
 
 def parse_seed(text: str) -> int:
-    """A seed, as typed.
+    """Parse a seed, as typed.
 
     Raises:
         UsageError: if it is not a whole number from 0 to 1,000,000,000.
@@ -34,7 +34,7 @@ def parse_seed(text: str) -> int:
 
 
 def parse_seeds(text: str) -> list[int]:
-    """Seeds as typed, between commas.
+    """Parse seeds as typed, between commas.
 
     Raises:
         UsageError: if there is none, one is not a seed, or one comes twice.
@@ -84,7 +84,12 @@ def train_all(recipe: Recipe, seeds: Sequence[int], root: Path, options: Sequenc
 
 
 def summary(recipe: Recipe, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What ``seeds.json`` says of one recipe, from each seed's ``training.json``."""
+    """Summarize what ``seeds.json`` says of one recipe.
+
+    Args:
+        recipe: the one that was trained.
+        records: each seed's ``training.json``, one or more.
+    """
     seeds = [
         {
             "seed": record["seed"],
@@ -111,7 +116,7 @@ def summary(recipe: Recipe, records: Sequence[dict[str, Any]]) -> dict[str, Any]
 
 
 def _earlier(report: Path) -> dict[str, Any]:
-    """What other recipes have reported; a report that cannot be read is begun anew."""
+    """Read what other recipes have reported; a report that cannot be read is begun anew."""
     try:
         earlier = json.loads(report.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -24,6 +24,9 @@ _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 def writing(what: Path) -> Iterator[None]:
     """Turn an ``OSError`` on the way (full disk, read-only folder) into one readable line.
 
+    Args:
+        what: what is being written, for the message.
+
     Raises:
         OutputError: naming ``what`` and the system's reason.
     """
@@ -61,7 +64,11 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """The arrays as a compressed ``.npz`` whose bytes depend on nothing but the arrays."""
+    """Pack arrays into a compressed ``.npz`` whose bytes depend on nothing but the arrays.
+
+    Args:
+        arrays: of any shape and dtype but objects, by name.
+    """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():

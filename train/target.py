@@ -1,4 +1,4 @@
-"""The folder an artifact goes to: looked at before TensorFlow is loaded and hours are spent."""
+"""The folder an artifact goes to: checked before TensorFlow is loaded and hours are spent."""
 
 import json
 import os
@@ -40,7 +40,11 @@ def check(target: Path) -> None:
 
 
 def read_record(target: Path) -> dict[str, Any]:
-    """The ``training.json`` of the artifact at ``target``; empty where there is none to read."""
+    """Read the ``training.json`` of the artifact at ``target``.
+
+    Returns:
+        Its content; empty where there is none to read.
+    """
     try:
         record = json.loads((target / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,7 +1,7 @@
-"""What Strop is measured against, and Strop itself: a module a package, the best code known for it.
+"""Strop, and the packages it is measured against: one module each, with the best code known for it.
 
-A peer is a module here with these names, and imports its package only inside its functions, so
-that every environment can read all of them and a cold start pays for nothing but its own:
+A peer is a module here with these names. It imports its package only inside its functions, so that
+every environment can read all of them, and a cold start pays for its own package alone:
 
     ENVIRONMENT   where its package lives: "peers", "tflite" or "keras" (benchmarks.environments)
     ENGINE        the Strop engine whose raw loops these are; "" where Strop wraps no such engine
@@ -10,13 +10,13 @@ that every environment can read all of them and a cold start pays for nothing bu
     open_loop(loop, precision, path, batch) -> Call
                   open the file at `path`, one thread, for batches of `batch` images
     build(loop, precision, path, folder) -> str      (optional)
-                  make what `open_loop` opens from the file at `path`, in `folder`; gives its path.
-                  How long it takes is the peer's time to export
+                  make what `open_loop` opens from the file at `path`, in `folder`; return its path.
+                  The time this takes is the peer's time to export
 
-A `Call` goes from raw pixels, uint8 (batch, 28, 28), to float32 (batch, 10) of the caller's own,
-conversions included: it is what an app would write, without a check. Where a package takes one
-image at a time, the call is a loop over them. `open_loop` and `build` raise `Absent`, with the
-reason and the mend, where this machine cannot have it.
+A `Call` goes from raw pixels, uint8 (batch, 28, 28), to float32 (batch, 10) in an array of the
+caller's own, conversions included: it is what an app would write, without any check. Where a
+package takes one image at a time, the call is a loop over them. `open_loop` and `build` raise
+`Absent`, with the reason and what would help, where this machine cannot have it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Compile a network's generated C into an extension module, and call it from Python.
 
-For the peers that turn a model into C. The call is a small extension of ours, because nothing
-costs less: 0.16 us for one image, with the new array for its result. With cffi it was 0.53 at best
-in its compiled mode and 0.69 in the other, with ctypes 0.79 at best and 2.7 as it is often written.
+This is for the peers that turn a model into C. The call is a small extension of ours, because
+nothing costs less: 0.16 us for one image, with the new array for its result. cffi took 0.53 us at
+best in its compiled mode and 0.69 in the other, ctypes 0.79 at best and 2.7 as it is often written.
 It needs Python.h, as cffi's compiled mode does, and no package.
 """
 
@@ -55,7 +55,7 @@ __attribute__((visibility("default"))) PyMODINIT_FUNC MODULE_INIT(void) {
 
 
 def require_compiler() -> None:
-    """Ask before the work of generating anything.
+    """Check for a C compiler, before the work of generating anything.
 
     Raises:
         Absent: there is no C compiler here, or no Python.h for it.
@@ -64,7 +64,15 @@ def require_compiler() -> None:
 
 
 def compile_module(source: str, folder: str, includes: tuple[str, ...] = ()) -> str:
-    """Compile C `source`, which defines `infer`, in `folder`; gives the module's path.
+    """Compile C into an extension module.
+
+    Args:
+        source: the C code, which defines `infer(images, pixels, out)`.
+        folder: where to write the module and what it is made from.
+        includes: more folders with headers.
+
+    Returns:
+        The module's path.
 
     Raises:
         Absent: there is no C compiler here, or it cannot compile this.
@@ -90,7 +98,14 @@ def compile_module(source: str, folder: str, includes: tuple[str, ...] = ()) -> 
 
 
 def open_module(path: str) -> Call:
-    """Open what `compile_module` made."""
+    """Open a module that `compile_module` made.
+
+    Args:
+        path: the module's path.
+
+    Returns:
+        A call from uint8 (batch, 28, 28) to float32 (batch, 10).
+    """
     loader = ExtensionFileLoader(_NAME, path)
     module = module_from_spec(ModuleSpec(_NAME, loader, origin=path))
     loader.exec_module(module)
@@ -99,7 +114,7 @@ def open_module(path: str) -> Call:
 
 
 def _compiler() -> tuple[str, str]:
-    """The C compiler, and the folder of Python.h."""
+    """Find the C compiler, and the folder of Python.h."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         raise Absent("no C compiler; apt install gcc libc6-dev")

@@ -1,13 +1,14 @@
 """emlearn: dense networks as C for microcontrollers, at its best from Python.
 
-`emlearn.convert` takes a scikit-learn or a Keras model and builds two test programs in the
-working directory on the way; the generator under it, `emlearn.net`, takes the weights as they are,
-gives the same C and needs neither package. It writes weights with six decimals: enough here.
+`emlearn.convert` takes a scikit-learn or a Keras model, and builds two test programs in the working
+directory on the way. The generator under it, `emlearn.net`, takes the weights as they are, gives
+the same C and needs neither package. It writes weights with six decimals, which is enough here.
 
-Its ready-made `eml_net_predict_proba` learns each layer's size only as it runs, so that no compiler
-can vectorize it (24 us an image), and it refuses outputs which do not add up to one, as a sigmoid's
-do not. Its `inline` method would spell the layers out, but fails on every net in 0.23.2. So its
-kernel, `eml_net_forward`, is called here layer by layer, as that method means to (4 us).
+Its ready-made `eml_net_predict_proba` learns each layer's size only at run time, so that no
+compiler can vectorize it (24 us an image), and it refuses outputs that do not add up to one, as
+those of a sigmoid. Its `inline` method would write the layers out, but fails on every net in
+0.23.2. So this module calls its kernel, `eml_net_forward`, layer by layer, as that method means to
+(4 us).
 """
 
 from __future__ import annotations
@@ -26,6 +27,11 @@ _NAMES = {"linear": "identity", "sigmoid": "logistic"}  # Keras's name -> emlear
 
 
 def build(loop: str, precision: str, path: str, folder: str) -> str:
+    """Compile the network from its weights; `benchmarks.peers` describes the arguments.
+
+    Raises:
+        Absent: emlearn or a C compiler is missing.
+    """
     import numpy as np
 
     require_compiler()
@@ -50,11 +56,23 @@ def build(loop: str, precision: str, path: str, folder: str) -> str:
 
 
 def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
+    """Open the compiled module; `benchmarks.peers` describes the arguments.
+
+    Returns:
+        A call from uint8 (batch, 28, 28) to float32 (batch, 10).
+    """
     return open_module(path)
 
 
 def _infer(shapes: list[Any], functions: list[str], scale: str, offset: str) -> str:
-    """C that goes through the layers, every size in it a constant."""
+    """Write C that runs the layers, with every size in it a constant.
+
+    Args:
+        shapes: (in, out) of each layer's kernel.
+        functions: emlearn's name of each layer's activation.
+        scale: of the pixels, as a hexadecimal float.
+        offset: of the pixels, as a hexadecimal float.
+    """
     pixels, classes, last = shapes[0][0], shapes[-1][1], len(shapes) - 1
     arrays, calls, source = [], [], "in"
     for layer, ((inputs, outputs), function) in enumerate(zip(shapes, functions, strict=True)):

@@ -1,13 +1,14 @@
 """emx-onnx-cgen: a compiler from ONNX to C, at its best from Python.
 
-Two things make it so. Its matrix products walk down a column of the weights, as the file keeps
-them, which no compiler makes much of (4.2 us an image with gcc, 24 with clang): given the file with
-its weights transposed, they walk along a row (1.8). And the generated net takes any number of
-images, so that each call of it is for a number which the compiler knows.
+Two changes make it fast. First, its matrix products walk down a column of the weights, as the file
+keeps them, which compilers optimize badly (4.2 us an image with gcc, 24 with clang); in a file with
+transposed weights they walk along a row (1.8). Second, the generated net takes any number of
+images, so each call of it here has a number of images that the compiler knows.
 
-Of the int8 file, it turns the weights into float32 again at every call of the net: for one image
-this takes longer than the rest, for a block it is shared out. Folded into constants beforehand they
-would be float32 all along, and the result the float32 file's in size, but no faster.
+From the int8 file, it turns the weights into float32 again at every call of the net: for one image
+this takes longer than the rest, in a block the images share it. Folded into constants beforehand,
+the weights would be float32 all along, and the result as large as the float32 file's, but no
+faster.
 """
 
 from __future__ import annotations
@@ -60,6 +61,11 @@ static void infer(int images, const uint8_t *pixels, float *out) {
 
 
 def build(loop: str, precision: str, path: str, folder: str) -> str:
+    """Compile the network from an .onnx file; `benchmarks.peers` describes the arguments.
+
+    Raises:
+        Absent: emx-onnx-cgen or a C compiler is missing, or it cannot turn this file into C.
+    """
     require_compiler()
     model, code = Path(folder) / "net.onnx", Path(folder) / "net.c"
     _transpose_weights(path, str(model))
@@ -76,6 +82,11 @@ def build(loop: str, precision: str, path: str, folder: str) -> str:
 
 
 def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
+    """Open the compiled module; `benchmarks.peers` describes the arguments.
+
+    Returns:
+        A call from uint8 (batch, 28, 28) to float32 (batch, 10).
+    """
     return open_module(path)
 
 

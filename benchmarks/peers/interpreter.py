@@ -1,8 +1,8 @@
 """The Interpreter API that LiteRT and tflite-runtime share: the two ways to feed it.
 
-Tried and left out, for one image and for batches: widening into a buffer kept for it instead of
-`astype` (no difference), `numpy.copyto` instead of an assignment (0.1 us slower), and reading the
-answer through a view and `copy()` instead of `get_tensor` (0.3 us slower).
+Tried and left out, for one image and for batches: widening into a kept buffer instead of `astype`
+(no difference), `numpy.copyto` instead of an assignment (0.1 us slower), and reading the answer
+through a view and `copy()` instead of `get_tensor` (0.3 us slower).
 """
 
 from __future__ import annotations
@@ -16,7 +16,16 @@ VIEW = "tensor() view"
 
 
 def interpreter_loop(interpreter: Any, loop: str, batch: int) -> Call:
-    """A loop over a tf.lite Interpreter, of whichever package, for batches of that size."""
+    """Make a loop over a tf.lite Interpreter, of either package.
+
+    Args:
+        interpreter: is resized if need be.
+        loop: `SET_TENSOR` or `VIEW`.
+        batch: images per call.
+
+    Returns:
+        A call from uint8 (batch, 28, 28) to float32 (batch, 10).
+    """
     import numpy as np
 
     (source,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()

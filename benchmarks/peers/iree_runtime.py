@@ -1,17 +1,18 @@
 """IREE: the net compiled for this CPU, called through its virtual machine without the wrappers.
 
-Written here in MLIR, with layers padded to 64 columns: in batches this is a tenth to a fifth faster
-than the 50 which the ONNX importer keeps, and it does without that importer. For one image it makes
-no difference, as most of the time is IREE's own: 11 us for the call below, 21 for
-`module.f(images).to_host()`. Compiled for batches of any size it is slower (38 us so called for one
-image, 2.7 instead of 1.9 in batches of 64), so there is a function for each of a few sizes, and a
-batch is made up of those; one of 1,024 for 1,024 images wins 1 % over four calls of that of 256.
+The net is written here in MLIR, with layers padded to 64 columns: in batches this is a tenth to a
+fifth faster than the 50 that the ONNX importer keeps, and it does not need that importer. For one
+image it makes no difference, as most of the time is IREE's own: 11 us for the call below, 21 for
+`module.f(images).to_host()`. Compiled for batches of any size it is slower (38 us for one image in
+the same call, 2.7 instead of 1.9 in batches of 64). So there is a function for each of a few sizes,
+and a batch is made up of those; one of 1,024 for 1,024 images wins 1 % over four calls of that of
+256.
 
 Tried and left out: data tiling, alone or with micro-kernels (three to four times slower in
 batches), and `inline-dynamic` execution (the Python runtime has no module for it). `-O3`, vector
 widths, distribution, memoization, the system's linker and pixels turned into floats by the kernel
-make no difference. Of the int8 file, by way of the importer, it makes something slower than of the
-float32 one: 17 us for one image, 2.9 in batches of 64, and no better with micro-kernels.
+make no difference. The int8 file, by way of the importer, gives something slower than the float32
+one: 17 us for one image, 2.9 in batches of 64, and no better with micro-kernels.
 """
 
 from __future__ import annotations
@@ -33,6 +34,11 @@ _OPTIONS = ["--iree-llvmcpu-target-cpu=host", "--iree-opt-level=O2"]
 
 
 def build(loop: str, precision: str, path: str, folder: str) -> str:
+    """Compile the network from its weights; `benchmarks.peers` describes the arguments.
+
+    Raises:
+        Absent: the network has other layers or activations than the program.
+    """
     from iree.compiler.tools import compile_str
 
     layers = _layers(path)
@@ -43,6 +49,11 @@ def build(loop: str, precision: str, path: str, folder: str) -> str:
 
 
 def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
+    """Open the compiled network; `benchmarks.peers` describes the arguments.
+
+    Returns:
+        A call from uint8 (batch, 28, 28) to float32 (batch, 10).
+    """
     import iree.runtime as iree
     import numpy as np
 
@@ -96,9 +107,10 @@ def _open_size(iree: Any, config: Any, invoke: Any, module: Any, size: int, coun
 
 
 def _steps(batch: int) -> list[tuple[slice, int]]:
-    """Parts of the batch, and the size for each: the last may leave up to half of its own unused.
+    """Split a batch into parts, with the compiled size for each.
 
-    A call of a larger size costs little more than one of a smaller, and less than two.
+    The last part may leave up to half of its size unused: a call of a larger size costs little more
+    than one of a smaller size, and less than two.
     """
     steps, start = [], 0
     while start < batch:
@@ -111,7 +123,11 @@ def _steps(batch: int) -> list[tuple[slice, int]]:
 
 
 def _layers(path: str) -> list[tuple[Any, Any]]:
-    """Kernel and bias of each layer, with the scale of the pixels in the first."""
+    """Return kernel and bias of each layer, padded, with the scale of the pixels in the first.
+
+    Returns:
+        float32 (in, out) and (out,) for each layer, of the sizes in `_WIDTHS`.
+    """
     import numpy as np
 
     with np.load(path) as file:
@@ -131,7 +147,7 @@ def _layers(path: str) -> list[tuple[Any, Any]]:
 
 
 def _globals(layers: list[tuple[Any, Any]]) -> list[str]:
-    """Weights, once for all functions."""
+    """Write the weights as MLIR globals, once for all functions."""
     lines = []
     for i, layer in enumerate(layers):
         for name, array in zip(("kernel", "bias"), layer, strict=True):

@@ -1,4 +1,4 @@
-"""Keras itself, where the model comes from, on TensorFlow: what a notebook does, and faster ways.
+"""Keras itself, which the model comes from, on TensorFlow: as in a notebook, and faster ways.
 
 Tried and left out: `predict_on_batch` (between the call and the function), and a `tf.function`
 without XLA, or one that is given float32 or NumPy arrays (all of them slower).
@@ -16,6 +16,11 @@ LOOPS = tuple(Loop(name, "keras", ("float32",)) for name in (_FUNCTION, _CALL, _
 
 
 def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
+    """Load the model for one of the loops; `benchmarks.peers` describes the arguments.
+
+    Returns:
+        A call from uint8 (batch, 28, 28) to float32 (batch, 10).
+    """
     import keras
     import numpy as np
     import tensorflow as tf

@@ -17,6 +17,11 @@ LOOPS = (Loop("LiteRT CompiledModel", "tflite", ("int8", "float32", "float16", "
 
 
 def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
+    """Open the file with CompiledModel; `benchmarks.peers` describes the arguments.
+
+    Returns:
+        A call from uint8 (batch, 28, 28) to float32 (batch, 10).
+    """
     import numpy as np
     from ai_edge_litert.compiled_model import CompiledModel
     from ai_edge_litert.hardware_accelerator import HardwareAccelerator

@@ -1,10 +1,10 @@
 """NumPy alone: the forward pass written out for this very model.
 
-The scale is folded into the first kernel, every buffer is made beforehand, and for one image the
-biases are a last row of the kernels, which meets a constant 1 at the end of each buffer. Tried and
-left out: `matmul` (slower than `dot` on small arrays), kernels transposed (no difference), biases
-in the kernels for batches (slower: rows are no longer contiguous), and a softmax that does not
-subtract the largest logit (a tenth faster, and wrong for logits past 88).
+The scale is folded into the first kernel, and every buffer is made beforehand. For one image the
+biases are a last row of the kernels, which is multiplied by a constant 1 at the end of each buffer.
+Tried and left out: `matmul` (slower than `dot` on small arrays), kernels transposed (no
+difference), biases in the kernels for batches (slower: rows are no longer contiguous), and a
+softmax that does not subtract the largest logit (a tenth faster, and wrong for logits past 88).
 """
 
 from __future__ import annotations
@@ -20,6 +20,14 @@ LOOPS = (Loop("NumPy alone", "weights", ("float32",)),)
 
 
 def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
+    """Read the weights and prepare the buffers; `benchmarks.peers` describes the arguments.
+
+    Returns:
+        A call from uint8 (batch, 28, 28) to float32 (batch, 10).
+
+    Raises:
+        Absent: the network has other activations than the code here.
+    """
     import numpy as np
 
     with np.load(path) as weights:

@@ -3,25 +3,28 @@
 Tried, in us for one image of float32, where this takes 10 to 11: `compiled(images)` 34,
 `request.infer(images, share_inputs=True)` 28, input and output arrays set for each call 25, a batch
 of any size 5 more, `start_async` and `wait` 160, threads pinned (the default) 2 more. The wrapper
-around `infer` costs 2 alone: the method of its base class is called here. The caller's array as it
-is, instead of a copy in the bound one, is 3 slower, and no faster in batches. Without difference:
-hints for throughput or accuracy, NUM_STREAMS, hyper-threading, denormals, transposed weights, and
-pixels turned into floats by NumPy instead of by the graph. Left alone, OpenVINO computes a float32
-file in bfloat16 where the CPU has it: a third faster or more in batches, and off by up to 0.025.
+around `infer` alone costs 2: the method of its base class is called here. Passing the caller's
+array as it is, instead of a copy in the bound one, is 3 slower, and no faster in batches. Without
+difference: hints for throughput or accuracy, NUM_STREAMS, hyper-threading, denormals, transposed
+weights, and pixels turned into floats by NumPy instead of by the graph. By default, OpenVINO
+computes a float32 file in bfloat16 where the CPU has it: a third faster or more in batches, and off
+by up to 0.025.
 
-What is changed in the file, to get better kernels:
-- float32: a Relu is fused into the matrix product before it, and products with something fused
-  are not left to the faster kernel (MLAS). A Maximum is not fused, and means the same: 10.3 instead
-  of 12.5 for one image, 4 % in batches of 64, no difference at 1,024.
-- int8: with int8 weights alone it is computed in floats, 11.7 and 0.89 at 256. OpenVINO looks for
-  integers only in a model with a FakeQuantize in it, and the file has none. One that leaves bytes
-  as they are, after the input, does: 10.6 and 0.44. It takes int8 weights as well (0.89 again with
-  uint8). A Relu instead of the Max, as products of integers do fuse it: 0.42.
-- int8, and this is another rounding than the file's: the layers it leaves in floats are quantized
-  here too, their inputs by what random bytes make of them, times 1.5, as there are no samples:
-  10.3 and 0.38 (0.34 instead of 0.38 at 1,024). 12 of 10,000 images then get another class than
-  from Keras instead of 4, 17 instead of 2 with the notebook's model; 0.75 to 2 times: 6 to 17.
-  Floats as bfloat16 there instead: 0.39, but answers then depend on the size of the batch (0.02).
+Changes made to the file, to get better kernels (figures are us an image):
+- float32: OpenVINO fuses a Relu into the matrix product before it, and does not leave fused
+  products to the faster kernel (MLAS). A Maximum, which means the same, is not fused: 10.3 instead
+  of 12.5 for one image, 4 % less in batches of 64, no difference at 1,024.
+- int8, for one image and in batches of 256: with int8 weights alone, OpenVINO computes in floats,
+  11.7 and 0.89. It looks for integers only in a model with a FakeQuantize in it, and the file has
+  none. So one that leaves bytes as they are is put after the input: 10.6 and 0.44. It needs int8
+  weights as well (0.89 again with uint8). A Relu instead of the Max, as products of integers do
+  fuse it: 0.42.
+- int8, and this rounds otherwise than the file: the layers that the file leaves in floats are
+  quantized here too. There are no samples, so the ranges of their inputs are those of random bytes,
+  times 1.5: 10.3 and 0.38 (0.34 instead of 0.38 at 1,024). 12 of 10,000 images then get another
+  class than from Keras instead of 4, and 17 instead of 2 with the notebook's model; with factors of
+  0.75 to 2 instead of 1.5: 6 to 17. With bfloat16 in place of those floats: 0.39, but answers then
+  depend on the size of the batch (0.02).
 """
 
 from __future__ import annotations
@@ -48,6 +51,7 @@ _ONE_THREAD = {
 
 
 def build(loop: str, precision: str, path: str, folder: str) -> str:
+    """Write the changed file in OpenVINO's format; `benchmarks.peers` describes the arguments."""
     openvino = _openvino()
     model = openvino.Core().read_model(path)
     if precision == "int8":
@@ -61,6 +65,11 @@ def build(loop: str, precision: str, path: str, folder: str) -> str:
 
 
 def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
+    """Open the changed file with bound inputs; `benchmarks.peers` describes the arguments.
+
+    Returns:
+        A call from uint8 (batch, 28, 28) to float32 (batch, 10).
+    """
     import numpy as np
 
     openvino = _openvino()
@@ -101,7 +110,7 @@ def _open_size(openvino: Any, core: Any, path: str, size: int) -> Call:
 
 
 def _openvino() -> Any:
-    """OpenVINO without its converter, which reports over the network that it was imported."""
+    """Import OpenVINO without its converter, which reports its import over the network."""
     sys.modules.setdefault("openvino.tools.ovc", None)  # type: ignore[arg-type]
     import openvino
 
@@ -141,7 +150,7 @@ def _use_integers(openvino: Any, model: Any) -> None:
 
 
 def _tops(openvino: Any, model: Any, nodes: list[Any]) -> list[Any]:
-    """The largest value that each node may be expected to give, judged by random images."""
+    """Return the largest value to expect from each node, judged by random images, as float32."""
     import numpy as np
 
     noise = np.random.default_rng(0).integers(0, 256, (1000, 28, 28), np.uint8)
@@ -161,7 +170,7 @@ def _nodes(model: Any, kind: str) -> list[Any]:
 
 
 def _replace(node: Any, better: Any) -> None:
-    """Have everything that took the node's result take the better one's, but that one itself."""
+    """Connect all users of a node's result to `better`'s result, except `better` itself."""
     for user in node.output(0).get_target_inputs():
         if user.get_node() != better:
             user.replace_source_output(better.output(0))

@@ -1,4 +1,4 @@
-"""Strop itself, as an app has it: one verified bundle, one call."""
+"""Strop itself, as an app uses it: one verified bundle, one call."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ LOOPS = (
 
 
 def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
+    """Load the bundle on the loop's engine; `benchmarks.peers` describes the arguments.
+
+    Returns:
+        `predict` of the model: from uint8 (batch, 28, 28) to float32 (batch, 10).
+    """
     import strop
 
     engine = loop.removeprefix("Strop ")

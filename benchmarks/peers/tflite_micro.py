@@ -1,7 +1,7 @@
 """TensorFlow Lite for Microcontrollers, from its own Python package.
 
-It takes the shape that the file has, one image; its kernels are the portable reference ones, on a
-PC as well. `set_input` and `get_output` both copy, so the result is the caller's own.
+It takes the shape that the file has, one image. Its kernels are the portable reference ones, on a
+PC too. `set_input` and `get_output` both copy, so the result is the caller's own.
 """
 
 from __future__ import annotations
@@ -21,6 +21,14 @@ _ARENA = 64 * 1024
 
 
 def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
+    """Open the file; `benchmarks.peers` describes the arguments.
+
+    Returns:
+        A call from uint8 (batch, 28, 28) to float32 (batch, 10).
+
+    Raises:
+        Absent: tflite-micro is not installed.
+    """
     import numpy as np
 
     try:

@@ -2,14 +2,14 @@
 
 What TVM makes of the ONNX file by itself (`from_onnx`, `tvm.compile`) takes 49 us for one image, as
 none of its loops is vectorized; this takes 2.5. Tried: two and four rows at a time instead of three
-(5 and 8 % slower, and from six on twice: the sums no longer fit the registers), layers 64 wide in
-vectors of 16 floats (10 % slower: 56 in vectors of 8 waste less), the C library's `exp` instead of
-TVM's `fast_exp` (3 to 8 % slower, same answers), each weight array an argument of its own, and
-pixels turned into floats by NumPy.
+(5 and 8 % slower, and from six on twice as slow: the sums no longer fit the registers), layers 64
+wide in vectors of 16 floats (10 % slower: 56 in vectors of 8 waste less), the C library's `exp`
+instead of TVM's `fast_exp` (3 to 8 % slower, same answers), each weight array as an argument of its
+own, and pixels turned into floats by NumPy.
 
-The kernel needs no more of TVM than its function calls, which are a package of their own: an app
-needs neither the compiler nor the large runtime. int8 is left out: the importer leaves the file's
-QDQ nodes as they are, so that products stay in floats, and TVM schedules no CPU code by itself.
+The kernel needs only TVM's function calls, which are a package of their own: an app needs neither
+the compiler nor the large runtime. int8 is left out: the importer leaves the file's QDQ nodes as
+they are, so that products stay in floats, and TVM schedules no CPU code by itself.
 """
 
 from __future__ import annotations
@@ -33,6 +33,11 @@ _ALIGNMENT = 64  # bytes; TVM takes no array without it
 
 
 def build(loop: str, precision: str, path: str, folder: str) -> str:
+    """Compile the network and write its weights; `benchmarks.peers` describes the arguments.
+
+    Raises:
+        Absent: there is no C compiler here, or the network has other layers than the kernel.
+    """
     import tvm
     from tvm.support.cc import get_cc
 
@@ -48,6 +53,11 @@ def build(loop: str, precision: str, path: str, folder: str) -> str:
 
 
 def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
+    """Open the compiled network; `benchmarks.peers` describes the arguments.
+
+    Returns:
+        A call from uint8 (batch, 28, 28) to float32 (batch, 10).
+    """
     import numpy as np
     import tvm_ffi
 
@@ -83,7 +93,7 @@ def _aligned(shape: tuple[int, ...], dtype: Any) -> Any:
 
 
 def _write_weights(path: str, to: Path) -> None:
-    """All layers one after another, each padded to its width: its kernel, then its bias."""
+    """Write all layers in a row as float32, each padded to its width: its kernel, then its bias."""
     import numpy as np
 
     with np.load(path) as file:
@@ -107,7 +117,7 @@ def _write_weights(path: str, to: Path) -> None:
 
 
 def _kernel(rows: int) -> Any:
-    """The net for any number of blocks of `rows` images, scheduled."""
+    """Build the scheduled net for any number of blocks of `rows` images."""
     import tvm
     from tvm import te, topi
     from tvm.s_tir import Schedule
@@ -167,7 +177,7 @@ def _dense(values: Any, weights: Any, start: int, shape: tuple[Any, ...], layer:
 
 
 def _schedule_dense(schedule: Any, layer: int, block_loop: Any) -> None:
-    """Sums of all rows in registers, with every loop around them but the one over inputs gone."""
+    """Keep the sums of all rows in registers; unroll all loops around them except over inputs."""
     done, sums = schedule.get_sblock(f"layer{layer}"), schedule.get_sblock(f"sums{layer}")
     for block in (done, sums):
         schedule.compute_at(block, block_loop, preserve_unit_loops=True)

@@ -1,4 +1,4 @@
-"""The pictures of a run, one a module: what it shows, and how it is drawn."""
+"""The pictures of a run, one per module: what each shows, and how it is drawn."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.results import Results
 
 
 class Picture(NamedTuple):
-    """A picture of what a subject has a figure of on these axes."""
+    """A picture of the subjects that have a figure on all these axes."""
 
     name: str  # of its file
     alt: str  # what it shows, for those who do not see it
@@ -29,7 +29,7 @@ PICTURES = tuple(
 
 
 def pictures(results: Results) -> list[Picture]:
-    """Those of which there is anything to draw."""
+    """Return the pictures for which there is anything to draw."""
     measured: dict[str, set[str]] = {}
     for row in results.rows:
         if row.value is not None:
@@ -42,7 +42,14 @@ def pictures(results: Results) -> list[Picture]:
 
 
 def write(results: Results, folder: Path) -> list[Path]:
-    """Draw what was measured into a folder; gives the files.
+    """Draw what was measured into a folder.
+
+    Args:
+        results: the run.
+        folder: is made if need be.
+
+    Returns:
+        The files.
 
     Raises:
         OSError: one cannot be written.

@@ -12,7 +12,14 @@ from benchmarks.results import LATEST, load
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit status."""
+    """Run the command line.
+
+    Args:
+        argv: the arguments; None takes those of the process.
+
+    Returns:
+        The exit status: 0 all is drawn, 2 it cannot be.
+    """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.plots", description=__doc__)
     parser.add_argument("results", type=Path, nargs="?", default=LATEST, metavar="RESULTS.json")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="elsewhere than beside it")

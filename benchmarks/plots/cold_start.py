@@ -1,4 +1,4 @@
-"""From the start of a process to its first answer, and what of it goes where."""
+"""The time from the start of a process to its first answer, and its parts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LONGEST = 2  # times the upper quartile: a longer bar is cut there, and says so
 
 
 def draw(results: Results) -> Figure:
-    """Draw a bar a subject, the quickest first."""
+    """Draw one bar for each subject, the quickest first."""
     rows = [row for one in subjects(results) if (row := one.row(AXIS)) is not None]
     rows.sort(key=_ms)
     edge = min(_ms(rows[-1]), _LONGEST * _ms(rows[3 * len(rows) // 4]))
@@ -70,7 +70,10 @@ def draw(results: Results) -> Figure:
 
 
 def _parts(row: Row) -> Iterator[tuple[str, float]]:
-    """(name, ms) in their order; each is a median, and those add up to the whole only about."""
+    """Give (name, ms) of each part in order, scaled to add up to the whole.
+
+    Each part is a median, so that as measured they add up to the whole only about.
+    """
     parts = row.parts or {_WHOLE: 1.0}
     for name, ms in parts.items():
         yield name, ms * _ms(row) / sum(parts.values())

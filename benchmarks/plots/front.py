@@ -1,4 +1,4 @@
-"""What a choice costs: accuracy against latency, what it opens the size of its dot."""
+"""Accuracy against latency of every subject; the size of a dot is that of the file it opens."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _DASHES = (0, (4, 2.5))
 
 
 class Choice(NamedTuple):
-    """A subject, and what it costs."""
+    """A subject, with its latency, accuracy and file size."""
 
     subject: Subject
     us: float
@@ -38,8 +38,8 @@ class Choice(NamedTuple):
 def draw(results: Results) -> Figure:
     """Draw every subject with an accuracy; Strop's are filled.
 
-    Strop's, other packages' and the best are named. The other raw loops run the file that Strop
-    runs beside them, and have the engine's colour.
+    Strop's, other packages' and the best are named. The other raw loops run the same file as Strop
+    beside them, and have the engine's colour.
     """
     choices = list(_choices(results))
     best = front(choices)
@@ -73,7 +73,7 @@ def draw(results: Results) -> Figure:
 
 
 def front(choices: Sequence[Choice]) -> list[Choice]:
-    """Those than which none is quicker and at least as accurate, the quickest first."""
+    """Return the choices for which no other is quicker and at least as accurate, quickest first."""
     best: list[Choice] = []
     for choice in sorted(choices, key=lambda choice: (choice.us, -choice.accuracy)):
         if not best or choice.accuracy > best[-1].accuracy:
@@ -90,9 +90,10 @@ def _choices(results: Results) -> Iterator[Choice]:
 
 
 def _kilobytes(one: Subject, everyone: Sequence[Subject]) -> float:
-    """Of what it opens: a file is told of once, though several ways to call open it.
+    """Return the kB of the file that a subject opens; 0 if it was not measured.
 
-    Strop's bundle is one for all precisions.
+    A file has one row in the results, though several ways to call open it. Strop's bundle is one
+    for all precisions.
     """
     for other in sorted(everyone, key=lambda other: other is not one):
         same_file = one.is_strop or other.precision == one.precision
@@ -160,5 +161,5 @@ def _mark(
 
 
 def _radius(kilobytes: float) -> float:
-    """Of a dot with that area, in points; one whose size is unknown is a point."""
+    """Return the radius in points of a dot with that area; 1.5 if the size is unknown or small."""
     return max(math.sqrt(_AREA * kilobytes / math.pi), 1.5)

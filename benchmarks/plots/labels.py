@@ -1,4 +1,4 @@
-"""Names for dots where dots crowd: each at the nearest place that is free."""
+"""Names for crowded dots: each at the nearest free place."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Dot(NamedTuple):
 
 
 def write(axes: Axes, dots: Sequence[Dot]) -> None:
-    """Name dots that are drawn already; last of all, as names go where nothing else is."""
+    """Name dots that are drawn already. Call it last, as names go where nothing else is."""
     figure = axes.get_figure(root=True)
     if figure is None:
         return
@@ -75,9 +75,19 @@ def write(axes: Axes, dots: Sequence[Dot]) -> None:
 def _place(
     middle: Pair, radius: float, half: Pair, room: Bbox, taken: Sequence[Bbox]
 ) -> tuple[int, Pair]:
-    """The nearest free place: how far it is from the dot, and its middle from the dot's.
+    """Find the nearest free place for a name.
 
-    Beside the dot if none is free: a name may be hard to read, never lost.
+    If none is free, the name goes beside the dot: it may be hard to read, but is never lost.
+
+    Args:
+        middle: of the dot, in pixels, (2,).
+        radius: of the dot, in pixels.
+        half: half the size of the name, in pixels, (2,).
+        room: the area where names may be.
+        taken: the areas of dots and names.
+
+    Returns:
+        The distance from the dot in pixels, and the name's middle from the dot's, (2,).
     """
     for away in _AWAY:
         for turn in range(_TURNS):

@@ -1,4 +1,4 @@
-"""One image: a line a subject, Strop's beside the raw loops of the same engine."""
+"""Latency of one image: one line per subject, Strop's beside the raw loops of the same engine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LETTERS = 118  # that fit across a picture
 
 
 def draw(results: Results) -> Figure:
-    """Draw the latency of every subject, the fastest engine first, and who has none."""
+    """Draw the latency of every subject, the fastest engine first, and name those without any."""
     timed = [one for one in subjects(results) if one.value(AXIS) is not None]
     ordered = sorted(groups(timed).items(), key=lambda item: (item[0] == OTHERS, _best(item[1])))
     notes = [
@@ -68,7 +68,7 @@ def draw(results: Results) -> Figure:
 
 
 def _line(axes: Axes, place: float, one: Subject) -> None:
-    """A subject's name, its dot and whiskers, and its figures at the right."""
+    """Draw a subject's name, its dot and whiskers, and its figures at the right."""
     low, p50, high, p99 = _spread(one)
     colour, weight = (_STROP, "bold") if one.is_strop else (_RAW, "normal")
     axes.axhline(place, color=GRID, linewidth=0.6, zorder=0)
@@ -84,7 +84,16 @@ def _line(axes: Axes, place: float, one: Subject) -> None:
 def _write(
     axes: Axes, place: float, where: tuple[int, float], text: str, colour: str, weight: str
 ) -> None:
-    """Text on the line of a subject, ending so many points right of an edge: 0 left, 1 right."""
+    """Write text on the line of a subject.
+
+    Args:
+        axes: the axes.
+        place: the line.
+        where: an edge, 0 left or 1 right, and how many points right of it the text ends.
+        text: the text.
+        colour: its colour.
+        weight: "bold" or "normal".
+    """
     edge, points = where
     axes.annotate(
         text,
@@ -113,7 +122,10 @@ def _us(one: Subject) -> float:
 
 
 def _spread(one: Subject) -> tuple[float, float, float, float]:
-    """5th, 50th, 95th and 99th percentile, us; of the median alone where nothing else was kept."""
+    """Return the 5th, 50th, 95th and 99th percentile, in microseconds.
+
+    Where the single calls were not kept, the 5th is the median, and so is any that is missing.
+    """
     row = one.row(AXIS)
     if row is None:  # which is not drawn
         return 0.0, 0.0, 0.0, 0.0

@@ -1,4 +1,4 @@
-"""Batches: a panel an engine, a line each way to call it, at the precision that suits it best."""
+"""Throughput of batches: a panel per engine, a line per way to call it, at its best precision."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def draw(results: Results) -> Figure:
 
 
 def _best(some: Sequence[Subject]) -> list[Subject]:
-    """Each way to call at the precision with the highest throughput."""
+    """Return each way to call, at the precision with the highest throughput."""
     best: dict[str, Subject] = {}
     for one in some:
         if one.by_batch(AXIS) and (one.way not in best or _top(one) > _top(best[one.way])):
@@ -116,5 +116,5 @@ def _top(one: Subject) -> float:
 
 
 def _three_digits(rate: float) -> str:
-    """1,234,567 as "1.23M"."""
+    """Write a rate in three digits, such as "1.23M" for 1,234,567."""
     return drawing.short(float(f"{rate:.3g}"))

@@ -131,7 +131,7 @@ def test_a_bundle_that_no_engine_here_takes(place: Path) -> None:
 def test_a_downgrade(place: Path) -> None:
     message = _refusal("install", place.parent / "1.strop", "--into", place)
     assert message == (
-        f"{place} has shapes v2, and this bundle is the older v1: strop rollback {place} goes back "
+        f"{place} has shapes v2, and this bundle is the older v1; strop rollback {place} goes back "
         "to the one before; --allow-downgrade installs this one"
     )
     _strop("install", place.parent / "1.strop", "--into", place, "--allow-downgrade")

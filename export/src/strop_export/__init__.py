@@ -1,0 +1,1 @@
+"""Export: from a trained Keras model to proven bundles for devices."""

@@ -1,8 +1,12 @@
 """`python -m strop_export`: turn a trained model into proven bundles.
 
-Exit status: 0 every target has its bundle (with `--target all`, but for those whose engine cannot
-be had on this workstation, which are named); 1 a target was refused, by its proof or for an engine
-too old for a file; 2 the request cannot be met, in one line. ^C gives 130.
+Exit status:
+
+- 0: every target has its bundle. With `--target all`, a target whose engine cannot be had on this
+  workstation does not count; it is named.
+- 1: a target was refused, by its proof or because an engine is too old for a file.
+- 2: the request cannot be met; one line says why.
+- 130: stopped by ^C.
 """
 
 from __future__ import annotations
@@ -28,7 +32,14 @@ from strop_export.proof.runs import Progress
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; gives the exit status."""
+    """Run the command line.
+
+    Args:
+        argv: the arguments; None takes those of the process.
+
+    Returns:
+        The exit status, as the module's docstring lists it.
+    """
     arguments = _parser().parse_args(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what TensorFlow says on loading
     try:
@@ -104,7 +115,11 @@ def _make(
     wheel: Path,
     progress: Progress,
 ) -> tuple[list[Finished | Refused], dict[str, Any]]:
-    """Prove what is stale; gives the results, and what Keras achieves."""
+    """Export the stale targets.
+
+    Returns:
+        The results, and the figures that Keras achieves.
+    """
     progress(f"reading {files.model}")
     read = source.read(
         files, model_version=arguments.model_version, allow_lambda=arguments.allow_lambda
@@ -120,7 +135,7 @@ def _make(
 
 
 def _verdict(results: list[Finished | Refused], *, explicit: bool) -> int:
-    """Name what was refused, and give the exit status."""
+    """Print each refused target with its reason, and return the exit status."""
     refused = [result for result in results if isinstance(result, Refused)]
     for result in refused:
         print(f"export: {result.bundle} refused: {result.reason}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Putting a bundle together: manifest, model files, golden samples, as bytes."""
+"""Putting a bundle together: manifest, model files and golden samples, as bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "weights": ".npz"}
 
 @dataclass(frozen=True)
 class Proven:
-    """A converted file with what was shown of it."""
+    """A converted file, with the proofs made for it."""
 
     spec: VariantSpec
     converted: Converted
@@ -39,12 +39,18 @@ def build(
     golden: NDArray[np.int64],
     record: Mapping[str, Any],
 ) -> bytes:
-    """Write the bundle of one target.
+    """Build the bundle of one target.
 
     Args:
-        engines, variants: in order of preference.
-        golden: indices of the golden samples among `source.samples`.
-        record: what the bundle was made from and with, plain JSON values.
+        source: the model and its samples.
+        target: the target's name.
+        engines: names of engines, in order of preference.
+        variants: the proven files, in order of preference.
+        golden: indices of the golden samples among `source.samples`, int64 (golden samples,).
+        record: what the bundle was made from and with, as plain JSON values.
+
+    Returns:
+        The bytes of the `.strop` file.
 
     Raises:
         BundleError: the parts do not make a valid bundle.
@@ -95,7 +101,17 @@ def build(
 
 
 def draft(source: Source, spec: VariantSpec, converted: Converted, engines: Sequence[str]) -> bytes:
-    """A bundle of one variant that claims nothing yet, for the engines to run."""
+    """Build a bundle of one variant for the engines to run; it has no proofs yet.
+
+    Args:
+        source: the model and its samples.
+        spec: the format and precision of the file.
+        converted: the file.
+        engines: names of the engines that may open it.
+
+    Returns:
+        The bytes of the `.strop` file.
+    """
     nothing = [Proof(name, "", "cpu", "", 0, None, 0, 0.0, 0.0, tolerance={}) for name in engines]
     one = np.zeros(1, np.int64)
     variant = Proven(spec, converted, tuple(nothing), source.outputs[one], 0.0)

@@ -1,4 +1,4 @@
-"""Writing into `dist/`: each file whole or not at all."""
+"""Writing into `dist/`: each file is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from strop_export.targets import Target
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file, and the folders above it.
+    """Write a file, and make the folders above it.
+
+    Args:
+        path: the file.
+        content: all its bytes.
 
     Raises:
-        ExportError: it cannot be written (a full disk, say); nothing is left of it, and what was
-            at `path` before is untouched.
+        ExportError: the file cannot be written, on a full disk for example. No part of it is left,
+            and the file that was at `path` before is untouched.
     """
     try:
         durable.make_folder(str(path.parent))
@@ -28,9 +32,15 @@ def write(path: Path, content: bytes) -> None:
 
 
 def publish(out: Path, wheel: Path, results: Iterable[Finished | Refused]) -> None:
-    """Put what was made into `dist/`, when all of it is made: nothing there is replaced before.
+    """Write the results into `dist/`, once all of them are made; nothing there is replaced before.
 
-    A refused target's earlier bundle and requirements go, and so does an earlier wheel.
+    The earlier bundle and requirements file of a refused target are removed, and so is an earlier
+    wheel.
+
+    Args:
+        out: the folder, usually `dist/`.
+        wheel: the runtime's wheel, which is copied there.
+        results: the finished and the refused targets.
 
     Raises:
         ExportError: `out` cannot be written.
@@ -52,16 +62,19 @@ def publish(out: Path, wheel: Path, results: Iterable[Finished | Refused]) -> No
 
 
 def requirements_name(target: Target) -> str:
+    """Return the name of a target's requirements file."""
     return f"requirements-{target.name}.txt"
 
 
 def device_requirements(lock: Path, wheel_name: str, wheel: bytes, extra: str) -> bytes:
-    """A requirements file for a device: its lock and the runtime's wheel, all hashed.
+    """Return a requirements file for a device: its lock and the runtime's wheel, all with hashes.
 
     Args:
         lock: the first engine's hashed lock.
-        wheel_name, wheel: the runtime's; the file names it as lying beside, in the current folder.
-        extra: the runtime's extra for what the lock holds.
+        wheel_name: the file name of the runtime's wheel; the line names it in the current folder,
+            so the wheel has to lie there.
+        wheel: the bytes of that wheel, for its hash.
+        extra: the runtime's extra that asks for the packages of the lock.
     """
     digest = hashlib.sha256(wheel).hexdigest()
     line = f"./{wheel_name}[{extra}] \\\n    --hash=sha256:{digest}\n"

@@ -1,23 +1,23 @@
-"""What the export side refuses, as one tree.
+"""The errors of the export side, as one tree.
 
     ExportError
     ├── SourceError        the model, its samples or its labels cannot be read or do not fit
-    ├── TargetError        no such target, or its TOML says what cannot be
-    ├── EngineMissing      an engine that a target must be proven on cannot be had here
-    ├── DeviceMissing      ... or the GPU that its file could be proven on, too
+    ├── TargetError        no such target, or its TOML file is not valid
+    ├── EngineMissing      an engine that a target must be proven on is not on this workstation
+    ├── DeviceMissing      a GPU that a file could also be proven on is not on this workstation
     ├── EngineTooOld       an engine's release, as a target's devices get it, cannot run a file
     ├── ProofError         a variant is not the same model, or engines disagree about it
     └── ConversionError    the model cannot be written in the format that was asked for
-        ├── CalibrationError   ... because of the samples it was to be calibrated with
-        └── UnsupportedLayer   ... because of a layer that format cannot hold
+        ├── CalibrationError   because the calibration samples do not fit it
+        └── UnsupportedLayer   because of a layer that the format cannot hold
 
-Each message says what was asked for, what is there, and the mend. A command line catches
-:class:`ExportError`, prints the message as one line and exits with 2.
+Each message says what was asked for, what is there, and how to fix it. A command line catches
+`ExportError`, prints the message as one line and exits with 2.
 """
 
 
 class ExportError(Exception):
-    """Anything that stops an export; the message is fit to be shown to a person."""
+    """Any error that stops an export; its message is written for people."""
 
 
 class SourceError(ExportError):
@@ -25,7 +25,7 @@ class SourceError(ExportError):
 
 
 class TargetError(ExportError):
-    """There is no such target, or its description says what cannot be."""
+    """There is no such target, or its description is not valid."""
 
 
 class EngineMissing(ExportError):
@@ -33,7 +33,7 @@ class EngineMissing(ExportError):
 
 
 class DeviceMissing(ExportError):
-    """A GPU that a file could be proven on, too, cannot be had on this workstation."""
+    """A GPU that a file could also be proven on cannot be had on this workstation."""
 
 
 class EngineTooOld(ExportError):
@@ -41,7 +41,7 @@ class EngineTooOld(ExportError):
 
 
 class ProofError(ExportError):
-    """A variant is not the same model as Keras's within its tolerance, or engines disagree."""
+    """A variant is not Keras's model within its tolerance, or engines disagree about it."""
 
 
 class ConversionError(ExportError):
@@ -49,8 +49,8 @@ class ConversionError(ExportError):
 
 
 class CalibrationError(ConversionError):
-    """The calibration samples do not fit the model, or are no samples at all."""
+    """The calibration samples do not fit the model, or are not valid samples at all."""
 
 
 class UnsupportedLayer(ConversionError):
-    """The model has a layer that this format cannot hold; other formats may."""
+    """The model has a layer that this format cannot hold; another format may hold it."""

@@ -1,4 +1,4 @@
-"""Whether a bundle in `dist/` is already what an export would make again."""
+"""A check whether a bundle in `dist/` is already what an export would make again."""
 
 from __future__ import annotations
 
@@ -26,12 +26,17 @@ _TOOLS = (
 
 
 def versions() -> dict[str, str]:
-    """The packages that shape a bundle's bytes, and the Python they run on."""
+    """Return the versions of the packages that shape a bundle's bytes, and of Python."""
     return {"python": platform.python_version(), **{name: version(name) for name in _TOOLS}}
 
 
 def key(digests: Mapping[str, str], options: Mapping[str, Any]) -> str:
-    """A digest of all that a bundle depends on: source files, options, code, locks, versions."""
+    """Return a SHA-256 of all that a bundle depends on: sources, options, code, locks, versions.
+
+    Args:
+        digests: SHA-256 of each source file, by its part.
+        options: the other inputs of the export, as plain JSON values.
+    """
     content = {
         "source": dict(digests),
         "options": dict(options),
@@ -43,7 +48,15 @@ def key(digests: Mapping[str, str], options: Mapping[str, Any]) -> str:
 
 
 def read_report(out: Path, current: str) -> dict[str, Any]:
-    """The last report in `out`, if it speaks of the same inputs and its wheel is still there."""
+    """Read the last report in `out`.
+
+    Args:
+        out: the folder, usually `dist/`.
+        current: the key that the report must have, from `key`.
+
+    Returns:
+        The report; empty if there is none, its key is another, or its wheel is gone or changed.
+    """
     try:
         report = json.loads((out / "report.json").read_bytes())
         if report["inputs_sha256"] == current and _is_there(out, report["wheel"]):
@@ -54,8 +67,13 @@ def read_report(out: Path, current: str) -> dict[str, Any]:
 
 
 def target_key(target: Target, adapters: Iterable[str]) -> str:
-    """A digest of what the bundle of one target depends on beside that: what the target says, and
-    the GPUs here, if it has files for them.
+    """Return a SHA-256 of what one target's bundle depends on beside `key`.
+
+    That is what the target says and, if it has files for GPUs, the GPUs here.
+
+    Args:
+        target: the target.
+        adapters: names of the GPUs here.
     """
     gpus = list(adapters) if target.gpu_engines else []
     return hashlib.sha256(json.dumps([target.digest(), gpus]).encode()).hexdigest()
@@ -64,10 +82,19 @@ def target_key(target: Target, adapters: Iterable[str]) -> str:
 def fresh_targets(
     out: Path, report: Mapping[str, Any], chosen: Iterable[Target], adapters: Iterable[str]
 ) -> set[str]:
-    """The targets whose bundle and requirements a valid report vouches for, byte for byte.
+    """Find the targets whose bundle and requirements file are, byte for byte, those of a report.
 
     One of the `chosen` is not fresh if the bundle there was made from another file of that name,
     or proven on other GPUs.
+
+    Args:
+        out: the folder, usually `dist/`.
+        report: from `read_report`; an empty one has no fresh targets.
+        chosen: the targets of this export.
+        adapters: names of the GPUs here.
+
+    Returns:
+        The names of the fresh targets, whether chosen or not.
     """
     keys = {target.name: target_key(target, adapters) for target in chosen}
     return {

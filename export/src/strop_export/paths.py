@@ -1,4 +1,4 @@
-"""Where things lie: in this package, and in the checkout that it runs from."""
+"""The paths in this package, and in the checkout that it runs from."""
 
 from __future__ import annotations
 

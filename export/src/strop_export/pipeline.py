@@ -1,8 +1,8 @@
-"""From a source to proven bundles: convert, run, prove, pack, and check what was packed.
+"""From a source to proven bundles: convert, run, prove, pack, and check the packed bytes.
 
-Each distinct file is converted once and run once on each engine, whatever the number of targets
-that share it. A target whose engines are too old for a file, or whose proof fails, is refused
-whole; the others go on.
+Each distinct file is converted once, and run once on each engine, even if several targets share it.
+A target is refused as a whole if its engines are too old for a file or its proof fails; the other
+targets go on.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Refused:
-    """A target that has none, and why."""
+    """A target that has no bundle, and the reason."""
 
     target: Target
     bundle: str
@@ -59,24 +59,30 @@ class Refused:
 
 @dataclass
 class _Work:
-    """What has been made so far, shared by all targets; errors stand where results would."""
+    """The results made so far, shared by all targets; an error stands in place of a result."""
 
     workstation: Workstation
     converted: dict[VariantSpec, Converted | ConversionError] = field(default_factory=dict)
     outcomes: dict[Job, RunResult] = field(default_factory=dict)
 
     def files(self) -> dict[VariantSpec, Converted]:
-        """What could be converted."""
+        """Return the files that could be converted."""
         return {s: file for s, file in self.converted.items() if isinstance(file, Converted)}
 
 
 def find_engines(
     model: str, targets: Iterable[Target], adapters: tuple[str, ...], progress: Progress
 ) -> tuple[Workstation, list[Refused]]:
-    """What the targets can be proven on here, and the targets that want another engine.
+    """Find the engines of some targets on this workstation.
 
     Args:
+        model: the model's name, for the names of the bundles.
+        targets: the targets.
         adapters: the GPUs here, from `gpu.adapters`.
+        progress: called with a line before each step.
+
+    Returns:
+        What the targets can be proven on here, and the targets that need an engine that is missing.
     """
     targets = list(targets)
     workstation = survey(targets, adapters, progress)
@@ -106,10 +112,16 @@ def export(
     """Export a source for some targets.
 
     Args:
-        workstation: from `find_engines`; it lacks no engine of these targets.
+        source: the model and its samples.
+        targets: the targets.
+        tolerances: precision -> its tolerance.
+        workstation: from `find_engines`; it has every engine of these targets.
         wheel: the runtime's wheel; every engine runs under it.
-        record: what the bundles were made from and with.
+        record: what the bundles were made from and with, as plain JSON values.
         progress: called with a line before each step.
+
+    Returns:
+        A result for each target; first those refused because an engine is too old.
 
     Raises:
         ExportError: nothing could be exported at all.
@@ -148,7 +160,11 @@ def _convert_all(work: _Work, source: Source, targets: list[Target], progress: P
 def _check_floors(
     work: _Work, source: Source, targets: list[Target]
 ) -> tuple[list[Target], list[Refused]]:
-    """The targets whose engines run all their files, going by what was measured, and the others."""
+    """Split the targets by whether their engines, as measured, run all their files.
+
+    Returns:
+        The targets whose engines do, and the others, refused.
+    """
     able, refused = [], []
     for target in targets:
         try:
@@ -166,7 +182,13 @@ def _check_floors(
 def _choose_golden(
     work: _Work, source: Source, tolerances: Mapping[str, Tolerance]
 ) -> NDArray[np.int64]:
-    """By what the CPU answers alone: no bundle for CPUs is another one where there is a GPU."""
+    """Choose the golden samples by the CPU's outputs alone.
+
+    So a bundle for CPUs is the same whether or not the workstation has a GPU.
+
+    Returns:
+        Ascending indices into `source.samples`, int64 (golden samples,).
+    """
     outputs: dict[str, list[prove.Outputs]] = {}
     bounds = {}
     for job, run in work.outcomes.items():
@@ -187,7 +209,7 @@ def _finish(
     golden: NDArray[np.int64],
     record: Mapping[str, Any],
 ) -> Finished:
-    """Prove one target's variants and pack its bundle."""
+    """Prove one target's variants and build its bundle."""
     proven, left_out, not_on_gpu = [], [], []
     for spec in target.variants:
         converted = work.converted[spec]
@@ -229,7 +251,7 @@ def _finish(
 
 
 def _check_bundle(work: _Work, finished: Finished, wheel: Path, folder: Path) -> None:
-    """The last word is the device's own: `strop check` on the finished bytes, wherever proven."""
+    """Run `strop check`, as a device does, on the finished bytes, wherever they were proven."""
     draft = folder / finished.bundle
     draft.write_bytes(finished.content)
     proven = [

@@ -1,4 +1,4 @@
-"""What an export says at the end: a table on screen, report.json for programs, a page to keep."""
+"""The report of an export: a table on screen, report.json for programs, and a Markdown page."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _NUMBERS = {"bytes", "accuracy", "disagreements", "max_abs_error"}
 
 @dataclass(frozen=True)
 class Made:
-    """What a run shares between its targets."""
+    """The parts of a report that all targets of an export share."""
 
     model: str
     wheel: Path  # in dist/, as everything else
@@ -51,7 +51,18 @@ def merge(
     made: Made,
     key: str,
 ) -> dict[str, Any]:
-    """The new report: what an earlier one says of the targets still fresh, and these results."""
+    """Merge the entries of an earlier report that are still fresh with new results.
+
+    Args:
+        old: the earlier report, or an empty one.
+        fresh: names of the targets that are still fresh in it.
+        results: the results of this export.
+        made: what the targets of this export share.
+        key: what the bundles depend on, from `freshness.key`.
+
+    Returns:
+        The new report, as plain JSON values.
+    """
 
     def kept(part: str) -> list[dict[str, Any]]:
         return [entry for entry in old.get(part, ()) if entry["target"] in fresh]
@@ -81,11 +92,12 @@ def merge(
 
 
 def bundle_names(report: dict[str, Any]) -> set[str]:
+    """Return the file names of the bundles in a report."""
     return {bundle["file"] for bundle in report["bundles"]}
 
 
 def rows(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
-    """One row for each bundle, variant, engine and device, figures as measured."""
+    """Make one row for each bundle, variant, engine and device, with the figures as measured."""
     return [
         {
             "bundle": result.bundle,
@@ -111,11 +123,12 @@ def rows(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
 
 
 def to_json(content: dict[str, Any]) -> bytes:
+    """Return a report as the bytes of report.json."""
     return json.dumps(content, indent=2).encode("utf-8") + b"\n"
 
 
 def tables(report: dict[str, Any]) -> Iterator[Table]:
-    """The report for the screen, one table a bundle, each within 80 columns."""
+    """Give the tables of a report for the screen, one for each bundle, within 80 columns."""
     for bundle in report["bundles"]:
         drawn = Table(
             title=f"{bundle['file']}  ({bundle['bytes']:,} bytes)",
@@ -138,13 +151,13 @@ def tables(report: dict[str, Any]) -> Iterator[Table]:
 
 
 def notes(report: dict[str, Any]) -> Iterator[Text]:
-    """What of it was not proven on a GPU, for the screen: a line each."""
+    """Give the lines for the screen about what was not proven on a GPU."""
     for note in report["not_on_gpu"]:
         yield Text(f"{note['bundle']}: {_gpu_note(note)}")
 
 
 def to_markdown(report: dict[str, Any]) -> bytes:
-    """The report as a page."""
+    """Return a report as the bytes of a Markdown page."""
     keras = report["keras"]
     lines = [
         f"# {report['model']}",
@@ -178,12 +191,13 @@ def to_markdown(report: dict[str, Any]) -> bytes:
 
 
 def keras_figures(source: Source) -> dict[str, Any]:
-    """What every variant was compared with."""
+    """Return Keras's own figures, with which every variant is compared."""
     figures = compare(source.outputs, source.outputs, source.labels)
     return {"samples": figures.samples, "accuracy": figures.accuracy}
 
 
 def refusals(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
+    """List the refused targets, with the reasons, as plain JSON values."""
     return [
         {
             "bundle": result.bundle,
@@ -197,6 +211,7 @@ def refusals(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
 
 
 def left_out(results: Iterable[Finished | Refused]) -> list[dict[str, str]]:
+    """List the variants that finished targets leave out, with the reasons, as plain JSON values."""
     return [
         {"bundle": result.bundle, "target": result.target.name, "reason": reason}
         for result in results
@@ -206,6 +221,7 @@ def left_out(results: Iterable[Finished | Refused]) -> list[dict[str, str]]:
 
 
 def not_on_gpu(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
+    """List what finished targets could not prove on a GPU, as plain JSON values."""
     return [
         {"bundle": result.bundle, "target": result.target.name, **asdict(note)}
         for result in results
@@ -239,7 +255,7 @@ def _adapter_lines(rows: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def _gpu_note(note: dict[str, Any]) -> str:
-    """What was not proven, why, and how the device proves it."""
+    """Say what was not proven, why, and how the device proves it."""
     what = "{format} {precision} not proven on the GPU by {engine}: ".format(**note)
     said = f"{what if note['format'] else ''}{note['reason']}"
     return f"{said}; on the device: {on_the_device(note['bundle'])}"

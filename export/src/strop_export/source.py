@@ -1,4 +1,4 @@
-"""What is exported: a Keras model and the samples that calibrate and judge it, from files."""
+"""The input of an export: a Keras model and the samples that calibrate and judge it, from files."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ MAX_RECORD_DRIFT = 1e-5  # Keras against its own outputs recorded at training, a
 
 @dataclass(frozen=True)
 class Files:
-    """Where the parts of a source lie. Labels and evaluation may be missing.
+    """The paths of a source's parts. Evaluation, labels and the training record may be missing.
 
     Raises:
-        SourceError: the name is none that a bundle, and so a file, may have.
+        SourceError: the name cannot be the name of a bundle, and so of a file.
     """
 
     name: str
@@ -48,12 +48,12 @@ class Files:
             )
 
     def paths(self) -> dict[str, Path]:
-        """The files there are, by the part they play."""
+        """Return the path of each part that is there, by the part's name."""
         parts = ("model", "calibration", "evaluation", "labels", "training")
         return {part: path for part in parts if (path := getattr(self, part)) is not None}
 
     def digests(self) -> dict[str, str]:
-        """SHA-256 of each file.
+        """Return the SHA-256 of each file, in hex, by the part's name.
 
         Raises:
             SourceError: a file is missing or cannot be read.
@@ -84,10 +84,10 @@ class Source:
 
 
 def artifact(directory: Path) -> Files:
-    """The files of an artifact directory, as training writes it.
+    """Return the files of an artifact directory, as training writes it.
 
     Raises:
-        SourceError: it is no artifact directory.
+        SourceError: it is not an artifact directory.
     """
     for name in ("model.keras", "calibration.npz", "evaluation.npz", "training.json"):
         if not (directory / name).is_file():
@@ -105,10 +105,11 @@ def artifact(directory: Path) -> Files:
 
 
 def read(files: Files, *, model_version: int = 1, allow_lambda: bool = False) -> Source:
-    """Read and check everything.
+    """Read and check all parts of a source.
 
     Args:
-        model_version: for models without a training.json, which says its own.
+        files: the paths of its parts.
+        model_version: for a model without a training.json, which otherwise has the version.
         allow_lambda: load Keras Lambda layers, which are Python code that the file brings.
 
     Raises:
@@ -180,7 +181,7 @@ def _training(path: Path | None) -> dict[str, Any]:
 
 
 def _arrays(path: Path, needed: str) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz; pickled ones are refused, never loaded."""
+    """Read the arrays of an .npz; pickled ones are refused, never loaded."""
     try:
         content = np.load(path, allow_pickle=False)
         if not isinstance(content, np.lib.npyio.NpzFile):
@@ -241,7 +242,16 @@ def _predict(model: keras.Model, samples: NDArray[Any]) -> NDArray[np.float32]:
 def _checked_record(
     files: Files, recorded: NDArray[Any] | None, outputs: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Keras's answers: those recorded at training if they are this model's, else today's."""
+    """Return Keras's outputs: those recorded at training if they are this model's, else today's.
+
+    Args:
+        files: the paths, for messages.
+        recorded: float (N, classes), or None if none were recorded.
+        outputs: today's, float32 (N, classes).
+
+    Raises:
+        SourceError: the recorded outputs are those of another model.
+    """
     if recorded is None:
         return outputs
     drift = np.abs(recorded - outputs).max() if recorded.shape == outputs.shape else np.inf

@@ -1,4 +1,4 @@
-"""How the model looks from the app: names, shapes, dtypes, ranges, labels, pictures."""
+"""The model as the app sees it: names, shapes, dtypes, ranges, labels, pictures."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ INPUT, OUTPUT = "image", "probabilities"
 
 
 def input_spec(calibration: NDArray[Any], image: Mapping[str, Any] | None) -> TensorSpec:
-    """What the app gives: the shape, dtype and range of the samples that calibrate.
+    """Describe the input: the shape, dtype and range of the calibration samples.
 
     Args:
         calibration: (N, ...), uint8 for pixels 0..255, float32 for anything else.
-        image: what training says of pictures (`background`), if it says anything.
+        image: what training recorded about pictures (`background`), or None.
     """
     shape = calibration.shape[1:]
     if calibration.dtype == np.uint8:
@@ -42,7 +42,11 @@ def input_spec(calibration: NDArray[Any], image: Mapping[str, Any] | None) -> Te
 def _image_spec(
     shape: tuple[int, ...], dtype: np.dtype[Any], said: Mapping[str, Any] | None
 ) -> ImageSpec | None:
-    """How pictures are prepared: as training said, else by the shape of the samples."""
+    """Describe how to prepare pictures: as training recorded it, else by the shape of the samples.
+
+    Returns:
+        None unless the samples are pictures: uint8 (height, width), or with 1 or 3 channels last.
+    """
     if dtype != np.uint8 or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))):
         return None
     mode = "RGB" if shape[2:] == (3,) else "L"
@@ -51,11 +55,12 @@ def _image_spec(
 
 
 def output_spec(model: keras.Model, label_file: Path | None, said: Any) -> TensorSpec:
-    """What the app gets: float32 (N, classes), with a label a class.
+    """Describe the output: float32 (N, classes), with one label for each class.
 
     Args:
-        label_file: a text file of one label a line; it goes before `said`.
-        said: the labels that training recorded, or None; numbers then do.
+        model: the Keras model.
+        label_file: a text file with one label per line; it takes precedence over `said`.
+        said: the labels that training recorded, or None; without either, labels are numbers.
 
     Raises:
         SourceError: the labels cannot be read, or are not one for each class.
@@ -72,7 +77,7 @@ def output_spec(model: keras.Model, label_file: Path | None, said: Any) -> Tenso
 
 
 def _labels(path: Path | None, said: Any, classes: int) -> tuple[str, ...]:
-    """One label a class: from a text file of one a line, from training, or plain numbers."""
+    """Return one label for each class: from a text file, from training, or plain numbers."""
     if path is not None:
         try:
             labels = tuple(path.read_text(encoding="utf-8").splitlines())

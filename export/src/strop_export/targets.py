@@ -1,4 +1,4 @@
-"""What a device wants: `targets/*.toml` and `tolerances.toml`, read into frozen dataclasses."""
+"""The needs of each device: `targets/*.toml` and `tolerances.toml`, read into dataclasses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LISTS = {"platforms": str, "engines": str, "variants": dict}  # of what; other 
 
 @dataclass(frozen=True)
 class Target:
-    """One kind of device. Engines and variants stand in order of preference."""
+    """One kind of device. Engines and variants are in order of preference."""
 
     name: str
     description: str
@@ -38,11 +38,11 @@ class Target:
     variants: tuple[VariantSpec, ...]
 
     def engines_of(self, spec: VariantSpec) -> tuple[str, ...]:
-        """The target's engines that open a variant."""
+        """Return the target's engines that open a variant."""
         return tuple(name for name in self.engines if engines.entry(name).format == spec.format)
 
     def gpu_engines_of(self, spec: VariantSpec) -> tuple[str, ...]:
-        """Those of them that run it on a GPU; none for a file that is made for none."""
+        """Return the target's engines that run a variant on a GPU; none if it is not for GPUs."""
         return tuple(n for n in self.engines_of(spec) if spec.gpu and _runs_on_gpu(n))
 
     @property
@@ -52,13 +52,13 @@ class Target:
         return tuple(name for name in self.engines if name in used)
 
     def digest(self) -> str:
-        """Of all it says: another file of the same name may be another target."""
+        """Return a SHA-256 of all fields: another file of the same name may be another target."""
         return hashlib.sha256(repr(self).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """What a variant of one precision may lose; shares are 0..1. See tolerances.toml."""
+    """The loss that a variant of one precision is allowed; shares are 0..1. See tolerances.toml."""
 
     disagreements: float
     max_abs_error: float
@@ -68,22 +68,26 @@ class Tolerance:
     gpu: float
 
     def of(self, spec: VariantSpec) -> Tolerance:
-        """For one file: what is made for GPUs is replayed on them, too."""
+        """Return the tolerance of one file: one made for GPUs is replayed on them too."""
         return replace(self, golden=self.gpu) if spec.gpu else self
 
     def on(self, device: str) -> Tolerance:
-        """For a run on a device: GPUs add in another order."""
+        """Return the tolerance of a run on a device: GPUs add in another order.
+
+        Args:
+            device: "cpu" or "gpu".
+        """
         if device != "gpu":
             return self
         return replace(self, max_abs_error=max(self.max_abs_error, self.gpu))
 
     def bounds(self) -> dict[str, float]:
-        """What a run has to keep, by name."""
+        """Return the bounds of a run, by name."""
         return {name: bound for name, bound in asdict(self).items() if name != "gpu"}
 
 
 def names() -> tuple[str, ...]:
-    """The targets there are."""
+    """Return the names of the targets that ship."""
     return tuple(sorted(path.stem for path in TARGETS.glob("*.toml")))
 
 
@@ -91,7 +95,7 @@ def load_all(wanted: Sequence[str]) -> list[Target]:
     """Read targets, each once, in the order they are asked for.
 
     Args:
-        wanted: names, paths of files of one's own, and `ALL` for all that ship.
+        wanted: names of targets, paths of .toml files, and `ALL` for all that ship.
 
     Raises:
         TargetError: one of them cannot be read, or two of them share a name.
@@ -107,12 +111,15 @@ def load_all(wanted: Sequence[str]) -> list[Target]:
 
 
 def load(name: str) -> Target:
-    """Read a target: one that ships, by its name, or the path of a `.toml` file of one's own.
+    """Read a target.
+
+    Args:
+        name: the name of one that ships, or the path of another `.toml` file.
 
     Raises:
-        TargetError: there is none of that name, or its file has a field missing, unknown or of
-            another type, an unknown engine or extra, or a variant that none of its engines opens,
-            or that is for a GPU where none of them runs on one.
+        TargetError: no target has that name. Or its file has a field missing, unknown or of another
+            type; an unknown engine or extra; a variant that none of its engines opens; or a variant
+            for GPUs where none of its engines runs on one.
     """
     if name.endswith(".toml"):
         path = Path(name)
@@ -188,7 +195,11 @@ def _check_fields(path: Path, content: dict[str, Any]) -> None:
 
 
 def tolerances(model: str, path: Path = TOLERANCES) -> dict[str, Tolerance]:
-    """The tolerance of each precision for a model: its own section over the default one.
+    """Return the tolerance of each precision for a model: its own section over the default one.
+
+    Args:
+        model: the model's name, which its section has.
+        path: the TOML file.
 
     Raises:
         TargetError: the file cannot be read, or a section has an unknown or missing value.

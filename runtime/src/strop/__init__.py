@@ -49,7 +49,7 @@ else:
     }
 
     def __getattr__(name: str) -> object:
-        """Import a public name, and keep it for whoever asks next."""
+        """Import a public name, and keep it for later look-ups."""
         if name not in _PUBLIC:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
@@ -93,29 +93,33 @@ def load(
 ) -> Model:
     """Verify a bundle and open its best proven variant that can run here.
 
-    With nothing asked, the first engine in the bundle's order that is installed runs the first
-    variant proven on it; an engine that is installed and broken raises, it is never passed over.
-    What is asked for is had or refused. What `strop tune` found for this bundle on this device
-    goes before the bundle's order, among what is as asked for; if it is no longer true, it is
-    ignored with a warning. `print(model)` says what really runs.
+    With nothing asked for, the first engine in the bundle's order that is installed runs the first
+    variant proven on it. An engine that is installed and broken raises; it is never passed over.
+    What is asked for is either used or refused with an error; nothing else takes its place. What
+    `strop tune` found for this bundle on this device goes before the bundle's order, among what
+    fits the arguments; if it is no longer true, it is ignored with a warning. `print(model)` says
+    what really runs.
 
     Args:
         path: a .strop file; or a folder that `strop install` keeps, for the bundle installed there.
         engine: "litert", "tflite", "onnx", "reference" or, for tests, "fake".
-        device: "cpu"; "gpu", which means the GPU and nothing else: the whole model runs there,
+        device: "cpu"; or "gpu", which means the GPU and nothing else: the whole model runs there,
             and `Model.device` names the adapter, or DeviceUnavailable is raised; or "auto", the
-            default: what `strop tune` measured as fastest of both, and the CPU as long as it has
-            not; large batches and large nets may be faster on a GPU.
+            default: the faster of both as `strop tune` measured them, and the CPU as long as it
+            has not. Large batches and large networks may be faster on a GPU.
         precision: "float32", "float16", "dynamic" or "int8".
         threads: threads the engine may use for one call, 1 or more; by default what tuning found,
-            else 1, on which small nets are fastest.
+            else 1, on which small networks are fastest.
         sessions: calls that may run at the same time on an engine that takes one caller at a time
-            (LiteRT, tflite-runtime), 1 or more; each has memory of its own, from when callers
-            first meet. By default as many as there are CPUs to use, at most 4.
+            (LiteRT, tflite-runtime), 1 or more. Each has memory of its own, which it takes when
+            callers first meet. By default as many as there are CPUs to use, at most 4.
         trusted_keys: who may have signed the bundle: the path of a file of public keys, or a list
             of the keys themselves; any other bundle is refused. By default the file that the
             environment variable STROP_TRUSTED_KEYS names, else /etc/strop/trusted-keys if it is
             there; with neither, signatures are not looked at.
+
+    Returns:
+        The model, open: close it, or use it in a `with`.
 
     Raises:
         BundleError: the file is missing, damaged, tampered with, or of another schema; or trust is
@@ -124,7 +128,8 @@ def load(
             is absent or broken.
         DeviceUnavailable: there is no such adapter here, or no engine that can use it for all of
             the model; the message says what was tried, and what would help.
-        InputError: no variant of that precision, or a number of threads or sessions that is none.
+        InputError: there is no variant of that precision or no such device, or `threads` or
+            `sessions` is not a positive integer.
     """
     try:
         from strop.bundle.open import open_bundle
@@ -142,12 +147,12 @@ def load(
 
 
 def watch(folder: str | PathLike[str], *, interval_s: float = 1.0, **options: Any) -> Watched:
-    """Open what is installed in a folder, and follow it: what is installed later runs from then on.
+    """Open the bundle installed in a folder, and switch to each bundle installed there later.
 
     No call is lost by that: the new bundle is opened and tried in the background, and calls in
-    flight end on the one they began on. One that cannot be opened, or has other shapes, labels or
-    another range, is not gone over to: the old one goes on, a StropWarning says why, and so does
-    `Watched.error`. What failed for a passing reason, no memory say, is tried again.
+    flight end on the one they began on. A bundle that cannot be opened, or has other shapes, labels
+    or another range, is not switched to: the old one goes on, a StropWarning says why, and so does
+    `Watched.error`. What failed for a passing reason, such as a lack of memory, is tried again.
 
     Args:
         folder: one that `strop install` keeps.
@@ -155,7 +160,7 @@ def watch(folder: str | PathLike[str], *, interval_s: float = 1.0, **options: An
         options: engine, device, precision, threads, sessions, trusted_keys, as `load` has them.
 
     Raises:
-        As `load`, of what is installed now.
+        StropError: as `load`, of what is installed now.
     """
     try:
         from strop.install.watched import Watched
@@ -165,7 +170,7 @@ def watch(folder: str | PathLike[str], *, interval_s: float = 1.0, **options: An
 
 
 def _no_numpy(error: Exception) -> EngineUnavailable:
-    """Give what to raise where a module of ours does not import; they need nothing but numpy."""
+    """Give the error to raise where a module of ours does not import; they need only numpy."""
     from strop.diagnostics.doctor import no_numpy
     from strop.errors import EngineUnavailable
 

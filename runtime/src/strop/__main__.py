@@ -1,4 +1,4 @@
-"""`python -m strop` is `strop`."""
+"""`python -m strop` runs the same command as `strop`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The command people type on the device, and where bundles are signed: strop --help lists it all.
+"""The `strop` command, for the device and for signing bundles; `strop --help` lists all it does.
 
 Exit status: 0 done; 1 a check failed; 2 the request cannot be met, with one line on stderr.
 """
@@ -25,7 +25,11 @@ INTERRUPTED = 130  # and of one stopped with ^C
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit status."""
+    """Run the command line and return its exit status.
+
+    Args:
+        argv: the arguments after the program's name; None: those of this process.
+    """
     arguments = parser().parse_args(argv)
     _keep_stdout_ours()
     if isinstance(sys.stdout, io.TextIOWrapper):  # a label may be in no alphabet of the terminal's
@@ -56,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _keep_stdout_ours() -> None:
     """Send to stderr what native libraries print on stdout, where our JSON goes.
 
-    LiteRT does, as it looks for a GPU.
+    LiteRT prints there while it looks for a GPU.
     """
     if sys.stdout is not sys.__stdout__ or sys.stdout is None:  # somebody has an eye on it
         return
@@ -68,7 +72,10 @@ def _keep_stdout_ours() -> None:
 
 
 def _command_module(name: str) -> ModuleType:
-    """The module of a command. The doctor's needs no numpy, and says what is the matter with it."""
+    """Import the module of a command.
+
+    The doctor's module needs no NumPy, and reports what is wrong with NumPy.
+    """
     try:
         return importlib.import_module(f"strop.commands.{name}")
     except Exception as error:
@@ -80,6 +87,6 @@ def _warn(message: Warning | str, *_: object, **__: object) -> None:
 
 
 def _forget_output() -> None:
-    """Keep Python from writing, at its end, what could not be written."""
+    """Keep Python from writing again, at its exit, the output that could not be written."""
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

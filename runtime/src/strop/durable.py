@@ -1,12 +1,12 @@
-"""Writing so that a power cut, at any moment, leaves the old or the new, and that whole.
+"""Durable writes: a power cut at any moment leaves the old file or the new one, and that whole.
 
 A file is written under another name in the same folder, flushed to the disk, and moved into its
-place; then the folder is flushed too, for a name is part of its folder, and a move that is not
-flushed may be lost, or be kept while an earlier one is lost. What file systems promise without
-that, and how programs have lost data by it: Pillai et al., "All File Systems Are Not Created
-Equal", OSDI 2014.
+place. Then the folder is flushed too, because a name is part of its folder: a move that is not
+flushed may be lost, or be kept while an earlier one is lost. Pillai et al., "All File Systems Are
+Not Created Equal", OSDI 2014, describe what file systems promise without that, and how programs
+have lost data by it.
 
-Whatever changes the disk here is one call of `os`, so that tests can stop before and after each of
+Every change to the disk here is one call of `os`, so that tests can stop before and after each of
 them, and play back what a power cut makes of them (tests/reliability).
 """
 
@@ -23,16 +23,16 @@ DRAFT = ".part"  # how the names of drafts end; one that is left over was never 
 
 
 def write(path: str, content: bytes | memoryview, mode: int = 0o666) -> None:
-    """Put a whole file in its place, and return when it is sure to stay there.
+    """Write a whole file in place of the old one, and return when it is sure to stay there.
 
     Args:
-        path: what is there already, if that is a file, is replaced at once.
-        mode: of the new file, before the umask.
+        path: the file's path; a file that is there already is replaced at once.
+        content: the bytes of the new file.
+        mode: permissions of the new file, before the umask.
 
     Raises:
-        OSError: it cannot be written. No draft is left, and what was at `path` is untouched,
-            unless it was the last step, flushing the folder, that failed: then it is the old
-            or the new.
+        OSError: the file cannot be written. No draft is left, and what was at `path` is untouched,
+            unless the last step failed, flushing the folder: then it is the old or the new.
     """
     draft = f"{path}.{os.urandom(4).hex()}{DRAFT}"
     try:
@@ -55,6 +55,10 @@ def write(path: str, content: bytes | memoryview, mode: int = 0o666) -> None:
 def make_folder(path: str, mode: int = 0o777) -> None:
     """Make a folder and those above it, as far as they are missing, and flush their names.
 
+    Args:
+        path: the folder's path.
+        mode: permissions of each folder that is made, before the umask.
+
     Raises:
         OSError: one cannot be made, or what stands there is no folder.
     """
@@ -64,7 +68,11 @@ def make_folder(path: str, mode: int = 0o777) -> None:
 
 
 def add_folder(path: str, mode: int = 0o777) -> None:
-    """As `make_folder`, but nothing is flushed.
+    """Make a folder as `make_folder` does, but flush nothing.
+
+    Args:
+        path: the folder's path.
+        mode: permissions of each folder that is made, before the umask.
 
     Raises:
         OSError: one cannot be made, or what stands there is no folder.
@@ -80,7 +88,9 @@ def add_folder(path: str, mode: int = 0o777) -> None:
 
 
 def remove(path: str) -> None:
-    """Remove a file. It may come back after a power cut: only what nothing refers to is removed.
+    """Remove a file, if it is there.
+
+    It may come back after a power cut, so only files that nothing refers to are removed.
 
     Raises:
         OSError: it is there and cannot be removed.
@@ -92,7 +102,7 @@ def remove(path: str) -> None:
 def sync_names(path: str) -> None:
     """Flush the names that lead to a folder, from its own up to the root of its file system.
 
-    One in a folder that this user may not read is left out: such a folder is older than ours.
+    A name in a folder that this user may not read is left out: such a folder is older than ours.
 
     Raises:
         OSError: the disk failed.
@@ -106,6 +116,8 @@ def sync_names(path: str) -> None:
 
 def sync_folder(path: str) -> None:
     """Flush the names in a folder to the disk.
+
+    Some file systems, as some over a network, cannot do this; on those it does nothing.
 
     Raises:
         OSError: the disk failed, or the folder may not be read.

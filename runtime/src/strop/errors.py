@@ -9,8 +9,8 @@ StropError
 └── ParityError          the model ran, and its answers are not the ones proven at export
 
 Each message names the thing, what was found, and the mend. Programs read the fields instead: `kind`
-says which of these it is, `problem` what was found, and `mend` what to do about it. What Strop can
-do without is a StropWarning instead.
+says which of these errors it is, `problem` says what was found, and `mend` says what to do about
+it. Where Strop can do without something, it issues a StropWarning instead.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class StropError(Exception):
     """Base of every error Strop raises on purpose.
 
     Attributes:
-        kind: the kind of error, one for each class: a word for programs.
+        kind: the kind of error, one word for each class, for programs.
         problem: what was asked for, and what was found.
         mend: what to do about it, a command line if there is one; "" where nothing is known to
             help. The message ends with it.
@@ -39,7 +39,11 @@ class StropError(Exception):
         self.mend = mend
 
     def within(self, place: str) -> Self:
-        """Give the same error, told of a larger thing that is named before it."""
+        """Return the same error, with the larger thing that it happened in named before it.
+
+        Args:
+            place: that larger thing, as the message is to start: "bundle x.strop refused".
+        """
         return type(self)(f"{place}: {self.problem}", self.mend)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -75,7 +79,7 @@ class InputError(StropError, ValueError):
 
 
 class InstallError(StropError):
-    """What was asked of a folder of installed bundles is refused, or the disk refuses it."""
+    """A folder of installed bundles cannot be changed as asked, or its disk refuses the change."""
 
     kind = "install"
 
@@ -87,11 +91,15 @@ class ParityError(StropError):
 
 
 class StropWarning(RuntimeWarning):
-    """Strop goes on without something that it cannot use: it is ignored, and here is why."""
+    """Strop ignores something that it cannot use, and goes on; the message says why."""
 
 
 def warn(message: str) -> None:
-    """Warn with a StropWarning, on the line outside of strop that called it."""
+    """Issue a StropWarning that points at the line outside of strop that called it.
+
+    Args:
+        message: the warning, one line.
+    """
     import sys
     import warnings
 
@@ -106,15 +114,16 @@ def _is_ours(module: str) -> bool:
 
 
 def root_cause(error: BaseException) -> str:
-    """The error that others were raised from, by its name and in its own words."""
+    """Return the class name and the message of the error that others were raised from."""
     while error.__cause__ is not None:
         error = error.__cause__
     return f"{type(error).__name__}: {error}"
 
 
 def one_line(text: str) -> str:
-    """What engines say may run over several lines, and quote a file; a message of ours is one line.
+    """Return a text on one line, with a space for each character that cannot be printed.
 
-    Nothing is left in it that a terminal would obey.
+    An engine's message may run over several lines, and quote a file. A message of ours is one line,
+    and holds nothing that a terminal would obey.
     """
     return "".join(char if char.isprintable() else " " for char in text)

@@ -1,6 +1,6 @@
 """Versions: our own, and those of engines, Pythons and C libraries.
 
-Without `re`, whose patterns an app would wait for at every start.
+This module does without `re`, whose patterns an app would wait for at every start.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ MOST_NUMBERS, MOST_DIGITS = 6, 9  # of a version that a manifest names
 
 
 def release(version: str) -> tuple[int, ...]:
-    """2.10.0rc1 -> (2, 10): the numbers it begins with."""
+    """Return the numbers that a version begins with: (2, 10) for 2.10.0rc1.
+
+    Zeros at the end are left out, so that 2.1 and 2.1.0 are the same.
+    """
     numbers = []
     for part in version.split(".", MOST_NUMBERS):
         digits = "".join(takewhile(str.isdecimal, part))
@@ -27,7 +30,10 @@ def release(version: str) -> tuple[int, ...]:
 
 
 def is_release(text: str) -> bool:
-    """Whether it is numbers with dots between, as a manifest names an engine's release."""
+    """Tell whether a text is numbers with dots between, as a manifest names an engine's release.
+
+    There are at most six numbers, of at most nine digits each.
+    """
     parts = text.split(".", MOST_NUMBERS)  # no more of a hostile one
     return (
         text.isascii()
@@ -39,6 +45,10 @@ def is_release(text: str) -> bool:
 def install_line(extra: str) -> str:
     """Give the command that installs an optional part of strop; the wheel comes with the bundle.
 
-    It names the file: pip expands no wildcard, and a shell takes the brackets for one.
+    The command names the wheel's file, because pip expands no wildcard, and quotes it, because a
+    shell takes the brackets for one.
+
+    Args:
+        extra: the extra of strop's wheel: "onnx", "signing".
     """
     return f"pip install './strop-{__version__}-py3-none-any.whl[{extra}]'"

@@ -32,7 +32,7 @@ def written(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_targets_that_ship() -> None:
-    assert targets.names() == ("cpu", "gpu", "rpi", "rpi32")
+    assert {"cpu", "gpu", "rpi", "rpi32"} <= set(targets.names())
 
 
 @pytest.mark.parametrize("name", targets.names())
@@ -80,7 +80,7 @@ class TestAFileOfOnesOwn:
 
     def test_goes_with_all(self, board: str) -> None:
         chosen = targets.load_all(["all", board, "cpu", board])
-        assert [target.name for target in chosen] == ["cpu", "gpu", "rpi", "rpi32", "board"]
+        assert [target.name for target in chosen] == [*targets.names(), "board"]
 
     def test_cannot_share_a_name_with_another(self, board: str, tmp_path: Path) -> None:
         other = Path(board).rename(tmp_path / "cpu.toml")

@@ -89,7 +89,7 @@ class TestRefusals:
 
     def test_an_unknown_engine(self, draft: bundles.Draft) -> None:
         assert _refused(draft, EngineUnavailable, engine="tpu") == (
-            "there is no engine 'tpu'; there are litert, tflite, onnx, reference, fake"
+            f"there is no engine 'tpu'; there are {', '.join(engines.NAMES)}"
         )
 
     def test_an_absent_engine(self, draft: bundles.Draft) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from strop import engines
 from strop.device import adapters, wheels
 from strop.device.adapters import Adapter
 from strop.device.board import Board
@@ -28,7 +29,6 @@ from strop.device.wheels import (
     remedy,
     why_none,
 )
-from strop.diagnostics import doctor
 from strop.versions import release
 from tests.needs import unavailable
 from tests.unit.runtime import boards
@@ -372,7 +372,7 @@ def test_the_table_is_what_the_runtime_s_extras_ask_for() -> None:
         assert found, row.package
         assert bool(found[1]) == (row.cuda > 0)
         assert release(found[3]) <= release(row.version)
-    assert {row.engine for row in WHEELS} == {*doctor.ENGINES} - {"reference"}
+    assert {row.engine for row in WHEELS} == {n for n, e in engines.TABLE.items() if e.package}
 
 
 def test_no_board_is_told_to_install_what_has_no_wheel() -> None:

@@ -1,6 +1,7 @@
-"""The lowest engine releases: how they are measured, and the tables that came of it.
+"""The lowest engine releases that run a file: how they are measured, and the resulting tables.
 
 `python -m strop_export.floors` installs releases of the engines, shows each of them tiny files, and
-writes `<engine>.toml` beside this; `strop_export.floors.table` reads them. Neither is needed for an
-export's own sake again until an engine has a new release or a file asks for something unknown.
+writes `<engine>.toml` in this folder; `strop_export.floors.table` reads those tables. An export
+needs only the tables. Measure again when an engine has a new release, or when a file asks for
+something that the tables do not have.
 """

@@ -1,8 +1,8 @@
 """`python -m strop_export.floors [ENGINE ...]`: measure the engines' releases, write the tables.
 
-Takes a while: each release of `releases.py` is installed into an environment of its own under
-.cache/, shown what `probes.py` makes, and removed. What was measured once is kept there.
-Needs python3.11, and python3.10 for what has no wheel for it.
+This takes a while: each release of `releases.py` is installed into an environment of its own under
+.cache/, shown the files that `probes.py` makes, and removed. Results are kept in .cache/, so that
+no release is measured twice. Needs python3.11, and python3.10 for releases without a wheel for it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,14 @@ from strop_export.paths import FLOOR_CACHE, FLOORS
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; gives the exit status."""
+    """Run the command line.
+
+    Args:
+        argv: the arguments; None takes those of the process.
+
+    Returns:
+        The exit status: 0 the tables are written, 2 an engine cannot be measured, 130 after ^C.
+    """
     description = (__doc__ or "").split("\n\n")[1]
     parser = argparse.ArgumentParser(prog="python -m strop_export.floors", description=description)
     parser.add_argument("engine", nargs="*", help=f"{', '.join(RELEASES)} (default: all)")
@@ -47,10 +54,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def to_toml(engine: str, highest: Mapping[str, Mapping[str, int]]) -> str:
-    """The table as TOML: for each name, the releases from which on another version is the highest.
+    """Return the table of an engine as TOML text.
+
+    For each name, it lists only the releases from which on the highest version is another one.
 
     Args:
-        highest: release -> name -> version, the releases in ascending order.
+        engine: the engine's name.
+        highest: release -> name -> highest version, the releases in ascending order.
     """
     lines = [
         f"# What releases of {PACKAGES[engine]} take at most. Written by",

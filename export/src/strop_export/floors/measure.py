@@ -1,4 +1,4 @@
-"""What one release of an engine takes: installed by itself, and shown files."""
+"""Measuring one release of an engine: it is installed by itself, and shown files."""
 
 from __future__ import annotations
 
@@ -30,9 +30,16 @@ _LIMIT_S = 900
 
 
 def measure(engine: str, release: str) -> dict[str, int]:
-    """The highest version that a release takes, of everything it takes at all.
+    """Measure the highest versions that a release of an engine takes.
 
-    Asked again, it gives what was measured before.
+    The result is kept in .cache/; a second call reads it from there.
+
+    Args:
+        engine: a key of `PACKAGES`.
+        release: the version of its package.
+
+    Returns:
+        Name -> highest version, for everything that the release takes at all.
 
     Raises:
         ExportError: the release cannot be installed here, or does not answer as expected.
@@ -60,7 +67,10 @@ def measure(engine: str, release: str) -> dict[str, int]:
 
 
 def _install(environment: Path, requirement: str) -> Path:
-    """The interpreter of a new environment, of the first Python that has the release's wheel."""
+    """Make an environment that has a release, and return its interpreter.
+
+    Its Python is the first of `PYTHONS` for which the release has a wheel.
+    """
     python = environment / "bin" / "python"
     reasons = []
     for base in PYTHONS:
@@ -77,21 +87,21 @@ def _install(environment: Path, requirement: str) -> Path:
 
 
 def _ask(python: Path, engine: str, shown: str) -> Any:
-    """What the worker answers in an environment."""
+    """Run the worker in an environment, and return its answers."""
     return json.loads(_run(str(python), str(WORKER), engine, shown=shown))
 
 
 def highest_taken(release: str, files: Probes, answers: Any) -> dict[str, int]:
-    """The highest version of everything that a release takes at all.
+    """Return the highest version of everything that a release takes at all.
 
     Args:
-        release: its name, for messages.
-        files: what it was shown.
-        answers: name -> version -> error, or None for a file that opened.
+        release: the engine and its release, for messages.
+        files: the files that the release was shown.
+        answers: name -> version -> error message, or None for a file that opened.
 
     Raises:
-        ExportError: a probe failed for another reason than its version, or the versions taken
-            are no range with an end.
+        ExportError: a probe failed for another reason than its version, or the versions that are
+            taken are not one range that ends before the last probe.
     """
     highest = {}
     for name, each in files.items():

@@ -1,7 +1,7 @@
-"""Files that hold nothing but a claim: an operator's version, an opset, an IR version.
+"""Files with nothing in them but a claim: an operator's version, an opset or an IR version.
 
-They have no operators to run, only what an engine looks at before it looks at operators, so
-that none is prepared or called and nothing can crash.
+They have no operators to run. They hold only what an engine checks before it looks at operators,
+so no operator is prepared or called, and nothing can crash.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ _IR_VERSIONS = range(3, 25)  # the first with opsets
 
 
 def probes(engine: str) -> Probes:
-    """The files to show to an engine's releases."""
+    """Make the files to show to an engine's releases.
+
+    Args:
+        engine: "onnx" gets .onnx files; any other engine gets .tflite files.
+    """
     if engine == "onnx":
         return {
             "ir_version": {ir: onnx_file(ir, min(_OPSETS)) for ir in _IR_VERSIONS},
@@ -35,7 +39,14 @@ def probes(engine: str) -> Probes:
 
 
 def tflite_file(operator: str, version: int) -> bytes:
-    """A .tflite file that lists one operator: engines look up what is listed, used or not."""
+    """Return a .tflite file that lists one operator, and does not use it.
+
+    Engines look up every operator that a file lists, used or not.
+
+    Args:
+        operator: its name in the schema, such as "FULLY_CONNECTED".
+        version: the version that the file claims to need.
+    """
     code = schema.OperatorCodeT()
     code.builtinCode = getattr(schema.BuiltinOperator, operator)
     code.deprecatedBuiltinCode = min(
@@ -53,7 +64,7 @@ def tflite_file(operator: str, version: int) -> bytes:
 
 
 def onnx_file(ir_version: int, opset: int) -> bytes:
-    """An .onnx file whose output is its input."""
+    """Return an .onnx file without operators, whose output is its input."""
     value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
     model = onnx.helper.make_model(
         onnx.helper.make_graph([], "probe", [value], [value]),

@@ -1,4 +1,4 @@
-"""Which releases are measured, in which order, and on which Pythons."""
+"""The releases that are measured, their order, and the Pythons for them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The lowest releases of the engines that run a file, and whether a target's are new enough.
 
-The tables in this folder hold what was measured of each release. What no table has, an
-operator, an opset or a release older than all, is taken by nobody: nothing is assumed.
+The tables in this folder hold what was measured of each release. An operator, an opset or a release
+older than all measured ones, which is in no table, counts as not taken: nothing is assumed.
 """
 
 from __future__ import annotations
@@ -26,23 +26,37 @@ from strop_export.targets import Target
 
 @dataclass(frozen=True)
 class Table:
-    """What the releases of one engine take.
+    """The versions that the releases of one engine take.
 
-    ``highest`` holds, for an operator, ``opset`` or ``ir_version``, the releases from which on
-    another version is the highest.
+    Attributes:
+        releases: the measured releases, ascending.
+        highest: for an operator, "opset" or "ir_version": release -> the highest version taken from
+            that release on, until the next one listed.
     """
 
     releases: tuple[str, ...]  # those measured, ascending
     highest: Mapping[str, Mapping[str, int]]
 
     def takes(self, name: str, release: str) -> int:
-        """The highest version of something that a release takes; 0: none that is known of."""
+        """Return the highest version of something that a release takes; 0 if none is known.
+
+        Args:
+            name: an operator, "opset" or "ir_version".
+            release: any release of the engine, measured or not.
+        """
         wanted = Version(release)
         since = [n for r, n in self.highest.get(name, {}).items() if Version(r) <= wanted]
         return since[-1] if since else 0
 
     def lowest(self, needs: Mapping[str, int]) -> str | None:
-        """The lowest measured release that takes all of it, as every later one does."""
+        """Return the lowest measured release that, like every later one, takes all of `needs`.
+
+        Args:
+            needs: name -> version.
+
+        Returns:
+            The release, or None if the newest measured one does not take all of it.
+        """
         lowest = None
         for release in reversed(self.releases):
             if any(self.takes(name, release) < version for name, version in needs.items()):
@@ -53,7 +67,7 @@ class Table:
 
 @functools.cache
 def table(engine: str) -> Table:
-    """The table of an engine; an empty one if it was never measured."""
+    """Read the table of an engine; an engine that was never measured has an empty one."""
     if engine not in PACKAGES:
         return Table((), {})
     content = tomllib.loads((FLOORS / f"{engine}.toml").read_text(encoding="ascii"))
@@ -61,25 +75,35 @@ def table(engine: str) -> Table:
 
 
 def lowest(engine: str, requires: Mapping[str, Any]) -> str | None:
-    """The lowest release of an engine that runs a file, or None if none is known to.
+    """Return the lowest release of an engine that runs a file, or None if none is known to.
 
     Args:
-        requires: of the `Converted` file.
+        engine: the engine's name.
+        requires: the `requires` of the `Converted` file.
     """
     return table(engine).lowest(_needs(requires))
 
 
 def floors(engines: Iterable[str], requires: Mapping[str, Any]) -> dict[str, str]:
-    """The lowest release of each engine; without those that need none, or that run it in none."""
+    """Return the lowest release of each engine that runs a file.
+
+    Args:
+        engines: names of engines.
+        requires: the `requires` of the `Converted` file.
+
+    Returns:
+        Engine -> release. An engine is left out if it was never measured, or if no release of it is
+        known to run the file.
+    """
     found = {engine: lowest(engine, requires) for engine in engines}
     return {engine: release for engine, release in found.items() if release is not None}
 
 
 def check_pins(target: Target) -> None:
-    """See that the locks of a target pin its engines.
+    """Check that the locks of a target pin its engines.
 
     Raises:
-        TargetError: one does not.
+        TargetError: a lock does not pin its engine.
     """
     for engine in target.engines:
         if engine in PACKAGES:
@@ -87,11 +111,16 @@ def check_pins(target: Target) -> None:
 
 
 def check(target: Target, spec: VariantSpec, requires: Mapping[str, Any]) -> None:
-    """See that every engine of a target runs a file, in the release that its devices get.
+    """Check that every engine of a target runs a file, in the release that its devices get.
+
+    Args:
+        target: the target.
+        spec: the format and precision of the file.
+        requires: the `requires` of the `Converted` file.
 
     Raises:
-        EngineTooOld: one does not; the message says what the file has, what the release takes
-            and what would help.
+        EngineTooOld: an engine does not run it; the message says what the file needs, what the
+            release takes and what would help.
     """
     needs = _needs(requires)
     for engine in target.engines_of(spec) if needs else ():
@@ -112,10 +141,16 @@ def check(target: Target, spec: VariantSpec, requires: Mapping[str, Any]) -> Non
 
 
 def pinned(engine: str, lock: Path) -> str:
-    """The release of an engine that a lock installs; the lowest, where it depends on the Python.
+    """Return the release of an engine that a lock installs.
+
+    Where the release depends on the Python, this is the lowest.
+
+    Args:
+        engine: the engine's name.
+        lock: a requirements file with pinned versions.
 
     Raises:
-        TargetError: the lock does not pin it.
+        TargetError: the lock does not pin the engine's package.
     """
     package = PACKAGES.get(engine, engine)
     # Builds for GPUs have other names: what reads a file is the same in the same release.
@@ -132,13 +167,16 @@ def pinned(engine: str, lock: Path) -> str:
 
 
 def _lock(target: Target, engine: str) -> Path:
-    """What a device installs: the target's own lock for its first engine, else the engine's."""
+    """Return the lock a device installs for an engine.
+
+    For the target's first engine it is the target's own lock, for another one that engine's.
+    """
     first = engine == target.engines[0]
     return REQUIREMENTS / (target.requirements if first else f"{engine}.txt")
 
 
 def _needs(requires: Mapping[str, Any]) -> Mapping[str, int]:
-    """What a table is asked for: operators of a .tflite file, or opset and IR version."""
+    """Return the versions to look up: operators of a .tflite file, or opset and IR version."""
     needs: Mapping[str, int] = requires.get("op_versions", requires)
     return needs
 

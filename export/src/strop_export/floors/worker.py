@@ -1,6 +1,6 @@
-"""Open the files on standard input with one engine, and say of each how that went.
+"""Open the files on standard input with one engine, and print for each how that went.
 
-This runs in the environment of the release that is measured, where there is no strop: it imports
+This runs in the environment of the release that is measured, which has no strop: it imports
 nothing but the standard library and the engine.
 
     worker.py ENGINE  <  {NAME: {VERSION: file in base64}}  >  {NAME: {VERSION: error or null}}
@@ -36,6 +36,7 @@ def _error(open_file: Callable[[bytes], Any], file: bytes) -> str | None:
 
 
 def main() -> None:
+    """Answer one request: read the files from stdin, write the errors to stdout."""
     open_file = _opener(sys.argv[1])
     files = json.load(sys.stdin)
     answers = {

@@ -1,4 +1,4 @@
-"""From a Keras model to the files that engines run, one module per format.
+"""Conversion of a Keras model to the files that engines run, one module per format.
 
 >>> convert(model, VariantSpec("tflite", "int8"), calibration).data
 """
@@ -28,15 +28,25 @@ def convert(
     input_name: str = "image",
     output_name: str = "probabilities",
 ) -> Converted:
-    """Write a Keras model in the format and precision of ``spec``.
+    """Convert a Keras model to the format and precision of `spec`.
 
-    ``model`` takes one float32 tensor and gives one, of any fixed shape. ``calibration`` holds
-    samples as the device's sensor gives them, ``(N, *input)``, uint8 or float32; int8 files
-    take their ranges from these samples alone, and take uint8 themselves if the samples do.
     The same arguments give the same bytes, in any process.
 
-    Raises :class:`ConversionError` if the model cannot be written so, and
-    :class:`CalibrationError` if the samples do not fit it.
+    Args:
+        model: takes one float32 tensor and gives one, of any fixed shape.
+        spec: the format and precision, and whether the file is for GPUs too.
+        calibration: samples as the device's sensor gives them, uint8 or float32 (N, *input). int8
+            files take their ranges from these samples alone, and take uint8 themselves if the
+            samples are uint8.
+        input_name: the name that the file gives its input.
+        output_name: the name that the file gives its output.
+
+    Returns:
+        The file, its tensors and what an engine needs to run it.
+
+    Raises:
+        CalibrationError: the samples do not fit the model.
+        ConversionError: the model cannot be written in this format and precision.
     """
     with quiet():  # importing TensorFlow is as noisy as using it
         from strop_export.formats.graph import check_borders

@@ -1,4 +1,4 @@
-"""What a converter is asked for and what it gives back."""
+"""The input and the output of a converter: `VariantSpec` and `Converted`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,13 +20,18 @@ GPU_PRECISIONS: Final = ("float32", "float16")
 class VariantSpec:
     """One file of a bundle, as a target's TOML asks for it.
 
-    ``format`` and ``precision`` are a pair of :data:`PRECISIONS`. ``per_channel`` concerns
-    ``dynamic`` and ``int8``: one scale for each output channel of a layer's weights, or one
-    for the whole tensor (all that tflite-runtime 2.14 reads in a ``dynamic`` file). With ``gpu``
-    the file is made for GPUs too: it takes bytes where the sensor gives bytes, and a ``tflite``
-    file keeps the RESHAPE that LiteRT's GPU wants (docs/decisions/0015).
+    Attributes:
+        format: a key of `PRECISIONS`.
+        precision: one of `PRECISIONS[format]`.
+        per_channel: for `dynamic` and `int8`: True gives each output channel of a layer's weights a
+            scale of its own, False gives the whole tensor one (tflite-runtime 2.14 reads nothing
+            else in a `dynamic` file).
+        gpu: the file is made for GPUs too. It takes bytes where the sensor gives bytes, and a
+            `tflite` file keeps the RESHAPE that LiteRT's GPU needs (docs/decisions/0015).
 
-    Raises :class:`ConversionError` for a pair that no converter writes, or not for a GPU.
+    Raises:
+        ConversionError: no converter writes this format in this precision, or it is not one for a
+            GPU.
     """
 
     format: str
@@ -53,30 +58,34 @@ class VariantSpec:
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """What the file is made for."""
+        """The devices that the file is made for: "cpu", and "gpu" if it is for GPUs too."""
         return ("cpu", "gpu") if self.gpu else ("cpu",)
 
 
 def stays_float(weights: int, total: int) -> bool:
-    """Whether an int8 file keeps its last layer in float, at 3 bytes more for each weight.
+    """Tell whether an int8 file keeps its last layer in float, at 3 bytes more for each weight.
 
-    Rounded to 256 steps, the logits of different classes tie. docs/decisions/0004 has what it
-    brings; it is done where it makes the file larger by no more than a sixteenth.
+    Rounded to 256 steps, the logits of different classes tie. docs/decisions/0004 has what the
+    float layer gains. It is kept where it makes the file larger by no more than a sixteenth.
 
     Args:
-        weights: of the last layer.
-        total: weights of the whole model.
+        weights: number of weights in the last layer.
+        total: number of weights in the whole model.
     """
     return 3 * weights * 16 <= total
 
 
 @dataclass(frozen=True)
 class Converted:
-    """A finished file, what goes in and out of it, and what an engine needs to run it.
+    """A finished file, its inputs and outputs, and what an engine needs to run it.
 
-    ``requires`` holds plain JSON values: ``opset`` and ``ir_version`` for ONNX, with the version
-    of any domain beside ONNX's own under its name, and for TFLite ``op_versions``, the highest
-    version of every operator in the file.
+    Attributes:
+        data: the bytes of the file.
+        inputs: the tensors that go in.
+        outputs: the tensors that come out.
+        requires: plain JSON values. For ONNX: `opset` and `ir_version`, and the version of any
+            domain other than ONNX's own, under its name. For TFLite: `op_versions`, the highest
+            version of every operator in the file.
     """
 
     data: bytes

@@ -1,6 +1,6 @@
-"""What is done to a .tflite file after TensorFlow wrote it.
+"""Changes to a .tflite file after TensorFlow wrote it.
 
-The file is a FlatBuffer of the schema in tensorflow/lite/schema/schema.fbs; ``ModelT`` and its
+The file is a FlatBuffer of the schema in tensorflow/lite/schema/schema.fbs; `ModelT` and its
 parts are the object form that ai-edge-litert generates from it.
 """
 
@@ -35,10 +35,10 @@ _ALIGNMENT: Final = 16  # force_align of Buffer.data in the schema
 
 
 class _Buffer(schema.BufferT):  # type: ignore[misc]
-    """A buffer whose bytes start where the schema wants them.
+    """A buffer whose bytes are aligned as the schema asks.
 
-    The generated Python writes them at any address, against ``force_align: 16``: kernels that
-    read aligned vectors, and 32-bit ARM, may then be slow or die.
+    The generated Python writes them at any address, despite `force_align: 16`. Kernels that read
+    aligned vectors, and 32-bit ARM, may then be slow or crash.
     """
 
     def Pack(self, builder: Any) -> Any:  # noqa: N802 (the generated name)
@@ -56,7 +56,16 @@ class _Buffer(schema.BufferT):  # type: ignore[misc]
 
 
 def with_input_range(calibrated: bytes, low: float, high: float) -> bytes:
-    """A calibrated file, not quantized yet, whose input is said to have held ``low..high``."""
+    """Set the range of values that the input of a calibrated file is said to have held.
+
+    Args:
+        calibrated: a .tflite file that is calibrated and not quantized yet.
+        low: the lowest value.
+        high: the highest value.
+
+    Returns:
+        The changed file.
+    """
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(calibrated))
     graph = model.subgraphs[0]
     seen = graph.tensors[graph.inputs[0]].quantization
@@ -65,7 +74,11 @@ def with_input_range(calibrated: bytes, low: float, high: float) -> bytes:
 
 
 class TFLiteFile:
-    """A .tflite file taken apart for small repairs, and put together again."""
+    """A .tflite file in parts, for small changes, which `to_bytes` puts together again.
+
+    Args:
+        data: the bytes of the file.
+    """
 
     def __init__(self, data: bytes) -> None:
         self._model = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
@@ -73,23 +86,25 @@ class TFLiteFile:
 
     @property
     def operators(self) -> list[str]:
-        """Names of the main graph's operators in the order they run: ``FULLY_CONNECTED``..."""
+        """Names of the main graph's operators, such as "FULLY_CONNECTED", in the order they run."""
         return [self._name(operator) for operator in self._main.operators]
 
     @property
     def input(self) -> FileTensor:
+        """The file's input: name, shape, dtype and, if quantized, scale and zero point."""
         return self._border_info(self._main.inputs[0])
 
     @property
     def output(self) -> FileTensor:
+        """The file's output: name, shape, dtype and, if quantized, scale and zero point."""
         return self._border_info(self._main.outputs[0])
 
     @property
     def takes_any_batch(self) -> bool:
-        """Whether an interpreter that resizes the input runs as many samples as it is resized to.
+        """True if the file runs as many samples as an interpreter resizes its input to.
 
-        An operator not known to take samples row by row settles it: a wrong yes would be wrong
-        answers, a wrong no is one sample at a time.
+        It is False as soon as one operator is not known to take samples row by row. A wrong True
+        would give wrong answers; a wrong False only means that samples run one at a time.
         """
         constants: set[int] = set()
         for operator in self._main.operators:
@@ -100,7 +115,7 @@ class TFLiteFile:
         return True
 
     def op_versions(self) -> dict[str, int]:
-        """The highest version of each operator: what a runtime must know to load the file."""
+        """Return the highest version of each operator, which a runtime must know to open it."""
         versions: dict[str, int] = {}
         for graph in self._model.subgraphs:
             for operator in graph.operators:
@@ -110,11 +125,11 @@ class TFLiteFile:
         return dict(sorted(versions.items()))
 
     def end_in_float(self) -> None:
-        """Have the closing softmax or sigmoid, and a small last layer, computed in float.
+        """Change the closing softmax or sigmoid, and a small last layer, to float.
 
-        An int8 file ends with ``layer, head, DEQUANTIZE``. The DEQUANTIZE moves to before the
-        head: rounded to 256 steps, outputs near 1 tie for the top. It moves to before the layer
-        if that is small (see :func:`stays_float`): logits tie too, if less often.
+        An int8 file ends with `layer, head, DEQUANTIZE`. The DEQUANTIZE moves to before the head,
+        because outputs near 1, rounded to 256 steps, tie for the top class. It moves to before the
+        layer if that is small (see `stays_float`), because logits tie too, though less often.
         """
         names = self.operators
         if names[-1:] != ["DEQUANTIZE"]:
@@ -140,10 +155,10 @@ class TFLiteFile:
         self._main.operators[first:] = [dequantize, *moved]
 
     def drop_flattening(self) -> None:
-        """Drop each RESHAPE that only flattens for FULLY_CONNECTED, which does so by itself.
+        """Drop each RESHAPE that only flattens for a FULLY_CONNECTED, which flattens by itself.
 
-        Its constant shape would nail the batch to 1: without it an interpreter can resize the
-        input. And what is not there takes no time.
+        The constant shape of such a RESHAPE would fix the batch at 1; without it an interpreter can
+        resize the input. And an operator that is not there takes no time.
         """
         for operator in list(self._main.operators):
             if self._name(operator) != "RESHAPE":
@@ -156,11 +171,12 @@ class TFLiteFile:
                 self._main.operators.remove(operator)
 
     def free_batch(self) -> None:
-        """Have each RESHAPE of one sample to one sample take any number: -1 in its shape's place.
+        """Let each RESHAPE from one sample to one sample take any number of them.
 
-        TensorFlow writes the batch it knew, [1, 7, 7, 16]; at another an interpreter then finds
-        no memory that fits. A shape that starts with more than the batch, or is made from what
-        does, is left: there a larger batch is not just more rows.
+        TensorFlow writes the batch it knew into the shape, such as [1, 7, 7, 16]; at another batch
+        an interpreter then finds no memory that fits. This writes -1 in place of that 1. A shape
+        that starts with more than the batch, or is made from one that does, stays as it is: there a
+        larger batch is not just more rows.
         """
         for operator in self._main.operators:
             if self._name(operator) != "RESHAPE" or len(operator.inputs) < 2:
@@ -178,7 +194,7 @@ class TFLiteFile:
                     options.newShape = shape
 
     def take_bytes(self) -> None:
-        """Have the file take uint8, and CAST it to float32 itself."""
+        """Make the input uint8, and have the file CAST it to float32 itself."""
         wide = self._main.inputs[0]
         tensor = schema.TensorT()
         tensor.shape = self._main.tensors[wide].shape
@@ -200,11 +216,17 @@ class TFLiteFile:
         self._main.inputs = [narrow]
 
     def to_bytes(self, input_name: str, output_name: str) -> bytes:
-        """The file again, with our names and without what no operator uses.
+        """Write the file again, with our names and without what no operator uses.
 
-        Input and output are called so as tensors and in the signature ``serving_default``, and
-        everything between after its operator: TensorFlow's names count the layers made since
-        the process began, and with them no two exports would be the same bytes.
+        TensorFlow's names count the layers made since the process began: with them no two exports
+        would be the same bytes. So each tensor from input to output is named after its operator.
+
+        Args:
+            input_name: name of the input, as a tensor and in the signature `serving_default`.
+            output_name: name of the output, as a tensor and in the signature.
+
+        Returns:
+            The bytes of the file.
         """
         for graph in self._model.subgraphs:
             _prune_tensors(graph)
@@ -227,7 +249,7 @@ class TFLiteFile:
         return index in computed or self._data(index) is not None
 
     def _goes_by_rows(self, operator: Any, constants: set[int]) -> bool:
-        """Whether more samples are but more rows to it; told by how it takes one sample."""
+        """Tell whether more samples are only more rows to an operator, by how it takes one."""
         name, (output,) = self._name(operator), operator.outputs[:1]
         data = [index for index in operator.inputs if index >= 0]
         samples = [index for index in data if not self._is_constant(index, constants)]
@@ -281,7 +303,7 @@ class TFLiteFile:
                 self._to_float(index)
 
     def _to_float(self, index: int) -> None:
-        """Give a tensor float32 values: those it stands for, if it is a constant."""
+        """Change a tensor to float32; a constant gets the values that its integers stand for."""
         tensor = self._main.tensors[index]
         data = self._data(index)
         if data is not None:
@@ -296,7 +318,15 @@ class TFLiteFile:
         return self._model.buffers[self._main.tensors[index].buffer].data
 
     def _constant_like(self, index: int, values: np.ndarray) -> int:
-        """A new constant, of the shape and type of another; that may have other users."""
+        """Add a constant with the shape and type of an existing one, which may have other users.
+
+        Args:
+            index: the tensor with that shape and type.
+            values: of that type; int32 (axes,) for the shape of a RESHAPE.
+
+        Returns:
+            The index of the new tensor.
+        """
         old, tensor, buffer = self._main.tensors[index], schema.TensorT(), schema.BufferT()
         buffer.data = np.frombuffer(values.tobytes(), np.uint8)
         self._model.buffers.append(buffer)
@@ -338,7 +368,7 @@ class TFLiteFile:
 
 
 def _renumbering(used: Iterable[int]) -> dict[int, int]:
-    """Old index to new, for those in use, in their old order."""
+    """Map the old index to the new one, for the indices in use, in their old order."""
     return {old: new for new, old in enumerate(sorted(set(used)))}
 
 

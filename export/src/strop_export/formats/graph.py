@@ -1,4 +1,4 @@
-"""The Keras side of every conversion: which models are taken, and their graph made plain."""
+"""The Keras side of every conversion: the check of a model, and a plainer graph of it."""
 
 import math
 from typing import Any
@@ -13,9 +13,13 @@ _CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 
 
 def check_borders(model: keras.Model) -> None:
-    """Refuse a model that is not one float32 tensor of fixed shape in, one out.
+    """Check that a model has one input and one output, both float32 of fixed shape.
 
-    Only the batch axis may be free. Raises :class:`ConversionError`.
+    Only the batch axis may be free.
+
+    Raises:
+        ConversionError: the model has another number of inputs or outputs, or one of them has
+            another dtype or a free axis.
     """
     for side in ("input", "output"):
         tensors = list(getattr(model, f"{side}s", None) or ())  # a subclass may have none
@@ -35,16 +39,19 @@ def check_borders(model: keras.Model) -> None:
 
 
 def simplify(model: keras.Model, *, fold_rescaling: bool) -> keras.Model:
-    """The same function on a plainer graph; ``model`` is left as it is, its layers are shared.
+    """Return the same function on a plainer graph.
 
-    Flatten becomes a reshape to ``(-1, size)``: Keras computes the batch from the input's shape
+    Each Flatten becomes a reshape to `(-1, size)`: Keras computes the batch from the input's shape
     at run time, which costs a converted graph up to six operators.
 
-    With ``fold_rescaling`` each scalar Rescaling is multiplied into the weights that follow:
-    ``w @ (scale * x + offset)`` is ``(scale * w) @ x + offset * sum(w)``, one operation over
-    every pixel less, and an int8 file can feed raw bytes straight to its first layer. Only what
-    is exact is folded: a Rescaling that reaches a Dense, or a convolution that pads nothing,
-    through layers that only move values. Any other user of its result gets the Rescaling.
+    Args:
+        model: is left as it is; the result shares its layers.
+        fold_rescaling: multiply each scalar Rescaling into the weights that follow:
+            `w @ (scale * x + offset)` is `(scale * w) @ x + offset * sum(w)`. This saves one
+            operation over every pixel, and an int8 file can feed raw bytes straight to its first
+            layer. Only exact cases are folded: a Rescaling that reaches a Dense, or a convolution
+            without padding, through layers that only move values. Any other user of its result
+            still gets the Rescaling.
     """
     rewrite = _Rewrite(fold_rescaling=fold_rescaling)
     simplified = keras.models.clone_model(
@@ -56,7 +63,7 @@ def simplify(model: keras.Model, *, fold_rescaling: bool) -> keras.Model:
 
 
 class _Rewrite:
-    """Calls layers one by one, carrying each Rescaling along until a layer can absorb it."""
+    """Calls layers one by one, and holds each Rescaling back until a layer can absorb it."""
 
     def __init__(self, *, fold_rescaling: bool) -> None:
         self._fold_rescaling = fold_rescaling
@@ -93,6 +100,7 @@ def _plain_call(layer: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def is_scalar_rescaling(layer: Any) -> bool:
+    """Tell whether a layer is a Rescaling whose scale and offset are single numbers."""
     return isinstance(layer, keras.layers.Rescaling) and not (
         np.ndim(layer.scale) or np.ndim(layer.offset)
     )
@@ -107,7 +115,7 @@ def _absorbs(layer: Any, rescaling: keras.layers.Rescaling) -> bool:
 
 
 def _rescaled_call(layer: Any, rescaling: keras.layers.Rescaling, tensor: Any) -> Any:
-    """A layer of the same kind on the raw tensor, with the rescaling in its weights."""
+    """Call a layer of the same kind on the raw tensor, with the rescaling in its weights."""
     config = {
         key: value
         for key, value in layer.get_config().items()

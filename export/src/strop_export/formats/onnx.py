@@ -1,4 +1,4 @@
-"""Keras to .onnx through tf2onnx: float32, float16 and (in onnx_int8) int8, any batch size."""
+"""Keras to .onnx through tf2onnx: float32, float16 and (in onnx_int8) int8, at any batch size."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,10 +38,17 @@ def convert_onnx(
     input_name: str,
     output_name: str,
 ) -> Converted:
-    """Write ``model`` as an .onnx file; see :func:`strop_export.formats.convert`.
+    """Convert `model` to an .onnx file; see `strop_export.formats.convert`.
 
-    Input float32 ``(batch, ...)``, output float32 ``(batch, ...)``; int8, and a file for GPUs,
-    takes uint8 where the calibration samples are uint8.
+    The input is float32 (batch, ...) and the output float32 (batch, ...). In an int8 file, and in
+    one for GPUs, the input is uint8 where the calibration samples are uint8.
+
+    Args:
+        model: takes one float32 tensor and gives one.
+        spec: the precision, and whether the file is for GPUs too.
+        calibration: uint8 or float32 (N, *input); int8 files use its values, GPU files its dtype.
+        input_name: the name that the file gives its input.
+        output_name: the name that the file gives its output.
     """
     # float16 keeps the Rescaling: weights / 255 would sink into its subnormal numbers, which
     # a GPU may take for zero.
@@ -82,10 +89,10 @@ def _from_keras(model: keras.Model, input_name: str) -> onnx.ModelProto:
 
 
 def _tidy(file: onnx.ModelProto) -> onnx.ModelProto:
-    """Constants folded, MatMul and Add made one Gemm, by onnxruntime's own basic rewrites.
+    """Fold constants, and make one Gemm of each MatMul and Add, by onnxruntime's basic rewrites.
 
-    They stay within standard ONNX, and the quantizer has better operators for Gemm. Names no
-    longer hang on what TensorFlow counted.
+    They stay within standard ONNX, and the quantizer has better operators for Gemm. After this,
+    names no longer depend on TensorFlow's counters.
     """
     with TemporaryDirectory() as folder:
         path = Path(folder, "tidy.onnx")
@@ -101,7 +108,7 @@ def _tidy(file: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _finish(file: onnx.ModelProto, input_name: str, output_name: str) -> onnx.ModelProto:
-    """The file with our names at its borders, and no trace of the tools or of this process."""
+    """Name the input and output, and remove every trace of the tools and of this process."""
     graph = file.graph
     (source,), (result,) = graph.input, graph.output
     _rename(graph, {"": "", source.name: input_name, result.name: output_name}, prefix="")
@@ -117,7 +124,7 @@ def _finish(file: onnx.ModelProto, input_name: str, output_name: str) -> onnx.Mo
 
 
 def _rename(graph: onnx.GraphProto, names: dict[str, str], prefix: str) -> None:
-    """Call everything not in ``names`` after its operator, in place, bodies of loops included.
+    """Rename everything not in `names` after its operator, in place, bodies of loops included.
 
     TensorFlow's names count the layers made since the process began: with them no two exports
     would be the same bytes.

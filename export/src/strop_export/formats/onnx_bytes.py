@@ -1,6 +1,6 @@
-"""An .onnx file that takes bytes and makes them floats itself.
+"""An .onnx file that takes bytes and turns them into floats itself.
 
-By DequantizeLinear, not Cast: ONNX Runtime's WebGPU has no Cast from uint8.
+It does so by DequantizeLinear, not Cast: ONNX Runtime's WebGPU has no Cast from uint8.
 """
 
 import numpy as np
@@ -8,9 +8,13 @@ import onnx
 
 
 def take_bytes(graph: onnx.GraphProto) -> None:
-    """Have a float graph take uint8, and make it float32 itself.
+    """Make the input of a float graph uint8, and have the graph turn it into float32.
 
-    A Rescaling by one number that comes first is left to the same operator, as its scale.
+    If the first operator is a Rescaling by one positive number, the same DequantizeLinear does it,
+    with that number as its scale.
+
+    Args:
+        graph: is changed in place.
     """
     (source,) = graph.input
     wide, scale = source.name, 1.0
@@ -26,9 +30,15 @@ def take_bytes(graph: onnx.GraphProto) -> None:
 
 
 def widening(graph: onnx.GraphProto, narrow: str, wide: str, scale: float = 1.0) -> onnx.NodeProto:
-    """A node, not inserted yet, that makes the bytes ``narrow`` the floats ``wide``, times scale.
+    """Return a node that turns the uint8 tensor `narrow` into float32 `wide`, times `scale`.
 
-    Its constants are put into the graph.
+    Its constants are added to the graph; the node itself is not inserted yet.
+
+    Args:
+        graph: gets the constants.
+        narrow: name of the node's input.
+        wide: name of the node's output.
+        scale: the factor.
     """
     constants: dict[str, np.ndarray] = {
         f"{wide}.scale": np.array(scale, np.float32),
@@ -40,7 +50,11 @@ def widening(graph: onnx.GraphProto, narrow: str, wide: str, scale: float = 1.0)
 
 
 def _rescaling(graph: onnx.GraphProto, source: str) -> tuple[onnx.NodeProto, float] | None:
-    """The Mul by a positive number that is all that reads the input, and that number."""
+    """Find the Mul by a positive number that alone reads the input.
+
+    Returns:
+        The node and the number, or None if there is no such node.
+    """
     users = [node for node in graph.node if source in node.input]
     attributes = [attribute for node in graph.node for attribute in node.attribute]
     has_bodies = any(attribute.HasField("g") or attribute.graphs for attribute in attributes)

@@ -1,7 +1,7 @@
 """Static int8 for .onnx; docs/decisions/0003-int8-onnx.md has the measurements behind it.
 
-Operators are kept in float between QuantizeLinear and DequantizeLinear (QDQ), standard ONNX
-that onnxruntime fuses into integer kernels when it loads the file.
+Operators stay in float between QuantizeLinear and DequantizeLinear (QDQ). That is standard ONNX,
+which onnxruntime fuses into integer kernels when it loads the file.
 """
 
 import math
@@ -28,10 +28,15 @@ _FLOAT_SHARE: Final = 1 / 12
 def quantize(
     file: onnx.ModelProto, calibration: np.ndarray, *, per_channel: bool
 ) -> onnx.ModelProto:
-    """The model with uint8 activations and weights, its head and last small layers in float.
+    """Quantize a model to uint8 activations and weights; its head and last small layers stay float.
 
-    If the calibration samples are bytes, the file's input is uint8 and they are its quantized
-    values (scale 1, zero point 0), so that nothing is left to do for each pixel.
+    If the calibration samples are uint8, the file's input is uint8 too and the samples are its
+    quantized values (scale 1, zero point 0), so nothing is left to compute for each pixel.
+
+    Args:
+        file: the float32 model.
+        calibration: uint8 or float32 (N, *input).
+        per_channel: one scale for each output channel of a layer's weights, not one for all.
     """
     (source,), (result,) = file.graph.input, file.graph.output
     tail = _float_tail(file.graph, result.name)
@@ -63,7 +68,7 @@ def quantize(
 
 
 def _float_tail(graph: onnx.GraphProto, result: str) -> list[str]:
-    """Names of the closing nodes that stay float, in order: small dense layers, then the head."""
+    """Return the names of the closing nodes that stay float, in order: small dense layers, head."""
     weights = {tensor.name: math.prod(tensor.dims) for tensor in graph.initializer}
     left = sum(weights.values()) * _FLOAT_SHARE
     head = _producer(graph, result)
@@ -96,9 +101,9 @@ class _Samples(quantization.CalibrationDataReader):  # type: ignore[misc]
 
 
 def _leave_float(graph: onnx.GraphProto, tail: list[str]) -> None:
-    """Cut QuantizeLinear, DequantizeLinear out before the tail, or the output where there is none.
+    """Cut the QuantizeLinear and DequantizeLinear before the tail, or before the output if none.
 
-    The last integer layer's sums are exact: rounded to 256 steps, classes would tie.
+    The sums of the last integer layer are exact: rounded to 256 steps, classes would tie.
     """
     nodes = {node.name: node for node in graph.node}
     first = nodes[tail[0]] if tail else None
@@ -129,9 +134,9 @@ def _leave_float(graph: onnx.GraphProto, tail: list[str]) -> None:
 
 
 def _take_bytes(graph: onnx.GraphProto) -> None:
-    """Make the input uint8. Bytes are quantized values already, so QuantizeLinear goes.
+    """Make the input uint8. Bytes are already quantized values, so QuantizeLinear is removed.
 
-    What must see them as float, an operator that was not quantized, gets them widened.
+    An operator that was not quantized, and so must get floats, gets the bytes widened to float32.
     """
     (source,) = graph.input
     source.type.tensor_type.elem_type = onnx.TensorProto.UINT8
@@ -150,7 +155,7 @@ def _take_bytes(graph: onnx.GraphProto) -> None:
 
 
 def _unchanged(graph: onnx.GraphProto, source: str) -> set[str]:
-    """The tensors that hold the values of ``source``, if in another shape."""
+    """Return the names of the tensors that hold the values of `source`, in whatever shape."""
     names = {source}
     for node in graph.node:  # each comes after what it reads
         if node.op_type in _ONLY_MOVE and node.input[0] in names:
@@ -166,5 +171,5 @@ def _reroute(nodes: Iterable[onnx.NodeProto], old: str, new: str) -> None:
 
 
 def _producer(graph: onnx.GraphProto, value: str) -> onnx.NodeProto | None:
-    """The node that makes a value; None for an input and a constant."""
+    """Return the node that makes a value; None for an input or a constant."""
     return next((node for node in graph.node if value in node.output), None)

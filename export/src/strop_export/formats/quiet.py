@@ -1,4 +1,4 @@
-"""Converters report on themselves at length; this keeps them quiet without hiding a failure."""
+"""Silence for the converters, which print a lot, without hiding a failure."""
 
 import contextlib
 import io
@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence TensorFlow, tf2onnx and onnxruntime; errors are raised as ever.
+    """Silence TensorFlow, tf2onnx and onnxruntime; errors are still raised.
 
     Python's stdout is dropped (Keras prints the signature of everything it exports) and so are
-    warnings. C++ writes to file descriptor 2 behind Python's back, so that is diverted for the
-    whole process: keep the block short. An exception that leaves it has what was said there as
-    a note, for a traceback to show.
+    warnings. C++ writes to file descriptor 2 directly, past Python, so that is redirected for the
+    whole process: keep the block short. An exception that leaves the block gets that output as a
+    note, for a traceback to show.
     """
     sys.stderr.flush()
     with contextlib.ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""What samples must be, wherever they come from."""
+"""The one check of samples, wherever they come from."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ DTYPES = ("uint8", "float32")
 
 
 def fault(samples: NDArray[Any], shape: tuple[int, ...]) -> str:
-    """Say what keeps samples from being a model's input; "" if nothing does.
+    """Say why samples cannot be a model's input.
 
     Args:
         samples: (N, ...), uint8 or float32, as the device's sensor gives them.
         shape: of one sample, as the model takes it.
+
+    Returns:
+        One line, or "" if the samples fit.
     """
     if samples.dtype.name not in DTYPES:
         return (

@@ -21,10 +21,18 @@ def convert_tflite(
     input_name: str,
     output_name: str,
 ) -> Converted:
-    """Write ``model`` as a .tflite file; see :func:`strop_export.formats.convert`.
+    """Convert `model` to a .tflite file; see `strop_export.formats.convert`.
 
-    Input float32 ``(1, ...)``, output float32 ``(1, ...)``, whatever the precision between;
-    int8 takes uint8 with scale 1 and zero point 0 where the calibration samples are uint8.
+    The input is float32 (1, ...) and the output float32 (1, ...), whatever the precision between
+    them. The input is uint8, where the calibration samples are, in an int8 file (with scale 1 and
+    zero point 0) and in one for GPUs.
+
+    Args:
+        model: takes one float32 tensor and gives one.
+        spec: the precision, the scales of the weights, and whether the file is for GPUs too.
+        calibration: uint8 or float32 (N, *input); int8 files use its values, GPU files its dtype.
+        input_name: the name that the file gives its input.
+        output_name: the name that the file gives its output.
     """
     # float16 keeps the Rescaling: weights / 255 would sink into its subnormal numbers, which
     # a GPU may take for zero.
@@ -64,7 +72,7 @@ def _float(converter: Any, spec: VariantSpec) -> bytes:
 
 
 def _int8(converter: Any, spec: VariantSpec, calibration: np.ndarray) -> bytes:
-    """Calibrate, then quantize; converter.convert() does both, but we have a word in between."""
+    """Calibrate, then quantize; `converter.convert()` does both, but allows no change between."""
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: _samples(calibration)
     converter._experimental_calibrate_only = True

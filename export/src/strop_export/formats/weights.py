@@ -1,10 +1,10 @@
-"""Dense stacks as plain arrays, for an engine that has NumPy and nothing else.
+"""Stacks of dense layers as plain arrays, for an engine that has NumPy and nothing else.
 
 The file is an uncompressed .npz, a ZIP of .npy members (numpy.lib.format), without pickles:
 
-- ``scale``, ``offset``: float32 scalars; the network sees ``x * scale + offset``, flattened
-- ``kernel_0``, ``bias_0``, ``kernel_1``, ...: float32 ``(in, out)`` and ``(out,)``
-- ``activations``: unicode ``(layers,)``, each ``linear``, ``relu``, ``sigmoid`` or ``softmax``
+- `scale`, `offset`: float32 scalars; the network gets `x * scale + offset`, flattened
+- `kernel_0`, `bias_0`, `kernel_1`, ...: float32 (in, out) and (out,)
+- `activations`: unicode (layers,), each `linear`, `relu`, `sigmoid` or `softmax`
 """
 
 import io
@@ -27,11 +27,18 @@ _ACTIVATIONS: Final = {
 
 
 def convert_weights(model: keras.Model, *, input_name: str, output_name: str) -> Converted:
-    """Write the weights of a dense stack, untouched; see :func:`strop_export.formats.convert`.
+    """Write the weights of a stack of dense layers, unchanged; see `strop_export.formats.convert`.
 
-    A dense stack is one Rescaling at most, then Dense layers in a row, with any Flatten and
-    Dropout. Input and output are float32 ``(batch, ...)``. Raises :class:`UnsupportedLayer`
-    naming the first layer that is something else.
+    Such a stack has one Rescaling at most, then Dense layers one after another, with any Flatten
+    and Dropout. Input and output are float32 (batch, ...).
+
+    Args:
+        model: takes one float32 tensor and gives one.
+        input_name: the name that the file gives its input.
+        output_name: the name that the file gives its output.
+
+    Raises:
+        UnsupportedLayer: a layer is of another kind; the message names the first such layer.
     """
     stack = _Stack()
     keras.models.clone_model(  # walks the graph in the order of computation
@@ -49,7 +56,7 @@ def convert_weights(model: keras.Model, *, input_name: str, output_name: str) ->
 
 
 class _Stack:
-    """The layers met so far, each of which must take what the one before it gave."""
+    """The layers met so far; each must take the output of the one before it, and nothing else."""
 
     def __init__(self) -> None:
         self._rescaling: keras.layers.Rescaling | None = None
@@ -57,6 +64,7 @@ class _Stack:
         self._last: Any = None
 
     def arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays of the file, by name, as the module's docstring lists them."""
         rescaling = self._rescaling or keras.layers.Rescaling(1.0)
         arrays = {
             "scale": np.asarray(rescaling.scale, np.float32),

@@ -1,1 +1,1 @@
-"""The proof: what each engine answers to every sample, held against Keras."""
+"""The proof: each engine's outputs for every sample, compared with Keras's."""

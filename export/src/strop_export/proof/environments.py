@@ -1,9 +1,9 @@
 """The Python environments that hold the engines a bundle is proven on.
 
-Engines of today live in the workstation's own environment. tflite-runtime 2.14 needs an old
-Python and an old numpy, so it gets an environment of its own, which is the honest test anyway: a
-device has no TensorFlow either. So does ONNX Runtime for GPUs, which shares its import name with
-that for the CPU. In each of them the runtime is the very wheel that ships.
+Current engines are in the workstation's own environment. tflite-runtime 2.14 needs an old Python
+and an old numpy, so it gets an environment of its own; that is the honest test anyway, since a
+device has no TensorFlow either. ONNX Runtime for GPUs gets one too, because it has the same import
+name as the build for CPUs. In each of them the runtime is the very wheel that ships.
 """
 
 from __future__ import annotations
@@ -35,7 +35,13 @@ _INSTALL_LIMIT_S = 900
 
 
 def build_wheel(directory: Path) -> Path:
-    """Build the runtime's wheel, the same bytes each time, into a directory.
+    """Build the runtime's wheel, the same bytes each time.
+
+    Args:
+        directory: the folder to build it into.
+
+    Returns:
+        The wheel's path.
 
     Raises:
         ExportError: the build failed.
@@ -49,13 +55,14 @@ def build_wheel(directory: Path) -> Path:
 
 
 def python_for(engine: str, device: str = "cpu") -> Path:
-    """The interpreter whose environment holds an engine; makes the environment if need be.
+    """Return the interpreter whose environment holds an engine; make the environment if need be.
 
     Args:
-        device: "gpu": the build of the engine that runs on one.
+        engine: the engine's name.
+        device: "cpu", or "gpu" for the build of the engine that runs on one.
 
     Raises:
-        EngineMissing: it cannot be had here; the message says why and what would help.
+        EngineMissing: the engine cannot be had here; the message says why and what would help.
     """
     if engine == "tflite":
         return _locked_python(engine, TFLITE_LOCK, "tflite_runtime", _old_python)
@@ -67,12 +74,23 @@ def python_for(engine: str, device: str = "cpu") -> Path:
 
 
 def run_strop(python: Path, wheel: Path, *arguments: str, directory: Path) -> dict[str, Any]:
-    """Run the `strop` command from the wheel in an environment, with --json; gives what it prints.
+    """Run the `strop` command from the wheel in an environment, with --json.
+
+    Args:
+        python: the environment's interpreter.
+        wheel: the runtime's wheel.
+        *arguments: the command and its arguments, without --json.
+        directory: the working directory; the command keeps its cache there.
+
+    Returns:
+        The JSON object that it prints.
 
     Raises:
         DeviceMissing: it was to run on the GPU, and that cannot be had: strop said so, died there,
             or took longer than five minutes.
-        ProofError: it exited with anything but 0, died, or took longer than five minutes.
+        ExportError: the wheel's path has a character that cannot stand in PYTHONPATH.
+        ProofError: it exited with anything but 0, died, took longer than five minutes, or printed
+            no JSON object.
     """
     command = [str(python), "-s", "-m", "strop", *arguments, "--json"]
     path = str(wheel.resolve(strict=True))
@@ -100,10 +118,14 @@ def run_strop(python: Path, wheel: Path, *arguments: str, directory: Path) -> di
 
 
 def _locked_python(engine: str, lock: Path, module: str, base: Callable[[], str]) -> Path:
-    """The environment made from a lock; made again if that has changed or it is broken.
+    """Return the interpreter of the environment made from a lock.
+
+    The environment is made again if the lock has changed or the environment is broken.
 
     Args:
-        module: what must import there.
+        engine: the engine's name, for messages.
+        lock: the requirements file, with hashes.
+        module: the module that must import there.
         base: gives the Python to make it with.
     """
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()
@@ -131,7 +153,7 @@ def _locked_python(engine: str, lock: Path, module: str, base: Callable[[], str]
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Wait for other exports from this checkout that are making the same thing."""
+    """Wait for other exports from this checkout that are making the same environment."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -139,12 +161,12 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 def _imports(python: Path, module: str) -> bool:
-    """Whether the environment still works: its base Python may have been removed or upgraded."""
+    """Tell whether the environment works: its base Python may have been removed or upgraded."""
     return run([str(python), "-c", f"import {module}"], limit_s=_RUN_LIMIT_S).returncode == 0
 
 
 def _old_python() -> str:
-    """A CPython that tflite-runtime 2.14 has wheels for."""
+    """Find a CPython that tflite-runtime 2.14 has wheels for."""
     wanted = [f"python{major}.{minor}" for major, minor in TFLITE_PYTHONS]
     script = "import sys; print(*sys.version_info[:2])"
     for candidate in (sys.executable, *(shutil.which(name) for name in wanted)):
@@ -162,7 +184,13 @@ def _old_python() -> str:
 
 
 def run(command: list[str], *, limit_s: int, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run a command, its output kept; one that cannot start or end is one that failed."""
+    """Run a command and capture its output; one that cannot start or end counts as failed.
+
+    Args:
+        command: the program and its arguments.
+        limit_s: seconds after which it is killed.
+        **options: more arguments of `subprocess.run`.
+    """
     try:
         return subprocess.run(
             command, capture_output=True, text=True, timeout=limit_s, check=False, **options
@@ -176,7 +204,11 @@ def run(command: list[str], *, limit_s: int, **options: Any) -> subprocess.Compl
 
 
 def _device_refusal(stdout: str) -> str:
-    """Give why strop could not use the device, by what --json printed; "" if it says otherwise."""
+    """Return why strop could not use the device, from what --json printed.
+
+    Returns:
+        The reason, or "" if the output does not say that.
+    """
     try:
         error = json.loads(stdout)["error"]
         if error["kind"] != DeviceUnavailable.kind:
@@ -187,7 +219,7 @@ def _device_refusal(stdout: str) -> str:
 
 
 def _last_word(text: str) -> str:
-    """What strop said at its end: an engine's library may log its own farewell after it."""
+    """Return strop's last line; an engine's library may log lines of its own after it."""
     ours = [
         line
         for line in text.splitlines()

@@ -1,4 +1,4 @@
-"""The GPUs of this workstation, and what could not be proven on one."""
+"""The GPUs of this workstation, and the files that could not be proven on one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ class NotOnGpu:
 
 
 def adapters() -> tuple[str, ...]:
-    """The GPUs that the drivers here offer; each driver is asked in a process that it may crash."""
+    """Return the names of the GPUs that the drivers here offer.
+
+    Each driver is asked in a process of its own, which it may crash.
+    """
     found: list[str] = []
     for api in ("vulkan", "cuda"):
         script = f"from strop.device import adapters; print(*adapters.{api}(), sep='\\n')"
@@ -34,5 +37,9 @@ def adapters() -> tuple[str, ...]:
 
 
 def on_the_device(bundle: str) -> str:
-    """How a device with a GPU does what could not be done here."""
+    """Return the command that makes, on a device with a GPU, the check that is impossible here.
+
+    Args:
+        bundle: the file name of the bundle.
+    """
     return f"strop check {bundle} --device gpu"

@@ -20,7 +20,7 @@ Outputs = NDArray[np.float32]  # (N, classes)
 
 @dataclass(frozen=True)
 class Run:
-    """What one engine answered to all samples."""
+    """One engine's outputs for all samples."""
 
     engine: str
     version: str
@@ -34,7 +34,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Figures:
-    """A run against Keras. Shares are 0..1."""
+    """The figures of a run compared with Keras. Shares are 0..1."""
 
     samples: int
     accuracy: float | None  # None without true labels
@@ -44,13 +44,19 @@ class Figures:
 
     @property
     def top1_agreement(self) -> float:
+        """The share of samples whose best class is Keras's, 0..1."""
         return 1 - self.disagreements / self.samples
 
 
 def compare(outputs: Outputs, keras: Outputs, labels: NDArray[np.int64] | None) -> Figures:
-    """Compare a run's outputs with Keras's, both float32 (N, classes).
+    """Compare a run's outputs with Keras's.
 
     Outputs that are not finite, or of another shape, count as infinitely wrong.
+
+    Args:
+        outputs: float32 (N, classes).
+        keras: float32 (N, classes).
+        labels: the true classes, int64 (N,), or None if they are not known.
     """
     samples = len(keras)
     if outputs.shape != keras.shape or not np.isfinite(outputs).all():
@@ -66,7 +72,14 @@ def compare(outputs: Outputs, keras: Outputs, labels: NDArray[np.int64] | None) 
 
 
 def top1(outputs: Outputs) -> NDArray[np.int64]:
-    """The best class of each row; for a single output, whether it is over a half."""
+    """Return the best class of each row; for a single output, whether it is over a half.
+
+    Args:
+        outputs: float32 (N, classes).
+
+    Returns:
+        int64 (N,).
+    """
     if outputs.shape[1] == 1:
         return np.asarray(outputs[:, 0] > 0.5, np.int64)
     return np.asarray(outputs.argmax(axis=1), np.int64)
@@ -80,6 +93,16 @@ def prove(
     tolerance: Tolerance,
 ) -> tuple[Proof, ...]:
     """Judge one file's runs.
+
+    Args:
+        variant: the file's format and precision, for messages.
+        runs: the file's outputs from each engine and device.
+        keras: Keras's outputs for the same samples, float32 (N, classes).
+        labels: the true classes, int64 (N,), or None if they are not known.
+        tolerance: how far a run may be from Keras, and runs from each other.
+
+    Returns:
+        A proof for each run, in their order.
 
     Raises:
         ProofError: a run is past the tolerance, or two runs disagree about the file; the message
@@ -119,7 +142,7 @@ def prove(
 
 
 def _past(figures: Figures, tolerance: Tolerance, scale: float) -> list[str]:
-    """What is past its bound, with the figures."""
+    """List the figures that are past their bounds, one line each."""
     past = []
     allowed = _allowed(tolerance.disagreements, figures.samples)
     if figures.disagreements > allowed:
@@ -143,12 +166,18 @@ def _past(figures: Figures, tolerance: Tolerance, scale: float) -> list[str]:
 
 
 def _allowed(share: float, samples: int) -> int:
-    """A share as a count; a share above zero allows at least one sample."""
+    """Return a share as a count; a share above zero allows at least one sample."""
     return math.ceil(share * samples - 1e-9)
 
 
 def scale(keras: Outputs) -> float:
-    """Error bounds are for outputs of size about 1; larger ones widen them."""
+    """Return the factor for error bounds, which are meant for outputs of size about 1.
+
+    Larger outputs widen them; the factor is never below 1.
+
+    Args:
+        keras: Keras's outputs, float32 (N, classes).
+    """
     return max(1.0, float(np.abs(keras).max()))
 
 
@@ -160,19 +189,21 @@ def golden_indices(
     count: int = 128,
     seed: int = 20,
 ) -> NDArray[np.int64]:
-    """Choose the samples a device replays: half at random, half those Keras is least sure of.
+    """Choose the samples that a device replays: half at random, half those Keras is least sure of.
 
-    A sample on which two healthy engines here answer further apart than the golden tolerance
-    (int8 kernels round differently, and the hardest images amplify it) would fail good devices:
-    it is passed over.
+    A sample is passed over if two healthy engines here differ on it by more than half of the golden
+    tolerance: int8 kernels round differently, the hardest images amplify that, and so the sample
+    would fail good devices.
 
     Args:
-        keras: (N, classes).
-        outputs: for each variant, the outputs of each of its engines.
-        tolerances: for each variant, the golden tolerance.
+        keras: float32 (N, classes).
+        outputs: for each variant, the outputs of each of its engines, float32 (N, classes).
+        tolerances: for each variant, the golden tolerance, for outputs of size about 1.
+        count: how many samples to choose.
+        seed: of the random choice.
 
     Returns:
-        ascending indices, (min(count, N),) or fewer where engines leave no more.
+        Ascending indices, int64 (min(count, N),), or fewer where engines leave no more.
     """
     steady = np.ones(len(keras), bool)
     for variant, runs in outputs.items():

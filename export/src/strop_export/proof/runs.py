@@ -1,4 +1,4 @@
-"""Running converted files over all samples, each on the engines and devices it is meant for."""
+"""Runs of converted files over all samples, each on the engines and devices it is meant for."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ RunResult = Run | ProofError | DeviceMissing
 
 @dataclass(frozen=True)
 class Workstation:
-    """What this workstation can run on."""
+    """The GPUs and engines of this workstation."""
 
     adapters: tuple[str, ...]  # its GPUs
     pythons: Mapping[tuple[str, str], Path]  # (engine, device) -> whose environment holds it
     missing: Mapping[tuple[str, str], EngineMissing]
 
     def lacks(self, target: Target) -> list[EngineMissing]:
-        """The engines that a target must be proven on and that cannot be had here."""
+        """Return an error for each engine that must prove a target and that is missing here."""
         asked = ((engine, "cpu") for engine in target.engines)
         return [self.missing[place] for place in asked if place in self.missing]
 
@@ -56,7 +56,9 @@ def survey(targets: Iterable[Target], adapters: tuple[str, ...], progress: Progr
     """Find each engine that some targets run on, or make its environment.
 
     Args:
-        adapters: the GPUs here; without any, no engine is looked for that runs on one.
+        targets: the targets.
+        adapters: the GPUs here; without any, engines that run on one are not looked for.
+        progress: called with a line before each step.
     """
     pythons: dict[tuple[str, str], Path] = {}
     missing: dict[tuple[str, str], EngineMissing] = {}
@@ -74,7 +76,13 @@ def survey(targets: Iterable[Target], adapters: tuple[str, ...], progress: Progr
 
 
 def jobs_of(target: Target, spec: VariantSpec, workstation: Workstation) -> list[Job]:
-    """What a target's file is proven by; on GPUs only where there is one."""
+    """List the jobs that prove a target's file; those on GPUs only if the workstation has one.
+
+    Args:
+        target: the target.
+        spec: the file, one of the target's variants.
+        workstation: from `survey`.
+    """
     gpu_engines = target.gpu_engines_of(spec) if workstation.adapters else ()
     return [
         *(Job(spec, engine, "cpu") for engine in target.engines_of(spec)),
@@ -94,9 +102,16 @@ def run_all(
     """Run each job once, two at a time.
 
     Args:
-        converted: the files; jobs for others are passed over.
-        wheel: the runtime's; every engine runs under it.
-        folder: for drafts and answers.
+        jobs: the jobs; equal ones count as one.
+        converted: the files; a job for any other file is passed over.
+        source: the model and its samples.
+        workstation: from `survey`.
+        wheel: the runtime's wheel; every engine runs under it.
+        folder: for draft bundles and outputs.
+        progress: called with a line before each step.
+
+    Returns:
+        For each job its run, or the error that stands in its place.
     """
     samples = folder / "samples.npy"
     np.save(samples, source.samples)

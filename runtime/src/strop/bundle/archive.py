@@ -1,10 +1,10 @@
-"""The outer layer of a bundle: a ZIP with exactly one way to be written.
+"""The outer layer of a bundle: a ZIP that can be written in exactly one way.
 
 Entries are stored (never compressed), in ascending order of name but for `manifest.json`, which
 comes first, all with the same timestamp and mode. The archive comment is the SHA-256, in hex, of
 every byte before it. `unpack` accepts bytes only if packing what it found gives the same bytes
-again, so whatever ZIP readers may disagree on (duplicates, gaps, hidden members, odd flags,
-sizes that lie) is refused by one rule. Any ZIP tool can read a bundle; only `pack` can write one.
+again, so one rule refuses whatever ZIP readers may disagree on (duplicates, gaps, hidden members,
+odd flags, sizes that lie). Any ZIP tool can read a bundle; only `pack` can write one.
 
 The format is PKWARE's APPNOTE 6.3.3, sections 4.3.7 (local header), 4.3.12 (central directory)
 and 4.3.16 (end record). Reading it with `struct` rather than `zipfile` keeps the start-up of an
@@ -39,11 +39,18 @@ _DIGEST_BYTES = 64
 
 
 def pack(members: Mapping[str, bytes | memoryview]) -> bytes:
-    """Write members (name -> content) as the one ZIP that `unpack` accepts.
+    """Write members as the one ZIP that `unpack` accepts.
+
+    Args:
+        members: the content of each member, by its name.
+
+    Returns:
+        The bytes of the ZIP.
 
     Raises:
-        BundleError: a name is empty, too long, not printable ASCII or not a plain relative path;
-            too many members; the whole is larger than `MAX_ARCHIVE_BYTES`.
+        BundleError: there is no `manifest.json`; a name is empty, too long, not printable ASCII or
+            not a plain relative path; there are too many members; the whole is larger than
+            `MAX_ARCHIVE_BYTES`.
     """
     body = b"".join(_pieces(members))
     return body + _digest(body)
@@ -52,7 +59,11 @@ def pack(members: Mapping[str, bytes | memoryview]) -> bytes:
 def unpack(data: bytes | bytearray) -> Mapping[str, memoryview]:
     """Read a bundle's members, or refuse it; nothing is ever written to disk.
 
-    The members are views of the data: nothing is copied.
+    Args:
+        data: the whole bundle. A bytearray is copied once, bytes are not.
+
+    Returns:
+        The content of each member, by its name; each is a view of the data.
 
     Raises:
         BundleError: the bytes are not exactly what `pack` would have written.
@@ -81,12 +92,16 @@ def unpack(data: bytes | bytearray) -> Mapping[str, memoryview]:
 
 
 def too_large(size: int) -> BundleError:
-    """What to raise for more bytes than a bundle may have."""
+    """Make the error for more bytes than a bundle may have.
+
+    Args:
+        size: how many there are, in bytes.
+    """
     return BundleError(f"{size} bytes; a bundle is at most {MAX_ARCHIVE_BYTES}")
 
 
 def _pieces(members: Mapping[str, bytes | memoryview]) -> Iterator[bytes | memoryview]:
-    """The archive up to its comment, which is the digest of all this."""
+    """Yield the archive in pieces, up to its comment, which is the digest of all this."""
     if MANIFEST not in members:
         raise BundleError(f"a bundle needs a {MANIFEST}; these members have none")
     if len(members) > MAX_MEMBERS:
@@ -122,7 +137,10 @@ def _digest(body: bytes | memoryview) -> bytes:
 
 
 def _members(body: memoryview) -> dict[str, memoryview]:
-    """Walk the local headers; whatever this believes wrongly, packing again will show."""
+    """Read the members by walking the local headers.
+
+    A header that lies is believed here; packing the members again, in `unpack`, shows the lie.
+    """
     members: dict[str, memoryview] = {}
     offset = 0
     try:

@@ -1,8 +1,8 @@
-"""SHA-256 without a wait: the interpreter's own code for the first bundle, OpenSSL's from then on.
+"""SHA-256 with a short start: the interpreter's own code at first, OpenSSL's for larger amounts.
 
-`hashlib` loads OpenSSL on import, which at the start of an app takes 3 ms and 3.7 MB, longer than
-to hash a small bundle twice (docs/decisions/0016-hot-path.md). `random`, in the standard library,
-does without it in the same way.
+`hashlib` loads OpenSSL on import. At the start of an app that takes 3 ms and 3.7 MB, which is
+longer than hashing a small bundle twice (docs/decisions/0016-hot-path.md). `random`, in the
+standard library, avoids OpenSSL in the same way.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _so_far_bytes = 0
 
 
 def sha256_hex(data: bytes | memoryview) -> str:
-    """The SHA-256 of the data (FIPS 180-4), as 64 lower-case hexadecimal digits."""
+    """Return the SHA-256 of the data (FIPS 180-4), as 64 lower-case hexadecimal digits."""
     global _so_far_bytes
     _so_far_bytes += len(data)  # threads may lose some of it, and load OpenSSL later
     if _so_far_bytes >= LARGE_BYTES or "_hashlib" in sys.modules:  # or OpenSSL is here already

@@ -1,7 +1,7 @@
 """A bundle file: every byte is accounted for before a native parser sees one of them.
 
-In two steps, so that an app does not wait for what it does not use: on opening the whole is held
-against the digest at its end, and each member, when it is read, against the manifest.
+This takes two steps, so that an app does not wait for what it does not use. Opening compares the
+whole file with the digest at its end. Reading a member compares that member with the manifest.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SIGNATURE = "signature.json"  # the one member the manifest need not list: it si
 
 
 class Bundle(Struct):
-    """A bundle, wholly in memory. Its identity is the SHA-256 of its manifest."""
+    """A whole bundle in memory. Its identity, `digest`, is the SHA-256 of its manifest."""
 
     manifest: Manifest
     digest: str
@@ -39,11 +39,14 @@ class Bundle(Struct):
     signed_by: PublicKey | None = None  # the trusted key; None where no trust is configured
 
     def read(self, ref: FileRef | Golden | Variant) -> bytes:
-        """The bytes of a member, if they are those the manifest lists.
+        """Return the bytes of a member, if they are those the manifest lists.
+
+        Args:
+            ref: the manifest's entry for the member.
 
         Raises:
-            BundleError: they are not. Opening has seen that the bundle is as it was written; this
-                sees that what was written is what the manifest vouches for.
+            BundleError: they are not. Opening has checked that the bundle is as it was written;
+                this checks that what was written is what the manifest vouches for.
         """
         content = bytes(self.members[ref.file])
         if sha256_hex(content) != ref.sha256:
@@ -56,7 +59,7 @@ class Bundle(Struct):
         return content
 
     def check_digests(self) -> None:
-        """Hold every member against the manifest, whether it is used or not.
+        """Compare every member with the manifest, whether it is used or not.
 
         Raises:
             BundleError: one is not what the manifest says.
@@ -65,7 +68,18 @@ class Bundle(Struct):
             self.read(ref)
 
     def array(self, ref: FileRef | Golden) -> NDArray[Any]:
-        """A golden array. Pickled (object) arrays are refused, never loaded."""
+        """Read a golden array; pickled (object) arrays are refused, never loaded.
+
+        Args:
+            ref: the manifest's entry for the array.
+
+        Returns:
+            The array as its .npy file has it. Golden inputs are (samples, ...), of the dtype of the
+            model's input: uint8, int8 or float32. Golden outputs are float32 (samples, ...).
+
+        Raises:
+            BundleError: the member is no array, or not the one that the manifest lists.
+        """
         content = io.BytesIO(self.read(ref))
         try:
             array: NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
@@ -79,11 +93,11 @@ def read_bundle(path: str | PathLike[str], trust: Trust | None = None) -> Bundle
 
     Args:
         path: the file.
-        trust: who must have signed it; None: a signature is not looked at.
+        trust: the keys of which one must have signed it; None: a signature is not looked at.
 
     Raises:
         BundleError: there is no such file, or it is not, byte for byte, a bundle; or it is not
-            signed by whom it must be.
+            signed with one of the keys.
     """
     try:
         return parse_bundle(read_bytes(path), trust)
@@ -115,12 +129,13 @@ def parse_bundle(data: bytes | bytearray, trust: Trust | None = None) -> Bundle:
     """Verify a bundle held in memory.
 
     Args:
-        trust: who must have signed it; None: a signature is not looked at.
+        data: the whole bundle.
+        trust: the keys of which one must have signed it; None: a signature is not looked at.
 
     Raises:
         BundleError: the archive is not canonical, the manifest does not parse, or a member is
             missing, unlisted or of another size than the manifest says; or the bundle is not
-            signed by whom it must be.
+            signed with one of the keys.
     """
     members = archive.unpack(data)
     manifest = bytes(members[archive.MANIFEST])

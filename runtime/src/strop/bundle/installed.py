@@ -1,8 +1,8 @@
-"""What is installed in a folder: which bundle is the current one, and how it came to be.
+"""The record of what is installed in a folder: which bundle is current, and how it became so.
 
     installed.json       the one place that says what is current; moved into place, never edited
     bundles/<id>.strop   the bundles, each under the SHA-256 of its bytes
-    lock                 held by whoever installs
+    lock                 held by the process that installs
 
 This module reads; `strop.install` writes. An app's start waits for it, so it imports little.
 """
@@ -41,7 +41,7 @@ class RecordedResult(NamedTuple):
 
 
 class Event(NamedTuple):
-    """One change of what is current."""
+    """One change of the current bundle."""
 
     action: str  # "install" or "rollback"
     time: str  # UTC, by the device's clock, which may be wrong: for people
@@ -64,27 +64,38 @@ class Record(NamedTuple):
 
     @property
     def current(self) -> Event:
-        """What made the current bundle current, and with it what that bundle is."""
+        """The event that made the current bundle current; it also says which bundle that is."""
         return self.history[-1]
 
 
 def record_path(folder: str) -> str:
+    """Return the path of a folder's installed.json."""
     return f"{folder}/installed.json"
 
 
 def bundles_folder(folder: str) -> str:
+    """Return the path under which a folder keeps its bundles."""
     return f"{folder}/bundles"
 
 
 def bundle_path(folder: str, bundle: str) -> str:
+    """Return the path of a bundle that is installed in a folder.
+
+    Args:
+        folder: the folder that `strop install` keeps.
+        bundle: the bundle's name there, the SHA-256 of the file's bytes.
+    """
     return f"{bundles_folder(folder)}/{bundle}.strop"
 
 
 def read(folder: str | PathLike[str]) -> Record:
-    """Read what is installed in a folder.
+    """Read the record of what is installed in a folder.
+
+    Args:
+        folder: the folder that `strop install` keeps.
 
     Raises:
-        BundleError: nothing is, or installed.json cannot be read or is damaged.
+        BundleError: nothing is installed there, or installed.json cannot be read or is damaged.
     """
     found = find(folder)
     if found is None:
@@ -97,7 +108,14 @@ def read(folder: str | PathLike[str]) -> Record:
 
 
 def find(folder: str | PathLike[str]) -> Record | None:
-    """As `read`, but None where nothing is installed."""
+    """Read the record as `read` does, but return None where nothing is installed.
+
+    Args:
+        folder: any folder; it need not be there.
+
+    Raises:
+        BundleError: installed.json cannot be read or is damaged.
+    """
     path = record_path(os.fspath(folder))
     try:
         with open(path, "rb") as file:  # noqa: PTH123  importing pathlib takes 4 ms
@@ -119,7 +137,8 @@ def open_current(folder: str | PathLike[str], trust: Trust | None = None) -> Bun
     """Read the current bundle of a folder, verified like any other.
 
     Args:
-        trust: who must have signed it; None: a signature is not looked at.
+        folder: the folder that `strop install` keeps.
+        trust: the keys of which one must have signed it; None: a signature is not looked at.
 
     Raises:
         BundleError: nothing is installed there, or what is cannot be read or trusted.
@@ -149,7 +168,7 @@ def open_current(folder: str | PathLike[str], trust: Trust | None = None) -> Bun
 
 
 def _parse(data: bytes) -> Record:
-    """Read a record, as strictly as a manifest."""
+    """Parse a record, as strictly as a manifest."""
     record: Record = read_record(
         Record, data, "it", schema=SCHEMA, max_bytes=MAX_BYTES, mend="another strop wrote it"
     )

@@ -28,7 +28,11 @@ def make_pair(path: str, comment: str | None = None) -> PublicKey:
     """Make a private key at `path` (mode 0600) and its public one beside it, at `path`.pub.
 
     Args:
+        path: the file of the private key.
         comment: what people call the key; by default the name of its file.
+
+    Returns:
+        The public key, with its comment.
 
     Raises:
         InputError: one of the files is there already or cannot be written, or the comment is not

@@ -1,7 +1,7 @@
-"""What a bundle says of itself: `manifest.json` as structs.
+"""The manifest of a bundle: `manifest.json` as structs.
 
-The field-by-field description is docs/bundle-format.md, its JSON Schema docs/bundle.schema.json;
-`strop.bundle.schema` reads it, and a test holds them all together.
+docs/bundle-format.md describes each field, and docs/bundle.schema.json is the JSON Schema.
+`strop.bundle.schema` reads the manifest. A test checks that all of these agree.
 """
 
 import re
@@ -25,7 +25,7 @@ _UNPRINTABLE = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"  # controls, halves of pairs
 
 
 class FileRef(Struct):
-    """A member of the bundle, and what it must be."""
+    """A member of the bundle: its name, and the digest and size that it must have."""
 
     file: str
     sha256: str
@@ -33,7 +33,7 @@ class FileRef(Struct):
 
 
 class ImageSpec(Struct):
-    """How a picture becomes an input: grey or RGB, this size, light on dark or as it is."""
+    """The rules that make a picture an input: grey or RGB, the size, light on dark or as it is."""
 
     mode: str  # a Pillow mode: "L" or "RGB"
     width: int  # pixels
@@ -63,7 +63,7 @@ class FileTensor(Struct):
 
 
 class Golden(Struct):
-    """The outputs proven at export for the bundle's golden inputs, and how far one may be off."""
+    """The outputs proven at export for the golden inputs, and how far an engine's may differ."""
 
     file: str
     sha256: str
@@ -72,7 +72,7 @@ class Golden(Struct):
 
 
 class Proof(Struct):
-    """What one engine measured on one device at export, against Keras, over all samples."""
+    """The figures of one engine on one device at export, against Keras, over all samples."""
 
     engine: str
     version: str
@@ -87,7 +87,7 @@ class Proof(Struct):
 
 
 class Variant(Struct):
-    """One model file: a format at a precision, what it is made for and what it is proven on."""
+    """One model file: a format at a precision, the devices it is made for and its proofs."""
 
     file: str
     sha256: str
@@ -108,7 +108,7 @@ class Variant(Struct):
 
 
 class GoldenInputs(Struct):
-    """The samples `check` replays, and what Keras says of them (for information)."""
+    """The samples that `check` replays, and Keras's outputs for them (for information)."""
 
     inputs: FileRef
     keras: FileRef
@@ -130,7 +130,7 @@ class Manifest(Struct):
     export: dict[str, Any]  # the inputs' digests, the versions used
 
     def files(self) -> Iterator[FileRef | Golden | Variant]:
-        """Every member the manifest vouches for."""
+        """Yield every member that the manifest vouches for."""
         yield self.golden.inputs
         yield self.golden.keras
         for variant in self.variants:
@@ -138,7 +138,7 @@ class Manifest(Struct):
             yield variant.golden
 
     def to_json(self) -> bytes:
-        """The one way to write this manifest: sorted keys, two spaces, a newline at the end."""
+        """Write this manifest in its one form: sorted keys, two spaces, a newline at the end."""
         import json  # not for who reads one
 
         text = json.dumps(plain(self), indent=2, sort_keys=True, allow_nan=False)
@@ -146,18 +146,22 @@ class Manifest(Struct):
 
 
 def is_name(text: str) -> bool:
-    """Whether a model or a target may be called so: letters, digits, and after the first ._-"""
+    """Tell whether a text may be the name of a model or a target.
+
+    A name has ASCII letters and digits, after the first character also `.`, `_` and `-`, and at
+    most `MAX_NAME` characters.
+    """
     letters = text.replace(".", "").replace("_", "").replace("-", "")
     return text.isascii() and letters.isalnum() and text[0].isalnum() and len(text) <= MAX_NAME
 
 
 def is_printable(text: str) -> bool:
-    """Whether it holds nothing that a terminal would obey or choke on."""
+    """Tell whether a text holds nothing that a terminal would obey or choke on."""
     return (text.isascii() and text.isprintable()) or not re.search(_UNPRINTABLE, text)
 
 
 def plain(value: Any) -> Any:
-    """Structs and named tuples, and all in them, as what JSON has: objects of their fields."""
+    """Convert structs and named tuples, and all in them, to JSON's objects, lists and scalars."""
     if hasattr(value, "_asdict"):
         return {name: plain(item) for name, item in value._asdict().items()}
     if isinstance(value, dict):

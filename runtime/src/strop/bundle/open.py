@@ -1,4 +1,4 @@
-"""Opening a bundle by its path, a file or a folder, under the trust that this device has."""
+"""Opening a bundle by its path, a file or a folder, with the trust that this device has."""
 
 from __future__ import annotations
 
@@ -48,9 +48,10 @@ def open_bundle(
 
 
 def configured_trust() -> str | None:
-    """The file of trusted keys that this device is configured with, readable or not; None: none.
+    """Return the path of this device's configured file of trusted keys; None if there is none.
 
-    An app waits for this at every start: it is one look into the environment, and one at the disk.
+    The file may turn out to be unreadable. An app waits for this at every start, so it takes one
+    look into the environment, and one at the disk.
     """
     named = os.environ.get(TRUST_VARIABLE)
     if named is not None:

@@ -30,10 +30,14 @@ def read_record(
 
     Args:
         kind: the class of fields to make of it; one of them is `schema`.
+        data: the JSON, in UTF-8.
         what: what the data are, for messages: "the manifest".
         schema: the one version that is read.
         max_bytes: the largest size that is looked at.
         mend: what to do about another version.
+
+    Returns:
+        An instance of `kind`.
 
     Raises:
         BundleError: the data are too large, not strict JSON, of another schema version, or a field
@@ -49,7 +53,11 @@ def read_record(
 
 
 def decode(data: bytes, what: str) -> Any:
-    """JSON as Python values.
+    """Parse strict JSON into Python values.
+
+    Args:
+        data: the JSON, in UTF-8.
+        what: what the data are, for messages: "the manifest".
 
     Raises:
         BundleError: not JSON in UTF-8, a key twice in an object, NaN or infinity, or nested more
@@ -74,6 +82,11 @@ def read(kind: Any, value: Any, where: str) -> Any:
 
     Such a class is a Struct, a NamedTuple or a dataclass.
 
+    Args:
+        kind: the type to make.
+        value: the parsed JSON.
+        where: what the value is, for messages: "manifest".
+
     Raises:
         BundleError: a field is missing, unknown, or of another type; the message names it.
     """
@@ -82,7 +95,7 @@ def read(kind: Any, value: Any, where: str) -> Any:
 
 @functools.cache
 def _reader(kind: Any) -> Callable[[Any, str], Any]:
-    """What reads values of a type, found out once: (value, where it stands) -> what it is."""
+    """Make the reader of a type's values, once for each type: (value, its place) -> typed value."""
     if kind in _SCALARS:
         return _SCALARS[kind]
     if hasattr(kind, "__annotations__"):
@@ -181,7 +194,10 @@ def _dict_reader(reader: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]
 
 
 def _is_finite(value: Any) -> bool:
-    """Whether parsed JSON can be written again: 1e999 is read as infinity, which JSON has not."""
+    """Tell whether parsed JSON can be written again.
+
+    1e999 is read as infinity, which JSON does not have.
+    """
     if isinstance(value, dict):
         return all(map(_is_finite, value.values()))
     if isinstance(value, list):
@@ -209,7 +225,10 @@ def _no_constant(name: str) -> float:
 
 
 def _is_shallow(value: Any, levels: int) -> bool:
-    """Whether parsed JSON is nested at most so deep: deeper, and writing it again would fail."""
+    """Tell whether parsed JSON is nested at most so many levels deep.
+
+    If it is deeper, writing it again would fail.
+    """
     if not isinstance(value, _NESTS):
         return True
     items = value.values() if isinstance(value, dict) else value
@@ -219,10 +238,10 @@ def _is_shallow(value: Any, levels: int) -> bool:
 
 
 def _scanner() -> Any:
-    """What `json.loads` is built on, (text, start) -> (value, end), without the rest of `json`.
+    """Make the scanner that `json.loads` is built on: (text, start) -> (value, end).
 
-    That takes an app a millisecond to import, most of it for writing, of which there is none at its
-    start (docs/decisions/0016-hot-path.md).
+    The rest of `json` is not imported. That would take an app a millisecond, most of it for
+    writing, and an app writes no JSON at its start (docs/decisions/0016-hot-path.md).
     """
     rules: dict[str, Any] = {"object_pairs_hook": _object, "parse_constant": _no_constant}
     usual = {"strict": True, "object_hook": None, "parse_float": float, "parse_int": int}

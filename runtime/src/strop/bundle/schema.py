@@ -1,4 +1,4 @@
-"""The rules of `manifest.json`: what its types cannot say."""
+"""The rules of `manifest.json` that its types cannot express."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ MAX_ELEMENTS = 2**26  # values in one sample, 256 MiB as float32
 def parse(data: bytes) -> Manifest:
     """Read a manifest.
 
+    Args:
+        data: the bytes of `manifest.json`.
+
     Raises:
         BundleError: not JSON, too large, another schema version, or a field that is missing,
             unknown, of another type or out of range; the message names the field.
@@ -46,7 +49,7 @@ def parse(data: bytes) -> Manifest:
 
 
 def _check(manifest: Manifest) -> None:
-    """What types cannot say."""
+    """Check the rules that types cannot express."""
 
     def need(true: bool, what: str) -> None:
         if not true:
@@ -120,7 +123,10 @@ def _is_version(value: Any) -> bool:
 
 
 def _is_shape(shape: tuple[int | None, ...]) -> bool:
-    """A batch axis, free or of one sample, then at least one fixed size."""
+    """Tell whether a shape is a batch axis, free or of one sample, then at least one fixed size.
+
+    One sample has at most `MAX_ELEMENTS` values.
+    """
     free, *fixed = shape or (0,)
     sizes = [size for size in fixed if size is not None and size > 0]
     return free in (None, 1) and 0 < len(fixed) == len(sizes) and math.prod(sizes) <= MAX_ELEMENTS

@@ -1,7 +1,7 @@
 """`signature.json`: Ed25519 (RFC 8032) over the manifest, which vouches for every other member.
 
-docs/bundle-format.md describes it, docs/decisions/0017-signatures.md says why it is so. Nothing
-here is imported by an app that has no trust configured.
+docs/bundle-format.md describes it, and docs/decisions/0017-signatures.md gives the reasons. An app
+that has no trust configured imports nothing of this.
 """
 
 from __future__ import annotations
@@ -37,17 +37,20 @@ class Signature(NamedTuple):
 
     @property
     def key(self) -> PublicKey:
-        """The key that is said to have signed; without trust in it, that is only said."""
+        """The key that the file names as its signer; only a claim until that key is trusted."""
         return PublicKey(bytes.fromhex(self.public_key))
 
     def to_json(self) -> bytes:
-        """The one way to write it."""
+        """Write the fields in their one form: sorted keys, two spaces, a newline at the end."""
         text = json.dumps(self._asdict(), indent=2, sort_keys=True)
         return text.encode("ascii") + b"\n"
 
 
 def read_signature(content: bytes | memoryview) -> Signature:
-    """Read `signature.json`; whether the signature is right is another matter.
+    """Read `signature.json`, but do not verify the signature.
+
+    Args:
+        content: the bytes of `signature.json`.
 
     Raises:
         BundleError: it is not, byte for byte, what `Signature.to_json` writes.
@@ -73,13 +76,21 @@ def read_signature(content: bytes | memoryview) -> Signature:
 
 
 def sign(manifest: bytes, key: Ed25519PrivateKey) -> bytes:
-    """The `signature.json` of a bundle with this manifest; the same key gives the same bytes."""
+    """Make the `signature.json` of a bundle; the same manifest and key give the same bytes.
+
+    Args:
+        manifest: the bytes of `manifest.json`.
+        key: the private key.
+
+    Returns:
+        The bytes of `signature.json`.
+    """
     signature = key.sign(_CONTEXT + manifest)
     return Signature(SCHEMA, ALGORITHM, public_half(key).raw.hex(), signature.hex()).to_json()
 
 
 def public_half(key: Ed25519PrivateKey) -> PublicKey:
-    """The public key of a private one."""
+    """Return the public key of a private one."""
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     return PublicKey(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
@@ -88,11 +99,12 @@ def public_half(key: Ed25519PrivateKey) -> PublicKey:
 def require_signature(
     manifest: bytes, content: bytes | memoryview | None, trust: Trust
 ) -> PublicKey:
-    """The trusted key that signed a manifest.
+    """Verify the signature of a manifest, and return the trusted key that signed it.
 
     Args:
         manifest: the bytes of `manifest.json`.
         content: those of `signature.json`; None if there is none.
+        trust: the keys of which one must have signed.
 
     Raises:
         BundleError: there is no signature, or none by a trusted key, or it is wrong; or there is
@@ -128,7 +140,11 @@ def require_signature(
 
 
 def no_library(error: Exception) -> str:
-    """Say what is the matter where the library of signatures does not import or work."""
+    """Describe, for a message, why the library of signatures does not import or work.
+
+    Args:
+        error: what importing or using it raised.
+    """
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     if missing and missing.partition(".")[0] == "cryptography":
         return "that needs the package cryptography, which is not installed"

@@ -1,4 +1,4 @@
-"""Classes of fields, as `typing.NamedTuple` and dataclasses are, made in a tenth of their time.
+"""Classes of fields, like `typing.NamedTuple` and dataclasses, but made in a tenth of their time.
 
 An app waits for them at every start: docs/decisions/0016-hot-path.md.
 """
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 else:
 
     def dataclass_transform(**_: object) -> object:
-        """What typing has from Python 3.11 on, and nobody asks for at run time."""
+        """Stand in for typing's function (Python 3.11 on), which nobody needs at run time."""
         return lambda kind: kind
 
 
 @dataclass_transform(frozen_default=True)
 class Struct:
-    """A base whose annotated names are the fields, and their values, if any, the defaults.
+    """A base class whose annotated names are the fields, and their values, if any, the defaults.
 
     Structs are equal and hashed by their fields, which cannot be assigned to. `_asdict` and
-    `_replace` are as a named tuple has them. A class of fields has none of another's: derive it
-    from this one.
+    `_replace` work as those of a named tuple. A struct inherits no fields from another: derive each
+    from this class.
 
     Raises:
         TypeError: a field is missing, unknown, or given twice.
@@ -39,7 +39,7 @@ class Struct:
 
     @classmethod
     def _filled(cls, values: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
-        """All fields by name, those by place and those by default included."""
+        """Return all fields by name, with those given by place and those left to their defaults."""
         fields = cls.__annotations__
         content = dict(zip(fields, values, strict=False), **named)
         surplus = len(values) + len(named) - len(content)  # too many, or one by place and by name

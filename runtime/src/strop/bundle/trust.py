@@ -1,6 +1,6 @@
-"""Whose bundles may run here: public keys as text, and the files that list them.
+"""The keys whose bundles may run here: public keys as text, and the files that list them.
 
-One key a line, as `strop keygen` writes it; what follows the key is for people:
+A file has one key a line, as `strop keygen` writes it; what follows the key is for people:
 
     # the release machine, 2026
     ed25519:9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60 release
@@ -37,12 +37,12 @@ class PublicKey(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The one way to write it."""
+        """The one form in which the key is written, without its comment."""
         return f"ed25519:{self.raw.hex()}"
 
     @property
     def line(self) -> bytes:
-        """As it stands in a file of keys."""
+        """The key's line in a file of keys, in UTF-8, with its comment and a newline."""
         return f"{self.text} {self.comment}".rstrip().encode("utf-8") + b"\n"
 
     def __str__(self) -> str:
@@ -50,18 +50,25 @@ class PublicKey(NamedTuple):
 
 
 class Trust(NamedTuple):
-    """The keys of which one must have signed a bundle, and where that is said."""
+    """The keys of which one must have signed a bundle, and their source's name for messages."""
 
     keys: tuple[PublicKey, ...]
     source: str
 
     def find(self, raw: bytes) -> PublicKey | None:
-        """The trusted key of these bytes; None if there is none."""
+        """Look up the trusted key of these bytes; return None if there is none.
+
+        Args:
+            raw: the 32 bytes of a public key.
+        """
         return next((key for key in self.keys if key.raw == raw), None)
 
 
 def parse_key(line: str) -> PublicKey:
     """Read `ed25519:` and 64 lower-case hexadecimal digits, then, if any, a comment.
+
+    Args:
+        line: one line of a file of keys.
 
     Raises:
         BundleError: it is not that, or a key that others than its owner can sign for.
@@ -79,7 +86,12 @@ def parse_key(line: str) -> PublicKey:
 
 
 def read_trust(trusted_keys: str | os.PathLike[str] | Sequence[str]) -> Trust:
-    """The keys of a file, by its path, or the keys given. Empty lines and those with # are skipped.
+    """Read the trusted keys from a file, or take those given.
+
+    Empty lines and lines that start with # are skipped.
+
+    Args:
+        trusted_keys: the path of a file of keys, or the keys themselves.
 
     Raises:
         BundleError: the file is missing, unreadable, too large or writable by anybody; a line is no
@@ -104,7 +116,7 @@ def read_trust(trusted_keys: str | os.PathLike[str] | Sequence[str]) -> Trust:
 
 
 def _lines(path: str) -> list[str]:
-    """The lines of a file of keys, whose writer is not just anybody."""
+    """Read the lines of a file of keys, and refuse a file that anybody may write to."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123  importing pathlib takes 4 ms
             mode = os.fstat(file.fileno()).st_mode

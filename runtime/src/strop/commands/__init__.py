@@ -1,1 +1,1 @@
-"""One module a command, each with a `main`: parsed arguments in, the exit status out."""
+"""One module for each command; its `main` takes parsed arguments and gives the exit status."""

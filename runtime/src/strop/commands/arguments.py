@@ -12,13 +12,14 @@ from strop.versions import __version__
 
 
 class _Parser(argparse.ArgumentParser):
-    """Complains in one line, like everything here."""
+    """A parser that complains in one line, like everything here."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"strop: {one_line(message)}; see {self.prog} --help\n")
 
 
 def parser() -> argparse.ArgumentParser:
+    """Build the parser of the command line, with all its commands."""
     root = _Parser(prog="strop", description="Run a proven model here, and prove it again.")
     root.add_argument("--version", action="version", version=f"strop {__version__}")
     subparsers = root.add_subparsers(required=True, metavar="COMMAND")

@@ -15,7 +15,7 @@ from strop.errors import one_line
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Replay the golden samples on this device; 1 if an engine that is here fails."""
+    """Replay the golden samples on this device; return 1 if an engine that is here fails."""
     bundle = open_bundle(arguments.bundle, arguments.trusted_keys)
     results = check(
         bundle,

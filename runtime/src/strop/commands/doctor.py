@@ -17,7 +17,7 @@ _COLUMNS = 100
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Try every engine; 1 if one that is installed is broken, or none works."""
+    """Try every engine; return 1 if one that is installed is broken, or none works."""
     found = diagnose(arguments.timeout, progress=_print_progress)
     _print_progress("")
     if arguments.json:
@@ -33,7 +33,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _print_progress(what: str) -> None:
-    """Say on a terminal what is being tried, on a line that the next one takes the place of."""
+    """Say on a terminal what is being tried, on a line that the next one replaces."""
     if sys.stderr.isatty():
         text = f"trying {what} ..." if what else ""
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
@@ -72,7 +72,7 @@ def _facts(here: Board) -> list[tuple[str, str]]:
 
 
 def _gpus(found: Diagnosis) -> list[str]:
-    """Each adapter, and each driver that gave none, on a line of its own."""
+    """List each adapter, and each driver that gave none, on a line of its own."""
     lines = [*map(str, found.adapters), *found.driver_troubles]
     return lines or ["none: no Vulkan or CUDA driver has an adapter"]
 
@@ -91,7 +91,7 @@ def _cells(result: EngineResult) -> tuple[str, str, str]:
 
 
 def _todo(result: EngineResult) -> list[str]:
-    """The reason, then the mend; a mend that can be had at once needs no reason.
+    """List the reason, then the mend; the mend alone where the engine is only not installed.
 
     There is nothing to do about what works: of a GPU, it says which.
     """
@@ -102,7 +102,7 @@ def _todo(result: EngineResult) -> list[str]:
 
 
 def _beside(margin: str, texts: list[str]) -> str:
-    """Texts in what is left of the page, right of a margin. A command breaks after && alone."""
+    """Lay out texts in the width that is left beside a margin. A command breaks only after &&."""
     room = _COLUMNS - len(margin) - 2
     lines: list[str] = []
     for text in texts:

@@ -10,7 +10,7 @@ from strop.commands.show import print_json, print_table
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """What was installed, newest first, and what a rollback would go to."""
+    """Show what was installed, newest first, and what a rollback would go to."""
     folder = arguments.folder
     record = installed.read(folder)
     if arguments.json:

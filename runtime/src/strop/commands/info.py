@@ -13,7 +13,7 @@ from strop.commands.show import print_json, print_table, signature
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """What the bundle holds, and what was proven of it."""
+    """Show what the bundle holds, and what was proven of it."""
     bundle = open_bundle(arguments.bundle, arguments.trusted_keys)
     bundle.check_digests()
     content = bundle.manifest

@@ -1,6 +1,6 @@
 """What a command says where it cannot do what was asked: one line, or with --json an object.
 
-Without numpy, whose absence is one of the things to say.
+It does without numpy, whose absence is one of the things to say.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ FAILED, REFUSED = 1, 2  # exit statuses: a check failed; the request cannot be m
 
 
 def complain(error: StropError) -> int:
-    """Say in one line on stderr what is the matter; gives the exit status."""
+    """Say in one line on stderr what is the matter; return the exit status."""
     print(f"strop: {one_line(str(error))}", file=sys.stderr)
     return FAILED if isinstance(error, ParityError) else REFUSED
 
@@ -25,7 +25,12 @@ def content(error: StropError) -> dict[str, str]:
 
 
 def refuse(error: StropError, *, as_json: bool) -> int:
-    """Say what is the matter, to people and, with --json, to programs; gives the exit status."""
+    """Say what is the matter, to people and, with --json, to programs; return the exit status.
+
+    Args:
+        error: what is the matter.
+        as_json: whether --json was given.
+    """
     if as_json:
         print(json.dumps({"error": content(error)}, indent=2), flush=True)
     return complain(error)

@@ -11,7 +11,7 @@ from strop.install.selfcheck import self_check
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Let the bundle before prove itself again, and make it the current one at once."""
+    """Let the bundle before this one prove itself again, and make it the current one at once."""
     event = rollback(
         arguments.folder,
         check=lambda bundle: self_check(bundle, arguments.timeout),

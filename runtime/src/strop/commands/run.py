@@ -59,7 +59,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _write_npy(path: str, array: Any) -> None:
-    """Write whole or not at all, so that a full disk leaves no half file."""
+    """Write the array whole or not at all, so that a full disk leaves no half file."""
     if Path(path).suffix != ".npy":
         raise InputError(f"--output {path}: the name must end in .npy")
     content = io.BytesIO()

@@ -30,12 +30,13 @@ def open_asked(bundle: Bundle, arguments: argparse.Namespace) -> strop.Model:
 
 
 def identity(model: strop.Model) -> dict[str, Any]:
+    """Collect what says which model runs, and on what, for JSON."""
     names = ("name", "version", "engine", "engine_version", "device", "adapter", "precision")
     return {name: getattr(model, name) for name in (*names, "threads", "tuned")}
 
 
 def signature(bundle: Bundle) -> dict[str, Any] | None:
-    """Whose signature a bundle has, and whether it was verified; None if it has none."""
+    """Describe whose signature a bundle has, and whether it was verified; None if it has none."""
     key, content = bundle.signed_by, bundle.members.get(SIGNATURE)
     if content is None:
         return None
@@ -52,7 +53,12 @@ def signature(bundle: Bundle) -> dict[str, Any] | None:
 
 
 def print_choice(model: strop.Model, asked: str | None) -> None:
-    """Say on stderr what ran; and, if that was left to us, what it was chosen by."""
+    """Say on stderr what ran; and, if the device was left to us, what it was chosen by.
+
+    Args:
+        model: the one that ran.
+        asked: the device that was asked for, if any.
+    """
     print(repr(model), file=sys.stderr)
     if asked == engines.AUTO:
         where = "gpu" if model.adapter else "cpu"
@@ -65,23 +71,26 @@ def print_choice(model: strop.Model, asked: str | None) -> None:
 
 
 def finite(value: float | None) -> float | None:
-    """JSON has no infinity; the status says that it was one."""
+    """Return a finite value as it is, and None for infinity, which JSON does not have.
+
+    The status says that it was one.
+    """
     return value if value is not None and math.isfinite(value) else None
 
 
 def print_progress(line: str) -> None:
-    """Show a step, in the place of the one before, to whoever watches."""
+    """Show a step on a terminal, in the place of the one before."""
     if sys.stderr.isatty():
         print(f"\r{line:<70}\r", end="", file=sys.stderr, flush=True)
 
 
 def print_note(line: str) -> None:
-    """Say on stderr what is going on, to whoever wonders why it takes so long."""
+    """Say on stderr what is going on, for people who wonder why it takes so long."""
     print(f"strop: {line}", file=sys.stderr, flush=True)
 
 
 def print_changed(folder: str, event: Event) -> None:
-    """Say what is current in a folder now, and what that stands on."""
+    """Say which bundle is current in a folder now, and which checks it passed."""
     print(f"{event.name} v{event.model_version} for {event.target} is current in {folder}")
     print("it gives the proven outputs here:")
     rows = [("engine", "precision", "format", "max error", "")]
@@ -99,16 +108,21 @@ def print_changed(folder: str, event: Event) -> None:
 
 
 def print_json(content: Any) -> None:
+    """Print a value as JSON; it must hold no NaN or infinity."""
     print(json.dumps(content, indent=2, allow_nan=False))
 
 
 def print_cpu(cpu: Cpu) -> None:
-    """What the timings below are true of; an emulated board's name says that it is one."""
+    """Print which CPU the timings below are true of.
+
+    The name of an emulated board says that it is one.
+    """
     if cpu.model:
         print(f"on {cpu.model}")
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows in columns as wide as their widest cell."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -17,7 +17,7 @@ from strop.errors import BundleError, InputError
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Sign a bundle of which every member is what the manifest says, in place or as a copy."""
+    """Check every member against the manifest, then sign the bundle, in place or as a copy."""
     key = read_private(arguments.key)
     public = public_half(key)
     source = Path(arguments.bundle).resolve()  # not the link that may lead to it
@@ -50,7 +50,12 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _require_free(bundle: Bundle, public: PublicKey, path: str) -> None:
-    """Raise if somebody else has signed the bundle."""
+    """Raise if another key has signed the bundle.
+
+    Raises:
+        BundleError: its signature cannot be read.
+        InputError: another key has signed it.
+    """
     content = bundle.members.get(SIGNATURE)
     if content is None:
         return

@@ -1,4 +1,4 @@
-"""strop sweep: images a second by batch size, on the GPU and on the CPU beside it."""
+"""strop sweep: images per second by batch size, on the GPU and on the CPU beside it."""
 
 from __future__ import annotations
 

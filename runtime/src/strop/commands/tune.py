@@ -22,8 +22,8 @@ from strop.model import tuned
 def main(arguments: argparse.Namespace) -> int:
     """Find what is fastest on this device, and remember it.
 
-    The table is printed even where nothing passes (exit status 1), or the winner cannot be
-    remembered (2, for that was asked for too).
+    The table is printed even where nothing passes (exit status 1), or where the winner cannot be
+    remembered (exit status 2, for that was asked for too).
     """
     bundle = open_bundle(arguments.bundle, arguments.trusted_keys)
     try:

@@ -1,4 +1,4 @@
-"""strop verify: hold a bundle against the trusted keys."""
+"""strop verify: check a bundle against the trusted keys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from strop.errors import InputError
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Hold every member against the manifest, and the signature against the trusted keys."""
+    """Check every member against the manifest, and the signature against the trusted keys."""
     if arguments.trusted_keys is None and configured_trust() is None:
         raise InputError(
             "no trusted keys are configured",

@@ -1,1 +1,1 @@
-"""Knows the device: its CPU, its board, its GPUs, and which wheels it can have."""
+"""The facts about a device: its CPU, its board, its GPUs, and the wheels that it can install."""

@@ -1,10 +1,12 @@
 """The GPUs that this machine's drivers offer, by the names the drivers give them.
 
-Read straight from the Vulkan loader and the CUDA driver, which come with the drivers: no package is
-needed, and none is imported. A broken driver can take the process with it, so `strop doctor` asks
-from a process of its own; an engine that is to use a GPU loads the driver anyway.
+The names are read straight from the Vulkan loader and the CUDA driver, which come with the drivers:
+no package is needed, and none is imported. A broken driver can take the process down with it, so
+`strop doctor` asks from a process of its own; an engine that is to use a GPU loads the driver
+anyway.
 
-On Linux: macOS has Metal and Windows Direct3D in Vulkan's place, and nothing is found there.
+This works on Linux. macOS has Metal and Windows has Direct3D in Vulkan's place; nothing is found
+there.
 """
 
 from __future__ import annotations
@@ -91,7 +93,7 @@ class _InstanceCreateInfo(Structure):
 
 @dataclass(frozen=True)
 class Adapter:
-    """One GPU as one API shows it, or a program that plays one."""
+    """One GPU as one API shows it, or a program that emulates a GPU (a software adapter)."""
 
     vendor: str
     name: str
@@ -100,11 +102,12 @@ class Adapter:
 
     @property
     def is_software(self) -> bool:
+        """True for a program that emulates a GPU."""
         return self.kind == "software"
 
     @property
     def release(self) -> tuple[int, ...]:
-        """The API's: (12, 8) of CUDA 12.8, the newest that the driver runs."""
+        """The API's version: (12, 8) for CUDA 12.8, the newest CUDA that the driver runs."""
         return release(self.api.partition(" ")[2])
 
     def __str__(self) -> str:
@@ -114,7 +117,7 @@ class Adapter:
 
 
 def vulkan() -> tuple[Adapter, ...]:
-    """The adapters of every Vulkan driver, in the loader's order; none without a loader."""
+    """List the adapters of every Vulkan driver, in the loader's order; none without a loader."""
     loader = _library("libvulkan.so.1", _VULKAN)
     if loader is None:
         return ()
@@ -128,7 +131,7 @@ def vulkan() -> tuple[Adapter, ...]:
 
 
 def cuda() -> tuple[Adapter, ...]:
-    """The GPUs of NVIDIA's CUDA driver, in its order; none without a driver."""
+    """List the GPUs of NVIDIA's CUDA driver, in its order; none without a driver."""
     driver = _library("libcuda.so.1", _CUDA)
     version, count = c_int(), c_int()
     if (
@@ -144,7 +147,9 @@ def cuda() -> tuple[Adapter, ...]:
 
 
 def preferred(found: Sequence[Adapter]) -> Adapter:
-    """The one that an engine runs on: CUDA's first, or the one that a WebGPU asked for speed takes.
+    """Choose the adapter that an engine runs on.
+
+    That is CUDA's first, or the one that WebGPU takes when it is asked for speed.
 
     Args:
         found: one or more, in the order of `vulkan` or `cuda`.
@@ -160,11 +165,11 @@ def preferred(found: Sequence[Adapter]) -> Adapter:
 
 @contextlib.contextmanager
 def taken(listed: Callable[[], Sequence[Adapter]]) -> Iterator[Adapter | None]:
-    """The adapter that an engine opened in this context runs on; None where there is none.
+    """Yield the adapter that an engine opened in this context runs on; None where there is none.
 
-    No engine tells which one it took. So that a program that plays a GPU is never taken for the GPU
-    beside it, the program's driver is hidden from Vulkan's loader meanwhile: an engine that cannot
-    use the GPU then finds nothing, and says so.
+    No engine tells which adapter it took. A program that emulates a GPU must not be taken for the
+    GPU beside it, so the program's driver is hidden from Vulkan's loader inside this context. An
+    engine that cannot use the GPU then finds nothing, and says so.
 
     Args:
         listed: `vulkan` or `cuda`.
@@ -197,13 +202,17 @@ def taken(listed: Callable[[], Sequence[Adapter]]) -> Iterator[Adapter | None]:
 
 
 def newest_cuda(found: Sequence[Adapter]) -> int:
-    """The newest CUDA that NVIDIA's driver runs, 12 of 12.8; 0 where it is not there."""
+    """Return the newest CUDA that NVIDIA's driver runs: 12 for 12.8; 0 without that driver.
+
+    Args:
+        found: the adapters that `cuda` lists.
+    """
     releases = (adapter.release for adapter in found if adapter.api.startswith("CUDA"))
     return max((numbers[0] for numbers in releases if numbers), default=0)
 
 
 def _devices(loader: Any, instance: c_void_p) -> list[int]:
-    """The handles of the physical devices."""
+    """List the handles of the physical devices."""
     count = c_uint32()
     if loader.vkEnumeratePhysicalDevices(instance, byref(count), None) != _SUCCESS:
         return []
@@ -223,7 +232,7 @@ def _vulkan_adapter(loader: Any, device: int) -> Adapter:
 
 
 def _parsed(properties: bytes) -> Adapter:
-    """VkPhysicalDeviceProperties: five numbers and a name; the limits after them are let be."""
+    """Read VkPhysicalDeviceProperties: five numbers and a name, not the limits after them."""
     version, _, vendor, _, kind = struct.unpack_from("=5I", properties)
     name = properties[20:276].partition(b"\0")[0]
     return Adapter(
@@ -246,7 +255,7 @@ def _cuda_adapter(driver: Any, number: int, api: str) -> Adapter | None:
 
 
 def _library(name: str, functions: Mapping[str, tuple[Any, ...]]) -> Any:
-    """A library with its functions declared; None if it, or one of them, is not there."""
+    """Load a library and declare its functions; return None if it, or one of them, is not there."""
     try:
         library = ctypes.CDLL(name)
         for function, takes in functions.items():
@@ -257,6 +266,6 @@ def _library(name: str, functions: Mapping[str, tuple[Any, ...]]) -> Any:
 
 
 def _text(name: bytes) -> str:
-    """A driver's bytes as one short printable line."""
+    """Turn a driver's bytes into one short printable line."""
     text = name.decode("utf-8", "replace")
     return "".join(c for c in text if c.isprintable()).strip()[:_LONGEST_NAME] or "unnamed"

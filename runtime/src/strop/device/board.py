@@ -1,4 +1,4 @@
-"""What this board is: what decides which engines can be had on it, and how fast they are."""
+"""The facts about this board that decide which engines it can have, and how fast they are."""
 
 from __future__ import annotations
 
@@ -44,6 +44,8 @@ _ARM_32 = {  # a 64-bit kernel names what its own programs have: asimd is NEON w
 
 @dataclass(frozen=True)
 class Processor:
+    """The processor, as far as inference goes."""
+
     model: str
     cores: int  # that this process may use
     features: tuple[str, ...]  # those that matter for inference, by the names people know
@@ -77,7 +79,11 @@ class Board:
 
 
 def read(root: Path = Path("/")) -> Board:
-    """Look at this machine; its files are those under `root`."""
+    """Collect the facts about this machine.
+
+    Args:
+        root: the folder that stands for "/": the machine's files are those under it.
+    """
     cpuinfo = pairs(text(root / "proc/cpuinfo"), ":")
     names = _os_release(root)
     bits = 64 if sys.maxsize > 2**32 else 32
@@ -103,7 +109,13 @@ def read(root: Path = Path("/")) -> Board:
 
 
 def userland(kernel: str, bits: int, multiarch: str) -> str:
-    """The machine that programs see: a 64-bit kernel under a 32-bit OS is common on a Pi."""
+    """Return the machine that programs see; a 64-bit kernel under a 32-bit OS is common on a Pi.
+
+    Args:
+        kernel: what the kernel calls the machine.
+        bits: 64 or 32, of the programs.
+        multiarch: Debian's name for the architecture of the programs: "arm-linux-gnueabihf".
+    """
     if multiarch == "arm-linux-gnueabi":  # soft floats: no wheel for a hard-float armv7l runs
         return "armel"
     if bits == 32:
@@ -114,13 +126,14 @@ def userland(kernel: str, bits: int, multiarch: str) -> str:
 def features(
     machine: str, cpuinfo: Mapping[str, tuple[str, ...]], detected: frozenset[str]
 ) -> tuple[str, ...]:
-    """What the processor can do, of the things that inference gains by.
+    """List what the processor can do, of the things that inference gains by.
 
     Args:
         machine: as `Board.machine`.
-        cpuinfo: what the kernel says; under emulation of an x86 it describes the real processor.
-        detected: what numpy found by asking the processor, which is right there too. Empty: there
-            is no numpy to ask.
+        cpuinfo: what the kernel says, as `cpu.pairs` reads it; under emulation of an x86 it
+            describes the real processor.
+        detected: what NumPy found by asking the processor, which is right there too. Empty: there
+            is no NumPy to ask.
     """
     said = frozenset(
         flag
@@ -136,7 +149,10 @@ def features(
 
 
 def _detected() -> frozenset[str]:
-    """What numpy found; its place there is no promise, so that nothing may hang on it."""
+    """Return the CPU features that NumPy found, in lower case; empty if it does not show them.
+
+    NumPy does not promise where it keeps them, so nothing may depend on this.
+    """
     for name in ("numpy._core._multiarray_umath", "numpy.core._multiarray_umath"):
         found = getattr(sys.modules.get(name), "__cpu_features__", None)
         if found:

@@ -1,6 +1,6 @@
-"""What a timing is true of, and what the kernel says of the processor.
+"""The CPU that a timing is true of, and what the kernel says about the processor.
 
-`strop.load` asks for it where a bundle was tuned, so that it has to be quick.
+`strop.load` asks for it where a bundle was tuned, so it has to be quick.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ARM_CORES = {  # part numbers of implementer 0x41, Arm itself
 
 
 class Cpu(NamedTuple):
-    """What a timing is true of."""
+    """The CPU that a timing is true of."""
 
     machine: str  # "x86_64", "aarch64"
     model: str  # as the board or the processor calls itself; "" if neither does
@@ -43,18 +43,32 @@ class Cpu(NamedTuple):
 
 
 def this_cpu(root: Path | str = "/") -> Cpu:
-    """The CPU this process runs on, and how many cores of it; its files are those under `root`."""
+    """Return the CPU this process runs on, and how many cores of it the process may use.
+
+    Args:
+        root: the folder that stands for "/": the machine's files are those under it.
+    """
     model = board_model(root) or cpu_model(pairs(text(f"{root}/proc/cpuinfo", _ENOUGH), ":"))
     return Cpu(os.uname().machine, model, usable_cores())
 
 
 def board_model(root: Path | str) -> str:
-    """An Arm board's own name; an emulated board's says so. Empty on most others."""
+    """Return an Arm board's own name, which says so if the board is emulated; "" on most others.
+
+    Args:
+        root: the folder that stands for "/": the machine's files are those under it.
+    """
     return text(f"{root}/proc/device-tree/model")
 
 
 def cpu_model(cpuinfo: Mapping[str, tuple[str, ...]]) -> str:
-    """The processor's name, if it has one. On Arm the kernel gives numbers, one for each core."""
+    """Return the processor's name; "" if it has none.
+
+    On Arm the kernel gives numbers instead, one for each core.
+
+    Args:
+        cpuinfo: /proc/cpuinfo, as `pairs` reads it.
+    """
     if "0x41" in cpuinfo.get("CPU implementer", ()):
         parts = cpuinfo.get("CPU part", ())
         named = [_ARM_CORES[part] for part in parts if part in _ARM_CORES]
@@ -67,11 +81,20 @@ def cpu_model(cpuinfo: Mapping[str, tuple[str, ...]]) -> str:
 
 
 def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 def pairs(text: str, separator: str) -> dict[str, tuple[str, ...]]:
-    """Lines of a name and a value; each name's different values, in order."""
+    """Read lines of a name and a value.
+
+    Args:
+        text: the lines.
+        separator: what stands between a name and its value.
+
+    Returns:
+        Each name's different values, in order.
+    """
     found: dict[str, dict[str, None]] = {}
     for line in text.splitlines():
         name, given, value = line.partition(separator)
@@ -81,7 +104,12 @@ def pairs(text: str, separator: str) -> dict[str, tuple[str, ...]]:
 
 
 def text(path: Path | str, most: int = -1) -> str:
-    """What a file says, or its first bytes, fit to be printed; nothing if it cannot be read."""
+    """Read a file, or its first bytes, as text fit to be printed; "" if it cannot be read.
+
+    Args:
+        path: the file.
+        most: how many bytes to read; -1: all of them.
+    """
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123
             said = file.read(most).decode("utf-8", "replace")

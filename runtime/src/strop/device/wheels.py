@@ -1,4 +1,4 @@
-"""Which wheels the engines have, and the line that installs one on this board.
+"""The wheels of each engine, and the command that installs one on this board.
 
 The table is what the package index held when this version was made; a test compares the two.
 """
@@ -26,6 +26,7 @@ class Wheels:
 
     @property
     def engine(self) -> str:
+        """The name of the engine, without what a GPU build adds to it."""
         return self.extra.partition("-")[0]
 
 
@@ -106,19 +107,28 @@ _REINSTALLING = "--force-reinstall --no-deps "
 
 
 def packages(engine: str) -> tuple[str, ...]:
-    """What pip calls the packages that bring an engine, the usual one first."""
+    """List what pip calls the packages that bring an engine, the usual one first.
+
+    Args:
+        engine: the engine's name.
+    """
     rows = (row for row in (*WHEELS, *GPU_WHEELS) if row.engine == engine)
     return tuple(dict.fromkeys(row.package for row in rows))
 
 
 def why_none(engine: str, board: Board) -> str:
-    """Why an engine has no wheel for this board; nothing if it has one."""
+    """Say why an engine has no wheel for this board; "" if it has one.
+
+    Args:
+        engine: the engine's name.
+        board: the board that it is to run on.
+    """
     rows = [row for row in WHEELS if row.extra == engine]
     return _why_none(rows, board) if rows else ""  # the reference is numpy alone
 
 
 def _why_none(rows: Sequence[Wheels], board: Board) -> str:
-    """Why none of a package's wheels is for this board; nothing if one is."""
+    """Say why none of a package's wheels is for this board; "" if one is."""
     name = rows[0].package
     machines = list(dict.fromkeys(machine for row in rows for machine in row.glibc))
     if board.machine not in machines:
@@ -143,10 +153,15 @@ def _why_none(rows: Sequence[Wheels], board: Board) -> str:
 
 
 def mend_absent(engine: str, board: Board, among: Collection[str] = ENGINES) -> str:
-    """What to do about an engine that is not installed: the line, or what to use instead.
+    """Say what to do about an engine that is not installed: the command, or what to use instead.
 
     Args:
-        among: the engines that would do as well. Nothing is said where none of them can be had.
+        engine: the engine's name.
+        board: the board that it is to run on.
+        among: the engines that would do as well.
+
+    Returns:
+        One line; "" where none of those engines can be installed either.
     """
     if engine not in {row.engine for row in WHEELS}:  # numpy alone
         return mend_numpy(board)
@@ -169,6 +184,7 @@ def remedy(engine: str, among: Collection[str] = ENGINES) -> tuple[str, str]:
     """Say what there is to know, on this very machine, about an engine that is absent.
 
     Args:
+        engine: the engine's name.
         among: the engines that would do as well.
 
     Returns:
@@ -180,7 +196,7 @@ def remedy(engine: str, among: Collection[str] = ENGINES) -> tuple[str, str]:
 
 
 def mend_numpy(board: Board) -> str:
-    """What to do where there is no numpy."""
+    """Say what to do where there is no NumPy."""
     if _numpy_from_pip(board):
         return pip("numpy")
     if not board.debian:
@@ -191,7 +207,7 @@ def mend_numpy(board: Board) -> str:
 
 
 def mend_broken_numpy(board: Board) -> str:
-    """What to do about a numpy that is damaged, which installers take for one that is there."""
+    """Say what to do about a damaged NumPy, which installers take for one that is there."""
     if _numpy_from_pip(board):
         return pip("numpy", _REINSTALLING)
     if board.debian:
@@ -200,15 +216,24 @@ def mend_broken_numpy(board: Board) -> str:
 
 
 def mend_by_reinstalling(package: str, board: Board) -> str:
-    """What to do about an engine's package that is damaged, or another machine's."""
+    """Say what to do about an engine's package that is damaged, or made for another machine.
+
+    Args:
+        package: what pip calls it.
+        board: the board that it is to run on.
+
+    Returns:
+        The command that reinstalls it; "" if it has no wheel for this board.
+    """
     rows = [row for row in (*WHEELS, *GPU_WHEELS) if row.package == package]
     return pip(package, _REINSTALLING) if not _why_none(rows, board) else ""
 
 
 def mend_gpu(board: Board, cuda: int) -> str:
-    """How to get an onnxruntime that runs on a GPU of this board; or why there is none.
+    """Say how to get an onnxruntime that runs on a GPU of this board, or why there is none.
 
     Args:
+        board: the board that it is to run on.
         cuda: the newest CUDA that NVIDIA's driver runs, 12 of 12.8; 0: there is no such driver.
     """
     for row in GPU_WHEELS:
@@ -224,7 +249,7 @@ def mend_gpu(board: Board, cuda: int) -> str:
 
 
 def install_gpu(has_cuda: bool) -> str:
-    """How to get an onnxruntime that runs on a GPU of this very machine; or why there is none.
+    """Say how to get an onnxruntime that runs on a GPU of this very machine, or why there is none.
 
     Args:
         has_cuda: whether NVIDIA's driver has an adapter; else it is to be a Vulkan driver's.
@@ -234,12 +259,19 @@ def install_gpu(has_cuda: bool) -> str:
 
 
 def pip(requirement: str, options: str = "") -> str:
-    """A line that installs something other than strop, whose lines name its wheel file."""
+    """Give the command that installs something other than strop.
+
+    The commands for strop name its wheel file: `strop.versions.install_line`.
+
+    Args:
+        requirement: what to install, as pip takes it.
+        options: options of `pip install`, with a space after each.
+    """
     return " ".join(("pip", "install", f"{options}{requirement}"))
 
 
 def _prepared(board: Board) -> list[str]:
-    """What comes before pip's line: numpy of the OS, a virtual environment."""
+    """List the commands that come before pip's: NumPy from the OS, a virtual environment."""
     from_os = _numpy_from_os(board)
     makes_venv = from_os or (board.python.managed and not board.python.venv)
     packages = ["python3-numpy"] if from_os else []
@@ -252,7 +284,7 @@ def _prepared(board: Board) -> list[str]:
 
 
 def _environment(board: Board) -> list[str]:
-    """What makes a virtual environment in which nothing of another one is seen."""
+    """List the commands that make a virtual environment which sees nothing of another one."""
     lines = ["python3 -m venv strop-gpu", ". strop-gpu/bin/activate"]
     if board.debian and not board.python.makes_venvs:
         lines.insert(0, "sudo apt install python3-venv")

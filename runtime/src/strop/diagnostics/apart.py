@@ -1,7 +1,7 @@
 """Asking a question in a process of its own, so that a crash or a hang is an answer too.
 
 The process is a fork: it sees the very modules and paths that this one does, and stays on the same
-processor where one is emulated, which a program started anew might not.
+processor where one is emulated. A program started anew might not.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _SIGNALS: dict[int, str] = {
 
 
 class NoAnswer(Exception):
-    """The process died, or was stopped for taking too long; the words say what became of it."""
+    """The process died, or was stopped for taking too long; the message says which."""
 
     def __init__(self, words: str, *, killed_by: str = "", timed_out: bool = False) -> None:
         super().__init__(words)
@@ -49,16 +49,19 @@ class NoAnswer(Exception):
 
 
 def ask(question: Callable[[], Any], limit_s: float, *, spare_bytes: int | None = None) -> Any:
-    """What the question returns, in JSON's types, of at most 64 kB. What it prints is dropped.
+    """Call the question in a process of its own, and return its answer. What it prints is dropped.
 
-    Call it from a program with one thread: it forks. Should the machine run out of memory, the
-    kernel ends the other process before any of its neighbours; should this process end, the kernel
-    ends the other one with it. No file that the other one writes gets larger than 256 MiB.
+    Call it from a program with one thread: it forks. If the machine runs out of memory, the kernel
+    ends the other process before any of its neighbours. If this process ends, the kernel ends the
+    other one with it. No file that the other one writes gets larger than 256 MiB.
 
     Args:
         question: called in the other process.
-        limit_s: how long it may take.
+        limit_s: how long it may take, in seconds.
         spare_bytes: how much memory of its own it may take beyond what it is born with; None: any.
+
+    Returns:
+        What the question returned, in JSON's types, of at most 64 kB.
 
     Raises:
         NoAnswer: the process gave none.
@@ -86,15 +89,18 @@ def ask(question: Callable[[], Any], limit_s: float, *, spare_bytes: int | None 
 
 
 def spare_memory_bytes() -> int | None:
-    """What programs could take now without making others wait for it; None if nobody knows."""
+    """Return the bytes of memory that are free for programs to take; None if nobody knows.
+
+    To take that much makes no other program wait for memory.
+    """
     return _bytes_of("/proc/meminfo", "MemAvailable")
 
 
 def _limit_memory(spare_bytes: int | None) -> None:
-    """Bound what this process may take, and stand at the head of those that the kernel may end.
+    """Limit this process's memory, and make it the first that the kernel ends for want of memory.
 
-    What it may write to is counted (RLIMIT_DATA), not what it has addresses for (RLIMIT_AS): CUDA
-    takes addresses for all of the memory that there is.
+    The limit is on what it may write to (RLIMIT_DATA), not on what it has addresses for
+    (RLIMIT_AS): CUDA takes addresses for all of the memory that there is.
     """
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
         file.write("1000")
@@ -113,9 +119,9 @@ def _lower(kind: int, most: int) -> None:
 
 
 def _end_with_parent(writer: int, limit_s: float) -> None:
-    """Have the kernel end this process if its parent cannot: by signals that nobody handles.
+    """Have the kernel end this process if its parent cannot, by signals that nobody handles.
 
-    That ends native code that never returns as well. The pipe sends SIGIO, to the whole group, once
+    That ends native code that never returns as well. The pipe sends SIGIO to the whole group once
     nobody is left to read it; the alarm is for a parent that lives and does not look.
     """
     signals = (signal.SIGIO, signal.SIGALRM)
@@ -128,7 +134,7 @@ def _end_with_parent(writer: int, limit_s: float) -> None:
 
 
 def _bytes_of(path: str, name: str) -> int | None:
-    """A quantity that the kernel gives in kB; None if it does not."""
+    """Read a quantity that the kernel gives in kB, as bytes; None if it does not give it."""
     try:
         return int(pairs(text(path), ":")[name][0].removesuffix(" kB")) * 1024
     except (KeyError, ValueError):
@@ -136,7 +142,7 @@ def _bytes_of(path: str, name: str) -> int | None:
 
 
 def _wait(child: int, limit_s: float) -> int | None:
-    """The child's exit status; None if it had to be killed, with all that it started."""
+    """Wait for the child's exit status; None if it had to be killed, with all that it started."""
     end = time.monotonic() + limit_s
     pause_s = _SHORTEST_PAUSE_S
     try:
@@ -161,7 +167,10 @@ def _kill(child: int) -> None:
 
 
 def _read(reader: int) -> bytes:
-    """The answer, if there is one; what the child started may hold the pipe open for ever."""
+    """Read the answer, if there is one, without waiting.
+
+    Something that the child started may hold the pipe open for ever.
+    """
     os.set_blocking(reader, False)
     with contextlib.suppress(BlockingIOError):
         return os.read(reader, _PIPE_HOLDS)
@@ -169,7 +178,7 @@ def _read(reader: int) -> bytes:
 
 
 def _no_answer(status: int, last_words: str) -> NoAnswer:
-    """Give what to raise for a process that ended without an answer."""
+    """Give the error to raise for a process that ended without an answer."""
     said = f"; its last words: {last_words}" if last_words else ""
     if not os.WIFSIGNALED(status):
         code = os.waitstatus_to_exitcode(status)
@@ -197,7 +206,10 @@ def _answer(
     limit_s: float,
     spare_bytes: int | None,
 ) -> NoReturn:
-    """The child: everything libraries print is noise, the answer goes through the pipe."""
+    """Answer in the child, and end it.
+
+    Everything that libraries print is noise and is kept apart; the answer goes through the pipe.
+    """
     code = 1
     try:
         os.setsid()  # a group that can be killed as a whole

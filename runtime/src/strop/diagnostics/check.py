@@ -1,7 +1,7 @@
 """Proving a bundle again, here: its golden samples on this device's own engines.
 
 An engine's parser is native code, and a digest says who wrote a file's bytes, never that they are
-harmless. So `check` can give each engine a process of its own, whose death is an answer too.
+harmless. So `check` can give each engine a process of its own, and its death is an answer too.
 """
 
 from __future__ import annotations
@@ -53,17 +53,22 @@ def check(
 ) -> list[CheckResult]:
     """Replay the golden samples on every installed engine the bundle is proven on.
 
-    A variant made for the GPU is replayed on the CPU and on the GPU; where there is none that is a
-    line of its own.
+    A variant made for the GPU is replayed on the CPU and on the GPU; if there is no GPU, a result
+    of its own says so.
 
     Args:
-        engine: insist on this one: if it is absent that is an error, not a line.
+        bundle: verified; every member is checked against the manifest first.
+        engine: insist on this one: if it is absent that is an error, not a result.
         device: insist on "cpu" or "gpu", likewise; None or "auto": both.
         precision: only variants of this precision.
-        limit_s: let each engine open each file in a process of its own, with so much time and the
-            memory that is to spare here; one that dies, hangs or wants more is BROKEN, and one that
-            hung is not tried on that device again. It forks, so the program has one thread and has
-            not used a GPU. None: open them in this process.
+        limit_s: let each engine open each file in a process of its own, with so many seconds and
+            the memory that is to spare here. One that dies, hangs or wants more is BROKEN, and one
+            that hung is not tried on that device again. It forks, so the program must have one
+            thread and must not have used a GPU. None: open the files in this process.
+
+    Returns:
+        A result for each engine, variant and device that the arguments leave in, in the bundle's
+        order.
 
     Raises:
         EngineUnavailable: the engine asked for is not here, or none at all is.
@@ -102,12 +107,16 @@ def check(
 
 
 def failures(results: list[CheckResult]) -> list[CheckResult]:
-    """The results that condemn the device or the bundle; an absent engine does not."""
+    """Select the results that condemn the device or the bundle; an absent engine does not."""
     return [result for result in results if result.status in (FAILED, BROKEN)]
 
 
 def require(results: list[CheckResult]) -> None:
-    """Raise ParityError, which names the first, if any engine here gave wrong answers or none."""
+    """Raise if any engine here gave wrong answers or none.
+
+    Raises:
+        ParityError: it names the first of them.
+    """
     bad = failures(results)
     if bad:
         first, *others = bad
@@ -139,7 +148,7 @@ def _why_absent(result: CheckResult) -> StropError:
 def _prove(
     bundle: Bundle, inputs: NDArray[Any], keras: NDArray[Any], choice: Choice
 ) -> CheckResult:
-    """Open, replay and time."""
+    """Open a choice, replay the golden samples, and time it."""
     result, model = open_and_replay(bundle, choice, inputs, keras)
     if model is None:
         return result
@@ -153,7 +162,7 @@ def _prove(
 
 
 class _Apart:
-    """Proves each choice in a process of its own, whose death is a result."""
+    """Proves each choice in a process of its own; the death of that process is a result."""
 
     def __init__(self, prove: Callable[[Choice], CheckResult], limit_s: float) -> None:
         self._prove = prove
@@ -182,7 +191,7 @@ class _Apart:
 
 
 def _as_json(prove: Callable[[Choice], CheckResult], choice: Choice) -> dict[str, Any]:
-    """Prove a choice; gives the result, or what refused the bundle, in JSON's types."""
+    """Prove a choice; give the result, or what refused the bundle, in JSON's types."""
     try:
         result = prove(choice)
     except BundleError as error:
@@ -197,7 +206,7 @@ def _from_json(choice: Choice, said: Any) -> CheckResult:
 
     Raises:
         BundleError: the bundle was refused.
-        NoAnswer: it is something else: an engine went astray, and wrote where it had no business.
+        NoAnswer: it is something else: an engine went astray, and wrote where it should not.
     """
     try:
         if "refused" in said:

@@ -1,4 +1,4 @@
-"""Which engines work on this board, seen to work; and what to do about the rest."""
+"""Which engines work on this board, by trying each; and what to do about the rest."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ENGINES = tuple(name for name in engines.NAMES if name != engines.FAKE)
 
 @dataclass(frozen=True)
 class EngineResult:
-    """What became of one engine on one device. `reason` and `mend` are empty if it works."""
+    """The result of one engine on one device. `reason` and `mend` are empty if it works."""
 
     engine: str
     device: str  # "cpu" or "gpu"
@@ -47,17 +47,17 @@ class Diagnosis:
 
 
 def diagnose(limit_s: float, *, progress: Callable[[str], None] = lambda engine: None) -> Diagnosis:
-    """Look at this board, and try each engine on its own, so that none can keep the others from it.
+    """Describe this board, and try each engine in a process of its own.
 
-    The reference goes first: it is numpy alone, without which the others need not be tried. Where
-    numpy can be imported it is imported here too, for the board to be described with its help, and
-    for the other engines' processes to inherit it. An engine that works is tried on the GPU as
-    well, if it can use one and there is one.
+    So no engine keeps another from being tried. The reference goes first: it is numpy alone,
+    without which the others need not be tried. If numpy can be imported, it is imported here too:
+    the description of the board uses it, and the other engines' processes inherit it. An engine
+    that works is tried on the GPU as well, if it can use one and there is one.
 
     Call it from a program with one thread: it forks.
 
     Args:
-        limit_s: how long one engine may take.
+        limit_s: how long one engine may take, in seconds.
         progress: called with the name of what is tried next.
     """
     progress("reference")
@@ -92,12 +92,16 @@ def diagnose(limit_s: float, *, progress: Callable[[str], None] = lambda engine:
 
 
 def no_numpy(error: Exception) -> str:
-    """What there is to say, in one line, where numpy cannot be imported."""
+    """Say in one line why numpy cannot be imported, and what to do about it.
+
+    Args:
+        error: what the import raised.
+    """
     return ": ".join(_numpy_trouble(ProbeResult(error=root_cause(error)), board.read()))
 
 
 def _gpus(limit_s: float) -> tuple[tuple[Adapter, ...], tuple[str, ...]]:
-    """The GPUs that drivers offer, and what became of drivers that did not live to tell."""
+    """List the GPUs that drivers offer, and the drivers that crashed or hung, with the reason."""
     found: list[Adapter] = []
     troubles = []
     for name, listed in (("CUDA", adapters.cuda), ("Vulkan", adapters.vulkan)):
@@ -141,9 +145,17 @@ def _found_on_gpu(engine: str, probed: ProbeResult) -> EngineResult:
 
 
 def explain(engine: str, probed: ProbeResult, here: Board) -> tuple[str, str]:
-    """What a failed probe means, with the engine's own words, and the mend.
+    """Explain a failed probe: what it means, with the engine's own words, and the mend.
 
     The reference is numpy alone: what is said of it is said of numpy.
+
+    Args:
+        engine: the one that was tried.
+        probed: its result, with an error.
+        here: the board it was tried on.
+
+    Returns:
+        The reason and the mend.
     """
     said = one_line(probed.error)
     if engine == "reference":
@@ -183,18 +195,18 @@ def explain(engine: str, probed: ProbeResult, here: Board) -> tuple[str, str]:
 
 
 def _version(engine: str) -> str:
-    """The version of a package that may not even import, as its installer wrote it down."""
+    """Read the version of a package, which may not even import, as its installer wrote it down."""
     return _installed("numpy" if engine == "reference" else _package(engine))
 
 
 def _package(engine: str) -> str:
-    """Which of the packages that bring an engine is installed; the usual one if none says so."""
+    """Choose the installed one of the packages that bring an engine, or else the usual one."""
     names = wheels.packages(engine)
     return next(filter(_installed, names), names[0])
 
 
 def _installed(package: str) -> str:
-    """The version of a package; empty where there is none."""
+    """Look up the version of a package; empty where there is none."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -206,7 +218,7 @@ def _numpy_is_absent() -> bool:
 
 
 def _numpy_trouble(probed: ProbeResult, here: Board) -> tuple[str, str]:
-    """What is the matter with a numpy that cannot be imported, and the mend."""
+    """Say what is the matter with a numpy that cannot be imported, and the mend."""
     if _numpy_is_absent():
         return "numpy is not installed, and strop needs it", wheels.mend_numpy(here)
     # It may put a page of advice before what went wrong.

@@ -15,7 +15,7 @@ _LONGEST_MESSAGE = 2000
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What became of a probe: nothing in `error` means that the engine gave the known answer."""
+    """The result of a probe. An empty `error` means that the engine gave the known answer."""
 
     version: str = ""  # of the package, once it is imported
     adapter: str = ""  # the GPU that ran it; empty on the CPU
@@ -27,9 +27,14 @@ class ProbeResult:
 
 
 def probe(engine: str, limit_s: float, device: str = "cpu") -> ProbeResult:
-    """Open the known model on an engine, run it, and compare.
+    """Open the known model on an engine, run it, and compare, in a process of its own.
 
     Call it from a program with one thread: it forks.
+
+    Args:
+        engine: one of `engines.NAMES`.
+        limit_s: how long it may take, in seconds.
+        device: "cpu" or "gpu".
     """
     try:
         content = ask(partial(_try, engine, device), limit_s)
@@ -52,7 +57,7 @@ def _try(engine: str, device: str) -> dict[str, Any]:
 
 
 def _run(engine: str, device: str, content: dict[str, Any]) -> None:
-    """Open and run as `strop.load` would; what is known is put down as soon as it is."""
+    """Open and run as `strop.load` would; write down each fact as soon as it is known."""
     try:
         import numpy as np
 

@@ -27,7 +27,10 @@ ANSWER: NDArray[np.float32] = np.array([[-42, 2, 90, 46, -20, -9, -9, -20]], np.
 
 
 def model(format: str) -> tuple[bytes, Variant]:
-    """Read the model as a file of a format ("tflite", "onnx" or "weights").
+    """Read the model as a file of a format.
+
+    Args:
+        format: "tflite", "onnx" or "weights".
 
     Returns:
         The file, and what it holds: float32 (N, 16) in, float32 (N, 8) out.

@@ -42,7 +42,14 @@ class CheckResult:
 
 
 def without_figures(choice: Choice, status: str, detail: str, mend: str = "") -> CheckResult:
-    """Give the result of a choice that did not run."""
+    """Give the result of a choice that did not run.
+
+    Args:
+        choice: what was tried.
+        status: one of `STATUSES`.
+        detail: why there is no figure.
+        mend: what to do about it, where that is known.
+    """
     variant = choice.variant
     kind = (choice.engine, variant.precision, variant.format, choice.device)
     return CheckResult(*kind, status, detail, mend)
@@ -59,14 +66,17 @@ def open_and_replay(
     """Open a choice and replay the golden samples; what the engine raises is a result, too.
 
     Args:
-        inputs, keras: what `golden` gives.
+        bundle: verified.
+        choice: what to open, and on what.
+        inputs: the golden inputs, as `golden` gives them, (samples, ...) of the model's dtype.
+        keras: Keras's outputs for them, as `golden` gives them, float32 (samples, classes).
         threads: as `strop.load` has it.
 
     Returns:
         The result; and the model, open, also where it failed to run: None if it did not open.
 
     Raises:
-        BundleError: the bundle is not what its manifest says: its fault, and no engine's.
+        BundleError: the bundle is not what its manifest says; no engine is at fault.
     """
     model = None
     try:
@@ -83,7 +93,11 @@ def open_and_replay(
 
 
 def golden(bundle: Bundle) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The bundle's golden inputs, and Keras's outputs for them.
+    """Read the bundle's golden inputs, and Keras's outputs for them.
+
+    Returns:
+        The inputs, uint8, int8 or float32 (samples, ...), and the outputs, float32 (samples,
+        classes); shapes and dtypes are the manifest's.
 
     Raises:
         BundleError: they are not what the manifest says, or the inputs are not finite.
@@ -99,12 +113,16 @@ def golden(bundle: Bundle) -> tuple[NDArray[Any], NDArray[Any]]:
 def replay(
     model: Model, bundle: Bundle, variant: Variant, inputs: NDArray[Any], keras: NDArray[Any]
 ) -> CheckResult:
-    """Hold an open variant's answers against those proven at export; nothing is timed.
+    """Compare an open variant's answers with those proven at export; nothing is timed.
 
-    The worse counts, of all samples in one call and of each in a call of its own.
+    The samples run all in one call, and each in a call of its own; the larger error counts.
 
     Args:
-        inputs, keras: what `golden` gives.
+        model: the variant, open.
+        bundle: the one it is from.
+        variant: the one that is open.
+        inputs: the golden inputs, as `golden` gives them, (samples, ...) of the model's dtype.
+        keras: Keras's outputs for them, as `golden` gives them, float32 (samples, classes).
 
     Raises:
         BundleError: the golden outputs are not what the manifest says.

@@ -1,4 +1,4 @@
-"""How many images a second, by batch size, on the GPU and on one core of the CPU beside it."""
+"""Images per second by batch size, on the GPU and on one core of the CPU beside it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Point:
-    """One batch size. Ratios of durations are within rounds, so steadier than the medians are."""
+    """One batch size. Ratios are taken within rounds, so they are steadier than the medians."""
 
     batch: int
     cpu: Timing  # the fastest there is in the bundle, on one core
@@ -63,6 +63,7 @@ def sweep(
     The reference is not among them: NumPy's BLAS takes as many cores as it likes.
 
     Args:
+        bundle: verified.
         engine: the one to use the GPU by; None: the one that `strop tune` remembered as fastest
             there at this precision, else the first in the bundle's order that can.
         precision: of the file on the GPU; the CPU's competitors are of every precision.
@@ -74,8 +75,8 @@ def sweep(
 
     Raises:
         DeviceUnavailable: there is no GPU here that runs it.
-        ParityError: one of them does not give the outputs proven at export: how fast it is wrong
-            is nobody's concern.
+        ParityError: one of them does not give the outputs proven at export; the speed of wrong
+            answers is not measured.
         StropError: as `strop.load`.
     """
     samples, keras = golden(bundle)
@@ -99,7 +100,11 @@ def sweep(
 
 
 def crossover(points: Sequence[Point]) -> int | None:
-    """The smallest batch from which on the GPU is faster, at every larger one too; None: none."""
+    """Find the smallest batch from which on the GPU is faster, at every larger one too.
+
+    Returns:
+        Samples a call; None if there is no such batch.
+    """
     found = None
     for point in sorted(points, key=lambda point: -point.batch):
         if point.speedup <= 1:
@@ -138,7 +143,7 @@ def _timing(model: Model, batch: int, latency: Latency) -> Timing:
 
 
 def _on_one_core(bundle: Bundle) -> list[Choice]:
-    """What runs here on the CPU with as many threads as it is told to."""
+    """List what runs here on the CPU with as many threads as it is told to use."""
     return [
         Choice(name, variant)
         for name in tuned.installed(bundle.manifest)
@@ -155,7 +160,7 @@ def _variant(bundle: Bundle, model: Model) -> Variant:
 
 
 def _session(bundle: Bundle, model: Model) -> GpuSession:
-    """A second session like the model's, to be taken apart."""
+    """Open a second session like the model's, for timing a run in its parts."""
     variant = _variant(bundle, model)
     session = engines.get(model.engine).open(
         bundle.read(variant), variant, device=engines.GPU, threads=1

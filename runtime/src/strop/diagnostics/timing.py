@@ -27,7 +27,16 @@ class Compared(NamedTuple):
 
 
 def sample_us(call: Callable[[], object], *, samples: int, warmup: int) -> NDArray[np.float64]:
-    """Time a call: `warmup` times unseen, then (samples,) durations in microseconds."""
+    """Time a call: first `warmup` times without a record, then `samples` times.
+
+    Args:
+        call: what to time.
+        samples: durations to record, 1 or more.
+        warmup: calls before them.
+
+    Returns:
+        float64 (samples,), durations in microseconds.
+    """
     for _ in range(warmup):
         call()
     ticks = np.empty(samples + 1, np.int64)
@@ -39,13 +48,23 @@ def sample_us(call: Callable[[], object], *, samples: int, warmup: int) -> NDArr
 
 
 def summarize(durations_us: NDArray[np.float64]) -> Latency:
-    """Median and tail of durations (samples,) in microseconds."""
+    """Compute the median and the tail of durations.
+
+    Args:
+        durations_us: float64 (samples,), in microseconds.
+    """
     p50, p95, p99 = np.percentile(durations_us, (50, 95, 99))
     return Latency(float(p50), float(p95), float(p99), len(durations_us))
 
 
 def measure(call: Callable[[], object], *, samples: int = 500, warmup: int = 50) -> Latency:
-    """Time a call and summarize it."""
+    """Time a call and summarize it.
+
+    Args:
+        call: what to time.
+        samples: durations to record, 1 or more.
+        warmup: calls before them, which are not recorded.
+    """
     return summarize(sample_us(call, samples=samples, warmup=warmup))
 
 
@@ -59,16 +78,21 @@ def side_by_side(
 ) -> list[Compared]:
     """Time calls against each other, in many short rounds.
 
-    What the machine does meanwhile hits all calls of a round alike, so it is within a round that
-    they are compared. A third of a turn is warm-up: for the caches, for the clock rate, and for
-    the threads of the call before, which spin for a while. Every other round goes backwards, so
-    that none always comes after the same one.
+    What the machine does meanwhile hits all calls of a round alike, so calls are compared within a
+    round. A third of each call's turn is warm-up: for the caches, for the clock rate, and for the
+    threads of the call before, which spin for a while. Every other round goes backwards, so that
+    no call always comes after the same one.
 
     Args:
-        budget_s: what the whole may take; slow calls take longer, but only three rounds of one
-            sample each.
+        calls: what to time.
+        budget_s: what the whole may take, in seconds; slow calls take longer, but only three rounds
+            of one sample each.
+        rounds: how many at most; the budget is shared out among them.
         most_samples: of one call in a round; fast calls end long before the budget does.
         progress: called with a line before each round.
+
+    Returns:
+        One result a call, in their order.
     """
     started_ns = perf_counter_ns()
     turn_ns = budget_s * 1e9 / (rounds * len(calls))
@@ -89,7 +113,11 @@ def side_by_side(
 
 
 def _turn_us(call: Callable[[], object], turn_ns: float, most_samples: int) -> NDArray[np.float64]:
-    """One turn of a call: as many durations as fit after the warm-up, at least one."""
+    """Run one turn of a call: as many durations as fit after the warm-up, at least one.
+
+    Returns:
+        float64 (samples,), in microseconds.
+    """
     started_ns, spent_ns, warmed = perf_counter_ns(), 0, 0
     while not warmed or spent_ns < turn_ns / 3:
         call()

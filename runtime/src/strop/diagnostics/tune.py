@@ -30,7 +30,7 @@ Timer = Callable[[Sequence[Callable[[], object]]], list[Compared]]
 
 @dataclass(frozen=True)
 class TuneResult:
-    """A variant on an engine with so many threads, and what became of it."""
+    """The result of one candidate: a variant on an engine with so many threads."""
 
     file: str
     threads: int
@@ -52,6 +52,7 @@ def tune(
     """Replay the golden samples on every candidate, and time those that pass against each other.
 
     Args:
+        bundle: verified.
         device: only candidates on the "cpu" or the "gpu"; None or "auto": on both, where a variant
             is made for both.
         threads: the numbers of threads to try; None: 1, 2, 4 and so on, up to the usable CPUs.
@@ -64,7 +65,7 @@ def tune(
 
     Raises:
         EngineUnavailable: none of the bundle's engines is installed.
-        InputError: no such device; or a number of threads that is none, or more than the usable
+        InputError: there is no such device, or a number of threads is below 1 or above the usable
             CPUs.
         BundleError: the golden arrays are not what the manifest says.
     """
@@ -105,7 +106,9 @@ def tune(
 
 
 def ranked(passed: Sequence[TuneResult]) -> list[TuneResult]:
-    """Best first: of those that are as fast as the fastest, within the noise, the one preferred.
+    """Order candidates best first; of those that are equally fast, within `NOISE`, by preference.
+
+    Each place goes to the most preferred of those that are as fast as the fastest one left.
 
     Args:
         passed: timed candidates, in order of preference.
@@ -121,7 +124,10 @@ def ranked(passed: Sequence[TuneResult]) -> list[TuneResult]:
 
 
 def require_winner(candidates: Sequence[TuneResult]) -> TuneResult:
-    """The best of what `tune` gives.
+    """Return the best of what `tune` gives, or raise if it did not pass.
+
+    Args:
+        candidates: one or more, best first.
 
     Raises:
         ParityError: none of them passed.
@@ -137,7 +143,7 @@ def require_winner(candidates: Sequence[TuneResult]) -> TuneResult:
 
 
 def rows(candidates: Sequence[TuneResult]) -> list[tuned.Row]:
-    """What is remembered of the candidates: those that passed."""
+    """Give the rows to remember: one for each candidate that passed."""
     return [
         tuned.Row(
             c.checked.engine,
@@ -155,7 +161,7 @@ def rows(candidates: Sequence[TuneResult]) -> list[tuned.Row]:
 
 
 def _planned(bundle: Bundle, counts: Sequence[int]) -> list[tuple[Choice, int]]:
-    """The candidates in order of preference: the bundle's own, the CPU, then fewer threads."""
+    """List the candidates in order of preference: the bundle's own, the CPU, then fewer threads."""
     planned = []
     for engine in tuned.installed(bundle.manifest):
         devices, takes_threads = _traits(engine)
@@ -171,7 +177,7 @@ def _planned(bundle: Bundle, counts: Sequence[int]) -> list[tuple[Choice, int]]:
 
 
 def _traits(engine: str) -> tuple[tuple[str, ...], bool]:
-    """Where an engine runs, and whether trying several numbers of threads tells anything."""
+    """Tell where an engine runs, and whether trying several numbers of threads tells anything."""
     try:
         engines.get(engine)
     except EngineUnavailable:  # broken: one line says so as well as three
@@ -181,7 +187,7 @@ def _traits(engine: str) -> tuple[tuple[str, ...], bool]:
 
 
 def _thread_counts(cores: int) -> list[int]:
-    """Powers of two up to the cores, and all of them."""
+    """List the powers of two below the number of cores, and that number."""
     return [*(2**i for i in range(cores.bit_length()) if 2**i < cores), cores]
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # it needs numpy, and the names here are good without
 
 
 class Entry(Struct):
-    """What is known of an engine before its module, `strop.engines.NAME`, is imported."""
+    """The facts about an engine before its module, `strop.engines.NAME`, is imported."""
 
     package: str | None  # the module that must be installed; None: NumPy alone
     format: str | None  # of the files it opens; None: any
@@ -41,18 +41,25 @@ FAKE = "fake"  # opens any variant, so no bundle lists it
 
 
 def require_device(device: str | None) -> None:
-    """Raise InputError unless that can be asked for; None, which leaves it to us, can."""
+    """Refuse a device that nobody can ask for.
+
+    Args:
+        device: "cpu", "gpu" or "auto"; or None, which leaves the choice to us.
+
+    Raises:
+        InputError: it is none of these.
+    """
     if device not in (None, *ASKABLE):
         raise InputError(f"there is no device {device!r}", f"there are {', '.join(ASKABLE)}")
 
 
 def on_device(engine: str, device: str) -> str:
-    """An engine on a device, as tables have it: the CPU needs no word."""
+    """Name an engine on a device, as tables do: "onnx gpu", but only "onnx" on the CPU."""
     return engine if device == CPU else f"{engine} {device}"
 
 
 def entry(name: str) -> Entry:
-    """Look an engine up.
+    """Look up an engine in the table.
 
     Raises:
         EngineUnavailable: there is no engine of that name.
@@ -66,7 +73,9 @@ def entry(name: str) -> Entry:
 
 
 def is_installed(name: str) -> bool:
-    """Whether the engine's package is there. Imports nothing, so says nothing of its health.
+    """Tell whether an engine's package is there.
+
+    Nothing is imported, so this says nothing about whether the package works.
 
     Raises:
         EngineUnavailable: there is no engine of that name.
@@ -78,7 +87,7 @@ def is_installed(name: str) -> bool:
 
 
 def installed_release(name: str) -> str:
-    """Name and version of an installed engine's package, as its installer wrote them down.
+    """Return the name and version of an installed engine's package, as its installer recorded them.
 
     It imports no engine, nor importlib.metadata, which takes longer than all of `strop.load`. A
     package that no installer knows is "unknown".
@@ -101,7 +110,7 @@ def installed_release(name: str) -> str:
 
 
 def get(name: str) -> Engine:
-    """The engine of that name, ready to open models.
+    """Return the engine of that name, ready to open models.
 
     Raises:
         EngineUnavailable: there is no engine of that name, or its package is not installed, or it
@@ -121,7 +130,11 @@ def get(name: str) -> Engine:
 
 
 def not_installed(name: str, among: Collection[str] = NAMES) -> EngineUnavailable:
-    """What to raise for an absent engine: how to install it, or what to use instead, `among` these.
+    """Make the error for an absent engine: how to install it, or what to use instead.
+
+    Args:
+        name: the absent engine.
+        among: the engines that may be used instead.
 
     Raises:
         EngineUnavailable: there is no engine of that name.
@@ -135,9 +148,10 @@ def not_installed(name: str, among: Collection[str] = NAMES) -> EngineUnavailabl
 
 
 def _find(package: str) -> ModuleSpec | None:
-    """Where a package would be imported from; importlib.util has this, and is slow to import.
+    """Find where a package would be imported from; return None if it is not there.
 
-    Of one that is imported already it is where that came from, if it says so.
+    `importlib.util` has this, and is slow to import. For a package that is imported already, this
+    is where it came from, if it says so.
     """
     if package in sys.modules:
         return getattr(sys.modules[package], "__spec__", None)

@@ -1,6 +1,6 @@
-"""What an engine must be: two small objects. Everything convenient is in `strop.model.model`, once.
+"""The two protocols of an engine. Everything convenient is in `strop.model.model`, once.
 
-For type checkers: at the start of an app nothing imports this.
+They are for type checkers: at the start of an app nothing imports this.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Session(Protocol):
-    """An opened model, of one input and one output, as this schema of bundles has them."""
+    """An opened model, with one input and one output, as this schema of bundles has them."""
 
     thread_safe: bool  # whether `run` may be called from several threads at once
     batch: int | None  # samples one `run` takes; None: any number
@@ -24,21 +24,27 @@ class Session(Protocol):
     adapter: str  # the GPU that runs it, by the name its driver gives; empty on the CPU
 
     def run(self, samples: NDArray[Any]) -> NDArray[Any]:
-        """Run once, on samples of exactly the file's shape; give an array of one's own.
+        """Run the model once.
 
-        They are of the dtype that the manifest names for the app. Where the file takes float32
-        instead of bytes, it is for the session to widen them, as its engine does so best.
+        Args:
+            samples: uint8, int8 or float32 (N, ...), exactly the shape that the file takes, and the
+                dtype that the manifest names for the app. Where the file takes float32 and the app
+                gives uint8, the session converts, in the way that is best for its engine.
+
+        Returns:
+            float32 (N, ...), an array that nothing else holds or writes to.
         """
 
     def is_busy(self) -> bool:
-        """Whether a call is inside native code that a thread must not be stopped in.
+        """Tell whether a call is inside native code that a thread must not be stopped in.
 
-        Asked of thread-safe sessions; of the others there is a lock.
+        Only thread-safe sessions are asked; the others have a lock.
         """
 
     def close(self) -> None:
-        """Let go of the native memory. Called once; calls of `run` may still be in flight only if
-        the session is thread-safe.
+        """Release the native memory.
+
+        It is called once. Calls of `run` may still be in flight only if the session is thread-safe.
         """
 
 
@@ -46,17 +52,18 @@ class Engine(Protocol):
     """An inference engine; the module that holds it is imported only if its package is there."""
 
     def version(self) -> str:
-        """The version of the package."""
+        """Return the version of the package."""
 
     def open(self, model: bytes, variant: Variant, *, device: str, threads: int) -> Session:
-        """Open a model held in memory. May raise whatever the package raises.
-
-        On "gpu" the whole model runs there, or DeviceUnavailable is raised, saying what was tried
-        and what would help.
+        """Open a model held in memory. It may raise whatever the package raises.
 
         Args:
             model: the variant's file, its digest verified.
             variant: what the manifest says of that file.
             device: one of those that the table of engines gives it.
-            threads: 1 or more.
+            threads: threads for one call, 1 or more.
+
+        Raises:
+            DeviceUnavailable: on "gpu", the whole model cannot run there; the message says what was
+                tried and what would help.
         """

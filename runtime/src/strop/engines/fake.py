@@ -1,4 +1,4 @@
-"""An engine for people's own tests: opens any variant, needs nothing, answers at once.
+"""An engine for people's own tests: it opens any variant, needs nothing, and answers at once.
 
 It is never chosen unless asked for (`strop.load(bundle, engine="fake")`). The answer depends on
 the input alone: the class whose number is the sum of the input's values, rounded down, modulo the
@@ -18,6 +18,8 @@ from strop.engines.batches import LARGEST_BATCH
 
 
 class FakeSession:
+    """A session whose answers follow from the input alone; any number of callers at once."""
+
     thread_safe = True
     batch: int | None = None
     largest = LARGEST_BATCH
@@ -29,6 +31,14 @@ class FakeSession:
         self._dtype = np.dtype(output.dtype)
 
     def run(self, samples: NDArray[Any]) -> NDArray[Any]:
+        """Give 1 to the class that the sum of a sample's values selects, and 0 to the others.
+
+        Args:
+            samples: (N, ...), of any real dtype.
+
+        Returns:
+            (N, ...), of the shape and dtype of the file's output, float32.
+        """
         count = len(samples)
         sums = samples.reshape(count, -1).sum(axis=1, dtype=np.float64)  # (N,)
         answer = np.zeros((count, math.prod(self._shape)), self._dtype)
@@ -36,18 +46,22 @@ class FakeSession:
         return answer.reshape(count, *self._shape)
 
     def is_busy(self) -> bool:
-        """It is all Python."""
+        """Return False: this is all Python, and a thread may be stopped anywhere in it."""
         return False
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Do nothing: there is no native memory."""
 
 
 class Fake:
+    """The fake engine."""
+
     def version(self) -> str:
+        """Return a fixed version: there is no package."""
         return "1"
 
     def open(self, model: bytes, variant: Variant, *, device: str, threads: int) -> FakeSession:
+        """Open a session on any variant; only the shape and dtype of its output count."""
         return FakeSession(variant)
 
 

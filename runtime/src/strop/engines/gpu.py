@@ -1,4 +1,4 @@
-"""What sessions on a GPU share: batches bound once for each size, and used again."""
+"""The code that sessions on a GPU share: batches are bound once for each size, and used again."""
 
 from __future__ import annotations
 
@@ -25,27 +25,41 @@ class Bound(Protocol):
     """Buffers on the device for batches of one size, and the model bound to them."""
 
     def upload(self, samples: NDArray[Any]) -> None:
-        """Write up to that many samples into the input."""
+        """Write samples into the input.
+
+        Args:
+            samples: uint8, int8 or float32 (n, ...), n at most the size of the batch.
+        """
 
     def compute(self) -> None:
         """Run the model; the device may go on after this returns."""
 
     def download(self) -> Floats:
-        """Wait for the outputs of the whole batch, (size, ...); the next run may overwrite them."""
+        """Wait for the outputs of the whole batch, and return them.
+
+        Returns:
+            float32 (size, ...); the next run may overwrite it.
+        """
 
 
 class GpuSession:
     """A model on a GPU: one caller at a time, any number of samples.
 
-    Making buffers, and shaders for a new shape, takes longer than running: a batch is filled up to
-    the next power of two, so that there are few shapes, and a long one is run in parts.
+    Making buffers, and shaders for a new shape, takes longer than running. So a batch is filled up
+    to the next power of two, which keeps the shapes few, and a long batch is run in parts.
     """
 
     thread_safe = False
     batch: int | None = None
 
     def __init__(self, bind: Callable[[int], Bound], variant: Variant, adapter: str) -> None:
-        """Bind and run batches of one and two: some lacks of an adapter or file show only then."""
+        """Bind and run batches of one and two: some faults of an adapter or file show only then.
+
+        Args:
+            bind: makes the buffers for a batch of so many samples, and binds the model to them.
+            variant: what the manifest says of the file.
+            adapter: the GPU's name.
+        """
         (input,), (output,) = variant.inputs, variant.outputs
         self.adapter = adapter
         self.largest = largest_batch(input.shape[1:], output.shape[1:])
@@ -56,6 +70,14 @@ class GpuSession:
             self.run(np.zeros(batch_shape(input, count), input.dtype))
 
     def run(self, samples: NDArray[Any]) -> Floats:
+        """Upload, compute and download each part of a batch in turn.
+
+        Args:
+            samples: uint8, int8 or float32 (N, ...).
+
+        Returns:
+            float32 (N, ...), a new array.
+        """
         answers = np.empty(batch_shape(self._output, len(samples)), np.float32)
         for start, part, bound in self._parts(samples):
             bound.upload(part)
@@ -64,10 +86,13 @@ class GpuSession:
         return answers
 
     def time_parts_us(self, samples: NDArray[Any]) -> tuple[float, float, float]:
-        """One run in its parts, in microseconds: upload, compute, download; as `run` does it.
+        """Run once as `run` does, and time the parts in microseconds: upload, compute, download.
 
         Some devices go on after `compute` returns (LiteRT's do): the wait is then in the download.
         Where the outputs are bound on the CPU (ONNX Runtime's WebGPU), `compute` downloads too.
+
+        Args:
+            samples: uint8, int8 or float32 (N, ...).
         """
         spent_us = np.zeros(3)
         for _, part, bound in self._parts(samples):
@@ -83,28 +108,34 @@ class GpuSession:
         return upload, compute, download
 
     def _parts(self, samples: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any], Bound]]:
-        """Where each part of a batch starts, its samples, and the buffers for them."""
+        """Yield where each part of a batch starts, its samples (n, ...), and their buffers."""
         for start in range(0, len(samples), self.largest):
             part = samples[start : start + self.largest]
             yield start, part, self.bound(len(part))
 
     def bound(self, count: int) -> Bound:
-        """The buffers for a batch of `count`, made if need be; at most `largest`."""
+        """Return the buffers for a batch, made if they are not there yet.
+
+        Args:
+            count: samples in the batch, 1 to `largest`.
+        """
         size = 1 << (count - 1).bit_length()
         if size not in self._bound:
             self._bound[size] = self._bind(size)
         return self._bound[size]
 
     def is_busy(self) -> bool:
+        """Return False: this session is not thread-safe, so a lock tells who is inside."""
         return False
 
     def close(self) -> None:
+        """Let go of the buffers and of the model."""
         self._bound.clear()
         del self._bind
 
 
 def largest_batch(*tensors: tuple[int | None, ...]) -> int:
-    """The largest power of two of samples that run at once.
+    """Return how many samples run at once at most, a power of two.
 
     Args:
         tensors: the shapes of one sample's input and output.

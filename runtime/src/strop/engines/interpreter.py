@@ -23,9 +23,9 @@ _KNOWN_FIELDS = 8  # of schema.fbs's Model, `version` to `signature_defs`
 class InterpreterSession:
     """A TFLite interpreter: one caller at a time.
 
-    An interpreter shared by threads does not only fail, it now and then answers wrongly, so
-    `thread_safe` is no formality. It is resized when the number of samples changes, which takes
-    less time than one of them; a file of one sample is never.
+    An interpreter that threads share not only fails, it sometimes gives wrong answers: so
+    `thread_safe` must be False. The interpreter is resized when the number of samples changes,
+    which takes less time than running one sample. A file made for one sample is never resized.
     """
 
     thread_safe = False
@@ -45,10 +45,11 @@ class InterpreterSession:
         self._bind()
 
     def _bind(self) -> None:
-        """Take what the public methods of an interpreter call, without their search for views.
+        """Take the native methods that an interpreter's public methods call.
 
-        NumPy views into its memory must not outlive a run, and none of ours does:
-        docs/decisions/0016-hot-path.md says what it is worth.
+        The public methods also search for NumPy views into the interpreter's memory, which must not
+        outlive a run. None of ours does, so the search is skipped; what that gains is in
+        docs/decisions/0016-hot-path.md.
         """
         native: Any = self._interpreter._interpreter
         self._native = native
@@ -58,10 +59,21 @@ class InterpreterSession:
         self._get: Any = native.GetTensor
 
     def _unbind(self) -> None:
-        """Let go of it: public methods that move memory refuse while anyone else holds it."""
+        """Let go of the native methods.
+
+        The public methods that move memory refuse while anyone else holds it.
+        """
         self._native = self._view = self._set = self._invoke = self._get = None
 
     def run(self, samples: NDArray[Any]) -> NDArray[Any]:
+        """Run the interpreter, resized first if the number of samples has changed.
+
+        Args:
+            samples: uint8, int8 or float32 (N, ...).
+
+        Returns:
+            float32 (N, ...), a new array.
+        """
         if len(samples) != self._size:
             if len(samples) > LARGEST_BATCH:
                 return in_parts(self.run, samples)
@@ -87,9 +99,11 @@ class InterpreterSession:
         self._size = size
 
     def is_busy(self) -> bool:
+        """Return False: this session is not thread-safe, so a lock tells who is inside."""
         return False
 
     def close(self) -> None:
+        """Let go of the interpreter and its memory."""
         self._unbind()
         del self._interpreter
 
@@ -102,9 +116,11 @@ class InterpreterEngine:
         self._interpreter = interpreter
 
     def version(self) -> str:
+        """Return the version of the package."""
         return str(self._package.__version__)
 
     def open(self, model: bytes, variant: Variant, *, device: str, threads: int) -> Session:
+        """Open a .tflite file on the CPU, after `require_whole` has accepted it."""
         require_whole(model, variant.file)
         interpreter = self._interpreter(model_content=model, num_threads=threads)
         return InterpreterSession(interpreter, variant)
@@ -113,9 +129,14 @@ class InterpreterEngine:
 def require_whole(model: bytes, file: str) -> None:
     """Refuse a file whose root table has fields that this strop does not know.
 
-    Those that came last, `external_buffer_groups` and `external_buffers`, name other files to take
-    weights from, and LiteRT's CompiledModel opens them, whatever their path. A FlatBuffer begins
-    with the way to its root table, which begins with the way back to its list of fields.
+    The newest fields, `external_buffer_groups` and `external_buffers`, name other files to take
+    weights from, and LiteRT's CompiledModel opens those files, whatever their path. A FlatBuffer
+    begins with the offset of its root table, and the table begins with the offset back to its list
+    of fields.
+
+    Args:
+        model: the bytes of the .tflite file.
+        file: its name in the bundle, for messages.
 
     Raises:
         BundleError: it has such fields, or no root table.
@@ -138,7 +159,7 @@ def require_whole(model: bytes, file: str) -> None:
 
 
 def _index(details: list[dict[str, Any]], tensor: FileTensor) -> int:
-    """The interpreter's number for a tensor, which must be what the manifest says it is."""
+    """Return the interpreter's number for a tensor, which must be what the manifest says it is."""
     (detail,) = (detail for detail in details if detail["name"] == tensor.name)
     require_same(tensor, detail["dtype"].__name__, tuple(detail["shape"]))
     return int(detail["index"])

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class LiteRT(InterpreterEngine):
+    """LiteRT, on the CPU and on the GPU."""
+
     def open(self, model: bytes, variant: Variant, *, device: str, threads: int) -> Session:
+        """Open a .tflite file: in an interpreter on the CPU, as a CompiledModel on the GPU."""
         if device == "gpu":
             from strop.engines.litert_gpu import open_on_gpu
 

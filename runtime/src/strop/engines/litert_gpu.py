@@ -38,21 +38,29 @@ class CompiledBatch:
         self._shape = batch_shape(output, size)
 
     def upload(self, samples: NDArray[Any]) -> None:
+        """Write samples, uint8, int8 or float32 (n, ...), into the input, in the file's dtype."""
         self._inputs[0].write(samples.astype(self._dtype, copy=False))
 
     def compute(self) -> None:
+        """Start the model; the device goes on after this returns."""
         self._model.run_by_index(0, self._inputs, self._outputs)
 
     def download(self) -> Floats:
+        """Wait for the outputs of the whole batch, and return them as float32 (size, ...)."""
         flat: Floats = self._outputs[0].read(math.prod(self._shape), np.float32)
         return flat.reshape(self._shape)
 
 
 def open_on_gpu(model: bytes, variant: Variant) -> GpuSession:
-    """Compile a model for the GPU. A file that is not what the manifest says is a ValueError.
+    """Compile a model for the GPU.
+
+    Args:
+        model: the bytes of the .tflite file.
+        variant: what the manifest says of that file.
 
     Raises:
         DeviceUnavailable: there is no adapter, or part of the graph did not go to it.
+        ValueError: the file is not what the manifest says.
     """
     options = Options(
         hardware_accelerators=HardwareAccelerator.GPU,
@@ -85,6 +93,6 @@ def open_on_gpu(model: bytes, variant: Variant) -> GpuSession:
 
 
 def _require(details: dict[str, Any], tensor: FileTensor) -> None:
-    """Raise unless the file's only input or output is what the manifest says it is."""
+    """Raise ValueError unless the file's only input or output is what the manifest says it is."""
     (detail,) = details.values()
     require_same(tensor, detail["dtype"], tuple(detail["shape"]))

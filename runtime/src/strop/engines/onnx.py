@@ -33,8 +33,9 @@ class OnnxSession:
     """An ONNX Runtime session: any batch, any number of callers at once.
 
     One sample goes through buffers that are bound once, which ONNX Runtime then neither looks up
-    nor makes: docs/decisions/0016-hot-path.md. A call has them to itself; there come to be as many
-    as there are calls at once. More samples pay for themselves.
+    nor makes: docs/decisions/0016-hot-path.md. Each call has its buffers to itself, so there come
+    to be as many sets of buffers as there are calls at once. A batch of more samples is run in the
+    usual way, whose cost is small beside the batch's own.
     """
 
     thread_safe = True
@@ -54,6 +55,14 @@ class OnnxSession:
         self._free: list[tuple[Any, ...]] = []
 
     def run(self, samples: NDArray[Any]) -> NDArray[Any]:
+        """Run the session: one sample through bound buffers, more in the usual way.
+
+        Args:
+            samples: uint8, int8 or float32 (N, ...).
+
+        Returns:
+            float32 (N, ...), a new array.
+        """
         if len(samples) > LARGEST_BATCH:
             return in_parts(self.run, samples)
         try:
@@ -73,7 +82,13 @@ class OnnxSession:
             self._free.append(bound)
 
     def _bind(self) -> tuple[Any, ...]:
-        """Buffers for one sample, the call that reads and fills them, and its argument."""
+        """Make the buffers for one sample, and bind the session to them.
+
+        Returns:
+            The input buffer, (1, ...) of the input's dtype; the call that reads it and fills the
+            output buffer; the binding, which is that call's argument; and the output buffer,
+            float32 (1, ...).
+        """
         binding = self._session.io_binding()
         source = np.zeros(batch_shape(self._source, 1), self._dtype)
         result = np.zeros(batch_shape(self._result, 1), np.float32)
@@ -87,10 +102,11 @@ class OnnxSession:
         return bound
 
     def is_busy(self) -> bool:
+        """Tell whether a call is inside ONNX Runtime."""
         return len(self._free) < len(self._bound)
 
     def close(self) -> None:
-        """The native session goes with this object, after the last call in flight."""
+        """Do nothing: the native session goes with this object, after the last call in flight."""
 
 
 def _require_same(details: list[Any], tensor: FileTensor) -> None:
@@ -103,10 +119,11 @@ def _require_same(details: list[Any], tensor: FileTensor) -> None:
 def _require_whole(model: bytes, file: str) -> None:
     """Refuse a file whose tensors lie in other files, or at an address in memory.
 
-    Releases differ in how far they follow such a tensor: 1.18 reads any file, and 1.31 those below
-    the working folder. Each wants the key "location" for it, and protobuf writes a string as its
-    length and then its bytes. So no knowledge of the format is needed, and a name that merely ends
-    in the word is none of this. A length may be written longer than it is, with a zero at its end.
+    Releases differ in which files they read for such a tensor: 1.18 reads any file, and 1.31 those
+    below the working folder. All of them need the key "location" for it. Protobuf writes a string
+    as its length and then its bytes, so a search for these finds the key without knowledge of the
+    format, and a name that merely ends in the word is not taken for it. A length may be written
+    longer than it is, with a zero at its end, so that form is searched for too.
 
     Raises:
         BundleError: it holds that key.
@@ -119,10 +136,14 @@ def _require_whole(model: bytes, file: str) -> None:
 
 
 class OnnxRuntime:
+    """ONNX Runtime, on the CPU and on the GPU."""
+
     def version(self) -> str:
+        """Return the version of the package."""
         return str(onnxruntime.__version__)
 
     def open(self, model: bytes, variant: Variant, *, device: str, threads: int) -> Session:
+        """Open an .onnx file on the CPU or the GPU; refuse one whose tensors lie outside of it."""
         _require_whole(model, variant.file)
         options = onnxruntime.SessionOptions()
         # Or it takes its own format as well, by its first bytes: one that nothing here looks at.

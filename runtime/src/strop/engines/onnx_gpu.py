@@ -75,6 +75,10 @@ class BoundBatch:
         self._session = session
 
     def upload(self, samples: NDArray[Any]) -> None:
+        """Copy samples, uint8, int8 or float32 (n, ...), to the device, as a whole batch.
+
+        If there are fewer than the batch takes, the rest of the batch is computed too, and dropped.
+        """
         if len(samples) < len(self._host):
             self._host[: len(samples)] = samples
             samples = self._host
@@ -85,15 +89,22 @@ class BoundBatch:
             self._binding.bind_cpu_input(self._name, samples)
 
     def compute(self) -> None:
+        """Run the session on the bound batch."""
         self._session.run_with_iobinding(self._binding)
 
     def download(self) -> Floats:
+        """Return the outputs of the whole batch as float32 (size, ...)."""
         answers: Floats = self._output.numpy()
         return answers
 
 
 def open_on_gpu(model: bytes, variant: Variant, options: onnxruntime.SessionOptions) -> GpuSession:
-    """Open a model on the GPU. What is the file's fault is raised as it comes.
+    """Open a model on the GPU; an error that is the file's fault is raised as it comes.
+
+    Args:
+        model: the bytes of the .onnx file.
+        variant: what the manifest says of that file.
+        options: the session's options, to which this adds those for the GPU.
 
     Raises:
         DeviceUnavailable: this onnxruntime has no GPU provider, the provider found no adapter or
@@ -146,7 +157,7 @@ def _provider() -> str:
 
 
 def _no_adapter(name: str) -> DeviceUnavailable:
-    """Give what to raise where no driver has an adapter for a provider; another build may do."""
+    """Make the error for a provider that no driver has an adapter for; another build may do."""
     others = adapters.vulkan() if name == CUDA else adapters.cuda()
     if others:
         there, mend = f"there is {others[0]}", wheels.install_gpu(has_cuda=name != CUDA)
@@ -160,6 +171,9 @@ def _load_cuda() -> None:
     """Load CUDA and cuDNN, from NVIDIA's Python packages where they came with the extra.
 
     ONNX Runtime would print what it does not find, and go on without CUDA.
+
+    Raises:
+        DeviceUnavailable: a library that CUDA needs is not there.
     """
     if hasattr(onnxruntime, "preload_dlls"):  # builds for Jetson may be older
         with _LOADING, contextlib.redirect_stdout(io.StringIO()):

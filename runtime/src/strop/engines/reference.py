@@ -1,7 +1,7 @@
-"""The referee: dense stacks in NumPy, float32, on any Python anywhere.
+"""The reference engine: stacks of dense layers in NumPy, float32, on any Python anywhere.
 
-Its weights come straight from Keras, through no converter, so that when two engines disagree it
-can say which of them left the model.
+Its weights come straight from Keras, through no converter. So when two engines disagree, it can
+say which of them departs from the model.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ ACTIVATIONS: dict[str, Callable[[Floats], None]] = {
 
 
 class ReferenceSession:
-    """scale * x + offset, flattened, then a dense layer for each kernel.
+    """A stack of dense layers over `scale * x + offset`, flattened; one layer for each kernel.
 
     Scale and offset are made part of the first layer, in float64: one rounding instead of two,
     and nothing left to do for each value.
@@ -90,6 +90,14 @@ class ReferenceSession:
         self._layers = list(zip(kernels, biases, functions, strict=True))
 
     def run(self, samples: NDArray[Any]) -> Floats:
+        """Run the layers one after the other.
+
+        Args:
+            samples: uint8, int8 or float32 (N, ...).
+
+        Returns:
+            float32 (N, units of the last layer), a new array.
+        """
         x = samples  # (N, ...)
         if len(x) > LARGEST_BATCH:
             return in_parts(self.run, x)
@@ -101,20 +109,24 @@ class ReferenceSession:
         return x
 
     def is_busy(self) -> bool:
-        """NumPy is C, and may be left anywhere."""
+        """Return False: a thread may be stopped anywhere in NumPy."""
         return False
 
     def close(self) -> None:
-        """The arrays go with this object, after the last call in flight."""
+        """Do nothing: the arrays go with this object, after the last call in flight."""
 
 
 class Reference:
+    """The reference engine, on the CPU; the number of threads makes no difference."""
+
     def version(self) -> str:
+        """Return the version of NumPy, which is all that this engine needs."""
         return str(np.__version__)
 
     def open(
         self, model: bytes, variant: Variant, *, device: str, threads: int
     ) -> ReferenceSession:
+        """Read the weights of a model, an .npz file, into a session."""
         return ReferenceSession(model)
 
 

@@ -1,10 +1,9 @@
 """Making a bundle the current one of a folder: verified, proven on this device, then at once.
 
-The order is what makes it safe. The bundle is written beside the others and flushed; the staged
-file proves itself; and only then installed.json is moved into place, the one moment in which the
-folder changes. Whatever stops this before that moment leaves what was, whatever stops it after
-leaves what is new, and what lies about is swept away by the next one who installs
-(docs/decisions/0018-install.md).
+The order makes it safe. The bundle is written beside the others and flushed. The staged file proves
+itself. Only then is installed.json moved into place, the one moment in which the folder changes. A
+stop before that moment leaves the old bundle current, a stop after it leaves the new one, and the
+next process that installs sweeps away what lies about (docs/decisions/0018-install.md).
 """
 
 from __future__ import annotations
@@ -58,13 +57,16 @@ def install(
 ) -> Event | None:
     """Make a bundle the current one of a folder, which is made if it is missing.
 
+    If this raises, what was current stays so, in every case.
+
     Args:
         source: the bundle; or another such folder, for what is current there.
+        folder: the folder to install into.
         check: proves the staged bundle on this device, or raises; `selfcheck.self_check`.
         trusted_keys: as `strop.load` has it.
         allow_downgrade: whether its model_version may be less than the current one's.
         keep: bundles to keep afterwards, the current one among them; 2 or more.
-        wait_s: how long to wait for another process that installs there.
+        wait_s: seconds to wait for another process that installs there.
         notify: called with a line for people when there is a wait.
 
     Returns:
@@ -72,11 +74,10 @@ def install(
 
     Raises:
         BundleError: the bundle, or the folder's installed.json, is damaged or cannot be trusted.
-        InstallError: the folder is another model's, or no such folder; the bundle is older; another
-            process installs there; or the disk refuses.
+        InstallError: the folder is another model's, or holds other things, or is no folder; the
+            bundle is older; another process installs there; or the disk refuses.
         InputError: `keep` is less than 2.
         StropError: whatever else `check` raises.
-        What was current stays so, in every case.
     """
     if keep < MIN_KEEP:
         raise InputError(
@@ -126,11 +127,20 @@ def rollback(
     wait_s: float = WAIT_S,
     notify: Notify = lambda line: None,
 ) -> Event:
-    """Make the bundle that was current before the current one of a folder again.
+    """Make the previous bundle of a folder the current one again.
 
-    The other is removed. Called again, it goes further back.
+    The bundle that was current is removed. Called again, this goes further back. If this raises,
+    what was current stays so, in every case.
 
-    Args: as `install`.
+    Args:
+        folder: a folder that `install` keeps.
+        check: as `install` has it.
+        trusted_keys: as `strop.load` has it.
+        wait_s: seconds to wait for another process that installs there.
+        notify: called with a line for people when there is a wait.
+
+    Returns:
+        What was done.
 
     Raises:
         BundleError: nothing is installed there, or the earlier bundle is gone, damaged or cannot
@@ -138,7 +148,6 @@ def rollback(
         InstallError: there is none to go back to; another process installs there; or the disk
             refuses.
         StropError: whatever else `check` raises.
-        What was current stays so, in every case.
     """
     folder = os.fspath(folder)
     installed.read(folder)  # before a lock is made in a folder that is none of ours
@@ -168,7 +177,7 @@ def rollback(
 
 
 def _admit(folder: str, before: Record | None, manifest: Manifest, allow_downgrade: bool) -> None:
-    """Raise unless a bundle may come into the folder after what is there."""
+    """Raise InstallError unless a bundle may come into the folder after what is there."""
     if before is None:
         strange = sorted(entry for entry in os.listdir(folder) if not store.is_ours(entry))  # noqa: PTH208
         if strange:
@@ -251,7 +260,7 @@ def _holder(number: str) -> str:
 
 @contextlib.contextmanager
 def _refusals(action: str) -> Iterator[None]:
-    """What the folder's disk refuses, as an error of ours."""
+    """Turn what the folder's disk refuses, an OSError, into an InstallError."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""One at a time, among processes: a lock that dies with its holder."""
+"""A lock between processes, with one holder at a time, that dies with its holder."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ _held: set[int] = set()
 
 
 class Held(Exception):
-    """Another process holds it, of this number; "" if that is not known."""
+    """Another process holds the lock; the message is its process id, or "" if that is not known."""
 
 
 @contextlib.contextmanager
 def hold(path: str, wait_s: float, notify: Callable[[str], None]) -> Iterator[None]:
     """Hold a file's lock (flock) for the length of a `with`.
 
-    The file is made if it is missing, holds the holder's process id for people to read, and stays:
-    one removed while another process waits for it would be two locks.
+    The file is made if it is missing, and holds the holder's process id for people to read. It
+    stays: if it were removed while another process waits for it, there would be two locks.
 
     Args:
         path: the file.
-        wait_s: how long to wait for another holder.
+        wait_s: seconds to wait for another holder.
         notify: called once, with the holder's process id or "", when there is a wait.
 
     Raises:
-        Held: another holds it still.
+        Held: another process still holds it.
         OSError: the file cannot be opened for writing, or its file system has no locks.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
@@ -64,7 +64,10 @@ def _holder(descriptor: int) -> str:
 
 
 def _let_go() -> None:
-    """A fork has the lock too: without this, one that hangs would hold it after its parent died."""
+    """Close the held files in a forked process, which has their locks too.
+
+    Without this, a fork that hangs would hold a lock after its parent died.
+    """
     for descriptor in _held:
         os.close(descriptor)
     _held.clear()

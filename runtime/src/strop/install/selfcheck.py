@@ -14,7 +14,8 @@ def self_check(bundle: Bundle, limit_s: float) -> tuple[RecordedResult, ...]:
     """Replay the golden samples on every engine that is installed, each in a process of its own.
 
     Args:
-        limit_s: how long an engine may take for a file; and all that `diagnostics.check` says.
+        bundle: the staged bundle.
+        limit_s: seconds that an engine may take for a file; see also `diagnostics.check.check`.
 
     Returns:
         What gave the proven outputs; whatever else the bundle holds is for engines not installed.

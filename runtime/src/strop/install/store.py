@@ -1,4 +1,4 @@
-"""Changing what `strop.bundle.installed` reads; whoever calls these holds the folder's lock."""
+"""Changes to what `strop.bundle.installed` reads; callers hold the folder's lock."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ _RECORD = "installed.json"
 
 
 def commit(folder: str, bundles: tuple[str, ...], before: Record | None, event: Event) -> Record:
-    """Write installed.json: the moment in which the folder changes.
+    """Write installed.json and return its record; this is the moment in which the folder changes.
 
     Args:
+        folder: the folder that `strop install` keeps.
         bundles: to go back to, oldest first, and last the one that becomes current.
-        event: what made it so.
+        before: what installed.json has said so far; None if there is none.
+        event: what makes the last bundle current.
 
     Raises:
         OSError: it cannot be written, as `durable.write` has it.
@@ -41,11 +43,11 @@ def commit(folder: str, bundles: tuple[str, ...], before: Record | None, event: 
 
 
 def settle(folder: str) -> None:
-    """Go on from where the last one who installed was stopped, wherever that was.
+    """Go on from where the last process that installed was stopped, wherever that was.
 
-    What installed.json says may not have reached the disk yet. It has to, before that goes which
-    only the one before it listed. Where there is none, neither may have the names of the folders,
-    whoever made them.
+    Its installed.json may not have reached the disk yet. It must be there before the bundles are
+    removed that only the installed.json before it listed. Where there is no installed.json, the
+    names of the folders may not have reached the disk either, whoever made them.
 
     Raises:
         OSError: the disk failed.
@@ -63,6 +65,10 @@ def sweep(folder: str, record: Record | None) -> None:
 
     Where there is no installed.json every bundle stays. Someone may have moved it away, and until
     another bundle has proved itself these are all that there is.
+
+    Args:
+        folder: the folder that `strop install` keeps.
+        record: what installed.json says; None if there is none.
     """
     listed = {f"{name}{_BUNDLE}" for name in record.bundles} if record else set()
     for place in (folder, installed.bundles_folder(folder)):
@@ -74,7 +80,12 @@ def sweep(folder: str, record: Record | None) -> None:
 
 
 def is_whole(folder: str, name: str) -> bool:
-    """Whether a bundle is, byte for byte, the one that was stored under its name."""
+    """Tell whether a bundle is, byte for byte, the one that was stored under its name.
+
+    Args:
+        folder: the folder that `strop install` keeps.
+        name: the bundle's name there, the SHA-256 that its bytes must have.
+    """
     try:
         return sha256_hex(read_bytes(installed.bundle_path(folder, name))) == name
     except (OSError, BundleError):
@@ -82,16 +93,19 @@ def is_whole(folder: str, name: str) -> bool:
 
 
 def is_ours(entry: str) -> bool:
-    """Whether a name may be in a folder where nothing is installed.
+    """Tell whether a name may be in a folder where nothing is installed.
 
-    The first install may have been stopped there, a damaged installed.json have been renamed, or a
-    file system begin.
+    The first install may have been stopped there, a damaged installed.json may have been renamed,
+    or the folder may be the root of a file system (lost+found).
+
+    Args:
+        entry: a name in the folder.
     """
     return entry in (LOCK, "bundles", "lost+found") or entry.startswith(_RECORD)
 
 
 def _is_draft(entry: str) -> bool:
-    """Whether it is a draft of ours: the name it was meant for, then eight digits."""
+    """Tell whether a name is a draft of ours: the name it was meant for, then eight digits."""
     stem, _, digits = entry.removesuffix(durable.DRAFT).rpartition(".")
     known = stem == _RECORD or _is_bundle(stem)
     return entry.endswith(durable.DRAFT) and known and len(digits) == 8

@@ -38,9 +38,9 @@ class Watched(Closing):
     """The current model of a folder; `strop.watch` makes one.
 
     `predict`, `classify` and `prediction` are those of the current `Model`, from any number of
-    threads. A thread looks at the folder, opens what is new there and runs it once; from then on
-    calls go to it. Calls in flight end on the model that they began on, and with the last of them
-    it goes.
+    threads. A background thread looks at the folder, opens what is new there and runs it once; from
+    then on calls go to it. Calls in flight end on the model that they began on, and that model goes
+    with the last of them.
     """
 
     def __init__(
@@ -78,25 +78,41 @@ class Watched(Closing):
 
     @property
     def error(self) -> StropError | None:
-        """Why what is installed now is not what runs; None: it is."""
+        """The reason why what is installed now is not what runs; None: it is what runs."""
         return self._error
 
     def predict(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """As `Model.predict`, of the current model."""
+        """Run the current model, as `Model.predict` does.
+
+        Args:
+            inputs: (N, ...) or one sample (...), of the dtype the manifest names.
+
+        Returns:
+            float32 (N, classes), a new array; N is 1 for one sample.
+        """
         return self._model.predict(inputs)
 
     def classify(self, image: str | PathLike[str] | NDArray[Any]) -> Prediction:
-        """As `Model.classify`, of the current model."""
+        """Name the best class of one sample with the current model, as `Model.classify` does.
+
+        Args:
+            image: one sample, (...) or (1, ...), of a dtype that `predict` takes; or the path of an
+                image or .npy file.
+        """
         return self._model.classify(image)
 
     def prediction(self, output: NDArray[np.float32]) -> Prediction:
-        """As `Model.prediction`, of the current model."""
+        """Name the best class of one sample's output, as `Model.prediction` does.
+
+        Args:
+            output: float32 (classes,), one row of what `predict` returns.
+        """
         return self._model.prediction(output)
 
     def close(self) -> None:
         """End the watching, and close the current model. May be called again.
 
-        A model that is being opened meanwhile is waited for.
+        If a new model is being opened meanwhile, this waits for it, but at most 5 seconds.
         """
         self._stop.set()
         with self._turn:
@@ -106,7 +122,7 @@ class Watched(Closing):
             self._thread.join(_END_S)
 
     def after_fork(self) -> None:
-        """Watch on in a process that was forked off: the thread stayed with the parent."""
+        """Start watching again in a forked process, because the thread stayed with the parent."""
         if not self._closed:
             self._start()
 
@@ -124,7 +140,7 @@ class Watched(Closing):
         self._thread.start()
 
     def _look(self) -> None:
-        """Open what is installed, if that is another bundle than runs."""
+        """Open what is installed, if it is another bundle than the one that runs."""
         stamp = _stamp(self._folder)
         again = stamp == self._seen
         if again and time.monotonic() < self._again_s:
@@ -163,7 +179,7 @@ class Watched(Closing):
         return open_bundle(self._folder, self._trusted_keys)
 
     def _open(self, bundle: Bundle) -> Model:
-        """Open a bundle, and run one of its samples: the first call may take longer."""
+        """Open a bundle, and run one of its samples, because the first call may take longer."""
         model = open_best(bundle, **self._options)
         model.predict(bundle.array(bundle.manifest.golden.inputs)[:1])
         return model
@@ -204,7 +220,10 @@ def _watch(watched: ReferenceType[Watched], stop: threading.Event, interval_s: f
 
 
 def _traits(model: Model) -> Iterator[str]:
-    """What an app that runs relies on, most telling first; its labels name outputs it holds."""
+    """Yield what an app that runs relies on, most telling first.
+
+    The labels are among it: they name the outputs that the app holds.
+    """
     low, high = model.input.range or ("any", "any")
     yield f"takes {model.input.dtype} {model.input.shape[1:]}"
     yield f"gives {model.output.shape[1:]}"
@@ -213,7 +232,10 @@ def _traits(model: Model) -> Iterator[str]:
 
 
 def _is_lasting(error: Exception) -> bool:
-    """Whether the same bundle would be refused again: not for what the system may give later."""
+    """Tell whether the same bundle would be refused again.
+
+    A refusal for want of what the system may give later, such as memory, is not lasting.
+    """
     cause: BaseException | None = error
     while cause is not None:
         # In reading it. That a path is a folder's is found out in this way, and no trouble.
@@ -224,7 +246,11 @@ def _is_lasting(error: Exception) -> bool:
 
 
 def _stamp(folder: str) -> _Stamp | None:
-    """What changes with installed.json, which is never edited, only replaced; None: not there."""
+    """Return what changes whenever installed.json does; None if it is not there.
+
+    The file is never edited, only replaced. The stamp is its inode, its two times in nanoseconds
+    and its size in bytes.
+    """
     try:
         found = os.stat(record_path(folder))  # noqa: PTH116  a text
     except OSError:
@@ -234,7 +260,7 @@ def _stamp(folder: str) -> _Stamp | None:
 
 @atexit.register
 def _end() -> None:
-    """Let no thread be inside an engine while the interpreter comes down."""
+    """Stop all watching threads, so that none is inside an engine as the interpreter ends."""
     for watched in tuple(_watching):
         watched._stop.set()
         watched._thread.join(_END_S)

@@ -1,1 +1,1 @@
-"""Runs: the model that an app holds, and the choice of what runs it."""
+"""The model that an app holds, and the choice of the variant and engine that run it."""

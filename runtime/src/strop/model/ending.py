@@ -1,10 +1,11 @@
 """How open models end: after a `with`, and with the program.
 
-As a program ends, Python stops the threads that nobody waits for (daemons) where they next ask for
-its lock. One that comes back from an engine's C++ takes the whole process with it: "terminate
-called without an active exception", and an exit status of SIGABRT. So from there on their calls
-wait for the end, and the end waits, a little, for those that are inside. From Python 3.14 on
-threads are left hanging instead, and none of this matters.
+As a program ends, Python stops the threads that nobody waits for (daemon threads) where they next
+ask for the interpreter lock. A thread that returns from an engine's C++ code at that moment takes
+the whole process with it: "terminate called without an active exception", and an exit status of
+SIGABRT. So once the program ends, calls from other threads wait for the end, and the end waits a
+short time for the calls that are in flight. From Python 3.14 on, such threads are left hanging
+instead, and none of this matters.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ if TYPE_CHECKING:  # a protocol takes Python longer to make than all else here
     from typing import Protocol, Self
 
     class Follower(Protocol):
-        """An object that has to know."""
+        """An object that is told when the program ends."""
 
         def before_exit(self) -> None:
-            """As the program ends, and threads are left: from now on, let none of them begin."""
+            """Let no other thread begin a call from now on; called as the program ends."""
 
         def is_busy(self) -> bool:
-            """Whether a thread is inside."""
+            """Tell whether a thread is inside."""
 
 
 WAIT_S = 2.0  # for calls in flight; whoever ends a program does not wait for a day's batch
@@ -35,10 +36,10 @@ _followers: WeakSet[Follower] = WeakSet()
 
 
 class Closing:
-    """A base of what has to be closed: it is, after a `with`."""
+    """A base class of everything that has to be closed; the end of a `with` closes it."""
 
     def close(self) -> None:
-        """Let go of all that is held."""
+        """Release everything that is held."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:
@@ -49,12 +50,12 @@ class Closing:
 
 
 def follow(follower: Follower) -> None:
-    """Tell the follower when the program ends, if it still lives."""
+    """Tell the follower when the program ends, if it still lives then."""
     _followers.add(follower)
 
 
 def wait_for_it() -> None:
-    """Never return; others go on meanwhile."""
+    """Never return; other threads go on meanwhile."""
     lock = _thread.allocate_lock()
     with lock, lock:
         """Nobody gets here: the second waits for the first."""

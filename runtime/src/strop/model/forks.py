@@ -1,9 +1,9 @@
-"""What becomes of open models in a process that is forked off.
+"""What happens to open models in a process that is forked off.
 
-Of all threads only the one that forked goes on in the child. What the others were in the middle of
-stays as it was: a lock taken, an interpreter half-way through a net, a pool of threads that is no
-more. So nothing native of the parent's is used in the child, nor taken apart: ending a session
-there may wait for threads that do not exist.
+Only the thread that forked goes on in the child. Whatever the other threads were doing stays as it
+was: a lock that is taken, an interpreter half-way through a network, a thread pool that no longer
+exists. So the child neither uses nor takes apart any native object of the parent's: ending a
+session there may wait for threads that do not exist.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ if TYPE_CHECKING:  # a protocol takes Python longer to make than all else here
     from typing import Protocol
 
     class Follower(Protocol):
-        """An object that has to know."""
+        """An object that is told when the process is forked."""
 
         def after_fork(self) -> None:
-            """Called in the child, while it has one thread."""
+            """Handle the fork; called in the child, while it has one thread."""
 
 
 _followers: WeakSet[Follower] = WeakSet()
@@ -31,7 +31,7 @@ def follow(follower: Follower) -> None:
 
 
 def leave(held: object) -> None:
-    """Keep an object, and all it holds, until the process is gone, and beyond Python's own end."""
+    """Keep an object, and all it holds, until the process is gone, even after Python's own end."""
     import ctypes
 
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(held))

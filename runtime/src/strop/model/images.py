@@ -20,14 +20,20 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "WEBP")
 
 
 def read_samples(path: str | PathLike[str], spec: TensorSpec) -> NDArray[Any]:
-    """Read one file: `.npy` as it is, anything else as a picture of one sample.
+    """Read one file: a `.npy` file as the array in it, any other as a picture of one sample.
+
+    Args:
+        path: a `.npy` file, or a picture in one of `FORMATS`.
+        spec: the model's input; its `image` says how a picture is prepared.
 
     Returns:
-        an array for `Model.predict`, which checks its shape and dtype.
+        An array for `Model.predict`, which checks its shape and dtype. Of a picture: uint8, of one
+        sample's shape, such as (28, 28).
 
     Raises:
-        InputError: no such file, not an array or picture, or the model takes no pictures.
-        StropError: a picture, and Pillow is not installed.
+        InputError: there is no such file, it is not an array or picture, or the model takes no
+            pictures.
+        StropError: the file is a picture, and Pillow is not installed.
     """
     try:
         if Path(path).suffix == ".npy":
@@ -76,11 +82,21 @@ def _read_image(path: Path, spec: TensorSpec) -> NDArray[Any]:
 
 
 def prepare(image: Any, spec: ImageSpec) -> NDArray[np.uint8]:
-    """Turn a Pillow image into the model's input, uint8 (height, width[, 3]).
+    """Turn a Pillow image into the model's input.
 
-    Transparency is laid over white; colours become `spec.mode`; a picture of another size is
-    scaled to fit, and padded with its own border's median. With `spec.background` "dark", a
+    Transparency is laid over white, and colours become `spec.mode`. A picture of another size is
+    scaled to fit, and padded with the median of its own border. With `spec.background` "dark", a
     picture whose border's median is light is inverted: ink on paper becomes light on dark.
+
+    Args:
+        image: a `PIL.Image.Image` of any size and mode; one of 32 bits a pixel is refused.
+        spec: the mode, size and background that the model takes.
+
+    Returns:
+        uint8 (height, width) for mode "L", uint8 (height, width, 3) for "RGB"; 0..255.
+
+    Raises:
+        ValueError: the picture has 32 bits a pixel, in a range it does not say.
     """
     from PIL import Image, ImageOps
 
@@ -99,7 +115,11 @@ def prepare(image: Any, spec: ImageSpec) -> NDArray[np.uint8]:
 
 
 def _eight_bits(image: Any) -> Any:
-    """A picture of 16 bits a pixel in 8; Pillow would cut off what is above 255."""
+    """Convert a picture of 16 bits a pixel to 8 bits; Pillow would cut off values above 255.
+
+    Raises:
+        ValueError: the picture has 32 bits a pixel, in a range it does not say.
+    """
     from PIL import Image
 
     if image.mode == "F":
@@ -112,7 +132,7 @@ def _eight_bits(image: Any) -> Any:
 
 
 def _fit(image: Any, size: tuple[int, int], colour: tuple[int, ...]) -> Any:
-    """The picture in its own proportions, as large as fits, in the middle of this colour."""
+    """Scale a picture as large as fits, in proportion, and put it in the middle of this colour."""
     from PIL import Image
 
     scale = min(size[0] / image.width, size[1] / image.height)
@@ -124,7 +144,7 @@ def _fit(image: Any, size: tuple[int, int], colour: tuple[int, ...]) -> Any:
 
 
 def _border(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """The median of the outermost pixels, per channel."""
+    """Return the median of the outermost pixels per channel, float64 (channels,), 0..255."""
     pixels = pixels.reshape(*pixels.shape[:2], -1)  # (height, width, channels)
     edges = (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])
     return np.asarray(np.median(np.concatenate(edges), axis=0))

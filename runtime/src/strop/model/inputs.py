@@ -1,4 +1,4 @@
-"""What a model takes: arrays of the manifest's shape and dtype, and no others."""
+"""The check of what a model takes: arrays of the manifest's shape and dtype, and no others."""
 
 from __future__ import annotations
 
@@ -17,11 +17,18 @@ if TYPE_CHECKING:  # an app waits for every import
 
 
 def admit(inputs: Any, spec: TensorSpec, name: str) -> NDArray[Any]:
-    """A batch of the right shape, of the model's dtype or, where that is float, of a real one.
+    """Return the inputs as a batch of the right shape and dtype, or refuse them.
+
+    The dtype must be the model's own or, where that is a float, any real one. It is not converted.
 
     Args:
-        inputs: what the app gives: a batch, or one sample.
+        inputs: what the app gives: a batch (N, ...), or one sample (...).
+        spec: the model's input.
         name: of the model, for messages.
+
+    Returns:
+        (N, ...), of the dtype given: the model's own (uint8, int8 or float32), or another real one;
+        N is 1 for one sample.
 
     Raises:
         InputError: it is no such array; the message says what is taken, and the likely mistake.
@@ -45,10 +52,15 @@ def admit(inputs: Any, spec: TensorSpec, name: str) -> NDArray[Any]:
 
 
 def finite(array: NDArray[Any], spec: TensorSpec, name: str) -> None:
-    """See that real numbers are finite, and stay so in the dtype the model takes.
+    """Require that all values are finite, and stay so in the dtype the model takes.
+
+    Args:
+        array: (N, ...), of any real dtype.
+        spec: the model's input.
+        name: of the model, for messages.
 
     Raises:
-        InputError: one is NaN, infinite, or too large for that dtype.
+        InputError: a value is NaN, infinite, or too large for that dtype.
     """
     with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused
         array = array.astype(spec.dtype, copy=False)
@@ -57,14 +69,14 @@ def finite(array: NDArray[Any], spec: TensorSpec, name: str) -> None:
 
 
 def wanted(spec: TensorSpec) -> str:
-    """What a model takes, in words: "uint8 (0..255) of shape (N, 28, 28) or (28, 28)"."""
+    """Describe what a model takes, as in "uint8 (0..255) of shape (N, 28, 28) or (28, 28)"."""
     sample = ", ".join(str(size) for size in spec.shape[1:])
     low, high = spec.range or ("any", "any")
     return f"{spec.dtype} ({low}..{high}) of shape (N, {sample}) or ({sample})"
 
 
 def _range(array: NDArray[Any], dtype: np.dtype[Any]) -> str:
-    """Say what gives away the likely mistake behind a wrong dtype: the values' range."""
+    """Describe the values' range, where it gives away the likely mistake behind a wrong dtype."""
     if dtype != np.uint8 or array.dtype.kind != "f" or not array.size:
         return ""
     if not np.isfinite(array).all():
@@ -73,7 +85,7 @@ def _range(array: NDArray[Any], dtype: np.dtype[Any]) -> str:
 
 
 def _cast(array: NDArray[Any], dtype: np.dtype[Any]) -> str:
-    """Give the expression that makes bytes of what was given instead, if one does."""
+    """Give the expression that makes bytes of the array that was given; empty if none does."""
     if dtype != np.uint8 or array.dtype.kind not in "fiu" or not array.size:
         return ""
     if array.dtype.kind != "f":

@@ -1,4 +1,4 @@
-"""The model an app holds: checks what goes in, runs the engine, names what comes out."""
+"""The model an app holds: it checks the input, runs the engine, and names the output."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # importing strop must cost an app next to nothing
 
 
 class About(Struct):
-    """What is known of a model beside its file."""
+    """What is known of a model besides its file."""
 
     name: str
     version: int
@@ -42,11 +42,12 @@ class About(Struct):
 class Model(Closing):
     """A variant opened on an engine; `strop.load` makes one.
 
-    `predict` may be called from any number of threads at once. An engine that takes one caller at
-    a time is opened once more when callers meet, up to a bound; beyond it they take turns.
+    Any number of threads may call `predict` at once. If the engine takes one caller at a time, it
+    is opened once more when callers meet, up to a limit; beyond it they take turns.
 
-    A process that is forked off has the model too, and opens it anew when it first predicts; one
-    on a GPU does not survive that. To another process it goes by pickle, file and all.
+    A process that is forked off has the model too, and opens it again when it first predicts; a
+    model on a GPU cannot be used after a fork. Pickle takes a model to another process, its file
+    included.
     """
 
     def __init__(self, source: ModelSource, about: About, session: Session) -> None:
@@ -79,7 +80,7 @@ class Model(Closing):
         ending.follow(self)
 
     def _take(self, session: Session) -> None:
-        """Run on that session, and on others like it if it takes one caller at a time."""
+        """Run calls on this session, and on others like it if it takes one caller at a time."""
         self._held: Session | Pool | None
         # Bound once, so that a call looks nothing up.
         self._run: Callable[[NDArray[Any]], NDArray[Any]]
@@ -96,7 +97,7 @@ class Model(Closing):
         return self._fit(self._source.open())
 
     def _fit(self, session: Session) -> Session:
-        """A session for what `predict` lets through."""
+        """Wrap a session, where needed, so that it takes everything that `predict` lets through."""
         if session.batch is None and self._exact_dtype is not None:
             return session
         from strop.engines.batches import InParts
@@ -107,17 +108,17 @@ class Model(Closing):
         """Run the model.
 
         Args:
-            inputs: (N, ...) or one sample (...), of the dtype the manifest names; an MNIST model
-                takes uint8 pixels 0..255, (N, 28, 28) or (28, 28), light digits on dark. A float
-                model takes any real dtype, and only finite values.
+            inputs: a batch (N, ...) or one sample (...), of the dtype the manifest names. An MNIST
+                model takes uint8 pixels 0..255, (N, 28, 28) or (28, 28), light digits on dark. A
+                float model takes any real dtype, and only finite values.
 
         Returns:
             float32 (N, classes), a new array; N is 1 for one sample.
 
         Raises:
-            InputError: another shape or dtype, an empty batch, or values that are not finite, all
-                of which is seen before any is run; or finite ones so large that the arithmetic
-                of a float model overflows into NaN.
+            InputError: the inputs have another shape or dtype, are an empty batch, or hold values
+                that are not finite; all of this is checked before any sample is run. Or they are
+                finite, and so large that the arithmetic of a float model overflows into NaN.
             StropError: the model is closed, or the engine failed.
         """
         # The case of a device first: one sample that is right already costs three comparisons, and
@@ -147,7 +148,18 @@ class Model(Closing):
             raise self._failure(error) from error
 
     def _predict_floats(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """Predict real numbers, which may be none, and may become none."""
+        """Predict real numbers; refuse NaN and infinity in the inputs, and NaN in the outputs.
+
+        Args:
+            inputs: (N, ...), of any real dtype.
+
+        Returns:
+            float32 (N, classes).
+
+        Raises:
+            InputError: an input is not finite, or an output is NaN.
+            StropError: the engine failed.
+        """
         for start in range(0, len(inputs), self._largest):  # a copy of all might not fit beside it
             finite(inputs[start : start + self._largest], self.input, self.name)
         try:
@@ -165,7 +177,7 @@ class Model(Closing):
         return outputs
 
     def _failure(self, error: Exception) -> StropError:
-        """An engine may raise anything."""
+        """Give the error to raise for what an engine raised, which may be anything."""
         return StropError(
             f"{self.name}: engine {self.engine} {self.engine_version} failed while running "
             f"{self.precision}: {type(error).__name__}: {error}"
@@ -177,8 +189,11 @@ class Model(Closing):
         Image files are prepared as the manifest says (grey, size, polarity) and need the extra
         `[images]`.
 
+        Args:
+            image: one sample, (...) or (1, ...), of a dtype that `predict` takes; or a path.
+
         Raises:
-            InputError: not one sample, or a file that is no image.
+            InputError: it is not one sample, or the file is no image.
             StropError: as `predict`; or Pillow is needed and absent.
         """
         if isinstance(image, str | PathLike):
@@ -191,10 +206,14 @@ class Model(Closing):
         return self.prediction(outputs[0])
 
     def prediction(self, output: NDArray[np.float32]) -> Prediction:
-        """Name the best class of one row of `predict`'s output, float32 (classes,).
+        """Name the best class of one row of what `predict` returns.
+
+        Args:
+            output: float32 (classes,).
 
         Raises:
-            InputError: it is not that; models that do more than classify have only `predict`.
+            InputError: it has another shape; models that do more than classify have only
+                `predict`.
         """
         if output.shape != (len(self.labels),):
             raise InputError(
@@ -208,10 +227,10 @@ class Model(Closing):
         return Prediction(self.labels[index], float(output[index]), index, output)
 
     def close(self) -> None:
-        """Let go of the engine. May be called again, and from anywhere.
+        """Release the engine. It may be called again, and from anywhere.
 
-        Calls in flight end as they would have, and the last of them takes the engine's memory with
-        it; it is not waited for. Later ones raise.
+        Calls in flight end as usual, and the last of them releases the engine's memory; `close`
+        does not wait for it. Later calls raise StropError.
         """
         self._closed = True
         self._run = self._refuse
@@ -224,7 +243,7 @@ class Model(Closing):
     def after_fork(self) -> None:
         """Leave what is open to the parent; the next call opens the model again, in this process.
 
-        Called by Python in a process that was forked off.
+        Python calls it in a process that was forked off.
         """
         if self._closed:
             return
@@ -234,7 +253,7 @@ class Model(Closing):
         self._run = self._open_again
 
     def before_exit(self) -> None:
-        """Answer nobody any more but the thread that ends the program."""
+        """Answer no thread from now on but the one that ends the program."""
         if self._closed:
             return
         run, last = self._run, get_ident()
@@ -248,7 +267,7 @@ class Model(Closing):
         self._run = run_or_wait
 
     def is_busy(self) -> bool:
-        """Whether a call is in flight, as far as it matters to the end of a program."""
+        """Tell whether a call is in flight, as far as it matters to the end of a program."""
         held = self._held
         return held is not None and held.is_busy()
 
@@ -283,5 +302,5 @@ class Model(Closing):
 
 
 def _open(source: ModelSource, about: About) -> Model:
-    """A model that came by pickle."""
+    """Open a model that came by pickle."""
     return Model(source, about, source.open())

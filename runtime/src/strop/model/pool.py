@@ -1,8 +1,8 @@
-"""Sessions of an engine that takes one caller at a time: as many as there are callers, to a bound.
+"""Sessions of an engine that takes one caller at a time: as many as there are callers, to a limit.
 
-An interpreter shared by threads does not only fail, it now and then answers wrongly, and a lock
-around a single one leaves all cores but one idle. The first session is there from the start, and
-alone serves whoever calls from one thread; others are opened when callers meet.
+An interpreter that threads share does not only fail: now and then it answers wrongly. A lock around
+a single one leaves all cores but one idle. The first session is there from the start, and serves
+alone while one thread calls; others are opened when callers meet.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MOST_SESSIONS = 4  # each takes the memory of a model's activations, and some of
 
 
 class Slot:
-    """A session, and the lock of whoever is inside."""
+    """A session, and the lock that its present caller holds."""
 
     __slots__ = ("lock", "run", "sessions")
 
@@ -34,7 +34,11 @@ class Slot:
         self.sessions = [session]  # none once closed
 
     def close(self, refuse: Callable[[NDArray[Any]], NoReturn]) -> None:
-        """Refuse later callers; let go of the session, now or when the call in flight is done."""
+        """Refuse later callers; release the session, now or when the call in flight is done.
+
+        Args:
+            refuse: what later calls run instead; it raises.
+        """
         self.run = refuse
         try:
             session = self.sessions.pop()
@@ -54,8 +58,9 @@ class Pool:
         """Take the first session.
 
         Args:
+            first: the session that is open already.
             another: opens one more; called when all are in use.
-            most: how many there may be, 1 or more; None: as there are CPUs to use, at most
+            most: how many there may be, 1 or more; None: as many as there are CPUs to use, at most
                 `MOST_SESSIONS`.
         """
         self.first = Slot(first)
@@ -67,22 +72,34 @@ class Pool:
         self._refuse: Callable[[NDArray[Any]], NoReturn] | None = None
 
     def run(self, samples: NDArray[Any]) -> NDArray[Any]:
-        """As the session's `run`, from any number of threads at once."""
+        """Run a batch as the session's `run` does, from any number of threads at once.
+
+        Args:
+            samples: (N, ...), as the session takes them.
+
+        Returns:
+            float32 (N, classes), an array of the caller's own.
+        """
         slot = self._free()
         with slot.lock:
             return slot.run(samples)
 
     def close(self, refuse: Callable[[NDArray[Any]], NoReturn]) -> None:
-        """Answer later calls with `refuse`, and let go of the sessions; calls in flight end."""
+        """Answer later calls with `refuse`, and release the sessions; calls in flight end as usual.
+
+        Args:
+            refuse: what later calls run instead; it raises.
+        """
         self._refuse = refuse
         for slot in self._slots:
             slot.close(refuse)
 
     def is_busy(self) -> bool:
+        """Tell whether a call is in flight."""
         return any(slot.lock.locked() for slot in self._slots)
 
     def _free(self) -> Slot:
-        """A slot that was free a moment ago, or a new one, or one to wait for."""
+        """Return a slot that was free a moment ago, or a new one, or one to wait for."""
         for slot in self._slots:
             if not slot.lock.locked():
                 return slot

@@ -1,4 +1,4 @@
-"""Which variant runs, on which engine and device; and opening it."""
+"""The choice of the variant to run, and of its engine and device; and opening it."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 
 class Choice(Struct):
+    """A variant, and the engine and device to run it on."""
+
     engine: str
     variant: Variant
     device: str = engines.CPU
@@ -35,9 +37,16 @@ class Choice(Struct):
 def choose(
     manifest: Manifest, *, engine: str | None = None, precision: str | None = None
 ) -> Choice:
-    """The first proven pair of engine and variant that can run on this CPU and is as asked for.
+    """Choose the first proven pair of engine and variant that is as asked for and runs on this CPU.
 
-    Raises: as `strop.load`, BundleError and DeviceUnavailable excepted.
+    Args:
+        manifest: of the bundle; its order of engines and variants is the order of preference.
+        engine: insist on this one; None: any.
+        precision: insist on this one; None: any.
+
+    Raises:
+        EngineUnavailable: as `strop.load`.
+        InputError: there is no such precision, or no variant of it.
     """
     names = _candidates(manifest, engine)
     variants = _variants(manifest, precision)
@@ -68,7 +77,16 @@ def open_best(
 ) -> Model:
     """Open the best of what was asked for: as tuned on this device, or else as `choose` has it.
 
-    Raises: as `strop.load`, BundleError excepted.
+    Args:
+        bundle: verified.
+        engine: as `strop.load` has it.
+        device: as `strop.load` has it.
+        precision: as `strop.load` has it.
+        threads: as `strop.load` has it.
+        sessions: as `strop.load` has it.
+
+    Raises:
+        StropError: as `strop.load`; a BundleError only for the variant's own file, as `open_model`.
     """
     engines.require_device(device)
     if device == engines.AUTO:
@@ -107,7 +125,10 @@ def open_model(
     """Open a chosen variant of a verified bundle.
 
     Args:
-        threads, sessions: as `strop.load` has them.
+        bundle: verified.
+        choice: what to open, and on what.
+        threads: as `strop.load` has it.
+        sessions: as `strop.load` has it.
         tuned: whether tuning had a part in the choice, for the model to say so.
 
     Raises:
@@ -152,7 +173,7 @@ def open_model(
 
 
 def _open_tuned(bundle: Bundle, row: Row, threads: int, sessions: int | None) -> Model | None:
-    """Open what tuning found best; None, with a warning, if its GPU is not there any more."""
+    """Open what tuning found best; warn and give None if its GPU is not there any more."""
     from strop.model import tuned
 
     (variant,) = (v for v in bundle.manifest.variants if v.file == row.file)
@@ -209,7 +230,11 @@ def _open_on_gpu(bundle: Bundle, engine: str | None, precision: str | None, thre
 
 
 def no_gpu(reasons: Sequence[StropError]) -> DeviceUnavailable:
-    """Give what to raise where the GPU was asked for and cannot be had, for these reasons."""
+    """Give the error to raise where the GPU was asked for and cannot be used.
+
+    Args:
+        reasons: the errors that say why not, one or more.
+    """
     what = "device 'gpu' cannot be had"
     if len(reasons) == 1:
         return DeviceUnavailable(f"{what}: {reasons[0].problem}", reasons[0].mend)
@@ -217,7 +242,7 @@ def no_gpu(reasons: Sequence[StropError]) -> DeviceUnavailable:
 
 
 def _variants(manifest: Manifest, precision: str | None) -> list[Variant]:
-    """The variants of a precision, or all."""
+    """Select the variants of a precision, or all."""
     if precision not in (None, *PRECISIONS):
         raise InputError(
             f"there is no precision {precision!r}", f"there are {', '.join(PRECISIONS)}"
@@ -232,7 +257,7 @@ def _variants(manifest: Manifest, precision: str | None) -> list[Variant]:
 
 
 def _candidates(manifest: Manifest, engine: str | None) -> tuple[str, ...]:
-    """The engines to try, in order."""
+    """List the engines to try, in order."""
     if engine is None:
         # One from a newer strop is as good as absent; the fake is for those who ask for it.
         known = [
@@ -257,7 +282,7 @@ def _candidates(manifest: Manifest, engine: str | None) -> tuple[str, ...]:
 def _none_installed(
     manifest: Manifest, able: Sequence[str], precision: str | None
 ) -> EngineUnavailable:
-    """What to raise where none of the engines able to do what was asked is installed."""
+    """Give the error to raise where none of the engines able to do what was asked is installed."""
     from strop.device import board, wheels
 
     here = board.read()

@@ -1,4 +1,4 @@
-"""What a model is opened from: enough to open it once more, in another thread or process."""
+"""What a model is opened from: enough to open it again, in another thread or process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # an app waits for every import
 
 
 class ModelSource(Struct):
-    """A variant's file, verified, and where it is to run."""
+    """The verified file of a variant, and what it is to run on."""
 
     data: bytes
     variant: Variant
@@ -22,6 +22,10 @@ class ModelSource(Struct):
     threads: int
 
     def open(self) -> Session:
-        """A new session. Raises whatever the engine's package raises."""
+        """Open a new session.
+
+        Raises:
+            Exception: whatever the engine's package raises.
+        """
         engine = engines.get(self.engine)
         return engine.open(self.data, self.variant, device=self.device, threads=self.threads)

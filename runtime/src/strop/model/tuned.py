@@ -1,8 +1,8 @@
 """What `strop tune` found out about a bundle on this device, kept in the user's cache.
 
-The file is a hint and never more. Its bytes are taken for hostile: all they can do is choose among
-what the verified bundle proves and this device has installed. One that is damaged, or was true of
-another device or of other engines, is ignored with a warning. Deleting it forgets.
+The file is a hint and never more. Its bytes are treated as hostile: all they can do is choose among
+what the verified bundle proves and this device has installed. A file that is damaged, or that was
+true of another device or of other engines, is ignored with a warning. To forget it, delete it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Row(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The whole file."""
+    """The whole table, as the file holds it."""
 
     schema: int
     bundle: str  # its digest
@@ -59,13 +59,17 @@ class Table(NamedTuple):
 
 
 def recall(bundle: Bundle, device: str | None = None) -> tuple[Row, ...]:
-    """The candidates remembered for a bundle on this device, best first; none is no error.
+    """Read the candidates remembered for a bundle on this device.
 
     What cannot be used is ignored with a StropWarning that says why, and the mend.
 
     Args:
-        device: those on the "cpu" or the "gpu"; None: on whichever was faster, so none of them
-            where tuning kept to one and nothing was compared.
+        bundle: verified.
+        device: "cpu" or "gpu": the candidates on that device. None: those on both, of which the
+            faster goes first; there are none if tuning kept to one device and compared nothing.
+
+    Returns:
+        The candidates, best first; empty if none are remembered, which is no error.
     """
     path = path_of(bundle.digest)
     if path is None:
@@ -97,12 +101,16 @@ def ignore(bundle: Bundle, reason: str) -> None:
 def remember(
     bundle: Bundle, rows: Sequence[Row], batch: int = 1, device: str = engines.AUTO
 ) -> Path:
-    """Keep a table for this device, in the place of any older one; gives its path.
+    """Keep a table for this device, in the place of any older one.
 
     Args:
+        bundle: verified; its digest names the file.
         rows: best first.
         batch: samples a call, as they were timed.
         device: the one that tuning was told to keep to, "cpu" or "gpu"; else "auto".
+
+    Returns:
+        The path of the table.
 
     Raises:
         StropError: it cannot be written.
@@ -135,16 +143,20 @@ def remember(
 
 
 def installed(manifest: Manifest) -> dict[str, str]:
-    """The bundle's engines that are installed here, in its order, and their releases.
+    """List the bundle's engines that are installed here, in its order, with their releases.
 
-    The fake is never one of them.
+    The fake engine is never one of them.
     """
     known = [n for n in manifest.engines if n in engines.NAMES and n != engines.FAKE]
     return {n: engines.installed_release(n) for n in known if engines.is_installed(n)}
 
 
 def _read(path: str) -> bytes | None:
-    """The file's bytes; None if there is no such file."""
+    """Read the file's bytes, up to one more than `MAX_BYTES`; None if there is no such file.
+
+    Raises:
+        BundleError: it cannot be read, or is no plain file.
+    """
     # Not blocking: what stands here may be a pipe that nobody writes into.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
@@ -174,7 +186,7 @@ def _parse(data: bytes) -> Table:
 
 
 def _require_true_here(table: Table, bundle: Bundle) -> None:
-    """Raise unless the table is of this bundle, and nothing it stands on has changed."""
+    """Raise BundleError unless the table is of this bundle, and all it depends on is unchanged."""
 
     def need(true: bool, otherwise: str) -> None:
         if not true:

@@ -1,7 +1,7 @@
-"""Where the table is kept that `strop tune` made of a bundle.
+"""The place of the table that `strop tune` makes of a bundle.
 
-Apart from `strop.model.tuned`, which reads it: an app waits for every import, and most devices were
-never tuned.
+It is a module of its own, apart from `strop.model.tuned`, which reads the table: an app waits for
+every import, and most devices were never tuned.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ import os
 
 
 def path_of(digest: str) -> str | None:
-    """Where the table of a bundle is kept; None where there is no home for a cache.
+    """Return the path of a bundle's table; None where there is no home for a cache.
 
-    That is XDG_CACHE_HOME, or .cache in HOME. A relative path is none, as the XDG specification
-    has it.
+    The cache is in XDG_CACHE_HOME, or else in .cache in HOME. A relative path does not count, as
+    the XDG specification has it.
+
+    Args:
+        digest: of the bundle, in hexadecimal.
     """
     home = os.environ.get("HOME", "")
     for folder in (os.environ.get("XDG_CACHE_HOME", ""), home and f"{home}/.cache"):
@@ -23,6 +26,6 @@ def path_of(digest: str) -> str | None:
 
 
 def is_there(digest: str) -> bool:
-    """Whether anything is kept of a bundle, sound or not."""
+    """Tell whether anything is kept of a bundle, sound or not."""
     path = path_of(digest)
     return path is not None and os.path.lexists(path)
