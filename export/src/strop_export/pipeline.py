@@ -63,7 +63,7 @@ class _Work:
 
     workstation: Workstation
     converted: dict[VariantSpec, Converted | ConversionError] = field(default_factory=dict)
-    outcomes: dict[Job, RunResult] = field(default_factory=dict)
+    runs: dict[Job, RunResult] = field(default_factory=dict)
 
     def files(self) -> dict[VariantSpec, Converted]:
         """Return the files that could be converted."""
@@ -133,7 +133,7 @@ def export(
         _convert_all(work, source, targets, progress)
         able, refused = _check_floors(work, source, targets)
         jobs = [job for t in able for spec in t.variants for job in jobs_of(t, spec, workstation)]
-        work.outcomes = run_all(jobs, work.files(), source, workstation, wheel, folder, progress)
+        work.runs = run_all(jobs, work.files(), source, workstation, wheel, folder, progress)
         golden = _choose_golden(work, source, tolerances)
         results: list[Finished | Refused] = list(refused)
         for target in able:
@@ -191,7 +191,7 @@ def _choose_golden(
     """
     outputs: dict[str, list[prove.Outputs]] = {}
     bounds = {}
-    for job, run in work.outcomes.items():
+    for job, run in work.runs.items():
         if not isinstance(run, prove.Run) or run.outputs.shape != source.outputs.shape:
             continue
         if job.device == "cpu":
@@ -220,13 +220,13 @@ def _finish(
             raise converted
         runs = []
         for job in jobs_of(target, spec, work.workstation):
-            outcome = work.outcomes[job]
-            if isinstance(outcome, ProofError):
-                raise outcome
-            if isinstance(outcome, DeviceMissing):
-                not_on_gpu.append(NotOnGpu(str(outcome), spec.format, spec.precision, job.engine))
+            result = work.runs[job]
+            if isinstance(result, ProofError):
+                raise result
+            if isinstance(result, DeviceMissing):
+                not_on_gpu.append(NotOnGpu(str(result), spec.format, spec.precision, job.engine))
             else:
-                runs.append(outcome)
+                runs.append(result)
         tolerance = tolerances[spec.precision].of(spec)
         proofs = prove.prove(
             f"{spec.format} {spec.precision}", runs, source.outputs, source.labels, tolerance

@@ -115,7 +115,7 @@ def run_all(
     """
     samples = folder / "samples.npy"
     np.save(samples, source.samples)
-    outcomes: dict[Job, RunResult] = {}
+    results: dict[Job, RunResult] = {}
     started = []
     with ThreadPoolExecutor(max_workers=2) as pool:
         for number, job in enumerate(dict.fromkeys(jobs)):
@@ -123,7 +123,7 @@ def run_all(
                 continue
             python = workstation.pythons.get((job.engine, job.device))
             if python is None:
-                outcomes[job] = DeviceMissing(str(workstation.missing[job.engine, job.device]))
+                results[job] = DeviceMissing(str(workstation.missing[job.engine, job.device]))
                 continue
             draft = folder / f"{number}.strop"
             draft.write_bytes(bundles.draft(source, job.spec, converted[job.spec], [job.engine]))
@@ -131,10 +131,10 @@ def run_all(
         for job, answer in started:
             progress(f"running {job}")
             try:
-                outcomes[job] = answer.result()
+                results[job] = answer.result()
             except (ProofError, DeviceMissing) as error:
-                outcomes[job] = error
-    return outcomes
+                results[job] = error
+    return results
 
 
 def _run(job: Job, python: Path, wheel: Path, draft: Path, samples: Path) -> Run:

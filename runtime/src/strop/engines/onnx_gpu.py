@@ -139,8 +139,9 @@ def open_on_gpu(model: bytes, variant: Variant, options: onnxruntime.SessionOpti
             raise
         except Exception as error:  # it may raise anything
             said = one_line(str(error))
+            meaning, mend = _explain(said)
             raise DeviceUnavailable(
-                f"onnx cannot run {variant.file} by {name} on {adapter}: {said}", _mend(said)
+                f"onnx cannot run {variant.file} by {name} on {adapter}: {said}{meaning}", mend
             ) from error
 
 
@@ -188,12 +189,13 @@ def _load_cuda() -> None:
             ) from None
 
 
-def _mend(said: str) -> str:
+def _explain(said: str) -> tuple[str, str]:
+    """Explain what ONNX Runtime said of a model that it does not run: what it means, and the mend."""
     if "requires f16" in said:
-        return "this adapter has no shader-f16: use precision='float32'"
+        return "; this adapter has no shader-f16", "use precision='float32'"
     if "fallback to CPU EP" in said:
         return (
-            "the provider did not start, or it lacks an operator of this model: use "
-            "engine='litert' or device='cpu'"
+            "; the provider did not start, or it lacks an operator of this model",
+            "use engine='litert' or device='cpu'",
         )
-    return "update the GPU's driver, or use device='cpu'"
+    return "", "update the GPU's driver, or use device='cpu'"
