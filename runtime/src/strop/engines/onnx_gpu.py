@@ -190,7 +190,7 @@ def _load_cuda() -> None:
 
 
 def _explain(said: str) -> tuple[str, str]:
-    """Explain what ONNX Runtime said of a model that it does not run: what it means, and the mend."""
+    """Give the meaning of what ONNX Runtime said of a model it does not run, and the mend."""
     if "requires f16" in said:
         return "; this adapter has no shader-f16", "use precision='float32'"
     if "fallback to CPU EP" in said:
