@@ -1,6 +1,7 @@
 """`python -m tests [PYTEST ARGUMENTS]`: all tests, as many at a time as there are cores.
 
-Those marked `alone`, which measure time or fill the cores by themselves, follow one by one.
+Those marked `alone`, which measure time or fill the cores by themselves, follow one by one. With
+marks of one's own (-m) pytest runs once, as it is.
 
 Exit status: 0 all that ran passed; else pytest's, of the first of the two runs that failed.
 """
@@ -8,6 +9,7 @@ Exit status: 0 all that ran passed; else pytest's, of the first of the two runs 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,16 +17,22 @@ from collections.abc import Sequence
 from tests.environments import ROOT
 
 ALONE = "alone"
-NONE_RAN = 5  # pytest's status where nothing was selected
+INTERRUPTED, NONE_RAN = 2, 5  # pytest's statuses: ^C, and where nothing was selected
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run pytest twice; gives the exit status."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is pytest's to answer (see conftest.py)
+    if any(argument.startswith("-m") for argument in arguments):  # marks of one's own
+        return _pytest(*arguments)
     cores = len(os.sched_getaffinity(0))
     # By file: what the tests of a module share is made once.
     side_by_side = ("-n", str(cores), "--dist", "loadfile", "-m", f"not {ALONE}")
-    statuses = [_pytest(*how, *arguments) for how in (side_by_side, ("-m", ALONE))]
-    ran = [status for status in statuses if status != NONE_RAN]
+    first = _pytest(*side_by_side, *arguments)
+    if first == INTERRUPTED:
+        return first
+    second = _pytest("-m", ALONE, *arguments)
+    ran = [status for status in (first, second) if status != NONE_RAN]
     return next((status for status in ran if status), 0 if ran else NONE_RAN)
 
 

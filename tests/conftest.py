@@ -17,6 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lab.steps import locked
+from strop_export import targets
 from tests.__main__ import ALONE
 from tests.environments import CACHE, ROOT, run
 from tests.needs import unavailable
@@ -105,21 +106,35 @@ def _trained(recipe: str, name: str) -> Path:
     return folder
 
 
-def _is_exported(artifact: Path) -> bool:
-    """Tell whether `make export` was last run on this artifact."""
+def _copy_what_is_exported(artifact: Path, dist: Path) -> None:
+    """Copy what `make export` made of this artifact, if that is what it was last run on.
+
+    A wrong copy does no harm: the export that follows makes again what is not what it would make.
+    """
+    made = ROOT / "dist"
     try:
-        report = json.loads((ROOT / "dist" / "report.json").read_bytes())
-    except OSError:
-        return False
-    return bool(report["model"] == artifact.name)
+        report = json.loads((made / "report.json").read_bytes())
+        names = [entry["file"] for bundle in report["bundles"] for entry in _files(bundle)]
+        names += [report["wheel"]["file"], "report.json", "report.md"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    ours = {bundle["target"] for bundle in report["bundles"]} <= set(targets.names())
+    if report["model"] == artifact.name and ours and all((made / name).is_file() for name in names):
+        dist.mkdir(parents=True)
+        for name in names:
+            shutil.copy(made / name, dist)
+
+
+def _files(bundle: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    return bundle, bundle["requirements"]
 
 
 def _exported(artifact: Path) -> Exported:
     """Export into a folder of the tests' own; what `make export` has made is not made again."""
     dist = CACHE / "dist" / artifact.name
     with locked(CACHE / f"{artifact.name}-dist.lock"):
-        if not dist.is_dir() and _is_exported(artifact):
-            shutil.copytree(ROOT / "dist", dist)
+        if not dist.is_dir():
+            _copy_what_is_exported(artifact, dist)
         run(sys.executable, "-m", "strop_export", "--artifact", artifact, "--out", dist, cwd=ROOT)
     report = json.loads((dist / "report.json").read_text(encoding="utf-8"))
     return Exported(artifact, dist, report)

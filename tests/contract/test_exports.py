@@ -21,6 +21,7 @@ ALL = [
     "ParityError",
     "Prediction",
     "StropError",
+    "StropWarning",
     "Watched",
     "load",
     "watch",

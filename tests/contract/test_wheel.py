@@ -58,7 +58,7 @@ def test_it_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert package == sorted(
         path.relative_to(source).as_posix()
         for path in (source / "strop").rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
+        if path.is_file() and path.parent.name != "__pycache__"
     )
     assert sorted(set(names) - set(package)) == [
         f"{info}/{name}"

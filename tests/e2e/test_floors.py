@@ -121,7 +121,7 @@ def test_the_lowest_release_that_the_wheel_allows_passes_check(
 ) -> None:
     (extra,) = PROJECT["project"]["optional-dependencies"][engine]
     allowed = Requirement(extra).specifier
-    release = next(r for r in floor.table(engine).releases if r in allowed)
+    release = next(r for r in floor.read(engine).releases if r in allowed)
     packages = (f"{edge.wheel}[{engine}]", f"{PACKAGES[engine]}=={release}")
     python = installed(f"lowest-{engine}", python_of(*PYTHONS), *packages)
     assert _checked(python, edge.bundle("cpu"), engine, tmp_path) == {("passed", release)}

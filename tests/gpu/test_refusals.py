@@ -47,7 +47,7 @@ class TestWithoutAdapter:
         done = strop(interpreter, command, no_adapter)
         assert time.monotonic() - started < LIMIT_S
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr.startswith(f"strop: device 'gpu' cannot be had: {engine(path)} found no")
+        assert done.stderr.startswith(f"strop: {engine(path)} found no")
         assert done.stderr.count("\n") == 1
 
     @pytest.mark.parametrize("path", VULKAN_PATHS)
@@ -133,7 +133,7 @@ class TestProviderThatFails:
         done = run(onnx_cuda, ["-c", FALLS_BACK, edge.bundle("gpu"), provider], {})
         plain, ours = done.stdout.splitlines()
         assert plain == "plain: CPUExecutionProvider"  # the trap is real
-        assert ours.startswith("strop: device 'gpu' cannot be had: onnx found no CUDA: lib")
+        assert ours.startswith("strop: onnx found no CUDA: lib")
         assert ".so" in ours
         assert "[onnx-gpu]'" in ours
 
@@ -142,7 +142,7 @@ class TestProviderThatFails:
         interpreter = python("onnx-webgpu", edge)
         done = run(interpreter, ["-c", FALLS_BACK, edge.bundle("gpu"), provider], no_adapter)
         assert "plain: CPUExecutionProvider" in done.stdout.splitlines()
-        assert done.stdout.splitlines()[-1].startswith("strop: device 'gpu' cannot be had: onnx")
+        assert done.stdout.splitlines()[-1].startswith("strop: onnx")
 
 
 class TestSoftwareBesideAnother:

@@ -114,7 +114,7 @@ def _is_there(out: Path, entry: Mapping[str, Any]) -> bool:
 def _code() -> Iterator[Path]:
     for folder in _CODE:
         files = (ROOT / folder).rglob("*")
-        yield from (path for path in files if path.is_file() and path.suffix != ".pyc")
+        yield from (path for path in files if path.is_file() and path.parent.name != "__pycache__")
     yield from REQUIREMENTS.glob("*.txt")
     for name in ("pyproject.toml", "README.md", "LICENSE"):  # they are in the wheel too
         yield RUNTIME / name

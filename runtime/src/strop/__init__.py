@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         InstallError,
         ParityError,
         StropError,
+        StropWarning,
     )
     from strop.install.watched import Watched
     from strop.model.model import Model
@@ -44,6 +45,7 @@ else:
         "ParityError": "strop.errors",
         "Prediction": "strop.model.prediction",
         "StropError": "strop.errors",
+        "StropWarning": "strop.errors",
         "Watched": "strop.install.watched",
         "__version__": "strop.versions",
     }
@@ -75,6 +77,7 @@ __all__ = [
     "ParityError",
     "Prediction",
     "StropError",
+    "StropWarning",
     "Watched",
     "load",
     "watch",
@@ -174,4 +177,4 @@ def _no_numpy(error: Exception) -> EngineUnavailable:
     from strop.diagnostics.doctor import no_numpy
     from strop.errors import EngineUnavailable
 
-    return EngineUnavailable(no_numpy(error))
+    return EngineUnavailable(*no_numpy(error))

@@ -1,10 +1,12 @@
 """The `strop` command, for the device and for signing bundles; `strop --help` lists all it does.
 
-Exit status: 0 done; 1 a check failed; 2 the request cannot be met, with one line on stderr.
+Exit status: 0 done; 1 a check failed; 2 the request cannot be met, with one line on stderr
+and, with --json, an object on stdout.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import importlib
 import io
@@ -39,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.simplefilter("always", StropWarning)
         warnings.showwarning = _warn
     try:
-        status: int = _command_module(arguments.command).main(arguments)
+        status = _run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has gone (`strop info x | head`)
         _forget_output()
@@ -47,13 +49,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("strop: stopped", file=sys.stderr)
         return INTERRUPTED
+    except OSError as error:
+        _forget_output()
+        return complain(StropError(f"cannot write the output: {error.strerror or error}"))
+    return status
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    """Run the command; what refuses it is told, and gives the exit status."""
+    try:
+        status: int = _command_module(arguments.command).main(arguments)
     except StropError as error:
         return refuse(error, as_json=arguments.json)
     except MemoryError as error:
         return refuse(StropError(str(error) or "out of memory"), as_json=arguments.json)
-    except OSError as error:
-        _forget_output()
-        return complain(StropError(f"cannot write the output: {error.strerror or error}"))
     return status
 
 

@@ -94,6 +94,11 @@ class StropWarning(RuntimeWarning):
     """Strop ignores something that it cannot use, and goes on; the message says why."""
 
 
+def either(*mends: str) -> str:
+    """Join mends of which any one helps; those that are "" are left out."""
+    return ", or ".join(filter(None, mends))
+
+
 def warn(message: str) -> None:
     """Issue a StropWarning that points at the line outside of strop that called it.
 

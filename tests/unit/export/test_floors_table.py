@@ -100,7 +100,7 @@ class TestPins:
         locks = [REQUIREMENTS / f"{engine}.txt"]
         locks += REQUIREMENTS.glob(f"{engine}-*.txt")
         for lock in locks:
-            assert floor.pinned(engine, lock) in floor.table(engine).releases
+            assert floor.pinned(engine, lock) in floor.read(engine).releases
 
 
 class TestTables:
@@ -108,19 +108,19 @@ class TestTables:
 
     @pytest.mark.parametrize("engine", PACKAGES)
     def test_they_hold_the_releases_that_are_listed(self, engine: str) -> None:
-        table = floor.table(engine)
+        table = floor.read(engine)
         assert table.releases == RELEASES[engine]
         assert list(table.releases) == sorted(table.releases, key=Version)
 
     @pytest.mark.parametrize("engine", PACKAGES)
     def test_changes_are_in_order_and_at_measured_releases(self, engine: str) -> None:
-        table = floor.table(engine)
+        table = floor.read(engine)
         for name, changes in table.highest.items():
             assert [r for r in table.releases if r in changes] == list(changes), name
 
     def test_the_figure_that_began_it(self) -> None:
         """docs/decisions/0012: what kept per-channel dynamic-range files off the Raspberry Pi."""
-        assert floor.table("tflite").takes("FULLY_CONNECTED", "2.14.0") == 10
+        assert floor.read("tflite").takes("FULLY_CONNECTED", "2.14.0") == 10
 
 
 @pytest.mark.parametrize("engine", PACKAGES)
@@ -132,7 +132,7 @@ def test_the_installed_engines_take_what_the_table_says_and_no_more(engine: str)
     package = PACKAGES[engine]
     version = f"import importlib.metadata as m; print(m.version({package!r}))"
     release = run(python, "-c", version).stdout.strip()
-    table = floor.table(engine)
+    table = floor.read(engine)
     if engine == "onnx":
         highest = {name: table.takes(name, release) for name in ("opset", "ir_version")}
         files = {
@@ -209,7 +209,7 @@ class TestRefusals:
 
     def test_the_release_that_would_do_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         table = floor.Table(("2.14.0", "2.15.0"), {"ADD": {"2.14.0": 1, "2.15.0": 2}})
-        monkeypatch.setattr(floor, "table", lambda engine: table)
+        monkeypatch.setattr(floor, "read", lambda engine: table)
         said = self.refused(VariantSpec("tflite", "int8"), {"op_versions": {"ADD": 2}}, "rpi32")
         assert said == (
             "tflite int8 needs ADD version 2 where tflite 2.14.0 takes 1 at most: leave the "
@@ -218,7 +218,7 @@ class TestRefusals:
 
     def test_a_floor_at_the_pin_is_no_refusal(self, monkeypatch: pytest.MonkeyPatch) -> None:
         table = floor.Table(("2.13.0", "2.14.0"), {"ADD": {"2.14.0": 2}})
-        monkeypatch.setattr(floor, "table", lambda engine: table)
+        monkeypatch.setattr(floor, "read", lambda engine: table)
         spec = VariantSpec("tflite", "int8")
         floor.check(targets.load("rpi32"), spec, {"op_versions": {"ADD": 2}})
 

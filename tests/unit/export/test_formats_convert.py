@@ -101,6 +101,7 @@ def test_other_borders_are_refused(build: Any, message: str) -> None:
             np.zeros((5, 13)),
             "inputs are float64; give what the device's sensor gives, uint8 or float32",
         ),
+        (np.zeros((5, 13), ">f4"), r"inputs are >f4; give what"),
         (np.zeros((5, 12), np.float32), r"shape \(5, 12\), the model takes \(N, 13\)"),
         (np.zeros((0, 13), np.float32), "at least 1"),
         (np.full((5, 13), np.nan, np.float32), "NaN"),

@@ -128,6 +128,15 @@ class TestArrays:
 
 
 class TestFiles:
+    def test_an_empty_file_takes_no_memory_to_refuse(self, tmp_path: Path) -> None:
+        (tmp_path / "empty.strop").write_bytes(b"")
+        tracemalloc.start()
+        with pytest.raises(BundleError, match="not a bundle"):
+            open_bundle(tmp_path / "empty.strop")
+        _, peak_bytes = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak_bytes < 2**20
+
     def test_a_bundle_opens_from_a_path_of_any_kind(self, tmp_path: Path) -> None:
         path = bundles.image().write(tmp_path / "a name with spaces \u00e9.strop")
         assert open_bundle(path).digest == open_bundle(str(path)).digest

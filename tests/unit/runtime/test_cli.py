@@ -27,7 +27,7 @@ BOARD = "a Pi Zero, emulated by QEMU"
 ZEROS = np.zeros((4, 4), np.uint8)
 
 
-class Outcome:
+class Done:
     """What a command printed and returned."""
 
     def __init__(self, status: int, out: str, err: str) -> None:
@@ -51,24 +51,24 @@ class Outcome:
         return self.err[len("strop: ") : -1]
 
 
-Strop = Callable[..., Outcome]
+Strop = Callable[..., Done]
 
 
 @pytest.fixture
 def call(capsys: pytest.CaptureFixture[str]) -> Strop:
     """The command, run in this process."""
 
-    def command(*arguments: object) -> Outcome:
+    def command(*arguments: object) -> Done:
         try:
             status = main([str(argument) for argument in arguments])
         except SystemExit as end:  # argparse's way
             status = int(end.code or 0)
-        return Outcome(status, *capsys.readouterr())
+        return Done(status, *capsys.readouterr())
 
     return command
 
 
-def _process(*arguments: object, **options: Any) -> Outcome:
+def _process(*arguments: object, **options: Any) -> Done:
     """The command, run in a process of its own."""
     environment = {**os.environ, "PYTHONIOENCODING": "", **options.pop("env", {})}
     done = subprocess.run(
@@ -80,7 +80,7 @@ def _process(*arguments: object, **options: Any) -> Outcome:
         env=environment,
         **options,
     )
-    return Outcome(done.returncode, done.stdout or "", done.stderr)
+    return Done(done.returncode, done.stdout or "", done.stderr)
 
 
 @pytest.fixture(autouse=True)
@@ -363,12 +363,16 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("option", "value", "message"),
         [
-            ("--engine", "tpu", "there is no engine 'tpu'; there are litert, tflite"),
-            ("--engine", "litert", "shapes-cpu is not proven on litert; it is on reference"),
-            ("--precision", "int4", "there is no precision 'int4'; there are float32"),
-            ("--precision", "int8", "shapes-cpu has no int8 variant; it has float32"),
-            ("--device", "npu", "there is no device 'npu'; there are cpu, gpu, auto"),
-            ("--device", "gpu", "device 'gpu' cannot be had: shapes-cpu has no variant made for"),
+            ("--engine", "tpu", "there is no engine 'tpu'; ask for one of litert, tflite"),
+            ("--engine", "litert", "shapes-cpu is not proven on litert; ask for reference"),
+            ("--precision", "int4", "there is no precision 'int4'; ask for one of float32"),
+            ("--precision", "int8", "shapes-cpu has no int8 variant; ask for float32"),
+            ("--device", "npu", "there is no device 'npu'; ask for one of cpu, gpu, auto"),
+            (
+                "--device",
+                "gpu",
+                "shapes-cpu has no variant made for the GPU; export it for a target",
+            ),
             ("--threads", "0", "argument --threads: '0' is no whole number from 1 up"),
             ("--threads", "two", "argument --threads: 'two' is no whole number from 1 up"),
             ("--threads", "9" * 5000, "is no whole number from 1 up"),
@@ -535,8 +539,9 @@ class TestWriting:
     def test_another_suffix_is_refused(
         self, call: Strop, image_path: Path, sample: Path, tmp_path: Path
     ) -> None:
-        message = call("run", image_path, sample, "--output", tmp_path / "out.csv").refusal()
-        assert message.endswith("out.csv: the name must end in .npy")
+        output = tmp_path / "out.csv"
+        message = call("run", image_path, sample, "--output", output).refusal()
+        assert message == f"--output {output}: the name must end in .npy; call it {output}.npy"
 
     def test_outputs_are_not_written_if_one_input_is_bad(
         self, call: Strop, image_path: Path, sample: Path, tmp_path: Path
@@ -550,6 +555,11 @@ class TestWriting:
             done = _process("info", image_path, stdout=full)
         assert done.refusal() == "cannot write the output: No space left on device"
 
+    def test_so_it_is_for_a_refusal_in_json(self) -> None:
+        with Path("/dev/full").open("w") as full:
+            done = _process("info", "none.strop", "--json", stdout=full)
+        assert done.refusal() == "cannot write the output: No space left on device"
+
 
 class TestPipes:
     @pytest.mark.parametrize("passes", [True, False])
@@ -560,6 +570,13 @@ class TestPipes:
         os.close(reader)
         with open(writer, "w") as pipe:  # noqa: PTH123  a descriptor
             done = _process("check", image_path if passes else wrong_path, stdout=pipe)
+        assert (done.status, done.err) == (141, "")
+
+    def test_so_it_is_for_a_refusal_in_json(self) -> None:
+        reader, writer = os.pipe()
+        os.close(reader)
+        with open(writer, "w") as pipe:  # noqa: PTH123  a descriptor
+            done = _process("info", "none.strop", "--json", stdout=pipe)
         assert (done.status, done.err) == (141, "")
 
     def test_labels_outside_the_terminals_alphabet_are_escaped(self, tmp_path: Path) -> None:

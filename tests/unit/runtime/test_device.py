@@ -98,7 +98,7 @@ class TestAskedFor:
         (warning,) = caught
         assert str(warning.message) == f"litert runs it on gpu ({GPU}), since onnx found no GPU"
         assert warning.filename == __file__
-        with pytest.raises(DeviceUnavailable, match=r"^device 'gpu' .*: onnx found no GPU$"):
+        with pytest.raises(DeviceUnavailable, match=r"^onnx found no GPU$"):
             strop.load(path, device="gpu", engine="onnx")
 
     def test_an_engine_that_is_broken_is_not_passed_over(
@@ -114,7 +114,7 @@ class TestAskedFor:
 
 class TestRefused:
     def test_an_unknown_device(self, path: Path) -> None:
-        with pytest.raises(InputError, match="no device 'npu'; there are cpu, gpu, auto$"):
+        with pytest.raises(InputError, match="no device 'npu'; ask for one of cpu, gpu, auto$"):
             strop.load(path, device="npu")
 
     def test_all_that_was_tried_is_said(

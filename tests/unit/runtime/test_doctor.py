@@ -528,7 +528,7 @@ class TestWithoutNumpy:
         done = _run(*arguments.split(), python=bare)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == (
-            "strop: numpy is not installed, and strop needs it: pip install numpy\n"
+            "strop: numpy is not installed, and strop needs it; pip install numpy\n"
         )
 
     def test_the_version_needs_none(self, bare: Path) -> None:
@@ -550,7 +550,7 @@ class TestWithoutNumpy:
         assert found["status"] == 1
 
     def test_an_app_is_told_what_is_missing_and_the_mend(self, bare: Path) -> None:
-        said = "EngineUnavailable: numpy is not installed, and strop needs it: pip install numpy\n"
+        said = "EngineUnavailable: numpy is not installed, and strop needs it; pip install numpy\n"
         assert _app("import strop; strop.load('a')", python=bare).endswith(said)
         assert _app("from strop import Model", python=bare).endswith(said)
 
@@ -664,7 +664,7 @@ class TestBrokenNumpy:
         path = _numpy(tmp_path, module)
         done = _run("info", "a", python=bare, path=path)
         assert (done.returncode, done.stdout) == (2, "")
-        said = f"numpy is installed and broken: {reason}: "
+        said = f"numpy is installed and broken: {reason}; "
         assert done.stderr.startswith(f"strop: {said}")
         assert mend in done.stderr
         assert done.stderr.count("\n") == 1

@@ -32,6 +32,10 @@ class TestTable:
         having = [path.stem for path in folder.glob("*.py") if "\nENGINE = " in path.read_text()]
         assert sorted(engines.NAMES) == sorted(having)
 
+    def test_they_stand_in_the_order_in_which_people_see_them(self) -> None:
+        known = ["litert", "tflite", "onnx", "reference", "fake"]
+        assert [name for name in engines.NAMES if name in known] == known
+
     def test_what_an_engine_opens_and_where_is_known_before_it_is_imported(self) -> None:
         assert {name: entry.format for name, entry in engines.TABLE.items()}.items() >= {
             **{"litert": "tflite", "tflite": "tflite", "onnx": "onnx"},
@@ -48,7 +52,9 @@ class TestTable:
 
     @pytest.mark.parametrize("ask", [engines.is_installed, engines.get])
     def test_an_unknown_name_is_refused_with_those_there_are(self, ask: Any) -> None:
-        with pytest.raises(EngineUnavailable, match="there is no engine 'no'; there are litert"):
+        with pytest.raises(
+            EngineUnavailable, match="there is no engine 'no'; ask for one of litert"
+        ):
             ask("no")
 
     def test_asking_whether_one_is_installed_imports_nothing(

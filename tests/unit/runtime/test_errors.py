@@ -19,6 +19,7 @@ import strop
 from strop import cli, errors
 from strop.bundle.open import open_bundle
 from strop.errors import BundleError, DeviceUnavailable, InputError, StropError, StropWarning
+from strop.install.install import install
 from strop.model.tuned_path import path_of
 from tests import bundles
 from tests.unit.runtime import doubles
@@ -50,6 +51,23 @@ class TestFields:
         error = BundleError("its edge is dull", "hone it").within("blade 7 refused")
         assert type(error) is BundleError
         assert (error.problem, error.mend) == ("blade 7 refused: its edge is dull", "hone it")
+
+    def test_of_several_mends_each_is_kept(self) -> None:
+        assert errors.either("oil it", "", "hone it") == "oil it, or hone it"
+
+    def test_one_that_was_found_on_the_way_keeps_its_mend(self, tmp_path: Path) -> None:
+        folder = tmp_path / "place"
+        path = bundles.image().write(tmp_path / "a.strop")
+        install(path, folder, check=lambda bundle: ())
+        (stored,) = (folder / "bundles").iterdir()
+        stored.chmod(0o644)
+        stored.write_bytes(stored.read_bytes()[:-1])
+        with pytest.raises(BundleError) as caught:
+            strop.load(folder)
+        assert caught.value.mend == (
+            f"copy it again, or install it again, or strop rollback {folder}"
+        )
+        assert "copy it again" not in caught.value.problem
 
     @pytest.mark.parametrize("kind", CLASSES)
     def test_they_cross_to_other_processes_whole(self, kind: type[StropError]) -> None:

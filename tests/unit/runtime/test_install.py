@@ -105,12 +105,13 @@ class TestInstall:
         assert place.install(1, check=lambda bundle: pytest.fail("for nothing")) is None
         assert place.files == before
 
-    def test_the_same_again_mends_its_damaged_copy(self, place: Place) -> None:
+    @pytest.mark.parametrize("kept_bytes", [-1, 0], ids=["cut short", "empty"])
+    def test_the_same_again_mends_its_damaged_copy(self, place: Place, kept_bytes: int) -> None:
         place.install(1)
         place.install(2)
         whole = place.stored().read_bytes()
         place.stored().chmod(0o644)
-        place.stored().write_bytes(whole[:-1])
+        place.stored().write_bytes(whole[:kept_bytes])
         assert place.install(2)
         assert place.stored().read_bytes() == whole
         assert place.rollback().model_version == 1
@@ -343,7 +344,7 @@ class TestRollback:
         place.install(2)
         place.stored(back=1).chmod(0o644)
         damage(place.stored(back=1))
-        with pytest.raises(BundleError, match=r"would go back to; install it from its file"):
+        with pytest.raises(BundleError, match=r"would go back to; .*install it from its file"):
             place.rollback()
         assert place.current == 2
 

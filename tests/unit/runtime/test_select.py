@@ -89,7 +89,7 @@ class TestRefusals:
 
     def test_an_unknown_engine(self, draft: bundles.Draft) -> None:
         assert _refused(draft, EngineUnavailable, engine="tpu") == (
-            f"there is no engine 'tpu'; there are {', '.join(engines.NAMES)}"
+            f"there is no engine 'tpu'; ask for one of {', '.join(engines.NAMES)}"
         )
 
     def test_an_absent_engine(self, draft: bundles.Draft) -> None:
@@ -102,7 +102,7 @@ class TestRefusals:
         draft.content["engines"].remove("tflite")
         draft.content["variants"][1]["proofs"].pop()
         assert _refused(draft, EngineUnavailable, engine="tflite") == (
-            "shapes-cpu is not proven on tflite; it is on litert, onnx, reference"
+            "shapes-cpu is not proven on tflite; ask for one of litert, onnx, reference"
         )
 
     def test_no_engine_at_all(self) -> None:
@@ -151,17 +151,17 @@ class TestRefusals:
 
     def test_an_unknown_precision(self, draft: bundles.Draft) -> None:
         assert _refused(draft, InputError, precision="int4") == (
-            "there is no precision 'int4'; there are float32, float16, dynamic, int8"
+            "there is no precision 'int4'; ask for one of float32, float16, dynamic, int8"
         )
 
     def test_a_precision_the_bundle_has_not(self, draft: bundles.Draft) -> None:
         assert _refused(draft, InputError, precision="dynamic") == (
-            "shapes-cpu has no dynamic variant; it has float32, int8, float16"
+            "shapes-cpu has no dynamic variant; ask for one of float32, int8, float16"
         )
 
     def test_a_precision_the_engine_has_not(self, draft: bundles.Draft) -> None:
         assert _refused(draft, EngineUnavailable, engine="reference", precision="int8") == (
-            "shapes-cpu has no int8 variant for reference; for reference it has float32"
+            "shapes-cpu has no int8 variant for reference; ask for float32"
         )
 
     def test_a_bundle_for_an_engine_of_the_future(self) -> None:
@@ -201,7 +201,7 @@ class TestBrokenEngines:
             strop.load(path)
         assert str(caught.value) == (
             "engine 'litert' is installed and broken: importing broken_litert gives "
-            "ImportError: libGL.so.1: cannot open"
+            "ImportError: libGL.so.1: cannot open; strop doctor says what to do about it"
         )
         with strop.load(path, engine="reference") as model:  # the others work
             assert model.engine == "reference"
@@ -217,7 +217,8 @@ class TestBrokenEngines:
             strop.load(draft.write(tmp_path / "shapes.strop"))
         assert str(caught.value) == (
             "engine 'litert' 1.2.3 is installed and does not open variants/int8.tflite: "
-            "ValueError: Didn't find op for builtin opcode 'FULLY_CONNECTED' version '12'"
+            "ValueError: Didn't find op for builtin opcode 'FULLY_CONNECTED' version '12'; "
+            "strop doctor says whether it works here"
         )
         assert isinstance(caught.value.__cause__, ValueError)
 

@@ -228,7 +228,7 @@ class TestCompetitors:
 class TestRefused:
     def test_without_a_gpu(self, draft: bundles.Draft, engine: Engine) -> None:
         engine.adapter = None
-        with pytest.raises(DeviceUnavailable, match=r"cannot be had: onnx found no GPU$"):
+        with pytest.raises(DeviceUnavailable, match=r"^onnx found no GPU$"):
             _swept(draft)
 
     @pytest.mark.usefixtures("engine")
@@ -339,7 +339,7 @@ class TestCommand:
         assert cli.main(["sweep", str(path)]) == 2
         out, err = capsys.readouterr()
         assert out == ""
-        assert err == "strop: device 'gpu' cannot be had: onnx found no GPU\n"
+        assert err == "strop: onnx found no GPU\n"
 
     def test_wrong_answers_are_exit_1(
         self, path: Path, engine: Engine, capsys: pytest.CaptureFixture[str]

@@ -174,7 +174,7 @@ class TestFiles:
             read_trust("")
 
     def test_a_key_where_a_path_belongs_is_told_so(self) -> None:
-        with pytest.raises(BundleError, match="trusted_keys=, .* name a file of them"):
+        with pytest.raises(BundleError, match="name a file of them with trusted_keys=,"):
             read_trust(ONE)
 
     def test_a_file_that_anybody_may_write_is_refused(self, tmp_path: Path) -> None:

@@ -412,7 +412,7 @@ class TestCommand:
         assert "remembered in" not in out
         assert err == (
             "strop: none of 3 candidates gives the outputs proven at export, so none is "
-            "remembered; strop check says more\n"
+            "remembered; run strop check, which says more\n"
         )
         assert not cache.exists()
 

@@ -351,7 +351,9 @@ class TestWhatDoesNotRun:
         with pytest.raises(InputError, match="is a file, which strop.load opens"):
             strop.watch(tmp_path / "1.strop")
         for interval_s in (0, -1, float("nan"), float("inf")):
-            with pytest.raises(InputError, match="`interval_s` must be a time in seconds"):
+            with pytest.raises(
+                InputError, match="`interval_s` must be a finite time in seconds above 0, got"
+            ):
                 strop.watch(folder, interval_s=interval_s)
         _install(folder, 2, self._broken())
         with pytest.raises(StropError, match="does not open"):

@@ -19,14 +19,14 @@ from strop.device.wheels import (
     NUMPY_MACHINES,
     WHEELS,
     Wheels,
-    install_gpu,
     mend_absent,
     mend_broken_numpy,
     mend_by_reinstalling,
-    mend_gpu,
     mend_numpy,
     packages,
     remedy,
+    remedy_gpu,
+    remedy_gpu_here,
     why_none,
 )
 from strop.versions import release
@@ -199,7 +199,7 @@ class TestGpus:
     """The onnxruntime for a board's GPUs, by the newest CUDA that NVIDIA's driver runs there."""
 
     @pytest.mark.parametrize(
-        ("here", "cuda", "mend"),
+        ("here", "cuda", "remedy"),
         [
             (PC, 0, OWN + _line("onnx-webgpu")),
             (PC, 11, OWN + _line("onnx-webgpu")),
@@ -219,15 +219,18 @@ class TestGpus:
             (
                 board("x86_64", "3.10.9"),
                 0,
-                "onnxruntime-webgpu has no wheel for Python 3.10, only for 3.11 to 3.14",
+                ("onnxruntime-webgpu has no wheel for Python 3.10, only for 3.11 to 3.14", ""),
             ),
-            (PI_5, 0, "onnxruntime-webgpu has no wheel for aarch64, only for x86_64"),
+            (PI_5, 0, ("onnxruntime-webgpu has no wheel for aarch64, only for x86_64", "")),
             (PI_5, 13, OWN + _line("onnx-gpu")),
             (
                 PI_5,
                 12,
-                "onnxruntime-gpu has no wheel for aarch64, only for x86_64; "
-                "NVIDIA makes some for its Jetson boards",
+                (
+                    "onnxruntime-gpu has no wheel for aarch64, only for x86_64; "
+                    "NVIDIA makes some for its Jetson boards",
+                    "",
+                ),
             ),
             (
                 PI_4,
@@ -237,23 +240,27 @@ class TestGpus:
             (
                 board("aarch64", "3.10.9"),
                 13,
-                "onnxruntime-gpu has no wheel for Python 3.10, only for 3.11 to 3.14; "
-                "NVIDIA makes some for its Jetson boards",
+                (
+                    "onnxruntime-gpu has no wheel for Python 3.10, only for 3.11 to 3.14; "
+                    "NVIDIA makes some for its Jetson boards",
+                    "",
+                ),
             ),
             (
                 board("x86_64", "3.12.1", glibc=None),
                 13,
-                "onnxruntime-gpu needs glibc, and this OS has another C library",
+                ("onnxruntime-gpu needs glibc, and this OS has another C library", ""),
             ),
         ],
     )
-    def test_of_each_board(self, here: Board, cuda: int, mend: str) -> None:
-        assert mend_gpu(here, cuda) == mend
+    def test_of_each_board(self, here: Board, cuda: int, remedy: str | tuple[str, str]) -> None:
+        line = ("", remedy) if isinstance(remedy, str) else remedy
+        assert remedy_gpu(here, cuda) == line
 
     def test_without_pip_s_half_of_venv_it_is_installed_first(self) -> None:
         here = board("x86_64", "3.11.2", makes_venvs=False)
         first = "in an environment of its own: sudo apt install python3-venv && python3 -m venv "
-        assert mend_gpu(here, 0).startswith(first)
+        assert remedy_gpu(here, 0)[1].startswith(first)
 
     @pytest.mark.parametrize(
         ("has_cuda", "driver", "cuda"),
@@ -265,7 +272,7 @@ class TestGpus:
         there = [Adapter("NVIDIA", "a GPU", driver, "discrete")] if driver else []
         monkeypatch.setattr(adapters, "cuda", lambda: there)
         monkeypatch.setattr(wheels, "read", lambda: PC)
-        assert install_gpu(has_cuda) == mend_gpu(PC, cuda)
+        assert remedy_gpu_here(has_cuda) == remedy_gpu(PC, cuda)
 
     def test_what_is_damaged_is_installed_again_by_its_own_name(self) -> None:
         for package in packages("onnx"):

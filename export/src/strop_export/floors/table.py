@@ -66,7 +66,7 @@ class Table:
 
 
 @functools.cache
-def table(engine: str) -> Table:
+def read(engine: str) -> Table:
     """Read the table of an engine; an engine that was never measured has an empty one."""
     if engine not in PACKAGES:
         return Table((), {})
@@ -81,7 +81,7 @@ def lowest(engine: str, requires: Mapping[str, Any]) -> str | None:
         engine: the engine's name.
         requires: the `requires` of the `Converted` file.
     """
-    return table(engine).lowest(_needs(requires))
+    return read(engine).lowest(_needs(requires))
 
 
 def floors(engines: Iterable[str], requires: Mapping[str, Any]) -> dict[str, str]:
@@ -125,7 +125,7 @@ def check(target: Target, spec: VariantSpec, requires: Mapping[str, Any]) -> Non
     needs = _needs(requires)
     for engine in target.engines_of(spec) if needs else ():
         release = pinned(engine, _lock(target, engine))
-        known = {name: table(engine).takes(name, release) for name in needs}
+        known = {name: read(engine).takes(name, release) for name in needs}
         lacking = [name for name, version in needs.items() if known[name] < version]
         if lacking:
             word = " version" if spec.format == "tflite" else ""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-DTYPES = ("uint8", "float32")
+DTYPES = (np.dtype(np.uint8), np.dtype(np.float32))
 
 
 def fault(samples: NDArray[Any], shape: tuple[int, ...]) -> str:
@@ -20,10 +20,10 @@ def fault(samples: NDArray[Any], shape: tuple[int, ...]) -> str:
     Returns:
         One line, or "" if the samples fit.
     """
-    if samples.dtype.name not in DTYPES:
+    if samples.dtype not in DTYPES:
         return (
             f"inputs are {samples.dtype}; give what the device's sensor gives, "
-            f"{' or '.join(DTYPES)}"
+            f"{' or '.join(dtype.name for dtype in DTYPES)}"
         )
     if samples.shape[1:] != shape or not len(samples):
         sizes = ", ".join(map(str, shape))

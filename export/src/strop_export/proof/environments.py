@@ -19,7 +19,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from strop import engines
 from strop.errors import DeviceUnavailable
@@ -104,9 +104,10 @@ def run_strop(python: Path, wheel: Path, *arguments: str, directory: Path) -> di
     }
     done = run(command, cwd=directory, env=environment, limit_s=_RUN_LIMIT_S)
     if done.returncode:
-        if refused := _device_refusal(done.stdout):
-            raise DeviceMissing(refused)
-        said = _last_word(done.stderr) or done.stdout[-300:]
+        refusal = _refusal(done.stdout)
+        said = refusal.text if refusal else _last_line(done.stderr) or done.stdout[-300:]
+        if refusal and refusal.kind == DeviceUnavailable.kind:
+            raise DeviceMissing(said)
         if done.returncode < 0 and "gpu" in arguments:
             raise DeviceMissing(f"strop {arguments[0]} died on the GPU ({done.returncode}): {said}")
         raise ProofError(f"strop {' '.join(arguments)} gave exit {done.returncode}: {said}")
@@ -203,29 +204,20 @@ def run(command: list[str], *, limit_s: int, **options: Any) -> subprocess.Compl
         return subprocess.CompletedProcess(command, 1, "", f"{command[0]}: {error.strerror}")
 
 
-def _device_refusal(stdout: str) -> str:
-    """Return why strop could not use the device, from what --json printed.
+class _Refusal(NamedTuple):
+    """A refusal as `strop ... --json` prints it."""
 
-    Returns:
-        The reason, or "" if the output does not say that.
-    """
+    kind: str
+    text: str  # the problem and the mend
+
+
+def _refusal(stdout: str) -> _Refusal | None:
+    """Read what strop refused from what it printed; None if it printed no refusal."""
     try:
         error = json.loads(stdout)["error"]
-        if error["kind"] != DeviceUnavailable.kind:
-            return ""
-        return "; ".join(filter(None, (error["problem"], error["mend"])))
+        return _Refusal(error["kind"], "; ".join(filter(None, (error["problem"], error["mend"]))))
     except (ValueError, LookupError, TypeError):
-        return ""
-
-
-def _last_word(text: str) -> str:
-    """Return strop's last line; an engine's library may log lines of its own after it."""
-    ours = [
-        line
-        for line in text.splitlines()
-        if line.startswith("strop: ") and not line.startswith("strop: warning: ")
-    ]
-    return ours[-1] if ours else _last_line(text)
+        return None
 
 
 def _last_line(text: str) -> str:

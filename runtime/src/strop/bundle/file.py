@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -119,7 +120,8 @@ def read_bytes(path: str | PathLike[str]) -> bytes:
     """
     with open(path, "rb") as file:  # noqa: PTH123  importing pathlib takes 4 ms
         # Not more than it has: memory is taken, and given back, for all that is asked for.
-        size = os.fstat(file.fileno()).st_size or archive.MAX_ARCHIVE_BYTES  # 0: a pipe
+        found = os.fstat(file.fileno())
+        size = found.st_size if stat.S_ISREG(found.st_mode) else archive.MAX_ARCHIVE_BYTES
         if size > archive.MAX_ARCHIVE_BYTES:
             raise archive.too_large(size)
         return file.read(size + 1)

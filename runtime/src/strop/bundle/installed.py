@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from strop.bundle.digest import is_sha256
 from strop.bundle.file import Bundle, read_bundle
 from strop.bundle.records import read_record
-from strop.errors import BundleError
+from strop.errors import BundleError, either
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -128,7 +128,7 @@ def find(folder: str | PathLike[str]) -> Record | None:
         return _parse(data)
     except BundleError as error:
         raise BundleError(
-            f"{path} cannot be used: {error}",
+            f"{path} cannot be used: {error.problem}",
             "move it away and install again (its history and the way back are lost then)",
         ) from None
 
@@ -156,8 +156,8 @@ def open_current(folder: str | PathLike[str], trust: Trust | None = None) -> Bun
             if tries < _TRIES and not os.path.lexists(path) and find(folder) != record:
                 continue
             raise BundleError(
-                f"{error}; it is what is installed in {folder}",
-                f"install it again, or strop rollback {folder}",
+                f"{error.problem}; it is what is installed in {folder}",
+                either(error.mend, "install it again", f"strop rollback {folder}"),
             ) from None
         if bundle.digest != record.current.digest:
             raise BundleError(
@@ -169,9 +169,7 @@ def open_current(folder: str | PathLike[str], trust: Trust | None = None) -> Bun
 
 def _parse(data: bytes) -> Record:
     """Parse a record, as strictly as a manifest."""
-    record: Record = read_record(
-        Record, data, "it", schema=SCHEMA, max_bytes=MAX_BYTES, mend="another strop wrote it"
-    )
+    record: Record = read_record(Record, data, "it", schema=SCHEMA, max_bytes=MAX_BYTES, mend="")
     names = (*record.bundles, *(event.bundle for event in record.history))
     sound = (
         bool(record.bundles)

@@ -85,7 +85,10 @@ def read_private(path: str) -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(content, password=None)
     except TypeError:  # that is its word for it
-        raise InputError(f"the key {path} has a password, which strop does not ask for") from None
+        raise InputError(
+            f"the key {path} has a password, which strop does not ask for",
+            "make one without by strop keygen",
+        ) from None
     except (ValueError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PrivateKey):

@@ -124,7 +124,7 @@ def _lines(path: str) -> list[str]:
     except OSError as error:
         raise BundleError(
             f"cannot read the trusted keys in {path or repr(path)}: {error.strerror or error}",
-            "trusted_keys=, --trusted-keys and STROP_TRUSTED_KEYS name a file of them",
+            "name a file of them with trusted_keys=, --trusted-keys or STROP_TRUSTED_KEYS",
         ) from None
     if mode & stat.S_IWOTH:
         raise BundleError(f"anybody may add to the trusted keys in {path}", f"chmod o-w {path}")

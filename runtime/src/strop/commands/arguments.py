@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     sweep.add_argument(
         "--batches", type=_counts, metavar="1,4,16", help="samples a call, default 1 to 65536"
     )
-    verify = _command(subparsers, "verify", "hold a bundle against the trusted keys")
+    verify = _command(subparsers, "verify", "check a bundle against the trusted keys")
     sign = _command(subparsers, "sign", "sign a bundle")
     sign.add_argument(
         "--key", required=True, metavar="KEY", help="the private key, of strop keygen"

@@ -61,7 +61,7 @@ def main(arguments: argparse.Namespace) -> int:
 def _write_npy(path: str, array: Any) -> None:
     """Write the array whole or not at all, so that a full disk leaves no half file."""
     if Path(path).suffix != ".npy":
-        raise InputError(f"--output {path}: the name must end in .npy")
+        raise InputError(f"--output {path}: the name must end in .npy", f"call it {path}.npy")
     content = io.BytesIO()
     np.lib.format.write_array(content, array, allow_pickle=False)
     try:

@@ -63,6 +63,6 @@ def _require_free(bundle: Bundle, public: PublicKey, path: str) -> None:
     try:
         other = read_signature(content).key
     except BundleError as error:
-        raise BundleError(f"bundle {path}: {error}", mend) from None
+        raise BundleError(f"bundle {path}: {error.problem}", mend) from None
     if other != public:
         raise InputError(f"bundle {path} is signed by {other} already", mend)

@@ -46,18 +46,16 @@ def main(arguments: argparse.Namespace) -> int:
         refusal = error
     content = [_row(rank, c, candidates[0]) for rank, c in enumerate(candidates, 1)]
     if arguments.json:
-        print_json(
-            {
-                "bundle": arguments.bundle,
-                "digest": bundle.digest,
-                "cpu": cpu.this_cpu()._asdict(),
-                "batch": arguments.batch,
-                "device": device,
-                "remembered": path and str(path),
-                "candidates": content,
-                "error": refusal and refusal_content(refusal),
-            }
-        )
+        found = {
+            "bundle": arguments.bundle,
+            "digest": bundle.digest,
+            "cpu": cpu.this_cpu()._asdict(),
+            "batch": arguments.batch,
+            "device": device,
+            "remembered": path and str(path),
+            "candidates": content,
+        }
+        print_json({**found, "error": refusal_content(refusal)} if refusal else found)
     else:
         print_cpu(cpu.this_cpu())
         _print(content)

@@ -229,33 +229,36 @@ def mend_by_reinstalling(package: str, board: Board) -> str:
     return pip(package, _REINSTALLING) if not _why_none(rows, board) else ""
 
 
-def mend_gpu(board: Board, cuda: int) -> str:
+def remedy_gpu(board: Board, cuda: int) -> tuple[str, str]:
     """Say how to get an onnxruntime that runs on a GPU of this board, or why there is none.
 
     Args:
         board: the board that it is to run on.
         cuda: the newest CUDA that NVIDIA's driver runs, 12 of 12.8; 0: there is no such driver.
+
+    Returns:
+        Why no wheel is for this board, "" if one is; and the line that installs it, else "".
     """
     for row in GPU_WHEELS:
         if row.cuda <= cuda and not _why_none([row], board):
             line = _joined(*_environment(board), install_line(row.extra))
             is_newest = row == next(other for other in GPU_WHEELS if other.extra == row.extra)
             pin = "" if is_newest else f" '{row.package}=={row.version}'"
-            return f"in an environment of its own: {line}{pin}"
+            return "", f"in an environment of its own: {line}{pin}"
     rows = [row for row in GPU_WHEELS if 0 < row.cuda <= cuda] or [GPU_WHEELS[-1]]
     is_jetson = rows[0].cuda > 0 and board.machine == "aarch64"
     theirs = "; NVIDIA makes some for its Jetson boards" if is_jetson else ""
-    return f"{_why_none(rows, board)}{theirs}"
+    return f"{_why_none(rows, board)}{theirs}", ""
 
 
-def install_gpu(has_cuda: bool) -> str:
-    """Say how to get an onnxruntime that runs on a GPU of this very machine, or why there is none.
+def remedy_gpu_here(has_cuda: bool) -> tuple[str, str]:
+    """Say of this very machine what `remedy_gpu` says of a board.
 
     Args:
         has_cuda: whether NVIDIA's driver has an adapter; else it is to be a Vulkan driver's.
     """
     newest = max(row.cuda for row in GPU_WHEELS)
-    return mend_gpu(read(), adapters.newest_cuda(adapters.cuda()) or newest if has_cuda else 0)
+    return remedy_gpu(read(), adapters.newest_cuda(adapters.cuda()) or newest if has_cuda else 0)
 
 
 def pip(requirement: str, options: str = "") -> str:
@@ -265,7 +268,7 @@ def pip(requirement: str, options: str = "") -> str:
 
     Args:
         requirement: what to install, as pip takes it.
-        options: options of `pip install`, with a space after each.
+        options: further options of pip, with a space after each.
     """
     return " ".join(("pip", "install", f"{options}{requirement}"))
 

@@ -1,7 +1,7 @@
 """Proving a bundle again, here: its golden samples on this device's own engines.
 
 An engine's parser is native code, and a digest says who wrote a file's bytes, never that they are
-harmless. So `check` can give each engine a process of its own, and its death is an answer too.
+harmless. So `check` can give each engine a process of its own, and its no_answer is an answer too.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from strop.diagnostics.replay import (
     PASSED,
     STATUSES,
     CheckResult,
+    broken,
     golden,
     open_and_replay,
     without_figures,
@@ -153,16 +154,16 @@ def _prove(
     if model is None:
         return result
     with model:
-        if result.status == BROKEN:
+        if result.status not in (PASSED, FAILED):
             return result
         try:
             return replace(result, latency=_latency(partial(model.predict, inputs[:1])))
         except StropError as error:
-            return without_figures(choice, BROKEN, error.problem, error.mend)
+            return broken(choice, error)
 
 
 class _Apart:
-    """Proves each choice in a process of its own; the death of that process is a result."""
+    """Proves each choice in a process of its own; the no_answer of that process is a result."""
 
     def __init__(self, prove: Callable[[Choice], CheckResult], limit_s: float) -> None:
         self._prove = prove
@@ -181,10 +182,10 @@ class _Apart:
         try:
             answer = ask(question, self._limit_s, spare_bytes=spare_memory_bytes())
             result = _from_json(choice, answer)
-        except NoAnswer as death:
-            if death.timed_out:
+        except NoAnswer as no_answer:
+            if no_answer.timed_out:
                 self._hung[on] = choice.variant.file
-            return without_figures(choice, BROKEN, str(death))
+            return without_figures(choice, BROKEN, str(no_answer))
         if result.status in (PASSED, FAILED):
             self._imported.add(choice.engine)
         return result

@@ -91,13 +91,13 @@ def diagnose(limit_s: float, *, progress: Callable[[str], None] = lambda engine:
     return Diagnosis(here, gpus, troubles, tuple(results))
 
 
-def no_numpy(error: Exception) -> str:
-    """Say in one line why numpy cannot be imported, and what to do about it.
+def no_numpy(error: Exception) -> tuple[str, str]:
+    """Say what is the matter where numpy cannot be imported, and what to do about it.
 
     Args:
-        error: what the import raised.
+        error: what importing it raised.
     """
-    return ": ".join(_numpy_trouble(ProbeResult(error=root_cause(error)), board.read()))
+    return _numpy_trouble(ProbeResult(error=root_cause(error)), board.read())
 
 
 def _gpus(limit_s: float) -> tuple[tuple[Adapter, ...], tuple[str, ...]]:
@@ -107,8 +107,8 @@ def _gpus(limit_s: float) -> tuple[tuple[Adapter, ...], tuple[str, ...]]:
     for name, listed in (("CUDA", adapters.cuda), ("Vulkan", adapters.vulkan)):
         try:
             answer = ask(partial(_fields, listed), limit_s)
-        except NoAnswer as death:
-            troubles.append(f"the {name} driver {one_line(str(death))}")
+        except NoAnswer as no_answer:
+            troubles.append(f"the {name} driver {one_line(str(no_answer))}")
         else:
             found += (Adapter(**fields) for fields in answer)
     return tuple(found), tuple(troubles)

@@ -38,8 +38,10 @@ def probe(engine: str, limit_s: float, device: str = "cpu") -> ProbeResult:
     """
     try:
         content = ask(partial(_try, engine, device), limit_s)
-    except NoAnswer as death:
-        return ProbeResult(error=str(death), killed_by=death.killed_by, timed_out=death.timed_out)
+    except NoAnswer as no_answer:
+        return ProbeResult(
+            error=str(no_answer), killed_by=no_answer.killed_by, timed_out=no_answer.timed_out
+        )
     return ProbeResult(**content)
 
 

@@ -41,8 +41,14 @@ class CheckResult:
         return "; ".join(filter(None, (self.detail, self.mend)))
 
 
+def broken(choice: Choice, error: StropError) -> CheckResult:
+    """Give the result of a choice whose engine raised: BROKEN, or ABSENT if it lacks the device."""
+    status = ABSENT if isinstance(error, DeviceUnavailable) else BROKEN
+    return without_figures(choice, status, error.problem, error.mend)
+
+
 def without_figures(choice: Choice, status: str, detail: str, mend: str = "") -> CheckResult:
-    """Give the result of a choice that did not run.
+    """Give the result of a choice of which there are no figures.
 
     Args:
         choice: what was tried.
@@ -82,13 +88,12 @@ def open_and_replay(
     try:
         model = open_model(bundle, choice, threads=threads)
         result = replay(model, bundle, choice.variant, inputs, keras)
-    except BundleError:
+    except BaseException as error:
+        if isinstance(error, StropError) and not isinstance(error, BundleError):
+            return broken(choice, error), model
         if model:
             model.close()
         raise
-    except StropError as error:
-        status = ABSENT if isinstance(error, DeviceUnavailable) else BROKEN
-        result = without_figures(choice, status, error.problem, error.mend)
     return result, model
 
 
@@ -136,7 +141,7 @@ def replay(
         outputs = model.predict(inputs)
         singles = [model.predict(sample) for sample in inputs]
     except InputError as error:  # they are what it takes, and it makes NaN of them
-        return replace(result, detail=str(error))
+        return replace(result, detail=error.problem, mend=error.mend)
     if outputs.shape != expected.shape:
         return replace(result, detail=f"gives {outputs.shape} instead of {expected.shape}")
     for single in singles:

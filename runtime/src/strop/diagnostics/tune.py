@@ -21,7 +21,7 @@ from strop.model import tuned
 from strop.model.model import Model
 from strop.model.select import Choice, open_best
 
-# TuneResults nearer to each other than this are equally fast: about what the ratio of two of them
+# Candidates nearer to each other than this are equally fast: about what the ratio of two of them
 # moves by from one run to the next (docs/decisions/0013-tune.md).
 NOISE = 0.05
 
@@ -64,6 +64,7 @@ def tune(
         The candidates, best first, then those that did not pass.
 
     Raises:
+        DeviceUnavailable: no variant of the bundle is made for the device asked for.
         EngineUnavailable: none of the bundle's engines is installed.
         InputError: there is no such device, or a number of threads is below 1 or above the usable
             CPUs.
@@ -137,7 +138,7 @@ def require_winner(candidates: Sequence[TuneResult]) -> TuneResult:
         raise ParityError(
             f"none of {len(candidates)} candidates gives the outputs proven at export, so none is "
             "remembered",
-            "strop check says more",
+            "run strop check, which says more",
         )
     return best
 

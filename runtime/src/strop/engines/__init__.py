@@ -50,7 +50,7 @@ def require_device(device: str | None) -> None:
         InputError: it is none of these.
     """
     if device not in (None, *ASKABLE):
-        raise InputError(f"there is no device {device!r}", f"there are {', '.join(ASKABLE)}")
+        raise InputError(f"there is no device {device!r}", f"ask for one of {', '.join(ASKABLE)}")
 
 
 def on_device(engine: str, device: str) -> str:
@@ -68,7 +68,7 @@ def entry(name: str) -> Entry:
         return TABLE[name]
     except KeyError:
         raise EngineUnavailable(
-            f"there is no engine {name!r}", f"there are {', '.join(NAMES)}"
+            f"there is no engine {name!r}", f"ask for one of {', '.join(NAMES)}"
         ) from None
 
 
@@ -124,7 +124,8 @@ def get(name: str) -> Engine:
     except Exception as error:
         raise EngineUnavailable(
             f"engine {name!r} is installed and broken: importing {package} gives "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {error}",
+            "strop doctor says what to do about it",
         ) from error
     return engine
 

@@ -112,8 +112,8 @@ class OnnxSession:
 def _require_same(details: list[Any], tensor: FileTensor) -> None:
     """Raise ValueError unless a file's only input or output is what the manifest says it is."""
     (detail,) = details
-    shape = tuple(size if isinstance(size, int) else None for size in detail.shape)
-    require_same(tensor, _DTYPES.get(detail.type, detail.type), shape)
+    sample = tuple(size if isinstance(size, int) else None for size in detail.shape[1:])
+    require_same(tensor, _DTYPES.get(detail.type, detail.type), (None, *sample))  # any batch
 
 
 def _require_whole(model: bytes, file: str) -> None:

@@ -150,22 +150,29 @@ def _provider() -> str:
     for name in PROVIDERS:
         if name in built_with:
             return name
-    raise DeviceUnavailable(
+    raise _another_build(
         f"this onnxruntime, {onnxruntime.__version__}, was built without a GPU "
         f"({', '.join(built_with)})",
-        wheels.install_gpu(bool(adapters.cuda())),
+        has_cuda=bool(adapters.cuda()),
     )
 
 
 def _no_adapter(name: str) -> DeviceUnavailable:
     """Make the error for a provider that no driver has an adapter for; another build may do."""
     others = adapters.vulkan() if name == CUDA else adapters.cuda()
+    found = f"onnx found no GPU for {name}"
     if others:
-        there, mend = f"there is {others[0]}", wheels.install_gpu(has_cuda=name != CUDA)
-    else:
-        there = "no driver here has an adapter for it"
-        mend = "install the GPU's driver (strop doctor lists what drivers offer)"
-    return DeviceUnavailable(f"onnx found no GPU for {name}: {there}", mend)
+        return _another_build(f"{found}: there is {others[0]}", has_cuda=name != CUDA)
+    return DeviceUnavailable(
+        f"{found}: no driver here has an adapter for it",
+        "install the GPU's driver (strop doctor lists what drivers offer)",
+    )
+
+
+def _another_build(problem: str, *, has_cuda: bool) -> DeviceUnavailable:
+    """Give the error to raise where another build of onnxruntime could use a GPU that is here."""
+    why_none, mend = wheels.remedy_gpu_here(has_cuda)
+    return DeviceUnavailable(f"{problem}; {why_none}" if why_none else problem, mend)
 
 
 def _load_cuda() -> None:
@@ -184,9 +191,7 @@ def _load_cuda() -> None:
         ctypes.CDLL(str(library))
     except OSError as missing:
         if "cannot open shared object" in str(missing):
-            raise DeviceUnavailable(
-                f"onnx found no CUDA: {missing}", wheels.install_gpu(has_cuda=True)
-            ) from None
+            raise _another_build(f"onnx found no CUDA: {missing}", has_cuda=True) from None
 
 
 def _explain(said: str) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from strop.bundle.file import Bundle
 from strop.bundle.installed import Event, Record, RecordedResult
 from strop.bundle.manifest import Manifest
 from strop.bundle.open import open_bundle
-from strop.errors import BundleError, InputError, InstallError, StropError
+from strop.errors import BundleError, InputError, InstallError, StropError, either
 from strop.install import lock, store
 from strop.versions import __version__
 
@@ -81,7 +81,7 @@ def install(
     """
     if keep < MIN_KEEP:
         raise InputError(
-            f"`keep` must be {MIN_KEEP} or more, got {keep}: one to run, one to go back to"
+            f"`keep` must be {MIN_KEEP} or more, got {keep}", "keep one to run, one to go back to"
         )
     folder = os.fspath(folder)
     bundle = open_bundle(source, trusted_keys)
@@ -167,8 +167,8 @@ def rollback(
                 raise BundleError(f"{path} is another bundle than its name says")
         except BundleError as error:
             raise BundleError(
-                f"{error}; it is what {folder} would go back to",
-                "install it from its file instead, with --allow-downgrade",
+                f"{error.problem}; it is what {folder} would go back to",
+                either(error.mend, "install it from its file instead, with --allow-downgrade"),
             ) from None
         checked = _prove(bundle, check, before)
         event = _event(installed.ROLLBACK, name, bundle, checked, before)

@@ -52,7 +52,9 @@ class Watched(Closing):
     ) -> None:
         self._folder = os.fspath(folder)
         if not 0 < interval_s <= threading.TIMEOUT_MAX:
-            raise InputError(f"`interval_s` must be a time in seconds above 0, got {interval_s!r}")
+            raise InputError(
+                f"`interval_s` must be a finite time in seconds above 0, got {interval_s!r}"
+            )
         if os.path.isfile(self._folder):  # noqa: PTH113  a text
             raise InputError(f"{self._folder} is a file, which strop.load opens", "watch a folder")
         self._interval_s = interval_s
@@ -238,8 +240,7 @@ def _is_lasting(error: Exception) -> bool:
     """
     cause: BaseException | None = error
     while cause is not None:
-        # In reading it. That a path is a folder's is found out in this way, and no trouble.
-        if isinstance(cause, OSError) and not isinstance(cause, IsADirectoryError):
+        if isinstance(cause, OSError):  # in reading it
             return False
         cause = cause.__context__
     return isinstance(error, BundleError | InstallError)

@@ -72,9 +72,12 @@ def _read_image(path: Path, spec: TensorSpec) -> NDArray[Any]:
         with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise InputError(
-                    f"{path} has {image.width} x {image.height} pixels, at most {MAX_PIXELS}"
+                    f"{path} has {image.width} x {image.height} pixels, at most {MAX_PIXELS}",
+                    "scale it down",
                 )
             return prepare(image, spec.image).reshape(*(size or 1 for size in spec.shape[1:]))
+    except InputError:
+        raise
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} is no picture that Pillow reads: {error}") from None
     except (ValueError, SyntaxError, EOFError) as error:  # what its decoders raise on bad bytes

@@ -171,8 +171,8 @@ class Model(Closing):
         if np.isnan(outputs).any():
             raise InputError(
                 f"{self.name} gives NaN for values of up to {np.abs(inputs).max():.3g}: its "
-                "arithmetic overflows, or its file holds NaN",
-                f"it takes {wanted(self.input)}",
+                f"arithmetic overflows, or its file holds NaN; it takes {wanted(self.input)}",
+                "give smaller values",
             )
         return outputs
 

@@ -15,6 +15,7 @@ from strop.errors import (
     EngineUnavailable,
     InputError,
     StropError,
+    either,
     warn,
 )
 from strop.model import tuned_path
@@ -56,10 +57,10 @@ def choose(
             return Choice(name, proven[0])
     able = [n for n in names if any(n in (*v.engines, engines.FAKE) for v in variants)]
     if not able:
-        have = _listed(v.precision for v in manifest.variants if names[0] in v.engines)
+        have = _one_of(v.precision for v in manifest.variants if names[0] in v.engines)
         raise EngineUnavailable(
             f"{manifest.name}-{manifest.target} has no {precision} variant for {names[0]}",
-            f"for {names[0]} it has {have}",
+            f"ask for {have}",
         )
     if engine is not None:
         raise engines.not_installed(engine, [name for v in variants for name in v.engines])
@@ -149,7 +150,9 @@ def open_model(
         (variant.devices, variant.file),
     ):
         if choice.device not in able:
-            raise DeviceUnavailable(f"{who} is for {' and '.join(able)} alone")
+            raise DeviceUnavailable(
+                f"{who} is for {' and '.join(able)} alone", f"use device={able[0]!r}"
+            )
     source = ModelSource(bundle.read(variant), variant, choice.engine, choice.device, threads)
     try:
         session = source.open()
@@ -158,7 +161,8 @@ def open_model(
     except Exception as error:
         raise EngineUnavailable(
             f"engine {choice.engine!r} {engine.version()} is installed and does not open "
-            f"{variant.file}: {type(error).__name__}: {error}"
+            f"{variant.file}: {type(error).__name__}: {error}",
+            "strop doctor says whether it works here",
         ) from error
     about = About(
         name=manifest.name,
@@ -216,12 +220,12 @@ def _open_on_gpu(bundle: Bundle, engine: str | None, precision: str | None, thre
     if not tried:
         what = " ".join(filter(None, (precision, "variant", engine and f"for {engine}")))
         able = [v for v in manifest.variants if engines.GPU in v.devices]
-        kinds = _listed(v.precision for v in able)
-        others = _listed(name for v in able for name in v.engines)
+        kinds = _one_of(v.precision for v in able)
+        others = _one_of(name for v in able for name in v.engines)
         tried = [
             DeviceUnavailable(
                 f"{manifest.name}-{manifest.target} has no {what} made for the GPU",
-                f"it has {kinds}, for {others}"
+                f"ask for {kinds}, on {others}"
                 if able
                 else "export it for a target that has one (make export TARGET=gpu)",
             )
@@ -235,23 +239,22 @@ def no_gpu(reasons: Sequence[StropError]) -> DeviceUnavailable:
     Args:
         reasons: the errors that say why not, one or more.
     """
-    what = "device 'gpu' cannot be had"
     if len(reasons) == 1:
-        return DeviceUnavailable(f"{what}: {reasons[0].problem}", reasons[0].mend)
-    return DeviceUnavailable(f"{what}: {'; '.join(map(str, reasons))}")
+        return DeviceUnavailable(reasons[0].problem, reasons[0].mend)
+    problems = "; ".join(reason.problem for reason in reasons)
+    mends = dict.fromkeys(reason.mend for reason in reasons)
+    return DeviceUnavailable(f"device 'gpu' cannot be had: {problems}", either(*mends))
 
 
 def _variants(manifest: Manifest, precision: str | None) -> list[Variant]:
     """Select the variants of a precision, or all."""
     if precision not in (None, *PRECISIONS):
-        raise InputError(
-            f"there is no precision {precision!r}", f"there are {', '.join(PRECISIONS)}"
-        )
+        raise InputError(f"there is no precision {precision!r}", f"ask for {_one_of(PRECISIONS)}")
     variants = [v for v in manifest.variants if precision in (None, v.precision)]
     if not variants:
         raise InputError(
             f"{manifest.name}-{manifest.target} has no {precision} variant",
-            f"it has {_listed(v.precision for v in manifest.variants)}",
+            f"ask for {_one_of(v.precision for v in manifest.variants)}",
         )
     return variants
 
@@ -274,7 +277,7 @@ def _candidates(manifest: Manifest, engine: str | None) -> tuple[str, ...]:
     if engine != engines.FAKE and engine not in manifest.engines:
         raise EngineUnavailable(
             f"{manifest.name}-{manifest.target} is not proven on {engine}",
-            f"it is on {', '.join(manifest.engines)}",
+            f"ask for {_one_of(manifest.engines)}",
         )
     return (engine,)
 
@@ -300,6 +303,12 @@ def _none_installed(
     return EngineUnavailable(
         f"no engine for {asked} can be had here: {'; '.join(reasons.values())}", "; ".join(others)
     )
+
+
+def _one_of(names: Iterable[str]) -> str:
+    """Write a choice: "int8", or "one of int8, float32"; each name stands once."""
+    names = dict.fromkeys(names)
+    return ", ".join(names) if len(names) == 1 else f"one of {', '.join(names)}"
 
 
 def _listed(names: Iterable[str]) -> str:

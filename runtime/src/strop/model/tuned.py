@@ -179,9 +179,7 @@ def _read(path: str) -> bytes | None:
 
 def _parse(data: bytes) -> Table:
     """Read a table, as strictly as a manifest."""
-    table: Table = read_record(
-        Table, data, "it", schema=SCHEMA, max_bytes=MAX_BYTES, mend="another strop wrote it"
-    )
+    table: Table = read_record(Table, data, "it", schema=SCHEMA, max_bytes=MAX_BYTES, mend="")
     return table
 
 
