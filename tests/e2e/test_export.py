@@ -50,25 +50,51 @@ def test_a_second_run_does_no_work_again(edge: Exported) -> None:
     assert {path: path.stat().st_mtime_ns for path in edge.dist.iterdir()} == before
 
 
-def test_past_its_tolerance_a_target_is_refused_with_the_figures_and_leaves_no_bundle(
-    edge: Exported, tmp_path: Path
+@pytest.fixture
+def strict(tmp_path: Path) -> Path:
+    """Bounds that the file of one precision misses: cpu has such a variant, gpu none."""
+    bounds = TOLERANCES.read_text(encoding="utf-8")
+    bounds += "\n[mnist-mlp.dynamic]\ndisagreements = 0.0\n"
+    (tmp_path / "strict.toml").write_text(bounds, encoding="utf-8")
+    return tmp_path / "strict.toml"
+
+
+PAST = "of 10000 samples get another class than from Keras, at most 0 allowed"
+
+
+def test_a_variant_past_its_tolerance_is_left_out_with_the_figures(
+    edge: Exported, tmp_path: Path, strict: Path
 ) -> None:
-    strict = TOLERANCES.read_text(encoding="utf-8")
-    strict += "\n[mnist-mlp.dynamic]\ndisagreements = 0.0\n"  # cpu has such a variant, gpu none
-    (tmp_path / "strict.toml").write_text(strict, encoding="utf-8")
+    out = tmp_path / "dist"
+    command = (*EXPORT, "--artifact", edge.artifact, "--out", out, "--target", "cpu")
+    done = run(*command, "--tolerances", strict, cwd=ROOT)
+    bundle = open_bundle(out / "mnist-mlp-cpu.strop")
+    assert "dynamic" not in {variant.precision for variant in bundle.manifest.variants}
+    assert len(bundle.manifest.variants) == 6
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    (note,) = report["left_out"]
+    assert note["reason"].startswith("tflite dynamic on litert")
+    assert PAST in note["reason"]
+    assert "try more calibration samples" in note["reason"]
+    assert "left out: tflite dynamic on litert" in " ".join(done.stdout.split())
+
+
+def test_or_else_the_target_is_refused_where_that_is_asked_for_and_leaves_no_bundle(
+    edge: Exported, tmp_path: Path, strict: Path
+) -> None:
     out = tmp_path / "dist"
     out.mkdir()
     (out / "mnist-mlp-cpu.strop").write_bytes(b"an earlier export's")
     done = run(
         *(*EXPORT, "--artifact", edge.artifact, "--out", out, "--target", "cpu"),
-        *("--target", "gpu", "--tolerances", tmp_path / "strict.toml"),
+        *("--target", "gpu", "--tolerances", strict, "--strict"),
         cwd=ROOT,
         check=False,
     )
     assert done.returncode == 1
     (said,) = done.stderr.splitlines()
     assert "mnist-mlp-cpu.strop refused: tflite dynamic on litert" in said
-    assert "of 10000 samples get another class than from Keras, at most 0 allowed" in said
+    assert PAST in said
     assert not (out / "mnist-mlp-cpu.strop").exists()
     assert (out / "mnist-mlp-gpu.strop").exists()  # its variants keep their bounds
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))

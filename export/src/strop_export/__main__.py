@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _export(arguments: argparse.Namespace) -> int:
     wanted = arguments.target or [targets.ALL]
-    chosen = targets.load_all(wanted)
+    chosen = targets.of_precisions(targets.load_all(wanted), arguments.precision)
     for target in chosen:
         table.check_pins(target)
     files = _files(arguments)
@@ -71,6 +71,8 @@ def _export(arguments: argparse.Namespace) -> int:
     old = freshness.read_report(arguments.out, key)
     adapters = gpu.adapters() if any(target.gpu_engines for target in chosen) else ()
     fresh = freshness.fresh_targets(arguments.out, old, chosen, adapters)
+    if arguments.strict:  # what was left out then may be refused now
+        fresh -= {note["target"] for note in old.get("left_out", ())}
     console = Console()
     stale = [target for target in chosen if target.name not in fresh]
     if not stale:
@@ -130,7 +132,16 @@ def _make(
     able = [target for target in stale if target.name not in refused_names]
     if able:
         record = {"source": dict(read.digests), "versions": freshness.versions()}
-        results += pipeline.export(read, able, tolerances, workstation, wheel, record, progress)
+        results += pipeline.export(
+            read,
+            able,
+            tolerances,
+            workstation,
+            wheel,
+            record,
+            progress,
+            strict=arguments.strict,
+        )
     return results, report.keras_figures(read)
 
 
@@ -190,6 +201,17 @@ def _parser() -> argparse.ArgumentParser:
         default=TOLERANCES,
         metavar="TOML",
         help="what a variant may lose (default tolerances.toml in this package)",
+    )
+    add(
+        "--precision",
+        type=lambda text: text.split(","),
+        metavar="P,P",
+        help="only variants of these precisions, such as float32,int8",
+    )
+    add(
+        "--strict",
+        action="store_true",
+        help="refuse a target whole if one of its variants fails, instead of leaving that one out",
     )
     own = parser.add_argument_group("a model of your own, instead of an artifact")
     add = own.add_argument

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from strop.diagnostics.replay import PASSED
 from strop.errors import StropError
 from strop_export import bundles
+from strop_export.conversion import Converter
 from strop_export.errors import (
     ConversionError,
     DeviceMissing,
@@ -27,12 +28,14 @@ from strop_export.errors import (
     UnsupportedLayer,
 )
 from strop_export.floors import table
-from strop_export.formats import Converted, VariantSpec, convert
+from strop_export.formats import Converted, VariantSpec
 from strop_export.proof import environments, prove
 from strop_export.proof.gpu import NO_ADAPTER, NotOnGpu
 from strop_export.proof.runs import Job, Progress, RunResult, Workstation, jobs_of, run_all, survey
 from strop_export.source import Source
 from strop_export.targets import Target, Tolerance
+
+_TO_TRY = "try more calibration samples, another precision, or bounds of its own (--tolerances)"
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Finished:
     bundle: str  # the file's name in dist/
     content: bytes
     variants: tuple[bundles.Proven, ...]
-    left_out: tuple[str, ...]  # variants the model cannot have, and why
+    left_out: tuple[str, ...]  # variants that could not be written or proven, and why
     not_on_gpu: tuple[NotOnGpu, ...]  # what was made for GPUs and proven on the CPU alone, and why
 
 
@@ -108,8 +111,12 @@ def export(
     wheel: Path,
     record: Mapping[str, Any],
     progress: Progress,
+    *,
+    strict: bool = False,
 ) -> list[Finished | Refused]:
     """Export a source for some targets.
+
+    A variant that fails its proof is left out of its bundle, by name and with its figures.
 
     Args:
         source: the model and its samples.
@@ -119,6 +126,7 @@ def export(
         wheel: the runtime's wheel; every engine runs under it.
         record: what the bundles were made from and with, as plain JSON values.
         progress: called with a line before each step.
+        strict: refuse a target whole if one of its variants fails.
 
     Returns:
         A result for each target; first those refused because an engine is too old.
@@ -130,7 +138,7 @@ def export(
     work = _Work(workstation)
     with tempfile.TemporaryDirectory(prefix="strop-export-") as scratch:
         folder = Path(scratch)
-        _convert_all(work, source, targets, progress)
+        _convert_all(work, source, targets, folder, progress)
         able, refused = _check_floors(work, source, targets)
         jobs = [job for t in able for spec in t.variants for job in jobs_of(t, spec, workstation)]
         work.runs = run_all(jobs, work.files(), source, workstation, wheel, folder, progress)
@@ -140,7 +148,9 @@ def export(
             name = _bundle_name(source.name, target)
             progress(f"proving {name}")
             try:
-                finished = _finish(work, source, target, name, tolerances, golden, record)
+                finished = _finish(
+                    work, source, target, name, tolerances, golden, record, strict=strict
+                )
                 _check_bundle(work, finished, wheel, folder)
                 results.append(finished)
             except (ProofError, DeviceMissing, ConversionError, StropError) as error:
@@ -148,13 +158,16 @@ def export(
     return results
 
 
-def _convert_all(work: _Work, source: Source, targets: list[Target], progress: Progress) -> None:
-    for spec in dict.fromkeys(spec for target in targets for spec in target.variants):
-        progress(f"converting to {spec.format} {spec.precision}")
-        try:
-            work.converted[spec] = convert(source.model, spec, source.calibration)
-        except ConversionError as error:
-            work.converted[spec] = error
+def _convert_all(
+    work: _Work, source: Source, targets: list[Target], folder: Path, progress: Progress
+) -> None:
+    with Converter(source, folder) as converter:
+        for spec in dict.fromkeys(spec for target in targets for spec in target.variants):
+            progress(f"converting to {spec.format} {spec.precision}")
+            try:
+                work.converted[spec] = converter.convert(spec)
+            except ConversionError as error:
+                work.converted[spec] = error
 
 
 def _check_floors(
@@ -208,38 +221,33 @@ def _finish(
     tolerances: Mapping[str, Tolerance],
     golden: NDArray[np.int64],
     record: Mapping[str, Any],
+    *,
+    strict: bool,
 ) -> Finished:
-    """Prove one target's variants and build its bundle."""
+    """Prove one target's variants and build its bundle of those that pass.
+
+    Raises:
+        ProofError: no variant is left; or, if `strict`, one fails its proof.
+        ConversionError: `strict`, and a variant cannot be written.
+    """
     proven, left_out, not_on_gpu = [], [], []
     for spec in target.variants:
-        converted = work.converted[spec]
-        if isinstance(converted, UnsupportedLayer):
-            left_out.append(f"{spec.format} {spec.precision}: {converted}")
-            continue
-        if isinstance(converted, ConversionError):
-            raise converted
-        runs = []
-        for job in jobs_of(target, spec, work.workstation):
-            result = work.runs[job]
-            if isinstance(result, ProofError):
-                raise result
-            if isinstance(result, DeviceMissing):
-                not_on_gpu.append(NotOnGpu(str(result), spec.format, spec.precision, job.engine))
-            else:
-                runs.append(result)
-        tolerance = tolerances[spec.precision].of(spec)
-        proofs = prove.prove(
-            f"{spec.format} {spec.precision}", runs, source.outputs, source.labels, tolerance
-        )
-        proven.append(
-            bundles.Proven(
-                spec,
-                converted,
-                proofs,
-                runs[0].outputs[golden],
-                tolerance.golden * prove.scale(source.outputs),
-            )
-        )
+        variant = f"{spec.format} {spec.precision}"
+        try:
+            found, without_gpu = _prove_variant(work, source, target, spec, tolerances, golden)
+        except UnsupportedLayer as error:  # the format's limit: no proof failed
+            left_out.append(f"{variant}: {error}")
+        except ConversionError as error:
+            if strict:
+                raise
+            left_out.append(f"{variant}: {error}")
+        except ProofError as error:
+            if strict:
+                raise
+            left_out.append(f"{error}; {_TO_TRY}")
+        else:
+            proven.append(found)
+            not_on_gpu += without_gpu
     if not proven:
         raise ProofError(f"no variant is left: {'; '.join(left_out)}")
     engines = [n for n in target.engines if any(n in {p.engine for p in v.proofs} for v in proven)]
@@ -248,6 +256,43 @@ def _finish(
     if not work.workstation.adapters and any(variant.spec.gpu for variant in proven):
         not_on_gpu.append(NotOnGpu(NO_ADAPTER))
     return Finished(target, name, content, tuple(proven), tuple(left_out), tuple(not_on_gpu))
+
+
+def _prove_variant(
+    work: _Work,
+    source: Source,
+    target: Target,
+    spec: VariantSpec,
+    tolerances: Mapping[str, Tolerance],
+    golden: NDArray[np.int64],
+) -> tuple[bundles.Proven, list[NotOnGpu]]:
+    """Prove one variant on every engine of a target that runs it.
+
+    Returns:
+        What was shown of it, and on which engines no GPU could be had.
+
+    Raises:
+        ConversionError: it could not be written.
+        ProofError: it is not the same model, or two engines disagree about it.
+    """
+    converted = work.converted[spec]
+    if isinstance(converted, ConversionError):
+        raise converted
+    runs, not_on_gpu = [], []
+    for job in jobs_of(target, spec, work.workstation):
+        result = work.runs[job]
+        if isinstance(result, ProofError):
+            raise ProofError(f"{spec.format} {spec.precision}: {result}")
+        if isinstance(result, DeviceMissing):
+            not_on_gpu.append(NotOnGpu(str(result), spec.format, spec.precision, job.engine))
+        else:
+            runs.append(result)
+    tolerance = tolerances[spec.precision].of(spec)
+    proofs = prove.prove(
+        f"{spec.format} {spec.precision}", runs, source.outputs, source.labels, tolerance
+    )
+    outputs, bound = runs[0].outputs[golden], tolerance.golden * prove.scale(source.outputs)
+    return bundles.Proven(spec, converted, proofs, outputs, bound), not_on_gpu
 
 
 def _check_bundle(work: _Work, finished: Finished, wheel: Path, folder: Path) -> None:

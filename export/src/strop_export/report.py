@@ -151,7 +151,9 @@ def tables(report: dict[str, Any]) -> Iterator[Table]:
 
 
 def notes(report: dict[str, Any]) -> Iterator[Text]:
-    """Give the lines for the screen about what was not proven on a GPU."""
+    """Give the lines for the screen about what was left out, and what not proven on a GPU."""
+    for note in report["left_out"]:
+        yield Text(f"{note['bundle']}: left out: {note['reason']}")
     for note in report["not_on_gpu"]:
         yield Text(f"{note['bundle']}: {_gpu_note(note)}")
 

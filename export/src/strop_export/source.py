@@ -22,6 +22,7 @@ from strop_export.specs import input_spec, output_spec
 if TYPE_CHECKING:
     import keras
 
+MIN_SAMPLES = 50  # fewer cannot tell a model from one that is wrong now and then
 MAX_RECORD_DRIFT = 1e-5  # Keras against its own outputs recorded at training, another CPU maybe
 
 
@@ -81,6 +82,8 @@ class Source:
     labels: NDArray[np.int64] | None  # (N,), the true classes of `samples`
     outputs: NDArray[np.float32]  # (N, classes), Keras's answers to `samples`
     digests: Mapping[str, str]
+    path: Path  # of the model's file
+    allow_lambda: bool  # whether it may hold Lambda layers
 
 
 def artifact(directory: Path) -> Files:
@@ -121,7 +124,7 @@ def read(files: Files, *, model_version: int = 1, allow_lambda: bool = False) ->
     calibration = _arrays(files.calibration, "inputs")["inputs"]
     evaluation = _arrays(files.evaluation, "inputs") if files.evaluation else {}
     samples = evaluation.get("inputs", calibration)
-    model = _load_model(files.model, allow_lambda=allow_lambda)
+    model = load_model(files.model, allow_lambda=allow_lambda)
     _check_samples(files.calibration, calibration, model)
     if files.evaluation:
         _check_samples(files.evaluation, samples, model)
@@ -130,7 +133,13 @@ def read(files: Files, *, model_version: int = 1, allow_lambda: bool = False) ->
                 f"{files.evaluation} holds {samples.dtype}, {files.calibration} "
                 f"{calibration.dtype}: give both as the device's sensor does"
             )
+    _require_a_proof_that_can_fail(files, samples)
     outputs = _checked_record(files, evaluation.get("outputs"), _predict(model, samples))
+    if np.ptp(outputs, axis=0).max() == 0:
+        raise SourceError(
+            f"{files.model} gives the same outputs for all {len(samples)} samples: no comparison "
+            "with it could fail; train it, or give samples that differ"
+        )
     truth = evaluation.get("labels")
     classes = int(outputs.shape[-1])
     # One output is a probability, and tells two classes apart.
@@ -156,7 +165,18 @@ def read(files: Files, *, model_version: int = 1, allow_lambda: bool = False) ->
         labels=None if truth is None else truth.astype(np.int64),
         outputs=outputs,
         digests=digests,
+        path=files.model,
+        allow_lambda=allow_lambda,
     )
+
+
+def _require_a_proof_that_can_fail(files: Files, samples: NDArray[Any]) -> None:
+    """Refuse samples too few to show anything."""
+    if len(samples) < MIN_SAMPLES:
+        raise SourceError(
+            f"{files.evaluation or files.calibration} holds {len(samples)} samples to judge on, "
+            f"and a proof takes {MIN_SAMPLES} or more: give more"
+        )
 
 
 def _version(version: int) -> int:
@@ -201,7 +221,16 @@ def _arrays(path: Path, needed: str) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _load_model(path: Path, *, allow_lambda: bool) -> keras.Model:
+def load_model(path: Path, *, allow_lambda: bool) -> keras.Model:
+    """Load a model of one input and one output (N, classes).
+
+    Args:
+        path: a .keras file.
+        allow_lambda: load Keras Lambda layers, which are Python code that the file brings.
+
+    Raises:
+        SourceError: the file holds no such model, or Lambda layers that are not allowed.
+    """
     if not zipfile.is_zipfile(path):
         raise SourceError(f"{path} is no .keras file; write one with model.save('name.keras')")
     with quiet():

@@ -110,6 +110,32 @@ def load_all(wanted: Sequence[str]) -> list[Target]:
     return list(found.values())
 
 
+def of_precisions(chosen: Sequence[Target], precisions: Sequence[str] | None) -> list[Target]:
+    """Keep the variants of some precisions, and the targets that have any.
+
+    Args:
+        chosen: the targets.
+        precisions: names from `strop.bundle.manifest.PRECISIONS`; None: all.
+
+    Raises:
+        TargetError: there is no such precision, or none of the targets has a variant of it.
+    """
+    if precisions is None:
+        return list(chosen)
+    for precision in precisions:
+        if precision not in PRECISIONS:
+            raise TargetError(f"no precision {precision!r}; ask for {', '.join(PRECISIONS)}")
+    kept = [
+        replace(target, variants=tuple(v for v in target.variants if v.precision in precisions))
+        for target in chosen
+    ]
+    kept = [target for target in kept if target.variants]
+    if not kept:
+        names = ", ".join(target.name for target in chosen)
+        raise TargetError(f"no variant of {names} is {' or '.join(precisions)}")
+    return kept
+
+
 def load(name: str) -> Target:
     """Read a target.
 

@@ -110,6 +110,9 @@ class TestFreshness:
     ],
 )
 def test_what_is_not_proven_is_one_line(note: gpu.NotOnGpu, said: str) -> None:
-    content = {"not_on_gpu": [{"bundle": "m-gpu.strop", "target": "gpu", **asdict(note)}]}
+    content: dict[str, Any] = {
+        "left_out": [],
+        "not_on_gpu": [{"bundle": "m-gpu.strop", "target": "gpu", **asdict(note)}],
+    }
     device = "on the device: strop check m-gpu.strop --device gpu"
     assert [str(text) for text in report.notes(content)] == [f"m-gpu.strop: {said}; {device}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -124,6 +125,43 @@ def test_outputs_that_are_not_finite_are_infinitely_wrong(bad: float) -> None:
     assert compare(broken, keras, None).max_abs_error == math.inf
     with pytest.raises(ProofError):
         prove("x", [Run("litert", "1", broken)], keras, None, LOOSE)
+
+
+class TestWhatClassesCannotSee:
+    """A distance of 0..95 and an angle of 0..6.28, as one Dense gives them."""
+
+    random = np.random.default_rng(3)
+    keras = np.stack([random.uniform(0, 95, 200), random.uniform(0, 6.28, 200)], 1).astype("f4")
+    vast = replace(LOOSE, max_abs_error=10.0, disagreements=1.0)
+
+    def prove(self, outputs: np.ndarray) -> None:
+        prove("tflite int8", [Run("litert", "1", outputs)], self.keras, None, self.vast)
+
+    def test_small_errors_pass(self) -> None:
+        self.prove(self.keras + np.float32(0.3))
+
+    def test_one_constant_for_all_samples(self) -> None:
+        """It was certified once: every top class agrees, and no error is past its bound."""
+        constant = np.tile(self.keras.mean(axis=0), (200, 1))
+        with pytest.raises(
+            ProofError, match="output 0, 1 is hardly nearer to Keras's than its mean"
+        ):
+            self.prove(constant)
+
+    def test_one_ruined_output_beside_a_larger_one(self) -> None:
+        ruined = self.keras.copy()
+        ruined[:, 1] = 3.14
+        with pytest.raises(ProofError, match="output 1 is hardly nearer to Keras's than its mean"):
+            self.prove(ruined)
+
+    def test_a_class_that_is_hardly_ever_likely_is_no_output_to_judge_by(self) -> None:
+        keras = np.column_stack(
+            [self.keras[:, 0] / 95, np.full(200, 1e-6), 1 - self.keras[:, 0] / 95]
+        )
+        keras[::2, 1] = 2e-6
+        rounded = keras.copy()
+        rounded[:, 1] = 0
+        prove("int8", [Run("litert", "1", rounded)], keras, None, self.vast)
 
 
 def test_outputs_of_another_shape_are_infinitely_wrong() -> None:

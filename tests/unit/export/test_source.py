@@ -19,6 +19,9 @@ from strop_export.errors import SourceError
 keras = pytest.importorskip("keras", reason="the workstation's environment; make setup")
 
 
+SAMPLES = 60
+
+
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small model, 4x4 pixels to three classes, as a .keras file."""
@@ -37,9 +40,9 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def files(saved: Path, tmp_path: Path) -> source.Files:
-    pixels = np.random.default_rng(3).integers(0, 256, (20, 4, 4), np.uint8)
+    pixels = np.random.default_rng(3).integers(0, 256, (SAMPLES, 4, 4), np.uint8)
     np.savez(tmp_path / "calibration.npz", inputs=pixels)
-    np.savez(tmp_path / "evaluation.npz", inputs=pixels, labels=np.arange(20) % 3)
+    np.savez(tmp_path / "evaluation.npz", inputs=pixels, labels=np.arange(SAMPLES) % 3)
     return source.Files(
         name="small",
         model=saved,
@@ -55,7 +58,7 @@ def test_what_fits_is_read(files: source.Files) -> None:
     assert read.input.image is not None
     assert (read.output.shape, read.output.range) == ((None, 3), (0.0, 1.0))
     assert read.output.labels == ("0", "1", "2")
-    assert read.outputs.shape == (20, 3)
+    assert read.outputs.shape == (SAMPLES, 3)
     assert read.model_version == 7
     assert read.digests.keys() == {"model", "calibration", "evaluation"}
 
@@ -63,7 +66,25 @@ def test_what_fits_is_read(files: source.Files) -> None:
 def test_without_evaluation_the_calibration_samples_judge(files: source.Files) -> None:
     read = source.read(replace(files, evaluation=None))
     assert read.labels is None
-    assert len(read.samples) == 20
+    assert len(read.samples) == SAMPLES
+
+
+@pytest.mark.parametrize("evaluated", [True, False])
+def test_samples_too_few_for_a_proof_are_refused(files: source.Files, evaluated: bool) -> None:
+    path = files.evaluation if evaluated else files.calibration
+    assert path is not None
+    np.savez(path, inputs=PIXELS[:49])
+    asked = files if evaluated else replace(files, evaluation=None)
+    with pytest.raises(SourceError, match="holds 49 samples to judge on, and a proof takes 50"):
+        source.read(asked)
+    np.savez(path, inputs=PIXELS[:50])
+    assert len(source.read(asked).samples) == 50
+
+
+def test_outputs_that_never_vary_prove_nothing(files: source.Files, tmp_path: Path) -> None:
+    np.savez(tmp_path / "same.npz", inputs=np.repeat(PIXELS[:1], SAMPLES, axis=0))
+    with pytest.raises(SourceError, match="the same outputs for all 60 samples: no comparison"):
+        source.read(replace(files, evaluation=tmp_path / "same.npz"))
 
 
 def test_labels_come_from_a_file(files: source.Files, tmp_path: Path) -> None:
@@ -110,7 +131,7 @@ def single_array(files: source.Files, folder: Path) -> source.Files:
     return replace(files, calibration=folder / "single.npy")
 
 
-PIXELS = np.zeros((20, 4, 4), np.uint8)
+PIXELS = np.random.default_rng(5).integers(0, 256, (SAMPLES, 4, 4), np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -125,14 +146,17 @@ PIXELS = np.zeros((20, 4, 4), np.uint8)
         (raw("calibration", b""), "cannot read arrays"),
         (arrays("calibration", images=PIXELS), "has no array 'inputs'; it has images"),
         (arrays("calibration", inputs=PIXELS.astype(np.int64)), "int64; give what the device"),
-        (arrays("calibration", inputs=PIXELS[:, :3]), r"shape \(20, 3, 4\), the model takes"),
+        (arrays("calibration", inputs=PIXELS[:, :3]), r"shape \(60, 3, 4\), the model takes"),
         (arrays("calibration", inputs=PIXELS[:0]), r"shape \(0, 4, 4\)"),
         (arrays("calibration", inputs=np.full((2, 4, 4), np.nan, np.float32)), "NaN or infinity"),
         (arrays("evaluation", inputs=PIXELS.astype(np.float32)), "give both as the device"),
-        (arrays("evaluation", inputs=PIXELS, labels=np.full(20, 3)), "from 0 to 2"),
+        (arrays("evaluation", inputs=PIXELS, labels=np.full(SAMPLES, 3)), "from 0 to 2"),
         (arrays("evaluation", inputs=PIXELS, labels=np.zeros(19, int)), r"\(19,\)"),
-        (arrays("evaluation", inputs=PIXELS, labels=np.zeros(20)), "float64"),
-        (arrays("evaluation", inputs=PIXELS, outputs=np.ones((20, 3))), "outputs of another model"),
+        (arrays("evaluation", inputs=PIXELS, labels=np.zeros(SAMPLES)), "float64"),
+        (
+            arrays("evaluation", inputs=PIXELS, outputs=np.ones((SAMPLES, 3))),
+            "outputs of another model",
+        ),
         (labels(b"cat\ndog\n"), "has 2 labels; the model has 3 classes"),
         (labels(b"cat\ncat\nfish\n"), "different, non-empty, printable label"),
         (labels(b"\xff\xfe"), "cannot read the label file"),
@@ -161,7 +185,7 @@ def test_a_negative_version_is_refused(files: source.Files) -> None:
 def test_one_output_tells_two_classes_apart(files: source.Files, tmp_path: Path) -> None:
     layers = [keras.Input((4, 4)), keras.layers.Flatten(), keras.layers.Dense(1, "sigmoid")]
     keras.Sequential(layers).save(tmp_path / "binary.keras")
-    np.savez(tmp_path / "binary.npz", inputs=PIXELS, labels=np.arange(20) % 2)
+    np.savez(tmp_path / "binary.npz", inputs=PIXELS, labels=np.arange(SAMPLES) % 2)
     own = replace(files, model=tmp_path / "binary.keras", evaluation=tmp_path / "binary.npz")
     assert source.read(own).labels is not None
 
@@ -214,7 +238,7 @@ def test_lambda_code_is_refused_and_the_flag_named(files: source.Files, with_lam
 
 def test_lambda_code_runs_when_asked_for(files: source.Files, with_lambda: Path) -> None:
     read = source.read(replace(files, model=with_lambda), allow_lambda=True)
-    assert read.outputs.shape == (20, 3)
+    assert read.outputs.shape == (SAMPLES, 3)
 
 
 def test_a_truncated_keras_file_is_refused(
@@ -271,7 +295,7 @@ def test_training_says_the_labels_the_version_and_the_background(
 def test_a_float_model_takes_its_range_from_its_samples(
     files: source.Files, tmp_path: Path
 ) -> None:
-    samples = np.linspace(-2, 3, 320, dtype=np.float32).reshape(20, 4, 4)
+    samples = np.linspace(-2, 3, 16 * SAMPLES, dtype=np.float32).reshape(SAMPLES, 4, 4)
     np.savez(tmp_path / "float.npz", inputs=samples)
     read = source.read(replace(files, calibration=tmp_path / "float.npz", evaluation=None))
     assert (read.input.dtype, read.input.range) == ("float32", (-2.0, 3.0))

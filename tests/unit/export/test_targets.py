@@ -67,6 +67,23 @@ def test_a_target_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert target.engines_of(target.variants[0]) == ("litert",)
 
 
+class TestPrecisions:
+    def test_only_variants_of_those_asked_for_are_kept(self) -> None:
+        (cpu,) = targets.of_precisions([targets.load("cpu")], ["int8", "float16"])
+        assert {spec.precision for spec in cpu.variants} == {"int8", "float16"}
+        assert targets.of_precisions([targets.load("cpu")], None) == [targets.load("cpu")]
+
+    def test_a_target_without_any_is_left_out(self) -> None:
+        chosen = [targets.load("cpu"), targets.load("gpu")]
+        assert [t.name for t in targets.of_precisions(chosen, ["int8"])] == ["cpu"]
+        with pytest.raises(TargetError, match="no variant of gpu is int8 or dynamic"):
+            targets.of_precisions(chosen[1:], ["int8", "dynamic"])
+
+    def test_an_unknown_one_is_named_with_those_there_are(self) -> None:
+        with pytest.raises(TargetError, match="no precision 'int4'; ask for float32, float16"):
+            targets.of_precisions([targets.load("cpu")], ["int4"])
+
+
 class TestAFileOfOnesOwn:
     @pytest.fixture
     def board(self, tmp_path: Path) -> str:

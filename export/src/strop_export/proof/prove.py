@@ -114,6 +114,11 @@ def prove(
         figures = compare(run.outputs, keras, labels)
         allowed = tolerance.on(run.device)
         past = _past(figures, allowed, scale(keras))
+        if blind := _uninformed(run.outputs, keras):
+            past.append(
+                f"output {', '.join(map(str, blind))} is hardly nearer to Keras's than its mean "
+                "is, so it says nothing about the input"
+            )
         if past:
             raise ProofError(f"{variant} on {run}: {'; '.join(past)}")
         proofs.append(
@@ -139,6 +144,29 @@ def prove(
                 f"at most {most} allowed"
             )
     return tuple(proofs)
+
+
+_LEAST_SPREAD = 0.01  # of an output column, as a share of the outputs' scale: less is noise
+_MOST_ERROR = 0.9  # root mean square, as a share of the column's spread; the mean alone has 1
+
+
+def _uninformed(outputs: Outputs, keras: Outputs) -> list[int]:
+    """Find the output columns that a run predicts hardly better than Keras's mean would.
+
+    Top classes and the largest error do not see a regression whose file answers one constant, nor
+    one ruined output beside a larger one.
+
+    Args:
+        outputs: the run's, float32 (N, columns).
+        keras: Keras's, float32 (N, columns).
+    """
+    if outputs.shape != keras.shape or not np.isfinite(outputs).all():
+        return []  # refused for that
+    theirs = keras.astype(np.float64)
+    spread = theirs.std(axis=0)
+    rmse = np.sqrt(((outputs - theirs) ** 2).mean(axis=0))
+    telling = spread > _LEAST_SPREAD * np.abs(theirs).max()
+    return [int(column) for column in np.flatnonzero(telling & (rmse > _MOST_ERROR * spread))]
 
 
 def _past(figures: Figures, tolerance: Tolerance, scale: float) -> list[str]:
