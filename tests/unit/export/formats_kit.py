@@ -16,12 +16,15 @@ with quiet():
     import keras
 
 Samples = NDArray[Any]
-KINDS = ("mlp", "vector", "cnn", "linear")
+KINDS = ("mlp", "vector", "cnn", "linear", "table")
 
 
 @functools.cache
 def model(kind: str) -> Any:
-    """mlp: raw 6x5 bytes, sigmoid. vector: 13 floats. cnn: raw 8x8x1. linear: no activation."""
+    """mlp: raw 6x5 bytes, sigmoid. vector: 13 floats. cnn: raw 8x8x1. linear: no activation.
+
+    table: a Normalization for each of 6 columns, and GELU.
+    """
     keras.utils.set_random_seed(7)
     layers = keras.layers
     stacks = {
@@ -41,6 +44,12 @@ def model(kind: str) -> Any:
             layers.Conv2D(4, 3, activation="relu"),
             layers.MaxPooling2D(),
             layers.Flatten(),
+            layers.Dense(3, "softmax"),
+        ],
+        "table": [
+            keras.Input((6,)),
+            layers.Normalization(mean=[0.5, 0, -0.5, 1, 0, 0], variance=[1, 2, 1, 0.5, 1, 4]),
+            layers.Dense(16, "gelu"),
             layers.Dense(3, "softmax"),
         ],
         "linear": [keras.Input((10,)), layers.Dense(24, "relu"), layers.Dense(5)],

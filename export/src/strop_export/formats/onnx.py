@@ -1,5 +1,6 @@
 """Keras to .onnx through tf2onnx: float32, float16 and (in onnx_int8) int8, at any batch size."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -81,11 +82,48 @@ def _from_keras(model: keras.Model, input_name: str) -> onnx.ModelProto:
         lambda inputs: model(inputs, training=False),
         input_signature=[tf.TensorSpec(shape, tf.float32, name=input_name)],
     )
+    captures = function.get_concrete_function().graph.captures
     file: onnx.ModelProto
     file, _ = tf2onnx.convert.from_function(
         function, input_signature=function.input_signature, opset=_OPSET
     )
+    constants = {
+        inside.name: outside.numpy()
+        for outside, inside in captures
+        if outside.dtype != tf.resource  # variables are frozen already
+    }
+    _keep_inside(file.graph, constants)
+    _without_erfc(file.graph)
     return file
+
+
+def _keep_inside(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]) -> None:
+    """Make initializers of what tf2onnx took for inputs: constants that a layer holds as tensors.
+
+    A Normalization holds its mean and variance so.
+
+    Args:
+        graph: is changed in place.
+        constants: name of the input -> its value.
+    """
+    for value in [value for value in graph.input if value.name in constants]:
+        array = constants[value.name]
+        graph.initializer.append(onnx.numpy_helper.from_array(array, value.name))
+        graph.input.remove(value)
+
+
+def _without_erfc(graph: onnx.GraphProto) -> None:
+    """Write each Erfc, which ONNX has not, as 1 - Erf; a GELU comes with one."""
+    for node in [node for node in graph.node if node.op_type == "Erfc"]:
+        (source,), (result,) = node.input, node.output
+        one = onnx.numpy_helper.from_array(np.ones((), np.float32), f"{result}.one")
+        graph.initializer.append(one)
+        place = list(graph.node).index(node)
+        graph.node.remove(node)
+        graph.node.insert(place, onnx.helper.make_node("Erf", [source], [f"{result}.erf"]))
+        graph.node.insert(
+            place + 1, onnx.helper.make_node("Sub", [one.name, f"{result}.erf"], [result])
+        )
 
 
 def _tidy(file: onnx.ModelProto) -> onnx.ModelProto:
