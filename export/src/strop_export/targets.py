@@ -200,8 +200,10 @@ def load(name: str) -> Target:
 def _check_fields(path: Path, content: dict[str, Any]) -> None:
     known = {f.name for f in fields(Target)} - {"name"}
     if content.keys() != known:
-        wrong = ", ".join(sorted(content.keys() ^ known))
-        raise TargetError(f"{path.name}: missing or unknown field: {wrong}")
+        lacks, more = sorted(known - content.keys()), sorted(content.keys() - known)
+        wrong = [f"missing field: {', '.join(lacks)}"] if lacks else []
+        wrong += [f"unknown field: {', '.join(more)}"] if more else []
+        raise TargetError(f"{path.name}: {'; '.join(wrong)}")
     for field in sorted(known - _LISTS.keys()):
         if not isinstance(content[field], str):
             raise TargetError(f"{path.name}: {field} is not text")

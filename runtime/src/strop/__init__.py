@@ -48,6 +48,7 @@ else:
         "StropWarning": "strop.errors",
         "Watched": "strop.install.watched",
         "__version__": "strop.versions",
+        "errors": "strop.errors",  # the module
     }
 
     def __getattr__(name: str) -> object:
@@ -57,7 +58,8 @@ else:
         from importlib import import_module
 
         try:
-            value = getattr(import_module(_PUBLIC[name]), name)
+            module = import_module(_PUBLIC[name])
+            value = module if name == "errors" else getattr(module, name)
         except Exception as error:
             raise _no_numpy(error) from error
         globals()[name] = value

@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments after the program's name; None: those of this process.
     """
+    _open_what_is_closed()
     arguments = parser().parse_args(argv)
     _keep_stdout_ours()
     if isinstance(sys.stdout, io.TextIOWrapper):  # a label may be in no alphabet of the terminal's
@@ -53,6 +54,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         _forget_output()
         return complain(StropError(f"cannot write the output: {error.strerror or error}"))
     return status
+
+
+def _open_what_is_closed() -> None:
+    """Write to nowhere where a stream was closed (`strop check x >&-`): the status tells.
+
+    Python has None in its place then, and prints to stdout what is meant for a stderr of None.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123  kept open
 
 
 def _run(arguments: argparse.Namespace) -> int:

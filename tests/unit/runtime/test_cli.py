@@ -562,6 +562,28 @@ class TestWriting:
 
 
 class TestPipes:
+    @pytest.mark.parametrize(("passes", "status"), [(True, 0), (False, 1)])
+    def test_without_a_stdout_the_status_tells(
+        self, image_path: Path, wrong_path: Path, passes: bool, status: int
+    ) -> None:
+        path = image_path if passes else wrong_path
+        command = [sys.executable, "-m", "strop", "check", str(path)]
+        done = subprocess.run(
+            ["sh", "-c", '"$@" >&-', "sh", *command], stderr=subprocess.PIPE, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (status, "")
+
+    def test_without_a_stderr_nothing_of_it_gets_into_stdout(self) -> None:
+        command = [sys.executable, "-m", "strop", "info", "none.strop", "--json"]
+        done = subprocess.run(
+            ["sh", "-c", '"$@" 2>&-', "sh", *command],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert json.loads(done.stdout)["error"]["kind"] == "bundle"
+
     @pytest.mark.parametrize("passes", [True, False])
     def test_a_reader_that_has_gone_is_no_traceback_and_no_pass(
         self, image_path: Path, wrong_path: Path, passes: bool

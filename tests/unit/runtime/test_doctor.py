@@ -520,6 +520,39 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin" / "python"
 
 
+class TestAnotherOfNumpyAlone:
+    """As one adds it by a module and a row of the table: it needs no package either."""
+
+    @pytest.fixture
+    def first(self, tmp_path: Path) -> Path:
+        (tmp_path / "sitecustomize.py").write_text(
+            "import sys\n"
+            "from strop import engines\n"
+            "engines.TABLE = {**engines.TABLE, 'toy': engines.Entry(None, 'weights')}\n"
+            "engines.NAMES = tuple(engines.TABLE)\n"
+            "if 'numpy' not in sys.argv[-1:]:\n"
+            "    import importlib\n"
+            "    find = importlib.import_module\n"
+            "    def as_reference(name):\n"
+            "        return find(name.replace('engines.toy', 'engines.reference'))\n"
+            "    importlib.import_module = as_reference\n"
+        )
+        return tmp_path
+
+    def _rows(self, **options: Any) -> dict[str, Any]:
+        found = json.loads(_run("doctor", "--json", **options).stdout)["engines"]
+        return {row["engine"]: row for row in found}
+
+    def test_it_works_as_the_reference_does(self, first: Path) -> None:
+        toy = self._rows(path=first)["toy"]
+        assert (toy["status"], toy["version"]) == ("works", np.__version__)
+
+    def test_without_numpy_it_is_absent_with_the_same_mend(self, first: Path, bare: Path) -> None:
+        rows = self._rows(path=first, python=bare)
+        toy, reference = rows["toy"], rows["reference"]
+        assert (toy["status"], toy["mend"]) == ("absent", reference["mend"])
+
+
 class TestWithoutNumpy:
     @pytest.mark.parametrize(
         "arguments", ["info a", "run a b", "check a", "bench a --device cpu", "tune a"]
@@ -736,7 +769,8 @@ class TestPrinting:
         said = os.read(ours, 65536).decode()
         os.close(ours)
         assert done.returncode == 0
+        here = [name for name in doctor.ENGINES if name not in ("reference", "tflite")]
         assert [step.split()[1] for step in said.split("\r\033[K") if step] == [
-            *("reference", "GPU", "litert", "onnx"),  # what is absent is not tried
+            *("reference", "GPU", *here),  # what is absent is not tried
         ]
         assert said.endswith("\r\033[K")

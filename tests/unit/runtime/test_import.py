@@ -59,6 +59,11 @@ def test_nothing_heavy_comes_with_the_model() -> None:
     assert set(added) <= {"strop", *(f"strop.{name}" for name in ours), "__future__", "atexit"}
 
 
+@pytest.mark.parametrize("name", ["errors", "StropWarning", "__version__"])
+def test_it_is_there_in_a_new_interpreter(name: str) -> None:
+    assert _python(f"import strop; print(strop.{name})")
+
+
 def test_a_name_that_is_none_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'strop' has no attribute 'Modle'"):
         _ = strop.Modle  # type: ignore[attr-defined]

@@ -69,12 +69,12 @@ def diagnose(limit_s: float, *, progress: Callable[[str], None] = lambda engine:
     gpus, troubles = _gpus(limit_s)
     results = []
     for engine in ENGINES:
-        if engine != "reference" and not engines.is_installed(engine):
+        if not engines.is_installed(engine):
             reason = wheels.why_none(engine, here) or "not installed"
             results.append(_on_cpu(engine, ABSENT, "", reason, wheels.mend_absent(engine, here)))
             continue
         if not numpy.version:
-            status = ABSENT if engine == "reference" and _numpy_is_absent() else BROKEN
+            status = ABSENT if _is_numpy_alone(engine) and _numpy_is_absent() else BROKEN
             trouble = _numpy_trouble(numpy, here)
             results.append(_on_cpu(engine, status, _version(engine), *trouble))
             continue
@@ -147,7 +147,7 @@ def _found_on_gpu(engine: str, probed: ProbeResult) -> EngineResult:
 def explain(engine: str, probed: ProbeResult, here: Board) -> tuple[str, str]:
     """Explain a failed probe: what it means, with the engine's own words, and the mend.
 
-    The reference is numpy alone: what is said of it is said of numpy.
+    The reference is numpy alone: what is said of it, and of others like it, is said of numpy.
 
     Args:
         engine: the one that was tried.
@@ -158,7 +158,7 @@ def explain(engine: str, probed: ProbeResult, here: Board) -> tuple[str, str]:
         The reason and the mend.
     """
     said = one_line(probed.error)
-    if engine == "reference":
+    if _is_numpy_alone(engine):
         kind, other = "numpy", "use the OS's own (python3-numpy), or an older one"
         mend = wheels.mend_broken_numpy(here)
         reinstall = mend
@@ -196,7 +196,11 @@ def explain(engine: str, probed: ProbeResult, here: Board) -> tuple[str, str]:
 
 def _version(engine: str) -> str:
     """Read the version of a package, which may not even import, as its installer wrote it down."""
-    return _installed("numpy" if engine == "reference" else _package(engine))
+    return _installed("numpy" if _is_numpy_alone(engine) else _package(engine))
+
+
+def _is_numpy_alone(engine: str) -> bool:
+    return engines.entry(engine).package is None
 
 
 def _package(engine: str) -> str:

@@ -81,17 +81,17 @@ def _range(array: NDArray[Any], dtype: np.dtype[Any]) -> str:
         return ""
     if not np.isfinite(array).all():
         return " with values that are not finite"
-    return " in 0..1" if array.max() <= 1 else ""
+    return " in 0..1" if array.min() >= 0 and array.max() <= 1 else ""
 
 
 def _cast(array: NDArray[Any], dtype: np.dtype[Any]) -> str:
     """Give the expression that makes bytes of the array that was given; empty if none does."""
     if dtype != np.uint8 or array.dtype.kind not in "fiu" or not array.size:
         return ""
-    if array.dtype.kind != "f":
-        return "give raw pixels, x.astype(np.uint8)"
-    if not np.isfinite(array).all():
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
         return ""
-    if array.max() <= 1:
+    if array.dtype.kind == "f" and array.min() >= 0 and array.max() <= 1:
         return "give raw pixels, (x * 255).round().astype(np.uint8)"
+    if array.min() < 0 or array.max() > 255:  # a cast would wrap them round
+        return "give raw pixels, 0..255"
     return "give raw pixels, x.astype(np.uint8)"
