@@ -41,6 +41,7 @@ class Converter:
             model: what to convert, and the samples that calibrate it.
             folder: an empty folder for what passes between the two processes.
         """
+        self._folder = folder
         calibration = folder / "calibration.npy"
         np.save(calibration, model.calibration)
         options = ["--allow-lambda"] if model.allow_lambda else []
@@ -76,7 +77,7 @@ class Converter:
         if not answer.endswith(b"\n"):
             self._process = None
             raise _death(process, spec)
-        return _read_answer(answer, spec)
+        return _read_answer(answer, spec, self._folder)
 
     def __enter__(self) -> Converter:
         return self
@@ -100,14 +101,14 @@ def _death(process: subprocess.Popen[bytes], spec: VariantSpec) -> ConversionErr
     )
 
 
-def _read_answer(answer: bytes, spec: VariantSpec) -> Converted:
+def _read_answer(answer: bytes, spec: VariantSpec, folder: Path) -> Converted:
     try:
         said = decode(answer, "its answer")
         if "error" in said:
             raise _ERRORS[said["error"]](said["message"])
         tensors = tuple[FileTensor, ...]
         return Converted(
-            Path(said["file"]).read_bytes(),
+            (folder / Path(said["file"]).name).read_bytes(),
             read(tensors, said["inputs"], "inputs"),
             read(tensors, said["outputs"], "outputs"),
             said["requires"],
@@ -132,7 +133,7 @@ def _serve(model_path: Path, calibration_path: Path, folder: Path, *, allow_lamb
             file = folder / f"converted-{number}-{os.getpid()}"
             file.write_bytes(converted.data)
             answer = {
-                "file": str(file),
+                "file": file.name,
                 "inputs": plain(converted.inputs),
                 "outputs": plain(converted.outputs),
                 "requires": dict(converted.requires),

@@ -80,7 +80,9 @@ def _labels(path: Path | None, said: Any, classes: int) -> tuple[str, ...]:
     """Return one label for each class: from a text file, from training, or plain numbers."""
     if path is not None:
         try:
-            labels = tuple(path.read_text(encoding="utf-8").splitlines())
+            # As editors leave it: with a byte-order mark, blanks at ends, an empty last line.
+            text = path.read_text(encoding="utf-8-sig").rstrip()
+            labels = tuple(line.rstrip() for line in text.splitlines())
         except (OSError, UnicodeDecodeError) as error:
             raise SourceError(f"cannot read the label file {path}: {error}") from None
         where = str(path)

@@ -87,9 +87,14 @@ def test_outputs_that_never_vary_prove_nothing(files: source.Files, tmp_path: Pa
         source.read(replace(files, evaluation=tmp_path / "same.npz"))
 
 
-def test_labels_come_from_a_file(files: source.Files, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [b"cat\ndog\nfish\n", b"cat\ndog\nfish", b"\xef\xbb\xbfcat \r\ndog\t\r\nfish\r\n\r\n \n"],
+    ids=["plain", "no last newline", "of another editor"],
+)
+def test_labels_come_from_a_file(files: source.Files, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "labels.txt"
-    path.write_text("cat\ndog\nfish\n", encoding="utf-8")
+    path.write_bytes(content)
     assert source.read(replace(files, labels=path)).output.labels == ("cat", "dog", "fish")
 
 
