@@ -34,7 +34,7 @@ class StropError(Exception):
     kind = "error"
 
     def __init__(self, problem: str = "", mend: str = "") -> None:
-        super().__init__(f"{problem}; {mend}" if mend else problem)
+        super().__init__(message(problem, mend))
         self.problem = problem
         self.mend = mend
 
@@ -92,6 +92,11 @@ class ParityError(StropError):
 
 class StropWarning(RuntimeWarning):
     """Strop ignores something that it cannot use, and goes on; the message says why."""
+
+
+def message(problem: str, mend: str) -> str:
+    """Write a problem and its mend as people read them; either may be ""."""
+    return "; ".join(filter(None, (problem, mend)))
 
 
 def either(*mends: str) -> str:

@@ -152,7 +152,10 @@ class TestWarnings:
         assert warning.filename == __file__
         return linecache.getline(warning.filename, warning.lineno).strip()
 
-    def test_load_with_a_table_that_is_none(self, image_path: Path) -> None:
+    def test_load_with_a_table_that_is_none(
+        self, image_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # not that of other tests
         bundle = open_bundle(image_path)
         path = path_of(bundle.digest)
         assert path is not None

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from strop import engines
-from strop.errors import DeviceUnavailable
+from strop.errors import DeviceUnavailable, message
 from strop_export.errors import DeviceMissing, EngineMissing, ExportError, ProofError
 from strop_export.paths import ENGINE_CACHE, REQUIREMENTS, RUNTIME
 
@@ -215,7 +215,7 @@ def _refusal(stdout: str) -> _Refusal | None:
     """Read what strop refused from what it printed; None if it printed no refusal."""
     try:
         error = json.loads(stdout)["error"]
-        return _Refusal(error["kind"], "; ".join(filter(None, (error["problem"], error["mend"]))))
+        return _Refusal(error["kind"], message(error["problem"], error["mend"]))
     except (ValueError, LookupError, TypeError):
         return None
 

@@ -15,7 +15,7 @@ from strop.commands.refusal import content as refusal_content
 from strop.commands.show import finite, print_cpu, print_json, print_progress, print_table
 from strop.device import cpu
 from strop.diagnostics.tune import TuneResult, require_winner, rows, tune
-from strop.errors import StropError, one_line
+from strop.errors import StropError, message, one_line
 from strop.model import tuned
 
 
@@ -114,9 +114,7 @@ def _print(content: Sequence[dict[str, Any]]) -> None:
                 f"{row['p50_us']:.1f}" if timed else "-",
                 f"{row['p95_us']:.1f}" if timed else "-",
                 f"{row['ratio']:.2f}" if timed else "-",
-                row["adapter"]
-                if timed
-                else one_line("; ".join(filter(None, (row["detail"], row["mend"])))),
+                row["adapter"] if timed else one_line(message(row["detail"], row["mend"])),
             )
         )
     print_table(lines)

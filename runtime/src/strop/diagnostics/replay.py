@@ -12,7 +12,7 @@ from strop import engines
 from strop.bundle.file import Bundle
 from strop.bundle.manifest import FileRef, Golden, Variant
 from strop.diagnostics.timing import Latency
-from strop.errors import BundleError, DeviceUnavailable, InputError, StropError
+from strop.errors import BundleError, DeviceUnavailable, InputError, StropError, message
 from strop.model.model import Model
 from strop.model.select import Choice, open_model
 
@@ -38,7 +38,7 @@ class CheckResult:
     @property
     def text(self) -> str:
         """The detail and the mend, for people."""
-        return "; ".join(filter(None, (self.detail, self.mend)))
+        return message(self.detail, self.mend)
 
 
 def broken(choice: Choice, error: StropError) -> CheckResult:
