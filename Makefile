@@ -30,7 +30,8 @@ help:  ## list the targets
 	@echo
 	@echo "  make export TARGET=rpi                           one target: cpu, rpi, rpi32, gpu"
 	@echo "  make export MODEL=my.keras CALIBRATION=my.npz    a model of your own; also"
-	@echo "              EVALUATION=test.npz LABELS=labels.txt OUT=my-dist"
+	@echo "              EVALUATION=test.npz LABELS=labels.txt OUT=my-dist TASK=output=kind"
+	@echo "              SHAPE=input=28,28,1 TRUST=1 CUSTOM=my_layers.py"
 	@echo "  make export PRECISION=float32,int8 STRICT=1      some variants; refuse rather than leave one out"
 	@echo "  make export RECIPE=best                          another recipe: edge, notebook, best"
 	@echo "  make bench QUICK=1                               in a minute; make bench-check ACCEPT=1: the baseline"
@@ -63,7 +64,9 @@ export: $(STAMP) $(if $(MODEL),,$(ARTIFACT)/training.json)  ## train if need be,
 	  $(if $(CALIBRATION),--calibration "$(CALIBRATION)") \
 	  $(if $(EVALUATION),--evaluation "$(EVALUATION)") \
 	  $(if $(LABELS),--labels "$(LABELS)") $(if $(NAME),--name "$(NAME)") \
-	  $(if $(PRECISION),--precision "$(PRECISION)") $(if $(STRICT),--strict)
+	  $(if $(PRECISION),--precision "$(PRECISION)") $(if $(STRICT),--strict) \
+	  $(foreach task,$(TASK),--task "$(task)") $(foreach shape,$(SHAPE),--shape "$(shape)") \
+	  $(if $(TRUST),--trust) $(if $(CUSTOM),--custom "$(CUSTOM)")
 
 test: $(STAMP) $(ARTIFACT)/training.json  ## run every test (trains the model first if there is none)
 	$(PY) -m tests $(TESTS)

@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks import random_models
 from benchmarks.results import STROP, UNITS, Row
 from strop import engines
-from strop.bundle.manifest import FileTensor, Golden, TensorSpec, Variant
+from strop.bundle.manifest import FileTensor, Golden, InputSpec, OutputSpec, Variant
 from strop.diagnostics.timing import sample_us, summarize
 from strop.errors import StropError
 from strop.model.model import About, Model
@@ -162,14 +162,17 @@ def _open(name: str, layers: random_models.Layers) -> Model:
         inputs=(source,),
         outputs=(result,),
         requires={},
-        golden=Golden(file="", sha256="", bytes=0, tolerance=0.0),
+        rounding=None,
+        golden=(Golden(file="", sha256="", bytes=0, tolerance=(0.0,)),),
         proofs=(),
     )
     about = About(
         name="random",
         version=1,
-        input=TensorSpec(source.name, source.shape, "uint8", (0, 255)),
-        output=TensorSpec(result.name, result.shape, "float32", (0, 1)),
+        inputs=(InputSpec(source.name, source.shape, "uint8", (0, 255), ()),),
+        outputs=(
+            OutputSpec(result.name, result.shape, "float32", (0, 1), (), "class", False, None),
+        ),
         engine_version=engines.get(name).version(),
     )
     opened_from = ModelSource(data, variant, name, engines.CPU, threads=1)

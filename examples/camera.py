@@ -53,13 +53,13 @@ def centre(picture: Any, model: strop.Model) -> Any:
     """The middle square of a Pillow image, as the model's input."""
     from PIL import ImageOps
 
-    spec: Any = model.input.image
+    how: Any = model.input.picture
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    square = picture.crop((left, top, left + side, top + side)).convert(spec.mode)
-    if spec.background == "dark":  # `prepare` inverts what is on white; a dim room's paper is grey
+    square = picture.crop((left, top, left + side, top + side)).convert(how.mode)
+    if any(step.step == "invert" for step in how.steps):  # on white; a dim room's paper is grey
         square = ImageOps.autocontrast(square, cutoff=1)
-    return prepare(square, spec).reshape(model.input.shape[1:])
+    return prepare(square, how).reshape(model.input.shape[1:])
 
 
 def pictures(folder: Path, every: float) -> Frames:
@@ -102,7 +102,7 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)  # systemd's stop is a
 try:
     with strop.load(given.bundle) as model:
         print(model, file=sys.stderr, flush=True)  # what really runs
-        if model.input.image is None:
+        if model.input.picture is None:
             raise strop.InputError(f"{model.name} takes no pictures")
         frames = pictures(given.folder, given.every) if given.folder else camera(model, given.every)
         with contextlib.closing(frames):

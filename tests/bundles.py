@@ -28,10 +28,13 @@ from strop.bundle.manifest import (
     FileTensor,
     Golden,
     GoldenInputs,
-    ImageSpec,
+    InputSpec,
+    Judged,
     Manifest,
+    OutputSpec,
+    Picture,
+    PictureStep,
     Proof,
-    TensorSpec,
     Variant,
 )
 
@@ -39,6 +42,17 @@ Layers = Sequence[tuple[NDArray[np.float32], NDArray[np.float32], str]]
 
 SAMPLES = 6
 LABELS = ("circle", "square", "star")
+PICTURE = Picture(
+    "L",
+    (
+        PictureStep("flatten", {"level": 255}),
+        PictureStep("invert", {"when": "light-border"}),
+        PictureStep("fit", {"width": 4, "height": 4, "fill": "border"}),
+    ),
+)
+FIGURES = {"accuracy": None, "disagreements": 0, "top1_agreement": 1.0, "max_abs_error": 0.0}
+# How `pair` weighs its picture's pixels: whole numbers, so that every engine's sums are exact.
+PAIR_KERNEL = np.arange(-6, 6, dtype=np.float32).reshape(4, 3)
 
 
 @dataclass
@@ -80,12 +94,13 @@ class Draft:
         Whether it can be opened depends on `data` and on the engines that a test puts in place.
         """
         variant = copy.deepcopy(self.variant)
-        golden = self.files[variant["golden"]["file"]]
         variant.update(file=f"variants/{precision}.{format}", format=format, precision=precision)
-        variant["golden"]["file"] = f"golden/{precision}.{format}.npy"
         variant["proofs"] = [{**variant["proofs"][0], "engine": name} for name in engines]
         self.put(variant, data)
-        self.put(variant["golden"], golden)
+        for i, golden in enumerate(variant["golden"]):
+            content = self.files[golden["file"]]
+            golden["file"] = f"golden/{precision}.{format}.{i}.npy"
+            self.put(golden, content)
         self.content["variants"].append(variant)
         self.content["engines"] += [n for n in engines if n not in self.content["engines"]]
         return variant
@@ -105,10 +120,8 @@ def image(seed: int = 7, **changes: Any) -> Draft:
     ]
     return _draft(
         "shapes",
-        TensorSpec(
-            "image", (None, 4, 4), "uint8", (0.0, 255.0), image=ImageSpec("L", 4, 4, "dark")
-        ),
-        TensorSpec("probabilities", (None, 3), "float32", (0.0, 1.0), LABELS),
+        InputSpec("image", (None, 4, 4), "uint8", (0.0, 255.0), (), PICTURE),
+        OutputSpec("probabilities", (None, 3), "float32", (0.0, 1.0), LABELS, "class", False, None),
         layers,
         scale=1 / 255,
         samples=random.integers(0, 256, (SAMPLES, 4, 4)).astype(np.uint8),
@@ -121,13 +134,125 @@ def vector(**changes: Any) -> Draft:
     random = np.random.default_rng(11)
     return _draft(
         "gauge",
-        TensorSpec("measurements", (None, 5), "float32", None),
-        TensorSpec("alarms", (None, 2), "float32", (0.0, 1.0)),
+        InputSpec("measurements", (None, 5), "float32", None, ()),
+        OutputSpec("alarms", (None, 2), "float32", (0.0, 1.0), (), "class", False, None),
         [(_weights(random, 5, 2), _weights(random, 2), "sigmoid")],
         scale=1.0,
         samples=_weights(random, SAMPLES, 5),
         changes=changes,
     )
+
+
+def pair(
+    data: bytes = b"a model",
+    *,
+    engine: str = "onnx",
+    format: str = "onnx",
+    names: Mapping[str, str] | None = None,
+    batch: int | None = None,
+    **changes: Any,
+) -> Draft:
+    """A model of a 2 x 2 picture and three weights: scores of three classes, and a level.
+
+    The level has no axis but the batch's. `pair_answer` says what it computes.
+
+    Args:
+        data: the model's file.
+        engine: the one that it is proven on.
+        format: of the file.
+        names: what the file calls its tensors, where that is not the manifest's name.
+        batch: samples that the file takes at once; None: any number.
+        changes: fields of the manifest to replace.
+    """
+    random = np.random.default_rng(5)
+    inputs = (
+        InputSpec("picture", (None, 2, 2), "uint8", (0.0, 255.0), ()),
+        InputSpec("weights", (None, 3), "float32", (-2.0, 2.0), ()),
+    )
+    outputs = (
+        OutputSpec("scores", (None, 3), "float32", None, LABELS, "class", True, None),
+        OutputSpec("level", (None,), "float32", None, (), "regression", False, None),
+    )
+    samples: tuple[NDArray[Any], ...] = (
+        random.integers(0, 256, (SAMPLES, 2, 2)).astype(np.uint8),
+        _weights(random, SAMPLES, 3),
+    )
+    answers = pair_answer(*samples)
+    draft = Draft({}, {})
+
+    def add(file: str, data: bytes) -> dict[str, Any]:
+        ref = {"file": file}
+        draft.put(ref, data)
+        return ref
+
+    def tensors(specs: Sequence[InputSpec | OutputSpec]) -> tuple[FileTensor, ...]:
+        return tuple(
+            FileTensor((names or {}).get(s.name, s.name), (batch, *s.shape[1:]), "float32")
+            for s in specs
+        )
+
+    variant = Variant(
+        **add(f"variants/pair.float32.{format}", data),
+        format=format,
+        precision="float32",
+        devices=("cpu",),
+        inputs=tensors(inputs),
+        outputs=tensors(outputs),
+        requires={},
+        rounding=None,
+        golden=(
+            Golden(**add("golden/pair.scores.npy", npy(answers[0])), tolerance=(0.5, 1.0, 2.0)),
+            Golden(**add("golden/pair.level.npy", npy(answers[1])), tolerance=(0.25,)),
+        ),
+        proofs=(
+            Proof(
+                engine,
+                "2",
+                "cpu",
+                "",
+                SAMPLES,
+                (
+                    Judged({"accuracy": None, "top1_agreement": 1.0, "max_abs_error": 0.0}, {}),
+                    Judged({"r2": [1.0], "rmse": [0.0], "max_abs_error": 0.0}, {"rmse_share": 0.1}),
+                ),
+            ),
+        ),
+    )
+    golden = GoldenInputs(
+        inputs=tuple(
+            FileRef(**add(f"golden/inputs.{spec.name}.npy", npy(array)))
+            for spec, array in zip(inputs, samples, strict=True)
+        ),
+        keras=tuple(
+            FileRef(**add(f"golden/keras.{spec.name}.npy", npy(array)))
+            for spec, array in zip(outputs, answers, strict=True)
+        ),
+        samples=SAMPLES,
+    )
+    whole = Manifest(
+        schema=manifest.SCHEMA,
+        name="pair",
+        model_version=1,
+        target="cpu",
+        inputs=inputs,
+        outputs=outputs,
+        structure="dict",
+        self_evaluated=False,
+        engines=(engine,),
+        variants=(variant,),
+        golden=golden,
+        export={},
+    )
+    draft.content = {**json.loads(whole.to_json()), **changes}
+    return draft
+
+
+def pair_answer(
+    picture: NDArray[Any], weights: NDArray[Any]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What `pair` must answer: float32 (N, 3) scores, and a float32 (N,) level."""
+    flat = picture.reshape(len(picture), -1).astype(np.float32)
+    return flat @ PAIR_KERNEL + weights, weights.sum(axis=1, dtype=np.float32)
 
 
 def answer(draft: Draft, inputs: NDArray[Any]) -> NDArray[np.float64]:
@@ -177,8 +302,8 @@ def reseal(data: bytes) -> bytes:
 
 def _draft(
     name: str,
-    input: TensorSpec,
-    output: TensorSpec,
+    input: InputSpec,
+    output: OutputSpec,
     layers: Layers,
     *,
     scale: float,
@@ -201,12 +326,13 @@ def _draft(
         inputs=(FileTensor(input.name, input.shape, "float32"),),
         outputs=(FileTensor(output.name, output.shape, "float32"),),
         requires={},
-        golden=Golden(**add(f"golden/{name}.float32.npz.npy", npy(outputs)), tolerance=1e-5),
-        proofs=(Proof("reference", "2", "cpu", "", SAMPLES, None, 0, 1.0, 0.0, {}),),
+        rounding=None,
+        golden=(Golden(**add(f"golden/{name}.float32.npz.npy", npy(outputs)), tolerance=(1e-5,)),),
+        proofs=(Proof("reference", "2", "cpu", "", SAMPLES, (Judged(FIGURES, {}),)),),
     )
     golden = GoldenInputs(
-        inputs=FileRef(**add("golden/inputs.npy", npy(samples))),
-        keras=FileRef(**add("golden/keras.npy", npy(outputs))),
+        inputs=(FileRef(**add("golden/inputs.npy", npy(samples))),),
+        keras=(FileRef(**add("golden/keras.npy", npy(outputs))),),
         samples=SAMPLES,
     )
     whole = Manifest(
@@ -216,6 +342,8 @@ def _draft(
         target="cpu",
         inputs=(input,),
         outputs=(output,),
+        structure="one",
+        self_evaluated=False,
         engines=("reference",),
         variants=(variant,),
         golden=golden,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strop.diagnostics import probe_models
-from strop_export.formats import VariantSpec, convert, quiet
+from strop_export.formats import Names, VariantSpec, convert, quiet
 from strop_export.paths import RUNTIME
 
 INPUTS, OUTPUTS = 16, 8
@@ -41,8 +41,8 @@ def build(format: str) -> bytes:
         layer = keras.layers.Dense(OUTPUTS, name="dense")
         model = keras.Sequential([keras.Input((INPUTS,)), layer])
         layer.set_weights([KERNEL, BIAS])
-    names = {"input_name": "input", "output_name": "output"}
-    return convert(model, VariantSpec(format, "float32"), SAMPLE, **names).data
+    names = Names(("input",), ("output",))
+    return convert(model, VariantSpec(format, "float32"), [SAMPLE], names).data
 
 
 def main() -> None:

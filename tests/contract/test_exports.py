@@ -17,6 +17,7 @@ ALL = [
     "EngineUnavailable",
     "InputError",
     "InstallError",
+    "LabelSet",
     "Model",
     "ParityError",
     "Prediction",
@@ -69,15 +70,18 @@ def test_the_signatures() -> None:
             "(folder: 'str | PathLike[str]', *, interval_s: 'float' = 1.0, **options: 'Any') "
             "-> 'Watched'"
         ),
-        "predict": "(self, inputs: 'NDArray[Any]') -> 'NDArray[np.float32]'",
-        "classify": "(self, image: 'str | PathLike[str] | NDArray[Any]') -> 'Prediction'",
-        "prediction": "(self, output: 'NDArray[np.float32]') -> 'Prediction'",
+        "predict": "(self, inputs: 'Any') -> 'Any'",
+        "classify": (
+            "(self, image: 'str | PathLike[str] | Any', *, output: 'str | None' = None) -> 'Any'"
+        ),
+        "prediction": ("(self, output: 'NDArray[np.float32]', name: 'str | None' = None) -> 'Any'"),
         "close": "(self) -> 'None'",
     }
 
 
 def test_the_fields_of_a_prediction() -> None:
     assert strop.Prediction._fields == ("label", "probability", "class_index", "probabilities")
+    assert strop.LabelSet._fields == ("labels", "probabilities")
 
 
 def test_the_attributes_of_a_model() -> None:
@@ -88,8 +92,9 @@ def test_the_attributes_of_a_model() -> None:
     bundle = parse_bundle(bundles.image().pack())
     with open_model(bundle, choose(bundle.manifest)) as model:
         assert [name for name in sorted(vars(model)) if not name.startswith("_")] == [
-            *("adapter", "device", "engine", "engine_version", "format", "input", "labels"),
-            *("name", "output", "precision", "threads", "tuned", "version"),
+            *("adapter", "device", "engine", "engine_version", "format", "input", "inputs"),
+            *("labels", "name", "output", "outputs", "precision", "structure", "threads"),
+            *("tuned", "version"),
         ]
 
 

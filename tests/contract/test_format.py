@@ -11,7 +11,9 @@ import struct
 import subprocess
 import sys
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -19,10 +21,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 
-from strop.bundle import archive, records, schema, signing
+from strop.bundle import archive, manifest, pictures, records, schema, signing
 from strop.bundle.file import parse_bundle
-from tests import bundles
 from tests.needs import unavailable
+from tests.unit.runtime import manifests
 
 ROOT = Path(__file__).parents[2]
 DOC = (ROOT / "docs" / "bundle-format.md").read_text(encoding="utf-8")
@@ -42,8 +44,8 @@ SMALLEST = (
     "504b0506" "0000" "0000" "0200" "0200" "6a000000" "4d000000" "4000"
 )  # fmt: skip
 
-IMAGE = "286d189f28a0216b913526a92147cb28d39efee6d87ae30efeb2c77c7410270a"
-VECTOR = "2b460d997898a36536e87c2110e52e1ff5e6bea92276cf4e02dca24dd01eae47"
+SMALL = "6a4cd18151ad10d4d5f41be62463eabd9a4f4281ef521eb1627ebb9772e27110"
+FULL = "9de03a7faac6874ec45dac79640903379e602745f6bd53ecaefb3e4287671ce9"
 
 # Runs on a Python that has no numpy: the archive and the manifest need none.
 REWRITE = """
@@ -65,17 +67,24 @@ def test_the_smallest_archive_is_pinned() -> None:
 
 
 @pytest.mark.parametrize(
-    ("draft", "digest"), [(bundles.image(), IMAGE), (bundles.vector(), VECTOR)]
+    ("content", "digest"), [(manifests.small(), SMALL), (manifests.full(), FULL)]
 )
-def test_small_bundles_are_pinned(draft: bundles.Draft, digest: str) -> None:
-    assert hashlib.sha256(draft.pack()).hexdigest() == digest
+def test_small_bundles_are_pinned(content: manifests.Content, digest: str) -> None:
+    assert hashlib.sha256(manifests.pack(content)).hexdigest() == digest
 
 
 def test_the_manifest_is_written_as_documented() -> None:
-    data = bundles.image().manifest()
+    data = schema.parse(manifests.write(manifests.full())).to_json()
     assert schema.parse(data).to_json() == data
     content = json.loads(data)
+    assert content == manifests.full()
     assert data == json.dumps(content, indent=2, sort_keys=True).encode("ascii") + b"\n"
+
+
+def _as_written(content: manifests.Content) -> manifests.Content:
+    """The content with its numbers as Strop writes them: 1.0 where a fraction may stand."""
+    written: manifests.Content = json.loads(schema.parse(manifests.write(content)).to_json())
+    return written
 
 
 def _pythons() -> dict[str, str]:
@@ -91,7 +100,7 @@ def _pythons() -> dict[str, str]:
 
 
 def test_every_python_here_writes_the_same_bytes() -> None:
-    data = bundles.image().pack()
+    data = manifests.pack(_as_written(manifests.full()))
     digests = {}
     for version, python in _pythons().items():
         done = subprocess.run(
@@ -102,7 +111,7 @@ def test_every_python_here_writes_the_same_bytes() -> None:
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         )
         digests[version] = done.stdout.decode().strip()
-    assert set(digests.values()) == {IMAGE}, digests
+    assert set(digests.values()) == {hashlib.sha256(data).hexdigest()}, digests
 
 
 class TestDocumentedLayout:
@@ -136,7 +145,7 @@ class TestDocumentedLayout:
         assert layout == "<4s" + expanded
 
     def test_a_bundle_read_by_the_tables_alone_is_what_unpack_reads(self) -> None:
-        data = bundles.image().pack()
+        data = manifests.pack(manifests.small())
         members = archive.unpack(data)
         offset, found, offsets = 0, {}, []
         while data[offset : offset + 4] == b"PK\3\4":
@@ -185,6 +194,10 @@ class TestDocumentedLayout:
             (signing.MAX_BYTES, "1,024"),
             (records.MAX_DEPTH, "32"),
             (schema.MAX_ELEMENTS, "67,108,864"),
+            (schema.MAX_TENSORS, "64"),
+            (pictures.MAX_SIDE, "16,383"),
+            (pictures.MAX_AREA, "16,777,216"),
+            (pictures.MAX_STEPS, "32"),
         ],
     )
     def test_the_limits_are_those_of_the_code(self, limit: int, written: str) -> None:
@@ -192,30 +205,71 @@ class TestDocumentedLayout:
         assert re.search(rf"\b{written}\b", DOC)
 
     def test_every_field_of_the_manifest_has_a_row(self) -> None:
-        names = set(re.findall(r"^\| `([a-z0-9_]+)` \|", DOC, re.MULTILINE))
+        names = {name for head in ("field", "option") for cells in _rows(head) for name in cells[0]}
         schema = json.loads((ROOT / "docs" / "bundle.schema.json").read_text(encoding="ascii"))
         fields = {
-            name
-            for definition in schema["$defs"].values()
-            for name in definition.get("properties", {})
+            name for definition in schema["$defs"].values() for name in _properties(definition)
         }
         assert names == fields
 
+    def test_every_step_has_a_row_with_its_options_and_a_rule(self) -> None:
+        rows = [(step, options) for ((step, *_), options, _) in _rows("step")]
+        options = {step: [name for name in names if name != "light-border"] for step, names in rows}
+        assert options == {step: list(rules) for step, rules in pictures.STEPS.items()}
+        assert re.findall(r"^- \*\*(\w+)\*\*:", DOC, re.MULTILINE) == list(pictures.STEPS)
+
+    def test_every_word_of_the_manifest_is_there(self) -> None:
+        assert {cells[0][0] for cells in _rows("kind") if len(cells) == 5} == set(manifest.KINDS)
+        words = re.findall(r"`(\w+)`", DOC)
+        for known in (manifest.FORMATS, manifest.PRECISIONS, manifest.DTYPES, manifest.DEVICES):
+            assert set(known) <= set(words)
+        assert {*manifest.STRUCTURES, *manifest.ROUNDINGS} <= set(words)
+
+    def test_every_figure_is_explained(self) -> None:
+        kinds = [figures.split(", ") for _, figures in _cells(r"kind \| figures")]
+        explained = [name for figures, *_ in _cells("figure ") for name in figures.split(", ")]
+        assert set(explained) == {name for figures in kinds for name in figures} | {"judged_by"}
+
+
+def _cells(head: str) -> list[list[str]]:
+    """The rows of all tables whose first heading starts like this."""
+    tables = re.findall(rf"^\| {head}.*\n\|-.*\n((?:\|.*\n)+)", DOC, re.MULTILINE)
+    return [row.strip("| ").split(" | ") for table in tables for row in table.splitlines()]
+
+
+def _rows(head: str) -> list[tuple[list[str], ...]]:
+    """The same, of each cell its code words."""
+    return [tuple(re.findall(r"`([\w-]+)`", cell) for cell in row) for row in _cells(rf"{head}\b")]
+
+
+def _properties(schema: Any) -> Iterator[str]:
+    """The names of the properties of a JSON Schema, and of what is in it."""
+    if isinstance(schema, dict):
+        found = schema.get("properties", {})
+        yield from found
+        for key, inner in schema.items():
+            for item in found.values() if key == "properties" else [inner]:
+                yield from _properties(item)
+    elif isinstance(schema, list):
+        for item in schema:
+            yield from _properties(item)
+
 
 def test_a_signature_is_verified_by_the_page_alone() -> None:
-    manifest = bundles.image().manifest()
+    data = manifests.write(manifests.small())
     key = Ed25519PrivateKey.from_private_bytes(bytes(32))
-    content = json.loads(signing.sign(manifest, key))
+    content = json.loads(signing.sign(data, key))
     (section,) = re.findall(r"## The signature\n(.*?)\n## ", DOC, re.DOTALL)
     assert re.findall(r"^- `(\w+)`:", section, re.MULTILINE) == sorted(content)
     (line,) = re.findall(r"is the line `(.+)`, its newline", section)
     public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(content["public_key"]))
-    public.verify(bytes.fromhex(content["signature"]), line.encode("ascii") + b"\n" + manifest)
+    public.verify(bytes.fromhex(content["signature"]), line.encode("ascii") + b"\n" + data)
 
 
 def test_a_bundle_of_today_is_read() -> None:
-    assert parse_bundle(bundles.vector().pack()).digest == (
-        hashlib.sha256(bundles.vector().manifest()).hexdigest()
+    content = manifests.full()
+    assert parse_bundle(manifests.pack(content)).digest == (
+        hashlib.sha256(manifests.write(content)).hexdigest()
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from strop.bundle.schema import parse
 from strop.errors import BundleError
-from tests import bundles
+from tests.unit.runtime import manifests
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCHEMA = json.loads((DOCS / "bundle.schema.json").read_text(encoding="ascii"))
@@ -25,28 +25,26 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 # The refusals of `parse` that a schema cannot express; docs/bundle-format.md lists them.
 BEYOND_SCHEMA = re.compile(
     r"float instead of int"  # JSON Schema takes 1.0 for an integer
-    r"|bad labels|bad range|bad image size"
+    r"|bad labels|bad threshold|bad range|bad statistics|bad picture steps|bad tolerance"
+    r"|not one golden|not one array|not one for each output|have one name|of one name"
+    r"|\d (inputs|outputs)$|tensors of different batches"
     r"|listed twice|unlisted engine|proven twice|another shape|not made for"
-    r"|(uint8|int8|float32) instead of (uint8|int8|float32)$"
+    r"|(uint8|int8|int32|int64|bool|float32) instead of (uint8|int8|int32|int64|bool|float32)$"
     r"|nested more than"
 )
 
 Path_ = tuple[str | int, ...]
+Draft = Callable[[], manifests.Content]
 
 ON_GPU = {"device": "gpu", "adapter": "A GPU, Vulkan 1.3"}
-GPU_PROOF = {**bundles.image().variant["proofs"][0], **ON_GPU}
-
-
-def _drafts() -> dict[str, bundles.Draft]:
-    full = bundles.image(export={"versions": {"keras": "3"}, "nested": [[1, None], True]})
-    full.add_variant("tflite", "int8", ["litert", "tflite"])
-    gpu = full.add_variant("tflite", "float32", ["litert"])
-    gpu["devices"].append("gpu")
-    gpu["proofs"].append({**gpu["proofs"][0], **ON_GPU})
-    full.variant["proofs"][0].update(accuracy=0.97, tolerance={"max_abs_error": 1})
-    full.variant["inputs"][0].update(scale=1, zero_point=0)
-    full.variant["requires"]["engines"] = {"reference": "1.26"}
-    return {"image": bundles.image(), "vector": bundles.vector(), "full": full}
+GPU_PROOF = {**manifests.small()["variants"][0]["proofs"][0], **ON_GPU}
+JUDGED: manifests.Content = {"figures": {}, "bounds": {}}
+RESIZED = manifests.step("resize", width=8, height=6)
+HUGE = manifests.step("resize", width=4097, height=4096)
+NORMALISED = manifests.step("normalise", scale=1, offset=0)
+FOUND = manifests.step("find", above=9)
+FREE = ("figures", "bounds")  # maps with any keys, beside `requires` and `export`
+DRAFTS = {"small": manifests.small, "several": manifests.several, "full": manifests.full}
 
 
 def _accepted(content: Any) -> tuple[bool, str]:
@@ -78,6 +76,17 @@ def _places(content: Any, path: Path_ = ()) -> Iterator[Path_]:
             yield from _places(item, (*path, i))
 
 
+def _distinct(content: Any) -> Iterator[Path_]:
+    """Of places that differ by numbers alone, the first; but every output, step and variant."""
+    seen = set()
+    for path in _places(content):
+        numbered = [i for i in range(len(path)) if i == 1 or path[i - 1] == "steps"]
+        template = tuple(s if i in numbered else type(s) is int or s for i, s in enumerate(path))
+        if template not in seen:
+            seen.add(template)
+            yield path
+
+
 def _edited(content: Any, path: Path_, edit: Any) -> Any:
     content = copy.deepcopy(content)
     if not path:
@@ -93,23 +102,30 @@ VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 2, 0.0, 1.0, 0.5, -0.5, 1e299, 1e300, 10**400, 2**26 + 1),
     *("", "a", "a b", "a\n", "\x1b", "\ud800", "\u00e9", "x" * 101, "0" * 64, "float32", "int8"),
     *("cpu", "gpu", ["cpu"], ["gpu"], ["cpu", "cpu"], ["gpu", "cpu"], ["cpu", "npu"]),
+    *(255, 256, 2**14 - 1, 2**14, 1e30, 1.1e30, [0] * 11, [0.5] * 3),
+    *("border", "light-border", "normalise", "resize", "raw", "segmentation", "plan", "dict"),
     *("2.1", "2.1\n", "2.", "2.1rc1", "\u0662.1", "1" * 10),
     *([], [None], [1], ["a"], ["a", "a"], [None, 1], [0.0, 1.0], [[]], {}, {"a": 1}, {"a": "b"}),
 )
+
+
+FULL, SEVERAL = manifests.full(), manifests.several()
+PLACES = [(FULL, path) for path in _distinct(FULL) if path[0:1] != ("variants",)]
+PLACES += [(SEVERAL, p) for p in _distinct(SEVERAL) if p[0:1] == ("variants",) and p[1:2] != (0,)]
 
 
 def test_the_schema_is_a_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
-@pytest.mark.parametrize("name", ["image", "vector", "full"])
-def test_valid_manifests_pass_both(name: str) -> None:
-    assert _must_agree(_drafts()[name].content)
+@pytest.mark.parametrize("draft", DRAFTS.values(), ids=DRAFTS)
+def test_valid_manifests_pass_both(draft: Draft) -> None:
+    assert _must_agree(draft())
 
 
-@pytest.mark.parametrize("name", ["image", "vector", "full"])
-def test_each_field_removed_is_refused_by_both(name: str) -> None:
-    content = _drafts()[name].content
+@pytest.mark.parametrize("draft", DRAFTS.values(), ids=DRAFTS)
+def test_each_field_removed_is_refused_by_both(draft: Draft) -> None:
+    content = draft()
     for path in _places(content):
         if path and isinstance(path[-1], str) and path[0] != "export":
             broken: Any = copy.deepcopy(content)
@@ -117,33 +133,32 @@ def test_each_field_removed_is_refused_by_both(name: str) -> None:
             for step in path[:-1]:
                 parent = parent[step]
             del parent[path[-1]]
-            # Maps with any keys.
-            free = len(path) > 1 and (path[-2] == "tolerance" or "requires" in path[:-1])
+            free = len(path) > 1 and (path[-2] in FREE or "requires" in path[:-1])
             assert _must_agree(broken) is free, path
 
 
-def test_an_unknown_field_anywhere_is_refused_by_both() -> None:
-    content = _drafts()["full"].content
+@pytest.mark.parametrize("draft", DRAFTS.values(), ids=DRAFTS)
+def test_an_unknown_field_anywhere_is_refused_by_both(draft: Draft) -> None:
+    content = draft()
     for path in _places(content):
         broken = _edited(
             content, path, lambda old: {**old, "extra": 1} if isinstance(old, dict) else old
         )
         if broken != content:
-            free = path[:1] == ("export",) or path[-1:] in (("requires",), ("tolerance",))
+            free = path[:1] == ("export",) or path[-1:] in [(key,) for key in ("requires", *FREE)]
             assert _must_agree(broken) is free, path
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: ascii(value)[:20])
 def test_any_value_anywhere_is_judged_alike(value: Any) -> None:
-    content = _drafts()["full"].content
-    judged = [_must_agree(_edited(content, path, lambda _: value)) for path in _places(content)]
+    judged = [_must_agree(_edited(content, path, lambda _: value)) for content, path in PLACES]
     assert not all(judged)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_several_changes_at_once_are_judged_alike(data: st.DataObject) -> None:
-    content = _drafts()["full"].content
+    content = data.draw(st.sampled_from([manifests.several, manifests.full]))()
     for _ in range(data.draw(st.integers(1, 3))):
         path = data.draw(st.sampled_from(list(_places(content))[1:]))
         value = data.draw(st.sampled_from(VALUES))
@@ -155,21 +170,41 @@ def test_several_changes_at_once_are_judged_alike(data: st.DataObject) -> None:
     ("path", "value", "rule"),
     [
         (("outputs", 0, "labels"), ["one"], "as many labels"),
+        (("outputs", 0, "name"), "binary", "no two inputs"),
+        (("outputs", 4, "threshold"), 0.5, "has a threshold if its last axis is 1"),
         (("inputs", 0, "range"), [1, 0], "`range` is in order"),
         (("inputs", 0, "shape"), [None, 2**14, 2**14], "67,108,864"),
-        (("inputs", 0, "image", "width"), 5, "picture's size"),
-        (("golden", "inputs", "file"), "golden/keras.npy", "no file is listed twice"),
+        (("inputs", 0, "picture", "steps", 6), RESIZED, "the input's dtype"),
+        (("inputs", 0, "picture", "steps", 5, "options", "width"), 5, "the input's size"),
+        (("inputs", 0, "picture", "steps", 3), HUGE, "at most 16,777,216 pixels"),
+        (("inputs", 0, "picture", "steps", 1, "options", "low"), 99, "`low` is below `high`"),
+        (("inputs", 0, "picture", "steps", 1), NORMALISED, "`normalise` is the last step"),
+        (("inputs", 0, "picture", "steps", 5), FOUND, "no `find` comes after"),
+        (("inputs", 1, "statistics"), [manifests.statistics()] * 3, "as many statistics"),
+        (("inputs", 1, "statistics", 0, "deciles"), [1, *[0] * 10], "deciles are in order"),
+        (("golden", "inputs", 0, "file"), "golden/keras.0.npy", "no file is listed twice"),
+        (("golden", "keras"), manifests.small()["golden"]["keras"], "one golden array"),
+        (("variants", 0, "golden", 0, "tolerance"), [1, 1], "as many tolerances"),
+        (("variants", 0, "proofs", 0, "outputs"), [JUDGED], "as many `outputs`"),
         (("engines",), ["onnx"], "is in `engines`"),
         (("variants", 0, "proofs", 0), GPU_PROOF, "in the variant's `devices`"),
-        (("variants", 0, "inputs", 0, "shape"), [None, 16], "same sample shape"),
-        (("variants", 0, "inputs", 0, "dtype"), "int8", "same dtype"),
+        (("variants", 0, "inputs", 1, "shape"), [None, 16], "same sample shape"),
+        (("variants", 0, "inputs", 1, "shape"), [1, 2], "one batch"),
+        (("variants", 0, "inputs", 1, "dtype"), "int8", "same dtype"),
+        (("variants", 0, "inputs", 1, "name"), "photo", "distinct names"),
         (("model_version",), 1.0, "no fraction"),
     ],
 )
 def test_what_a_schema_cannot_say_is_refused_by_parse_and_written_down(
     path: Path_, value: Any, rule: str
 ) -> None:
-    content = _edited(bundles.image().content, path, lambda _: value)
+    content = _edited(manifests.full(), path, lambda _: value)
     assert VALIDATOR.is_valid(content)
     assert not _accepted(content)[0]
     assert rule in " ".join((DOCS / "bundle-format.md").read_text(encoding="utf-8").split())
+
+
+def test_an_integer_as_large_as_one_likes_is_no_figure() -> None:
+    """Whoever prints one would make a float of it."""
+    path = ("variants", 0, "proofs", 0, "outputs", 0, "figures", "accuracy")
+    assert not _must_agree(_edited(manifests.small(), path, lambda _: 10**400))

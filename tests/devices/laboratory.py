@@ -23,8 +23,8 @@ from lab.machine import Machine
 from strop.bundle.open import open_bundle
 from strop_export import targets
 from strop_export.dist import write
-from strop_export.proof.prove import Figures, compare
 from tests import pages
+from tests.compared import Figures, compare
 from tests.conftest import Exported
 from tests.environments import ROOT
 from tests.needs import unavailable

@@ -110,7 +110,7 @@ def test_a_damaged_bundle(place: Path) -> None:
 def test_a_bundle_whose_answers_are_others_here(place: Path) -> None:
     draft = bundles.image(seed=3, model_version=3)
     wrong = np.full((bundles.SAMPLES, 3), 0.5, np.float32)
-    draft.put(draft.variant["golden"], bundles.npy(wrong))
+    draft.put(draft.variant["golden"][0], bundles.npy(wrong))
     path = draft.write(place.parent / "wrong.strop")
     message = _refusal("install", path, "--into", place, status=1)
     assert message.startswith("shapes v3 is refused: 1 of 1 checks failed: reference float32: ")

@@ -55,7 +55,7 @@ class Attacker:
             return archive.pack({MANIFEST: data, **self._draft.files})
         draft = bundles.Draft(copy.deepcopy(self._draft.content), dict(self._draft.files))
         golden = draft.content["golden"]
-        refs = (draft.variant, draft.variant["golden"], golden["inputs"], golden["keras"])
+        refs = (draft.variant, draft.variant["golden"][0], golden["inputs"][0], golden["keras"][0])
         (ref,) = (ref for ref in refs if ref["file"] == seed.name)
         draft.put(ref, data)
         return draft.pack()

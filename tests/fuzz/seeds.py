@@ -32,8 +32,8 @@ def probe(format: str) -> bundles.Draft:
     draft.content["inputs"][0]["shape"] = [None, recipe.INPUTS]
     draft.content["outputs"][0].update(shape=[None, recipe.OUTPUTS], range=None)
     golden = draft.content["golden"]
-    draft.put(golden["inputs"], bundles.npy(samples))
-    draft.put(golden["keras"], bundles.npy(answers))
+    draft.put(golden["inputs"][0], bundles.npy(samples))
+    draft.put(golden["keras"][0], bundles.npy(answers))
     del draft.files[draft.variant["file"]]
     extension = "npz" if format == "weights" else format
     draft.variant.update(file=f"variants/probe.{extension}", format=format)
@@ -42,7 +42,7 @@ def probe(format: str) -> bundles.Draft:
         (tensor,) = getattr(variant, side)
         draft.variant[side][0].update(name=tensor.name, shape=[None, *tensor.shape[1:]])
     draft.put(draft.variant, data)
-    draft.put(draft.variant["golden"], bundles.npy(answers))
+    draft.put(draft.variant["golden"][0], bundles.npy(answers))
     draft.content["engines"] = [ENGINES[format]]
     draft.variant["proofs"][0]["engine"] = ENGINES[format]
     return draft
@@ -58,7 +58,7 @@ def part(data: bytes, file: str, engine: str) -> bundles.Draft:
     ]
     content.update(variants=[variant], engines=[engine])
     golden = content["golden"]
-    kept = (variant, variant["golden"], golden["inputs"], golden["keras"])
+    kept = (variant, *variant["golden"], *golden["inputs"], *golden["keras"])
     return bundles.Draft(content, {ref["file"]: members[ref["file"]] for ref in kept})
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strop.device import adapters
-from strop_export.proof.prove import Figures, compare
+from tests.compared import Figures, compare
 from tests.conftest import Exported
 from tests.environments import ROOT, installed, python_of
 

@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 import strop
-from strop_export.proof.prove import compare
 from tests.bounds import BOUNDS
+from tests.compared import compare
 from tests.conftest import Exported
 from tests.environments import run
 from tests.needs import unavailable
@@ -47,7 +47,8 @@ def ask(request: pytest.FixtureRequest, tmp_path: Path) -> Ask:
     def answers(exported: Exported, target: str, engine: str, precision: str) -> Outputs:
         if engine != "tflite":
             with strop.load(exported.bundle(target), engine=engine, precision=precision) as model:
-                return model.predict(exported.evaluation()["inputs"])
+                outputs: Outputs = model.predict(exported.evaluation()["inputs"])
+                return outputs
         python = request.getfixturevalue("tflite_python")
         return run_elsewhere([python], exported, target, engine, precision, tmp_path)
 

@@ -40,7 +40,7 @@ def calibration(artifact: Path) -> NDArray[np.uint8]:
 @functools.cache
 def converted(artifact: Path, format: str, precision: str, per_channel: bool = True) -> Converted:
     spec = VariantSpec(format, precision, per_channel)
-    return convert(keras_model(artifact), spec, calibration(artifact))
+    return convert(keras_model(artifact), spec, [calibration(artifact)])
 
 
 def run_litert(data: bytes, inputs: NDArray[Any]) -> Outputs:

@@ -41,7 +41,7 @@ class Case:
         self.right = model.predict(images).tobytes()
 
     def is_right(self, model: strop.Model) -> bool:
-        return model.predict(self.images).tobytes() == self.right
+        return bool(model.predict(self.images).tobytes() == self.right)
 
 
 def cases(model: strop.Model, images: Any) -> list[Case]:

@@ -20,6 +20,7 @@ from typing import Any
 
 from rich.console import Console
 
+from strop.bundle.manifest import KINDS
 from strop.errors import StropError
 from strop_export import dist, freshness, pipeline, report, source, targets
 from strop_export.errors import ExportError, SourceError
@@ -29,6 +30,8 @@ from strop_export.pipeline import Finished, Refused
 from strop_export.proof import gpu
 from strop_export.proof.environments import build_wheel
 from strop_export.proof.runs import Progress
+from strop_export.tolerances import Tolerance
+from strop_export.tolerances import tolerances as read_tolerances
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -60,11 +63,13 @@ def _export(arguments: argparse.Namespace) -> int:
     for target in chosen:
         table.check_pins(target)
     files = _files(arguments)
-    tolerances = targets.tolerances(files.name, arguments.tolerances)
+    tolerances = read_tolerances(files.name, arguments.tolerances)
     options = {
         "name": files.name,
         "model_version": arguments.model_version,
         "tolerances": arguments.tolerances.read_text(encoding="utf-8"),
+        "task": arguments.task,
+        "shape": arguments.shape,
     }
     digests = files.digests()
     key = freshness.key(digests, options)
@@ -113,7 +118,7 @@ def _make(
     files: source.Files,
     stale: list[targets.Target],
     adapters: tuple[str, ...],
-    tolerances: dict[str, targets.Tolerance],
+    tolerances: dict[str, Tolerance],
     wheel: Path,
     progress: Progress,
 ) -> tuple[list[Finished | Refused], dict[str, Any]]:
@@ -124,8 +129,20 @@ def _make(
     """
     progress(f"reading {files.model}")
     read = source.read(
-        files, model_version=arguments.model_version, allow_lambda=arguments.allow_lambda
+        files,
+        model_version=arguments.model_version,
+        trust=arguments.trust,
+        shapes=dict(arguments.shape),
+        tasks=dict(arguments.task),
     )
+    if read.self_evaluated and arguments.strict:
+        raise SourceError(
+            "--strict takes no self-evaluation: give samples to judge on with --evaluation"
+        )
+    for spec in read.outputs:
+        progress(f"output {spec.name} is judged as {spec.kind}")
+    for note in read.notes:
+        progress(f"note: {note}")
     workstation, refused = pipeline.find_engines(files.name, stale, adapters, progress)
     results: list[Finished | Refused] = list(refused)
     refused_names = {refusal.target.name for refusal in refused}
@@ -157,14 +174,14 @@ def _verdict(results: list[Finished | Refused], *, explicit: bool) -> int:
 
 def _files(arguments: argparse.Namespace) -> source.Files:
     if arguments.model is None:
-        for option in ("calibration", "evaluation", "labels", "name"):
-            if getattr(arguments, option) is not None:
+        for option in ("calibration", "evaluation", "labels", "name", "custom", "shape", "task"):
+            if getattr(arguments, option):
                 raise SourceError(f"--{option} goes with --model: an artifact has its own")
         return source.artifact(arguments.artifact)
     if arguments.calibration is None:
         raise SourceError(
             "--model needs --calibration FILE.npz: an array `inputs` (N, ...) of training samples "
-            "as the device's sensor gives them, uint8 or float32"
+            "as the device's sensor gives them, or one array for each input, by name"
         )
     return source.Files(
         name=arguments.name or arguments.model.stem,
@@ -172,7 +189,26 @@ def _files(arguments: argparse.Namespace) -> source.Files:
         calibration=arguments.calibration,
         evaluation=arguments.evaluation,
         labels=arguments.labels,
+        custom=arguments.custom,
     )
+
+
+def _task(text: str) -> tuple[str, str]:
+    name, _, kind = text.rpartition("=")
+    if kind not in KINDS:
+        raise argparse.ArgumentTypeError(f"there is no kind {kind!r}; choose {', '.join(KINDS)}")
+    return name, kind
+
+
+def _shape(text: str) -> tuple[str, tuple[int, ...]]:
+    name, _, sizes = text.rpartition("=")
+    try:
+        shape = tuple(int(size) for size in sizes.split(",") if size)
+    except ValueError:
+        shape = (0,)
+    if not all(size > 0 for size in shape):
+        raise argparse.ArgumentTypeError(f"{text!r} is no shape; write one such as 28,28,1")
+    return name, shape
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -216,22 +252,44 @@ def _parser() -> argparse.ArgumentParser:
     own = parser.add_argument_group("a model of your own, instead of an artifact")
     add = own.add_argument
     add("--model", type=Path, metavar="KERAS", help="a .keras file")
-    add("--calibration", type=Path, metavar="NPZ", help="array `inputs`: training samples")
+    add(
+        "--calibration",
+        type=Path,
+        metavar="NPZ",
+        help="array `inputs`, or one by each input's name: training samples",
+    )
     add(
         "--evaluation",
         type=Path,
         metavar="NPZ",
-        help="arrays `inputs` and, better, `labels`: what variants are judged on "
-        "(default: the calibration samples)",
+        help="the same, and better `labels` or `labels.OUTPUT` too: what variants are judged on "
+        "(default: half of the calibration samples)",
     )
     add("--labels", type=Path, metavar="TXT", help="one class label a line")
     add("--name", help="the bundle's name (default: the model file's)")
     add("--model-version", type=int, default=1, metavar="N", help="default 1")
     add(
-        "--allow-lambda",
-        action="store_true",
-        help="load Keras Lambda layers: Python code that the model file brings",
+        "--task",
+        action="append",
+        default=[],
+        type=_task,
+        metavar="[OUTPUT=]KIND",
+        help=f"judge an output as {', '.join(KINDS)}, whatever it looks like",
     )
+    add(
+        "--shape",
+        action="append",
+        default=[],
+        type=_shape,
+        metavar="[INPUT=]28,28,1",
+        help="the shape of one sample, where the model leaves it free",
+    )
+    add(
+        "--trust",
+        action="store_true",
+        help="run the Python code that the model file (Lambda layers) or --custom brings",
+    )
+    add("--custom", type=Path, metavar="PY", help="the file with the model's own classes")
     return parser
 
 

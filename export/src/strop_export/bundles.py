@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strop.bundle import archive, manifest, schema
-from strop.bundle.manifest import FileRef, Golden, GoldenInputs, Manifest, Proof, Variant
+from strop.bundle.manifest import (
+    FileRef,
+    Golden,
+    GoldenInputs,
+    Judged,
+    Manifest,
+    Proof,
+    Variant,
+)
 from strop_export.floors import table
 from strop_export.formats import Converted, VariantSpec
 from strop_export.source import Source
@@ -27,8 +35,8 @@ class Proven:
     spec: VariantSpec
     converted: Converted
     proofs: tuple[Proof, ...]
-    golden_outputs: NDArray[np.float32]  # (golden samples, classes), of the preferred engine
-    golden_tolerance: float
+    golden_outputs: tuple[NDArray[Any], ...]  # (golden samples, ...), of the preferred engine
+    golden_tolerances: tuple[tuple[float, ...], ...]  # for each output
 
 
 def build(
@@ -61,14 +69,17 @@ def build(
         members[name] = content
         return FileRef(name, hashlib.sha256(content).hexdigest(), len(content))
 
-    inputs = add("golden/inputs.npy", _npy(source.samples[golden]))
-    keras = add("golden/keras.npy", _npy(source.outputs[golden]))
+    inputs = [add(f"golden/inputs{n}.npy", _npy(a[golden])) for n, a in _numbered(source.samples)]
+    keras = [add(f"golden/keras{n}.npy", _npy(a[golden])) for n, a in _numbered(source.keras)]
     listed = []
     for variant in variants:
         spec = variant.spec
         stem = f"{source.name}.{spec.precision}{SUFFIXES[spec.format]}"
         file = add(f"variants/{stem}", variant.converted.data)
-        outputs = add(f"golden/{stem}.npy", _npy(variant.golden_outputs))
+        outputs = [
+            add(f"golden/{stem}{n}.npy", _npy(array))
+            for n, array in _numbered(variant.golden_outputs)
+        ]
         requires = variant.converted.requires
         floors = table.floors([proof.engine for proof in variant.proofs], requires)
         listed.append(
@@ -80,7 +91,11 @@ def build(
                 inputs=variant.converted.inputs,
                 outputs=variant.converted.outputs,
                 requires={**requires, "engines": floors},
-                golden=Golden(**outputs._asdict(), tolerance=variant.golden_tolerance),
+                rounding=None,
+                golden=tuple(
+                    Golden(**ref._asdict(), tolerance=tolerance)
+                    for ref, tolerance in zip(outputs, variant.golden_tolerances, strict=True)
+                ),
                 proofs=variant.proofs,
             )
         )
@@ -89,11 +104,13 @@ def build(
         name=source.name,
         model_version=source.model_version,
         target=target,
-        inputs=(source.input,),
-        outputs=(source.output,),
+        inputs=source.inputs,
+        outputs=source.outputs,
+        structure=source.structure,
+        self_evaluated=source.self_evaluated,
         engines=tuple(engines),
         variants=tuple(listed),
-        golden=GoldenInputs(inputs=inputs, keras=keras, samples=len(golden)),
+        golden=GoldenInputs(inputs=tuple(inputs), keras=tuple(keras), samples=len(golden)),
         export=dict(record),
     ).to_json()
     schema.parse(content)  # what a device would refuse, export refuses first
@@ -112,10 +129,18 @@ def draft(source: Source, spec: VariantSpec, converted: Converted, engines: Sequ
     Returns:
         The bytes of the `.strop` file.
     """
-    nothing = [Proof(name, "", "cpu", "", 0, None, 0, 0.0, 0.0, tolerance={}) for name in engines]
+    unjudged = tuple(Judged({}, {}) for _ in source.outputs)
+    nothing = tuple(Proof(name, "", "cpu", "", 0, unjudged) for name in engines)
     one = np.zeros(1, np.int64)
-    variant = Proven(spec, converted, tuple(nothing), source.outputs[one], 0.0)
+    answers = tuple(array[one] for array in source.keras)
+    variant = Proven(spec, converted, nothing, answers, ((0.0,),) * len(answers))
     return build(source, "draft", engines, [variant], one, {})
+
+
+def _numbered(arrays: Sequence[NDArray[Any]]) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Yield each array with what tells its file's name from those of the others."""
+    for i, array in enumerate(arrays):
+        yield ("" if len(arrays) == 1 else f".{i}"), array
 
 
 def _npy(array: NDArray[Any]) -> bytes:

@@ -13,9 +13,10 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,9 +25,14 @@ from strop.bundle.records import decode, read
 from strop.errors import BundleError
 from strop_export import source
 from strop_export.errors import CalibrationError, ConversionError, UnsupportedLayer
-from strop_export.formats import Converted, VariantSpec, convert
+from strop_export.formats import Converted, Names, VariantSpec, convert
+from strop_export.source import keras_model
+
+if TYPE_CHECKING:
+    import keras
 
 _LIMIT_S = 1800  # of one conversion
+_REQUEST, _CALIBRATION = "request.json", "calibration.npz"
 _ERRORS = {kind.__name__: kind for kind in (ConversionError, CalibrationError, UnsupportedLayer)}
 _MOST_BYTES = 2**22  # of an answer, which says where the file is
 
@@ -42,13 +48,20 @@ class Converter:
             folder: an empty folder for what passes between the two processes.
         """
         self._folder = folder
-        calibration = folder / "calibration.npy"
-        np.save(calibration, model.calibration)
-        options = ["--allow-lambda"] if model.allow_lambda else []
-        self._command = [
-            *(sys.executable, "-m", "strop_export.conversion"),
-            *(str(model.path.resolve()), str(calibration), str(folder), *options),
-        ]
+        self._kinds = _layers(model.model)
+        calibration = {f"{i:03}": array for i, array in enumerate(model.calibration)}
+        np.savez(folder / _CALIBRATION, allow_pickle=False, **calibration)
+        loading = model.loading
+        request = {
+            "path": str(loading.path.resolve()),
+            "trust": loading.trust,
+            "custom": str(loading.custom.resolve()) if loading.custom else None,
+            "shapes": {name: list(shape) for name, shape in loading.shapes.items()},
+            "inputs": [spec.name for spec in model.inputs],
+            "outputs": [spec.name for spec in model.outputs],
+        }
+        (folder / _REQUEST).write_text(json.dumps(request), encoding="ascii")
+        self._command = [sys.executable, "-m", "strop_export.conversion", str(folder)]
         self._process: subprocess.Popen[bytes] | None = None
 
     def convert(self, spec: VariantSpec) -> Converted:
@@ -76,7 +89,7 @@ class Converter:
             timer.cancel()
         if not answer.endswith(b"\n"):
             self._process = None
-            raise _death(process, spec)
+            raise _death(process, self._kinds)
         return _read_answer(answer, spec, self._folder)
 
     def __enter__(self) -> Converter:
@@ -88,8 +101,25 @@ class Converter:
             self._process.communicate()
 
 
-def _death(process: subprocess.Popen[bytes], spec: VariantSpec) -> ConversionError:
-    """Give the error to raise for a converter that ended, or hung, without an answer."""
+def _layers(model: keras.Model) -> list[str]:
+    """Name a model's layers by kind; recurrent ones, which converters die of, alone if any."""
+    import keras
+
+    layers = list(model._flatten_layers(include_self=False))
+    recurrent = [layer for layer in layers if isinstance(layer, keras.layers.RNN)]
+    if recurrent:
+        return [f"{layer.name}: {type(layer).__name__}" for layer in recurrent]
+    kinds = dict.fromkeys(type(layer).__name__ for layer in layers)
+    return [kind for kind in kinds if kind != "InputLayer"]
+
+
+def _death(process: subprocess.Popen[bytes], layers: Sequence[str]) -> ConversionError:
+    """Give the error to raise for a converter that ended, or hung, without an answer.
+
+    Args:
+        process: the converter.
+        layers: the model's layers, the likely culprits first.
+    """
     process.communicate()
     status = process.returncode
     how = f"ended with exit {status}"
@@ -97,7 +127,8 @@ def _death(process: subprocess.Popen[bytes], spec: VariantSpec) -> ConversionErr
         with contextlib.suppress(ValueError):
             how = f"died of {signal.Signals(-status).name}"
     return ConversionError(
-        f"the converter {how} as it wrote this variant: replace the layers that it cannot write"
+        f"TensorFlow's converter {how} on this model's layers ({', '.join(layers)}): replace those "
+        "that it cannot write, or leave this variant out (--precision)"
     )
 
 
@@ -119,14 +150,24 @@ def _read_answer(answer: bytes, spec: VariantSpec, folder: Path) -> Converted:
         ) from None
 
 
-def _serve(model_path: Path, calibration_path: Path, folder: Path, *, allow_lambda: bool) -> None:
+def _serve(folder: Path) -> None:
     """Convert what is asked for on stdin, a spec a line; answer on stdout."""
     answers = _keep_stdout()
-    model = source.load_model(model_path, allow_lambda=allow_lambda)
-    calibration = np.load(calibration_path, allow_pickle=False)
+    request = json.loads((folder / _REQUEST).read_text(encoding="ascii"))
+    loading = source.Loading(
+        Path(request["path"]),
+        request["trust"],
+        Path(request["custom"]) if request["custom"] else None,
+        {name: tuple(shape) for name, shape in request["shapes"].items()},
+    )
+    with np.load(folder / _CALIBRATION, allow_pickle=False) as held:
+        calibration = [held[name] for name in sorted(held.files)]
+    names = Names(tuple(request["inputs"]), tuple(request["outputs"]))
+    samples = dict(zip(names.inputs, calibration, strict=True))
+    model = keras_model.load(loading, samples).model
     for number, line in enumerate(sys.stdin):
         try:
-            converted = convert(model, VariantSpec(**json.loads(line)), calibration)
+            converted = convert(model, VariantSpec(**json.loads(line)), calibration, names)
         except ConversionError as error:
             answer: dict[str, Any] = {"error": type(error).__name__, "message": str(error)}
         else:
@@ -151,5 +192,4 @@ def _keep_stdout() -> IO[bytes]:
 
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    places = [Path(argument) for argument in sys.argv[1:4]]
-    _serve(*places, allow_lambda="--allow-lambda" in sys.argv[4:])
+    _serve(Path(sys.argv[1]))

@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from strop.bundle.manifest import OutputSpec
 from strop.diagnostics.replay import PASSED
+from strop.engines import on_device
 from strop.errors import StropError
 from strop_export import bundles
 from strop_export.conversion import Converter
@@ -25,17 +27,18 @@ from strop_export.errors import (
     DeviceMissing,
     EngineTooOld,
     ProofError,
-    UnsupportedLayer,
 )
 from strop_export.floors import table
 from strop_export.formats import Converted, VariantSpec
-from strop_export.proof import environments, prove
+from strop_export.proof import environments
+from strop_export.proof.golden import golden_tolerance
 from strop_export.proof.gpu import NO_ADAPTER, NotOnGpu
+from strop_export.proof.prove import Truth
 from strop_export.proof.runs import Job, Progress, RunResult, Workstation, jobs_of, run_all, survey
+from strop_export.proof.target import Judged, Passed, choose_golden, prove_target
 from strop_export.source import Source
-from strop_export.targets import Target, Tolerance
-
-_TO_TRY = "try more calibration samples, another precision, or bounds of its own (--tolerances)"
+from strop_export.targets import Target
+from strop_export.tolerances import Tolerance
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Finished:
     target: Target
     bundle: str  # the file's name in dist/
     content: bytes
+    outputs: tuple[OutputSpec, ...]
     variants: tuple[bundles.Proven, ...]
     left_out: tuple[str, ...]  # variants that could not be written or proven, and why
     not_on_gpu: tuple[NotOnGpu, ...]  # what was made for GPUs and proven on the CPU alone, and why
@@ -142,20 +146,39 @@ def export(
         able, refused = _check_floors(work, source, targets)
         jobs = [job for t in able for spec in t.variants for job in jobs_of(t, spec, workstation)]
         work.runs = run_all(jobs, work.files(), source, workstation, wheel, folder, progress)
-        golden = _choose_golden(work, source, tolerances)
+        truth = Truth(source.outputs, source.keras, source.labels)
+        judged = {}
         results: list[Finished | Refused] = list(refused)
         for target in able:
-            name = _bundle_name(source.name, target)
-            progress(f"proving {name}")
+            progress(f"proving {_bundle_name(source.name, target)}")
+            try:
+                judged[target.name] = prove_target(
+                    target, work.converted, work.runs, workstation, truth, tolerances, strict=strict
+                )
+            except (ProofError, ConversionError) as error:
+                results.append(_refused(source, target, error))
+        golden = choose_golden(truth, source.samples, judged.values(), tolerances)
+        for target in (target for target in able if target.name in judged):
             try:
                 finished = _finish(
-                    work, source, target, name, tolerances, golden, record, strict=strict
+                    work, source, target, judged[target.name], golden, tolerances, record
                 )
-                _check_bundle(work, finished, wheel, folder)
+                while fallen := _check_bundle(work, finished, wheel, folder):
+                    if strict:
+                        raise ProofError("; ".join(fallen.values()))
+                    judged[target.name].drop(fallen)
+                    finished = _finish(
+                        work, source, target, judged[target.name], golden, tolerances, record
+                    )
                 results.append(finished)
-            except (ProofError, DeviceMissing, ConversionError, StropError) as error:
-                results.append(Refused(target, name, str(error), engine_missing=False))
+            except (ProofError, DeviceMissing, StropError) as error:
+                results.append(_refused(source, target, error))
     return results
+
+
+def _refused(source: Source, target: Target, error: Exception) -> Refused:
+    name = _bundle_name(source.name, target)
+    return Refused(target, name, str(error), engine_missing=False)
 
 
 def _convert_all(
@@ -187,123 +210,93 @@ def _check_floors(
                     table.check(target, spec, converted.requires)
             able.append(target)
         except EngineTooOld as error:
-            name = _bundle_name(source.name, target)
-            refused.append(Refused(target, name, str(error), engine_missing=False))
+            refused.append(_refused(source, target, error))
     return able, refused
-
-
-def _choose_golden(
-    work: _Work, source: Source, tolerances: Mapping[str, Tolerance]
-) -> NDArray[np.int64]:
-    """Choose the golden samples by the CPU's outputs alone.
-
-    So a bundle for CPUs is the same whether or not the workstation has a GPU.
-
-    Returns:
-        Ascending indices into `source.samples`, int64 (golden samples,).
-    """
-    outputs: dict[str, list[prove.Outputs]] = {}
-    bounds = {}
-    for job, run in work.runs.items():
-        if not isinstance(run, prove.Run) or run.outputs.shape != source.outputs.shape:
-            continue
-        if job.device == "cpu":
-            outputs.setdefault(str(job.spec), []).append(run.outputs)
-            bounds[str(job.spec)] = tolerances[job.spec.precision].of(job.spec).golden
-    return prove.golden_indices(source.outputs, outputs, bounds)
 
 
 def _finish(
     work: _Work,
     source: Source,
     target: Target,
-    name: str,
-    tolerances: Mapping[str, Tolerance],
+    judged: Judged,
     golden: NDArray[np.int64],
+    tolerances: Mapping[str, Tolerance],
     record: Mapping[str, Any],
-    *,
-    strict: bool,
 ) -> Finished:
-    """Prove one target's variants and build its bundle of those that pass.
+    """Build one target's bundle of the variants that passed.
 
     Raises:
-        ProofError: no variant is left; or, if `strict`, one fails its proof.
-        ConversionError: `strict`, and a variant cannot be written.
+        ProofError: no variant is left.
     """
-    proven, left_out, not_on_gpu = [], [], []
-    for spec in target.variants:
-        variant = f"{spec.format} {spec.precision}"
-        try:
-            found, without_gpu = _prove_variant(work, source, target, spec, tolerances, golden)
-        except UnsupportedLayer as error:  # the format's limit: no proof failed
-            left_out.append(f"{variant}: {error}")
-        except ConversionError as error:
-            if strict:
-                raise
-            left_out.append(f"{variant}: {error}")
-        except ProofError as error:
-            if strict:
-                raise
-            left_out.append(f"{error}; {_TO_TRY}")
-        else:
-            proven.append(found)
-            not_on_gpu += without_gpu
-    if not proven:
-        raise ProofError(f"no variant is left: {'; '.join(left_out)}")
+    if not judged.passed:
+        raise ProofError(f"no variant is left: {'; '.join(judged.left_out)}")
+    proven = _smaller_first([_proven(p, source, golden, tolerances) for p in judged.passed])
     engines = [n for n in target.engines if any(n in {p.engine for p in v.proofs} for v in proven)]
     made_for = {**record, "platforms": list(target.platforms)}
     content = bundles.build(source, target.name, engines, proven, golden, made_for)
+    not_on_gpu = [note for passed in judged.passed for note in passed.not_on_gpu]
     if not work.workstation.adapters and any(variant.spec.gpu for variant in proven):
         not_on_gpu.append(NotOnGpu(NO_ADAPTER))
-    return Finished(target, name, content, tuple(proven), tuple(left_out), tuple(not_on_gpu))
+    return Finished(
+        target,
+        _bundle_name(source.name, target),
+        content,
+        source.outputs,
+        tuple(proven),
+        tuple(judged.left_out),
+        tuple(not_on_gpu),
+    )
 
 
-def _prove_variant(
-    work: _Work,
+def _proven(
+    passed: Passed,
     source: Source,
-    target: Target,
-    spec: VariantSpec,
-    tolerances: Mapping[str, Tolerance],
     golden: NDArray[np.int64],
-) -> tuple[bundles.Proven, list[NotOnGpu]]:
-    """Prove one variant on every engine of a target that runs it.
+    tolerances: Mapping[str, Tolerance],
+) -> bundles.Proven:
+    spec = passed.spec
+    bound = tolerances[spec.precision].of(spec).golden
+    bounds = tuple(
+        golden_tolerance(output, keras, bound, ours if spec.precision == "int8" else None)
+        for output, keras, ours in zip(source.outputs, source.keras, passed.outputs, strict=True)
+    )
+    outputs = tuple(array[golden] for array in passed.outputs)
+    return bundles.Proven(spec, passed.converted, passed.proofs, outputs, bounds)
+
+
+def _smaller_first(proven: list[bundles.Proven]) -> list[bundles.Proven]:
+    """Put each quantized file that is larger than the float32 one of its format behind that one.
+
+    Recurrent layers are written step by step in int8; size is no reason to prefer such a file.
+    """
+    floats = {v.spec.format: v for v in proven if v.spec.precision == "float32"}
+
+    def is_large(variant: bundles.Proven) -> bool:
+        whole = floats.get(variant.spec.format)
+        return whole is not None and len(variant.converted.data) > len(whole.converted.data)
+
+    return sorted(proven, key=is_large)
+
+
+def _check_bundle(
+    work: _Work, finished: Finished, wheel: Path, folder: Path
+) -> dict[tuple[str, str], str]:
+    """Run `strop check`, as a device does, on the finished bytes, wherever they were proven.
 
     Returns:
-        What was shown of it, and on which engines no GPU could be had.
+        For the format and precision of each variant that fails there, what was said of it.
 
     Raises:
-        ConversionError: it could not be written.
-        ProofError: it is not the same model, or two engines disagree about it.
+        ProofError: the check itself fails, or passes over a variant.
     """
-    converted = work.converted[spec]
-    if isinstance(converted, ConversionError):
-        raise converted
-    runs, not_on_gpu = [], []
-    for job in jobs_of(target, spec, work.workstation):
-        result = work.runs[job]
-        if isinstance(result, ProofError):
-            raise ProofError(f"{spec.format} {spec.precision}: {result}")
-        if isinstance(result, DeviceMissing):
-            not_on_gpu.append(NotOnGpu(str(result), spec.format, spec.precision, job.engine))
-        else:
-            runs.append(result)
-    tolerance = tolerances[spec.precision].of(spec)
-    proofs = prove.prove(
-        f"{spec.format} {spec.precision}", runs, source.outputs, source.labels, tolerance
-    )
-    outputs, bound = runs[0].outputs[golden], tolerance.golden * prove.scale(source.outputs)
-    return bundles.Proven(spec, converted, proofs, outputs, bound), not_on_gpu
-
-
-def _check_bundle(work: _Work, finished: Finished, wheel: Path, folder: Path) -> None:
-    """Run `strop check`, as a device does, on the finished bytes, wherever they were proven."""
     draft = folder / finished.bundle
     draft.write_bytes(finished.content)
     proven = [
-        ((proof.engine, proof.device), [variant.spec.format, variant.spec.precision])
+        ((proof.engine, proof.device), (variant.spec.format, variant.spec.precision))
         for variant in finished.variants
         for proof in variant.proofs
     ]
+    fallen = {}
     for place in sorted({place for place, _ in proven}):
         engine, device = place
         said = environments.run_strop(
@@ -311,8 +304,13 @@ def _check_bundle(work: _Work, finished: Finished, wheel: Path, folder: Path) ->
             wheel,
             *("check", str(draft), "--engine", engine, "--device", device),
             directory=folder,
+            statuses=(0, 1),
         )
-        passed = [[r["format"], r["precision"]] for r in said["results"] if r["status"] == PASSED]
+        found = {(r["format"], r["precision"]): r for r in said["results"]}
         for kind in (kind for where, kind in proven if where == place):
-            if kind not in passed:
+            if kind not in found:
                 raise ProofError(f"strop check {' '.join(place)} passes over {' '.join(kind)}")
+            if found[kind]["status"] != PASSED:
+                where = on_device(*place)
+                fallen[kind] = f"{' '.join(kind)}: strop check on {where}: {found[kind]['detail']}"
+    return fallen

@@ -13,25 +13,14 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from strop.engines import on_device
+from strop.bundle.manifest import Judged, OutputSpec
+from strop_export.columns import EXPLAINED, cells_of, columns_of, shown, undecided
 from strop_export.dist import requirements_name
+from strop_export.figures import compare
 from strop_export.freshness import target_key
 from strop_export.pipeline import Finished, Refused
 from strop_export.proof.gpu import on_the_device
-from strop_export.proof.prove import compare
 from strop_export.source import Source
-
-COLUMNS = (  # field, title, least width in characters
-    ("precision", "precision", 9),
-    ("format", "format", 7),
-    ("engine", "proven on", 15),
-    ("bytes", "bytes", 7),
-    ("accuracy", "accuracy", 8),
-    ("disagreements", "disagree", 8),
-    ("max_abs_error", "max error", 9),
-)
-_WIDEST = {"engine": 17}  # "litert 2.10.0 gpu": what is longer goes on below
-_NUMBERS = {"bytes", "accuracy", "disagreements", "max_abs_error"}
 
 
 @dataclass(frozen=True)
@@ -97,7 +86,10 @@ def bundle_names(report: dict[str, Any]) -> set[str]:
 
 
 def rows(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
-    """Make one row for each bundle, variant, engine and device, with the figures as measured."""
+    """Make one row for each bundle, variant, engine and device, with the figures as measured.
+
+    The figures of the first output that is a class also stand in the row itself.
+    """
     return [
         {
             "bundle": result.bundle,
@@ -110,10 +102,11 @@ def rows(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
             "adapter": proof.adapter,
             "bytes": len(variant.converted.data),
             "samples": proof.samples,
-            "accuracy": proof.accuracy,
-            "disagreements": proof.disagreements,
-            "top1_agreement": proof.top1_agreement,
-            "max_abs_error": proof.max_abs_error,
+            "outputs": [
+                {"name": spec.name, "kind": spec.kind, **judged._asdict()}
+                for spec, judged in zip(result.outputs, proof.outputs, strict=True)
+            ],
+            **_class_figures(result.outputs, proof.outputs),
         }
         for result in results
         if isinstance(result, Finished)
@@ -122,36 +115,63 @@ def rows(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
     ]
 
 
+_ALL_COLUMNS = 8  # that 80 characters have room for
+_MOST_COLUMNS = 7  # that 80 characters have room for with two blanks between
+_OF_CLASS = ("accuracy", "disagreements", "top1_agreement", "max_abs_error")
+
+
+def _class_figures(specs: Iterable[OutputSpec], judged: Iterable[Judged]) -> dict[str, Any]:
+    for spec, found in zip(specs, judged, strict=True):
+        if spec.kind == "class":
+            return {name: found.figures[name] for name in _OF_CLASS}
+    return {}
+
+
 def to_json(content: dict[str, Any]) -> bytes:
     """Return a report as the bytes of report.json."""
     return json.dumps(content, indent=2).encode("utf-8") + b"\n"
 
 
 def tables(report: dict[str, Any]) -> Iterator[Table]:
-    """Give the tables of a report for the screen, one for each bundle, within 80 columns."""
+    """Give the tables of a report for the screen, one for each bundle.
+
+    They fit 80 columns, but for models with outputs of several kinds.
+    """
     for bundle in report["bundles"]:
+        own = [row for row in report["variants"] if row["bundle"] == bundle["file"]]
+        columns = [column for column in columns_of(own) if not column.page_only]
+        if len(columns) > _ALL_COLUMNS:
+            columns.pop()  # the largest error, which report.md has too
         drawn = Table(
             title=f"{bundle['file']}  ({bundle['bytes']:,} bytes)",
             title_justify="left",
             box=box.SIMPLE_HEAD,
             pad_edge=False,
             collapse_padding=True,
+            padding=(0, 1 if len(columns) <= _MOST_COLUMNS else 0),
         )
-        for field, title, width in COLUMNS:
+        for column in columns:
             drawn.add_column(
-                title,
-                justify="right" if field in _NUMBERS else "left",
-                min_width=width,
-                max_width=_WIDEST.get(field),
+                column.title,
+                justify="right" if column.number else "left",
+                min_width=column.least,
+                max_width=column.most,
             )
-        for row in report["variants"]:
-            if row["bundle"] == bundle["file"]:
-                drawn.add_row(*_cells(row))
+        for row in own:
+            for cells in cells_of(row, columns):
+                drawn.add_row(*cells)
         yield drawn
 
 
 def notes(report: dict[str, Any]) -> Iterator[Text]:
-    """Give the lines for the screen about what was left out, and what not proven on a GPU."""
+    """Give the lines for the screen: what is undecided, left out, or not proven on a GPU."""
+    if report["keras"]["self_evaluated"]:
+        yield Text(
+            f"self-evaluated: judged on {report['keras']['samples']:,} of the calibration samples, "
+            "for want of others (--evaluation)"
+        )
+    for line in undecided(row for row in report["variants"] if _differs(row)):
+        yield Text(line)
     for note in report["left_out"]:
         yield Text(f"{note['bundle']}: left out: {note['reason']}")
     for note in report["not_on_gpu"]:
@@ -165,16 +185,26 @@ def to_markdown(report: dict[str, Any]) -> bytes:
         f"# {report['model']}",
         "",
         f"Every variant, on every engine it is meant for, over {keras['samples']:,} samples, "
-        "against Keras" + _accuracy_note(keras["accuracy"]) + ".",
+        "against Keras" + _keras_said(keras["outputs"]) + ".",
+    ]
+    if keras["self_evaluated"]:
+        lines.append("They are calibration samples, for want of others: self-evaluated.")
+    columns = columns_of(report["variants"])
+    lines += [
         "",
-        "| " + " | ".join(("bundle", *(title for _, title, _ in COLUMNS))) + " |",
-        "|---|" + "|".join("--:" if field in _NUMBERS else "---" for field, _, _ in COLUMNS) + "|",
-        *(f"| {row['bundle']} | " + " | ".join(_cells(row)) + " |" for row in report["variants"]),
+        "| " + " | ".join(("bundle", *(column.title for column in columns))) + " |",
+        "|---|" + "|".join("--:" if column.number else "---" for column in columns) + "|",
+        *(
+            f"| {row['bundle']} | " + " | ".join(cells) + " |"
+            for row in report["variants"]
+            for cells in cells_of(row, columns)
+        ),
         "",
-        "*disagree*: samples whose top class is not Keras's. *max error*: the largest "
-        "difference of any output from Keras's.",
+        EXPLAINED,
         *_adapter_lines(report["variants"]),
     ]
+    if open_ones := list(undecided(report["variants"])):
+        lines += ["", "## Undecided", "", *(f"- {line}" for line in open_ones)]
     sections = {
         "Refused": [(note, note["reason"]) for note in report["refused"]],
         "Left out": [(note, note["reason"]) for note in report["left_out"]],
@@ -194,8 +224,25 @@ def to_markdown(report: dict[str, Any]) -> bytes:
 
 def keras_figures(source: Source) -> dict[str, Any]:
     """Return Keras's own figures, with which every variant is compared."""
-    figures = compare(source.outputs, source.outputs, source.labels)
-    return {"samples": figures.samples, "accuracy": figures.accuracy}
+    own: list[dict[str, Any]] = [
+        {
+            "name": spec.name,
+            "kind": spec.kind,
+            "figures": {
+                name.removeprefix("keras_"): figure
+                for name, figure in compare(spec, keras, keras, labels).items()
+                if name.startswith("keras_")
+            },
+        }
+        for spec, keras, labels in zip(source.outputs, source.keras, source.labels, strict=True)
+    ]
+    accuracy = next((o["figures"]["accuracy"] for o in own if o["kind"] == "class"), None)
+    return {
+        "samples": len(source.keras[0]),
+        "accuracy": accuracy,
+        "self_evaluated": source.self_evaluated,
+        "outputs": own,
+    }
 
 
 def refusals(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
@@ -238,17 +285,8 @@ def _entry(path: Path) -> dict[str, Any]:
     return {"file": path.name, "bytes": len(content), "sha256": digest}
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    software = ", software" if row["adapter"].endswith(", software") else ""  # not a chip's proof
-    return [
-        row["precision"],
-        row["format"],
-        on_device(f"{row['engine']} {row['engine_version']}", row["device"]) + software,
-        f"{row['bytes']:,}",
-        "-" if row["accuracy"] is None else f"{row['accuracy']:.4f}",
-        f"{row['disagreements']}",
-        f"{row['max_abs_error']:.2g}",
-    ]
+def _differs(row: dict[str, Any]) -> bool:
+    return any(output["figures"].get("disagreements") for output in row["outputs"])
 
 
 def _adapter_lines(rows: Iterable[dict[str, Any]]) -> list[str]:
@@ -263,5 +301,14 @@ def _gpu_note(note: dict[str, Any]) -> str:
     return f"{said}; on the device: {on_the_device(note['bundle'])}"
 
 
-def _accuracy_note(accuracy: float | None) -> str:
-    return "" if accuracy is None else f" (accuracy {accuracy:.4f})"
+def _keras_said(outputs: Iterable[dict[str, Any]]) -> str:
+    """Say what Keras achieves, where labels tell."""
+    said = [
+        f"{output['name']}: {name} {shown(figure)}"
+        if len(list(outputs)) > 1
+        else f"{name} {shown(figure)}"
+        for output in outputs
+        for name, figure in output["figures"].items()
+        if figure is not None
+    ]
+    return f" ({'; '.join(said)})" if said else ""

@@ -1,12 +1,11 @@
-"""The needs of each device: `targets/*.toml` and `tolerances.toml`, read into dataclasses."""
+"""The needs of each device: `targets/*.toml`, read into dataclasses."""
 
 from __future__ import annotations
 
 import hashlib
-import math
 import tomllib
 from collections.abc import Sequence
-from dataclasses import asdict, astuple, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from strop import engines
 from strop.bundle.manifest import PRECISIONS, is_name
 from strop_export.errors import ExportError, TargetError
 from strop_export.formats import VariantSpec
-from strop_export.paths import REQUIREMENTS, RUNTIME, TARGETS, TOLERANCES
+from strop_export.paths import REQUIREMENTS, RUNTIME, TARGETS
 
 PYPROJECT = RUNTIME / "pyproject.toml"
 
@@ -54,36 +53,6 @@ class Target:
     def digest(self) -> str:
         """Return a SHA-256 of all fields: another file of the same name may be another target."""
         return hashlib.sha256(repr(self).encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """The loss that a variant of one precision is allowed; shares are 0..1. See tolerances.toml."""
-
-    disagreements: float
-    max_abs_error: float
-    accuracy_loss: float
-    engine_changes: float
-    golden: float
-    gpu: float
-
-    def of(self, spec: VariantSpec) -> Tolerance:
-        """Return the tolerance of one file: one made for GPUs is replayed on them too."""
-        return replace(self, golden=self.gpu) if spec.gpu else self
-
-    def on(self, device: str) -> Tolerance:
-        """Return the tolerance of a run on a device: GPUs add in another order.
-
-        Args:
-            device: "cpu" or "gpu".
-        """
-        if device != "gpu":
-            return self
-        return replace(self, max_abs_error=max(self.max_abs_error, self.gpu))
-
-    def bounds(self) -> dict[str, float]:
-        """Return the bounds of a run, by name."""
-        return {name: bound for name, bound in asdict(self).items() if name != "gpu"}
 
 
 def names() -> tuple[str, ...]:
@@ -158,7 +127,7 @@ def load(name: str) -> Target:
             f"there is no target {name!r}; there are {', '.join(names())} and {ALL}, "
             "or name a .toml file of your own"
         )
-    content = _table(path)
+    content = read_toml(path)
     _check_fields(path, content)
     for engine in content["engines"]:
         if engine not in _REAL:
@@ -215,38 +184,19 @@ def _check_fields(path: Path, content: dict[str, Any]) -> None:
     if not (REQUIREMENTS / content["requirements"]).is_file():
         there = ", ".join(sorted(lock.name for lock in REQUIREMENTS.glob("*.txt")))
         raise TargetError(f"{path.name}: no lock {content['requirements']!r}; there are {there}")
-    extras = _table(PYPROJECT)["project"]["optional-dependencies"]
+    extras = read_toml(PYPROJECT)["project"]["optional-dependencies"]
     if content["extra"] not in extras:
         raise TargetError(
             f"{path.name}: strop has no extra {content['extra']!r}; there are {', '.join(extras)}"
         )
 
 
-def tolerances(model: str, path: Path = TOLERANCES) -> dict[str, Tolerance]:
-    """Return the tolerance of each precision for a model: its own section over the default one.
-
-    Args:
-        model: the model's name, which its section has.
-        path: the TOML file.
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
 
     Raises:
-        TargetError: the file cannot be read, or a section has an unknown or missing value.
+        TargetError: it cannot be read, or is no TOML.
     """
-    content = _table(path)
-    default, own = content.get("default", {}), content.get(model, {})
-    bounds = {}
-    for precision in PRECISIONS:
-        try:
-            values = {**default[precision], **own.get(precision, {})}
-            bounds[precision] = Tolerance(**{key: float(value) for key, value in values.items()})
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise TargetError(f"{path.name}: bad section for {precision}: {error}") from None
-        if not all(0 <= value < math.inf for value in astuple(bounds[precision])):
-            raise TargetError(f"{path.name}: {precision}: a bound is a number from 0 up")
-    return bounds
-
-
-def _table(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     )
     from strop.install.watched import Watched
     from strop.model.model import Model
-    from strop.model.prediction import Prediction
+    from strop.model.prediction import LabelSet, Prediction
     from strop.versions import __version__ as __version__
 else:
     # Public name -> the module that has it, imported when the name is first asked for: importing
@@ -41,6 +41,7 @@ else:
         "EngineUnavailable": "strop.errors",
         "InputError": "strop.errors",
         "InstallError": "strop.errors",
+        "LabelSet": "strop.model.prediction",
         "Model": "strop.model.model",
         "ParityError": "strop.errors",
         "Prediction": "strop.model.prediction",
@@ -75,6 +76,7 @@ __all__ = [
     "EngineUnavailable",
     "InputError",
     "InstallError",
+    "LabelSet",
     "Model",
     "ParityError",
     "Prediction",
@@ -112,7 +114,7 @@ def load(
             and `Model.device` names the adapter, or DeviceUnavailable is raised; or "auto", the
             default: the faster of both as `strop tune` measured them, and the CPU as long as it
             has not. Large batches and large networks may be faster on a GPU.
-        precision: "float32", "float16", "dynamic" or "int8".
+        precision: "float32", "float16", "dynamic", "int8", "int16x8" or "mixed".
         threads: threads the engine may use for one call, 1 or more; by default what tuning found,
             else 1, on which small networks are fastest.
         sessions: calls that may run at the same time on an engine that takes one caller at a time

@@ -77,7 +77,8 @@ def expected(kind: str) -> NDArray[np.float32]:
 def converted(
     kind: str, format: str, precision: str, per_channel: bool = True, gpu: bool = False
 ) -> Converted:
-    return convert(model(kind), VariantSpec(format, precision, per_channel, gpu), samples(kind))
+    spec = VariantSpec(format, precision, per_channel, gpu)
+    return convert(model(kind), spec, [samples(kind)])
 
 
 def run_tflite(data: bytes, inputs: Samples) -> NDArray[np.float32]:

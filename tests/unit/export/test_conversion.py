@@ -7,65 +7,96 @@ import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 
 from strop_export import conversion, source
 from strop_export.conversion import Converter
 from strop_export.errors import ConversionError, UnsupportedLayer
-from strop_export.formats import VariantSpec, convert, quiet
+from strop_export.formats import Names, VariantSpec, convert
+from tests.unit.export import source_kit as kit
+from tests.unit.export.source_kit import chain, dense, floats, keras
 
-with quiet():
-    import keras
-
+layers = keras.layers
 FLOAT32 = VariantSpec("tflite", "float32")
+OWN = Path(__file__).with_name("own_layers.py")
 
 
-def _source(folder: Path, *layers: keras.layers.Layer) -> source.Source:
-    model = keras.Sequential([keras.Input((8, 4)), *layers])
-    model.save(folder / "m.keras")
-    samples = np.random.default_rng(1).normal(0, 1, (60, 8, 4)).astype(np.float32)
-    np.savez(folder / "c.npz", inputs=samples)
-    return source.read(source.Files("m", folder / "m.keras", folder / "c.npz"))
+def _source(folder: Path, *stack: Any, **options: Any) -> source.Source:
+    return kit.read(folder, chain((8, 4), *stack), {"inputs": floats(8, 4)}, **options)
 
 
 @pytest.fixture(scope="module")
-def dense(tmp_path_factory: pytest.TempPathFactory) -> source.Source:
-    layers = keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")
-    return _source(tmp_path_factory.mktemp("dense"), *layers)
+def flat(tmp_path_factory: pytest.TempPathFactory) -> source.Source:
+    return _source(tmp_path_factory.mktemp("dense"), layers.Flatten(), dense(3, "softmax"))
 
 
-def test_it_writes_what_the_converters_write(dense: source.Source, tmp_path: Path) -> None:
+def test_it_writes_what_the_converters_write(flat: source.Source, tmp_path: Path) -> None:
     specs = [VariantSpec("tflite", "int8"), VariantSpec("onnx", "int8"), FLOAT32]
-    with Converter(dense, tmp_path) as converter:
+    names = Names(("input",), ("probabilities",))
+    with Converter(flat, tmp_path) as converter:
         for spec in specs:
-            assert converter.convert(spec) == convert(dense.model, spec, dense.calibration)
+            found = converter.convert(spec)
+            assert found == convert(flat.model, spec, flat.calibration, names)
 
 
-def test_a_recurrent_layer_ends_the_converter_and_not_the_export(tmp_path: Path) -> None:
-    """TensorFlow's int8 conversion of it dies of SIGSEGV; the next variant has a new process."""
-    layers = keras.layers.GRU(4, return_sequences=True), keras.layers.GRU(4)
-    gru = _source(tmp_path, *layers, keras.layers.Dense(3, activation="softmax"))
+def test_several_inputs_and_outputs_keep_their_order(tmp_path: Path) -> None:
+    model = kit.two_by_two(named=True)
+    two = kit.read(tmp_path, model, {"right": floats(2), "left": floats(4)})
+    with Converter(two, tmp_path) as converter:
+        file = converter.convert(FLOAT32)
+    assert [tensor.name for tensor in file.inputs] == ["left", "right"]
+    found = [(tensor.name, tensor.shape[1:]) for tensor in file.outputs]
+    assert found == [("what", (3,)), ("where", (5,))]
+
+
+def test_shapes_trust_and_classes_of_one_s_own_reach_it(tmp_path: Path) -> None:
+    import importlib
+
+    own = importlib.import_module("tests.unit.export.own_layers")
+    inputs = keras.Input((None, 4), name="series")
+    model = keras.Model(inputs, dense(3)(layers.GlobalMaxPooling1D()(own.Scaled(3.0)(inputs))))
+    files = kit.saved(tmp_path, model, {"series": floats(8, 4)}, custom=OWN)
+    read = source.read(files, trust=True, shapes={"series": (8, 4)})
+    with Converter(read, tmp_path) as converter:
+        file = converter.convert(FLOAT32)
+    assert file.inputs[0].shape[1:] == (8, 4)
+
+
+def test_a_recurrent_layer_is_written_step_by_step(tmp_path: Path) -> None:
+    gru = _source(tmp_path, layers.GRU(12), dense(3, "softmax"))
     with Converter(gru, tmp_path) as converter:
-        with pytest.raises(ConversionError, match="the converter died of SIGSEGV as it wrote"):
+        assert converter.convert(VariantSpec("tflite", "int8")).data[4:8] == b"TFL3"
+
+
+def test_one_that_is_too_long_ends_the_converter_and_not_the_export(tmp_path: Path) -> None:
+    """TensorFlow's int8 conversion of its loop dies or is refused; the next variant goes on."""
+    stack = [layers.GRU(4, name="long"), dense(3, "softmax")]
+    model = chain((129, 4), *stack)
+    gru = kit.read(tmp_path, model, {"inputs": floats(129, 4)})
+    with Converter(gru, tmp_path) as converter:
+        with pytest.raises(ConversionError, match=r"long.*GRU|GRU.*long"):
             converter.convert(VariantSpec("tflite", "int8"))
         assert converter.convert(FLOAT32).data[4:8] == b"TFL3"
 
 
 def test_a_refusal_comes_back_as_what_it_is(tmp_path: Path) -> None:
-    conv = _source(tmp_path, keras.layers.Conv1D(3, 3), keras.layers.GlobalAveragePooling1D())
+    conv = _source(tmp_path, layers.Conv1D(3, 3), layers.GlobalAveragePooling1D())
     with Converter(conv, tmp_path) as converter:
         with pytest.raises(UnsupportedLayer, match=r"\(Conv1D\) cannot be written as weights"):
             converter.convert(VariantSpec("weights", "float32"))
         assert converter.convert(FLOAT32).data
 
 
+DIED = r"TensorFlow's converter {} on this model's layers \(Flatten, Dense\): replace those"
+
+
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ("import sys; sys.exit(3)", "the converter ended with exit 3 as it wrote"),
-        ("import os; os.kill(os.getpid(), 11)", "the converter died of SIGSEGV as it wrote"),
+        ("import sys; sys.exit(3)", DIED.format("ended with exit 3")),
+        ("import os; os.kill(os.getpid(), 11)", DIED.format("died of SIGSEGV")),
         ("input(); print('{}')", "gave no sound answer"),
         ("input(); print('[1]')", "gave no sound answer"),
         ("input(); print('what?')", "gave no sound answer"),
@@ -74,28 +105,28 @@ def test_a_refusal_comes_back_as_what_it_is(tmp_path: Path) -> None:
     ],
 )
 def test_one_that_goes_astray_is_a_refusal(
-    dense: source.Source, tmp_path: Path, script: str, said: str
+    flat: source.Source, tmp_path: Path, script: str, said: str
 ) -> None:
-    with Converter(dense, tmp_path) as converter:
+    with Converter(flat, tmp_path) as converter:
         converter._command = [sys.executable, "-c", script]
         with pytest.raises(ConversionError, match=said):
             converter.convert(FLOAT32)
 
 
 def test_one_that_hangs_is_ended(
-    dense: source.Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    flat: source.Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(conversion, "_LIMIT_S", 0.5)
-    with Converter(dense, tmp_path) as converter:
+    with Converter(flat, tmp_path) as converter:
         converter._command = [sys.executable, "-c", "import time; time.sleep(60)"]
-        with pytest.raises(ConversionError, match=f"died of {signal.Signals.SIGKILL.name} as it"):
+        with pytest.raises(ConversionError, match=f"died of {signal.Signals.SIGKILL.name} on this"):
             converter.convert(FLOAT32)
 
 
-def test_no_code_of_a_model_runs_unasked(dense: source.Source, tmp_path: Path) -> None:
-    model = keras.Sequential([keras.Input((8, 4)), keras.layers.Lambda(lambda x: x[:, 0])])
+def test_no_code_of_a_model_runs_unasked(flat: source.Source, tmp_path: Path) -> None:
+    model = chain((8, 4), layers.Lambda(lambda x: x[:, 0], output_shape=(4,)))
     model.save(tmp_path / "l.keras")
-    unsafe = replace(dense, path=tmp_path / "l.keras")
-    said = "the converter ended with exit 1"
+    unsafe = replace(flat, loading=source.Loading(tmp_path / "l.keras"))
+    said = "converter ended with exit 1"
     with Converter(unsafe, tmp_path) as converter, pytest.raises(ConversionError, match=said):
         converter.convert(FLOAT32)

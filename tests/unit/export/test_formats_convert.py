@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from strop_export.errors import CalibrationError, ConversionError
-from strop_export.formats import PRECISIONS, VariantSpec, convert, quiet
+from strop_export.formats import PRECISIONS, Names, VariantSpec, convert, quiet
 from strop_export.formats.base import GPU_PRECISIONS
 from tests.environments import ROOT, run
 from tests.unit.export.formats_kit import model, samples
@@ -55,16 +55,6 @@ def test_every_file_is_for_the_cpu() -> None:
     assert VariantSpec("tflite", "float32", gpu=True).devices == ("cpu", "gpu")
 
 
-def _two_inputs() -> Any:
-    inputs = [keras.Input((4,), name="left"), keras.Input((4,), name="right")]
-    return keras.Model(inputs, layers.Add()(inputs))
-
-
-def _two_outputs() -> Any:
-    inputs = keras.Input((4,))
-    return keras.Model(inputs, [layers.Dense(2)(inputs), layers.Dense(3)(inputs)])
-
-
 def _never_called() -> Any:
     class Subclassed(keras.Model):  # type: ignore[misc]
         def call(self, inputs: Any) -> Any:
@@ -76,12 +66,14 @@ def _never_called() -> Any:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (_two_inputs, r"2 inputs \(left, right\) where one is supported"),
-        (_two_outputs, "2 outputs"),
-        (_never_called, "0 inputs"),
+        (_never_called, "the model has no inputs known before a call; wrap it in a functional"),
         (
-            lambda: keras.Sequential([keras.Input((4,), dtype="uint8"), layers.Rescaling(1.0)]),
-            "input is uint8",
+            lambda: keras.Sequential([keras.Input((4,), dtype="int16"), layers.Rescaling(1.0)]),
+            r"input .* is int16 of shape .*one of float32, uint8",
+        ),
+        (
+            lambda: keras.Sequential([keras.Input((4,), dtype="string"), layers.Identity()]),
+            "input .* is string",
         ),
         (
             lambda: keras.Sequential([keras.Input((None, 4)), layers.Dense(2)]),
@@ -91,7 +83,7 @@ def _never_called() -> Any:
 )
 def test_other_borders_are_refused(build: Any, message: str) -> None:
     with pytest.raises(ConversionError, match=message):
-        convert(build(), FLOAT32, np.zeros((1, 4), np.float32))
+        convert(build(), FLOAT32, [np.zeros((1, 4), np.float32)])
 
 
 @pytest.mark.parametrize(
@@ -99,9 +91,9 @@ def test_other_borders_are_refused(build: Any, message: str) -> None:
     [
         (
             np.zeros((5, 13)),
-            "inputs are float64; give what the device's sensor gives, uint8 or float32",
+            "inputs are float64; give what the device's sensor gives, one of float32, uint8",
         ),
-        (np.zeros((5, 13), ">f4"), r"inputs are >f4; give what"),
+        (np.zeros((5, 13), np.uint16), "inputs are uint16; give what"),
         (np.zeros((5, 12), np.float32), r"shape \(5, 12\), the model takes \(N, 13\)"),
         (np.zeros((0, 13), np.float32), "at least 1"),
         (np.full((5, 13), np.nan, np.float32), "NaN"),
@@ -109,7 +101,7 @@ def test_other_borders_are_refused(build: Any, message: str) -> None:
 )
 def test_other_calibration_is_refused(calibration: Any, message: str) -> None:
     with pytest.raises(CalibrationError, match=message):
-        convert(model("vector"), FLOAT32, calibration)
+        convert(model("vector"), FLOAT32, [calibration])
 
 
 @pytest.mark.parametrize("spec", [VariantSpec("tflite", "int8"), VariantSpec("onnx", "float32")])
@@ -126,7 +118,7 @@ def test_what_the_converter_cannot_do_is_one_readable_error(
     capfd.readouterr()
     message = f"cannot be written as {spec.precision} {spec.format}: .+"
     with pytest.raises(ConversionError, match=message) as caught:
-        convert(odd, spec, samples("vector"))
+        convert(odd, spec, [samples("vector")])
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")  # what C++ said is a note on the cause
     assert caught.value.__cause__ is not None
@@ -135,7 +127,7 @@ def test_what_the_converter_cannot_do_is_one_readable_error(
 
 def test_nothing_is_said_where_nothing_is_wrong(capfd: pytest.CaptureFixture[str]) -> None:
     for spec in (VariantSpec("tflite", "int8"), VariantSpec("onnx", "int8")):
-        convert(model("mlp"), spec, samples("mlp"))
+        convert(model("mlp"), spec, [samples("mlp")])
     assert capfd.readouterr() == ("", "")
 
 
@@ -143,7 +135,7 @@ def test_nothing_is_said_where_nothing_is_wrong(capfd: pytest.CaptureFixture[str
     "spec", EVERY_SPEC, ids=lambda s: f"{s.format}-{s.precision}-{s.devices[-1]}"
 )
 def test_borders_are_called_as_asked(spec: VariantSpec) -> None:
-    file = convert(model("mlp"), spec, samples("mlp"), input_name="pixels", output_name="scores")
+    file = convert(model("mlp"), spec, [samples("mlp")], Names(("pixels",), ("scores",)))
     assert [tensor.name for tensor in (*file.inputs, *file.outputs)] == ["pixels", "scores"]
 
 
@@ -159,7 +151,7 @@ print(json.dumps(these.digests()))
 def digests() -> dict[str, str]:
     """The hash of every format and precision of one model."""
     return {
-        str(spec): hashlib.sha256(convert(model("mlp"), spec, samples("mlp")).data).hexdigest()
+        str(spec): hashlib.sha256(convert(model("mlp"), spec, [samples("mlp")]).data).hexdigest()
         for spec in EVERY_SPEC
     }
 

@@ -125,7 +125,7 @@ def test_bytes_reach_a_layer_that_stays_float() -> None:
         both = layers.Concatenate()([shifted, inputs])
         model = keras.Model(inputs, layers.Dense(2, "softmax")(both))
     raw = np.random.default_rng(0).integers(0, 256, (60, 12)).astype(np.uint8)
-    file = convert(model, VariantSpec("onnx", "int8"), raw)
+    file = convert(model, VariantSpec("onnx", "int8"), [raw])
     assert file.inputs[0].dtype == "uint8"
     outputs = run_onnx(file.data, raw)
     agreement = (outputs.argmax(1) == model(raw.astype(np.float32)).numpy().argmax(1)).mean()
@@ -201,7 +201,7 @@ class TestForAGpu:
             both = layers.Concatenate()([*scaled, inputs]) if scaled[1:] else scaled[0]
             model = keras.Model(inputs, layers.Dense(3)(layers.LayerNormalization()(both)))
         raw = np.random.default_rng(0).integers(0, 256, (20, 6)).astype(np.uint8)
-        file = convert(model, VariantSpec("onnx", "float32", gpu=True), raw)
+        file = convert(model, VariantSpec("onnx", "float32", gpu=True), [raw])
         outputs = run_onnx(file.data, raw)
         np.testing.assert_allclose(outputs, model(raw.astype(np.float32)).numpy(), atol=1e-4)
         first, *_ = onnx.load_from_string(file.data).graph.node

@@ -76,7 +76,7 @@ def test_border_and_requirements() -> None:
 def test_a_layer_without_bias_adds_nothing() -> None:
     bare = keras.Sequential([keras.Input((3,)), layers.Dense(2, use_bias=False)])
     inputs = np.ones((1, 3), np.float32)
-    file = convert(bare, VariantSpec("weights", "float32"), inputs)
+    file = convert(bare, VariantSpec("weights", "float32"), [inputs])
     np.testing.assert_allclose(run(file.data, inputs), bare(inputs).numpy(), atol=1e-6)
 
 
@@ -127,10 +127,10 @@ def test_other_layers_are_refused_by_name(build: Any, name: str) -> None:
     refused = build()
     inputs = np.zeros((1, *refused.input_shape[1:]), np.float32)
     with pytest.raises(UnsupportedLayer, match=name):
-        convert(refused, VariantSpec("weights", "float32"), inputs)
+        convert(refused, VariantSpec("weights", "float32"), [inputs])
 
 
 def test_a_shared_layer_is_written_as_often_as_it_runs() -> None:
     shared, inputs = _shared(), np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
-    file = convert(shared, VariantSpec("weights", "float32"), inputs)
+    file = convert(shared, VariantSpec("weights", "float32"), [inputs])
     np.testing.assert_allclose(run(file.data, inputs), shared(inputs).numpy(), atol=1e-6)

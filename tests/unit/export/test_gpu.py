@@ -70,7 +70,9 @@ class TestWorkstation:
         assert not refused
         assert steps[3:] == ["engine onnx gpu", "engine litert gpu"]
         spec = VariantSpec("onnx", "float32", gpu=True)
-        source = cast(Any, types.SimpleNamespace(samples=np.zeros((2, 6, 5), np.uint8)))
+        named = [types.SimpleNamespace(name="image")]
+        samples = (np.zeros((2, 6, 5), np.uint8),)
+        source = cast(Any, types.SimpleNamespace(samples=samples, inputs=named, outputs=named))
         job = Job(spec, "onnx", "gpu")
         assert job in jobs_of(target, spec, workstation)
         files = {spec: converted("mlp", "onnx", "float32", gpu=True)}
@@ -111,6 +113,8 @@ class TestFreshness:
 )
 def test_what_is_not_proven_is_one_line(note: gpu.NotOnGpu, said: str) -> None:
     content: dict[str, Any] = {
+        "keras": {"self_evaluated": False},
+        "variants": [],
         "left_out": [],
         "not_on_gpu": [{"bundle": "m-gpu.strop", "target": "gpu", **asdict(note)}],
     }

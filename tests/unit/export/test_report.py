@@ -1,20 +1,48 @@
-"""The table and the page: which rows a program that plays a GPU has, and the table's width."""
+"""The tables and the page: the columns of each kind, what is undecided, and the width."""
 
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
-from strop_export import report
+from strop_export import columns, report, targets
+from strop_export.bundles import Proven
+from strop_export.formats import Converted, VariantSpec
+from strop_export.pipeline import Finished
+from strop_export.proof.prove import prove
+from tests.unit.export.outputs import OWN, probabilities, run, spec, swapped, truth
 
 CHIP = "NVIDIA H200, Vulkan 1.3"
 PROGRAM = "Mesa llvmpipe (LLVM 15.0.6, 256 bits), Vulkan 1.3, software"
 
+# The widest figures of each kind, and the columns that show them.
+FIGURES: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "class": ({"accuracy": 0.98765, "disagreements": 10_000}, ["accuracy", "disagree"]),
+    "binary": (
+        {"accuracy": 0.98765, "auc": 0.98765, "disagreements": 10_000},
+        ["accuracy", "AUC", "disagree"],
+    ),
+    "multilabel": (
+        {"f1": 0.98765, "auc": None, "disagreements": 10_000},
+        ["F1", "AUC", "disagree"],
+    ),
+    "segmentation": ({"disagreements": 123_456, "mean_iou": 0.9}, ["disagree", "mean IoU"]),
+    "regression": ({"rmse_share": [0.0012, 0.0345]}, ["rmse"]),
+    "raw": ({"sqnr_db": 123.45}, ["SQNR"]),
+}
 
-def content(adapter: str) -> dict[str, Any]:
+
+def output(kind: str, name: str = "scores") -> dict[str, Any]:
+    figures = {"max_abs_error": 1.2345e-07, **FIGURES[kind][0]}
+    return {"name": name, "kind": kind, "figures": figures, "bounds": {}}
+
+
+def content(adapter: str = "", *outputs: dict[str, Any]) -> dict[str, Any]:
     """A report with one bundle, whose figures are as wide as they get."""
     row = {
         "bundle": "m-gpu.strop",
@@ -26,23 +54,26 @@ def content(adapter: str) -> dict[str, Any]:
         "device": "gpu" if adapter else "cpu",
         "adapter": adapter,
         "bytes": 1_234_567,
-        "accuracy": 0.98765,
-        "disagreements": 10_000,
-        "max_abs_error": 1.2345e-07,
+        "samples": 10_000,
+        "outputs": list(outputs or (output("class"),)),
     }
     entry = {"file": "m-gpu.strop", "bytes": 1_234_567, "sha256": "0" * 64}
     notes: dict[str, Any] = {"refused": [], "left_out": [], "not_on_gpu": []}
-    keras = {"samples": 10_000, "accuracy": 0.98765}
+    keras = {"samples": 10_000, "accuracy": 0.9, "self_evaluated": False, "outputs": []}
     return {"model": "m", "keras": keras, "bundles": [entry], "variants": [row], **notes}
 
 
-def screen(adapter: str) -> list[str]:
+def screen(made: dict[str, Any]) -> list[str]:
     """The table's lines, where there is room for more."""
     console = Console(file=io.StringIO(), width=200)
     with console.capture() as captured:
-        for table in report.tables(content(adapter)):
+        for table in report.tables(made):
             console.print(table)
     return [line.rstrip() for line in captured.get().splitlines()]
+
+
+def notes(made: dict[str, Any]) -> list[str]:
+    return [str(text) for text in report.notes(made)]
 
 
 @pytest.mark.parametrize(
@@ -52,10 +83,115 @@ def screen(adapter: str) -> list[str]:
 def test_a_program_that_plays_a_gpu_is_called_one(adapter: str, on: str) -> None:
     page = report.to_markdown(content(adapter)).decode("utf-8")
     assert f"| weights | {on} | 1,234,567 |" in page
-    rows = [line[21:38].rstrip() for line in screen(adapter)[4:] if line]
+    rows = [line[21:38].rstrip() for line in screen(content(adapter))[4:] if line]
     assert " ".join(rows) == on
 
 
 @pytest.mark.parametrize("adapter", ["", CHIP, PROGRAM])
-def test_the_table_fits_80_columns(adapter: str) -> None:
-    assert max(map(len, screen(adapter))) <= 80
+@pytest.mark.parametrize("kind", FIGURES)
+def test_the_table_fits_80_columns(adapter: str, kind: str) -> None:
+    assert max(map(len, screen(content(adapter, output(kind))))) <= 80
+
+
+@pytest.mark.parametrize("kind", FIGURES)
+def test_each_kind_has_its_own_columns(kind: str) -> None:
+    made = content("", output(kind))
+    titles = [column.title for column in columns.columns_of(made["variants"])]
+    fixed = ["precision", "format", "proven on", "bytes"]
+    assert titles == [*fixed, *FIGURES[kind][1], "max error"]
+
+
+def test_several_outputs_have_a_line_each() -> None:
+    made = content("", output("class", "what"), output("regression", "where"))
+    own = columns.columns_of(made["variants"])
+    assert [column.title for column in own][4:] == [
+        *("output", "accuracy", "disagree", "rmse", "max error")
+    ]
+    one, other = columns.cells_of(made["variants"][0], own)
+    assert one[4:] == ["what", "0.9877", "10,000", "-", "1.2e-07"]
+    assert other == ["", "", "", "", "where", "-", "-", "3.45%", "1.2e-07"]
+    assert [line.split()[:1] for line in screen(made)[4:6]] == [["float32"], ["where"]]
+
+
+@pytest.mark.parametrize(
+    ("figure", "said"),
+    [(None, "-"), (12_345, "12,345"), (0.98765, "0.9877"), ([0.5, None], "0.5000, -")],
+)
+def test_figures_are_written_short(figure: Any, said: str) -> None:
+    assert columns.shown(figure) == said
+
+
+def test_what_the_samples_cannot_tell_is_said() -> None:
+    open_one = output("class")
+    open_one["figures"] |= {
+        "disagreements": 2,
+        "disagreements_limits": [0.0005, 0.0144],
+        "settled_by": 2400,
+    }
+    open_one["bounds"] = {"disagreements": 0.0025}
+    made = content("", open_one)
+    said = (
+        "m-gpu.strop: weights float32 on litert, scores: 2 disagreements, with 95 % confidence "
+        "0.05% to 1.44%, 0.25% allowed; about 2,400 samples would settle it"
+    )
+    assert notes(made) == [said]
+    assert f"## Undecided\n\n- {said}" in report.to_markdown(made).decode("utf-8")
+    open_one["figures"]["disagreements"] = 0  # nothing differs: it is no news on the screen
+    assert notes(made) == []
+
+
+def test_self_evaluation_is_said() -> None:
+    made = content()
+    made["keras"] |= {"self_evaluated": True, "samples": 75}
+    (note,) = notes(made)
+    assert note.startswith("self-evaluated: judged on 75 of the calibration samples")
+    assert "self-evaluated" in report.to_markdown(made).decode("utf-8")
+
+
+class TestRows:
+    """Each run of each variant, with the figures and bounds of each output."""
+
+    def finished(self) -> Finished:
+        specs = (spec("regression", (2,), name="where"), spec("class", name="what"))
+        where = np.random.default_rng(1).normal(size=(100, 2))
+        keras = where, probabilities()
+        ours = where, swapped(keras[1], 1)
+        known = truth(specs, keras, (None, keras[1].argmax(axis=1)))
+        proofs = prove("x", [run(*ours)], known, OWN["int8"])
+        made = Proven(VariantSpec("tflite", "int8"), Converted(b"abc", (), ()), proofs, (), ())
+        return Finished(targets.load("cpu"), "m-cpu.strop", b"", specs, (made,), (), ())
+
+    def test_a_row_holds_them(self) -> None:
+        (row,) = report.rows([self.finished()])
+        where, what = row["outputs"]
+        assert (where["name"], where["kind"], what["kind"]) == ("where", "regression", "class")
+        assert where["figures"]["rmse_share"] == [0, 0]
+        assert where["bounds"]["rmse_share"] == 0.05
+        assert what["figures"]["disagreements"] == 1
+        assert what["bounds"]["disagreements"] == 0.02
+        json.dumps(row, allow_nan=False)
+
+    def test_the_first_class_s_figures_stand_in_it_too(self) -> None:
+        (row,) = report.rows([self.finished()])
+        assert (row["disagreements"], row["accuracy"]) == (1, pytest.approx(0.99))
+        assert (row["bytes"], row["samples"]) == (3, 100)
+
+
+def test_keras_s_own_figures_are_by_output() -> None:
+    import types
+    from typing import cast
+
+    keras = probabilities(), np.linspace(0, 1, 100)[:, None]
+    made: Any = types.SimpleNamespace(
+        outputs=(spec("class", name="what"), spec("regression", (1,), name="where")),
+        keras=keras,
+        labels=(keras[0].argmax(axis=1), keras[1] + 0.1),
+        self_evaluated=False,
+    )
+    found = report.keras_figures(cast(Any, made))
+    assert (found["samples"], found["accuracy"], found["self_evaluated"]) == (100, 1.0, False)
+    what, where = found["outputs"]
+    assert what["figures"] == {"accuracy": 1.0}
+    assert where["figures"]["rmse"] == pytest.approx([0.1])
+    said = report.to_markdown({**content(), "keras": found}).decode("utf-8")
+    assert "(what: accuracy 1.0000; where: rmse 0.1000; where: r2 0.8824)" in said

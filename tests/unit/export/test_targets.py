@@ -10,7 +10,6 @@ from packaging.requirements import Requirement
 
 from strop_export import targets
 from strop_export.errors import TargetError
-from strop_export.formats import VariantSpec
 from strop_export.paths import REQUIREMENTS, ROOT
 
 GOOD = """
@@ -184,14 +183,6 @@ class TestGpus:
         assert not target.gpu_engines
         assert not any(target.gpu_engines_of(spec) for spec in target.variants)
 
-    def test_one_may_be_further_off(self) -> None:
-        bounds = targets.tolerances("mnist-mlp")["float32"]
-        assert (bounds.golden, bounds.max_abs_error, bounds.gpu) == (1e-5, 1e-5, 1e-4)
-        assert bounds.of(VariantSpec("onnx", "float32")) == bounds.on("cpu") == bounds
-        assert bounds.of(VariantSpec("onnx", "float32", gpu=True)).golden == 1e-4
-        assert bounds.on("gpu").max_abs_error == 1e-4
-        assert targets.tolerances("mnist-mlp")["float16"].on("gpu").max_abs_error == 0.05
-
 
 @pytest.mark.parametrize("name", targets.names())
 def test_a_device_installs_the_package_that_its_lock_pins(name: str) -> None:
@@ -203,58 +194,3 @@ def test_a_device_installs_the_package_that_its_lock_pins(name: str) -> None:
     pinned = {line.partition("==")[0] for line in lock.splitlines() if "==" in line}
     assert packages[0] in pinned
     assert len([name for name in pinned if name.startswith("onnxruntime")]) <= 1
-
-
-BOUNDS = "".join(
-    f"[default.{precision}]\nmax_abs_error = 1\ndisagreements = 0.5\naccuracy_loss = 0\n"
-    "engine_changes = 0\ngolden = 0\ngpu = 0\n"
-    for precision in ("float32", "float16", "dynamic", "int8")
-)
-
-
-def test_a_model_s_own_tolerance_overrides_single_values(tmp_path: Path) -> None:
-    path = tmp_path / "tolerances.toml"
-    path.write_text(BOUNDS + "[mine.int8]\ndisagreements = 0.25\n", encoding="utf-8")
-    assert targets.tolerances("mine", path)["int8"].disagreements == 0.25
-    assert targets.tolerances("mine", path)["int8"].max_abs_error == 1
-    assert targets.tolerances("other", path)["int8"].disagreements == 0.5
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ("max_abs_error = 1\n", "", "bad section for float32: .*max_abs_error"),
-        ("gpu = 0\n", "", "bad section for float32: .*gpu"),
-        ("disagreements = 0.5", "disagreement = 0.5", "disagreement"),
-        ("disagreements = 0.5", "disagreements = 'few'", "could not convert"),
-        ("disagreements = 0.5", "disagreements = inf", "a number from 0 up"),
-        ("disagreements = 0.5", "disagreements = -1", "a number from 0 up"),
-        ("[default.int8]", "[default.int9]", "bad section for int8"),
-        ("[default.int8]", "default", "not TOML"),
-    ],
-)
-def test_a_tolerance_that_says_too_little_or_too_much_is_refused(
-    tmp_path: Path, old: str, new: str, said: str
-) -> None:
-    path = tmp_path / "tolerances.toml"
-    path.write_text(BOUNDS.replace(old, new), encoding="utf-8")
-    with pytest.raises(TargetError, match=said):
-        targets.tolerances("mine", path)
-
-
-def test_a_missing_tolerance_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(TargetError, match="cannot read .*none.toml"):
-        targets.tolerances("mine", tmp_path / "none.toml")
-
-
-def test_the_models_trained_here_are_held_to_the_figures_the_project_promises() -> None:
-    for name in ("mnist-mlp", "mnist-mlp-best"):
-        bounds = targets.tolerances(name)
-        assert bounds["float32"].disagreements == 0
-        assert bounds["float32"].max_abs_error == 1e-5
-        assert bounds["float16"].disagreements * 10_000 == pytest.approx(2)
-        assert bounds["int8"].disagreements * 10_000 == pytest.approx(12)
-        assert bounds["int8"].accuracy_loss * 100 == pytest.approx(0.05)
-    notebook = targets.tolerances("mnist-mlp-notebook")
-    assert notebook["int8"].disagreements * 10_000 == pytest.approx(25)
-    assert notebook["int8"].accuracy_loss * 100 == pytest.approx(0.2)

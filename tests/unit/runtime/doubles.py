@@ -136,9 +136,10 @@ def model(
     about = About(
         name=content.name,
         version=content.model_version,
-        input=content.inputs[0],
-        output=content.outputs[0],
+        inputs=content.inputs,
+        outputs=content.outputs,
         engine_version="1.2.3",
+        structure=content.structure,
         sessions=sessions,
     )
     return Model(Source(content.variants[0], more or (lambda: session)), about, session)  # type: ignore[arg-type]

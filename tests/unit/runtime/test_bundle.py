@@ -33,7 +33,7 @@ def test_a_valid_bundle_opens_with_its_members_verified() -> None:
     bundle = parse_bundle(draft.pack())
     assert bundle.manifest.name == "shapes"
     assert bundle.read(bundle.manifest.variants[0]) == draft.files["variants/shapes.float32.npz"]
-    assert bundle.array(bundle.manifest.golden.inputs).shape == (bundles.SAMPLES, 4, 4)
+    assert bundle.array(bundle.manifest.golden.inputs[0]).shape == (bundles.SAMPLES, 4, 4)
 
 
 def test_the_identity_is_the_digest_of_the_manifest() -> None:
@@ -91,9 +91,9 @@ def test_a_size_that_is_not_the_hashed_contents_is_refused() -> None:
 class TestArrays:
     def _array(self, content: bytes) -> object:
         draft = bundles.image()
-        draft.put(draft.content["golden"]["inputs"], content)
+        draft.put(draft.content["golden"]["inputs"][0], content)
         bundle = parse_bundle(draft.pack())
-        return bundle.array(bundle.manifest.golden.inputs)
+        return bundle.array(bundle.manifest.golden.inputs[0])
 
     def test_a_pickled_one_is_refused_and_not_run(self, tmp_path: Path) -> None:
         made = tmp_path / "made by a pickle"

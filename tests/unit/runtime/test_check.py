@@ -108,7 +108,7 @@ class TestVerdicts:
     def test_disagreeing_with_keras_is_information_and_no_failure(self) -> None:
         draft = bundles.image()
         rolled = np.roll(bundles.answer(draft, np.zeros((bundles.SAMPLES, 4, 4))), 1, axis=1)
-        draft.put(draft.content["golden"]["keras"], bundles.npy(rolled.astype(np.float32)))
+        draft.put(draft.content["golden"]["keras"][0], bundles.npy(rolled.astype(np.float32)))
         (result,) = _check(draft)
         assert result.status == PASSED
         assert result.keras_agreement is not None
@@ -262,7 +262,7 @@ class TestApart:
 
     def test_a_refusal_is_raised_as_what_it_is(self) -> None:
         draft = bundles.image()
-        draft.put(draft.variant["golden"], bundles.npy(np.zeros((6, 1), np.float32)))
+        draft.put(draft.variant["golden"][0], bundles.npy(np.zeros((6, 1), np.float32)))
         with pytest.raises(BundleError, match=r"instead of float32 \(6, 3\); export again"):
             _check(draft, limit_s=60)
 
@@ -423,7 +423,7 @@ class TestGolden:
     def test_another_shape_or_dtype_is_named(self, which: str, array: Any, found: str) -> None:
         draft = bundles.image()
         golden = draft.content["golden"]
-        draft.put(golden.get(which, draft.variant["golden"]), bundles.npy(array))
+        draft.put(golden.get(which, draft.variant["golden"])[0], bundles.npy(array))
         with pytest.raises(BundleError) as caught:
             _check(draft)
         assert found in str(caught.value)
@@ -432,7 +432,7 @@ class TestGolden:
     def test_inputs_that_are_not_finite_are_named(self, value: float) -> None:
         draft = bundles.vector()
         inputs = np.full((bundles.SAMPLES, 5), value, np.float32)
-        draft.put(draft.content["golden"]["inputs"], bundles.npy(inputs))
+        draft.put(draft.content["golden"]["inputs"][0], bundles.npy(inputs))
         with pytest.raises(BundleError, match=r"inputs\.npy holds NaN or infinity; export again"):
             _check(draft)
 

@@ -100,7 +100,7 @@ def wrong_path(tmp_path: Path) -> Path:
     """A bundle whose golden outputs are not what the reference answers."""
     draft = bundles.image()
     outputs = bundles.npy(np.full((bundles.SAMPLES, 3), 0.5, np.float32))
-    draft.put(draft.variant["golden"], outputs)
+    draft.put(draft.variant["golden"][0], outputs)
     return draft.write(tmp_path / "wrong.strop")
 
 
@@ -114,8 +114,8 @@ class TestInfo:
             "shapes v1 for cpu",
             f"digest   {open_bundle(image_path).digest}",
             "signed   by nobody",
-            "input    image: uint8 (N, 4, 4), 0..255, pictures: L, dark background",
-            "output   probabilities: float32 (N, 3), 0..1, labels circle square star",
+            "input    image: uint8 (N, 4, 4), 0..255, pictures: L, flatten, invert, fit",
+            "output   probabilities: float32 (N, 3), 0..1, class, labels circle square star",
             "engines  reference (installed)",
             "float32    weights  reference 2",
         ):
@@ -541,7 +541,9 @@ class TestWriting:
     ) -> None:
         output = tmp_path / "out.csv"
         message = call("run", image_path, sample, "--output", output).refusal()
-        assert message == f"--output {output}: the name must end in .npy; call it {output}.npy"
+        assert (
+            message == f"--output {output}: the name must end in .npy or .npz; call it {output}.npy"
+        )
 
     def test_outputs_are_not_written_if_one_input_is_bad(
         self, call: Strop, image_path: Path, sample: Path, tmp_path: Path

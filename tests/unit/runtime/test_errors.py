@@ -127,7 +127,9 @@ class TestJson:
         self, tmp_path: Path, capfd: pytest.CaptureFixture[str]
     ) -> None:
         draft = bundles.image()
-        draft.put(draft.variant["golden"], bundles.npy(np.ones((bundles.SAMPLES, 3), np.float32)))
+        draft.put(
+            draft.variant["golden"][0], bundles.npy(np.ones((bundles.SAMPLES, 3), np.float32))
+        )
         status = cli.main(["tune", str(draft.write(tmp_path / "a.strop")), "--json"])
         out, err = capfd.readouterr()
         content = json.loads(out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,18 +26,19 @@ class NumpyBound:
         self.input = np.full((size, 4, 4), 255, np.float32)  # an engine's may hold anything
         self.output = np.full((size, 3), np.nan, np.float32)
 
-    def upload(self, samples: NDArray[Any]) -> None:
-        assert len(samples) <= len(self.input)
-        self._log.append(f"upload {len(samples)} of {len(self.input)}")
-        self.input[: len(samples)] = samples
+    def upload(self, samples: Sequence[NDArray[Any]]) -> None:
+        (array,) = samples
+        assert len(array) <= len(self.input)
+        self._log.append(f"upload {len(array)} of {len(self.input)}")
+        self.input[: len(array)] = array
 
     def compute(self) -> None:
         self._log.append("compute")
         self.output[:] = bundles.answer(bundles.image(), self.input)
 
-    def download(self) -> NDArray[np.float32]:
+    def download(self) -> Sequence[NDArray[np.float32]]:
         self._log.append("download")
-        return self.output
+        return [self.output]
 
 
 class Device:
@@ -80,7 +82,8 @@ def images(count: int) -> NDArray[np.uint8]:
 
 
 def answers(session: GpuSession, samples: NDArray[Any]) -> NDArray[Any]:
-    return session.run(samples)
+    outputs: NDArray[Any] = session.run(samples)
+    return outputs
 
 
 @pytest.mark.parametrize("count", [*range(1, 10), 15, 16, 17, 100])
@@ -235,3 +238,40 @@ class TestLargestBatch:
         count = largest_batch((values,))
         assert count & (count - 1) == 0
         assert 4 * values * count <= gpu.LARGEST_BYTES < 4 * values * count * 2
+
+
+class PairBound:
+    """Buffers of a model with two inputs and two outputs."""
+
+    def __init__(self, size: int) -> None:
+        self._inputs = [np.full((size, 2, 2), 9, np.float32), np.full((size, 3), 9, np.float32)]
+        self._outputs: Sequence[NDArray[Any]] = ()
+
+    def upload(self, samples: Sequence[NDArray[Any]]) -> None:
+        for buffer, array in zip(self._inputs, samples, strict=True):
+            buffer[: len(array)] = array
+
+    def compute(self) -> None:
+        self._outputs = bundles.pair_answer(self._inputs[0], self._inputs[1])
+
+    def download(self) -> Sequence[NDArray[Any]]:
+        return self._outputs
+
+
+@pytest.mark.parametrize("count", [1, 3, 9])
+@pytest.mark.parametrize("batch", [1, None])
+def test_several_inputs_and_outputs(
+    monkeypatch: pytest.MonkeyPatch, count: int, batch: int | None
+) -> None:
+    monkeypatch.setattr(gpu, "LARGEST_BYTES", 4 * 4 * 4)
+    (variant,) = parse_bundle(bundles.pair(batch=batch).pack()).manifest.variants
+    session = GpuSession(PairBound, variant, "Acme Abacus, Vulkan 1.3")
+    assert (session.batch, session.largest) == (batch, batch or 4)
+    random = np.random.default_rng(count)
+    pictures = random.integers(0, 256, (count, 2, 2)).astype(np.uint8)
+    weights = random.random((count, 3)).astype(np.float32)
+    for found, right in zip(
+        session.run((pictures, weights)), bundles.pair_answer(pictures, weights), strict=True
+    ):
+        np.testing.assert_allclose(found, right, rtol=1e-6)
+    assert len(session.time_parts_us((pictures, weights))) == 3

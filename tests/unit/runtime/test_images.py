@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 import strop
-from strop.bundle.manifest import ImageSpec, TensorSpec
+from strop.bundle.manifest import InputSpec, Picture, PictureStep
 from strop.errors import InputError, StropError
 from strop.model import images
 from strop.model.images import prepare, read_samples
@@ -28,10 +28,14 @@ try:
 except ImportError:
     unavailable("no Pillow in this environment", "pip install pillow")
 
-DARK = ImageSpec("L", 4, 4, "dark")
-ANY = ImageSpec("L", 4, 4, "any")
-RGB = ImageSpec("RGB", 4, 4, "any")
-GREY_INPUT = TensorSpec("image", (None, 4, 4), "uint8", (0, 255), image=DARK)
+FLATTEN = PictureStep("flatten", {"level": 255})
+INVERT = PictureStep("invert", {"when": "light-border"})
+FIT = PictureStep("fit", {"width": 4, "height": 4, "fill": "border"})
+DARK = Picture("L", (FLATTEN, INVERT, FIT))
+ANY = Picture("L", (FLATTEN, FIT))
+RGB = Picture("RGB", (FLATTEN, FIT))
+FLOAT = Picture("L", (*DARK.steps, PictureStep("normalise", {"scale": 1 / 255, "offset": 0})))
+GREY_INPUT = InputSpec("image", (None, 4, 4), "uint8", (0, 255), (), DARK)
 
 # Light ink in the middle of dark paper.
 INK = np.array([[0, 0, 0, 0], [0, 200, 250, 0], [0, 250, 200, 0], [0, 0, 0, 0]], np.uint8)
@@ -64,6 +68,12 @@ class TestPolarity:
         drawing[..., 3] = INK  # black ink, nothing elsewhere
         np.testing.assert_array_equal(prepare(Image.fromarray(drawing), DARK), INK)
         np.testing.assert_array_equal(prepare(Image.fromarray(drawing), ANY), 255 - INK)
+
+    def test_without_flatten_what_is_transparent_keeps_its_colour(self) -> None:
+        drawing = np.zeros((4, 4, 2), np.uint8)
+        drawing[..., 0] = INK
+        picture = Image.fromarray(drawing, "LA")
+        np.testing.assert_array_equal(prepare(picture, Picture("L", (FIT,))), INK)
 
     def test_a_palette_with_a_transparent_colour_is_laid_on_white(self, tmp_path: Path) -> None:
         picture = Image.fromarray((INK > 0).astype(np.uint8), "P")
@@ -149,15 +159,22 @@ class TestSizes:
         np.testing.assert_array_equal(read_samples(path, GREY_INPUT), turned)
 
     @pytest.mark.parametrize(
-        ("shape", "spec"), [((None, 4, 4), DARK), ((None, 4, 4, 1), DARK), ((None, 4, 4, 3), RGB)]
+        ("shape", "dtype", "picture"),
+        [
+            ((None, 4, 4), "uint8", DARK),
+            ((None, 4, 4, 1), "uint8", DARK),
+            ((None, 4, 4, 3), "uint8", RGB),
+            ((None, 4, 4), "float32", FLOAT),
+            ((None, 4, 4, 1), "float32", FLOAT),
+        ],
     )
-    def test_the_shape_is_the_inputs(
-        self, tmp_path: Path, shape: tuple[int | None, ...], spec: ImageSpec
+    def test_the_shape_and_dtype_are_the_inputs(
+        self, tmp_path: Path, shape: tuple[int | None, ...], dtype: str, picture: Picture
     ) -> None:
         path = _png(tmp_path / "a.png", INK)
-        read = read_samples(path, TensorSpec("image", shape, "uint8", None, image=spec))
+        read = read_samples(path, InputSpec("image", shape, dtype, None, (), picture))
         assert read.shape == shape[1:]
-        assert read.dtype == np.uint8
+        assert read.dtype == dtype
 
 
 def _huge_png(width: int, height: int) -> bytes:
@@ -178,7 +195,7 @@ def _huge_png(width: int, height: int) -> bytes:
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL", "ignore::RuntimeWarning")
 class TestBadPictures:
-    def _refused(self, path: Path, content: bytes, spec: TensorSpec = GREY_INPUT) -> str:
+    def _refused(self, path: Path, content: bytes, spec: InputSpec = GREY_INPUT) -> str:
         path.write_bytes(content)
         with pytest.raises(InputError) as caught:
             read_samples(path, spec)
@@ -245,7 +262,7 @@ class TestBadPictures:
         assert "no picture that Pillow reads" in message
 
     def test_a_model_that_takes_no_pictures_says_so(self, tmp_path: Path) -> None:
-        spec = TensorSpec("measurements", (None, 5), "float32", None)
+        spec = InputSpec("measurements", (None, 5), "float32", None, ())
         message = self._refused(tmp_path / "a.png", self._content(), spec)
         assert message.startswith("the model takes no pictures; give it a .npy file")
 

@@ -217,8 +217,8 @@ class TestInstall:
             path.write_bytes(path.read_bytes()[:-1])
         else:
             draft = bundles.image()
-            draft.files[draft.variant["golden"]["file"]] = bytes(
-                len(draft.files[draft.variant["golden"]["file"]])
+            draft.files[draft.variant["golden"][0]["file"]] = bytes(
+                len(draft.files[draft.variant["golden"][0]["file"]])
             )
             draft.write(path)
         with pytest.raises(BundleError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from strop.bundle import records, schema
 from strop.bundle.schema import parse
 from strop.errors import BundleError
 from tests import bundles
+from tests.unit.runtime import manifests
 
 DRAFTS: dict[str, Callable[[], bundles.Draft]] = {"image": bundles.image, "vector": bundles.vector}
 
@@ -21,16 +23,18 @@ DRAFTS: dict[str, Callable[[], bundles.Draft]] = {"image": bundles.image, "vecto
 OBJECTS: dict[str, tuple[str | int, ...]] = {
     "manifest": (),
     "manifest.inputs[0]": ("inputs", 0),
-    "manifest.inputs[0].image": ("inputs", 0, "image"),
+    "manifest.inputs[0].picture": ("inputs", 0, "picture"),
+    "manifest.inputs[0].picture.steps[0]": ("inputs", 0, "picture", "steps", 0),
     "manifest.outputs[0]": ("outputs", 0),
     "manifest.golden": ("golden",),
-    "manifest.golden.inputs": ("golden", "inputs"),
-    "manifest.golden.keras": ("golden", "keras"),
+    "manifest.golden.inputs[0]": ("golden", "inputs", 0),
+    "manifest.golden.keras[0]": ("golden", "keras", 0),
     "manifest.variants[0]": ("variants", 0),
-    "manifest.variants[0].golden": ("variants", 0, "golden"),
+    "manifest.variants[0].golden[0]": ("variants", 0, "golden", 0),
     "manifest.variants[0].inputs[0]": ("variants", 0, "inputs", 0),
     "manifest.variants[0].outputs[0]": ("variants", 0, "outputs", 0),
     "manifest.variants[0].proofs[0]": ("variants", 0, "proofs", 0),
+    "manifest.variants[0].proofs[0].outputs[0]": ("variants", 0, "proofs", 0, "outputs", 0),
 }
 
 
@@ -79,8 +83,8 @@ class TestRoundTrip:
 
     def test_whole_numbers_are_taken_for_fractions(self) -> None:
         draft = bundles.image()
-        draft.variant["golden"]["tolerance"] = 0
-        tolerance = parse(draft.manifest()).variants[0].golden.tolerance
+        draft.variant["golden"][0]["tolerance"] = [0]
+        (tolerance,) = parse(draft.manifest()).variants[0].golden[0].tolerance
         assert (type(tolerance), tolerance) == (float, 0.0)
 
 
@@ -93,7 +97,7 @@ class TestFields:
         del _at(draft.content, OBJECTS[where])[name]
         message = _refusal(draft)
         if (where, name) == ("manifest", "schema"):
-            assert "has schema None, this strop reads 1" in message
+            assert "has schema None, this strop reads 2" in message
         else:
             assert message == f"{where}: field {name!r} is missing"
 
@@ -125,13 +129,17 @@ class TestFields:
 def _may_be(name: str, value: object) -> bool:
     """Fields that may be null, and floats among those that are null in the factory's bundles."""
     if value is None:
-        return name in ("range", "image", "accuracy", "scale", "zero_point")
-    return (name in ("accuracy", "scale") and type(value) in (int, float)) or (
-        name == "zero_point" and type(value) is int
+        return name in ("range", "picture", "threshold", "rounding", "scale", "zero_point")
+    return (
+        (name in ("scale", "threshold") and type(value) in (int, float))
+        or (name == "zero_point" and type(value) is int)
+        or (name == "rounding" and type(value) is str)
     )
 
 
 SHA = "0" * 63
+FIGURES = ("variants", 0, "proofs", 0, "outputs", 0, "figures")
+BOUNDS = ("variants", 0, "proofs", 0, "outputs", 0, "bounds")
 
 RANGES: list[tuple[tuple[str | int, ...], Any, str]] = [
     (("name",), "", "'' is no model name"),
@@ -141,22 +149,22 @@ RANGES: list[tuple[tuple[str | int, ...], Any, str]] = [
     (("name",), "caf\u00e9", "is no model name"),
     (("target",), "../up", "'../up' is no target name"),
     (("model_version",), -1, "model_version is negative"),
-    (("inputs",), [], "0 inputs; this strop runs one"),
-    (("outputs",), [], "0 outputs; this strop runs one"),
+    (("inputs",), [], "0 inputs"),
+    (("outputs",), [], "0 outputs"),
     (("variants",), [], "there are no variants"),
     (("engines",), [], "unlisted engine"),
     (("engines",), ["reference", "reference"], "an engine is listed twice"),
     (("golden", "samples"), 0, "there are no golden samples"),
     (("inputs", 0, "dtype"), "float64", "image: unknown dtype 'float64'"),
     (("inputs", 0, "shape"), [], "image: bad shape"),
-    (("inputs", 0, "shape"), [None], "image: bad shape"),
+    (("structure",), "tuple", "unknown structure 'tuple'"),
     (("inputs", 0, "shape"), [1, 4, 4], "image: bad shape"),
     (("inputs", 0, "shape"), [None, None, 4], "image: bad shape"),
     (("inputs", 0, "shape"), [None, 0, 4], "image: bad shape"),
     (("inputs", 0, "shape"), [None, -4, 4], "image: bad shape"),
     (("inputs", 0, "shape"), [None, 2**14, 2**14], "image: bad shape"),
     (("inputs", 0, "shape"), [None, 10**30], "image: bad shape"),
-    (("inputs", 0, "shape"), [None, 4, 5], "image: bad image size"),
+    (("inputs", 0, "shape"), [None, 4, 5], "image: bad picture steps"),
     (("inputs", 0, "range"), [1.0, 0.0], "image: bad range"),
     (("inputs", 0, "range"), [1.0], "manifest.inputs[0].range: 1 values instead of 2"),
     (
@@ -164,21 +172,42 @@ RANGES: list[tuple[tuple[str | int, ...], Any, str]] = [
         [0, 10**400],
         "manifest.inputs[0].range[1]: a number too large to be one",
     ),
-    (("inputs", 0, "image", "mode"), "CMYK", "image: bad image mode"),
-    (("inputs", 0, "image", "mode"), "RGB", "image: bad image size"),
-    (("inputs", 0, "image", "background"), "light", "image: bad image background"),
-    (("inputs", 0, "image", "width"), 5, "image: bad image size"),
-    (("outputs", 0, "dtype"), "uint8", "probabilities: outputs are float32, not uint8"),
+    (("inputs", 0, "picture", "mode"), "CMYK", "image: bad picture steps"),
+    (("inputs", 0, "picture", "mode"), "RGB", "image: bad picture steps"),
+    (("inputs", 0, "picture", "steps"), [], "image: bad picture steps"),
+    (("inputs", 0, "picture", "steps", 0, "step"), "blur", "image: bad picture steps"),
+    (("inputs", 0, "statistics"), [manifests.statistics()] * 3, "image: bad statistics"),
+    (
+        ("inputs", 0, "statistics"),
+        [{**manifests.statistics(), "std": -1}],
+        "image: bad statistics",
+    ),
+    (
+        ("inputs", 0, "statistics"),
+        [{**manifests.statistics(), "deciles": [0] * 10}],
+        "image: bad statistics",
+    ),
+    (
+        ("inputs", 0, "statistics"),
+        [{**manifests.statistics(), "deciles": [1, *[0] * 10]}],
+        "image: bad statistics",
+    ),
+    (("inputs", 0, "statistics"), [{**manifests.statistics(), "samples": 0}], "bad statistics"),
+    (("outputs", 0, "dtype"), "uint8", "probabilities: class is float32"),
+    (("outputs", 0, "kind"), "guess", "probabilities: unknown kind 'guess'"),
+    (("outputs", 0, "kind"), "multilabel", "probabilities: bad threshold"),
+    (("outputs", 0, "threshold"), 0.5, "probabilities: bad threshold"),
+    (("outputs", 0, "shape"), [None, 3, 1], "probabilities: bad labels"),
     (("outputs", 0, "labels"), ["one"], "probabilities: bad labels"),
     (("outputs", 0, "labels"), ["a", "b", "b"], "probabilities: a label stands twice"),
     (("outputs", 0, "labels"), ["a", "b", "\x1b[2J"], "manifest.outputs[0].labels[2]"),
     (("outputs", 0, "labels"), ["a", "b", "\ud800"], "characters that cannot be printed"),
     (("outputs", 0, "labels"), ["a", "b", "c\n"], "characters that cannot be printed"),
-    (("golden", "inputs", "sha256"), SHA, "golden/inputs.npy: bad sha256"),
-    (("golden", "inputs", "sha256"), SHA + "G", "golden/inputs.npy: bad sha256"),
-    (("golden", "inputs", "sha256"), SHA + "00", "golden/inputs.npy: bad sha256"),
-    (("golden", "inputs", "bytes"), -1, "golden/inputs.npy: negative size"),
-    (("golden", "inputs", "file"), "golden/keras.npy", "a file is listed twice"),
+    (("golden", "inputs", 0, "sha256"), SHA, "golden/inputs.npy: bad sha256"),
+    (("golden", "inputs", 0, "sha256"), SHA + "G", "golden/inputs.npy: bad sha256"),
+    (("golden", "inputs", 0, "sha256"), SHA + "00", "golden/inputs.npy: bad sha256"),
+    (("golden", "inputs", 0, "bytes"), -1, "golden/inputs.npy: negative size"),
+    (("golden", "inputs", 0, "file"), "golden/keras.npy", "a file is listed twice"),
     (("variants", 0, "format"), "pickle", "unknown format 'pickle'"),
     (("variants", 0, "precision"), "int4", "bad precision"),
     (("variants", 0, "devices"), [], "bad devices"),
@@ -187,15 +216,28 @@ RANGES: list[tuple[tuple[str | int, ...], Any, str]] = [
     (("variants", 0, "devices"), ["cpu", "npu"], "bad devices"),
     (("variants", 0, "proofs"), [], "proven on no engine"),
     (("variants", 0, "proofs", 0, "engine"), "litert", "unlisted engine"),
-    (("variants", 0, "proofs", 0, "samples"), -1, "bad figures for reference"),
-    (("variants", 0, "proofs", 0, "disagreements"), -1, "bad figures for reference"),
-    (("variants", 0, "proofs", 0, "accuracy"), 97.2, "bad figures for reference"),
-    (("variants", 0, "proofs", 0, "top1_agreement"), -0.1, "bad figures for reference"),
-    (("variants", 0, "proofs", 0, "max_abs_error"), -1e-9, "bad figures for reference"),
+    (("variants", 0, "proofs", 0, "samples"), -1, "on reference: negative samples"),
+    (("variants", 0, "proofs", 0, "outputs"), [], "on reference: not one for each output"),
+    (FIGURES, {"accuracy": True}, "on reference: bad figures"),
+    (FIGURES, {"accuracy": {}}, "on reference: bad figures"),
+    (FIGURES, {"accuracy": 1e300}, "on reference: bad figures"),
+    (FIGURES, {"accuracy": 10**400}, "on reference: bad figures"),
+    (FIGURES, {"rmse": [0.5, None]}, "on reference: bad figures"),
+    (FIGURES, {"rmse": [[0.5]]}, "on reference: bad figures"),
+    (FIGURES, {"judged_by": "\x1b[2J"}, "on reference: bad figures"),
+    (FIGURES, {"\x1b[2J": 1}, "on reference: bad figures"),
+    (BOUNDS, {"\x1b[2J": 1}, "on reference: bad figures"),
     (("variants", 0, "proofs", 0, "device"), "gpu", "not made for 'gpu'"),
     (("variants", 0, "proofs", 0, "device"), "npu", "not made for 'npu'"),
     (("variants", 0, "proofs", 0, "adapter"), "GPU", "bad adapter for reference"),
-    (("variants", 0, "golden", "tolerance"), -1e-9, "negative tolerance"),
+    (("variants", 0, "golden"), [], "not one golden for each output"),
+    (("variants", 0, "golden", 0, "tolerance"), [-1e-9], "bad tolerance"),
+    (("variants", 0, "golden", 0, "tolerance"), [], "bad tolerance"),
+    (("variants", 0, "golden", 0, "tolerance"), [1, 1], "bad tolerance"),
+    (("variants", 0, "rounding"), "up", "unknown rounding"),
+    (("variants", 0, "rounding"), "float", "only a plan has rounding"),
+    (("golden", "inputs"), [], "not one golden array for each input"),
+    (("golden", "keras"), [], "not one array of Keras's for each output"),
     (("variants", 0, "inputs"), [], "shapes.float32.npz: 0 inputs"),
     (("variants", 0, "inputs", 0, "dtype"), "int8", "int8 instead of uint8"),
     (("variants", 0, "inputs", 0, "dtype"), "int4", "unknown dtype 'int4'"),
@@ -214,6 +256,44 @@ def test_a_value_out_of_range_is_refused_by_name(
     draft = bundles.image()
     _at(draft.content, path[:-1])[path[-1]] = value
     assert message in _refusal(draft)
+
+
+SEVERAL: list[tuple[tuple[str | int, ...], Any, str]] = [
+    (("structure",), "one", "several outputs and the structure 'one'"),
+    (("inputs", 1, "name"), "photo", "two inputs have one name"),
+    (("outputs", 1, "name"), "class", "two outputs have one name"),
+    (("outputs", 0, "shape"), [None, 1], "class: bad labels"),
+    (("outputs", 1, "shape"), [None, 2], "binary: binary of shape"),
+    (("outputs", 1, "threshold"), None, "binary: bad threshold"),
+    (("outputs", 2, "threshold"), None, "multilabel: bad threshold"),
+    (("outputs", 3, "logits"), True, "regression: bad logits"),
+    (("outputs", 4, "threshold"), 0.5, "segmentation: bad threshold"),
+    (("outputs", 4, "shape"), [None, 3], "segmentation: segmentation of shape"),
+    (("outputs", 5, "logits"), True, "raw: bad logits"),
+    (("variants", 0, "inputs", 1, "name"), "photo", "two inputs of one name"),
+    (("variants", 0, "inputs", 1, "shape"), [1, 2], "tensors of different batches"),
+    (("variants", 0, "inputs", 2, "dtype"), "float32", "float32 instead of int64"),
+    (("variants", 0, "outputs", 5, "dtype"), "float32", "float32 instead of int32"),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"), SEVERAL, ids=[f"{p} {str(v)[:30]!a}" for p, v, _ in SEVERAL]
+)
+def test_several_inputs_and_outputs_are_refused_by_name(
+    path: tuple[str | int, ...], value: Any, message: str
+) -> None:
+    content = manifests.full()
+    _at(content, path[:-1])[path[-1]] = value
+    with pytest.raises(BundleError, match=re.escape(message)):
+        parse(manifests.write(content))
+
+
+def test_there_are_so_many_inputs_and_no_more() -> None:
+    content = manifests.full()
+    content["inputs"] = [{**content["inputs"][1], "name": f"x{i}"} for i in range(65)]
+    with pytest.raises(BundleError, match="65 inputs"):
+        parse(manifests.write(content))
 
 
 def test_floats_are_never_cut_down_to_bytes() -> None:
@@ -288,18 +368,18 @@ class TestJson:
         with pytest.raises(BundleError, match="the manifest is not JSON"):
             parse(data)
 
-    @pytest.mark.parametrize("content", [None, [], 1, "1", {}, {"schema": 2}, {"schema": True}])
+    @pytest.mark.parametrize("content", [None, [], 1, "1", {}, {"schema": 1}, {"schema": True}])
     def test_another_schema_is_refused_with_what_to_install(self, content: Any) -> None:
         with pytest.raises(BundleError, match="install the strop wheel that came with the bundle"):
             parse(json.dumps(content).encode())
 
     def test_a_schema_with_a_fraction_is_refused(self) -> None:
         with pytest.raises(BundleError, match=r"manifest.schema: float instead of int"):
-            parse(bundles.image(schema=1.0).manifest())
+            parse(bundles.image(schema=2.0).manifest())
 
     def test_a_version_from_the_future_is_refused_whatever_else_it_says(self) -> None:
-        with pytest.raises(BundleError, match="has schema 2, this strop reads 1"):
-            parse(bundles.image(schema=2, future="unknown").manifest())
+        with pytest.raises(BundleError, match="has schema 3, this strop reads 2"):
+            parse(bundles.image(schema=3, future="unknown").manifest())
 
     @pytest.mark.parametrize("levels", [records.MAX_DEPTH, 500, 3000])
     def test_deep_nesting_is_refused_where_any_json_may_stand(self, levels: int) -> None:
@@ -337,8 +417,8 @@ class TestJson:
 
     def test_a_key_is_quoted_in_a_refusal_so_that_no_terminal_obeys_it(self) -> None:
         draft = bundles.vector()
-        draft.variant["proofs"][0]["tolerance"] = {"\x1b[2J": "much"}
-        assert _refusal(draft).endswith(r"tolerance.'\x1b[2J': str instead of float")
+        _at(draft.content, BOUNDS[:-1])["bounds"] = {"\x1b[2J": "much"}
+        assert _refusal(draft).endswith(r"bounds.'\x1b[2J': str instead of float")
 
     @given(st.binary(max_size=200))
     def test_noise_is_refused(self, data: bytes) -> None:

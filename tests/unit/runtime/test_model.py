@@ -94,20 +94,13 @@ class TestAnswers:
             atol=0 if exact else 5e-3,
         )
 
-    @pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int64, np.uint64, ">i4"])
-    def test_a_float_model_takes_any_integer(self, vector: strop.Model, kind: Any) -> None:
-        whole = np.arange(10).reshape(2, 5)
-        np.testing.assert_array_equal(
-            vector.predict(whole.astype(kind)), vector.predict(whole.astype(np.float32))
-        )
-
     def test_a_float_model_takes_lists(self, vector: strop.Model) -> None:
         np.testing.assert_array_equal(
             vector.predict(VALUES.tolist()),
             vector.predict(VALUES),
         )
         np.testing.assert_array_equal(
-            vector.predict([1, 2, 3, 4, 5]),  # type: ignore[arg-type]
+            vector.predict([1, 2, 3, 4, 5]),
             vector.predict(np.array([[1, 2, 3, 4, 5]], np.float32)),
         )
 
@@ -155,7 +148,7 @@ class TestRefusals:
         self, image: strop.Model
     ) -> None:
         with pytest.raises(InputError, match="the camera is gone"):
-            image.predict(Unwilling())  # type: ignore[arg-type]
+            image.predict(Unwilling())
 
     @pytest.mark.parametrize(
         ("shape", "found"),
@@ -176,7 +169,7 @@ class TestRefusals:
         with pytest.raises(InputError) as caught:
             image.predict(np.zeros(shape, np.uint8))
         message = str(caught.value)
-        assert message.startswith("shapes takes uint8 (0.0..255.0) of shape (N, 4, 4) or (4, 4);")
+        assert message.startswith("shapes takes uint8 (0..255) of shape (N, 4, 4) or (4, 4);")
         assert message.endswith(found)
 
     @pytest.mark.parametrize(
@@ -185,7 +178,7 @@ class TestRefusals:
             (PIXELS / 255, "float64 (7, 4, 4) in 0..1; give raw pixels, (x * 255).round()"),
             (PIXELS.astype(np.float32), "float32 (7, 4, 4); give raw pixels, x.astype(np.uint8)"),
             (PIXELS.astype(np.int64), "int64 (7, 4, 4); give raw pixels, x.astype(np.uint8)"),
-            (PIXELS.tolist(), "int64 (7, 4, 4); give raw pixels, x.astype(np.uint8)"),
+            (PIXELS.tolist(), "give raw pixels, np.asarray(x).astype(np.uint8)"),
             (np.full((1, 4, 4), np.nan), "float64 (1, 4, 4) with values that are not finite"),
             (np.full((1, 4, 4), np.inf), "float64 (1, 4, 4) with values that are not finite"),
             (np.zeros((0, 4, 4)), "float64 (0, 4, 4)"),
@@ -200,7 +193,7 @@ class TestRefusals:
     def test_a_model_of_bytes_takes_only_bytes_and_says_how(
         self, image: strop.Model, inputs: Any, hint: str
     ) -> None:
-        with pytest.raises(InputError, match=r"^shapes takes uint8 \(0.0..255.0\)") as caught:
+        with pytest.raises(InputError, match=r"^shapes takes uint8 \(0..255\)") as caught:
             image.predict(inputs)
         assert hint in str(caught.value)
 
@@ -229,7 +222,6 @@ class TestRefusals:
             [["a"] * 5],
             [[None] * 5],
             [[10**30] * 5],
-            {},
         ],
         ids=repr,
     )

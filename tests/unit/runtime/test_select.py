@@ -108,7 +108,7 @@ class TestRefusals:
     def test_no_engine_at_all(self) -> None:
         draft = bundles.image()
         draft.add_variant("tflite", "int8", ["litert", "tflite"])
-        del draft.files[draft.variant["file"]], draft.files[draft.variant["golden"]["file"]]
+        del draft.files[draft.variant["file"]], draft.files[draft.variant["golden"][0]["file"]]
         del draft.content["variants"][0], draft.content["engines"][0]
         assert _refused(draft, EngineUnavailable) == (
             "no engine for shapes-cpu is installed; install one of them, "
@@ -151,7 +151,8 @@ class TestRefusals:
 
     def test_an_unknown_precision(self, draft: bundles.Draft) -> None:
         assert _refused(draft, InputError, precision="int4") == (
-            "there is no precision 'int4'; ask for one of float32, float16, dynamic, int8"
+            "there is no precision 'int4'; "
+            "ask for one of float32, float16, dynamic, int8, int16x8, mixed"
         )
 
     def test_a_precision_the_bundle_has_not(self, draft: bundles.Draft) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,14 +44,15 @@ class NumpyBound:
         self._output = np.zeros((size, 3), np.float32)
         self._answer = answer
 
-    def upload(self, samples: NDArray[Any]) -> None:
-        self._input[: len(samples)] = samples
+    def upload(self, samples: Sequence[NDArray[Any]]) -> None:
+        (array,) = samples
+        self._input[: len(array)] = array
 
     def compute(self) -> None:
         self._output[:] = self._answer(self._input)
 
-    def download(self) -> NDArray[np.float32]:
-        return self._output
+    def download(self) -> Sequence[NDArray[np.float32]]:
+        return [self._output]
 
 
 class Engine(doubles.Double):
@@ -220,7 +221,7 @@ class TestCompetitors:
     def test_golden_arrays_that_are_none_condemn_the_bundle(
         self, draft: bundles.Draft, engine: Engine
     ) -> None:
-        draft.put(draft.content["golden"]["inputs"], bundles.npy(np.zeros(3)))
+        draft.put(draft.content["golden"]["inputs"][0], bundles.npy(np.zeros(3)))
         with pytest.raises(BundleError, match="instead of uint8"):
             _swept(draft, batches=[1])
 

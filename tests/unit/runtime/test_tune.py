@@ -146,7 +146,7 @@ class TestCandidates:
             _tuned(draft)
 
     def test_golden_arrays_that_are_none_condemn_the_bundle(self, draft: bundles.Draft) -> None:
-        draft.put(draft.content["variants"][1]["golden"], bundles.npy(np.zeros(3)))
+        draft.put(draft.content["variants"][1]["golden"][0], bundles.npy(np.zeros(3)))
         with pytest.raises(BundleError, match="instead of float32"):
             _tuned(draft)
 

@@ -1,45 +1,44 @@
 """Conversion of a Keras model to the files that engines run, one module per format.
 
->>> convert(model, VariantSpec("tflite", "int8"), calibration).data
+>>> convert(model, VariantSpec("tflite", "int8"), [calibration]).data
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from strop_export.errors import CalibrationError, ConversionError
-from strop_export.formats import samples
-from strop_export.formats.base import PRECISIONS, Converted, VariantSpec
+from strop_export.formats.base import PRECISIONS, Converted, Names, VariantSpec
 from strop_export.formats.quiet import quiet
+from strop_export.formats.reasons import reason
+from strop_export.formats.samples import fault
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["PRECISIONS", "Converted", "VariantSpec", "convert", "quiet"]
+__all__ = ["PRECISIONS", "Converted", "Names", "VariantSpec", "convert", "quiet"]
 
 
 def convert(
     model: keras.Model,
     spec: VariantSpec,
-    calibration: np.ndarray,
-    *,
-    input_name: str = "image",
-    output_name: str = "probabilities",
+    calibration: Sequence[np.ndarray],
+    names: Names | None = None,
 ) -> Converted:
     """Convert a Keras model to the format and precision of `spec`.
 
     The same arguments give the same bytes, in any process.
 
     Args:
-        model: takes one float32 tensor and gives one, of any fixed shape.
+        model: its inputs and outputs are of fixed shapes, but for the batch.
         spec: the format and precision, and whether the file is for GPUs too.
-        calibration: samples as the device's sensor gives them, uint8 or float32 (N, *input). int8
+        calibration: for each input, samples as the device's sensor gives them, (N, *input). int8
             files take their ranges from these samples alone, and take uint8 themselves if the
             samples are uint8.
-        input_name: the name that the file gives its input.
-        output_name: the name that the file gives its output.
+        names: the names that the file gives its inputs and outputs.
 
     Returns:
         The file, its tensors and what an engine needs to run it.
@@ -52,26 +51,26 @@ def convert(
         from strop_export.formats.graph import check_borders
 
     check_borders(model)
-    if wrong := samples.fault(calibration, tuple(model.input_shape[1:])):
-        raise CalibrationError(f"calibration samples: {wrong}")
-    names = {"input_name": input_name, "output_name": output_name}
+    names = names or Names()
+    for tensor, samples in zip(model.inputs, calibration, strict=True):
+        if wrong := fault(samples, tuple(tensor.shape[1:])):
+            raise CalibrationError(f"calibration samples: {wrong}")
     try:
         with quiet():
             if spec.format == "tflite":
                 from strop_export.formats.tflite import convert_tflite
 
-                return convert_tflite(model, spec, calibration, **names)
+                return convert_tflite(model, spec, calibration, names)
             if spec.format == "onnx":
                 from strop_export.formats.onnx import convert_onnx
 
-                return convert_onnx(model, spec, calibration, **names)
+                return convert_onnx(model, spec, calibration, names)
             from strop_export.formats.weights import convert_weights
 
-            return convert_weights(model, **names)
+            return convert_weights(model, names)
     except ConversionError:
         raise
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ConversionError(
-            f"the model cannot be written as {spec.precision} {spec.format}: {reason}"
+            f"the model cannot be written as {spec.precision} {spec.format}: {reason(error, model)}"
         ) from error

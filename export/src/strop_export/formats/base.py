@@ -76,6 +76,14 @@ def stays_float(weights: int, total: int) -> bool:
 
 
 @dataclass(frozen=True)
+class Names:
+    """The names that a file gives its inputs and outputs, in the model's order."""
+
+    inputs: tuple[str, ...] = ("image",)
+    outputs: tuple[str, ...] = ("probabilities",)
+
+
+@dataclass(frozen=True)
 class Converted:
     """A finished file, its inputs and outputs, and what an engine needs to run it.
 

@@ -13,7 +13,8 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
 from strop.bundle.manifest import FileTensor
-from strop_export.formats.base import stays_float
+from strop_export.errors import ConversionError
+from strop_export.formats.base import Names, stays_float
 
 _OPERATORS: Final[dict[int, str]] = {
     value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()
@@ -55,11 +56,12 @@ class _Buffer(schema.BufferT):  # type: ignore[misc]
         return schema.BufferEnd(builder)
 
 
-def with_input_range(calibrated: bytes, low: float, high: float) -> bytes:
-    """Set the range of values that the input of a calibrated file is said to have held.
+def with_input_range(calibrated: bytes, number: int, low: float, high: float) -> bytes:
+    """Set the range of values that an input of a calibrated file is said to have held.
 
     Args:
         calibrated: a .tflite file that is calibrated and not quantized yet.
+        number: of the input, in the model's order.
         low: the lowest value.
         high: the highest value.
 
@@ -67,8 +69,7 @@ def with_input_range(calibrated: bytes, low: float, high: float) -> bytes:
         The changed file.
     """
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(calibrated))
-    graph = model.subgraphs[0]
-    seen = graph.tensors[graph.inputs[0]].quantization
+    seen = model.subgraphs[0].tensors[_in_order(model, "inputs")[number]].quantization
     seen.min, seen.max = [low], [high]
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
@@ -83,6 +84,8 @@ class TFLiteFile:
     def __init__(self, data: bytes) -> None:
         self._model = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
         self._main = self._model.subgraphs[0]  # others are bodies of loops and branches
+        self._main.inputs = _in_order(self._model, "inputs")
+        self._main.outputs = _in_order(self._model, "outputs")
 
     @property
     def operators(self) -> list[str]:
@@ -90,14 +93,42 @@ class TFLiteFile:
         return [self._name(operator) for operator in self._main.operators]
 
     @property
-    def input(self) -> FileTensor:
-        """The file's input: name, shape, dtype and, if quantized, scale and zero point."""
-        return self._border_info(self._main.inputs[0])
+    def inputs(self) -> tuple[FileTensor, ...]:
+        """The file's inputs, in the model's order; of a quantized one also scale and zero point."""
+        return self._border_infos(self._main.inputs)
 
     @property
-    def output(self) -> FileTensor:
-        """The file's output: name, shape, dtype and, if quantized, scale and zero point."""
-        return self._border_info(self._main.outputs[0])
+    def outputs(self) -> tuple[FileTensor, ...]:
+        """The file's outputs, in the model's order."""
+        return self._border_infos(self._main.outputs)
+
+    def is_of(self, precision: str) -> bool:
+        """Tell whether the file holds anything of its precision.
+
+        TensorFlow leaves what it cannot quantize in float32, and says nothing.
+
+        Args:
+            precision: "float16", "dynamic" or "int8".
+        """
+        types = {
+            _TYPES[tensor.type]
+            for graph in self._model.subgraphs
+            for tensor in graph.tensors
+            if self._model.buffers[tensor.buffer].data is not None
+        }
+        if precision == "float16":
+            return "float16" in types
+        if precision == "dynamic":
+            return bool(types & {"int8", "int4"})
+        borders = {*self._main.inputs, *self._main.outputs}
+        computed = {
+            _TYPES[self._main.tensors[index].type]
+            for operator in self._main.operators
+            if self._name(operator) not in ("QUANTIZE", "DEQUANTIZE", "RESHAPE")
+            for index in operator.outputs
+            if index not in borders
+        }
+        return bool(computed & {"int8", "uint8"}) or "int8" in types
 
     @property
     def takes_any_batch(self) -> bool:
@@ -132,7 +163,7 @@ class TFLiteFile:
         layer if that is small (see `stays_float`), because logits tie too, though less often.
         """
         names = self.operators
-        if names[-1:] != ["DEQUANTIZE"]:
+        if names[-1:] != ["DEQUANTIZE"] or len(self._main.outputs) > 1:
             return
         first = len(names) - 1 - (names[-2] in _HEADS)
         if names[first - 1] == "FULLY_CONNECTED" and self._is_small(
@@ -193,12 +224,16 @@ class TFLiteFile:
                 if options is not None and options.newShape is not None:
                     options.newShape = shape
 
-    def take_bytes(self) -> None:
-        """Make the input uint8, and have the file CAST it to float32 itself."""
-        wide = self._main.inputs[0]
+    def take_bytes(self, number: int) -> None:
+        """Make an input uint8, and have the file CAST it to float32 itself.
+
+        Args:
+            number: of the input, in the model's order.
+        """
+        wide = self._main.inputs[number]
         tensor = schema.TensorT()
         tensor.shape = self._main.tensors[wide].shape
-        tensor.type, tensor.buffer, tensor.name = schema.TensorType.UINT8, 0, "bytes"
+        tensor.type, tensor.buffer, tensor.name = schema.TensorType.UINT8, 0, f"bytes.{number}"
         self._main.tensors.append(tensor)
         narrow = len(self._main.tensors) - 1
         code = schema.OperatorCodeT()
@@ -213,17 +248,16 @@ class TFLiteFile:
         cast.builtinOptions.inDataType = schema.TensorType.UINT8
         cast.builtinOptions.outDataType = schema.TensorType.FLOAT32
         self._main.operators.insert(0, cast)
-        self._main.inputs = [narrow]
+        self._main.inputs[number] = narrow
 
-    def to_bytes(self, input_name: str, output_name: str) -> bytes:
+    def to_bytes(self, names: Names) -> bytes:
         """Write the file again, with our names and without what no operator uses.
 
         TensorFlow's names count the layers made since the process began: with them no two exports
         would be the same bytes. So each tensor from input to output is named after its operator.
 
         Args:
-            input_name: name of the input, as a tensor and in the signature `serving_default`.
-            output_name: name of the output, as a tensor and in the signature.
+            names: of the inputs and outputs, as tensors and in the signature `serving_default`.
 
         Returns:
             The bytes of the file.
@@ -235,8 +269,13 @@ class TFLiteFile:
         self._prune_buffers()
         signature = schema.SignatureDefT()
         signature.signatureKey, signature.subgraphIndex = "serving_default", 0
-        signature.inputs = [self._border(self._main.inputs[0], input_name)]
-        signature.outputs = [self._border(self._main.outputs[0], output_name)]
+        signature.inputs, signature.outputs = (
+            [self._border(index, name) for index, name in zip(indices, own, strict=True)]
+            for indices, own in (
+                (self._main.inputs, names.inputs),
+                (self._main.outputs, names.outputs),
+            )
+        )
         self._model.signatureDefs = [signature]
         self._model.metadata = None  # TensorFlow's version, and options of the conversion
         return bytes(flatbuffer_utils.convert_object_to_bytearray(self._model))
@@ -267,11 +306,17 @@ class TFLiteFile:
                 len(own := list(self._main.tensors[index].shape)) < len(shapes[-1]) or own[0] == 1
                 for index in data
             )
+        if name == "CONCATENATION":  # side by side, and not one after the other
+            axis = operator.builtinOptions.axis
+            return samples == data and axis % len(shapes[-1]) != 0
         return name in _BY_ROWS and len(samples) == 1  # weights that are computed are no weights
 
-    def _border_info(self, index: int) -> FileTensor:
-        info = self._info(index)
-        return info._replace(shape=(None, *info.shape[1:])) if self.takes_any_batch else info
+    def _border_infos(self, indices: Iterable[int]) -> tuple[FileTensor, ...]:
+        free = self.takes_any_batch
+        infos = [self._info(index) for index in indices]
+        return tuple(
+            info._replace(shape=(None, *info.shape[1:])) if free else info for info in infos
+        )
 
     def _info(self, index: int) -> FileTensor:
         tensor = self._main.tensors[index]
@@ -365,6 +410,28 @@ class TFLiteFile:
         for tensor in tensors:
             tensor.buffer = new[tensor.buffer]
         self._model.buffers = [_aligned(self._model.buffers[old]) for old in new]
+
+
+def _in_order(model: Any, side: str) -> list[int]:
+    """Return the main graph's inputs or outputs in the order that the model has them in.
+
+    TensorFlow orders them by names of its own. The signature tells them apart: we name inputs by
+    number, and TensorFlow numbers outputs.
+
+    Args:
+        model: the file in parts.
+        side: "inputs" or "outputs".
+    """
+    own = list(getattr(model.subgraphs[0], side))
+    if len(own) == 1:
+        return own
+    if not model.signatureDefs:
+        raise ConversionError(f"TensorFlow wrote {len(own)} {side} and no signature to tell them")
+    numbered = {}
+    for entry in getattr(model.signatureDefs[0], side):
+        name = entry.name if isinstance(entry.name, str) else entry.name.decode()
+        numbered[int(name.rpartition("_")[2])] = entry.tensorIndex
+    return [numbered[number] for number in sorted(numbered)]
 
 
 def _renumbering(used: Iterable[int]) -> dict[int, int]:

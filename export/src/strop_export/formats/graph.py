@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from strop.bundle.manifest import DTYPES
 from strop_export.errors import ConversionError
 
 _ONLY_MOVE = (keras.layers.Flatten, keras.layers.Reshape, keras.layers.Dropout)
@@ -13,29 +14,24 @@ _CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 
 
 def check_borders(model: keras.Model) -> None:
-    """Check that a model has one input and one output, both float32 of fixed shape.
-
-    Only the batch axis may be free.
+    """Check that a model's inputs and outputs are of fixed shapes, but for the batch.
 
     Raises:
-        ConversionError: the model has another number of inputs or outputs, or one of them has
-            another dtype or a free axis.
+        ConversionError: it has none before it is called, or one has a free axis or another dtype.
     """
     for side in ("input", "output"):
         tensors = list(getattr(model, f"{side}s", None) or ())  # a subclass may have none
-        if len(tensors) != 1:
-            names = ", ".join(tensor.name for tensor in tensors) or "none known before a call"
+        if not tensors:
             raise ConversionError(
-                f"the model has {len(tensors)} {side}s ({names}) where one is supported; "
-                f"wrap it in a functional keras.Model with a single {side}"
+                f"the model has no {side}s known before a call; wrap it in a functional keras.Model"
             )
-        (tensor,) = tensors
-        if tensor.dtype != "float32" or None in tensor.shape[1:]:
-            raise ConversionError(
-                f"the model's {side} is {tensor.dtype} of shape {tuple(tensor.shape)} where "
-                "float32 with only the batch axis free is supported; rebuild it on "
-                "keras.Input(shape=..., dtype='float32') with every size given"
-            )
+        for tensor in tensors:
+            if tensor.dtype not in DTYPES or None in tensor.shape[1:]:
+                raise ConversionError(
+                    f"the model's {side} {tensor.name} is {tensor.dtype} of shape "
+                    f"{tuple(tensor.shape)}; give every size but the batch, and one of "
+                    f"{', '.join(DTYPES)}"
+                )
 
 
 def simplify(model: keras.Model, *, fold_rescaling: bool) -> keras.Model:
@@ -55,11 +51,13 @@ def simplify(model: keras.Model, *, fold_rescaling: bool) -> keras.Model:
     """
     rewrite = _Rewrite(fold_rescaling=fold_rescaling)
     simplified = keras.models.clone_model(
-        keras.Model(model.inputs[0], model.outputs[0]),  # a Sequential too becomes a graph
+        keras.Model(list(model.inputs), list(model.outputs)),  # a Sequential too becomes a graph
         clone_function=lambda layer: layer,
         call_function=rewrite.call,
     )
-    return model if rewrite.owes(simplified.outputs[0]) else simplified
+    if any(map(rewrite.owes, simplified.outputs)):  # a Rescaling comes last
+        return keras.Model(simplified.inputs, [*map(rewrite.settle, simplified.outputs)])
+    return simplified
 
 
 class _Rewrite:
@@ -73,7 +71,7 @@ class _Rewrite:
         return id(tensor) in self._owed
 
     def call(self, layer: Any, *args: Any, **kwargs: Any) -> Any:
-        tensor = args[0]
+        tensor = args[0] if args else None
         if self._fold_rescaling and is_scalar_rescaling(layer) and not self.owes(tensor):
             return self._owe(keras.ops.copy(tensor), layer)
         if self.owes(tensor):
@@ -82,14 +80,15 @@ class _Rewrite:
                 return self._owe(_plain_call(layer, *args, **kwargs), rescaling)
             if _absorbs(layer, rescaling):
                 return _rescaled_call(layer, rescaling, tensor)
-        args, kwargs = keras.tree.map_structure(self._settle, (args, kwargs))
+        args, kwargs = keras.tree.map_structure(self.settle, (args, kwargs))
         return _plain_call(layer, *args, **kwargs)
 
     def _owe(self, tensor: Any, rescaling: keras.layers.Rescaling) -> Any:
         self._owed[id(tensor)] = (tensor, rescaling)  # held, or its id could come again
         return tensor
 
-    def _settle(self, value: Any) -> Any:
+    def settle(self, value: Any) -> Any:
+        """Return a value with the Rescaling that it owes."""
         return self._owed[id(value)][1](value) if self.owes(value) else value
 
 

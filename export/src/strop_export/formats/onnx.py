@@ -1,6 +1,6 @@
 """Keras to .onnx through tf2onnx: float32, float16 and (in onnx_int8) int8, at any batch size."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -18,7 +18,8 @@ from onnxruntime.transformers.float16 import (
 )
 
 from strop.bundle.manifest import FileTensor
-from strop_export.formats.base import Converted, VariantSpec
+from strop_export.errors import ConversionError
+from strop_export.formats.base import Converted, Names, VariantSpec
 from strop_export.formats.graph import simplify
 from strop_export.formats.onnx_bytes import take_bytes
 from strop_export.formats.onnx_int8 import quantize
@@ -32,31 +33,33 @@ _STAY_FLOAT32: Final = (*DEFAULT_OP_BLOCK_LIST, "DequantizeLinear")  # so opset 
 
 
 def convert_onnx(
-    model: keras.Model,
-    spec: VariantSpec,
-    calibration: np.ndarray,
-    *,
-    input_name: str,
-    output_name: str,
+    model: keras.Model, spec: VariantSpec, calibration: Sequence[np.ndarray], names: Names
 ) -> Converted:
     """Convert `model` to an .onnx file; see `strop_export.formats.convert`.
 
-    The input is float32 (batch, ...) and the output float32 (batch, ...). In an int8 file, and in
-    one for GPUs, the input is uint8 where the calibration samples are uint8.
+    Inputs and outputs are of the model's dtypes. In an int8 file, and in one for GPUs, a float
+    input is uint8 where its calibration samples are.
 
     Args:
-        model: takes one float32 tensor and gives one.
+        model: takes and gives lists.
         spec: the precision, and whether the file is for GPUs too.
-        calibration: uint8 or float32 (N, *input); int8 files use its values, GPU files its dtype.
-        input_name: the name that the file gives its input.
-        output_name: the name that the file gives its output.
+        calibration: (N, *input) for each input; int8 files use their values, GPU files their
+            dtypes.
+        names: the names that the file gives its inputs and outputs.
+
+    Raises:
+        ConversionError: the file would not be what its precision says.
     """
     # float16 keeps the Rescaling: weights / 255 would sink into its subnormal numbers, which
     # a GPU may take for zero.
     graph = simplify(model, fold_rescaling=spec.precision != "float16")
-    file = _tidy(_from_keras(graph, input_name))
-    if spec.gpu and calibration.dtype == np.uint8:
-        take_bytes(file.graph)  # a quarter of what would cross the bus; the GPU widens them
+    file = _tidy(_from_keras(graph))
+    places = [value.name for value in file.graph.input]
+    given = dict(zip(places, calibration, strict=True))
+    if spec.gpu:  # a quarter of what would cross the bus; the GPU widens them
+        for value in file.graph.input:
+            if given[value.name].dtype == np.uint8 and _is_float(value):
+                take_bytes(file.graph, value)
     if spec.precision == "float16":
         halved = ONNXModel(
             convert_float_to_float16(file, keep_io_types=True, op_block_list=_STAY_FLOAT32)
@@ -64,29 +67,52 @@ def convert_onnx(
         halved.topological_sort()  # it puts its first Cast last, which ONNX forbids
         file = halved.model
     elif spec.precision == "int8":
-        file = quantize(file, calibration, per_channel=spec.per_channel)
-    file = _finish(file, input_name, output_name)
+        file = quantize(file, given, per_channel=spec.per_channel)
+    if not _is_of(file.graph, spec.precision):
+        raise ConversionError(
+            f"every operator of the {spec.precision} file stays in float32; the model has nothing "
+            "that this precision makes smaller"
+        )
+    shapes = [tensor.shape[1:] for tensor in (*model.inputs, *model.outputs)]
+    file = _finish(file, names, shapes)
     opsets = {entry.domain or "opset": entry.version for entry in file.opset_import}
     return Converted(
         file.SerializeToString(deterministic=True),
-        (_info(file.graph.input[0]),),
-        (_info(file.graph.output[0]),),
+        tuple(map(_info, file.graph.input)),
+        tuple(map(_info, file.graph.output)),
         {**opsets, "ir_version": file.ir_version},
     )
 
 
-def _from_keras(model: keras.Model, input_name: str) -> onnx.ModelProto:
+def _is_float(value: onnx.ValueInfoProto) -> bool:
+    return bool(value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT)
+
+
+def _is_of(graph: onnx.GraphProto, precision: str) -> bool:
+    """Tell whether a file holds anything of its precision."""
+    if precision == "float32":
+        return True
+    wanted = {
+        "float16": {onnx.TensorProto.FLOAT16},
+        "int8": {onnx.TensorProto.UINT8, onnx.TensorProto.INT8},
+    }[precision]
+    return any(tensor.data_type in wanted and tensor.dims for tensor in graph.initializer)
+
+
+def _from_keras(model: keras.Model) -> onnx.ModelProto:
     # tf2onnx.convert.from_keras does not know Keras 3's tensors (KeyError: 'keras_tensor_...').
-    shape = (None, *model.input_shape[1:])
+    signature = [
+        tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=f"strop_{i:03}")
+        for i, tensor in enumerate(model.inputs)
+    ]
     function = tf.function(
-        lambda inputs: model(inputs, training=False),
-        input_signature=[tf.TensorSpec(shape, tf.float32, name=input_name)],
+        lambda *inputs: keras.tree.flatten(model(list(inputs), training=False)),
+        input_signature=signature,
     )
-    captures = function.get_concrete_function().graph.captures
+    concrete = function.get_concrete_function()
+    captures = concrete.graph.captures
     file: onnx.ModelProto
-    file, _ = tf2onnx.convert.from_function(
-        function, input_signature=function.input_signature, opset=_OPSET
-    )
+    file, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=_OPSET)
     constants = {
         inside.name: outside.numpy()
         for outside, inside in captures
@@ -94,7 +120,17 @@ def _from_keras(model: keras.Model, input_name: str) -> onnx.ModelProto:
     }
     _keep_inside(file.graph, constants)
     _without_erfc(file.graph)
+    _in_order(file.graph, len(signature))
     return file
+
+
+def _in_order(graph: onnx.GraphProto, count: int) -> None:
+    """Put the inputs into the model's order; tf2onnx drops those that nothing reads."""
+    values = sorted(graph.input, key=lambda value: value.name)
+    if len(values) != count:
+        raise ConversionError("an input of the model has no part in its outputs; leave it out")
+    del graph.input[:]
+    graph.input.extend(values)
 
 
 def _keep_inside(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]) -> None:
@@ -145,16 +181,26 @@ def _tidy(file: onnx.ModelProto) -> onnx.ModelProto:
     return file
 
 
-def _finish(file: onnx.ModelProto, input_name: str, output_name: str) -> onnx.ModelProto:
-    """Name the input and output, and remove every trace of the tools and of this process."""
+def _finish(
+    file: onnx.ModelProto, names: Names, shapes: Sequence[tuple[int, ...]]
+) -> onnx.ModelProto:
+    """Name the inputs and outputs, and remove every trace of the tools and of this process."""
     graph = file.graph
-    (source,), (result,) = graph.input, graph.output
-    _rename(graph, {"": "", source.name: input_name, result.name: output_name}, prefix="")
-    for value in (source, result):
-        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    borders = [*graph.input, *graph.output]
+    titles = (*names.inputs, *names.outputs)
+    known = {value.name: title for value, title in zip(borders, titles, strict=True)}
+    _rename(graph, {"": "", **known}, prefix="")
+    for value, sample in zip(borders, shapes, strict=True):
+        shape = value.type.tensor_type.shape  # tf2onnx leaves some sizes out
+        shape.ClearField("dim")
+        shape.dim.add().dim_param = "batch"
+        for size in sample:
+            shape.dim.add().dim_value = size
     domains = {node.domain for node in graph.node}
     return onnx.helper.make_model(
-        onnx.helper.make_graph(graph.node, "strop", [source], [result], graph.initializer),
+        onnx.helper.make_graph(
+            graph.node, "strop", list(graph.input), list(graph.output), graph.initializer
+        ),
         opset_imports=[entry for entry in file.opset_import if entry.domain in domains],
         ir_version=_IR_VERSION,
         producer_name="strop",

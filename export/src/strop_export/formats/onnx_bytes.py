@@ -7,16 +7,16 @@ import numpy as np
 import onnx
 
 
-def take_bytes(graph: onnx.GraphProto) -> None:
-    """Make the input of a float graph uint8, and have the graph turn it into float32.
+def take_bytes(graph: onnx.GraphProto, source: onnx.ValueInfoProto) -> None:
+    """Make an input of a float graph uint8, and have the graph turn it into float32.
 
     If the first operator is a Rescaling by one positive number, the same DequantizeLinear does it,
     with that number as its scale.
 
     Args:
         graph: is changed in place.
+        source: the input.
     """
-    (source,) = graph.input
     wide, scale = source.name, 1.0
     rescaling = _rescaling(graph, wide)
     if rescaling is not None:

@@ -5,7 +5,7 @@ which onnxruntime fuses into integer kernels when it loads the file.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -26,44 +26,55 @@ _FLOAT_SHARE: Final = 1 / 12
 
 
 def quantize(
-    file: onnx.ModelProto, calibration: np.ndarray, *, per_channel: bool
+    file: onnx.ModelProto, calibration: Mapping[str, np.ndarray], *, per_channel: bool
 ) -> onnx.ModelProto:
     """Quantize a model to uint8 activations and weights; its head and last small layers stay float.
 
-    If the calibration samples are uint8, the file's input is uint8 too and the samples are its
-    quantized values (scale 1, zero point 0), so nothing is left to compute for each pixel.
+    If the calibration samples of a float input are uint8, the file's input is uint8 too and the
+    samples are its quantized values (scale 1, zero point 0), so nothing is left to compute for each
+    pixel.
 
     Args:
         file: the float32 model.
-        calibration: uint8 or float32 (N, *input).
+        calibration: (N, *input), by input name.
         per_channel: one scale for each output channel of a layer's weights, not one for all.
     """
-    (source,), (result,) = file.graph.input, file.graph.output
-    tail = _float_tail(file.graph, result.name)
-    overrides: dict[str, Any] = {}
-    if calibration.dtype == np.uint8:
-        byte = {"scale": np.array(1, np.float32), "zero_point": np.array(0, np.uint8)}
-        raw = _unchanged(file.graph, source.name)
-        overrides = {"TensorQuantOverrides": {name: [byte] for name in raw}}
+    tails = [_float_tail(file.graph, result.name) for result in file.graph.output]
+    dtypes = {
+        value.name: onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        for value in file.graph.input
+    }
+    bytes_in = [
+        name
+        for name, samples in calibration.items()
+        if samples.dtype == np.uint8 and dtypes[name] == np.float32
+    ]
+    byte = {"scale": np.array(1, np.float32), "zero_point": np.array(0, np.uint8)}
+    raw = {name for source in bytes_in for name in _unchanged(file.graph, source)}
+    overrides: dict[str, Any] = (
+        {"TensorQuantOverrides": {name: [byte] for name in raw}} if raw else {}
+    )
     with TemporaryDirectory() as folder:
         path = Path(folder, "int8.onnx")
         quantization.quantize_static(
             file,
             path,
-            _Samples(source.name, calibration),
+            _Samples({name: a.astype(dtypes[name]) for name, a in calibration.items()}),
             quant_format=quantization.QuantFormat.QDQ,
             per_channel=per_channel,
             # Unsigned weights: with signed ones, a CPU without VNNI adds pairs of products in
             # 16 bits and saturates, silently.
             weight_type=quantization.QuantType.QUInt8,
             activation_type=quantization.QuantType.QUInt8,
-            nodes_to_exclude=tail,
+            nodes_to_exclude=list(dict.fromkeys(name for tail in tails for name in tail)),
             extra_options=overrides,
         )
         file = onnx.load(path)
-    _leave_float(file.graph, tail)
-    if calibration.dtype == np.uint8:
-        _take_bytes(file.graph)
+    for tail, result in zip(tails, [value.name for value in file.graph.output], strict=True):
+        _leave_float(file.graph, tail, result)
+    for source in file.graph.input:
+        if source.name in bytes_in:
+            _take_bytes(file.graph, source)
     return file
 
 
@@ -88,26 +99,27 @@ def _float_tail(graph: onnx.GraphProto, result: str) -> list[str]:
 
 
 class _Samples(quantization.CalibrationDataReader):  # type: ignore[misc]
-    def __init__(self, name: str, calibration: np.ndarray) -> None:
-        self._feeds = self._chunks(name, calibration)
+    def __init__(self, calibration: Mapping[str, np.ndarray]) -> None:
+        self._feeds = self._chunks(calibration)
 
     @staticmethod
-    def _chunks(name: str, calibration: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
-        for start in range(0, len(calibration), _CHUNK):
-            yield {name: calibration[start : start + _CHUNK].astype(np.float32)}
+    def _chunks(calibration: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+        count = len(next(iter(calibration.values())))
+        for start in range(0, count, _CHUNK):
+            yield {name: array[start : start + _CHUNK] for name, array in calibration.items()}
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         return next(self._feeds, None)
 
 
-def _leave_float(graph: onnx.GraphProto, tail: list[str]) -> None:
+def _leave_float(graph: onnx.GraphProto, tail: list[str], result: str) -> None:
     """Cut the QuantizeLinear and DequantizeLinear before the tail, or before the output if none.
 
     The sums of the last integer layer are exact: rounded to 256 steps, classes would tie.
     """
     nodes = {node.name: node for node in graph.node}
     first = nodes[tail[0]] if tail else None
-    dequantize = _producer(graph, first.input[0] if first else graph.output[0].name)
+    dequantize = _producer(graph, first.input[0] if first else result)
     if not dequantize or dequantize.op_type != "DequantizeLinear":
         return
     rounded = _producer(graph, dequantize.input[0])
@@ -133,12 +145,11 @@ def _leave_float(graph: onnx.GraphProto, tail: list[str]) -> None:
         first.input.append(zero.name)
 
 
-def _take_bytes(graph: onnx.GraphProto) -> None:
-    """Make the input uint8. Bytes are already quantized values, so QuantizeLinear is removed.
+def _take_bytes(graph: onnx.GraphProto, source: onnx.ValueInfoProto) -> None:
+    """Make an input uint8. Bytes are already quantized values, so QuantizeLinear is removed.
 
     An operator that was not quantized, and so must get floats, gets the bytes widened to float32.
     """
-    (source,) = graph.input
     source.type.tensor_type.elem_type = onnx.TensorProto.UINT8
     raw = _unchanged(graph, source.name)
     for node in [node for node in graph.node if node.op_type == "QuantizeLinear"]:

@@ -7,27 +7,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-DTYPES = (np.dtype(np.uint8), np.dtype(np.float32))
+from strop.bundle.manifest import DTYPES
 
 
-def fault(samples: NDArray[Any], shape: tuple[int, ...]) -> str:
+def fault(samples: NDArray[Any], shape: tuple[int | None, ...]) -> str:
     """Say why samples cannot be a model's input.
 
     Args:
-        samples: (N, ...), uint8 or float32, as the device's sensor gives them.
-        shape: of one sample, as the model takes it.
+        samples: (N, ...), as the device's sensor gives them.
+        shape: of one sample, as the model takes it; None: any size.
 
     Returns:
         One line, or "" if the samples fit.
     """
-    if samples.dtype not in DTYPES:
+    if samples.dtype.name not in DTYPES or not samples.dtype.isnative:
         return (
-            f"inputs are {samples.dtype}; give what the device's sensor gives, "
-            f"{' or '.join(dtype.name for dtype in DTYPES)}"
+            f"inputs are {samples.dtype}; give what the device's sensor gives, one of "
+            f"{', '.join(DTYPES)}"
         )
-    if samples.shape[1:] != shape or not len(samples):
-        sizes = ", ".join(map(str, shape))
+    found = samples.shape[1:]
+    fits = len(found) == len(shape) and all(
+        want in (None, size) for want, size in zip(shape, found, strict=True)
+    )
+    if not samples.ndim or not fits or not len(samples):
+        sizes = ", ".join("any" if size is None else str(size) for size in shape)
         return f"inputs have shape {samples.shape}, the model takes (N, {sizes}) with N at least 1"
-    if not np.isfinite(samples).all():
+    if samples.dtype.kind == "f" and not np.isfinite(samples).all():
         return "inputs hold NaN or infinity; remove those samples"
     return ""

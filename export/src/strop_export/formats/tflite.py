@@ -1,6 +1,7 @@
 """Keras to .tflite: float32, float16, dynamic-range and full int8, at a fixed batch of 1."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -8,52 +9,93 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python.convert import mlir_quantize
 
-from strop_export.formats.base import Converted, VariantSpec
+from strop_export.errors import ConversionError
+from strop_export.formats.base import Converted, Names, VariantSpec
 from strop_export.formats.flatbuffer import TFLiteFile, with_input_range
 from strop_export.formats.graph import simplify
 
+_MOST_STEPS = 128  # of a recurrent layer that are written out: each takes a kilobyte and more
+
 
 def convert_tflite(
-    model: keras.Model,
-    spec: VariantSpec,
-    calibration: np.ndarray,
-    *,
-    input_name: str,
-    output_name: str,
+    model: keras.Model, spec: VariantSpec, calibration: Sequence[np.ndarray], names: Names
 ) -> Converted:
     """Convert `model` to a .tflite file; see `strop_export.formats.convert`.
 
-    The input is float32 (1, ...) and the output float32 (1, ...), whatever the precision between
-    them. The input is uint8, where the calibration samples are, in an int8 file (with scale 1 and
-    zero point 0) and in one for GPUs.
+    Inputs and outputs are of the model's dtypes, whatever the precision between them. Float inputs
+    are uint8, where their calibration samples are, in an int8 file (with scale 1 and zero point 0)
+    and in one for GPUs; in an int8 file all of them or none.
 
     Args:
-        model: takes one float32 tensor and gives one.
+        model: takes and gives lists.
         spec: the precision, the scales of the weights, and whether the file is for GPUs too.
-        calibration: uint8 or float32 (N, *input); int8 files use its values, GPU files its dtype.
-        input_name: the name that the file gives its input.
-        output_name: the name that the file gives its output.
+        calibration: (N, *input) for each input; int8 files use their values, GPU files their
+            dtypes.
+        names: the names that the file gives its inputs and outputs.
+
+    Raises:
+        ConversionError: the file would not be what its precision says.
     """
     # float16 keeps the Rescaling: weights / 255 would sink into its subnormal numbers, which
     # a GPU may take for zero.
     graph = simplify(model, fold_rescaling=spec.precision != "float16")
     # A batch fixed before conversion keeps SHAPE, STRIDED_SLICE and PACK out of the file. Of the
     # converter's entries only from_keras_model freezes the variables of a Keras 3 model.
-    inputs = keras.Input(batch_shape=(1, *model.input_shape[1:]), dtype="float32")
-    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(inputs, graph(inputs)))
+    inputs = [
+        keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype=tensor.dtype, name=_place(i))
+        for i, tensor in enumerate(model.inputs)
+    ]
     if spec.precision == "int8":
-        file = TFLiteFile(_int8(converter, spec, calibration))
+        with _unrolled(graph):
+            converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(inputs, graph(inputs)))
+            file = TFLiteFile(_int8(converter, spec, calibration, model.inputs))
         file.end_in_float()
     else:
+        converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(inputs, graph(inputs)))
         file = TFLiteFile(_float(converter, spec))
+    if spec.precision != "float32" and not file.is_of(spec.precision):
+        raise ConversionError(
+            f"TensorFlow left every operator of the {spec.precision} file in float32; the model "
+            "has nothing that this precision makes smaller"
+        )
     file.free_batch()
     if spec.gpu:
-        if calibration.dtype == np.uint8:
-            file.take_bytes()  # a quarter of what would cross the bus; the GPU widens them
+        # A quarter of what would cross the bus; the GPU widens them.
+        for i, tensor in enumerate(model.inputs):
+            if calibration[i].dtype == np.uint8 and tensor.dtype == "float32":
+                file.take_bytes(i)
     else:
         file.drop_flattening()
-    data = file.to_bytes(input_name, output_name)
-    return Converted(data, (file.input,), (file.output,), {"op_versions": file.op_versions()})
+    data = file.to_bytes(names)
+    return Converted(data, file.inputs, file.outputs, {"op_versions": file.op_versions()})
+
+
+@contextlib.contextmanager
+def _unrolled(model: keras.Model) -> Iterator[None]:
+    """Have recurrent layers write their steps one after another, as long as those are few.
+
+    TensorFlow's int8 conversion of their loop ends the process by SIGSEGV (tensorflow#41305).
+    """
+    layers = [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if isinstance(layer, keras.layers.RNN) and not layer.unroll
+    ]
+    steps = [node.input_tensors[0].shape[1] for x in layers for node in x._inbound_nodes[:1]]
+    if any(step is None or step > _MOST_STEPS for step in steps):
+        layers = []
+    try:
+        for layer in layers:
+            layer.unroll = True
+        yield
+    finally:
+        for layer in layers:
+            layer.unroll = False
+
+
+def _place(number: int) -> str:
+    """Return a name for an input that sorts by its number: TFLite orders them by name."""
+    return f"strop_{number:03}"
 
 
 def _float(converter: Any, spec: VariantSpec) -> bytes:
@@ -71,17 +113,21 @@ def _float(converter: Any, spec: VariantSpec) -> bytes:
     return data
 
 
-def _int8(converter: Any, spec: VariantSpec, calibration: np.ndarray) -> bytes:
+def _int8(
+    converter: Any, spec: VariantSpec, calibration: Sequence[np.ndarray], inputs: Sequence[Any]
+) -> bytes:
     """Calibrate, then quantize; `converter.convert()` does both, but allows no change between."""
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: _samples(calibration)
+    converter.representative_dataset = lambda: _samples(calibration, inputs)
     converter._experimental_calibrate_only = True
     calibrated = converter.convert()
-    takes_bytes = calibration.dtype == np.uint8
+    real = [i for i, tensor in enumerate(inputs) if tensor.dtype == "float32"]
+    takes_bytes = bool(real) and all(calibration[i].dtype == np.uint8 for i in real)
     if takes_bytes:
         # Whatever the brightest sample was: with scale 1 and zero point 0, raw bytes are the
         # quantized values.
-        calibrated = with_input_range(calibrated, 0.0, 255.0)
+        for i in real:
+            calibrated = with_input_range(calibrated, i, 0.0, 255.0)
     data: bytes = mlir_quantize(
         calibrated,
         disable_per_channel=not spec.per_channel,
@@ -91,6 +137,11 @@ def _int8(converter: Any, spec: VariantSpec, calibration: np.ndarray) -> bytes:
     return data
 
 
-def _samples(calibration: np.ndarray) -> Iterator[list[np.ndarray]]:
-    for sample in calibration:
-        yield [sample[np.newaxis].astype(np.float32)]
+def _samples(
+    calibration: Sequence[np.ndarray], inputs: Sequence[Any]
+) -> Iterator[dict[str, np.ndarray]]:
+    for sample in zip(*calibration, strict=True):
+        yield {
+            _place(i): np.asarray(value, tensor.dtype)[np.newaxis]
+            for i, (value, tensor) in enumerate(zip(sample, inputs, strict=True))
+        }

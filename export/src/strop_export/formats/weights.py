@@ -15,7 +15,7 @@ import numpy as np
 
 from strop.bundle.manifest import FileTensor
 from strop_export.errors import UnsupportedLayer
-from strop_export.formats.base import Converted
+from strop_export.formats.base import Converted, Names
 from strop_export.formats.graph import is_scalar_rescaling
 
 _ACTIVATIONS: Final = {
@@ -26,20 +26,24 @@ _ACTIVATIONS: Final = {
 }
 
 
-def convert_weights(model: keras.Model, *, input_name: str, output_name: str) -> Converted:
+def convert_weights(model: keras.Model, names: Names) -> Converted:
     """Write the weights of a stack of dense layers, unchanged; see `strop_export.formats.convert`.
 
     Such a stack has one Rescaling at most, then Dense layers one after another, with any Flatten
     and Dropout. Input and output are float32 (batch, ...).
 
     Args:
-        model: takes one float32 tensor and gives one.
-        input_name: the name that the file gives its input.
-        output_name: the name that the file gives its output.
+        model: the model.
+        names: the names that the file gives its input and output.
 
     Raises:
         UnsupportedLayer: a layer is of another kind; the message names the first such layer.
     """
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise UnsupportedLayer(
+            f"a model of {len(model.inputs)} inputs and {len(model.outputs)} outputs cannot be "
+            "written as weights, which are a stack of layers; use tflite or onnx for this model"
+        )
     stack = _Stack()
     keras.models.clone_model(  # walks the graph in the order of computation
         keras.Model(model.inputs[0], model.outputs[0]),
@@ -50,8 +54,8 @@ def convert_weights(model: keras.Model, *, input_name: str, output_name: str) ->
     np.savez(file, allow_pickle=False, **stack.arrays())
     return Converted(
         file.getvalue(),
-        (FileTensor(input_name, (None, *model.input_shape[1:]), "float32"),),
-        (FileTensor(output_name, (None, *model.output_shape[1:]), "float32"),),
+        (FileTensor(names.inputs[0], (None, *model.inputs[0].shape[1:]), "float32"),),
+        (FileTensor(names.outputs[0], (None, *model.outputs[0].shape[1:]), "float32"),),
     )
 
 

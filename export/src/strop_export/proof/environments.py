@@ -17,7 +17,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,7 +73,13 @@ def python_for(engine: str, device: str = "cpu") -> Path:
     return Path(sys.executable)
 
 
-def run_strop(python: Path, wheel: Path, *arguments: str, directory: Path) -> dict[str, Any]:
+def run_strop(
+    python: Path,
+    wheel: Path,
+    *arguments: str,
+    directory: Path,
+    statuses: Container[int] = (0,),
+) -> dict[str, Any]:
     """Run the `strop` command from the wheel in an environment, with --json.
 
     Args:
@@ -81,6 +87,7 @@ def run_strop(python: Path, wheel: Path, *arguments: str, directory: Path) -> di
         wheel: the runtime's wheel.
         *arguments: the command and its arguments, without --json.
         directory: the working directory; the command keeps its cache there.
+        statuses: the exit statuses that come with an answer.
 
     Returns:
         The JSON object that it prints.
@@ -89,7 +96,7 @@ def run_strop(python: Path, wheel: Path, *arguments: str, directory: Path) -> di
         DeviceMissing: it was to run on the GPU, and that cannot be had: strop said so, died there,
             or took longer than five minutes.
         ExportError: the wheel's path has a character that cannot stand in PYTHONPATH.
-        ProofError: it exited with anything but 0, died, took longer than five minutes, or printed
+        ProofError: it exited with another status, died, took longer than five minutes, or printed
             no JSON object.
     """
     command = [str(python), "-s", "-m", "strop", *arguments, "--json"]
@@ -103,7 +110,7 @@ def run_strop(python: Path, wheel: Path, *arguments: str, directory: Path) -> di
         "XDG_CACHE_HOME": str(directory.resolve() / "cache"),  # no proof hangs on what was tuned
     }
     done = run(command, cwd=directory, env=environment, limit_s=_RUN_LIMIT_S)
-    if done.returncode:
+    if done.returncode not in statuses or _refusal(done.stdout):
         refusal = _refusal(done.stdout)
         said = refusal.text if refusal else _last_line(done.stderr) or done.stdout[-300:]
         if refusal and refusal.kind == DeviceUnavailable.kind:

@@ -3,28 +3,58 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from strop.bundle.manifest import Proof
+from strop.bundle.manifest import Judged, OutputSpec, Proof
 from strop.engines import on_device
 from strop_export.errors import ProofError
-from strop_export.targets import Tolerance
+from strop_export.figures import (
+    DECIDED,
+    Labels,
+    Values,
+    columns,
+    compare,
+    decisions,
+    rmse,
+    spread,
+    whole,
+)
+from strop_export.rules import (
+    Interval,
+    allowed_count,
+    is_open,
+    is_past,
+    paired_loss,
+    proportion,
+    settling_samples,
+)
+from strop_export.tolerances import Tolerance
 
-Outputs = NDArray[np.float32]  # (N, classes)
+# Of an output column, as a share of the outputs' scale; less is noise. A class may be never likely,
+# and a pixel hardly ever lit; of a few values each means something, however small beside others.
+_LEAST_SPREAD = 0.01
+_LEAST_VALUE_SPREAD = 1e-4
+_MOST_CHANNELS = 16
+_MOST_TIMES = 100  # the median column's size
+_MIDDLE = (5, 95)  # percentiles
+_LEAST_MIDDLE = 1e-6  # spread of a column's middle values that is no rounding, relative to them
+_CLASS_FACTOR = 5  # how much more of one class may get another than of all
+_MOST_ERROR = 0.9  # root mean square, as a share of the column's spread; the mean alone has 1
 
 
 @dataclass(frozen=True)
 class Run:
-    """One engine's outputs for all samples."""
+    """One engine's answers for all samples, one array (N, ...) for each output."""
 
     engine: str
     version: str
-    outputs: Outputs
+    outputs: tuple[Values, ...]
     device: str = "cpu"
     adapter: str = ""  # of a GPU
 
@@ -33,72 +63,28 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Figures:
-    """The figures of a run compared with Keras. Shares are 0..1."""
+class Truth:
+    """What runs are compared with: for each output its meaning, Keras's answers and the labels."""
 
-    samples: int
-    accuracy: float | None  # None without true labels
-    keras_accuracy: float | None
-    disagreements: int
-    max_abs_error: float
+    specs: tuple[OutputSpec, ...]
+    keras: tuple[Values, ...]
+    labels: tuple[Labels, ...]
 
     @property
-    def top1_agreement(self) -> float:
-        """The share of samples whose best class is Keras's, 0..1."""
-        return 1 - self.disagreements / self.samples
-
-
-def compare(outputs: Outputs, keras: Outputs, labels: NDArray[np.int64] | None) -> Figures:
-    """Compare a run's outputs with Keras's.
-
-    Outputs that are not finite, or of another shape, count as infinitely wrong.
-
-    Args:
-        outputs: float32 (N, classes).
-        keras: float32 (N, classes).
-        labels: the true classes, int64 (N,), or None if they are not known.
-    """
-    samples = len(keras)
-    if outputs.shape != keras.shape or not np.isfinite(outputs).all():
-        return Figures(samples, None, None, samples, math.inf)
-    ours, theirs = top1(outputs), top1(keras)
-    return Figures(
-        samples=samples,
-        accuracy=None if labels is None else float((ours == labels).mean()),
-        keras_accuracy=None if labels is None else float((theirs == labels).mean()),
-        disagreements=int((ours != theirs).sum()),
-        max_abs_error=float(np.abs(outputs.astype(np.float64) - keras).max()),
-    )
-
-
-def top1(outputs: Outputs) -> NDArray[np.int64]:
-    """Return the best class of each row; for a single output, whether it is over a half.
-
-    Args:
-        outputs: float32 (N, classes).
-
-    Returns:
-        int64 (N,).
-    """
-    if outputs.shape[1] == 1:
-        return np.asarray(outputs[:, 0] > 0.5, np.int64)
-    return np.asarray(outputs.argmax(axis=1), np.int64)
+    def samples(self) -> int:
+        """The number of samples."""
+        return len(self.keras[0])
 
 
 def prove(
-    variant: str,
-    runs: Iterable[Run],
-    keras: Outputs,
-    labels: NDArray[np.int64] | None,
-    tolerance: Tolerance,
+    variant: str, runs: Iterable[Run], truth: Truth, tolerance: Tolerance
 ) -> tuple[Proof, ...]:
     """Judge one file's runs.
 
     Args:
         variant: the file's format and precision, for messages.
-        runs: the file's outputs from each engine and device.
-        keras: Keras's outputs for the same samples, float32 (N, classes).
-        labels: the true classes, int64 (N,), or None if they are not known.
+        runs: the file's answers from each engine and device.
+        truth: what they are compared with.
         tolerance: how far a run may be from Keras, and runs from each other.
 
     Returns:
@@ -111,141 +97,256 @@ def prove(
     runs = tuple(runs)
     proofs = []
     for run in runs:
-        figures = compare(run.outputs, keras, labels)
-        allowed = tolerance.on(run.device)
-        past = _past(figures, allowed, scale(keras))
-        if blind := _uninformed(run.outputs, keras):
-            past.append(
-                f"output {', '.join(map(str, blind))} is hardly nearer to Keras's than its mean "
-                "is, so it says nothing about the input"
-            )
+        judged, past = [], []
+        for i, spec in enumerate(truth.specs):
+            keras, labels = truth.keras[i], truth.labels[i]
+            found, faults = judge(spec, run.outputs[i], keras, labels, tolerance.on(run.device))
+            judged.append(found)
+            named = f"output {spec.name!r}: " if len(truth.specs) > 1 else ""
+            past += [f"{named}{fault}" for fault in faults]
         if past:
             raise ProofError(f"{variant} on {run}: {'; '.join(past)}")
         proofs.append(
-            Proof(
-                engine=run.engine,
-                version=run.version,
-                device=run.device,
-                adapter=run.adapter,
-                samples=figures.samples,
-                accuracy=figures.accuracy,
-                disagreements=figures.disagreements,
-                top1_agreement=figures.top1_agreement,
-                max_abs_error=figures.max_abs_error,
-                tolerance=allowed.bounds(),
-            )
+            Proof(run.engine, run.version, run.device, run.adapter, truth.samples, tuple(judged))
         )
     for one, other in combinations(runs, 2):
-        changes = int((top1(one.outputs) != top1(other.outputs)).sum())
-        most = _allowed(tolerance.engine_changes, len(keras))
-        if changes > most:
-            raise ProofError(
-                f"{variant}: {one} and {other} disagree on {changes} of {len(keras)} samples, "
-                f"at most {most} allowed"
-            )
+        for i, spec in enumerate(truth.specs):
+            pair = one.outputs[i], other.outputs[i]
+            allowed = tolerance.on("gpu" if "gpu" in (one.device, other.device) else "cpu")
+            if fault := _disagreement(spec, *pair, truth.keras[i], allowed):
+                raise ProofError(f"{variant}: {one} and {other} disagree: {fault}")
     return tuple(proofs)
 
 
-_LEAST_SPREAD = 0.01  # of an output column, as a share of the outputs' scale: less is noise
-_MOST_ERROR = 0.9  # root mean square, as a share of the column's spread; the mean alone has 1
-
-
-def _uninformed(outputs: Outputs, keras: Outputs) -> list[int]:
-    """Find the output columns that a run predicts hardly better than Keras's mean would.
-
-    Top classes and the largest error do not see a regression whose file answers one constant, nor
-    one ruined output beside a larger one.
+def judge(
+    spec: OutputSpec, ours: Values, keras: Values, labels: Labels, tolerance: Tolerance
+) -> tuple[Judged, list[str]]:
+    """Judge a run's answers for one output.
 
     Args:
-        outputs: the run's, float32 (N, columns).
-        keras: Keras's, float32 (N, columns).
+        spec: the output.
+        ours: the run's answers.
+        keras: Keras's, (N, ...).
+        labels: the truth, or None.
+        tolerance: what is allowed on the run's device.
+
+    Returns:
+        The figures with their bounds, and a line for each figure that is past its bound. Answers of
+        another shape, or not finite, have no figures.
     """
-    if outputs.shape != keras.shape or not np.isfinite(outputs).all():
-        return []  # refused for that
-    theirs = keras.astype(np.float64)
-    spread = theirs.std(axis=0)
-    rmse = np.sqrt(((outputs - theirs) ** 2).mean(axis=0))
-    telling = spread > _LEAST_SPREAD * np.abs(theirs).max()
-    return [int(column) for column in np.flatnonzero(telling & (rmse > _MOST_ERROR * spread))]
-
-
-def _past(figures: Figures, tolerance: Tolerance, scale: float) -> list[str]:
-    """List the figures that are past their bounds, one line each."""
+    bounds = tolerance.bounds(spec)
+    if ours.shape != keras.shape:
+        return Judged({}, bounds), [f"gives {ours.shape} instead of {keras.shape}"]
+    if not np.isfinite(ours).all():
+        return Judged({}, bounds), ["gives NaN or infinity"]
+    figures = compare(spec, ours, keras, labels)
     past = []
-    allowed = _allowed(tolerance.disagreements, figures.samples)
-    if figures.disagreements > allowed:
+    if keras.dtype.kind != "f":
+        return Judged(figures, bounds), _wrong_integers(figures, keras.size, tolerance)
+    if spec.kind == "multilabel" and labels is None:  # it may be a sigmoid of values
+        figures |= whole(ours, keras)
+        bounds["sqnr_db"] = tolerance.sqnr_db
+        past += _too_noisy(figures, tolerance)
+    if figures.get("judged_by") == "error":
+        bounds["sqnr_db"] = tolerance.sqnr_db
+        past += _too_noisy(figures, tolerance)
+    if spec.kind in DECIDED:
+        past += _wrong_decisions(spec, figures, ours, keras, labels, tolerance)
+        most = tolerance.max_abs_error * scale(keras)
+        if not figures["max_abs_error"] <= most:
+            past.append(f"max abs error {figures['max_abs_error']:.3g}, at most {most:.3g} allowed")
+    elif spec.kind == "regression":
+        past += _wrong_columns(figures, tolerance)
+    else:
+        past += _too_noisy(figures, tolerance)
+    if blind := _uninformed(spec, ours, keras):
+        some = f"{', '.join(map(str, blind[:8]))}{' and others' if len(blind) > 8 else ''}"
         past.append(
-            f"{figures.disagreements} of {figures.samples} samples get another class than from "
-            f"Keras, at most {allowed} allowed"
+            f"column {some} is hardly nearer to Keras's than its mean is, so it says nothing "
+            "about the input"
         )
-    if not figures.max_abs_error <= tolerance.max_abs_error * scale:
-        past.append(
-            f"max abs error {figures.max_abs_error:.3g}, at most "
-            f"{tolerance.max_abs_error * scale:.3g} allowed"
-        )
-    if figures.accuracy is not None and figures.keras_accuracy is not None:
-        loss = figures.keras_accuracy - figures.accuracy
-        if loss > tolerance.accuracy_loss + 1e-9:
+    return Judged(figures, bounds), past
+
+
+def _wrong_decisions(
+    spec: OutputSpec,
+    figures: dict[str, Any],
+    ours: Values,
+    keras: Values,
+    labels: Labels,
+    tolerance: Tolerance,
+) -> list[str]:
+    """Hold decisions to their bounds; the limits of the intervals join the figures."""
+    mine, theirs = decisions(spec, ours), decisions(spec, keras)
+    differ, total = figures["disagreements"], mine.size
+    bound = tolerance.pixels if spec.kind == "segmentation" else tolerance.disagreements
+    loss = None
+    if labels is not None:
+        loss = paired_loss((theirs == labels).ravel(), (mine == labels).ravel())
+    what = {"segmentation": "pixels or steps", "multilabel": "labels"}.get(spec.kind, "samples")
+    said = f"{differ} of {total} {what} get another class than from Keras"
+    past = []
+    if tolerance.plain:
+        if differ > (most := allowed_count(bound, total)):
+            past.append(f"{said}, at most {most} allowed")
+        if loss and loss.share > tolerance.accuracy_loss + 1e-9:
+            past.append(_accuracy_said(figures, tolerance))
+        return past
+    found = proportion(differ, total)
+    figures["disagreements_limits"] = [found.low, found.high]
+    settled = settling_samples(differ, total, bound) if is_open(found, bound) else None
+    figures["settled_by"] = settled and math.ceil(settled * len(mine) / total)
+    if is_past(found, bound):
+        past.append(f"{said}, {_limits(found)}, at most {bound:.2%} allowed")
+    past += _lost_classes(spec, mine, theirs, what, bound)
+    if loss:
+        figures["accuracy_loss_limits"] = [loss.low, loss.high]
+        if is_past(loss, tolerance.accuracy_loss):
+            past.append(f"{_accuracy_said(figures, tolerance)} ({_limits(loss)})")
+    return past
+
+
+def _lost_classes(
+    spec: OutputSpec, mine: NDArray[np.int64], theirs: NDArray[np.int64], what: str, bound: float
+) -> list[str]:
+    """Find the classes that a file loses: of all decisions, rare ones are too few to count.
+
+    Args:
+        spec: the output.
+        mine: the run's decisions.
+        theirs: Keras's.
+        what: what is decided, for messages.
+        bound: the share of all decisions that may differ.
+    """
+    groups = (
+        [(f"label {i}", column == 1, i) for i, column in enumerate(theirs.T)]
+        if spec.kind == "multilabel"
+        else [(f"class {kind}", theirs == kind, None) for kind in np.unique(theirs)]
+    )
+    past = []
+    for title, own, column in groups:
+        changed = mine != theirs if column is None else mine[:, column] != theirs[:, column]
+        lost, total = int(changed[own].sum()), int(own.sum())
+        if lost and is_past(found := proportion(lost, total), _CLASS_FACTOR * bound):
             past.append(
-                f"accuracy {figures.accuracy:.4f} against Keras's {figures.keras_accuracy:.4f}, "
-                f"a loss of at most {tolerance.accuracy_loss:.4f} allowed"
+                f"{lost} of the {total} {what} to which Keras gives {title} get another, "
+                f"{_limits(found)}, at most {_CLASS_FACTOR * bound:.2%} allowed"
             )
     return past
 
 
-def _allowed(share: float, samples: int) -> int:
-    """Return a share as a count; a share above zero allows at least one sample."""
-    return math.ceil(share * samples - 1e-9)
+def _wrong_integers(figures: dict[str, Any], total: int, tolerance: Tolerance) -> list[str]:
+    """Hold integers, and yes or no, to the share that may differ: they have no error in between."""
+    found = proportion(figures["disagreements"], total)
+    if not is_past(found, tolerance.disagreements):
+        return []
+    return [
+        f"{figures['disagreements']} of {total} values differ from Keras's, {_limits(found)}, at "
+        f"most {tolerance.disagreements:.2%} allowed"
+    ]
 
 
-def scale(keras: Outputs) -> float:
+def _accuracy_said(figures: dict[str, Any], tolerance: Tolerance) -> str:
+    return (
+        f"accuracy {figures['accuracy']:.4f} against Keras's {figures['keras_accuracy']:.4f}, a "
+        f"loss of at most {tolerance.accuracy_loss:.4f} allowed"
+    )
+
+
+def _limits(found: Interval) -> str:
+    return f"with 95 % confidence {found.low:.2%} to {found.high:.2%}"
+
+
+def _wrong_columns(figures: dict[str, Any], tolerance: Tolerance) -> list[str]:
+    shares = figures["rmse_share"]
+    return [
+        f"column {i}: an RMSE of {share:.2%} of its spread, at most {tolerance.rmse_share:.2%} "
+        "allowed"
+        for i, share in enumerate(shares)
+        if not share <= tolerance.rmse_share
+    ]
+
+
+def _too_noisy(figures: dict[str, Any], tolerance: Tolerance) -> list[str]:
+    found = figures["sqnr_db"]
+    if found >= tolerance.sqnr_db:
+        return []
+    return [f"signal to noise {found:.1f} dB, at least {tolerance.sqnr_db:.1f} dB wanted"]
+
+
+def _uninformed(spec: OutputSpec, outputs: Values, keras: Values) -> list[int]:
+    """Find the output columns that a run predicts hardly better than Keras's mean would.
+
+    Top classes and figures over a whole tensor do not see one ruined column beside larger ones.
+    A column is a position of the last axis: scores beside boxes, say, over all boxes.
+
+    Args:
+        spec: the output.
+        outputs: the run's, (N, ...).
+        keras: Keras's, (N, ...).
+    """
+    ours, theirs = by_column(outputs), by_column(keras)
+    own = theirs.std(axis=0)
+    few = spec.kind not in DECIDED and theirs.shape[1] <= _MOST_CHANNELS
+    least = _LEAST_VALUE_SPREAD if few else _LEAST_SPREAD
+    telling = own > least * np.abs(theirs).max()
+    ruined = telling & (rmse(ours, theirs) > _MOST_ERROR * own)
+    if few:  # a few far values make a spread in which all others are lost
+        for column in np.flatnonzero(~ruined):
+            low, high = np.percentile(theirs[:, column], _MIDDLE)
+            middle = (theirs[:, column] >= low) & (theirs[:, column] <= high)
+            true, found = theirs[middle, column], ours[middle, column]
+            size = np.abs(true).max()
+            error = np.sqrt(((found - true) ** 2).mean()) - _LEAST_MIDDLE * size
+            ruined[column] = true.std() > _LEAST_MIDDLE * size and error > _MOST_ERROR * true.std()
+    return [int(column) for column in np.flatnonzero(ruined)]
+
+
+def _disagreement(
+    spec: OutputSpec, one: Values, other: Values, keras: Values, tolerance: Tolerance
+) -> str:
+    """Say how two engines disagree on one file beyond the bound; "" if they do not."""
+    if spec.kind in DECIDED:
+        decided = decisions(spec, one)
+        differ, total = int((decided != decisions(spec, other)).sum()), decided.size
+        bound = tolerance.engine_changes
+        past = (
+            differ > allowed_count(bound, total)
+            if tolerance.plain
+            else is_past(proportion(differ, total), bound)
+        )
+        return f"on {differ} of {total} decisions, at most {bound:.2%} allowed" if past else ""
+    mine, theirs, true = columns(one), columns(other), columns(keras)
+    whose, most = "a column's", tolerance.rmse_share
+    if spec.kind != "regression":  # all values at once: of many, some never vary
+        mine, theirs, true = mine.reshape(-1, 1), theirs.reshape(-1, 1), true.reshape(-1, 1)
+        whose, most = "the output's", 10 ** (-tolerance.sqnr_db / 20)
+    apart = float((rmse(mine, theirs) / spread(true)).max())
+    return f"by {apart:.2%} of {whose} spread, at most {most:.2%} allowed" if apart > most else ""
+
+
+def scale(keras: Values) -> float:
     """Return the factor for error bounds, which are meant for outputs of size about 1.
 
     Larger outputs widen them; the factor is never below 1.
 
     Args:
-        keras: Keras's outputs, float32 (N, classes).
+        keras: Keras's answers, (N, ...).
     """
-    return max(1.0, float(np.abs(keras).max()))
+    return max(1.0, float(np.abs(usual(by_column(keras))).max()))
 
 
-def golden_indices(
-    keras: Outputs,
-    outputs: Mapping[str, list[Outputs]],
-    tolerances: Mapping[str, float],
-    *,
-    count: int = 128,
-    seed: int = 20,
-) -> NDArray[np.int64]:
-    """Choose the samples that a device replays: half at random, half those Keras is least sure of.
-
-    A sample is passed over if two healthy engines here differ on it by more than half of the golden
-    tolerance: int8 kernels round differently, the hardest images amplify that, and so the sample
-    would fail good devices.
+def usual(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Keep the columns of usual size: a masked logit of -1e9 says nothing of the others.
 
     Args:
-        keras: float32 (N, classes).
-        outputs: for each variant, the outputs of each of its engines, float32 (N, classes).
-        tolerances: for each variant, the golden tolerance, for outputs of size about 1.
-        count: how many samples to choose.
-        seed: of the random choice.
-
-    Returns:
-        Ascending indices, int64 (min(count, N),), or fewer where engines leave no more.
+        values: (rows, columns).
     """
-    steady = np.ones(len(keras), bool)
-    for variant, runs in outputs.items():
-        spread = np.max(runs, axis=0) - np.min(runs, axis=0)
-        steady &= spread.max(axis=1) <= tolerances[variant] * scale(keras) / 2
-    candidates = np.flatnonzero(steady)
-    if keras.shape[1] == 1:
-        margins = np.abs(keras[:, 0] - 0.5)
-    else:
-        best = np.partition(keras, -2, axis=1)
-        margins = best[:, -1] - best[:, -2]
-    hard = candidates[np.argsort(margins[candidates], kind="stable")][: count // 2]
-    rest = np.setdiff1d(candidates, hard)
-    random = np.random.Generator(np.random.PCG64(seed))
-    chosen = random.choice(rest, min(count - len(hard), len(rest)), replace=False)
-    indices: NDArray[np.int64] = np.sort(np.concatenate([hard, chosen]))
-    return indices
+    size = np.abs(values).max(axis=0)
+    return values[:, size <= _MOST_TIMES * max(float(np.median(size)), 1e-300)]
+
+
+def by_column(values: Values) -> NDArray[np.float64]:
+    """Return values as float64 (rows, positions of the last axis)."""
+    last = values.shape[-1] if values.ndim > 1 else 1
+    return np.asarray(values, np.float64).reshape(-1, last)

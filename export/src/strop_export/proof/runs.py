@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from strop.engines import on_device
+from strop.model.arrays import npz
 from strop_export import bundles
 from strop_export.errors import DeviceMissing, EngineMissing, ProofError
 from strop_export.formats import Converted, VariantSpec
@@ -113,8 +114,10 @@ def run_all(
     Returns:
         For each job its run, or the error that stands in its place.
     """
-    samples = folder / "samples.npy"
-    np.save(samples, source.samples)
+    samples = folder / "samples.npz"
+    named = zip((spec.name for spec in source.inputs), source.samples, strict=True)
+    samples.write_bytes(npz(dict(named)))
+    names = [spec.name for spec in source.outputs]
     results: dict[Job, RunResult] = {}
     started = []
     with ThreadPoolExecutor(max_workers=2) as pool:
@@ -127,7 +130,7 @@ def run_all(
                 continue
             draft = folder / f"{number}.strop"
             draft.write_bytes(bundles.draft(source, job.spec, converted[job.spec], [job.engine]))
-            started.append((job, pool.submit(_run, job, python, wheel, draft, samples)))
+            started.append((job, pool.submit(_run, job, python, wheel, draft, samples, names)))
         for job, answer in started:
             progress(f"running {job}")
             try:
@@ -137,8 +140,10 @@ def run_all(
     return results
 
 
-def _run(job: Job, python: Path, wheel: Path, draft: Path, samples: Path) -> Run:
-    answers = draft.with_suffix(".npy")
+def _run(
+    job: Job, python: Path, wheel: Path, draft: Path, samples: Path, names: Sequence[str]
+) -> Run:
+    answers = draft.with_suffix(".npz")
     said = environments.run_strop(
         python,
         wheel,
@@ -147,4 +152,6 @@ def _run(job: Job, python: Path, wheel: Path, draft: Path, samples: Path) -> Run
         directory=draft.parent,
     )["model"]
     adapter = said["adapter"] or ""
-    return Run(job.engine, said["engine_version"], np.load(answers), job.device, adapter)
+    with np.load(answers, allow_pickle=False) as held:
+        outputs = tuple(held[name] for name in names)
+    return Run(job.engine, said["engine_version"], outputs, job.device, adapter)

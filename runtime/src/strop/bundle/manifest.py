@@ -10,12 +10,15 @@ from typing import Any
 
 from strop.bundle.structs import Struct
 
-SCHEMA = 1
+SCHEMA = 2
 
-FORMATS = ("onnx", "tflite", "weights")
-PRECISIONS = ("float32", "float16", "dynamic", "int8")
-DTYPES = ("float32", "uint8", "int8")
+FORMATS = ("onnx", "plan", "tflite", "weights")
+PRECISIONS = ("float32", "float16", "dynamic", "int8", "int16x8", "mixed")
+DTYPES = ("float32", "uint8", "int8", "int32", "int64", "bool")
 DEVICES = ("cpu", "gpu")
+KINDS = ("class", "binary", "multilabel", "regression", "segmentation", "raw")
+STRUCTURES = ("one", "list", "dict")  # what predict returns: an array, or several by place or name
+ROUNDINGS = ("reference", "float")  # how a plan requantizes: as TFLite's kernels, or by float scale
 
 MAX_NAME = 100  # characters, of a model or a target
 _UNPRINTABLE = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"  # controls, halves of pairs
@@ -32,24 +35,51 @@ class FileRef(Struct):
     bytes: int
 
 
-class ImageSpec(Struct):
-    """The rules that make a picture an input: grey or RGB, the size, light on dark or as it is."""
+class PictureStep(Struct):
+    """One step of what makes a picture an input; docs/bundle-format.md has the steps' options."""
+
+    step: str  # flatten | invert | stretch | find | fit | centre | resize | crop | normalise
+    options: dict[str, Any]
+
+
+class Picture(Struct):
+    """The way from a picture to an input: grey or RGB, then steps in their order."""
 
     mode: str  # a Pillow mode: "L" or "RGB"
-    width: int  # pixels
-    height: int  # pixels
-    background: str  # "dark": pictures with a light border are inverted; "any": never
+    steps: tuple[PictureStep, ...]
 
 
-class TensorSpec(Struct):
-    """An input or output as the app sees it. A shape's first axis is the batch: None, any size."""
+class Statistics(Struct):
+    """What the values of an input were over the calibration samples."""
+
+    samples: int
+    mean: float
+    std: float
+    deciles: tuple[float, ...]  # 11 of them: the smallest value, nine deciles, the largest
+
+
+class InputSpec(Struct):
+    """An input as the app gives it. A shape's first axis is the batch: None, any size."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    range: tuple[float, float] | None  # smallest and largest value it was proven on
+    statistics: tuple[Statistics, ...]  # one of all values, or one for each value of a short vector
+    picture: Picture | None = None
+
+
+class OutputSpec(Struct):
+    """An output as the app gets it, and what it means."""
 
     name: str
     shape: tuple[int | None, ...]
     dtype: str
     range: tuple[float, float] | None  # smallest and largest value, where they are known
-    labels: tuple[str, ...] = ()  # of the last axis
-    image: ImageSpec | None = None
+    labels: tuple[str, ...]  # of the last axis; two for one probability; () if nobody named them
+    kind: str  # one of KINDS
+    logits: bool  # whether softmax or sigmoid is still to be applied for probabilities
+    threshold: float | None  # of binary, multilabel, one-channel segmentation: above it is yes
 
 
 class FileTensor(Struct):
@@ -63,27 +93,36 @@ class FileTensor(Struct):
 
 
 class Golden(Struct):
-    """The outputs proven at export for the golden inputs, and how far an engine's may differ."""
+    """One output proven at export for the golden inputs, and how far an engine's may differ."""
 
     file: str
     sha256: str
     bytes: int
-    tolerance: float  # largest absolute difference a healthy engine may show
+    # Largest absolute difference a healthy engine may show: one, or one for each position of the
+    # last axis.
+    tolerance: tuple[float, ...]
+
+
+class Judged(Struct):
+    """The figures of one output in a proof, by its kind, and the bounds that they had to keep.
+
+    docs/bundle-format.md names the figures of each kind. A figure is a number, a list of numbers
+    (one for each column), a text, or None where it cannot be had.
+    """
+
+    figures: dict[str, Any]
+    bounds: dict[str, float]
 
 
 class Proof(Struct):
-    """The figures of one engine on one device at export, against Keras, over all samples."""
+    """One engine on one device at export, against Keras, over all samples."""
 
     engine: str
     version: str
     device: str
     adapter: str  # the GPU that ran it; "" on the CPU
     samples: int
-    accuracy: float | None  # 0..1; None without labels
-    disagreements: int  # samples whose top class is not Keras's
-    top1_agreement: float  # 0..1
-    max_abs_error: float
-    tolerance: dict[str, float]  # the bounds it had to keep
+    outputs: tuple[Judged, ...]  # in the order of the manifest's outputs
 
 
 class Variant(Struct):
@@ -98,7 +137,8 @@ class Variant(Struct):
     inputs: tuple[FileTensor, ...]
     outputs: tuple[FileTensor, ...]
     requires: dict[str, Any]  # operator versions (tflite); opset and IR version (onnx); "engines"
-    golden: Golden
+    rounding: str | None  # of a plan; one of ROUNDINGS
+    golden: tuple[Golden, ...]  # one for each output
     proofs: tuple[Proof, ...]
 
     @property
@@ -110,8 +150,8 @@ class Variant(Struct):
 class GoldenInputs(Struct):
     """The samples that `check` replays, and Keras's outputs for them (for information)."""
 
-    inputs: FileRef
-    keras: FileRef
+    inputs: tuple[FileRef, ...]  # one for each input
+    keras: tuple[FileRef, ...]  # one for each output
     samples: int
 
 
@@ -122,8 +162,10 @@ class Manifest(Struct):
     name: str
     model_version: int
     target: str
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
+    inputs: tuple[InputSpec, ...]
+    outputs: tuple[OutputSpec, ...]
+    structure: str  # of what predict returns; one of STRUCTURES
+    self_evaluated: bool  # judged on calibration samples kept apart, for want of others
     engines: tuple[str, ...]
     variants: tuple[Variant, ...]
     golden: GoldenInputs
@@ -131,11 +173,11 @@ class Manifest(Struct):
 
     def files(self) -> Iterator[FileRef | Golden | Variant]:
         """Yield every member that the manifest vouches for."""
-        yield self.golden.inputs
-        yield self.golden.keras
+        yield from self.golden.inputs
+        yield from self.golden.keras
         for variant in self.variants:
             yield variant
-            yield variant.golden
+            yield from variant.golden
 
     def to_json(self) -> bytes:
         """Write this manifest in its one form: sorted keys, two spaces, a newline at the end."""

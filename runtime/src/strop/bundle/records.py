@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # an app waits for every import
     from collections.abc import Callable
 
 MAX_NUMBER = 1e300  # far above any figure, and far from where a float ends
-MAX_DEPTH = 32  # objects and lists inside each other; the fields of a manifest use six
+MAX_DEPTH = 32  # objects and lists inside each other; the fields of a manifest use nine
 _WHITESPACE = " \t\n\r"
 _NESTS = (dict, list)
 
@@ -119,6 +119,12 @@ def _text(value: Any, where: str) -> str:
     return value
 
 
+def _truth(value: Any, where: str) -> bool:
+    if type(value) is not bool:
+        raise _wrong(value, "bool", where)
+    return value
+
+
 def _integer(value: Any, where: str) -> int:
     if type(value) is not int:
         raise _wrong(value, "int", where)
@@ -141,6 +147,7 @@ def _anything(value: Any, where: str) -> Any:
 
 _SCALARS: dict[Any, Callable[[Any, str], Any]] = {
     str: _text,
+    bool: _truth,
     int: _integer,
     float: _number,
     Any: _anything,

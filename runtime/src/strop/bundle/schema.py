@@ -10,13 +10,21 @@ from strop.bundle.manifest import (
     DEVICES,
     DTYPES,
     FORMATS,
+    KINDS,
     PRECISIONS,
+    ROUNDINGS,
     SCHEMA,
+    STRUCTURES,
     FileTensor,
+    InputSpec,
     Manifest,
+    OutputSpec,
+    Variant,
     is_name,
+    is_printable,
 )
-from strop.bundle.records import read_record
+from strop.bundle.pictures import is_picture
+from strop.bundle.records import MAX_NUMBER, read_record
 from strop.errors import BundleError
 from strop.versions import is_release
 
@@ -24,6 +32,8 @@ from strop.versions import is_release
 # once parsed (Python objects are about ten times the size of their JSON).
 MAX_MANIFEST_BYTES = 4 * 2**20
 MAX_ELEMENTS = 2**26  # values in one sample, 256 MiB as float32
+MAX_TENSORS = 64  # inputs, and outputs
+DECILES = 11
 
 
 def parse(data: bytes) -> Manifest:
@@ -42,7 +52,8 @@ def parse(data: bytes) -> Manifest:
         "the manifest",
         schema=SCHEMA,
         max_bytes=MAX_MANIFEST_BYTES,
-        mend="install the strop wheel that came with the bundle",
+        mend="install the strop wheel that came with the bundle, or export the model again with "
+        "this one: make export",
     )
     _check(manifest)
     return manifest
@@ -50,72 +61,139 @@ def parse(data: bytes) -> Manifest:
 
 def _check(manifest: Manifest) -> None:
     """Check the rules that types cannot express."""
-
-    def need(true: bool, what: str) -> None:
-        if not true:
-            raise BundleError(f"manifest: {what}")
-
-    need(is_name(manifest.name), f"{manifest.name!r} is no model name")
-    need(is_name(manifest.target), f"{manifest.target!r} is no target name")
-    need(manifest.model_version >= 0, "model_version is negative")
-    need(len(manifest.inputs) == 1, f"{len(manifest.inputs)} inputs; this strop runs one")
-    need(len(manifest.outputs) == 1, f"{len(manifest.outputs)} outputs; this strop runs one")
-    need(bool(manifest.variants), "there are no variants")
-    for spec in (*manifest.inputs, *manifest.outputs):
-        need(spec.dtype in DTYPES, f"{spec.name}: unknown dtype {spec.dtype!r}")
-        need(_is_shape(spec.shape) and spec.shape[0] is None, f"{spec.name}: bad shape")
-        need(not spec.labels or len(spec.labels) == spec.shape[-1], f"{spec.name}: bad labels")
-        need(len(set(spec.labels)) == len(spec.labels), f"{spec.name}: a label stands twice")
-        need(not spec.range or spec.range[0] <= spec.range[1], f"{spec.name}: bad range")
-        if spec.image:
-            need(spec.image.mode in ("L", "RGB"), f"{spec.name}: bad image mode")
-            need(spec.image.background in ("dark", "any"), f"{spec.name}: bad image background")
-            size = (spec.image.height, spec.image.width)
-            shapes = (size, (*size, 1)) if spec.image.mode == "L" else ((*size, 3),)
-            need(spec.shape[1:] in shapes and spec.dtype == "uint8", f"{spec.name}: bad image size")
-    for spec in manifest.outputs:
-        need(spec.dtype == "float32", f"{spec.name}: outputs are float32, not {spec.dtype}")
+    _need(is_name(manifest.name), f"{manifest.name!r} is no model name")
+    _need(is_name(manifest.target), f"{manifest.target!r} is no target name")
+    _need(manifest.model_version >= 0, "model_version is negative")
+    _need(manifest.structure in STRUCTURES, f"unknown structure {manifest.structure!r}")
+    for what, specs in (("inputs", manifest.inputs), ("outputs", manifest.outputs)):
+        _need(0 < len(specs) <= MAX_TENSORS, f"{len(specs)} {what}")
+        _need(len({spec.name for spec in specs}) == len(specs), f"two {what} have one name")
+    many = manifest.structure != "one"
+    _need(many or len(manifest.outputs) == 1, "several outputs and the structure 'one'")
+    for source in manifest.inputs:
+        _check_input(source)
+    for output in manifest.outputs:
+        _check_output(output)
+    _need(bool(manifest.variants), "there are no variants")
     engines = set(manifest.engines)  # once: a hostile manifest has many of them, and many variants
-    need(len(engines) == len(manifest.engines), "an engine is listed twice")
-    need(manifest.golden.samples > 0, "there are no golden samples")
+    _need(len(engines) == len(manifest.engines), "an engine is listed twice")
+    golden = manifest.golden
+    _need(golden.samples > 0, "there are no golden samples")
+    _need(len(golden.inputs) == len(manifest.inputs), "not one golden array for each input")
+    _need(len(golden.keras) == len(manifest.outputs), "not one array of Keras's for each output")
     files = [ref.file for ref in manifest.files()]
-    need(len(set(files)) == len(files), "a file is listed twice")
+    _need(len(set(files)) == len(files), "a file is listed twice")
     for ref in manifest.files():
-        need(is_sha256(ref.sha256), f"{ref.file}: bad sha256")
-        need(ref.bytes >= 0, f"{ref.file}: negative size")
+        _need(is_sha256(ref.sha256), f"{ref.file}: bad sha256")
+        _need(ref.bytes >= 0, f"{ref.file}: negative size")
     for variant in manifest.variants:
-        need(variant.format in FORMATS, f"{variant.file}: unknown format {variant.format!r}")
-        need(variant.precision in PRECISIONS, f"{variant.file}: bad precision")
-        made_for = set(variant.devices)
-        sound = "cpu" in made_for <= set(DEVICES) and len(made_for) == len(variant.devices)
-        need(sound, f"{variant.file}: bad devices")
-        need(bool(variant.proofs), f"{variant.file}: proven on no engine")
-        need(set(variant.engines) <= engines, f"{variant.file}: unlisted engine")
-        places = {(proof.engine, proof.device) for proof in variant.proofs}
-        need(len(places) == len(variant.proofs), f"{variant.file}: proven twice")
-        need(variant.golden.tolerance >= 0, f"{variant.file}: negative tolerance")
-        floors = variant.requires.get("engines", {})
-        sound = isinstance(floors, dict) and all(map(_is_version, floors.values()))
-        need(sound, f"{variant.file}: requires.engines holds what is no version")
-        for proof in variant.proofs:
-            counts = (proof.samples, proof.disagreements, proof.max_abs_error)
-            shares = (proof.top1_agreement, proof.accuracy or 0.0)
-            sound = min(counts) >= 0 and all(0 <= share <= 1 for share in shares)
-            need(sound, f"{variant.file}: bad figures for {proof.engine}")
-            need(proof.device in made_for, f"{variant.file}: not made for {proof.device!r}")
-            named = bool(proof.adapter) == (proof.device == "gpu")
-            need(named, f"{variant.file}: bad adapter for {proof.engine}")
-        for side, specs in (("inputs", manifest.inputs), ("outputs", manifest.outputs)):
-            tensors: tuple[FileTensor, ...] = getattr(variant, side)
-            need(len(tensors) == len(specs), f"{variant.file}: {len(tensors)} {side}")
-            for tensor, spec in zip(tensors, specs, strict=True):
-                need(tensor.dtype in DTYPES, f"{variant.file}: unknown dtype {tensor.dtype!r}")
-                need(_is_shape(tensor.shape), f"{variant.file}: bad shape")
-                need(tensor.shape[1:] == spec.shape[1:], f"{variant.file}: another shape")
-                # Bytes may become floats on their way in; anything else would cut values off.
-                kept = tensor.dtype == spec.dtype
-                widened = side == "inputs" and (spec.dtype, tensor.dtype) == ("uint8", "float32")
-                need(kept or widened, f"{variant.file}: {tensor.dtype} instead of {spec.dtype}")
+        _check_variant(variant, manifest, engines)
+
+
+def _need(true: bool, what: str) -> None:
+    if not true:
+        raise BundleError(f"manifest: {what}")
+
+
+def _check_tensor(spec: InputSpec | OutputSpec) -> None:
+    _need(spec.dtype in DTYPES, f"{spec.name}: unknown dtype {spec.dtype!r}")
+    _need(_is_shape(spec.shape) and spec.shape[0] is None, f"{spec.name}: bad shape")
+    _need(not spec.range or spec.range[0] <= spec.range[1], f"{spec.name}: bad range")
+
+
+def _check_input(spec: InputSpec) -> None:
+    _check_tensor(spec)
+    own = math.prod(size or 1 for size in spec.shape[1:])
+    _need(len(spec.statistics) in (0, 1, own), f"{spec.name}: bad statistics")
+    for known in spec.statistics:
+        steps = zip(known.deciles, known.deciles[1:], strict=False)
+        sound = known.samples > 0 and known.std >= 0 and len(known.deciles) == DECILES
+        _need(sound and all(a <= b for a, b in steps), f"{spec.name}: bad statistics")
+    if spec.picture:
+        _need(is_picture(spec.picture, spec), f"{spec.name}: bad picture steps")
+
+
+def _check_output(spec: OutputSpec) -> None:
+    _check_tensor(spec)
+    _need(spec.kind in KINDS, f"{spec.name}: unknown kind {spec.kind!r}")
+    last = spec.shape[-1] if len(spec.shape) > 1 else 1
+    classes = 2 if last == 1 and spec.kind in ("binary", "segmentation") else last
+    _need(len(spec.labels) in (0, classes), f"{spec.name}: bad labels")
+    _need(len(set(spec.labels)) == len(spec.labels), f"{spec.name}: a label stands twice")
+    by_threshold = spec.kind in ("binary", "multilabel") or (
+        spec.kind == "segmentation" and last == 1
+    )
+    _need((spec.threshold is not None) == by_threshold, f"{spec.name}: bad threshold")
+    rank = len(spec.shape) - 1
+    sound = {
+        "class": rank == 1 and last != 1,
+        "binary": last == 1 and rank <= 1,
+        "multilabel": rank == 1,
+        "segmentation": rank > 1,
+    }
+    _need(sound.get(spec.kind, True), f"{spec.name}: {spec.kind} of shape {spec.shape}")
+    may_be_integers = spec.kind == "raw"
+    _need(spec.dtype == "float32" or may_be_integers, f"{spec.name}: {spec.kind} is float32")
+    _need(not spec.logits or spec.kind not in ("regression", "raw"), f"{spec.name}: bad logits")
+
+
+def _check_variant(variant: Variant, manifest: Manifest, engines: set[str]) -> None:
+    name = variant.file
+    _need(variant.format in FORMATS, f"{name}: unknown format {variant.format!r}")
+    _need(variant.precision in PRECISIONS, f"{name}: bad precision")
+    _need(variant.rounding in (None, *ROUNDINGS), f"{name}: unknown rounding")
+    _need(variant.rounding is None or variant.format == "plan", f"{name}: only a plan has rounding")
+    made_for = set(variant.devices)
+    sound = "cpu" in made_for <= set(DEVICES) and len(made_for) == len(variant.devices)
+    _need(sound, f"{name}: bad devices")
+    _need(bool(variant.proofs), f"{name}: proven on no engine")
+    _need(set(variant.engines) <= engines, f"{name}: unlisted engine")
+    places = {(proof.engine, proof.device) for proof in variant.proofs}
+    _need(len(places) == len(variant.proofs), f"{name}: proven twice")
+    floors = variant.requires.get("engines", {})
+    sound = isinstance(floors, dict) and all(map(_is_version, floors.values()))
+    _need(sound, f"{name}: requires.engines holds what is no version")
+    _need(len(variant.golden) == len(manifest.outputs), f"{name}: not one golden for each output")
+    for golden, output in zip(variant.golden, manifest.outputs, strict=True):
+        last = output.shape[-1] if len(output.shape) > 1 else 1
+        sound = len(golden.tolerance) in (1, last) and min(golden.tolerance, default=-1) >= 0
+        _need(sound, f"{golden.file}: bad tolerance")
+    for proof in variant.proofs:
+        where = f"{name} on {proof.engine}"
+        _need(proof.samples >= 0, f"{where}: negative samples")
+        _need(len(proof.outputs) == len(manifest.outputs), f"{where}: not one for each output")
+        for judged in proof.outputs:
+            sound = all(map(is_printable, (*judged.figures, *judged.bounds)))
+            _need(sound and all(map(_is_figure, judged.figures.values())), f"{where}: bad figures")
+        _need(proof.device in made_for, f"{name}: not made for {proof.device!r}")
+        named = bool(proof.adapter) == (proof.device == "gpu")
+        _need(named, f"{name}: bad adapter for {proof.engine}")
+    sides: tuple[tuple[str, tuple[InputSpec | OutputSpec, ...]], ...] = (
+        ("inputs", manifest.inputs),
+        ("outputs", manifest.outputs),
+    )
+    for side, specs in sides:
+        tensors: tuple[FileTensor, ...] = getattr(variant, side)
+        _need(len(tensors) == len(specs), f"{name}: {len(tensors)} {side}")
+        _need(len({t.name for t in tensors}) == len(tensors), f"{name}: two {side} of one name")
+        for tensor, spec in zip(tensors, specs, strict=True):
+            _need(tensor.dtype in DTYPES, f"{name}: unknown dtype {tensor.dtype!r}")
+            _need(_is_shape(tensor.shape), f"{name}: bad shape")
+            _need(tensor.shape[1:] == spec.shape[1:], f"{name}: another shape")
+            # Integers may become floats on their way in; anything else would cut values off.
+            kept = tensor.dtype == spec.dtype
+            widened = side == "inputs" and tensor.dtype == "float32" and spec.dtype != "int64"
+            _need(kept or widened, f"{name}: {tensor.dtype} instead of {spec.dtype}")
+    batches = {tensor.shape[0] for tensor in (*variant.inputs, *variant.outputs)}
+    _need(len(batches) == 1, f"{name}: tensors of different batches")
+
+
+def _is_figure(value: Any) -> bool:
+    """Tell whether a figure is a number, a list of numbers, a printable text or None."""
+    if type(value) is str:
+        return is_printable(value)
+    items = value if isinstance(value, list) else [] if value is None else [value]
+    return all(type(item) in (int, float) and abs(item) < MAX_NUMBER for item in items)
 
 
 def _is_version(value: Any) -> bool:
@@ -123,10 +201,10 @@ def _is_version(value: Any) -> bool:
 
 
 def _is_shape(shape: tuple[int | None, ...]) -> bool:
-    """Tell whether a shape is a batch axis, free or of one sample, then at least one fixed size.
+    """Tell whether a shape is a batch axis, free or of one sample, then fixed sizes, if any.
 
     One sample has at most `MAX_ELEMENTS` values.
     """
     free, *fixed = shape or (0,)
     sizes = [size for size in fixed if size is not None and size > 0]
-    return free in (None, 1) and 0 < len(fixed) == len(sizes) and math.prod(sizes) <= MAX_ELEMENTS
+    return free in (None, 1) and len(fixed) == len(sizes) and math.prod(sizes) <= MAX_ELEMENTS

@@ -25,10 +25,17 @@ def parser() -> argparse.ArgumentParser:
     subparsers = root.add_subparsers(required=True, metavar="COMMAND")
 
     info = _command(subparsers, "info", "what the bundle holds, and what was proven")
-    run = _command(subparsers, "run", "predict: pictures or .npy files in, labels out")
-    run.add_argument("inputs", nargs="+", metavar="FILE", help="a picture, or an .npy of samples")
+    run = _command(subparsers, "run", "predict: pictures, .npy or .npz files in, labels out")
     run.add_argument(
-        "--output", metavar="NPY", help="write the outputs, float32 (N, classes), instead"
+        "inputs",
+        nargs="+",
+        metavar="FILE",
+        help="a picture, an .npy of samples, or an .npz with an array for each input by name",
+    )
+    run.add_argument(
+        "--output",
+        metavar="NPY",
+        help="write the outputs instead: to an .npy, or to an .npz with each output by name",
     )
     checking = _command(subparsers, "check", "replay the golden samples on this device")
     bench = _command(subparsers, "bench", "time predict on this device")

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import argparse
 
-import numpy as np
-
 from strop.bundle.open import open_bundle
 from strop.commands.show import identity, open_asked, print_cpu, print_json
 from strop.device import cpu
+from strop.diagnostics.replay import golden_inputs
 from strop.diagnostics.timing import measure
+from strop.model.several import repeated
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Time predict on this device."""
     bundle = open_bundle(arguments.bundle, arguments.trusted_keys)
     with open_asked(bundle, arguments) as model:
-        golden = bundle.array(bundle.manifest.golden.inputs)
-        batch = golden[np.arange(arguments.batch) % len(golden)]
+        batch = repeated(golden_inputs(bundle), arguments.batch)
         latency = measure(
             lambda: model.predict(batch), samples=arguments.samples, warmup=arguments.samples // 10
         )

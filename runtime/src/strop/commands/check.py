@@ -10,7 +10,7 @@ from strop.bundle.open import open_bundle
 from strop.commands.show import finite, print_cpu, print_json, print_table
 from strop.device import cpu
 from strop.diagnostics.check import check, failures
-from strop.diagnostics.replay import ABSENT
+from strop.diagnostics.replay import ABSENT, out_of_range
 from strop.errors import one_line
 
 
@@ -25,6 +25,7 @@ def main(arguments: argparse.Namespace) -> int:
         limit_s=arguments.timeout,
     )
     bad = failures(results)
+    outside = out_of_range(bundle)
     if arguments.json:
         print_json(
             {
@@ -32,6 +33,7 @@ def main(arguments: argparse.Namespace) -> int:
                 "digest": bundle.digest,
                 "cpu": cpu.this_cpu()._asdict(),
                 "passed": not bad,
+                "out_of_range": {name: number for name, (number, _) in outside.items()},
                 "results": [
                     {
                         **asdict(r),
@@ -53,7 +55,7 @@ def main(arguments: argparse.Namespace) -> int:
                 r.format,
                 r.status,
                 f"{r.max_abs_error:.2g}" if figures else "-",
-                f"{r.keras_agreement:.3f}" if figures else "-",
+                "-" if r.keras_agreement is None else f"{r.keras_agreement:.3f}",
                 f"{r.latency.p50_us:.1f}" if r.latency else "-",
                 one_line(r.text),
             )
@@ -66,4 +68,11 @@ def main(arguments: argparse.Namespace) -> int:
         f"{present - len(bad)} of {present} variants on installed engines give the outputs "
         f"proven at export, on {samples} golden samples"
     )
+    for spec in bundle.manifest.inputs:
+        number, values = outside.get(spec.name, (0, 0))
+        if number and spec.range:
+            print(
+                f"{spec.name}: {number:,} of {values:,} golden values are outside the range it was "
+                f"proven on ({spec.range[0]:g}..{spec.range[1]:g})"
+            )
     return 1 if bad else 0

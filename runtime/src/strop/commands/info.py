@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import Any
 
 from strop import engines
 from strop.bundle import manifest
 from strop.bundle.file import Bundle
 from strop.bundle.open import open_bundle
 from strop.commands.show import print_json, print_table, signature
+from strop.errors import one_line
+
+# The figures that people ask for first, of any kind of output.
+_FIRST = (
+    "accuracy",
+    "f1",
+    "auc",
+    "mean_iou",
+    "r2",
+    "rmse",
+    "sqnr_db",
+    "cosine",
+    "top1_agreement",
+    "agreement",
+    "max_abs_error",
+)
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -26,31 +43,63 @@ def main(arguments: argparse.Namespace) -> int:
             }
         )
         return 0
-    (spec,), (output,) = content.inputs, content.outputs
     print(f"{content.name} v{content.model_version} for {content.target}")
     print(f"digest   {bundle.digest}")
     print(f"signed   {_signed(bundle)}")
-    print(f"input    {_describe(spec)}")
-    print(f"output   {_describe(output)}")
+    for source in content.inputs:
+        print(f"input    {_describe_input(source)}")
+    for output in content.outputs:
+        print(f"output   {_describe_output(output)}")
+    if content.structure != "one":
+        print(f"gives    a {content.structure} of these, as the Keras model does")
     print(f"engines  {', '.join(_engine_state(name) for name in content.engines)}")
-    rows = [("precision", "format", "engine", "bytes", "accuracy", "agreement", "max error", "")]
+    by_itself = ", self-evaluated: on calibration samples kept apart, for want of others"
+    print(f"proven at export, against Keras{by_itself if content.self_evaluated else ''}:")
+    print_table(_proofs(content))
+    return 0
+
+
+def _proofs(content: manifest.Manifest) -> list[tuple[str, ...]]:
+    """List what was proven: a row for each engine on each file, and each output."""
+    several = len(content.outputs) > 1
+    rows: list[tuple[str, ...]] = [
+        ("precision", "format", "engine", "bytes", *(["output"] if several else []), "figures", "")
+    ]
     for variant in content.variants:
         for proof in variant.proofs:
-            rows.append(
-                (
-                    variant.precision,
-                    variant.format,
-                    f"{engines.on_device(proof.engine, proof.device)} {proof.version}",
-                    f"{variant.bytes:,}",
-                    "-" if proof.accuracy is None else f"{proof.accuracy:.4f}",
-                    f"{proof.top1_agreement:.4f}",
-                    f"{proof.max_abs_error:.2g}",
-                    proof.adapter,
+            for output, judged in zip(content.outputs, proof.outputs, strict=True):
+                rows.append(
+                    (
+                        variant.precision,
+                        variant.format,
+                        f"{engines.on_device(proof.engine, proof.device)} {proof.version}",
+                        f"{variant.bytes:,}",
+                        *([output.name] if several else []),
+                        _figures(judged.figures),
+                        proof.adapter,
+                    )
                 )
-            )
-    print("proven at export, against Keras:")
-    print_table(rows)
-    return 0
+    return rows
+
+
+def _figures(figures: dict[str, Any]) -> str:
+    """Write figures on one line: those that people ask for first, then the rest."""
+    first = [name for name in _FIRST if name in figures]
+    others = sorted(figures.keys() - set(first))
+    written = ((name, _figure(figures[name])) for name in (*first, *others))
+    return ", ".join(f"{one_line(name)} {text}" for name, text in written if text)
+
+
+def _figure(value: Any) -> str:
+    """Write a figure; of many columns the smallest and the largest. None gives nothing."""
+    if value is None or value == []:
+        return ""
+    if isinstance(value, list):
+        low, high = min(value), max(value)
+        return f"{low:.4g}" if low == high else f"{low:.4g}..{high:.4g}"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return one_line(str(value))
 
 
 def _signed(bundle: Bundle) -> str:
@@ -62,15 +111,30 @@ def _signed(bundle: Bundle) -> str:
     return f"by {found['public_key']}, not verified: no trusted keys are configured"
 
 
-def _describe(spec: manifest.TensorSpec) -> str:
+def _describe(spec: manifest.InputSpec | manifest.OutputSpec) -> str:
     shape = ", ".join("N" if size is None else str(size) for size in spec.shape)
     text = f"{spec.name}: {spec.dtype} ({shape})"
     if spec.range:
         text += f", {spec.range[0]:g}..{spec.range[1]:g}"
+    return text
+
+
+def _describe_input(spec: manifest.InputSpec) -> str:
+    text = _describe(spec)
+    if spec.picture:
+        steps = ", ".join(step.step for step in spec.picture.steps)
+        text += f", pictures: {spec.picture.mode}, {steps}"
+    return text
+
+
+def _describe_output(spec: manifest.OutputSpec) -> str:
+    text = f"{_describe(spec)}, {spec.kind}"
+    if spec.logits:
+        text += " of logits"
+    if spec.threshold is not None:
+        text += f", yes above {spec.threshold:g}"
     if spec.labels:
         text += f", labels {' '.join(spec.labels)}"
-    if spec.image:
-        text += f", pictures: {spec.image.mode}, {spec.image.background} background"
     return text
 
 

@@ -11,8 +11,6 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
-from numpy.typing import NDArray
-
 from strop import engines
 from strop.bundle.file import Bundle
 from strop.device import wheels
@@ -38,6 +36,7 @@ from strop.errors import (
     StropError,
 )
 from strop.model.select import Choice, choose, no_gpu, open_best
+from strop.model.several import first
 
 _TIMED_CALLS = 500
 _TIMING_S = 5  # a slow model is called less often: its time limit is for what hangs
@@ -83,8 +82,7 @@ def check(
     bundle.check_digests()
     if engine is not None or precision is not None:
         choose(bundle.manifest, engine=engine, precision=precision)  # refuses what cannot be had
-    inputs, keras = golden(bundle)
-    prove: Callable[[Choice], CheckResult] = partial(_prove, bundle, inputs, keras)
+    prove: Callable[[Choice], CheckResult] = partial(_prove, bundle, *golden(bundle))
     if limit_s is not None:
         prove = _Apart(prove, limit_s)
     results = [
@@ -99,8 +97,8 @@ def check(
     ]
     if all(result.status == ABSENT for result in results):
         if device == engines.GPU and results:
-            first = {result.engine: result for result in reversed(results)}
-            raise no_gpu([_why_absent(result) for result in reversed(first.values())])
+            each = {result.engine: result for result in reversed(results)}
+            raise no_gpu([_why_absent(result) for result in reversed(each.values())])
         if device == engines.GPU:  # no file is for it, so that none is opened here
             open_best(bundle, engine=engine, device=device, precision=precision)  # raises, says why
         choose(bundle.manifest)  # raises, and says what to install
@@ -120,11 +118,11 @@ def require(results: list[CheckResult]) -> None:
     """
     bad = failures(results)
     if bad:
-        first, *others = bad
+        worst, *others = bad
         more = f"; and {len(others)} more: strop check BUNDLE lists them" if others else ""
         raise ParityError(
-            f"{len(bad)} of {len(results)} checks failed: {first.engine} {first.precision}: "
-            f"{first.text}{more}"
+            f"{len(bad)} of {len(results)} checks failed: {worst.engine} {worst.precision}: "
+            f"{worst.text}{more}"
         )
 
 
@@ -146,9 +144,7 @@ def _why_absent(result: CheckResult) -> StropError:
     return EngineUnavailable(f"{name}: {result.detail or 'not installed'}", result.mend)
 
 
-def _prove(
-    bundle: Bundle, inputs: NDArray[Any], keras: NDArray[Any], choice: Choice
-) -> CheckResult:
+def _prove(bundle: Bundle, inputs: Any, keras: Any, choice: Choice) -> CheckResult:
     """Open a choice, replay the golden samples, and time it."""
     result, model = open_and_replay(bundle, choice, inputs, keras)
     if model is None:
@@ -157,7 +153,7 @@ def _prove(
         if result.status not in (PASSED, FAILED):
             return result
         try:
-            return replace(result, latency=_latency(partial(model.predict, inputs[:1])))
+            return replace(result, latency=_latency(partial(model.predict, first(inputs))))
         except StropError as error:
             return broken(choice, error)
 
@@ -218,11 +214,12 @@ def _from_json(choice: Choice, said: Any) -> CheckResult:
         if status not in (PASSED, FAILED):
             return result
         p50_us, p95_us, p99_us, samples = map(float, said["latency"])
+        agreement = said["keras_agreement"]
         return replace(
             result,
             max_abs_error=float(said["max_abs_error"]),
             tolerance=float(said["tolerance"]),
-            keras_agreement=float(said["keras_agreement"]),
+            keras_agreement=None if agreement is None else float(agreement),
             latency=Latency(p50_us, p95_us, p99_us, int(samples)),
         )
     except (LookupError, TypeError, ValueError, OverflowError):

@@ -46,7 +46,8 @@ def model(format: str) -> tuple[bytes, Variant]:
         inputs=(FileTensor("input", (None, *SAMPLE.shape[1:]), "float32"),),
         outputs=(FileTensor("output", (None, *ANSWER.shape[1:]), "float32"),),
         requires={},
-        golden=Golden(*unsigned, tolerance=0),
+        rounding=None,
+        golden=(Golden(*unsigned, tolerance=(0.0,)),),
         proofs=(),
     )
     return data, variant

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from strop import engines
 from strop.bundle.file import Bundle
@@ -21,6 +20,7 @@ from strop.engines.gpu import GpuSession
 from strop.model import tuned
 from strop.model.model import Model
 from strop.model.select import Choice, open_best, open_model
+from strop.model.several import repeated
 
 BATCHES = tuple(4**n for n in range(9))  # 1 to 65,536
 BUDGET_S = 6.0  # a batch size, all engines together
@@ -94,7 +94,7 @@ def sweep(
         for number, batch in enumerate(batches, 1):
             step = f"batch {batch:,}, {number} of {len(batches)}"
             progress(step)
-            inputs = samples[np.arange(batch) % len(samples)]
+            inputs = repeated(samples, batch)
             points.append(_point(batch, gpu, rivals, session, inputs, step, progress))
     return gpu, points
 
@@ -118,7 +118,7 @@ def _point(
     gpu: Model,
     rivals: Sequence[Model],
     session: GpuSession,
-    inputs: NDArray[Any],
+    inputs: Any,
     step: str,
     progress: Callable[[str], None],
 ) -> Point:

@@ -8,9 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from strop import engines
 from strop.bundle.file import Bundle
 from strop.device import cpu
@@ -20,6 +17,7 @@ from strop.errors import EngineUnavailable, InputError, ParityError
 from strop.model import tuned
 from strop.model.model import Model
 from strop.model.select import Choice, open_best
+from strop.model.several import repeated
 
 # Candidates nearer to each other than this are equally fast: about what the ratio of two of them
 # moves by from one run to the next (docs/decisions/0013-tune.md).
@@ -86,7 +84,7 @@ def tune(
     if not planned:
         open_best(bundle, device=device)  # raises, and says what to install
     inputs, keras = golden(bundle)
-    samples = inputs[np.arange(batch) % len(inputs)]
+    samples = repeated(inputs, batch)
     candidates: list[TuneResult] = []
     calls = []
     with contextlib.ExitStack() as opened:
@@ -196,8 +194,8 @@ def _prove(
     bundle: Bundle,
     choice: Choice,
     threads: int,
-    inputs: NDArray[Any],
-    keras: NDArray[Any],
+    inputs: Any,
+    keras: Any,
 ) -> tuple[TuneResult, Model | None]:
     """Open a candidate and replay the golden samples; the model comes open if they pass."""
     checked, model = open_and_replay(bundle, choice, inputs, keras, threads=threads)

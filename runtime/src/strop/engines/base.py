@@ -14,25 +14,30 @@ if TYPE_CHECKING:
 
     from strop.bundle.manifest import Variant
 
+    # One array where the model has one input (or output), else one each, in the manifest's order.
+    Arrays = NDArray[Any] | tuple[NDArray[Any], ...]
+
 
 class Session(Protocol):
-    """An opened model, with one input and one output, as this schema of bundles has them."""
+    """An opened model."""
 
     thread_safe: bool  # whether `run` may be called from several threads at once
     batch: int | None  # samples one `run` takes; None: any number
     largest: int  # samples it runs at once; of more it makes parts
     adapter: str  # the GPU that runs it, by the name its driver gives; empty on the CPU
 
-    def run(self, samples: NDArray[Any]) -> NDArray[Any]:
+    def run(self, samples: Any) -> Any:
         """Run the model once.
 
         Args:
-            samples: uint8, int8 or float32 (N, ...), exactly the shape that the file takes, and the
-                dtype that the manifest names for the app. Where the file takes float32 and the app
-                gives uint8, the session converts, in the way that is best for its engine.
+            samples: for a file with one input an array (N, ...), exactly the shape that the file
+                takes, and the dtype that the manifest names for the app; for a file with several, a
+                tuple of such arrays, in the manifest's order. Where the file takes float32 and the
+                app gives integers, the session converts, in the way that is best for its engine.
 
         Returns:
-            float32 (N, ...), an array that nothing else holds or writes to.
+            Of a file with one output an array (N, ...), of several a tuple of them, in the
+            manifest's order: arrays that nothing else holds or writes to.
         """
 
     def is_busy(self) -> bool:

@@ -7,34 +7,50 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:  # an app waits for every import
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
-    from numpy.typing import NDArray
-
     from strop.bundle.manifest import FileTensor
-    from strop.engines.base import Session
+    from strop.engines.base import Arrays, Session
 
 # Samples that a session on the CPU runs at once. More are run in parts of so many: what lies
 # between the layers then stays in the cache, and a large batch takes no more memory than this.
 LARGEST_BATCH = 1024
 
 
-def in_parts(
-    run: Callable[[NDArray[Any]], NDArray[Any]], samples: NDArray[Any], size: int = LARGEST_BATCH
-) -> NDArray[Any]:
+def in_parts(run: Callable[[Any], Any], samples: Arrays, size: int = LARGEST_BATCH) -> Any:
     """Run a batch of more than `size` samples in parts, and join their outputs.
 
     Args:
-        run: runs one part: (n, ...) -> float32 (n, ...).
-        samples: (N, ...), of any dtype that `run` takes.
+        run: runs one part, as a session does: one array (n, ...), or a tuple of them.
+        samples: (N, ...), of any dtype that `run` takes; or a tuple of such arrays.
         size: samples in one part; the last part may have fewer.
 
     Returns:
-        float32 (N, ...).
+        What `run` returns, (N, ...): one array, or a tuple of them.
     """
-    starts = range(0, len(samples), size)
-    return np.concatenate([run(samples[start : start + size]) for start in starts])
+    starts = range(0, count(samples), size)
+    parts = [run(pick(samples, slice(start, start + size))) for start in starts]
+    if isinstance(parts[0], tuple):
+        return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+    return np.concatenate(parts)
+
+
+def count(samples: Arrays) -> int:
+    """Return the number of samples in one array, or in each of several."""
+    return len(samples[0]) if isinstance(samples, tuple) else len(samples)
+
+
+def pick(samples: Arrays, which: Any) -> Any:
+    """Pick samples by number: index one array, or each of several.
+
+    Args:
+        samples: (N, ...); or a tuple of such arrays.
+        which: what NumPy takes as an index: a number, a slice, or an array of numbers.
+    """
+    if isinstance(samples, tuple):
+        return tuple(array[which] for array in samples)
+    return samples[which]
 
 
 def batch_shape(tensor: FileTensor, size: int) -> tuple[int, ...]:
@@ -82,11 +98,11 @@ class InParts:
         self._session = session
         self._dtype = np.dtype(dtype)
 
-    def run(self, samples: NDArray[Any]) -> NDArray[Any]:
+    def run(self, samples: Any) -> Any:
         """Run samples of any real dtype, (N, ...), in parts that are converted one by one.
 
         Returns:
-            float32 (N, ...).
+            What the session underneath returns, (N, ...).
         """
         if len(samples) > self.largest:
             return in_parts(self.run, samples, self.largest)
@@ -99,3 +115,19 @@ class InParts:
     def close(self) -> None:
         """Close the session underneath."""
         self._session.close()
+
+
+class SeveralInParts(InParts):
+    """The same over a session whose file has several inputs: it takes a tuple of arrays."""
+
+    def __init__(self, session: Session, dtypes: Iterable[str]) -> None:
+        first, *others = dtypes
+        super().__init__(session, first)
+        self._dtypes = (self._dtype, *map(np.dtype, others))
+
+    def run(self, samples: Any) -> Any:
+        """Run a tuple of arrays (N, ...) of any real dtypes, as `InParts.run` does one."""
+        if len(samples[0]) > self.largest:
+            return in_parts(self.run, samples, self.largest)
+        pairs = zip(samples, self._dtypes, strict=True)
+        return self._session.run(tuple(array.astype(dtype, copy=False) for array, dtype in pairs))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter_ns
 from typing import Any, Protocol
 
@@ -11,9 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strop.bundle.manifest import Variant
-from strop.engines.batches import batch_shape
-
-Floats = NDArray[np.float32]
+from strop.engines.batches import batch_shape, count, pick
 
 # Of one batch's input, widened to float32: half of the buffer that WebGPU grants at least
 # (docs/decisions/0015-gpu.md).
@@ -24,21 +22,21 @@ LARGEST_BATCH = 2**14  # what lies between input and output may be wider than bo
 class Bound(Protocol):
     """Buffers on the device for batches of one size, and the model bound to them."""
 
-    def upload(self, samples: NDArray[Any]) -> None:
-        """Write samples into the input.
+    def upload(self, samples: Sequence[NDArray[Any]]) -> None:
+        """Write samples into the inputs.
 
         Args:
-            samples: uint8, int8 or float32 (n, ...), n at most the size of the batch.
+            samples: (n, ...) of the app's dtype for each input, n at most the size of the batch.
         """
 
     def compute(self) -> None:
         """Run the model; the device may go on after this returns."""
 
-    def download(self) -> Floats:
+    def download(self) -> Sequence[NDArray[Any]]:
         """Wait for the outputs of the whole batch, and return them.
 
         Returns:
-            float32 (size, ...); the next run may overwrite it.
+            (size, ...) of each output; the next run may overwrite them.
         """
 
 
@@ -50,7 +48,6 @@ class GpuSession:
     """
 
     thread_safe = False
-    batch: int | None = None
 
     def __init__(self, bind: Callable[[int], Bound], variant: Variant, adapter: str) -> None:
         """Bind and run batches of one and two: some faults of an adapter or file show only then.
@@ -60,42 +57,46 @@ class GpuSession:
             variant: what the manifest says of the file.
             adapter: the GPU's name.
         """
-        (input,), (output,) = variant.inputs, variant.outputs
         self.adapter = adapter
-        self.largest = largest_batch(input.shape[1:], output.shape[1:])
+        self.batch = variant.inputs[0].shape[0]
+        tensors = (*variant.inputs, *variant.outputs)
+        self.largest = self.batch or largest_batch(*(tensor.shape[1:] for tensor in tensors))
         self._bind = bind
         self._bound: dict[int, Bound] = {}
-        self._output = output
-        for count in (1, 2):
-            self.run(np.zeros(batch_shape(input, count), input.dtype))
+        self._outputs = variant.outputs
+        for size in (1, 2)[: self.largest]:
+            zeros = [np.zeros(batch_shape(tensor, size), tensor.dtype) for tensor in variant.inputs]
+            self.run(tuple(zeros))
 
-    def run(self, samples: NDArray[Any]) -> Floats:
+    def run(self, samples: Any) -> Any:
         """Upload, compute and download each part of a batch in turn.
 
         Args:
-            samples: uint8, int8 or float32 (N, ...).
+            samples: a tuple of arrays (N, ...), of the app's dtypes; or one, of one input.
 
         Returns:
-            float32 (N, ...), a new array.
+            A tuple of new arrays (N, ...); or one, of one output.
         """
-        answers = np.empty(batch_shape(self._output, len(samples)), np.float32)
-        for start, part, bound in self._parts(samples):
+        total = count(samples)
+        answers = tuple(np.empty(batch_shape(o, total), o.dtype) for o in self._outputs)
+        for start, size, part, bound in self._parts(samples):
             bound.upload(part)
             bound.compute()
-            answers[start : start + len(part)] = bound.download()[: len(part)]
-        return answers
+            for answer, whole in zip(answers, bound.download(), strict=True):
+                answer[start : start + size] = whole[:size]
+        return answers if len(answers) > 1 else answers[0]
 
-    def time_parts_us(self, samples: NDArray[Any]) -> tuple[float, float, float]:
+    def time_parts_us(self, samples: Any) -> tuple[float, float, float]:
         """Run once as `run` does, and time the parts in microseconds: upload, compute, download.
 
         Some devices go on after `compute` returns (LiteRT's do): the wait is then in the download.
         Where the outputs are bound on the CPU (ONNX Runtime's WebGPU), `compute` downloads too.
 
         Args:
-            samples: uint8, int8 or float32 (N, ...).
+            samples: as `run` takes them.
         """
         spent_us = np.zeros(3)
-        for _, part, bound in self._parts(samples):
+        for _, _, part, bound in self._parts(samples):
             ticks = [perf_counter_ns()]
             bound.upload(part)
             ticks.append(perf_counter_ns())
@@ -107,19 +108,21 @@ class GpuSession:
         upload, compute, download = spent_us.tolist()
         return upload, compute, download
 
-    def _parts(self, samples: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any], Bound]]:
-        """Yield where each part of a batch starts, its samples (n, ...), and their buffers."""
-        for start in range(0, len(samples), self.largest):
-            part = samples[start : start + self.largest]
-            yield start, part, self.bound(len(part))
+    def _parts(self, samples: Any) -> Iterator[tuple[int, int, tuple[NDArray[Any], ...], Bound]]:
+        """Yield where each part of a batch starts, its size, its samples, and their buffers."""
+        arrays = samples if isinstance(samples, tuple) else (samples,)
+        for start in range(0, count(arrays), self.largest):
+            part = pick(arrays, slice(start, start + self.largest))
+            size = count(part)
+            yield start, size, part, self.bound(size)
 
-    def bound(self, count: int) -> Bound:
+    def bound(self, samples: int) -> Bound:
         """Return the buffers for a batch, made if they are not there yet.
 
         Args:
-            count: samples in the batch, 1 to `largest`.
+            samples: how many there are in the batch, 1 to `largest`.
         """
-        size = 1 << (count - 1).bit_length()
+        size = 1 << (samples - 1).bit_length()
         if size not in self._bound:
             self._bound[size] = self._bind(size)
         return self._bound[size]
@@ -138,7 +141,7 @@ def largest_batch(*tensors: tuple[int | None, ...]) -> int:
     """Return how many samples run at once at most, a power of two.
 
     Args:
-        tensors: the shapes of one sample's input and output.
+        tensors: the shapes of one sample's inputs and outputs.
     """
     values = max(math.prod(size or 1 for size in tensor) for tensor in tensors)
     fitting = min(LARGEST_BYTES // (4 * values), LARGEST_BATCH)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from strop.engines.batches import LARGEST_BATCH, batch_shape, in_parts, require_same
+from strop.engines.batches import LARGEST_BATCH, batch_shape, count, in_parts, require_same
 from strop.errors import BundleError
 
 if TYPE_CHECKING:
     from typing import Any
-
-    from numpy.typing import NDArray
 
     from strop.bundle.manifest import FileTensor, Variant
     from strop.engines.base import Session
@@ -33,12 +31,12 @@ class InterpreterSession:
     adapter = ""
 
     def __init__(self, interpreter: Any, variant: Variant) -> None:
-        (input,), (output,) = variant.inputs, variant.outputs
+        (input,) = variant.inputs
         interpreter.allocate_tensors()
         self.batch = input.shape[0]
         self._interpreter = interpreter
-        self._input = _index(interpreter.get_input_details(), input)
-        self._output = _index(interpreter.get_output_details(), output)
+        (self._input,) = _numbers(interpreter.get_input_details(), variant.inputs)
+        (self._output,) = _numbers(interpreter.get_output_details(), variant.outputs)
         self._widens = input.dtype == "float32"
         self._source = input
         self._size = 1
@@ -65,14 +63,14 @@ class InterpreterSession:
         """
         self._native = self._view = self._set = self._invoke = self._get = None
 
-    def run(self, samples: NDArray[Any]) -> NDArray[Any]:
+    def run(self, samples: Any) -> Any:
         """Run the interpreter, resized first if the number of samples has changed.
 
         Args:
-            samples: uint8, int8 or float32 (N, ...).
+            samples: (N, ...), of the app's dtype.
 
         Returns:
-            float32 (N, ...), a new array.
+            (N, ...), a new array.
         """
         if len(samples) != self._size:
             if len(samples) > LARGEST_BATCH:
@@ -84,8 +82,7 @@ class InterpreterSession:
         else:
             self._set(self._input, samples)
         self._invoke()
-        answers: NDArray[Any] = self._get(self._output)
-        return answers
+        return self._get(self._output)
 
     def _resize(self, size: int) -> None:
         self._size = 0  # of no known size until it is done: the next call starts over
@@ -108,6 +105,60 @@ class InterpreterSession:
         del self._interpreter
 
 
+class SeveralInterpreterSession(InterpreterSession):
+    """A TFLite interpreter with several inputs or outputs: one caller at a time.
+
+    A file lists its tensors in an order of its own, so that they are found by name.
+    """
+
+    def __init__(self, interpreter: Any, variant: Variant) -> None:
+        interpreter.allocate_tensors()
+        self.batch = variant.inputs[0].shape[0]
+        self._interpreter = interpreter
+        self._inputs = _numbers(interpreter.get_input_details(), variant.inputs)
+        self._outputs = _numbers(interpreter.get_output_details(), variant.outputs)
+        self._sources = variant.inputs
+        self._size = 1
+        self._bind()
+
+    def run(self, samples: Any) -> Any:
+        """Run the interpreter, resized first if the number of samples has changed.
+
+        Args:
+            samples: a tuple of arrays (N, ...), of the app's dtypes; or one, of one input.
+
+        Returns:
+            A tuple of new arrays (N, ...); or one, of one output.
+        """
+        size = count(samples)
+        if size != self._size:
+            if size > LARGEST_BATCH:
+                return in_parts(self.run, samples)
+            self._resize(size)
+        arrays = samples if isinstance(samples, tuple) else (samples,)
+        for number, array in zip(self._inputs, arrays, strict=True):
+            # The view goes at once: what it shows may move.
+            self._view(self._native, number)[...] = array
+        self._invoke()
+        answers = tuple(map(self._get, self._outputs))
+        return answers if len(answers) > 1 else answers[0]
+
+    def _resize(self, size: int) -> None:
+        self._size = 0  # of no known size until it is done: the next call starts over
+        self._unbind()
+        for number, source in zip(self._inputs, self._sources, strict=True):
+            self._interpreter.resize_tensor_input(number, batch_shape(source, size))
+        self._interpreter.allocate_tensors()
+        for output in self._interpreter.get_output_details():
+            if output["shape"][0] != size:
+                raise ValueError(
+                    f"resized to {size} samples, the file answers {output['shape'][0]} of "
+                    f"{output['name']}"
+                )
+        self._bind()
+        self._size = size
+
+
 class InterpreterEngine:
     """An engine over one package's Interpreter class, on the CPU."""
 
@@ -123,7 +174,9 @@ class InterpreterEngine:
         """Open a .tflite file on the CPU, after `require_whole` has accepted it."""
         require_whole(model, variant.file)
         interpreter = self._interpreter(model_content=model, num_threads=threads)
-        return InterpreterSession(interpreter, variant)
+        if len(variant.inputs) == len(variant.outputs) == 1:
+            return InterpreterSession(interpreter, variant)
+        return SeveralInterpreterSession(interpreter, variant)
 
 
 def require_whole(model: bytes, file: str) -> None:
@@ -158,8 +211,23 @@ def require_whole(model: bytes, file: str) -> None:
         )
 
 
-def _index(details: list[dict[str, Any]], tensor: FileTensor) -> int:
-    """Return the interpreter's number for a tensor, which must be what the manifest says it is."""
-    (detail,) = (detail for detail in details if detail["name"] == tensor.name)
-    require_same(tensor, detail["dtype"].__name__, tuple(detail["shape"]))
-    return int(detail["index"])
+def _numbers(details: list[dict[str, Any]], tensors: tuple[FileTensor, ...]) -> list[int]:
+    """Return the interpreter's numbers for tensors, in the manifest's order, found by name.
+
+    Args:
+        details: all inputs, or all outputs, of the file, as the interpreter lists them.
+        tensors: what the manifest says of them.
+
+    Raises:
+        ValueError: they are not what the manifest says.
+    """
+    named = {detail["name"]: detail for detail in details}
+    if len(details) != len(tensors) or named.keys() != {tensor.name for tensor in tensors}:
+        raise ValueError(
+            f"{', '.join(named)} in the file, {', '.join(t.name for t in tensors)} in the manifest"
+        )
+    for tensor in tensors:
+        detail = named[tensor.name]
+        # NumPy 1 calls its class of booleans bool_.
+        require_same(tensor, detail["dtype"].__name__.rstrip("_"), tuple(detail["shape"]))
+    return [int(named[tensor.name]["index"]) for tensor in tensors]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from strop.bundle.manifest import FileTensor, Variant
 from strop.device import adapters
 from strop.engines.batches import batch_shape, require_same
-from strop.engines.gpu import Floats, GpuSession
+from strop.engines.gpu import GpuSession
 from strop.errors import DeviceUnavailable, one_line
 
 
@@ -25,30 +26,44 @@ class CompiledBatch:
     """A model compiled for one batch size, with its buffers."""
 
     def __init__(self, compiled: Any, variant: Variant, size: int) -> None:
-        (input,), (output,) = variant.inputs, variant.outputs
-        (signature,) = compiled.get_signature_list()
-        _require(compiled.get_input_tensor_details(signature), input)
-        _require(compiled.get_output_tensor_details(signature), output)
-        # Not strict: the file's batch is a plain 1, which its RESHAPE does not insist on.
-        compiled.resize_input_tensor(0, [size, *input.shape[1:]], strict=False)
+        ((signature, ends),) = compiled.get_signature_list().items()
+        inputs = _places(
+            ends["inputs"], compiled.get_input_tensor_details(signature), variant.inputs
+        )
+        outputs = _places(
+            ends["outputs"], compiled.get_output_tensor_details(signature), variant.outputs
+        )
+        for place, tensor in zip(inputs, variant.inputs, strict=True):
+            if tensor.shape[0] is None:
+                # Not strict: the file's batch is a plain 1, which its RESHAPE does not insist on.
+                compiled.resize_input_tensor(place, [size, *tensor.shape[1:]], strict=False)
         self._model = compiled
         self._inputs = compiled.create_input_buffers(0)
         self._outputs = compiled.create_output_buffers(0)
-        self._dtype = np.dtype(input.dtype)
-        self._shape = batch_shape(output, size)
+        self._sources = [
+            (place, np.dtype(tensor.dtype))
+            for place, tensor in zip(inputs, variant.inputs, strict=True)
+        ]
+        self._results = [
+            (place, batch_shape(tensor, size), np.dtype(tensor.dtype))
+            for place, tensor in zip(outputs, variant.outputs, strict=True)
+        ]
 
-    def upload(self, samples: NDArray[Any]) -> None:
-        """Write samples, uint8, int8 or float32 (n, ...), into the input, in the file's dtype."""
-        self._inputs[0].write(samples.astype(self._dtype, copy=False))
+    def upload(self, samples: Sequence[NDArray[Any]]) -> None:
+        """Write samples, (n, ...) for each input, into the inputs, in the file's dtypes."""
+        for (place, dtype), array in zip(self._sources, samples, strict=True):
+            self._inputs[place].write(array.astype(dtype, copy=False))
 
     def compute(self) -> None:
         """Start the model; the device goes on after this returns."""
         self._model.run_by_index(0, self._inputs, self._outputs)
 
-    def download(self) -> Floats:
-        """Wait for the outputs of the whole batch, and return them as float32 (size, ...)."""
-        flat: Floats = self._outputs[0].read(math.prod(self._shape), np.float32)
-        return flat.reshape(self._shape)
+    def download(self) -> list[NDArray[Any]]:
+        """Wait for the outputs of the whole batch, and return them, (size, ...) each."""
+        return [
+            self._outputs[place].read(math.prod(shape), dtype).reshape(shape)
+            for place, shape, dtype in self._results
+        ]
 
 
 def open_on_gpu(model: bytes, variant: Variant) -> GpuSession:
@@ -92,7 +107,30 @@ def open_on_gpu(model: bytes, variant: Variant) -> GpuSession:
             ) from error
 
 
-def _require(details: dict[str, Any], tensor: FileTensor) -> None:
-    """Raise ValueError unless the file's only input or output is what the manifest says it is."""
-    (detail,) = details.values()
-    require_same(tensor, detail["dtype"], tuple(detail["shape"]))
+def _places(
+    order: Sequence[str], details: dict[str, dict[str, Any]], tensors: tuple[FileTensor, ...]
+) -> list[int]:
+    """Return where the file has its inputs, or its outputs, in the manifest's order.
+
+    Args:
+        order: the signature's names, in the file's order.
+        details: what the file says of each, by these names; its own name for it is among that.
+        tensors: what the manifest says of them, by either of the names.
+
+    Raises:
+        ValueError: they are not what the manifest says.
+    """
+    if len(order) != len(tensors):
+        raise ValueError(f"{len(order)} tensors in the file, {len(tensors)} in the manifest")
+    places = []
+    for tensor in tensors:
+        named = [i for i, key in enumerate(order) if tensor.name in (key, details[key]["name"])]
+        if len(order) > 1 and len(named) != 1:  # a single one is found without its name
+            raise ValueError(
+                f"{tensor.name} of the manifest is not in the file: {', '.join(order)}"
+            )
+        place = named[0] if len(order) > 1 else 0
+        detail = details[order[place]]
+        require_same(tensor, detail["dtype"], tuple(detail["shape"]))
+        places.append(place)
+    return places

@@ -12,18 +12,18 @@ import numpy as np
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
-from strop.engines.batches import LARGEST_BATCH, batch_shape, in_parts, require_same
+from strop.engines.batches import LARGEST_BATCH, batch_shape, count, in_parts, require_same
 from strop.errors import BundleError
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from numpy.typing import NDArray
-
     from strop.bundle.manifest import FileTensor, Variant
     from strop.engines.base import Session
 
-_DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int8)": "int8"}
+_DTYPES = {"tensor(float)": "float32"} | {
+    f"tensor({name})": name for name in ("uint8", "int8", "int32", "int64", "bool")
+}
 _CPU = "CPUExecutionProvider"
 _ERRORS_ONLY = 3  # severities: 0 verbose to 4 fatal
 _KEY = b"location"
@@ -39,29 +39,29 @@ class OnnxSession:
     """
 
     thread_safe = True
-    batch: int | None = None
     largest = LARGEST_BATCH
     adapter = ""
 
     def __init__(self, session: Any, variant: Variant) -> None:
         (self._source,), (self._result,) = variant.inputs, variant.outputs
+        self.batch = self._source.shape[0]
         # Into buffers of these dtypes and shapes it will write, whatever the file has.
-        _require_same(session.get_inputs(), self._source)
-        _require_same(session.get_outputs(), self._result)
+        _require_tensors(session.get_inputs(), variant.inputs)
+        _require_tensors(session.get_outputs(), variant.outputs)
         self._session = session
         self._dtype = np.dtype(self._source.dtype)
         # What a call holds while it is inside; taking and giving back are one step each.
         self._bound: list[tuple[Any, ...]] = []
         self._free: list[tuple[Any, ...]] = []
 
-    def run(self, samples: NDArray[Any]) -> NDArray[Any]:
+    def run(self, samples: Any) -> Any:
         """Run the session: one sample through bound buffers, more in the usual way.
 
         Args:
-            samples: uint8, int8 or float32 (N, ...).
+            samples: (N, ...), of the app's dtype.
 
         Returns:
-            float32 (N, ...), a new array.
+            (N, ...), a new array.
         """
         if len(samples) > LARGEST_BATCH:
             return in_parts(self.run, samples)
@@ -74,10 +74,10 @@ class OnnxSession:
                 source, run, binding, result = bound
                 source[...] = samples
                 run(binding)
-                return result.copy()  # type: ignore[no-any-return]
+                return result.copy()
             feed = {self._source.name: samples.astype(self._dtype, copy=False)}
             (answers,) = self._session.run([self._result.name], feed)
-            return answers  # type: ignore[no-any-return]
+            return answers
         finally:
             self._free.append(bound)
 
@@ -87,11 +87,11 @@ class OnnxSession:
         Returns:
             The input buffer, (1, ...) of the input's dtype; the call that reads it and fills the
             output buffer; the binding, which is that call's argument; and the output buffer,
-            float32 (1, ...).
+            (1, ...) of the output's dtype.
         """
         binding = self._session.io_binding()
         source = np.zeros(batch_shape(self._source, 1), self._dtype)
-        result = np.zeros(batch_shape(self._result, 1), np.float32)
+        result = np.zeros(batch_shape(self._result, 1), self._result.dtype)
         for bind, tensor, buffer in (
             (binding.bind_input, self._source, source),
             (binding.bind_output, self._result, result),
@@ -109,11 +109,99 @@ class OnnxSession:
         """Do nothing: the native session goes with this object, after the last call in flight."""
 
 
-def _require_same(details: list[Any], tensor: FileTensor) -> None:
-    """Raise ValueError unless a file's only input or output is what the manifest says it is."""
-    (detail,) = details
-    sample = tuple(size if isinstance(size, int) else None for size in detail.shape[1:])
-    require_same(tensor, _DTYPES.get(detail.type, detail.type), (None, *sample))  # any batch
+class SeveralOnnxSession(OnnxSession):
+    """An ONNX Runtime session with several inputs or outputs: any batch, any number of callers.
+
+    One sample goes through bound buffers here too; each call has its own.
+    """
+
+    def __init__(self, session: Any, variant: Variant) -> None:
+        self.batch = variant.inputs[0].shape[0]
+        # Into buffers of these dtypes and shapes it will write, whatever the file has.
+        _require_tensors(session.get_inputs(), variant.inputs)
+        _require_tensors(session.get_outputs(), variant.outputs)
+        self._session = session
+        self._sources = variant.inputs
+        self._results = variant.outputs
+        self._bound: list[tuple[Any, ...]] = []
+        self._free: list[tuple[Any, ...]] = []
+
+    def run(self, samples: Any) -> Any:
+        """Run the session: one sample through bound buffers, more in the usual way.
+
+        Args:
+            samples: a tuple of arrays (N, ...), of the app's dtypes; or one, of one input.
+
+        Returns:
+            A tuple of new arrays (N, ...); or one, of one output.
+        """
+        size = count(samples)
+        if size > LARGEST_BATCH:
+            return in_parts(self.run, samples)
+        arrays = samples if isinstance(samples, tuple) else (samples,)
+        try:
+            bound = self._free.pop()
+        except IndexError:
+            bound = self._bind()
+        try:
+            answers = self._run_one(arrays, bound) if size == 1 else self._run_batch(arrays)
+        finally:
+            self._free.append(bound)
+        return answers if len(answers) > 1 else answers[0]
+
+    def _run_one(self, arrays: tuple[Any, ...], bound: tuple[Any, ...]) -> tuple[Any, ...]:
+        sources, run, binding, results = bound
+        for source, array in zip(sources, arrays, strict=True):
+            source[...] = array
+        run(binding)
+        return tuple(result.copy() for result in results)
+
+    def _run_batch(self, arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+        feed = {
+            source.name: array.astype(source.dtype, copy=False)
+            for source, array in zip(self._sources, arrays, strict=True)
+        }
+        return tuple(self._session.run([result.name for result in self._results], feed))
+
+    def _bind(self) -> tuple[Any, ...]:
+        """Make the buffers for one sample, and bind the session to them.
+
+        Returns:
+            The input buffers, (1, ...); the call that reads them and fills the output buffers; the
+            binding, which is that call's argument; and the output buffers, (1, ...).
+        """
+        binding = self._session.io_binding()
+        sources, results = (
+            [np.zeros(batch_shape(tensor, 1), tensor.dtype) for tensor in tensors]
+            for tensors in (self._sources, self._results)
+        )
+        for bind, tensors, buffers in (
+            (binding.bind_input, self._sources, sources),
+            (binding.bind_output, self._results, results),
+        ):
+            for tensor, buffer in zip(tensors, buffers, strict=True):
+                bind(tensor.name, "cpu", 0, buffer.dtype, buffer.shape, buffer.ctypes.data)
+        bound = sources, self._session.run_with_iobinding, binding, results
+        self._bound.append(bound)
+        return bound
+
+
+def _require_tensors(details: list[Any], tensors: tuple[FileTensor, ...]) -> None:
+    """Raise ValueError unless a file's inputs, or outputs, are what the manifest says they are.
+
+    Args:
+        details: all of them, as ONNX Runtime lists them, in any order.
+        tensors: what the manifest says of them.
+    """
+    named = {detail.name: detail for detail in details}
+    if len(details) != len(tensors) or named.keys() != {tensor.name for tensor in tensors}:
+        raise ValueError(
+            f"{', '.join(named)} in the file, {', '.join(t.name for t in tensors)} in the manifest"
+        )
+    for tensor in tensors:
+        detail = named[tensor.name]
+        sample = tuple(size if isinstance(size, int) else None for size in detail.shape[1:])
+        require_same(tensor, _DTYPES.get(detail.type, detail.type), (None, *sample))  # any batch
 
 
 def _require_whole(model: bytes, file: str) -> None:
@@ -159,7 +247,9 @@ class OnnxRuntime:
         session.disable_fallback()
         if session.get_providers()[0] != _CPU:  # it prints and goes on with another
             raise RuntimeError(f"asked for {_CPU}, got {session.get_providers()}")
-        return OnnxSession(session, variant)
+        if len(variant.inputs) == len(variant.outputs) == 1:
+            return OnnxSession(session, variant)
+        return SeveralOnnxSession(session, variant)
 
 
 ENGINE = OnnxRuntime()

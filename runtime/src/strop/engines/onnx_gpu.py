@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -20,11 +20,11 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
     InvalidProtobuf,
 )
 
-from strop.bundle.manifest import Variant
+from strop.bundle.manifest import FileTensor, Variant
 from strop.device import adapters, wheels
 from strop.device.adapters import Adapter
 from strop.engines.batches import batch_shape
-from strop.engines.gpu import Floats, GpuSession
+from strop.engines.gpu import GpuSession
 from strop.errors import DeviceUnavailable, one_line
 
 CPU = "cpu"
@@ -57,45 +57,51 @@ class BoundBatch:
     """A session's binding for one batch size. With CUDA, the buffers on the device are our own."""
 
     def __init__(self, session: Any, variant: Variant, size: int, place: str) -> None:
-        (input,), (output,) = variant.inputs, variant.outputs
-        dtype = np.dtype(input.dtype)
-        shapes = [batch_shape(end, size) for end in (input, output)]
-        self._name = input.name
+        self._size = size
+        self._names = [tensor.name for tensor in variant.inputs]
         # For what does not fill the batch; the rest of it is computed, and dropped.
-        self._host = np.zeros(shapes[0], dtype)
+        self._hosts = [np.zeros(batch_shape(t, size), t.dtype) for t in variant.inputs]
         self._binding = session.io_binding()
-        self._output = OrtValue.ortvalue_from_shape_and_type(shapes[1], np.float32, place, 0)
-        self._binding.bind_ortvalue_output(output.name, self._output)
-        self._input = None
+        self._outputs = [_buffer(tensor, size, place) for tensor in variant.outputs]
+        for tensor, buffer in zip(variant.outputs, self._outputs, strict=True):
+            self._binding.bind_ortvalue_output(tensor.name, buffer)
+        self._inputs = []
         if place != CPU:
-            self._input = OrtValue.ortvalue_from_shape_and_type(shapes[0], dtype, place, 0)
-            self._binding.bind_ortvalue_input(input.name, self._input)
+            self._inputs = [_buffer(tensor, size, place) for tensor in variant.inputs]
+            for name, buffer in zip(self._names, self._inputs, strict=True):
+                self._binding.bind_ortvalue_input(name, buffer)
         # Last: Python lets attributes go in this order, and a binding that outlives its session
         # takes the process with it.
         self._session = session
 
-    def upload(self, samples: NDArray[Any]) -> None:
-        """Copy samples, uint8, int8 or float32 (n, ...), to the device, as a whole batch.
+    def upload(self, samples: Sequence[NDArray[Any]]) -> None:
+        """Copy samples, (n, ...) for each input, to the device, as a whole batch.
 
         If there are fewer than the batch takes, the rest of the batch is computed too, and dropped.
         """
-        if len(samples) < len(self._host):
-            self._host[: len(samples)] = samples
-            samples = self._host
-        samples = np.ascontiguousarray(samples, self._host.dtype)
-        if self._input:
-            self._input.update_inplace(samples)
-        else:  # binding is what copies it to the device
-            self._binding.bind_cpu_input(self._name, samples)
+        for i, (array, host) in enumerate(zip(samples, self._hosts, strict=True)):
+            if len(array) < self._size:
+                host[: len(array)] = array
+                array = host
+            array = np.ascontiguousarray(array, host.dtype)
+            if self._inputs:
+                self._inputs[i].update_inplace(array)
+            else:  # binding is what copies it to the device
+                self._binding.bind_cpu_input(self._names[i], array)
 
     def compute(self) -> None:
         """Run the session on the bound batch."""
         self._session.run_with_iobinding(self._binding)
 
-    def download(self) -> Floats:
-        """Return the outputs of the whole batch as float32 (size, ...)."""
-        answers: Floats = self._output.numpy()
-        return answers
+    def download(self) -> list[NDArray[Any]]:
+        """Return the outputs of the whole batch, (size, ...) each."""
+        return [output.numpy() for output in self._outputs]
+
+
+def _buffer(tensor: FileTensor, size: int, place: str) -> OrtValue:
+    return OrtValue.ortvalue_from_shape_and_type(
+        batch_shape(tensor, size), np.dtype(tensor.dtype), place, 0
+    )
 
 
 def open_on_gpu(model: bytes, variant: Variant, options: onnxruntime.SessionOptions) -> GpuSession:

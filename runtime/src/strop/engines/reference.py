@@ -93,14 +93,15 @@ class ReferenceSession:
         """Run the layers one after the other.
 
         Args:
-            samples: uint8, int8 or float32 (N, ...).
+            samples: (N, ...), of any real dtype.
 
         Returns:
             float32 (N, units of the last layer), a new array.
         """
+        if len(samples) > LARGEST_BATCH:
+            answers: Floats = in_parts(self.run, samples)
+            return answers
         x = samples  # (N, ...)
-        if len(x) > LARGEST_BATCH:
-            return in_parts(self.run, x)
         x = x.reshape(len(x), -1).astype(np.float32, copy=False)  # (N, features)
         for kernel, bias, activation in self._layers:
             x = x @ kernel  # (N, units)
@@ -126,7 +127,13 @@ class Reference:
     def open(
         self, model: bytes, variant: Variant, *, device: str, threads: int
     ) -> ReferenceSession:
-        """Read the weights of a model, an .npz file, into a session."""
+        """Read the weights of a model, an .npz file, into a session.
+
+        Raises:
+            ValueError: the manifest says that it has several inputs or outputs.
+        """
+        if not len(variant.inputs) == len(variant.outputs) == 1:
+            raise ValueError("a stack of layers has one input and one output")
         return ReferenceSession(model)
 
 

@@ -17,6 +17,7 @@ from strop.bundle.open import open_bundle
 from strop.errors import BundleError, InputError, InstallError, StropError, StropWarning, warn
 from strop.model import forks
 from strop.model.ending import Closing
+from strop.model.model import labels_of
 from strop.model.select import open_best
 
 if TYPE_CHECKING:
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from strop.model.model import Model
-    from strop.model.prediction import Prediction
 
 _END_S = 5.0  # for a model that is being opened as the interpreter ends
 _LONGEST_PAUSE_S = 60.0  # between two tries of what did not open
+_STRUCTURES = {"one": "an array", "list": "a list", "dict": "a dict"}
 _NEVER_S = float("inf")  # as when to try again
 _Stamp = tuple[int, int, int, int]
 
@@ -83,33 +84,35 @@ class Watched(Closing):
         """The reason why what is installed now is not what runs; None: it is what runs."""
         return self._error
 
-    def predict(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+    def predict(self, inputs: Any) -> Any:
         """Run the current model, as `Model.predict` does.
 
         Args:
-            inputs: (N, ...) or one sample (...), of the dtype the manifest names.
+            inputs: (N, ...) or one sample (...), of the dtype the manifest names; for several
+                inputs an array for each.
 
         Returns:
-            float32 (N, classes), a new array; N is 1 for one sample.
+            New arrays (N, ...), as `Model.predict` returns them; N is 1 for one sample.
         """
         return self._model.predict(inputs)
 
-    def classify(self, image: str | PathLike[str] | NDArray[Any]) -> Prediction:
-        """Name the best class of one sample with the current model, as `Model.classify` does.
+    def classify(self, image: str | PathLike[str] | Any, *, output: str | None = None) -> Any:
+        """Name what one sample shows with the current model, as `Model.classify` does.
 
         Args:
-            image: one sample, (...) or (1, ...), of a dtype that `predict` takes; or the path of an
-                image or .npy file.
+            image: one sample, as `predict` takes it; or the path of an image, .npy or .npz file.
+            output: the name of the output that counts, where several name something.
         """
-        return self._model.classify(image)
+        return self._model.classify(image, output=output)
 
-    def prediction(self, output: NDArray[np.float32]) -> Prediction:
-        """Name the best class of one sample's output, as `Model.prediction` does.
+    def prediction(self, output: NDArray[np.float32], name: str | None = None) -> Any:
+        """Name what one sample's output says, as `Model.prediction` does.
 
         Args:
-            output: float32 (classes,), one row of what `predict` returns.
+            output: float32, one row of what `predict` returns, (classes,) of a classifier.
+            name: of the output that it is of, where several name something.
         """
-        return self._model.prediction(output)
+        return self._model.prediction(output, name)
 
     def close(self) -> None:
         """End the watching, and close the current model. May be called again.
@@ -183,7 +186,8 @@ class Watched(Closing):
     def _open(self, bundle: Bundle) -> Model:
         """Open a bundle, and run one of its samples, because the first call may take longer."""
         model = open_best(bundle, **self._options)
-        model.predict(bundle.array(bundle.manifest.golden.inputs)[:1])
+        samples = tuple(bundle.array(ref)[:1] for ref in bundle.manifest.golden.inputs)
+        model.predict(samples if len(samples) > 1 else samples[0])
         return model
 
     def _complain(self, error: Exception, *, again: bool) -> None:
@@ -226,11 +230,23 @@ def _traits(model: Model) -> Iterator[str]:
 
     The labels are among it: they name the outputs that the app holds.
     """
-    low, high = model.input.range or ("any", "any")
-    yield f"takes {model.input.dtype} {model.input.shape[1:]}"
-    yield f"gives {model.output.shape[1:]}"
-    yield f"takes values {low}..{high}"
-    yield from (f"has class {i} {label!r}" for i, label in enumerate(model.labels))
+    yield f"has {len(model.inputs)} inputs and {len(model.outputs)} outputs"
+    yield from (f"takes {spec.dtype} {spec.shape[1:]}" for spec in model.inputs)
+    yield from (f"gives {spec.shape[1:]}" for spec in model.outputs)
+    yield f"gives {_STRUCTURES[model.structure]}"
+    for source in model.inputs:
+        low, high = source.range or ("any", "any")
+        yield f"takes values {low}..{high}"
+    for output in model.outputs:
+        yield f"gives {output.dtype}, a {output.kind}{' of logits' if output.logits else ''}"
+        if output.threshold is not None:
+            yield f"says yes above {output.threshold}"
+        yield from (f"has class {i} {label!r}" for i, label in enumerate(labels_of(output)))
+    # By these an app may name them.
+    if len(model.inputs) > 1:
+        yield from (f"takes an input {spec.name!r}" for spec in model.inputs)
+    if len(model.outputs) > 1 or model.structure == "dict":
+        yield from (f"gives an output {spec.name!r}" for spec in model.outputs)
 
 
 def _is_lasting(error: Exception) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from strop.bundle.manifest import ImageSpec, TensorSpec
+from strop.bundle.manifest import InputSpec, Picture
 from strop.errors import InputError, StropError
 
 MAX_PIXELS = 64 * 2**20  # a 64-megapixel photo; more is a decompression bomb on a small board
@@ -19,16 +19,16 @@ MAX_NPY_BYTES = 2**30
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "WEBP")
 
 
-def read_samples(path: str | PathLike[str], spec: TensorSpec) -> NDArray[Any]:
+def read_samples(path: str | PathLike[str], spec: InputSpec) -> NDArray[Any]:
     """Read one file: a `.npy` file as the array in it, any other as a picture of one sample.
 
     Args:
         path: a `.npy` file, or a picture in one of `FORMATS`.
-        spec: the model's input; its `image` says how a picture is prepared.
+        spec: the model's input; its `picture` says how one is prepared.
 
     Returns:
-        An array for `Model.predict`, which checks its shape and dtype. Of a picture: uint8, of one
-        sample's shape, such as (28, 28).
+        An array for `Model.predict`, which checks its shape and dtype. Of a picture: one
+        sample, such as (28, 28), of the input's dtype: uint8 or float32.
 
     Raises:
         InputError: there is no such file, it is not an array or picture, or the model takes no
@@ -56,8 +56,8 @@ def _read_npy(path: Path) -> NDArray[Any]:
     return array
 
 
-def _read_image(path: Path, spec: TensorSpec) -> NDArray[Any]:
-    if spec.image is None:
+def _read_image(path: Path, spec: InputSpec) -> NDArray[Any]:
+    if spec.picture is None:
         raise InputError("the model takes no pictures", f"give it a .npy file instead of {path}")
     path.open("rb").close()  # a missing file is said to be missing, with Pillow or without
     try:
@@ -75,7 +75,7 @@ def _read_image(path: Path, spec: TensorSpec) -> NDArray[Any]:
                     f"{path} has {image.width} x {image.height} pixels, at most {MAX_PIXELS}",
                     "scale it down",
                 )
-            return prepare(image, spec.image).reshape(*(size or 1 for size in spec.shape[1:]))
+            return prepare(image, spec.picture).reshape(*(size or 1 for size in spec.shape[1:]))
     except InputError:
         raise
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
@@ -84,37 +84,35 @@ def _read_image(path: Path, spec: TensorSpec) -> NDArray[Any]:
         raise InputError(f"{path} is a damaged picture: {error}") from None
 
 
-def prepare(image: Any, spec: ImageSpec) -> NDArray[np.uint8]:
-    """Turn a Pillow image into the model's input.
+def prepare(image: Any, picture: Picture) -> NDArray[Any]:
+    """Turn a Pillow image into the model's input, step by step as the manifest has it.
 
-    Transparency is laid over white, and colours become `spec.mode`. A picture of another size is
-    scaled to fit, and padded with the median of its own border. With `spec.background` "dark", a
-    picture whose border's median is light is inverted: ink on paper becomes light on dark.
+    It is turned as its EXIF data say, and brought to 8 bits and to `picture.mode`. A `flatten`
+    comes before the mode, the other steps after it.
 
     Args:
         image: a `PIL.Image.Image` of any size and mode; one of 32 bits a pixel is refused.
-        spec: the mode, size and background that the model takes.
+        picture: the mode and the steps; `strop.bundle.pictures.is_picture` holds of them.
 
     Returns:
-        uint8 (height, width) for mode "L", uint8 (height, width, 3) for "RGB"; 0..255.
+        (height, width) for mode "L", (height, width, 3) for "RGB"; uint8 levels 0..255, or float32
+        if the last step is `normalise`.
 
     Raises:
         ValueError: the picture has 32 bits a pixel, in a range it does not say.
     """
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
+
+    from strop.model.picture_steps import STEPS  # needs Pillow
 
     image = ImageOps.exif_transpose(_eight_bits(image))
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        paper = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(paper, image)
-    image = image.convert(spec.mode)
-    border = _border(np.asarray(image))
-    if spec.background == "dark" and border.mean() > 127:
-        image, border = ImageOps.invert(image), 255 - border
-    if image.size != (spec.width, spec.height):
-        image = _fit(image, (spec.width, spec.height), tuple(int(level) for level in border))
-    return np.asarray(image, np.uint8)
+    steps = picture.steps
+    if steps and steps[0].step == "flatten":
+        image, steps = STEPS["flatten"](image, **steps[0].options), steps[1:]
+    image = image.convert(picture.mode)
+    for step in steps:
+        image = STEPS[step.step](image, **step.options)
+    return np.asarray(image)
 
 
 def _eight_bits(image: Any) -> Any:
@@ -132,22 +130,3 @@ def _eight_bits(image: Any) -> Any:
     narrow = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     narrow.info["exif"] = image.getexif().tobytes()
     return narrow
-
-
-def _fit(image: Any, size: tuple[int, int], colour: tuple[int, ...]) -> Any:
-    """Scale a picture as large as fits, in proportion, and put it in the middle of this colour."""
-    from PIL import Image
-
-    scale = min(size[0] / image.width, size[1] / image.height)
-    inner = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    paper = Image.new(image.mode, size, colour if len(colour) > 1 else colour[0])
-    corner = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
-    paper.paste(image.resize(inner, Image.Resampling.BILINEAR), corner)
-    return paper
-
-
-def _border(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return the median of the outermost pixels per channel, float64 (channels,), 0..255."""
-    pixels = pixels.reshape(*pixels.shape[:2], -1)  # (height, width, channels)
-    edges = (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])
-    return np.asarray(np.median(np.concatenate(edges), axis=0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,21 +14,23 @@ if TYPE_CHECKING:  # an app waits for every import
 
     from numpy.typing import NDArray
 
-    from strop.bundle.manifest import TensorSpec
+    from strop.bundle.manifest import InputSpec
 
 
-def admit(inputs: Any, spec: TensorSpec, name: str) -> NDArray[Any]:
+def admit(inputs: Any, spec: InputSpec, name: str) -> NDArray[Any]:
     """Return the inputs as a batch of the right shape and dtype, or refuse them.
 
-    The dtype must be the model's own or, where that is a float, any real one. It is not converted.
+    A float model takes any real numbers, but no array of integers: bytes given to one are most
+    often pixels that nobody has scaled. A model of int32 or int64 takes any integers that fit. Any
+    other takes its own dtype alone.
 
     Args:
-        inputs: what the app gives: a batch (N, ...), or one sample (...).
+        inputs: what the app gives: a batch (N, ...), or one sample (...); or a dict that has it.
         spec: the model's input.
-        name: of the model, for messages.
+        name: of the model, or of the input too, for messages.
 
     Returns:
-        (N, ...), of the dtype given: the model's own (uint8, int8 or float32), or another real one;
+        (N, ...), of the model's own dtype; or, for float32, of any real one: it is not converted.
         N is 1 for one sample.
 
     Raises:
@@ -37,21 +40,29 @@ def admit(inputs: Any, spec: TensorSpec, name: str) -> NDArray[Any]:
     try:
         array = np.asarray(inputs)
     except Exception as error:  # noqa: BLE001  a ragged list; an object's own conversion, anything
-        raise InputError(f"{name} takes {wanted(spec)}; {error}") from None
-    if array.dtype != dtype and not (dtype.kind == "f" and array.dtype.kind in "fiu"):
-        raise InputError(
-            f"{name} takes {wanted(spec)}; got {array.dtype} {array.shape}{_range(array, dtype)}",
-            _cast(array, dtype),
-        )
+        raise _refused(spec, name, str(error)) from None
+    if array.dtype != dtype and not (dtype.kind == "f" and array.dtype.kind == "f"):
+        if isinstance(inputs, Mapping):
+            from strop.model.named import by_name
+
+            (inputs,) = by_name(inputs, (spec,), name)
+            if not isinstance(inputs, Mapping):
+                return admit(inputs, spec, name)
+        if array.dtype.kind in "iu" and dtype.kind == "i" and dtype.itemsize > 1:
+            array = _fitting(array, dtype, spec, name)
+        elif dtype.kind != "f" or not _is_written(inputs, array):
+            from strop.model.mends import refusal  # it takes its time, and is rarely wanted
+
+            raise refusal(inputs, array, spec, name)
     if array.shape == sample:
         array = array[np.newaxis]
     elif array.shape[1:] != sample or not len(array):
         found = "an empty batch" if array.shape[1:] == sample else f"shape {array.shape}"
-        raise InputError(f"{name} takes {wanted(spec)}; got {found}")
+        raise _refused(spec, name, f"got {found}")
     return array
 
 
-def finite(array: NDArray[Any], spec: TensorSpec, name: str) -> None:
+def finite(array: NDArray[Any], spec: InputSpec, name: str) -> None:
     """Require that all values are finite, and stay so in the dtype the model takes.
 
     Args:
@@ -68,30 +79,27 @@ def finite(array: NDArray[Any], spec: TensorSpec, name: str) -> None:
         raise InputError(f"{name} takes finite values; got NaN or infinity")
 
 
-def wanted(spec: TensorSpec) -> str:
-    """Describe what a model takes, as in "uint8 (0..255) of shape (N, 28, 28) or (28, 28)"."""
-    sample = ", ".join(str(size) for size in spec.shape[1:])
-    low, high = spec.range or ("any", "any")
-    return f"{spec.dtype} ({low}..{high}) of shape (N, {sample}) or ({sample})"
+def _is_written(inputs: Any, array: NDArray[Any]) -> bool:
+    """Tell whether inputs are whole numbers written in Python, as a row of measurements may be."""
+    return isinstance(inputs, list | tuple | int) and array.dtype == np.dtype(int)
 
 
-def _range(array: NDArray[Any], dtype: np.dtype[Any]) -> str:
-    """Describe the values' range, where it gives away the likely mistake behind a wrong dtype."""
-    if dtype != np.uint8 or array.dtype.kind != "f" or not array.size:
-        return ""
-    if not np.isfinite(array).all():
-        return " with values that are not finite"
-    return " in 0..1" if array.min() >= 0 and array.max() <= 1 else ""
+def _fitting(array: NDArray[Any], dtype: np.dtype[Any], spec: InputSpec, name: str) -> NDArray[Any]:
+    """Convert integers to the model's own, or refuse them if one does not fit."""
+    if array.size:
+        low, high = int(array.min()), int(array.max())
+        bounds = np.iinfo(dtype)
+        if low < bounds.min or high > bounds.max:
+            raise _refused(
+                spec,
+                name,
+                f"got {array.dtype} {array.shape} of {low}..{high}",
+                f"give whole numbers of {bounds.min}..{bounds.max}",
+            )
+    return array.astype(dtype)
 
 
-def _cast(array: NDArray[Any], dtype: np.dtype[Any]) -> str:
-    """Give the expression that makes bytes of the array that was given; empty if none does."""
-    if dtype != np.uint8 or array.dtype.kind not in "fiu" or not array.size:
-        return ""
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        return ""
-    if array.dtype.kind == "f" and array.min() >= 0 and array.max() <= 1:
-        return "give raw pixels, (x * 255).round().astype(np.uint8)"
-    if array.min() < 0 or array.max() > 255:  # a cast would wrap them round
-        return "give raw pixels, 0..255"
-    return "give raw pixels, x.astype(np.uint8)"
+def _refused(spec: InputSpec, name: str, why: str, mend: str = "") -> InputError:
+    from strop.model.mends import wanted
+
+    return InputError(f"{name} takes {wanted(spec)}; {why}", mend)

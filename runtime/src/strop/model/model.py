@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from strop.bundle.structs import Struct
-from strop.errors import InputError, StropError
+from strop.errors import InputError, StropError, one_line
 from strop.model import ending, forks
 from strop.model.ending import Closing
-from strop.model.inputs import admit, finite, wanted
+from strop.model.inputs import admit, finite
 from strop.model.pool import Pool, Slot
 
 if TYPE_CHECKING:  # importing strop must cost an app next to nothing
@@ -21,10 +21,14 @@ if TYPE_CHECKING:  # importing strop must cost an app next to nothing
 
     from numpy.typing import NDArray
 
-    from strop.bundle.manifest import TensorSpec
+    from strop.bundle.manifest import InputSpec, OutputSpec
     from strop.engines.base import Session
-    from strop.model.prediction import Prediction
     from strop.model.source import ModelSource
+
+# Dtypes whose every value a model takes as it is; real numbers may be infinite, or none, and
+# large integers may make a model's arithmetic overflow.
+_LONGEST = 300  # characters of what an engine said: LiteRT says all that it ever said again
+_EXACT = ("uint8", "int8", "bool")
 
 
 class About(Struct):
@@ -32,9 +36,10 @@ class About(Struct):
 
     name: str
     version: int
-    input: TensorSpec
-    output: TensorSpec
+    inputs: tuple[InputSpec, ...]
+    outputs: tuple[OutputSpec, ...]
     engine_version: str
+    structure: str = "one"  # of what `predict` returns, as the manifest has it
     tuned: bool = False  # whether what `strop tune` remembered chose any of this
     sessions: int | None = 1  # as `strop.load` has it
 
@@ -63,9 +68,12 @@ class Model(Closing):
         self.tuned = about.tuned
         self.precision = source.variant.precision
         self.format = source.variant.format
-        self.input = input = about.input
-        self.output = output = about.output
-        self.labels = output.labels or tuple(str(i) for i in range(output.shape[-1] or 0))
+        self.inputs = about.inputs
+        self.outputs = about.outputs
+        self.structure = about.structure  # of what `predict` returns: "one", "list" or "dict"
+        self.input = input = about.inputs[0]  # the first, which for most models is all there is
+        self.output = about.outputs[0]
+        self.labels = labels_of(self.output)
         self._source = source
         self._about = about
         self._opening = allocate_lock()
@@ -73,8 +81,13 @@ class Model(Closing):
         self._largest = session.largest
         self._sample_shape = input.shape[1:]
         self._one_shape = (1, *self._sample_shape)
-        # A dtype that needs no look at the values; real numbers may be infinite, or none.
-        self._exact_dtype = None if input.dtype == "float32" else np.dtype(input.dtype)
+        plain = len(about.inputs) == len(about.outputs) == 1 and about.structure == "one"
+        # What needs no look at the values, and no names: None where something does.
+        exact = plain and input.dtype in _EXACT
+        self._exact_dtype = np.dtype(input.dtype) if exact else None
+        self._takes_floats = input.dtype == "float32"
+        # A function, not a method of this model's: it would keep the model from going.
+        self._predict_carefully = Model._predict_checked if plain else Model._predict_several
         self._take(session)
         forks.follow(self)
         ending.follow(self)
@@ -83,7 +96,7 @@ class Model(Closing):
         """Run calls on this session, and on others like it if it takes one caller at a time."""
         self._held: Session | Pool | None
         # Bound once, so that a call looks nothing up.
-        self._run: Callable[[NDArray[Any]], NDArray[Any]]
+        self._run: Callable[[Any], Any]
         # Of a pool, the session that is tried before all others, without a call of Python's.
         self._first: Slot | None = None
         session = self._fit(session)
@@ -100,25 +113,32 @@ class Model(Closing):
         """Wrap a session, where needed, so that it takes everything that `predict` lets through."""
         if session.batch is None and self._exact_dtype is not None:
             return session
-        from strop.engines.batches import InParts
+        from strop.engines.batches import InParts, SeveralInParts
 
+        if len(self.inputs) > 1:
+            return SeveralInParts(session, [spec.dtype for spec in self.inputs])
         return InParts(session, self.input.dtype)
 
-    def predict(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+    def predict(self, inputs: Any) -> Any:
         """Run the model.
 
         Args:
             inputs: a batch (N, ...) or one sample (...), of the dtype the manifest names. An MNIST
                 model takes uint8 pixels 0..255, (N, 28, 28) or (28, 28), light digits on dark. A
-                float model takes any real dtype, and only finite values.
+                float model takes any real dtype but integers, and only finite values; a model of
+                int32 or int64 takes any integers that fit. For several inputs, an array for each:
+                a list or tuple in the manifest's order, or a dict by name; all have the same N.
 
         Returns:
-            float32 (N, classes), a new array; N is 1 for one sample.
+            What Keras returns, as `Model.structure` says: one array (N, ...); or a list of them, or
+            a dict by name. Each is a new array, of most models float32 (N, classes); N is 1 for one
+            sample.
 
         Raises:
             InputError: the inputs have another shape or dtype, are an empty batch, or hold values
-                that are not finite; all of this is checked before any sample is run. Or they are
-                finite, and so large that the arithmetic of a float model overflows into NaN.
+                that are not finite; or one is missing or unknown; all of this is checked before any
+                sample is run. Or they are finite, and so large that the model's arithmetic
+                overflows into NaN.
             StropError: the model is closed, or the engine failed.
         """
         # The case of a device first: one sample that is right already costs three comparisons, and
@@ -131,9 +151,9 @@ class Model(Closing):
                 and (shape[1:] != self._sample_shape or not shape[0])
             )
         ):
-            inputs = admit(inputs, self.input, self.name)
             if self._exact_dtype is None:
-                return self._predict_floats(inputs)
+                return self._predict_carefully(self, inputs)
+            inputs = admit(inputs, self.input, self.name)
         try:
             slot = self._first
             # The lock is looked at and then taken by `with`, never by `acquire`: an exception out
@@ -147,21 +167,24 @@ class Model(Closing):
         except Exception as error:
             raise self._failure(error) from error
 
-    def _predict_floats(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """Predict real numbers; refuse NaN and infinity in the inputs, and NaN in the outputs.
+    def _predict_checked(self, inputs: Any) -> Any:
+        """Predict numbers; refuse NaN and infinity in the inputs, and NaN in the outputs.
 
         Args:
-            inputs: (N, ...), of any real dtype.
+            inputs: as `predict` takes them, of a model with one input and one output.
 
         Returns:
-            float32 (N, classes).
+            (N, ...).
 
         Raises:
-            InputError: an input is not finite, or an output is NaN.
+            InputError: the model does not take it, or an output is NaN.
             StropError: the engine failed.
         """
-        for start in range(0, len(inputs), self._largest):  # a copy of all might not fit beside it
-            finite(inputs[start : start + self._largest], self.input, self.name)
+        inputs = admit(inputs, self.input, self.name)
+        if self._takes_floats:
+            # A copy of all might not fit beside it.
+            for start in range(0, len(inputs), self._largest):
+                finite(inputs[start : start + self._largest], self.input, self.name)
         try:
             outputs = self._run(inputs)
         except StropError:
@@ -169,62 +192,90 @@ class Model(Closing):
         except Exception as error:
             raise self._failure(error) from error
         if np.isnan(outputs).any():
-            raise InputError(
-                f"{self.name} gives NaN for values of up to {np.abs(inputs).max():.3g}: its "
-                f"arithmetic overflows, or its file holds NaN; it takes {wanted(self.input)}",
-                "give smaller values",
-            )
+            from strop.model.several import require_numbers
+
+            require_numbers(outputs, self.outputs, inputs, self.inputs, self.name)
         return outputs
+
+    def _predict_several(self, inputs: Any) -> Any:
+        """Predict as `predict` does, of a model with several inputs or outputs, or names for them.
+
+        Args:
+            inputs: an array for each, by name or in the manifest's order.
+
+        Returns:
+            An array, a list or a dict, as the manifest's structure says.
+        """
+        from strop.model import several
+
+        arrays = several.admit_all(inputs, self.inputs, self.name)
+        several.require_finite(arrays, self.inputs, self.name, self._largest)
+        try:
+            outputs = self._run(arrays if len(arrays) > 1 else arrays[0])
+        except StropError:
+            raise
+        except Exception as error:
+            raise self._failure(error) from error
+        several.require_numbers(outputs, self.outputs, arrays, self.inputs, self.name)
+        return several.shaped(outputs, self.outputs, self.structure)
 
     def _failure(self, error: Exception) -> StropError:
         """Give the error to raise for what an engine raised, which may be anything."""
         return StropError(
             f"{self.name}: engine {self.engine} {self.engine_version} failed while running "
-            f"{self.precision}: {type(error).__name__}: {error}"
+            f"{self.precision}: {type(error).__name__}: {one_line(str(error))[-_LONGEST:]}"
         )
 
-    def classify(self, image: str | PathLike[str] | NDArray[Any]) -> Prediction:
-        """Name the best class of one sample: an array, or the path of an image or .npy file.
+    def classify(self, image: str | PathLike[str] | Any, *, output: str | None = None) -> Any:
+        """Name what one sample shows: an array, or the path of an image, .npy or .npz file.
 
-        Image files are prepared as the manifest says (grey, size, polarity) and need the extra
-        `[images]`.
+        Image files are prepared as the manifest says and need the extra `[images]`.
 
         Args:
-            image: one sample, (...) or (1, ...), of a dtype that `predict` takes; or a path.
+            image: one sample, (...) or (1, ...), of a dtype that `predict` takes; or a path. For
+                several inputs, one sample of each, by name or in the manifest's order.
+            output: the name of the output that counts; None: the only one that names something.
+
+        Returns:
+            A Prediction, the best class or the answer yes or no; of a model of many labels at once
+            a LabelSet.
 
         Raises:
-            InputError: it is not one sample, or the file is no image.
+            InputError: it is not one sample, or the file is no image; or the output names nothing,
+                as that of a regression, or it must be said which.
             StropError: as `predict`; or Pillow is needed and absent.
         """
+        from strop.model.naming import choose_output, name_row  # an app waits for every import
+
+        place = choose_output(self.outputs, output, self.name)
         if isinstance(image, str | PathLike):
-            from strop.model.images import read_samples
+            from strop.model.arrays import read_inputs
 
-            image = read_samples(image, self.input)
-        outputs = self.predict(image)
-        if len(outputs) != 1:
-            raise InputError(f"classify takes one sample, got {len(outputs)}", "use predict")
-        return self.prediction(outputs[0])
+            image = read_inputs(image, self.inputs)
+        answers = self.predict(image)
+        if self.structure != "one":
+            from strop.model.several import in_order
 
-    def prediction(self, output: NDArray[np.float32]) -> Prediction:
-        """Name the best class of one row of what `predict` returns.
+            answers = in_order(answers, self.outputs, self.structure)[place]
+        if len(answers) != 1:
+            raise InputError(f"classify takes one sample, got {len(answers)}", "use predict")
+        spec = self.outputs[place]
+        return name_row(answers[0], spec, labels_of(spec), self.name)
+
+    def prediction(self, output: NDArray[np.float32], name: str | None = None) -> Any:
+        """Name what one row of what `predict` returns says, as `classify` does.
 
         Args:
-            output: float32 (classes,).
+            output: float32, one sample of an output: (classes,) of a classifier.
+            name: of the output that it is of; None: the only one that names something.
 
         Raises:
-            InputError: it has another shape; models that do more than classify have only
-                `predict`.
+            InputError: it has another shape, or that output names nothing.
         """
-        if output.shape != (len(self.labels),):
-            raise InputError(
-                f"{self.name} names one of {len(self.labels)} classes, and this output has shape "
-                f"{output.shape}",
-                "use predict",
-            )
-        from strop.model.prediction import Prediction  # an app waits for every import
+        from strop.model.naming import choose_output, name_row
 
-        index = int(output.argmax())
-        return Prediction(self.labels[index], float(output[index]), index, output)
+        spec = self.outputs[choose_output(self.outputs, name, self.name)]
+        return name_row(output, spec, labels_of(spec), self.name)
 
     def close(self) -> None:
         """Release the engine. It may be called again, and from anywhere.
@@ -258,7 +309,7 @@ class Model(Closing):
             return
         run, last = self._run, get_ident()
 
-        def run_or_wait(samples: NDArray[Any]) -> NDArray[Any]:
+        def run_or_wait(samples: Any) -> Any:
             if get_ident() != last:
                 ending.wait_for_it()
             return run(samples)
@@ -271,7 +322,7 @@ class Model(Closing):
         held = self._held
         return held is not None and held.is_busy()
 
-    def _open_again(self, samples: NDArray[Any]) -> NDArray[Any]:
+    def _open_again(self, samples: Any) -> Any:
         with self._opening:
             if not self._closed and self._held is None:
                 if self.adapter:
@@ -299,6 +350,15 @@ class Model(Closing):
 
     def _refuse(self, *_: object) -> NoReturn:
         raise StropError(f"model {self.name} is closed", "load it again")
+
+
+def labels_of(spec: OutputSpec) -> tuple[str, ...]:
+    """Return an output's labels; where nobody named them, the numbers of its classes."""
+    if spec.labels:
+        return spec.labels
+    last = spec.shape[-1] if len(spec.shape) > 1 else 1
+    classes = 2 if last == 1 and spec.kind in ("binary", "segmentation") else last or 0
+    return tuple(str(i) for i in range(classes))
 
 
 def _open(source: ModelSource, about: About) -> Model:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:  # an app waits for every import
     from collections.abc import Callable
     from typing import Any, NoReturn
 
-    from numpy.typing import NDArray
-
     from strop.engines.base import Session
 
 
@@ -30,10 +28,10 @@ class Slot:
 
     def __init__(self, session: Session) -> None:
         self.lock = allocate_lock()
-        self.run: Callable[[NDArray[Any]], NDArray[Any]] = session.run
+        self.run: Callable[[Any], Any] = session.run
         self.sessions = [session]  # none once closed
 
-    def close(self, refuse: Callable[[NDArray[Any]], NoReturn]) -> None:
+    def close(self, refuse: Callable[[Any], NoReturn]) -> None:
         """Refuse later callers; release the session, now or when the call in flight is done.
 
         Args:
@@ -69,22 +67,22 @@ class Pool:
         self._most = most
         self._growing = allocate_lock()
         self._turns = count()
-        self._refuse: Callable[[NDArray[Any]], NoReturn] | None = None
+        self._refuse: Callable[[Any], NoReturn] | None = None
 
-    def run(self, samples: NDArray[Any]) -> NDArray[Any]:
+    def run(self, samples: Any) -> Any:
         """Run a batch as the session's `run` does, from any number of threads at once.
 
         Args:
             samples: (N, ...), as the session takes them.
 
         Returns:
-            float32 (N, classes), an array of the caller's own.
+            What the session returns, of the caller's own.
         """
         slot = self._free()
         with slot.lock:
             return slot.run(samples)
 
-    def close(self, refuse: Callable[[NDArray[Any]], NoReturn]) -> None:
+    def close(self, refuse: Callable[[Any], NoReturn]) -> None:
         """Answer later calls with `refuse`, and release the sessions; calls in flight end as usual.
 
         Args:

@@ -167,9 +167,10 @@ def open_model(
     about = About(
         name=manifest.name,
         version=manifest.model_version,
-        input=manifest.inputs[0],
-        output=manifest.outputs[0],
+        inputs=manifest.inputs,
+        outputs=manifest.outputs,
         engine_version=engine.version(),
+        structure=manifest.structure,
         tuned=tuned,
         sessions=1 if choice.device == engines.GPU else sessions,
     )

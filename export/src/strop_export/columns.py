@@ -1,0 +1,121 @@
+"""The columns of a report's table: by the kinds of the outputs, one line for each output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from strop.engines import on_device
+
+EXPLAINED = (
+    "*disagree*: decisions that are not Keras's; *max error*: the largest difference of any value "
+    "from Keras's. *rmse*: of the worst column, as a share of its spread; *SQNR*: signal to noise. "
+    "The rules by which a variant is left out are in docs/your-own-model.md."
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its title, its width in characters, and its cell for a row and an output."""
+
+    title: str
+    cell: Callable[[dict[str, Any], dict[str, Any]], str]
+    least: int
+    most: int | None = None
+    number: bool = True
+    page_only: bool = False  # where the screen has no room for it
+
+
+def _engine(row: dict[str, Any], _: dict[str, Any]) -> str:
+    software = ", software" if row["adapter"].endswith(", software") else ""  # no chip's proof
+    return on_device(f"{row['engine']} {row['engine_version']}", row["device"]) + software
+
+
+def _figure(name: str) -> Callable[[dict[str, Any], dict[str, Any]], str]:
+    return lambda _, output: shown(output["figures"].get(name))
+
+
+_FIXED = (
+    Column("precision", lambda row, _: str(row["precision"]), 9, number=False),
+    Column("format", lambda row, _: str(row["format"]), 7, number=False),
+    Column("proven on", _engine, 15, 17, number=False),  # what is longer goes on below
+    Column("bytes", lambda row, _: f"{row['bytes']:,}", 7),
+)
+_OUTPUT = Column("output", lambda _, output: str(output["name"]), 6, number=False)
+_ACCURACY = Column("accuracy", _figure("accuracy"), 8)
+_DISAGREE = Column("disagree", _figure("disagreements"), 8)
+_AUC = Column("AUC", _figure("auc"), 6, page_only=True)
+_MAX_ERROR = Column("max error", lambda _, output: f"{output['figures']['max_abs_error']:.2g}", 9)
+_OF_KIND: dict[str, tuple[Column, ...]] = {
+    "class": (_ACCURACY, _DISAGREE),
+    "binary": (_ACCURACY, _AUC, _DISAGREE),
+    "multilabel": (Column("F1", _figure("f1"), 6), _AUC, _DISAGREE),
+    "segmentation": (_DISAGREE, Column("mean IoU", _figure("mean_iou"), 8)),
+    "regression": (Column("rmse", lambda _, o: worst(o["figures"].get("rmse_share")), 7),),
+    "raw": (Column("SQNR", lambda _, o: decibels(o["figures"].get("sqnr_db")), 7),),
+}
+
+
+def columns_of(rows: Iterable[dict[str, Any]]) -> list[Column]:
+    """Choose the columns that the rows of a table have figures for.
+
+    Args:
+        rows: of the report's `variants`.
+    """
+    outputs = [output for row in rows for output in row["outputs"]]
+    kinds = dict.fromkeys(output["kind"] for output in outputs)
+    several = len({output["name"] for output in outputs}) > 1
+    own = dict.fromkeys(column for kind in kinds for column in _OF_KIND[kind])
+    return [*_FIXED, *([_OUTPUT] if several else []), *own, _MAX_ERROR]
+
+
+def cells_of(row: dict[str, Any], columns: Sequence[Column]) -> Iterator[list[str]]:
+    """Yield the cells of a row, a list for each of its outputs; what is common stands once.
+
+    Args:
+        row: of the report's `variants`.
+        columns: from `columns_of`.
+    """
+    for i, output in enumerate(row["outputs"]):
+        known = {*_FIXED, _OUTPUT, *_OF_KIND[output["kind"]], _MAX_ERROR}
+        yield [
+            "" if i and column in _FIXED else column.cell(row, output) if column in known else "-"
+            for column in columns
+        ]
+
+
+def shown(figure: Any) -> str:
+    """Write a figure: "-" for none, counts whole, shares with four digits."""
+    if figure is None:
+        return "-"
+    if isinstance(figure, list):
+        return ", ".join(map(shown, figure[:8])) + (", .." if len(figure) > 8 else "")
+    return f"{figure:,}" if isinstance(figure, int) else f"{figure:.4f}"
+
+
+def worst(shares: list[float] | None) -> str:
+    """Write the largest of some shares, in percent."""
+    return f"{max(shares):.2%}" if shares else "-"
+
+
+def decibels(figure: float | None) -> str:
+    """Write a ratio in dB."""
+    return "-" if figure is None else f"{figure:.1f} dB"
+
+
+def undecided(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Yield a line for each figure that is kept, and could be past its bound by its interval."""
+    for row in rows:
+        for output in row["outputs"]:
+            figures = output["figures"]
+            if figures.get("settled_by") is None:
+                continue
+            low, high = figures["disagreements_limits"]
+            bound = output["bounds"].get("pixels", output["bounds"].get("disagreements"))
+            yield (
+                f"{row['bundle']}: {row['format']} {row['precision']} on {row['engine']}, "
+                f"{output['name']}: {figures['disagreements']} disagreements, with 95 % confidence "
+                f"{low:.2%} to {high:.2%}, {bound:.2%} allowed; about {figures['settled_by']:,} "
+                "samples would settle it"
+            )

@@ -1,0 +1,187 @@
+"""The figures of one output by its kind: how far a run's answers are from Keras's."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strop.bundle.manifest import OutputSpec
+
+Values = NDArray[Any]  # (N, ...): float32, or an integer or bool dtype
+Labels = NDArray[Any] | None  # (N,), or of the output's shape, or None
+
+DECIDED = ("class", "binary", "multilabel", "segmentation")  # kinds whose outputs decide something
+
+
+def decisions(spec: OutputSpec, outputs: Values) -> NDArray[np.int64]:
+    """Return what an output decides: the best class, or whether each value is above the threshold.
+
+    Args:
+        spec: the output, of one of the `DECIDED` kinds.
+        outputs: (N, ...).
+
+    Returns:
+        int64 (N,) for a class or a binary output, (N, labels) for a multilabel one, and one for
+        each pixel or step, (N, ...), for a segmentation.
+    """
+    if spec.threshold is None:
+        return np.asarray(outputs.argmax(axis=-1), np.int64)
+    above = np.asarray(outputs > spec.threshold, np.int64)
+    if spec.kind == "multilabel" or above.ndim == 1:
+        return above
+    return above[..., 0]
+
+
+def decides_one_thing(spec: OutputSpec, keras: Values) -> bool:
+    """Tell whether Keras decides the same for all samples, so that agreement shows nothing."""
+    return spec.kind in DECIDED and bool(np.ptp(decisions(spec, keras), axis=0).max() == 0)
+
+
+def compare(spec: OutputSpec, ours: Values, keras: Values, labels: Labels) -> dict[str, Any]:
+    """Compare a run's answers for one output with Keras's.
+
+    Args:
+        spec: the output.
+        ours: (N, ...), finite, of Keras's shape.
+        keras: (N, ...).
+        labels: the truth, or None if it is not known: int64 of what `decisions` gives, or float
+            values of a regression.
+
+    Returns:
+        The figures, by name, as docs/bundle-format.md lists them for the output's kind.
+    """
+    own = ours.astype(np.float64)
+    figures: dict[str, Any] = {"max_abs_error": float(np.abs(own - keras).max())}
+    if keras.dtype.kind != "f":
+        differ = int((ours != keras).sum())
+        figures |= {"disagreements": differ, "agreement": 1 - differ / keras.size}
+    elif spec.kind in DECIDED:
+        figures |= _decided(spec, ours, keras, labels)
+        if decides_one_thing(spec, keras):
+            figures |= {"judged_by": "error", **whole(own, keras)}
+    elif spec.kind == "regression":
+        figures |= _regression(own, keras, labels)
+    else:
+        figures |= whole(own, keras)
+    return figures
+
+
+def _decided(spec: OutputSpec, ours: Values, keras: Values, labels: Labels) -> dict[str, Any]:
+    mine, theirs = decisions(spec, ours), decisions(spec, keras)
+    differ = int((mine != theirs).sum())
+    figures: dict[str, Any] = {
+        "disagreements": differ,
+        "accuracy": None if labels is None else float((mine == labels).mean()),
+        "keras_accuracy": None if labels is None else float((theirs == labels).mean()),
+    }
+    agreement = 1 - differ / mine.size
+    if spec.kind == "class":
+        return {**figures, "top1_agreement": agreement}
+    figures["agreement"] = agreement
+    if spec.kind == "segmentation":
+        figures["mean_iou"] = mean_iou(mine, theirs)
+        figures["label_iou"] = None if labels is None else mean_iou(mine, labels)
+        figures["keras_label_iou"] = None if labels is None else mean_iou(theirs, labels)
+        return figures
+    for name, decided, scores in (("", mine, ours), ("keras_", theirs, keras)):
+        figures[f"{name}f1"] = None if labels is None else f1(decided, labels)
+        figures[f"{name}auc"] = None if labels is None else auc(scores, labels)
+    return figures
+
+
+def _regression(own: Values, keras: Values, labels: Labels) -> dict[str, Any]:
+    """Give the figures of each column; over all at once, a large column would hide a small one."""
+    mine, theirs = columns(own), columns(keras)
+    rounding = _ROUNDING * np.abs(theirs).max(axis=0)  # float32 can do no better
+    share = np.maximum(rmse(mine, theirs) - rounding, 0) / spread(theirs)
+    figures: dict[str, Any] = {"rmse_share": share.tolist()}
+    truth = None if labels is None else columns(labels)
+    for name, values in (("", mine), ("keras_", theirs)):
+        figures[f"{name}rmse"] = None if truth is None else rmse(values, truth).tolist()
+        figures[f"{name}r2"] = (
+            None if truth is None else (1 - (rmse(values, truth) / spread(truth)) ** 2).tolist()
+        )
+    return figures
+
+
+def whole(own: Values, keras: Values) -> dict[str, Any]:
+    """Give the figures of a tensor as a whole: signal to noise in dB, cosine, largest error."""
+    theirs = keras.astype(np.float64)
+    noise = float(((own - theirs) ** 2).mean())
+    signal = float(theirs.var())
+    sizes = float(np.linalg.norm(own) * np.linalg.norm(theirs))
+    return {
+        "sqnr_db": MOST_DB
+        if noise == 0
+        else min(MOST_DB, 10 * math.log10(max(signal, 1e-300) / noise)),
+        "cosine": float((own * theirs).sum() / sizes) if sizes else None,
+        "max_error_share": float(np.abs(own - theirs).max() / max(theirs.std(), 1e-300)),
+    }
+
+
+_ROUNDING = 1e-6  # some last places of float32, relative to a value's size
+MOST_DB = 200.0  # of a tensor without any noise: a figure has to be finite
+
+
+def columns(values: Values) -> NDArray[np.float64]:
+    """Return values as float64 (N, columns): all that one sample has, in a row."""
+    return np.asarray(values, np.float64).reshape(len(values), -1)
+
+
+def rmse(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the root mean square difference of each column, float64 (columns,)."""
+    return np.asarray(np.sqrt(((ours - theirs) ** 2).mean(axis=0)))
+
+
+def spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the standard deviation of each column, float64 (columns,).
+
+    Of a column that never varies it is the column's size, or of one that is always zero the largest
+    of all.
+    """
+    size, own = np.abs(values).max(axis=0), values.std(axis=0)
+    whole = np.where(size > 0, size, max(float(size.max(initial=0.0)), 1e-9))
+    return np.asarray(np.where(own <= _ROUNDING * size, whole, own))
+
+
+def f1(decided: NDArray[np.int64], labels: NDArray[Any]) -> float | None:
+    """Return the F1 score of yes, 0..1, over all decisions; None where nothing is yes."""
+    hits = int(((decided == 1) & (labels == 1)).sum())
+    total = int((decided == 1).sum() + (labels == 1).sum())
+    return 2 * hits / total if total else None
+
+
+def auc(scores: Values, labels: NDArray[Any]) -> float | None:
+    """Return the area under the ROC curve, 0..1: the mean over columns that have yes and no.
+
+    It is the share of pairs of a yes and a no that are in the right order (Mann and Whitney, Annals
+    of Mathematical Statistics 18, 1947).
+
+    Args:
+        scores: (N,), (N, 1) or (N, labels).
+        labels: 0 or 1, (N,) or (N, labels).
+
+    Returns:
+        None if no column has both.
+    """
+    from scipy.stats import mannwhitneyu
+
+    values, truth = columns(scores), columns(labels)
+    areas = []
+    for column, known in zip(values.T, truth.T, strict=True):
+        yes, no = column[known == 1], column[known == 0]
+        if len(yes) and len(no):
+            areas.append(mannwhitneyu(yes, no).statistic / (len(yes) * len(no)))
+    return float(np.mean(areas)) if areas else None
+
+
+def mean_iou(ours: NDArray[np.int64], theirs: NDArray[Any]) -> float:
+    """Return the intersection over union, 0..1: the mean over the classes that either has."""
+    shares = []
+    for kind in np.union1d(np.unique(ours), np.unique(theirs)):
+        mine, other = ours == kind, theirs == kind
+        shares.append((mine & other).sum() / (mine | other).sum())
+    return float(np.mean(shares))

@@ -1,0 +1,119 @@
+"""The golden samples, which a device replays, and how far from the outputs proven it may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strop.bundle.manifest import OutputSpec
+from strop_export.figures import DECIDED, Values, columns
+from strop_export.proof.prove import Truth, by_column, scale, usual
+
+_MOST_TOLERANCES = 1024  # numbers in a manifest, for one output of one variant
+_ROUNDING = 1e-5  # of float32, relative to a value's size
+_LEAST_ROUNDING = 1e-6  # some last places of float32
+_FAR = 4  # times the distance of the middle values
+_MOST_STEPS = 256  # values that a quantized output can have
+_LEAST_STEPS = 64  # values between the ends of one; fewer do not show that it is one
+
+
+def golden_tolerance(
+    spec: OutputSpec, keras: Values, bound: float, proven: Values | None = None
+) -> tuple[float, ...]:
+    """Return how far an engine may be from the outputs proven, in absolute numbers.
+
+    For decisions it is one number. For values it is one for each position of the last axis, by how
+    far Keras's values there lie apart: one number for all would be blind to the smaller ones.
+
+    Args:
+        spec: the output.
+        keras: Keras's answers, (N, ...).
+        bound: the tolerance `golden`, for outputs of size about 1.
+        proven: the answers of an int8 file, (N, ...); where they are steps of a quantized output,
+            an engine may be off by one of them, however small the values are.
+    """
+    if keras.dtype.kind != "f":
+        return (0.0,)  # integers and yes or no are the same, or are not
+    values = by_column(keras)
+    distance, size = _distance(values), np.abs(values).max(axis=0)
+    if spec.kind in DECIDED:
+        whole, apart = scale(keras), float(np.ptp(usual(values)))
+        # Of answers that all lie close together, a bound meant for 0..1 would let anything pass.
+        room = bound * (whole if apart >= whole / 2 else apart)
+        return (max(room, _LEAST_ROUNDING * float(np.median(size))),)
+    if len(size) > _MOST_TOLERANCES:
+        values = values.reshape(-1, 1)
+        distance, size = _distance(values), np.abs(values).max(axis=0)
+    # Rounding in float32 grows with the size, whatever lies between the values.
+    rounding = _ROUNDING * np.maximum(size, 1e-3 * size.max())
+    step = 0.0 if proven is None else _step(proven)
+    return tuple((bound * distance + rounding + 1.5 * step).tolist())
+
+
+def _distance(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how far the values of each column lie apart, without a few that lie far out."""
+    low, high = np.percentile(values, (5, 95), axis=0)
+    middle, whole = high - low, np.ptp(values, axis=0)
+    return np.asarray(np.where((middle > 0) & (whole > _FAR * middle), middle, whole))
+
+
+def _step(proven: Values) -> float:
+    """Return the step between the values of a quantized output; 0 if it is none."""
+    levels = np.unique(np.asarray(proven, np.float64))
+    if not 1 < len(levels) <= _MOST_STEPS or len(levels) > proven.size // 2:
+        return 0.0
+    step = float(np.diff(levels).min())
+    return step if step * _LEAST_STEPS <= np.ptp(levels) else 0.0
+
+
+def golden_indices(
+    truth: Truth,
+    outputs: Iterable[tuple[Sequence[tuple[Values, ...]], float]],
+    *,
+    count: int = 128,
+    seed: int = 20,
+) -> NDArray[np.int64]:
+    """Choose the samples that a device replays: half at random, half those Keras is least sure of.
+
+    A sample is passed over if two healthy engines here differ on it by more than half of the golden
+    tolerance: int8 kernels round differently, the hardest images amplify that, and so the sample
+    would fail good devices.
+
+    Args:
+        truth: what runs are compared with.
+        outputs: for each variant, the answers of each of its engines, and its golden tolerance, for
+            outputs of size about 1.
+        count: how many samples to choose.
+        seed: of the random choice.
+
+    Returns:
+        Ascending indices, int64 (min(count, N),), or fewer where engines leave no more.
+    """
+    steady = np.ones(truth.samples, bool)
+    for runs, bound in outputs:
+        for i, spec in enumerate(truth.specs):
+            arrays = [np.asarray(run[i], np.float64) for run in runs]
+            apart = np.max(arrays, axis=0) - np.min(arrays, axis=0)
+            half = np.asarray(golden_tolerance(spec, truth.keras[i], bound)) / 2
+            steady &= columns(apart <= half).all(axis=1)
+    candidates = np.flatnonzero(steady)
+    margins = _margins(truth)
+    hard = candidates[np.argsort(margins[candidates], kind="stable")][: count // 2]
+    rest = np.setdiff1d(candidates, hard)
+    random = np.random.Generator(np.random.PCG64(seed))
+    chosen = random.choice(rest, min(count - len(hard), len(rest)), replace=False)
+    indices: NDArray[np.int64] = np.sort(np.concatenate([hard, chosen]))
+    return indices
+
+
+def _margins(truth: Truth) -> NDArray[np.float64]:
+    """Return how sure Keras is of each sample, by the first output that decides; 0 if none does."""
+    for spec, keras in zip(truth.specs, truth.keras, strict=True):
+        if spec.kind == "class":
+            best = np.partition(keras, -2, axis=1)
+            return np.asarray(best[:, -1] - best[:, -2], np.float64)
+        if spec.threshold is not None:
+            return np.asarray(columns(np.abs(keras - spec.threshold)).min(axis=1))
+    return np.zeros(truth.samples)

@@ -1,0 +1,98 @@
+"""The paths of a source's parts, and how its model is to be loaded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from strop.bundle.manifest import is_name
+from strop_export.errors import SourceError
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How a model's file is loaded.
+
+    Attributes:
+        path: the .keras file.
+        trust: whether it may hold Lambda layers, and classes of `custom`: code that loading runs.
+        custom: a Python file with the classes and functions of its own that the model needs.
+        shapes: shapes of one sample, by input name, for inputs with free sizes; the name "" is of
+            the only input.
+    """
+
+    path: Path
+    trust: bool = False
+    custom: Path | None = None
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Files:
+    """The paths of a source's parts. Evaluation, labels and the training record may be missing.
+
+    Raises:
+        SourceError: the name cannot be the name of a bundle, and so of a file.
+    """
+
+    name: str
+    model: Path
+    calibration: Path
+    evaluation: Path | None = None
+    labels: Path | None = None
+    training: Path | None = None
+    custom: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not is_name(self.name):
+            raise SourceError(
+                f"{self.name!r} is no name for a model: letters, digits, '.', '_' and '-', at most "
+                "100; give another with --name (make export NAME=...)"
+            )
+
+    def paths(self) -> dict[str, Path]:
+        """Return the path of each part that is there, by the part's name."""
+        parts = ("model", "calibration", "evaluation", "labels", "training", "custom")
+        return {part: path for part in parts if (path := getattr(self, part)) is not None}
+
+    def digests(self) -> dict[str, str]:
+        """Return the SHA-256 of each file, in hex, by the part's name.
+
+        Raises:
+            SourceError: a file is missing or cannot be read.
+        """
+        digests = {}
+        for part, path in self.paths().items():
+            if part == "model" and path.is_dir():
+                raise SourceError(
+                    f"{path} is a folder, a SavedModel perhaps; export takes a .keras file: write "
+                    "one with model.save('name.keras')"
+                )
+            try:
+                digests[part] = hashlib.sha256(path.read_bytes()).hexdigest()
+            except OSError as error:
+                raise SourceError(f"cannot read the {part} file {path}: {error.strerror}") from None
+        return digests
+
+
+def artifact(directory: Path) -> Files:
+    """Return the files of an artifact directory, as training writes it.
+
+    Raises:
+        SourceError: it is not an artifact directory.
+    """
+    for name in ("model.keras", "calibration.npz", "evaluation.npz", "training.json"):
+        if not (directory / name).is_file():
+            raise SourceError(
+                f"{directory} is no artifact directory: it has no {name}; make one with `make "
+                "train`, or export a model of your own with MODEL= and CALIBRATION="
+            )
+    return Files(
+        name=directory.resolve().name,
+        model=directory / "model.keras",
+        calibration=directory / "calibration.npz",
+        evaluation=directory / "evaluation.npz",
+        training=directory / "training.json",
+    )

@@ -1,0 +1,294 @@
+"""Reading a source: its parts checked, against each other and for a proof that could fail."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strop.bundle.manifest import InputSpec, OutputSpec, is_printable
+from strop_export.errors import SourceError
+from strop_export.source import arrays, header, keras_model, kinds, vacuous
+from strop_export.source.arrays import Wanted
+from strop_export.source.files import Files, Loading
+from strop_export.source.labels import names_for, read_names, truth
+from strop_export.source.specs import UNNAMED, input_spec, output_spec
+
+if TYPE_CHECKING:
+    import keras
+
+MIN_SAMPLES = 50  # fewer cannot tell a model from one that is wrong now and then
+MAX_RECORD_DRIFT = 1e-5  # Keras against its own outputs recorded at training, another CPU maybe
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model and its samples, checked against each other; tensors are in the model's order."""
+
+    name: str
+    model_version: int
+    model: keras.Model  # takes and gives lists
+    inputs: tuple[InputSpec, ...]
+    outputs: tuple[OutputSpec, ...]
+    structure: str  # what Keras gives: "one", "list" or "dict"
+    calibration: tuple[NDArray[Any], ...]  # (N, ...), training samples as the sensor gives them
+    samples: tuple[NDArray[Any], ...]  # (N, ...), what every variant is judged on
+    labels: tuple[NDArray[Any] | None, ...]  # the truth of `samples`, for each output
+    keras: tuple[NDArray[Any], ...]  # (N, ...), Keras's answers to `samples`
+    self_evaluated: bool  # judged on half of the calibration samples, for want of others
+    notes: tuple[str, ...]  # what the user should know of the source
+    digests: Mapping[str, str]
+    loading: Loading
+
+
+def read(
+    files: Files,
+    *,
+    model_version: int = 1,
+    trust: bool = False,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    tasks: Mapping[str, str] | None = None,
+) -> Source:
+    """Read and check all parts of a source.
+
+    What can be known to be wrong without TensorFlow is said before it is loaded.
+
+    Args:
+        files: the paths of its parts.
+        model_version: for a model without a training.json, which otherwise has the version.
+        trust: run the code that the model's file or `files.custom` brings.
+        shapes: shapes of one sample, by input name ("" for the only one), for free sizes.
+        tasks: kinds, by output name ("" for the only one), that overrule what would be found.
+
+    Raises:
+        SourceError: a file is missing or unreadable, holds no Keras model, holds pickled arrays
+            or code that is not trusted, or the parts do not fit each other; or a proof on these
+            samples could not fail.
+    """
+    digests = files.digests()
+    training = _training(files.training)
+    names = read_names(files.labels, training.get("labels"))
+    loading = Loading(files.model, trust, files.custom, dict(shapes or {}))
+    known = header.check(loading)
+    data = _Data.read(files, digests)
+    wanted = [Wanted(each.name, each.shape, each.dtype) for each in known]
+    data.samples(wanted)  # before TensorFlow
+    data.labels(())
+    loaded = keras_model.load(loading, data.samples(wanted)[0])
+    model = loaded.model
+    wanted = [
+        Wanted(name or tensor.name, tuple(tensor.shape[1:]), tensor.dtype)
+        for name, tensor in zip(loaded.inputs, model.inputs, strict=True)
+    ]
+    calibration, samples = (tuple(each.values()) for each in data.samples(wanted))
+    answers = keras_model.predict(model, samples)
+    answers = _checked_record(files, data.judging.get("outputs"), answers)
+    given = data.labels(loaded.outputs)
+    outputs, labels = _outputs(loaded, answers, given, names, dict(tasks or {}))
+    inputs = tuple(
+        input_spec(name, array, training.get("image"))
+        for name, array in zip(loaded.inputs, calibration, strict=True)
+    )
+    names_in = [spec.name for spec in inputs]
+    notes = vacuous.check_scaling(model, names_in, samples, outputs, answers, labels)
+    vacuous.refuse(outputs, answers, labels, str(files.model))
+    return Source(
+        name=files.name,
+        model_version=_version(training.get("model_version", model_version)),
+        model=model,
+        inputs=inputs,
+        outputs=tuple(outputs),
+        structure=loaded.structure,
+        calibration=calibration,
+        samples=samples,
+        labels=tuple(labels),
+        keras=answers,
+        self_evaluated=data.self_evaluated,
+        notes=notes,
+        digests=digests,
+        loading=loading,
+    )
+
+
+def _outputs(
+    loaded: keras_model.Loaded,
+    answers: Sequence[NDArray[Any]],
+    given: Sequence[NDArray[Any] | None],
+    names: tuple[str, ...] | None,
+    tasks: dict[str, str],
+) -> tuple[list[OutputSpec], list[NDArray[Any] | None]]:
+    """Tell what each output means, and bring its labels into the form that it decides in.
+
+    Args:
+        loaded: the model.
+        answers: Keras's, (N, ...) for each output.
+        given: the labels of each output, or None.
+        names: of classes, or None.
+        tasks: kinds, by output name, that overrule what would be found.
+
+    Raises:
+        SourceError: the labels or the names do not fit, two outputs have one name, or a task names
+            no output.
+    """
+    outputs, labels = [], []
+    alone = len(answers) == 1
+    for name, tensor, answer, known in zip(
+        loaded.outputs, loaded.model.outputs, answers, given, strict=True
+    ):
+        asked = tasks.pop(name, None)
+        if alone and asked is None:  # by no name, by the report's, or by its layer's
+            known_as = ("", *UNNAMED, str(tensor._keras_history.operation.name))
+            asked = next((tasks.pop(n) for n in known_as if n in tasks), None)
+        shape = answer.shape[1:]
+        last = shape[-1] if shape else 1
+        own = names if alone or (names and len(names) == last) else None
+        head = kinds.head(tensor, answer, known)
+        inputs = loaded.model.inputs
+        kind = kinds.find(tensor, inputs, known, head=head, named=own is not None, asked=asked)
+        titles = names_for(kind, last, own, name)
+        outputs.append(output_spec(name, answer, kind, head, titles))
+        labels.append(truth(known, kind, shape, outputs[-1].name))
+    for name in (*loaded.inputs, *(spec.name for spec in outputs)):
+        if not is_printable(name) or "/" in name or "\\" in name or _is_reserved(name):
+            raise SourceError(
+                f"{name!a} cannot be the name of an input or output: it has a slash or "
+                "characters that cannot be printed, or means labels; name it differently"
+            )
+    there = ", ".join(spec.name for spec in outputs)
+    if tasks:
+        raise SourceError(f"--task names {', '.join(tasks)}; the model's outputs are {there}")
+    if names and all(spec.labels != names for spec in outputs):
+        sizes = ", ".join(f"{spec.name} {spec.shape[-1] or 1}" for spec in outputs)
+        raise SourceError(
+            f"{len(names)} labels were given, and no output has so many classes: {sizes}"
+        )
+    if len({spec.name for spec in outputs}) != len(outputs):
+        raise SourceError(f"two outputs of the model have one name: {there}")
+    return outputs, labels
+
+
+def _is_reserved(name: str) -> bool:
+    return name.partition(".")[0] == arrays.LABELS
+
+
+class _Data:
+    """The arrays that calibrate and those that judge; of calibration samples alone, half each."""
+
+    def __init__(
+        self,
+        files: Files,
+        calibrating: arrays.Arrays,
+        judging: arrays.Arrays,
+        *,
+        self_evaluated: bool,
+    ) -> None:
+        self._files = files
+        self._calibrating = calibrating
+        self.judging = judging
+        self.self_evaluated = self_evaluated
+        self._count = 0
+
+    @classmethod
+    def read(cls, files: Files, digests: Mapping[str, str]) -> _Data:
+        calibrating = arrays.read_arrays(files.calibration)
+        # The same file twice is no other samples.
+        if digests.get("evaluation", digests["calibration"]) != digests["calibration"]:
+            assert files.evaluation  # noqa: S101  it has a digest
+            judging = arrays.read_arrays(files.evaluation)
+            return cls(files, calibrating, judging, self_evaluated=False)
+        # Every other one: samples often lie in order.
+        halves: Sequence[arrays.Arrays] = [
+            {name: array[start::2] for name, array in calibrating.items() if array.ndim}
+            for start in (0, 1)
+        ]
+        return cls(files, *halves, self_evaluated=True)
+
+    def samples(self, wanted: Sequence[Wanted]) -> tuple[arrays.Arrays, arrays.Arrays]:
+        """Return the samples of each input by name, to calibrate and to judge.
+
+        Raises:
+            SourceError: they do not fit the model or each other, or are too few.
+        """
+        place = self._files.evaluation or self._files.calibration
+        calibrating = arrays.samples(self._files.calibration, self._calibrating, wanted)
+        judging = arrays.samples(place, self.judging, wanted)
+        for name, array in judging.items():
+            other = calibrating.get(name)
+            if other is not None and other.dtype != array.dtype:
+                raise SourceError(
+                    f"{place} holds {array.dtype}, {self._files.calibration} {other.dtype}: give "
+                    "both as the device's sensor does"
+                )
+        self._count = count = max((len(array) for array in judging.values()), default=0)
+        rows = zip(*(a.reshape(len(a), -1) for a in judging.values()), strict=True)
+        different = len({tuple(part.tobytes() for part in row) for row in rows})
+        if count >= MIN_SAMPLES and different < MIN_SAMPLES:
+            raise SourceError(
+                f"{place} holds {count} samples to judge on, and only {different} different ones; "
+                f"a proof takes {MIN_SAMPLES} or more: give more"
+            )
+        if count < MIN_SAMPLES:
+            half = ", half of its own" if self.self_evaluated else ""
+            raise SourceError(
+                f"{place} holds {count} samples to judge on{half}, and a proof takes "
+                f"{MIN_SAMPLES} or more: give more"
+            )
+        return calibrating, judging
+
+    def labels(self, outputs: Sequence[str]) -> list[NDArray[Any] | None]:
+        """Return the labels of each output; of unknown outputs none, after the same check."""
+        place = self._files.evaluation or self._files.calibration
+        return arrays.labels_of(place, self.judging, outputs, self._count)
+
+
+def _version(version: int) -> int:
+    if version < 0:
+        raise SourceError(f"model version {version} is negative; count from 1 up")
+    return version
+
+
+def _training(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SourceError(f"cannot read {path}: {error}") from None
+    types = {"model_version": int, "labels": list, "image": dict}
+    if not isinstance(content, dict) or any(
+        not isinstance(content.get(name, kind()), kind) for name, kind in types.items()
+    ):
+        raise SourceError(f"{path} is no training record: train again")
+    return content
+
+
+def _checked_record(
+    files: Files, recorded: NDArray[Any] | None, answers: tuple[NDArray[Any], ...]
+) -> tuple[NDArray[Any], ...]:
+    """Return Keras's outputs: those recorded at training if they are this model's, else today's.
+
+    Args:
+        files: the paths, for messages.
+        recorded: float (N, ...) of the only output, or None if none were recorded.
+        answers: today's, (N, ...) for each output.
+
+    Raises:
+        SourceError: the recorded outputs are those of another model.
+    """
+    if recorded is None or len(answers) != 1:
+        return answers
+    (today,) = answers
+    drift = np.inf
+    if recorded.shape == today.shape:
+        drift = np.abs(recorded - today).max() / max(1.0, float(np.abs(today).max()))
+    if not drift <= MAX_RECORD_DRIFT:
+        raise SourceError(
+            f"{files.evaluation} holds the outputs of another model than {files.model} "
+            f"(they differ by {drift:.3g}); train again"
+        )
+    return (recorded.astype(np.float32),)

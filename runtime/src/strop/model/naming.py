@@ -1,0 +1,114 @@
+"""What a model says of one sample, told by the kind of its output."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from strop.errors import InputError
+from strop.model.prediction import LabelSet, Prediction
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from strop.bundle.manifest import OutputSpec
+
+NAMED = ("class", "binary", "multilabel")  # the kinds of output that name something
+_LARGEST = 1e300  # infinity less itself is no number
+
+
+def choose_output(outputs: tuple[OutputSpec, ...], asked: str | None, model: str) -> int:
+    """Choose the output that names something; return its place.
+
+    Args:
+        outputs: the model's outputs.
+        asked: the name of one; None: the only one that names something.
+        model: its name, for messages.
+
+    Raises:
+        InputError: there is no such output, or it names nothing, or it must be said which.
+    """
+    names = [spec.name for spec in outputs]
+    if asked is not None and asked not in names:
+        raise InputError(
+            f"{model} has no output {asked!r}", f"ask for {_one_of([repr(name) for name in names])}"
+        )
+    able = [spec.name for spec in outputs if spec.kind in NAMED]
+    if asked is None and len(able) > 1:
+        raise InputError(
+            f"{model} has {len(able)} outputs that name something: {', '.join(able)}",
+            f"say which, output={_one_of([repr(name) for name in able])}",
+        )
+    if asked is None and not able and len(outputs) > 1:
+        kinds = ", ".join(f"{spec.name} ({spec.kind})" for spec in outputs)
+        raise InputError(f"no output of {model} names anything: {kinds}", "use predict")
+    place = names.index(asked if asked is not None else (able or names)[0])
+    if outputs[place].kind not in NAMED:
+        raise _names_nothing(outputs[place], model)
+    return place
+
+
+def name_row(
+    row: NDArray[np.float32], spec: OutputSpec, labels: tuple[str, ...], model: str
+) -> Prediction | LabelSet:
+    """Name what one sample's output says.
+
+    Args:
+        row: float32, one sample of what `Model.predict` returns.
+        spec: the output.
+        labels: its labels, as `Model` has them where nobody named them.
+        model: its name, for messages.
+
+    Raises:
+        InputError: the row has another shape, or the output names nothing.
+    """
+    if spec.kind not in NAMED:
+        raise _names_nothing(spec, model)
+    row = np.asarray(row)
+    if row.shape != spec.shape[1:]:
+        what = "any" if spec.kind == "multilabel" else "one"
+        raise InputError(
+            f"{model} names {what} of {len(labels)} classes, and this output has shape {row.shape}",
+            "use predict",
+        )
+    if spec.kind == "class":
+        probabilities = _softmax(row) if spec.logits else row
+        index = int(row.argmax())
+        return Prediction(labels[index], float(probabilities[index]), index, probabilities)
+    shares = _sigmoid(row) if spec.logits else row
+    above = row > (0.0 if spec.threshold is None else spec.threshold)
+    if spec.kind == "multilabel":
+        held = tuple(label for label, yes in zip(labels, above.tolist(), strict=True) if yes)
+        return LabelSet(held, shares)
+    index = int(above.reshape(-1)[0])
+    share = float(shares.reshape(-1)[0])
+    both = np.array([1 - share, share], np.float32)
+    return Prediction(labels[index], share if index else 1 - share, index, both)
+
+
+def _names_nothing(spec: OutputSpec, model: str) -> InputError:
+    shape = ", ".join(str(size) for size in spec.shape[1:])
+    return InputError(
+        f"{model}: output {spec.name!r} is a {spec.kind} of shape ({shape}) and names nothing",
+        "use predict",
+    )
+
+
+def _softmax(row: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn logits (classes,) into probabilities, in float64 meanwhile."""
+    values = np.clip(row.astype(np.float64), -_LARGEST, _LARGEST)
+    powers = np.exp(values - values.max())
+    shares: NDArray[np.float32] = (powers / powers.sum()).astype(np.float32)
+    return shares
+
+
+def _sigmoid(row: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn logits into probabilities, each for itself, in float64 meanwhile."""
+    with np.errstate(over="ignore"):  # exp(large) is inf, and 1 / inf the right answer
+        shares: NDArray[np.float32] = (1 / (1 + np.exp(-row.astype(np.float64)))).astype(np.float32)
+    return shares
+
+
+def _one_of(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"one of {', '.join(names)}"

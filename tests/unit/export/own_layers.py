@@ -1,0 +1,37 @@
+"""Classes that Keras does not have, as a user gives them with --custom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+
+@keras.saving.register_keras_serializable("own")
+class Scaled(keras.layers.Layer):  # type: ignore[misc]
+    def __init__(self, by: float = 2.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.by = by
+
+    def call(self, x: Any) -> Any:
+        return self.by * x
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "by": self.by}
+
+
+@keras.saving.register_keras_serializable("own")
+class Tower(keras.Model):  # type: ignore[misc]
+    """A subclass: it has inputs only once it is called."""
+
+    def __init__(self, units: int = 3, **options: Any) -> None:
+        super().__init__(**options)
+        self.units = units
+        self.hidden = keras.layers.Dense(8, "relu")
+        self.head = keras.layers.Dense(units, "softmax")
+
+    def call(self, x: Any) -> Any:
+        return self.head(self.hidden(x))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "units": self.units}

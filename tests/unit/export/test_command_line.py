@@ -1,0 +1,92 @@
+"""What is asked of `strop-export`, and what is refused before anything is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from strop_export import __main__ as command
+from strop_export.__main__ import main
+from tests.unit.export import source_kit as kit
+from tests.unit.export.source_kit import chain, dense, floats
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("raw", ("", "raw")),
+        ("boxes=regression", ("boxes", "regression")),
+        ("a=b=class", ("a=b", "class")),
+    ],
+)
+def test_a_task_is_of_an_output(text: str, found: tuple[str, str]) -> None:
+    assert command._task(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("28,28,1", ("", (28, 28, 1))), ("series=16,3", ("series", (16, 3))), ("7", ("", (7,)))],
+)
+def test_a_shape_is_of_an_input(text: str, found: tuple[str, tuple[int, ...]]) -> None:
+    assert command._shape(text) == found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--task", "boxes=blob"], "there is no kind 'blob'; choose class, binary"),
+        (["--shape", "28,x"], "'28,x' is no shape; write one such as 28,28,1"),
+        (["--shape", "in=28,0"], "'in=28,0' is no shape"),
+        (["--shape", "28,-1"], "'28,-1' is no shape"),
+    ],
+)
+def test_what_is_none_is_refused(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--model", "m.keras", *arguments])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--task", "raw"],
+        ["--shape", "28,28"],
+        ["--custom", "own.py"],
+        ["--calibration", "c.npz"],
+        ["--evaluation", "e.npz"],
+        ["--name", "x"],
+    ],
+)
+def test_an_artifact_has_its_own(option: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--target", "cpu", *option]) == 2
+    assert f"{option[0]} goes with --model: an artifact has its own" in capsys.readouterr().err
+
+
+def test_strictly_no_model_judges_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "build_wheel", lambda folder: folder / "strop.whl")
+    files = kit.saved(tmp_path, chain((4,), dense(3, "softmax")), {"inputs": floats(4)})
+    asked = ("--model", str(files.model), "--calibration", str(files.calibration), "--strict")
+    assert main([*asked, "--target", "cpu", "--out", str(tmp_path / "dist")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == (
+        "export: --strict takes no self-evaluation: give samples to judge on with --evaluation"
+    )
+    assert not (tmp_path / "dist").exists()
+
+
+def test_what_does_not_fit_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "build_wheel", lambda folder: folder / "strop.whl")
+    files = kit.saved(tmp_path, chain((4,), dense(3, "softmax")), {"inputs": np.zeros((9, 5))})
+    asked = ("--model", str(files.model), "--calibration", str(files.calibration))
+    assert main([*asked, "--target", "cpu", "--out", str(tmp_path / "dist")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "the model takes (N, 4)" in line

@@ -1,0 +1,120 @@
+"""Tolerances are data; what they say wrongly is refused by name, and a GPU has its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from strop_export.errors import TargetError
+from strop_export.formats import VariantSpec
+from strop_export.tolerances import tolerances
+from tests.unit.export.outputs import spec
+
+BOUNDS = "".join(
+    f"[default.{precision}]\nmax_abs_error = 1\ndisagreements = 0.5\naccuracy_loss = 0\n"
+    "pixels = 0.5\nrmse_share = 0.1\nsqnr_db = 20\n"
+    "engine_changes = 0\ngolden = 0\ngpu = 0\nplain = false\n"
+    for precision in ("float32", "float16", "dynamic", "int8")
+)
+
+
+def test_a_model_s_own_tolerance_overrides_single_values(tmp_path: Path) -> None:
+    path = tmp_path / "tolerances.toml"
+    path.write_text(BOUNDS + "[mine.int8]\ndisagreements = 0.25\n", encoding="utf-8")
+    assert tolerances("mine", path)["int8"].disagreements == 0.25
+    assert tolerances("mine", path)["int8"].max_abs_error == 1
+    assert tolerances("other", path)["int8"].disagreements == 0.5
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("max_abs_error = 1\n", "", "bad section for float32: .*missing or unknown: max_abs_error"),
+        ("gpu = 0\n", "", "bad section for float32: .*gpu"),
+        ("disagreements = 0.5", "disagreement = 0.5", "unknown: disagreement, disagreements"),
+        ("disagreements = 0.5", "disagreements = 'few'", "disagreements is 'few'"),
+        ("disagreements = 0.5", "disagreements = true", "disagreements is True"),
+        ("plain = false", "plain = 1", "plain is 1"),
+        ("disagreements = 0.5", "disagreements = nan", "a number from 0 up"),
+        ("disagreements = 0.5", "disagreements = inf", "a number from 0 up"),
+        ("disagreements = 0.5", "disagreements = -1", "a number from 0 up"),
+        ("[default.int8]", "[default.int9]", "bad section for int8"),
+        ("[default.int8]", "default", "not TOML"),
+    ],
+)
+def test_a_tolerance_that_says_too_little_or_too_much_is_refused(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    path = tmp_path / "tolerances.toml"
+    path.write_text(BOUNDS.replace(old, new), encoding="utf-8")
+    with pytest.raises(TargetError, match=said):
+        tolerances("mine", path)
+
+
+def test_a_missing_tolerance_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match="cannot read .*none.toml"):
+        tolerances("mine", tmp_path / "none.toml")
+
+
+def test_the_models_trained_here_are_held_to_the_figures_the_project_promises() -> None:
+    for name in ("mnist-mlp", "mnist-mlp-best"):
+        bounds = tolerances(name)
+        assert bounds["float32"].disagreements == 0
+        assert bounds["float32"].max_abs_error == 1e-5
+        assert bounds["float16"].disagreements * 10_000 == pytest.approx(2)
+        assert bounds["int8"].disagreements * 10_000 == pytest.approx(12)
+        assert bounds["int8"].accuracy_loss * 100 == pytest.approx(0.05)
+
+
+class TestGpus:
+    FLOAT = tolerances("mnist-mlp")["float32"]
+
+    def test_a_file_for_one_is_replayed_on_it_too(self) -> None:
+        assert (self.FLOAT.golden, self.FLOAT.max_abs_error, self.FLOAT.gpu) == (1e-5, 1e-5, 1e-4)
+        assert self.FLOAT.of(VariantSpec("onnx", "float32")) == self.FLOAT
+        assert self.FLOAT.of(VariantSpec("onnx", "float32", gpu=True)).golden == 1e-4
+
+    def test_one_may_be_further_off(self) -> None:
+        assert self.FLOAT.on("cpu") == self.FLOAT
+        gpu = self.FLOAT.on("gpu")
+        assert (gpu.max_abs_error, gpu.rmse_share) == (1e-4, 1e-4)
+        assert gpu.sqnr_db == pytest.approx(80)
+        half = tolerances("mnist-mlp")["float16"].on("gpu")
+        assert (half.max_abs_error, half.rmse_share) == (0.05, 0.05)
+        assert half.sqnr_db == pytest.approx(26.02, abs=0.01)
+
+    def test_what_is_not_made_for_one_has_no_bound_there(self) -> None:
+        int8 = tolerances("mnist-mlp")["int8"]
+        assert int8.on("gpu") == int8
+
+
+@pytest.mark.parametrize(
+    ("kind", "own"),
+    [
+        ("class", {"disagreements", "accuracy_loss", "max_abs_error"}),
+        ("binary", {"disagreements", "accuracy_loss", "max_abs_error"}),
+        ("multilabel", {"disagreements", "accuracy_loss", "max_abs_error"}),
+        ("segmentation", {"pixels", "accuracy_loss", "max_abs_error"}),
+        ("regression", {"rmse_share"}),
+        ("raw", {"sqnr_db"}),
+    ],
+)
+def test_a_proof_names_the_bounds_of_the_output_s_kind(kind: str, own: set[str]) -> None:
+    bounds = tolerances("any")["int8"].bounds(spec(kind))
+    assert bounds.keys() == own | {"engine_changes", "golden"}
+
+
+def test_any_model_is_held_by_intervals_and_ours_by_counts() -> None:
+    assert not any(each.plain for each in tolerances("any").values())
+    assert all(each.plain for each in tolerances("mnist-mlp").values())
+
+
+def test_the_notebook_recipe_keeps_the_bounds_that_it_had() -> None:
+    notebook = tolerances("mnist-mlp-notebook")
+    for precision in ("dynamic", "int8"):
+        assert notebook[precision].disagreements == 0.0025
+        assert notebook[precision].accuracy_loss == 0.002
+        assert notebook[precision].engine_changes == 0.0002
+    assert notebook["dynamic"].max_abs_error == 0.5
+    assert all(tolerance.plain for tolerance in notebook.values())
