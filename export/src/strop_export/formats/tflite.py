@@ -81,7 +81,7 @@ def _unrolled(model: keras.Model) -> Iterator[None]:
         for layer in model._flatten_layers(include_self=False)
         if isinstance(layer, keras.layers.RNN) and not layer.unroll
     ]
-    steps = [node.input_tensors[0].shape[1] for x in layers for node in x._inbound_nodes[:1]]
+    steps = [node.input_tensors[0].shape[1] for x in layers for node in x._inbound_nodes[-1:]]
     if any(step is None or step > _MOST_STEPS for step in steps):
         layers = []
     try:
