@@ -13,6 +13,8 @@ from strop.bundle.manifest import OutputSpec
 Values = NDArray[Any]  # (N, ...): float32, or an integer or bool dtype
 Labels = NDArray[Any] | None  # (N,), or of the output's shape, or None
 
+_ROUNDING = 1e-6  # some last places of float32, relative to a value's size
+MOST_DB = 200.0  # of a tensor without any noise: a figure has to be finite
 DECIDED = ("class", "binary", "multilabel", "segmentation")  # kinds whose outputs decide something
 
 
@@ -122,13 +124,15 @@ def whole(own: Values, keras: Values) -> dict[str, Any]:
     }
 
 
-_ROUNDING = 1e-6  # some last places of float32, relative to a value's size
-MOST_DB = 200.0  # of a tensor without any noise: a figure has to be finite
-
-
 def columns(values: Values) -> NDArray[np.float64]:
     """Return values as float64 (N, columns): all that one sample has, in a row."""
     return np.asarray(values, np.float64).reshape(len(values), -1)
+
+
+def by_column(values: Values) -> NDArray[np.float64]:
+    """Return values as float64 (rows, positions of the last axis)."""
+    last = values.shape[-1] if values.ndim > 1 else 1
+    return np.asarray(values, np.float64).reshape(-1, last)
 
 
 def rmse(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -143,8 +147,8 @@ def spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
     of all.
     """
     size, own = np.abs(values).max(axis=0), values.std(axis=0)
-    whole = np.where(size > 0, size, max(float(size.max(initial=0.0)), 1e-9))
-    return np.asarray(np.where(own <= _ROUNDING * size, whole, own))
+    instead = np.where(size > 0, size, max(float(size.max(initial=0.0)), 1e-9))
+    return np.asarray(np.where(own <= _ROUNDING * size, instead, own))
 
 
 def f1(decided: NDArray[np.int64], labels: NDArray[Any]) -> float | None:

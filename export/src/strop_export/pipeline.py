@@ -160,16 +160,15 @@ def export(
         golden = choose_golden(truth, source.samples, judged.values(), tolerances)
         for target in (target for target in able if target.name in judged):
             try:
-                finished = _finish(
-                    work, source, target, judged[target.name], golden, tolerances, record
-                )
-                while fallen := _check_bundle(work, finished, wheel, folder):
+                own = judged[target.name]
+                while True:
+                    finished = _finish(work, source, target, own, golden, tolerances, record)
+                    fallen = _check_bundle(work, finished, wheel, folder)
+                    if not fallen:
+                        break
                     if strict:
                         raise ProofError("; ".join(fallen.values()))
-                    judged[target.name].drop(fallen)
-                    finished = _finish(
-                        work, source, target, judged[target.name], golden, tolerances, record
-                    )
+                    own.drop(fallen)
                 results.append(finished)
             except (ProofError, DeviceMissing, StropError) as error:
                 results.append(_refused(source, target, error))

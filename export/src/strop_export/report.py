@@ -301,12 +301,11 @@ def _gpu_note(note: dict[str, Any]) -> str:
     return f"{said}; on the device: {on_the_device(note['bundle'])}"
 
 
-def _keras_said(outputs: Iterable[dict[str, Any]]) -> str:
+def _keras_said(outputs: Sequence[dict[str, Any]]) -> str:
     """Say what Keras achieves, where labels tell."""
+    several = len(outputs) > 1
     said = [
-        f"{output['name']}: {name} {shown(figure)}"
-        if len(list(outputs)) > 1
-        else f"{name} {shown(figure)}"
+        f"{output['name']}: {name} {shown(figure)}" if several else f"{name} {shown(figure)}"
         for output in outputs
         for name, figure in output["figures"].items()
         if figure is not None

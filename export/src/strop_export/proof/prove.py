@@ -18,6 +18,7 @@ from strop_export.figures import (
     DECIDED,
     Labels,
     Values,
+    by_column,
     columns,
     compare,
     decisions,
@@ -344,9 +345,3 @@ def usual(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     size = np.abs(values).max(axis=0)
     return values[:, size <= _MOST_TIMES * max(float(np.median(size)), 1e-300)]
-
-
-def by_column(values: Values) -> NDArray[np.float64]:
-    """Return values as float64 (rows, positions of the last axis)."""
-    last = values.shape[-1] if values.ndim > 1 else 1
-    return np.asarray(values, np.float64).reshape(-1, last)

@@ -77,9 +77,9 @@ def read(
     known = header.check(loading)
     data = _Data.read(files, digests)
     wanted = [Wanted(each.name, each.shape, each.dtype) for each in known]
-    data.samples(wanted)  # before TensorFlow
+    first, _ = data.samples(wanted)  # before TensorFlow
     data.labels(())
-    loaded = keras_model.load(loading, data.samples(wanted)[0])
+    loaded = keras_model.load(loading, first)
     model = loaded.model
     wanted = [
         Wanted(name or tensor.name, tuple(tensor.shape[1:]), tensor.dtype)
