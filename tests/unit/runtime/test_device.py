@@ -278,7 +278,7 @@ class TestTune:
         ("adapter", "reason"),
         [
             (None, "is ignored: litert found no GPU; run strop tune again"),
-            ("Intel Pan, Vulkan 1.3", f"timed on {GPU}, and here is Intel Pan, Vulkan 1.3; run"),
+            ("Intel Pan, Vulkan 1.3", f"timed on {GPU}, this is Intel Pan, Vulkan 1.3; run"),
         ],
     )
     def test_a_gpu_that_is_gone_is_said_and_the_cpu_runs(
