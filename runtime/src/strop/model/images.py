@@ -36,13 +36,16 @@ def read_samples(path: str | PathLike[str] | BinaryIO, spec: InputSpec) -> NDArr
             the model takes no pictures.
         StropError: the file is a picture, and Pillow is not installed.
     """
-    if not isinstance(path, str | PathLike):
-        return _read_image(path, "the picture", spec)
-    where = fspath(path)
-    with open_file(where) as file:
-        if Path(where).suffix == ".npy":
+    where = fspath(path) if isinstance(path, str | PathLike) else "the picture"
+    if Path(where).suffix == ".npy":
+        with open_file(where) as file:
             return _read_npy(file, where)
-        return _read_image(file, where, spec)
+    if spec.picture is None:
+        raise InputError("the model takes no pictures", f"give it a .npy file instead of {where}")
+    if not isinstance(path, str | PathLike):
+        return _read_image(path, where, spec.picture).reshape(_sample(spec))
+    with open_file(where) as file:
+        return _read_image(file, where, spec.picture).reshape(_sample(spec))
 
 
 def open_file(path: str) -> BinaryIO:
@@ -77,9 +80,11 @@ def _read_npy(file: BinaryIO, where: str) -> NDArray[Any]:
     return array
 
 
-def _read_image(file: BinaryIO, where: str, spec: InputSpec) -> NDArray[Any]:
-    if spec.picture is None:
-        raise InputError("the model takes no pictures", f"give it a .npy file instead of {where}")
+def _sample(spec: InputSpec) -> tuple[int, ...]:
+    return tuple(size or 1 for size in spec.shape[1:])
+
+
+def _read_image(file: BinaryIO, where: str, picture: Picture) -> NDArray[Any]:
     from strop.model.decoding import decode
 
     try:
@@ -87,12 +92,11 @@ def _read_image(file: BinaryIO, where: str, spec: InputSpec) -> NDArray[Any]:
         if size > MAX_FILE_BYTES:
             raise InputError(f"the file is larger than {MAX_FILE_BYTES} bytes", "scale it down")
         file.seek(0)
-        made = _prepared(decode(file), spec.picture)
+        return _prepared(decode(file), picture)
     except OSError as error:
         raise InputError(f"cannot read {where}: {error.strerror or error}") from None
     except StropError as error:
         raise error.within(where) from None
-    return made.reshape(*(size or 1 for size in spec.shape[1:]))
 
 
 def prepare(image: Any, picture: Picture) -> NDArray[Any]:
