@@ -200,6 +200,7 @@ class TestDocumentedLayout:
             (pictures.MAX_AREA, "4,194,304"),
             (pictures.MAX_DRAWING, "512"),
             (decoding.MAX_PIXELS, "16,777,216"),
+            (decoding.MAX_WEBP_PIXELS, "12,582,912"),
             (decoding.MAX_JPEG_PIXELS, "67,108,864"),
             (decoding.MAX_SIDE, "24,576"),
             (images.MAX_FILE_BYTES, "268,435,456"),

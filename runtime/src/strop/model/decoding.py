@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Levels = NDArray[np.uint8]
 
 MAX_PIXELS = 2**24
+MAX_WEBP_PIXELS = 3 * 2**22  # libwebp holds the picture twice
 MAX_JPEG_PIXELS = 2**26  # of one scan: larger ones than MAX_PIXELS are decoded at half size
 MAX_SIDE = 2**14 + 2**13  # pixels
 
@@ -91,7 +92,9 @@ def _bound(image: Any, file: BinaryIO) -> None:
     """Refuse a picture whose decoding would take too much memory, or have it decoded smaller."""
     width, height = image.size
     draft = image.format == "JPEG" and width * height > MAX_PIXELS and _is_one_scan(image, file)
-    limit = MAX_JPEG_PIXELS if draft else MAX_PIXELS
+    limit = MAX_WEBP_PIXELS if image.format == "WEBP" else MAX_PIXELS
+    if draft:
+        limit = MAX_JPEG_PIXELS
     if width * height > limit or max(width, height) > MAX_SIDE:
         raise InputError(
             f"the picture has {width} x {height} pixels; at most {limit}, and {MAX_SIDE} a side",
