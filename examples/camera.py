@@ -24,7 +24,7 @@ from strop.model.images import prepare
 Frames = Generator[tuple[str, Any], None, None]  # where it is from; what `classify` takes
 
 
-def camera(model: strop.Model, every: float) -> Frames:
+def camera(every: float) -> Frames:
     """What the camera sees, again after so many seconds."""
     try:
         from picamera2 import Picamera2
@@ -43,7 +43,7 @@ def camera(model: strop.Model, every: float) -> Frames:
             device.start()
             while True:
                 # A Pillow image: the arrays of picamera2's "RGB888" hold blue first.
-                yield "camera", centre(device.capture_image("main"), model)
+                yield "camera", device.capture_image("main")
                 time.sleep(every)
     except RuntimeError as error:  # another program has it, say
         raise strop.StropError(f"the camera failed: {error}") from None
@@ -51,14 +51,10 @@ def camera(model: strop.Model, every: float) -> Frames:
 
 def centre(picture: Any, model: strop.Model) -> Any:
     """The middle square of a Pillow image, as the model's input."""
-    from PIL import ImageOps
-
     how: Any = model.input.picture
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     square = picture.crop((left, top, left + side, top + side)).convert(how.mode)
-    if any(step.step == "invert" for step in how.steps):  # on white; a dim room's paper is grey
-        square = ImageOps.autocontrast(square, cutoff=1)
     return prepare(square, how).reshape(model.input.shape[1:])
 
 
@@ -74,12 +70,14 @@ def pictures(folder: Path, every: float) -> Frames:
 
 def watch(model: strop.Model, frames: Frames, limit: int | None) -> None:
     """Print the answers; one that the same source has just given is not repeated."""
-    last = None
+    last: tuple[str, str] | None = None
     for source, frame in islice(frames, limit):
         try:
-            best = model.classify(frame)
-        except strop.InputError as error:  # no picture; the next one may be
-            print(f"camera: {error}", file=sys.stderr, flush=True)
+            best = model.classify(frame if isinstance(frame, Path) else centre(frame, model))
+        except strop.InputError as error:  # no picture, or a blank one; the next one may be
+            if (source, str(error)) != last:
+                print(f"camera: {error}", file=sys.stderr, flush=True)
+            last = source, str(error)
             continue
         if (source, best.label) != last:
             name = source if source.isprintable() else ascii(source)
@@ -104,7 +102,7 @@ try:
         print(model, file=sys.stderr, flush=True)  # what really runs
         if model.input.picture is None:
             raise strop.InputError(f"{model.name} takes no pictures")
-        frames = pictures(given.folder, given.every) if given.folder else camera(model, given.every)
+        frames = pictures(given.folder, given.every) if given.folder else camera(given.every)
         with contextlib.closing(frames):
             watch(model, frames, given.frames)
 except KeyboardInterrupt:

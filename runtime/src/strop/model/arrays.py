@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from strop.errors import InputError
-from strop.model.images import MAX_NPY_BYTES, read_samples
+from strop.model.images import MAX_NPY_BYTES, open_file, read_samples
 
 if TYPE_CHECKING:
     from typing import Any
@@ -75,7 +75,7 @@ def read_npz(path: str | PathLike[str]) -> dict[str, NDArray[Any]]:
     """
     where = fspath(path)
     try:
-        with open(path, "rb") as file, zipfile.ZipFile(file) as archive:  # noqa: PTH123
+        with open_file(where) as file, zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
             if sum(entry.file_size for entry in entries) > MAX_NPY_BYTES:
                 raise InputError(f"{where} holds more than {MAX_NPY_BYTES} bytes", "split it")
