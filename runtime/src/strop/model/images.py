@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,12 @@ MAX_NPY_BYTES = 2**30
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "WEBP")
 
 
-def read_samples(path: str | PathLike[str], spec: InputSpec) -> NDArray[Any]:
+def read_samples(source: str | PathLike[str] | IO[bytes], spec: InputSpec) -> NDArray[Any]:
     """Read one file: a `.npy` file as the array in it, any other as a picture of one sample.
 
     Args:
-        path: a `.npy` file, or a picture in one of `FORMATS`.
+        source: the path of a `.npy` file, or of a picture in one of `FORMATS`; or such a picture,
+            opened as a binary file.
         spec: the model's input; its `picture` says how one is prepared.
 
     Returns:
@@ -35,12 +36,16 @@ def read_samples(path: str | PathLike[str], spec: InputSpec) -> NDArray[Any]:
             pictures.
         StropError: the file is a picture, and Pillow is not installed.
     """
+    name = fspath(source) if isinstance(source, str | PathLike) else "the picture"
     try:
-        if Path(path).suffix == ".npy":
-            return _read_npy(Path(path))
-        return _read_image(Path(path), spec)
+        if not isinstance(source, str | PathLike):
+            return _read_image(source, spec, name)
+        if Path(source).suffix == ".npy":
+            return _read_npy(Path(source))
+        Path(source).open("rb").close()  # a missing file is said to be missing, Pillow or not
+        return _read_image(source, spec, name)
     except OSError as error:
-        raise InputError(f"cannot read {fspath(path)}: {error.strerror or error}") from None
+        raise InputError(f"cannot read {name}: {error.strerror or error}") from None
 
 
 def _read_npy(path: Path) -> NDArray[Any]:
@@ -56,32 +61,33 @@ def _read_npy(path: Path) -> NDArray[Any]:
     return array
 
 
-def _read_image(path: Path, spec: InputSpec) -> NDArray[Any]:
+def _read_image(
+    source: str | PathLike[str] | IO[bytes], spec: InputSpec, name: str
+) -> NDArray[Any]:
     if spec.picture is None:
-        raise InputError("the model takes no pictures", f"give it a .npy file instead of {path}")
-    path.open("rb").close()  # a missing file is said to be missing, with Pillow or without
+        raise InputError("the model takes no pictures", f"give it a .npy file instead of {name}")
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError:
         from strop.versions import install_line
 
         raise StropError(
-            f"reading {path} needs Pillow, which is not installed", install_line("images")
+            f"reading {name} needs Pillow, which is not installed", install_line("images")
         ) from None
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(source, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise InputError(
-                    f"{path} has {image.width} x {image.height} pixels, at most {MAX_PIXELS}",
+                    f"{name} has {image.width} x {image.height} pixels, at most {MAX_PIXELS}",
                     "scale it down",
                 )
             return prepare(image, spec.picture).reshape(*(size or 1 for size in spec.shape[1:]))
     except InputError:
         raise
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} is no picture that Pillow reads: {error}") from None
+        raise InputError(f"{name} is no picture that Pillow reads: {error}") from None
     except (ValueError, SyntaxError, EOFError) as error:  # what its decoders raise on bad bytes
-        raise InputError(f"{path} is a damaged picture: {error}") from None
+        raise InputError(f"{name} is a damaged picture: {error}") from None
 
 
 def prepare(image: Any, picture: Picture) -> NDArray[Any]:
