@@ -131,7 +131,7 @@ def test_the_commands_and_their_options() -> None:
     } == {
         "info": ["bundle", "--trusted-keys", "--json"],
         "run": [
-            *("bundle", "inputs", "--output", "--engine", "--precision", "--device"),
+            *("bundle", "inputs", "--output", "--explain", "--engine", "--precision", "--device"),
             *("--threads", "--trusted-keys", "--json"),
         ],
         "check": [

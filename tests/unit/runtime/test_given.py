@@ -85,9 +85,11 @@ def test_what_is_no_picture_is_an_input_error(model: strop.Model, given: Any, sa
 def test_a_model_of_arrays_takes_no_picture(given: Any, tmp_path: Path) -> None:
     draft = bundles.image()
     draft.content["inputs"][0]["picture"] = None
-    with strop.load(draft.write(tmp_path / "a.strop")) as arrays:
-        with pytest.raises(InputError, match="the model takes no pictures"):
-            arrays.classify(given)
+    with (
+        strop.load(draft.write(tmp_path / "a.strop")) as arrays,
+        pytest.raises(InputError, match="the model takes no pictures"),
+    ):
+        arrays.classify(given)
 
 
 class TestToDict:
@@ -129,4 +131,4 @@ class TestPrediction:
     def test_a_row_that_is_rounded_is_taken(self, model: strop.Model) -> None:
         row = np.array([1.001, -0.001, 0], np.float32)
         assert model.prediction(row).label == "circle"
-        assert model.prediction([0.0, 1.0, 0.0]).label == "square"
+        assert model.prediction(np.array([0, 1, 0], np.float32)).label == "square"

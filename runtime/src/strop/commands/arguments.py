@@ -37,6 +37,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="NPY",
         help="write the outputs instead: to an .npy, or to an .npz with each output by name",
     )
+    run.add_argument(
+        "--explain", metavar="PNG", help="save what the model sees of the picture, enlarged"
+    )
     checking = _command(subparsers, "check", "replay the golden samples on this device")
     bench = _command(subparsers, "bench", "time predict on this device")
     bench.add_argument("--samples", type=_positive, default=2000, help="calls (default 2000)")

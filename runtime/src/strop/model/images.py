@@ -42,7 +42,6 @@ def read_samples(source: str | PathLike[str] | IO[bytes], spec: InputSpec) -> ND
             return _read_image(source, spec, name)
         if Path(source).suffix == ".npy":
             return _read_npy(Path(source))
-        Path(source).open("rb").close()  # a missing file is said to be missing, Pillow or not
         return _read_image(source, spec, name)
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror or error}") from None
@@ -66,6 +65,8 @@ def _read_image(
 ) -> NDArray[Any]:
     if spec.picture is None:
         raise InputError("the model takes no pictures", f"give it a .npy file instead of {name}")
+    if isinstance(source, str | PathLike):  # a missing file is reported, with Pillow or without
+        Path(source).open("rb").close()
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError:
