@@ -106,6 +106,24 @@ def wrong_path(tmp_path: Path) -> Path:
     return draft.write(tmp_path / "wrong.strop")
 
 
+class TestHelp:
+    def test_no_command_is_help(self, call: Strop) -> None:
+        done = call()
+        assert (done.status, done.err) == (0, "")
+        assert done.out.startswith("usage: strop ")
+        assert done.out == call("help").out == call("--help").out
+
+    def test_of_a_command(self, call: Strop) -> None:
+        done = call("help", "check")
+        assert (done.status, done.err) == (0, "")
+        assert done.out.startswith("usage: strop check ")
+        assert done.out == call("check", "--help").out
+
+    @pytest.mark.parametrize("flag", ["-V", "--version"])
+    def test_the_version(self, call: Strop, flag: str) -> None:
+        assert call(flag).out == f"strop {strop.__version__}\n"
+
+
 class TestInfo:
     def test_it_says_what_is_in_the_bundle_and_what_was_proven(
         self, call: Strop, image_path: Path
@@ -536,10 +554,26 @@ class TestRefusals:
         assert "RuntimeError: first second" in call("run", path, sample).refusal()
 
     @pytest.mark.parametrize(
-        "arguments", [(), ("sharpen",), ("info",), ("info", "a", "b"), ("bench", "a", "--batch")]
+        "arguments", [("sharpen",), ("info",), ("info", "a", "b"), ("bench", "a", "--batch")]
     )
     def test_a_command_that_is_none(self, call: Strop, arguments: tuple[str, ...]) -> None:
         assert call(*arguments).refusal().endswith(" --help")
+
+    @pytest.mark.parametrize("before", [(), ("help",)])
+    def test_a_misspelled_command_is_told_its_neighbour(
+        self, call: Strop, before: tuple[str, ...]
+    ) -> None:
+        said = call(*before, "chekc").refusal()
+        assert said.startswith("there is no command 'chekc' (did you mean check?); see strop")
+
+    @pytest.mark.parametrize("word", ["x" * 5000, "\x1b[31m", "\u202e"])
+    def test_an_unlike_command_is_quoted_in_short_and_in_print(
+        self, call: Strop, word: str
+    ) -> None:
+        said = call(word).refusal()
+        assert "(there are info, run, " in said
+        assert len(said) < 250
+        assert said.isprintable()
 
     def test_a_batch_that_fits_in_no_memory(self, image_path: Path) -> None:
         done = _process("bench", image_path, "--batch", 900_000_000, preexec_fn=_little_memory)
