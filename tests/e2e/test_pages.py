@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from strop.bundle.archive import pack, unpack
 from tests.conftest import Exported
 from tests.environments import ROOT, run
 from tests.markdown import blocks, follow, require_sample, unmarked
+from tests.pictures import write_digit
 
 PROGRAMS = Path(sys.executable).parent
 PAGES = ("README.md", "docs/installing.md", "docs/signing.md")
@@ -32,9 +32,7 @@ def folder(edge: Exported, tmp_path: Path) -> Path:
     manifest["model_version"] += 1
     members["manifest.json"] = json.dumps(manifest, indent=2, sort_keys=True).encode() + b"\n"
     (tmp_path / "new.strop").write_bytes(pack(members))
-    evaluation = edge.evaluation()
-    seven = evaluation["inputs"][evaluation["labels"].tolist().index(7)]
-    Image.fromarray(seven).save(tmp_path / "seven.png")
+    write_digit(edge, 7, tmp_path / "seven.png")
     return tmp_path
 
 
