@@ -121,6 +121,8 @@ def _is_one_scan(image: Any, file: BinaryIO) -> bool:
 
 
 def _pixels(image: Any) -> Levels:
+    if not image.width * image.height:
+        raise InputError("the picture has no pixels")
     image.load()
     if image.mode.startswith("I"):
         levels = _eight_bits(np.asarray(image))

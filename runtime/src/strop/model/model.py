@@ -225,31 +225,33 @@ class Model(Closing):
         )
 
     def classify(self, image: str | PathLike[str] | Any, *, output: str | None = None) -> Any:
-        """Name what one sample shows: an array, or the path of an image, .npy or .npz file.
+        """Name the class or labels of one sample: an array, a file or a picture.
 
-        Image files are prepared as the manifest says and need the extra `[images]`.
+        Pictures are prepared as the manifest says and need the extra `[images]`.
 
         Args:
-            image: one sample, (...) or (1, ...), of a dtype that `predict` takes; or a path. For
-                several inputs, one sample of each, by name or in the manifest's order.
-            output: the name of the output that counts; None: the only one that names something.
+            image: one sample, (...) or (1, ...), of a dtype that `predict` takes; the path of a
+                picture, .npy or .npz file; or a picture: the bytes of its file, an open binary
+                file, or a Pillow image. For several inputs, one sample of each, by name or in the
+                manifest's order.
+            output: the name of the output to read; None: the only one that names something.
 
         Returns:
             A Prediction, the best class or the answer yes or no; of a model of many labels at once
             a LabelSet.
 
         Raises:
-            InputError: it is not one sample, or the file is no image; or the output names nothing,
-                as that of a regression, or it must be said which.
+            InputError: it is not one sample, or no picture; or the output names nothing, as that
+                of a regression; or several outputs do, and `output` does not say which.
             StropError: as `predict`; or Pillow is needed and absent.
         """
         from strop.model.naming import choose_output, name_row  # an app waits for every import
 
         place = choose_output(self.outputs, output, self.name)
-        if isinstance(image, str | PathLike):
-            from strop.model.arrays import read_inputs
+        if not isinstance(image, np.ndarray):
+            from strop.model.given import as_inputs
 
-            image = read_inputs(image, self.inputs)
+            image = as_inputs(image, self.inputs)
         answers = self.predict(image)
         if self.structure != "one":
             from strop.model.several import in_order
@@ -261,19 +263,21 @@ class Model(Closing):
         return name_row(answers[0], spec, labels_of(spec), self.name)
 
     def prediction(self, output: NDArray[np.float32], name: str | None = None) -> Any:
-        """Name what one row of what `predict` returns says, as `classify` does.
+        """Name the class or labels of one row of what `predict` returns, as `classify` does.
 
         Args:
             output: float32, one sample of an output: (classes,) of a classifier.
-            name: of the output that it is of; None: the only one that names something.
+            name: the output that the row is of; None: the only one that names something.
 
         Raises:
-            InputError: it has another shape, or that output names nothing.
+            InputError: it is no row of that output: another type, shape or range, or NaN; or that
+                output names nothing.
         """
-        from strop.model.naming import choose_output, name_row
+        from strop.model.naming import admit_row, choose_output, name_row
 
         spec = self.outputs[choose_output(self.outputs, name, self.name)]
-        return name_row(output, spec, labels_of(spec), self.name)
+        row = admit_row(output, spec, self.name)
+        return name_row(row, spec, labels_of(spec), self.name)
 
     def close(self) -> None:
         """Release the engine; any thread may call it, any number of times.
