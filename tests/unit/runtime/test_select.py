@@ -128,7 +128,8 @@ class TestRefusals:
         monkeypatch.setattr(board, "read", lambda: boards.PI_ZERO)
         only = "has no wheel for armv6l, only for x86_64"
         assert _refused(draft, EngineUnavailable, precision="int8") == (
-            f"no engine for shapes-cpu at int8 is available here: ai-edge-litert {only} and aarch64; "
+            "no engine for shapes-cpu at int8 is available here: "
+            f"ai-edge-litert {only} and aarch64; "
             f"tflite-runtime {only}, aarch64 and armv7l; float32 runs on reference"
         )
         monkeypatch.setattr(board, "read", lambda: boards.PI_4_32_BIT)
