@@ -236,7 +236,7 @@ class TestCheck:
         assert done.status == 1
         assert len(done.out.splitlines()) == 5
         assert "BROKEN" in done.out
-        assert "no such opcode Node number 3 2J failed" in done.out  # nothing a terminal obeys
+        assert "no such opcode Node\\x1bnumber 3\\x9b2J failed" in done.out
         assert "1 of 2 variants on installed engines" in done.out
 
     def test_an_engine_that_hangs_is_one_line_after_the_time_given(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import inspect
+import linecache
 import os
 import subprocess
 import sys
@@ -188,6 +189,7 @@ class TestWhatDoesNotRun:
             time.sleep(10 * INTERVAL_S)
         (warning,) = told
         assert warning.category is StropWarning
+        assert "strop.watch(" in linecache.getline(warning.filename, warning.lineno)
         assert "v1: " in str(warning.message)
         assert str(folder) in str(warning.message)
         _install(folder, 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from strop.bundle.keys import make_pair
-from strop.commands.show import print_json
+from strop.commands.terminal import print_json, print_line
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -21,6 +21,8 @@ def main(arguments: argparse.Namespace) -> int:
             }
         )
         return 0
-    print(f"{arguments.key}: the private key, to sign with; keep it secret, and a copy of it safe")
-    print(f"{arguments.key}.pub: the public key, for the devices: {public}")
+    print_line(
+        f"{arguments.key}: the private key, to sign with; keep it secret, and a copy of it safe"
+    )
+    print_line(f"{arguments.key}.pub: the public key, for the devices: {public}")
     return 0

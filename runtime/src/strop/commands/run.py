@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from strop import durable
 from strop.bundle.manifest import OutputSpec
 from strop.bundle.open import open_bundle
-from strop.commands.show import identity, open_asked, print_choice, print_json, print_table
+from strop.commands.show import identity, open_asked, print_choice
+from strop.commands.terminal import print_json, print_line, print_table
 from strop.errors import InputError
 from strop.model.arrays import NPY, NPZ, npy, npz, read_inputs
 from strop.model.model import Model, labels_of
@@ -41,7 +42,7 @@ def main(arguments: argparse.Namespace) -> int:
                 print_json({"model": identity(model), "output": arguments.output})
             else:
                 samples = sum(len(columns[0]) for columns in answers)
-                print(f"{arguments.output}: {samples} outputs of {model!r}")
+                print_line(f"{arguments.output}: {samples} outputs of {model!r}")
             return 0
         rows = list(_rows(arguments.inputs, answers, model.outputs))
         if arguments.json:
@@ -81,7 +82,7 @@ def _print(rows: Sequence[tuple[str, OutputSpec, NDArray[Any]]], model: Model) -
     print_table(cells)
     if any(spec.kind not in NAMED for spec in model.outputs):
         suffixes = NPZ if several else f"{NPY} or {NPZ}"
-        print(f"--output FILE writes all values, to a file that ends in {suffixes}")
+        print_line(f"--output FILE writes all values, to a file that ends in {suffixes}")
 
 
 def _cells(row: NDArray[Any], spec: OutputSpec, model: Model) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from strop.bundle.file import SIGNATURE, Bundle, parse_bundle, read_bundle
 from strop.bundle.keys import read_private
 from strop.bundle.signing import public_half, read_signature, sign
 from strop.bundle.trust import PublicKey, Trust
-from strop.commands.show import print_json
+from strop.commands.terminal import print_json, print_line
 from strop.errors import BundleError, InputError
 
 
@@ -45,7 +45,7 @@ def main(arguments: argparse.Namespace) -> int:
             }
         )
         return 0
-    print(f"{arguments.output or arguments.bundle}: signed by {public}")
+    print_line(f"{arguments.output or arguments.bundle}: signed by {public}")
     return 0
 
 

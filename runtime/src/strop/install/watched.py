@@ -14,7 +14,16 @@ from weakref import ReferenceType, WeakSet, ref
 from strop.bundle.file import Bundle
 from strop.bundle.installed import read, record_path
 from strop.bundle.open import open_bundle
-from strop.errors import BundleError, InputError, InstallError, StropError, StropWarning, warn
+from strop.errors import (
+    BundleError,
+    InputError,
+    InstallError,
+    StropError,
+    StropWarning,
+    caller,
+    one_line,
+    warn,
+)
 from strop.model import forks
 from strop.model.ending import Closing
 from strop.model.model import labels_of
@@ -62,6 +71,7 @@ class Watched(Closing):
         self._trusted_keys = trusted_keys
         self._options = options
         self._error: StropError | None = None
+        self._called_from = caller()
         self._closed = False
         # Before the model is opened: what is installed meanwhile is then seen as new.
         self._seen = _stamp(self._folder)
@@ -195,14 +205,15 @@ class Watched(Closing):
         if isinstance(error, StropError):
             self._error = type(error)(error.problem, error.mend)
         else:
-            self._error = StropError(f"{type(error).__name__}: {error}")
+            self._error = StropError(f"{type(error).__name__}: {one_line(str(error))}")
         if again:
             return
         # An app that makes errors of warnings has `error` to look at.
         with contextlib.suppress(StropWarning):
             warn(
                 f"what is installed in {self._folder} does not run, and {self._model!r} goes on: "
-                f"{self._error}"
+                f"{self._error}",
+                self._called_from,  # this is another thread, which the app did not write
             )
 
 
