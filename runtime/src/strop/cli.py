@@ -67,7 +67,7 @@ def _open_what_is_closed() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             nowhere = os.open(os.devnull, os.O_RDWR)
-            stream = open(nowhere, mode, errors="backslashreplace")  # noqa: SIM115, PTH123
+            stream = open(nowhere, mode, errors="backslashreplace", closefd=False)  # noqa: SIM115
             setattr(sys, name, stream)
 
 
@@ -93,7 +93,7 @@ def _keep_stdout_ours() -> None:
         sys.stdout.flush()  # what a program has printed before
         encoding, ours = sys.stdout.encoding, os.dup(1)
         os.dup2(2, 1)
-        sys.stdout = open(ours, "w", encoding=encoding)  # noqa: SIM115, PTH123
+        sys.stdout = open(ours, "w", encoding=encoding, closefd=False)  # noqa: SIM115
 
 
 def _command_module(name: str) -> ModuleType:

@@ -153,10 +153,10 @@ def one_line(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return other people's text as it is safe to print: on one line, and nothing a terminal obeys.
+    r"""Return other people's text on one line, with nothing in it that a terminal obeys.
 
     Letters of any language stay. Control and format characters, line separators and halves of
-    surrogate pairs become escapes, such as \\x1b and \\u202e.
+    surrogate pairs become escapes, such as \x1b and \u202e.
     """
     if text.isprintable():
         return text

@@ -21,8 +21,6 @@ def main(arguments: argparse.Namespace) -> int:
             }
         )
         return 0
-    print_line(
-        f"{arguments.key}: the private key, to sign with; keep it secret, and a copy of it safe"
-    )
+    print_line(f"{arguments.key}: the private key, to sign with: keep it secret, and keep a copy")
     print_line(f"{arguments.key}.pub: the public key, for the devices: {public}")
     return 0

@@ -101,12 +101,8 @@ def side_by_side(
     medians_us = np.array([[np.median(turn) for turn in turns] for turns in taken_us])
     round_us = np.median(medians_us, axis=0)  # (rounds,)
     factors = np.median(round_us) / round_us
-    return [
-        summarize(
-            np.concatenate([turn * factor for turn, factor in zip(turns, factors, strict=True)])
-        )
-        for turns in taken_us
-    ]
+    even_us = [[turn * f for turn, f in zip(turns, factors, strict=True)] for turns in taken_us]
+    return [summarize(np.concatenate(turns)) for turns in even_us]
 
 
 def _turn_us(call: Callable[[], object], turn_ns: float, most_samples: int) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from strop.bundle.file import Bundle
 from strop.device import cpu
 from strop.diagnostics.replay import PASSED, CheckResult, golden, open_and_replay
 from strop.diagnostics.timing import Latency, side_by_side
-from strop.errors import EngineUnavailable, InputError, ParityError
+from strop.errors import EngineUnavailable, InputError, ParityError, printable
 from strop.model import tuned
 from strop.model.model import Model
 from strop.model.select import Choice, open_best
@@ -149,7 +149,7 @@ def rows(candidates: Sequence[TuneResult]) -> list[tuned.Row]:
             c.checked.precision,
             c.checked.format,
             c.checked.device,
-            c.adapter,
+            printable(c.adapter),  # records take no other text
             c.threads,
             round(c.checked.latency.p50_us, 3),
         )

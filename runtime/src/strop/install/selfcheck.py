@@ -8,6 +8,7 @@ from strop.bundle.file import Bundle
 from strop.bundle.installed import RecordedResult
 from strop.diagnostics.check import check, require
 from strop.diagnostics.replay import PASSED
+from strop.errors import printable
 
 _MOST = 100  # results that are remembered of a bundle with very many variants
 
@@ -33,7 +34,14 @@ def self_check(
     results = check(bundle, limit_s=limit_s, progress=progress)
     require(results)
     return tuple(
-        RecordedResult(r.engine, r.precision, r.format, r.device, r.detail, r.max_abs_error or 0.0)
+        RecordedResult(
+            r.engine,
+            r.precision,
+            r.format,
+            r.device,
+            printable(r.detail),  # records take no other text
+            r.max_abs_error or 0.0,
+        )
         for r in results
         if r.status == PASSED
     )[:_MOST]
