@@ -68,8 +68,10 @@ class TestStreams:
         Path(path).parent.mkdir(parents=True)
         Path(path).write_bytes(b"noise")
         np.save(tmp_path / "a.npy", ZEROS)
-        command = [sys.executable, *option, "-m", "strop", "run", image_path, tmp_path / "a.npy"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        command = [*option, "-m", "strop", "run", str(image_path), str(tmp_path / "a.npy")]
+        done = subprocess.run(
+            [sys.executable, *command], capture_output=True, text=True, check=False
+        )
         warning, model = done.stderr.splitlines()
         assert (done.returncode, done.stdout.split()[1]) == (0, "circle")
         assert warning.startswith("strop: warning: what strop tune found")

@@ -125,10 +125,8 @@ def lay_out(
     names, note_name = header[:size], list(header[size:])
     lines = [list(names), *cells] if names else cells
     widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
-    for gap in (2, 1):
-        if room is None or sum(widths) + gap * (size - 1) <= room:
-            break
-    else:
+    gap = 2 if room is None or sum(widths) + 2 * (size - 1) <= room else 1
+    if room is not None and sum(widths) + gap * (size - 1) > room:
         blocks = zip(cells, texts, strict=True)
         return [line for row, note in blocks for line in _block(names, row, note, room)]
     right = [name in numbers for name in names] or [False] * size
