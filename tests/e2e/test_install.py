@@ -146,7 +146,7 @@ def test_back_to_nothing(place: Path) -> None:
 
 def test_folders_that_are_none(tmp_path: Path) -> None:
     for command in ("rollback", "history", "info", "check"):
-        assert "is no folder with an installed bundle" in _refusal(command, tmp_path)
+        assert "nothing is installed in" in _refusal(command, tmp_path)
     (tmp_path / "letter.txt").write_text("mine")
     bundle = bundles.image().write(tmp_path / "1.strop")
     assert "holds other things" in _refusal("install", bundle, "--into", tmp_path)

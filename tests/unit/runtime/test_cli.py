@@ -328,7 +328,7 @@ class TestRefusals:
         self, call: Strop, command: str, tmp_path: Path, sample: Path
     ) -> None:
         done = call(*self._arguments(command, tmp_path, sample))
-        assert done.refusal().startswith(f"{tmp_path} is no folder with an installed bundle; ")
+        assert done.refusal().startswith(f"nothing is installed in {tmp_path}; ")
 
     @pytest.mark.parametrize("command", COMMANDS)
     @pytest.mark.parametrize("damage", ["empty", "truncated", "flipped", "noise"])
