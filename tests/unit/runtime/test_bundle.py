@@ -156,7 +156,6 @@ class TestFiles:
         tracemalloc.stop()
         assert most < 1_000_000
 
-
     def test_a_folder_is_said_to_be_one(self, tmp_path: Path) -> None:
         with pytest.raises(BundleError, match="nothing is installed in .*; strop install"):
             open_bundle(tmp_path)

@@ -193,6 +193,9 @@ def test_a_full_disk_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with lock.hold(str(path), 0, pytest.fail):
         assert path.stat().st_size == size  # written over, which takes no room
     monkeypatch.setattr(os, "pwrite", refuse)
-    with lock.hold(str(path), 0, pytest.fail), pytest.raises(lock.Held, match="^$"):
-        with lock.hold(str(path), 0, pytest.fail):
-            pytest.fail("two hold it")
+    with (
+        lock.hold(str(path), 0, pytest.fail),
+        pytest.raises(lock.Held, match="^$"),
+        lock.hold(str(path), 0, pytest.fail),
+    ):
+        pytest.fail("two hold it")

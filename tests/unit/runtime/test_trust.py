@@ -215,7 +215,7 @@ class TestFiles:
         path = tmp_path / "keys"
         path.write_text(ONE, encoding="ascii")
         named = path if whose == "file" else tmp_path
-        status = os.stat(named)
+        status = named.stat()
         another = os.stat_result((*status[:4], 12345, *status[5:10]))
         call = f"{'f' if whose == 'file' else ''}stat"
         monkeypatch.setattr(trust.os if whose == "folder" else files.os, call, lambda _: another)

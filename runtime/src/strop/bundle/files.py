@@ -1,7 +1,7 @@
 """Reading the files that a device is given: they may be of any kind and any size.
 
-Opening a FIFO waits until somebody writes to it, and opening an integer takes over the descriptor of
-that number. So a path must be a path, and only regular files are read.
+Opening a FIFO waits until somebody writes to it, and opening an integer takes over the descriptor
+of that number. So a path must be a path, and only regular files are read.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from strop.errors import InputError, printable
+from strop.errors import InputError
 
 if TYPE_CHECKING:  # an app waits for every import
     from typing import Any
@@ -44,7 +44,7 @@ def path_of(path: Any, argument: str) -> str:
     except UnicodeEncodeError:
         sound = False
     if not sound:
-        raise InputError(f"`{argument}` must be a path, got {text!r}")
+        raise InputError(f"`{argument}` must be a name that a file can have, got {text!r}")
     return text
 
 
@@ -61,7 +61,7 @@ def read_file(path: str, max_bytes: int) -> tuple[bytes, os.stat_result]:
     Raises:
         OSError: it cannot be read, is larger, or is not a regular file.
     """
-    with open(path, "rb", opener=_open) as file:  # noqa: PTH123  importing pathlib takes 4 ms
+    with open(path, "rb", opener=_open) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file")

@@ -66,7 +66,7 @@ def entry(name: str) -> Entry:
     """
     try:
         return TABLE[name]
-    except KeyError:
+    except (KeyError, TypeError):  # or no text at all
         raise EngineUnavailable(
             f"there is no engine {name!r}", f"ask for one of {', '.join(NAMES)}"
         ) from None

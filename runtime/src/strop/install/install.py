@@ -196,8 +196,8 @@ def _admit(folder: str, before: Record | None, manifest: Manifest, allow_downgra
         strange = sorted(entry for entry in os.listdir(folder) if not store.is_ours(entry))  # noqa: PTH208
         if strange:
             raise InstallError(
-                f"{printable(folder)} holds other things ({printable(strange[0])}) and no installed "
-                "bundle",
+                f"{printable(folder)} holds other things ({printable(strange[0])}) and no "
+                "installed bundle",
                 "name an empty or a new folder",
             )
         return
@@ -243,7 +243,8 @@ def _stage(
         kept = before.bundles[-max(keep - 1, MIN_KEEP) :] if before else ()
         if before is None or kept == before.bundles or not store.is_full(error):
             raise
-        notify(f"the disk is full: removing {len(before.bundles) - len(kept)} older bundles first")
+        number = len(before.bundles) - len(kept)
+        notify(f"the disk is full: removing {number} older bundle{'s'[: number - 1]} first")
         before = store.commit(folder, before._replace(bundles=kept), held.require, frees=True)
         store.sweep(folder, before)
         store.reserve(folder)
