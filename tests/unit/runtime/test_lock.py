@@ -125,12 +125,14 @@ def test_only_a_regular_file_is_locked(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "lock"
     (tmp_path / "precious").write_text("content")
     with socket.socket(socket.AF_UNIX) as here:
-        {
-            "link": lambda: path.symlink_to("precious"),
-            "folder": path.mkdir,
-            "pipe": lambda: os.mkfifo(path),
-            "socket": lambda: here.bind(os.path.relpath(path)),  # whose names have a short limit
-        }[kind]()
+        if kind == "link":
+            path.symlink_to("precious")
+        elif kind == "folder":
+            path.mkdir()
+        elif kind == "pipe":
+            os.mkfifo(path)
+        else:
+            here.bind(os.path.relpath(path))  # a socket's name has a short limit
         with (
             pytest.raises(InstallError, match=f"{path} is not a regular file; remove it"),
             lock.hold(str(path), 0, pytest.fail),

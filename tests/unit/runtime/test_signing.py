@@ -363,7 +363,7 @@ class TestCommands:
         before = image_path.read_bytes()
         status, _, err = _run(capfd, "sign", image_path, "--key", release)
         assert (status, image_path.read_bytes()) == (2, before)
-        assert "already; --replace puts this key's signature in its place" in err
+        assert "; --replace replaces that signature" in err
         assert _run(capfd, "sign", image_path, "--key", release, "--replace")[0] == 0
         open_bundle(image_path, f"{release}.pub")
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from strop.bundle import installed
 from strop.bundle.open import open_bundle
 from strop.model.tuned_path import path_of
 from tests import bundles
@@ -48,6 +49,28 @@ class TestStreams:
     def test_output_that_nobody_gets_is_no_failed_check(self, image_path: Path) -> None:
         full = ">/dev/full 2>/dev/full"
         assert self._status(full, "-m", "strop", "check", image_path) == 2
+
+    @pytest.mark.parametrize("option", [(), ("--json",)])
+    def test_a_change_that_nobody_hears_of_is_made(
+        self, image_path: Path, tmp_path: Path, option: tuple[str, ...]
+    ) -> None:
+        """A status of 2 would say that the folder, or the file, is as it was."""
+        newer = bundles.image(seed=2, model_version=2).write(tmp_path / "2.strop")
+        place, key = tmp_path / "place", tmp_path / "key"
+        commands: tuple[tuple[object, ...], ...] = (
+            ("install", image_path, "--into", place),
+            ("install", image_path, "--into", place),
+            ("install", newer, "--into", place),
+            ("rollback", place),
+            ("keygen", key),
+            ("sign", newer, "--key", key),
+        )
+        for command in commands:
+            assert self._status(">/dev/full", "-m", "strop", *command, *option) == 0, command
+        assert self._status(">/dev/full", "-m", "strop", "history", place, *option) == 2
+        record = installed.read(place)
+        assert [event.model_version for event in record.history] == [1, 2, 1]
+        assert b"signature.json" in newer.read_bytes()
 
     def test_no_file_takes_the_number_of_a_closed_stream(self, image_path: Path) -> None:
         code = (

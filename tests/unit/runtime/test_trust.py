@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import strop
-from strop.bundle import files, trust
+from strop.bundle import trust
 from strop.bundle import open as opening
 from strop.bundle.trust import PublicKey, parse_key, read_trust
 from strop.errors import BundleError, InputError
@@ -218,7 +218,7 @@ class TestFiles:
         status = named.stat()
         another = os.stat_result((*status[:4], 12345, *status[5:10]))
         call = f"{'f' if whose == 'file' else ''}stat"
-        monkeypatch.setattr(trust.os if whose == "folder" else files.os, call, lambda _: another)
+        monkeypatch.setattr(os, call, lambda _: another)
         with pytest.raises(BundleError, match=f"user 12345 may .*; chown root {named}$"):
             read_trust(path)
 

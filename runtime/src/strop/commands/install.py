@@ -7,13 +7,13 @@ import argparse
 from strop.bundle import installed
 from strop.bundle.manifest import plain
 from strop.commands.show import print_changed
-from strop.commands.terminal import print_json, print_line, print_note, progress
+from strop.commands.terminal import print_json, print_line, print_note, progress, telling
 from strop.install.install import install
 from strop.install.selfcheck import self_check
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Verify a bundle, let it prove itself here, and make it the current one at once."""
+    """Verify a bundle, prove it on this device, and make it current at once."""
     folder = arguments.into
     with progress() as show:
         event = install(
@@ -27,13 +27,12 @@ def main(arguments: argparse.Namespace) -> int:
             notify=lambda line: print_note(f"strop: {line}"),
         )
     current = event or installed.read(folder).current
-    if arguments.json:
-        print_json({"folder": folder, "changed": event is not None, "current": plain(current)})
-    elif event is None:
-        print_line(
-            f"{current.name} v{current.model_version} for {current.target} is what {folder} has "
-            "already: nothing to do"
-        )
-    else:
-        print_changed(folder, event)
+    it = f"{current.name} v{current.model_version} for {current.target}"
+    with telling(f"{it} is current in {folder}"):
+        if arguments.json:
+            print_json({"folder": folder, "changed": event is not None, "current": plain(current)})
+        elif event is None:
+            print_line(f"{it} is current in {folder} already: nothing to do")
+        else:
+            print_changed(folder, event)
     return 0

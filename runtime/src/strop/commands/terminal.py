@@ -86,6 +86,24 @@ def progress() -> Iterator[Callable[[str], None]]:
         show("")
 
 
+@contextlib.contextmanager
+def telling(done: str) -> Iterator[None]:
+    """Print, within a `with`, the result of a change that is made already.
+
+    If that fails, a line on stderr says so, and the command goes on: its exit status tells that
+    the change was made.
+
+    Args:
+        done: the change, for that line.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        forget(sys.stdout)
+        print_note(f"strop: {done}; cannot write the output: {error.strerror or error}")
+
+
 def width() -> int | None:
     """Return how many columns stdout has; None where it is no terminal and any number is right.
 
