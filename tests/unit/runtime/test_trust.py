@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import strop
-from strop.bundle import trust
 from strop.bundle import open as opening
+from strop.bundle import trust
 from strop.bundle.trust import PublicKey, parse_key, read_trust
 from strop.errors import BundleError, InputError
 from tests import bundles

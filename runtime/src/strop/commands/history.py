@@ -10,7 +10,7 @@ from strop.commands.terminal import print_json, print_line, print_table
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Print the installs, newest first, and how often a rollback can go back."""
+    """Show what was installed, newest first, and what a rollback would go to."""
     folder = arguments.folder
     record = installed.read(folder)
     if arguments.json:
@@ -36,6 +36,6 @@ def main(arguments: argparse.Namespace) -> int:
     print_line(
         f"* is current; strop rollback can go back {'once' if earlier == 1 else f'{earlier} times'}"
         if earlier
-        else "* is current; there is no earlier bundle to go back to"
+        else "* is current, and there is none before it to go back to"
     )
     return 0
