@@ -30,6 +30,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[LATENCIES] = []
     # A run in the background is started with ^C ignored, and what tests start would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Tests that run beside each other are told how wide pytest's terminal is; commands would wrap.
+    os.environ.pop("COLUMNS", None)
 
 
 @pytest.hookimpl(tryfirst=True)  # before those are left out that have another mark

@@ -52,7 +52,7 @@ def parse(text: str, source: str) -> Recipe:
     try:
         table = tomllib.loads(text)
         return _read(Recipe, table, "")
-    except (tomllib.TOMLDecodeError, RecipeError) as error:
+    except (tomllib.TOMLDecodeError, RecursionError, RecipeError) as error:
         raise RecipeError(f"recipe {source}: {error}") from None
 
 

@@ -78,7 +78,7 @@ def test_from_a_key_to_an_app_that_runs_signed_bundles_alone(
     unsigned = device.python("-c", APP, plain)
     assert unsigned.returncode == 1
     assert "BundleError: " in unsigned.stderr
-    assert "not signed, and here it must be" in unsigned.stderr
+    assert "not signed, and it must be" in unsigned.stderr
     assert device.strop("check", signed, "--engine", "reference").returncode == 0
     assert device.strop("check", plain).returncode == 2
     verified = device.strop("verify", signed)

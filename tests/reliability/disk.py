@@ -17,6 +17,7 @@ what reaches the disk.
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -36,7 +37,7 @@ Around = Callable[[str, Callable[..., Any], tuple[Any, ...]], Any]
 class Op(NamedTuple):
     """One change, as it was made."""
 
-    kind: str  # "create", "content", "fsync", "sync folder", "rename", "unlink", "mkdir"
+    kind: str  # "old", "create", "content", "fsync", "sync folder", "rename", "unlink", "mkdir"
     path: str  # the file or folder, as it was named when it was opened; renamed: from
     to: str = ""  # renamed: to
     file: int = 0  # which file, whatever its name becomes
@@ -109,6 +110,28 @@ def stopped(after: int) -> Iterator[Life]:
 
 
 @contextmanager
+def full(root: Path, room_bytes: int) -> Iterator[None]:
+    """Let the files beneath a folder grow by so many bytes in all; then the disk is full."""
+
+    def used_bytes() -> int:
+        return sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
+
+    most_bytes = used_bytes() + room_bytes
+
+    def refuse(name: str, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        if name in ("write", "pwrite"):
+            descriptor, content, *offset = arguments
+            start = offset[0] if offset else os.lseek(descriptor, 0, os.SEEK_CUR)
+            grows_bytes = max(0, start + len(content) - os.fstat(descriptor).st_size)
+            if grows_bytes and used_bytes() + grows_bytes > most_bytes:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return call(*arguments)
+
+    with around(refuse):
+        yield
+
+
+@contextmanager
 def noted() -> Iterator[list[Op]]:
     """Note every change that is made, in order."""
     ops: list[Op] = []
@@ -117,6 +140,8 @@ def noted() -> Iterator[list[Op]]:
 
     def note(name: str, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         fresh = name == "open" and not Path(arguments[0]).exists()
+        if name in ("write", "ftruncate"):
+            _note_old(arguments[0], ops, files, contents)
         result = call(*arguments)
         if name == "replace":
             ops.append(Op("rename", *arguments))
@@ -148,6 +173,22 @@ def noted() -> Iterator[list[Op]]:
 
     with around(note):
         yield ops
+
+
+def _note_old(
+    descriptor: int,
+    ops: list[Op],
+    files: dict[tuple[int, int], int],
+    contents: dict[int, bytearray],
+) -> None:
+    """Number a file from before, as it is; but not the lock: nobody relies on what it holds."""
+    path = Path(f"/proc/self/fd/{descriptor}").readlink()
+    found = os.fstat(descriptor)
+    place = found.st_dev, found.st_ino
+    if place not in files and path.name != "lock":
+        files[place] = number = len(contents) + 1
+        contents[number] = bytearray()
+        ops.append(Op("old", str(path), file=number, content=path.read_bytes()))
 
 
 def tree(folder: Path) -> Tree:
@@ -194,7 +235,9 @@ def _names(before: Tree, ops: Sequence[Op], root: Path) -> Iterator[dict[str, by
     flushed: dict[str, bytes | int | None] = dict(before)
     waiting: dict[str, list[Op]] = {}  # of each folder, what is not flushed
     for op in ops:
-        if op.kind == "sync folder":
+        if op.kind == "old":
+            flushed[str(Path(op.path).relative_to(root))] = op.file
+        elif op.kind == "sync folder":
             for earlier in waiting.pop(op.path, []):
                 _apply(flushed, earlier, root)
         elif op.kind in ("create", "rename", "unlink", "mkdir"):
@@ -241,7 +284,9 @@ def _contents(ops: Sequence[Op], number: int) -> list[bytes]:
     flushed = b""
     written: list[bytes] = []
     for op in ops:
-        if op.file == number and op.kind == "fsync":
+        if op.file == number and op.kind == "old":
+            flushed = op.content
+        elif op.file == number and op.kind == "fsync":
             flushed, written = (written or [flushed])[-1], []
         elif op.file == number and op.kind == "content":
             written.append(op.content)

@@ -16,16 +16,17 @@ import os
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NoReturn
+from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
-from strop.bundle.manifest import KINDS
-from strop.errors import StropError
-from strop_export import dist, freshness, pipeline, report, source, targets
+from strop.commands.terminal import print_line, print_note, width
+from strop.errors import StropError, printable
+from strop_export import dist, freshness, page, pipeline, report, source, targets
+from strop_export.arguments import parser
 from strop_export.errors import ExportError, SourceError
 from strop_export.floors import table
-from strop_export.paths import ARTIFACTS, DIST, TOLERANCES
 from strop_export.pipeline import Finished, Refused
 from strop_export.proof import gpu
 from strop_export.proof.environments import build_wheel
@@ -43,17 +44,17 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The exit status, as the module's docstring lists it.
     """
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what TensorFlow says on loading
     try:
         return _export(arguments)
     except KeyboardInterrupt:
-        print("export: stopped", file=sys.stderr)
+        print_note("export: stopped")
         return 130
     except (ExportError, StropError) as error:  # the latter: a bundle that cannot be
-        print(f"export: {error}", file=sys.stderr)
+        print_note(f"export: {error}")
     except OSError as error:
-        print(f"export: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        print_note(f"export: {error.filename or 'output'}: {error.strerror}")
     return 2
 
 
@@ -78,17 +79,18 @@ def _export(arguments: argparse.Namespace) -> int:
     fresh = freshness.fresh_targets(arguments.out, old, chosen, adapters)
     if arguments.strict:  # what was left out then may be refused now
         fresh -= {note["target"] for note in old.get("left_out", ())}
-    console = Console()
     stale = [target for target in chosen if target.name not in fresh]
     if not stale:
-        _show(console, old)
-        console.print(f"{arguments.out}/ is up to date: nothing to do")
+        _show(old)
+        print_line(f"{arguments.out}/ is up to date: nothing to do")
         return 0
+    console = Console()
     with console.status("starting") as status, TemporaryDirectory(prefix="strop-") as scratch:
 
         def progress(step: str) -> None:
-            status.update(step)
-            console.print(f"  {step}", style="dim")
+            text = Text(printable(step))  # no markup
+            status.update(text)
+            console.print("  ", text, style="dim", sep="", soft_wrap=True)
 
         progress("building the runtime's wheel")
         wheel = build_wheel(Path(scratch))
@@ -98,19 +100,20 @@ def _export(arguments: argparse.Namespace) -> int:
     made = report.Made(files.name, wheel, keras, adapters)
     content = report.merge(old, fresh, results, made, key)
     dist.write(arguments.out / "report.json", report.to_json(content))
-    dist.write(arguments.out / "report.md", report.to_markdown(content))
-    _show(console, content)
-    console.print(f"{arguments.out / 'report.md'} and report.json hold these figures")
+    dist.write(arguments.out / "report.md", page.to_markdown(content))
+    _show(content)
+    print_line(f"{arguments.out / 'report.md'} and report.json hold these figures")
     others = {p.name for p in arguments.out.glob("*.strop")} - report.bundle_names(content)
     if others:
-        console.print(f"from earlier exports, not in the report: {', '.join(sorted(others))}")
+        print_line(f"from earlier exports, not in the report: {', '.join(sorted(others))}")
     return _verdict(results, explicit=targets.ALL not in wanted)
 
 
-def _show(console: Console, content: dict[str, Any]) -> None:
-    console.print(*report.tables(content))
+def _show(content: dict[str, Any]) -> None:
+    for line in report.tables(content, width()):
+        print(line)
     for note in report.notes(content):
-        console.print(note, soft_wrap=True)
+        print_line(note)
 
 
 def _make(
@@ -163,10 +166,10 @@ def _make(
 
 
 def _verdict(results: list[Finished | Refused], *, explicit: bool) -> int:
-    """Print each refused target with its reason, and return the exit status."""
+    """Print each refused target with the reason; return the exit status."""
     refused = [result for result in results if isinstance(result, Refused)]
     for result in refused:
-        print(f"export: {result.bundle} refused: {result.reason}", file=sys.stderr)
+        print_note(f"export: {result.bundle} refused: {result.reason}")
     if any(not result.engine_missing for result in refused):
         return 1
     return 2 if explicit and refused else 0
@@ -191,114 +194,6 @@ def _files(arguments: argparse.Namespace) -> source.Files:
         labels=arguments.labels,
         custom=arguments.custom,
     )
-
-
-def _task(text: str) -> tuple[str, str]:
-    name, _, kind = text.rpartition("=")
-    if kind not in KINDS:
-        raise argparse.ArgumentTypeError(f"there is no kind {kind!r}; choose {', '.join(KINDS)}")
-    return name, kind
-
-
-def _shape(text: str) -> tuple[str, tuple[int, ...]]:
-    name, _, sizes = text.rpartition("=")
-    try:
-        shape = tuple(int(size) for size in sizes.split(",") if size)
-    except ValueError:
-        shape = (0,)
-    if not all(size > 0 for size in shape):
-        raise argparse.ArgumentTypeError(f"{text!r} is no shape; write one such as 28,28,1")
-    return name, shape
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser that reports errors in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Exit with the message in one line."""
-        self.exit(2, f"export: {message}; see {self.prog} --help\n")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="strop-export", description="Turn a trained Keras model into proven bundles."
-    )
-    add = parser.add_argument
-    add(
-        "--artifact",
-        type=Path,
-        default=ARTIFACTS / "mnist-mlp",
-        metavar="DIR",
-        help="an artifact directory, as training writes it (default artifacts/mnist-mlp)",
-    )
-    add(
-        "--target",
-        action="append",
-        metavar="NAME|TOML",
-        help=f"{', '.join(targets.names())}, all (the default), or the path of a .toml file of "
-        "your own; may be given several times",
-    )
-    add("--out", type=Path, default=DIST, metavar="DIR", help="default dist")
-    add(
-        "--tolerances",
-        type=Path,
-        default=TOLERANCES,
-        metavar="TOML",
-        help="what a variant may lose (default tolerances.toml in this package)",
-    )
-    add(
-        "--precision",
-        type=lambda text: text.split(","),
-        metavar="P,P",
-        help="only variants of these precisions, such as float32,int8",
-    )
-    add(
-        "--strict",
-        action="store_true",
-        help="refuse a target whole if one of its variants fails, instead of leaving that one out",
-    )
-    own = parser.add_argument_group("a model of your own, instead of an artifact")
-    add = own.add_argument
-    add("--model", type=Path, metavar="KERAS", help="a .keras file")
-    add(
-        "--calibration",
-        type=Path,
-        metavar="NPZ",
-        help="array `inputs`, or one by each input's name: training samples",
-    )
-    add(
-        "--evaluation",
-        type=Path,
-        metavar="NPZ",
-        help="the same, and better `labels` or `labels.OUTPUT` too: what variants are judged on "
-        "(default: half of the calibration samples)",
-    )
-    add("--labels", type=Path, metavar="TXT", help="one class label a line")
-    add("--name", help="the bundle's name (default: the model file's)")
-    add("--model-version", type=int, default=1, metavar="N", help="default 1")
-    add(
-        "--task",
-        action="append",
-        default=[],
-        type=_task,
-        metavar="[OUTPUT=]KIND",
-        help=f"judge an output as {', '.join(KINDS)}, whatever it looks like",
-    )
-    add(
-        "--shape",
-        action="append",
-        default=[],
-        type=_shape,
-        metavar="[INPUT=]28,28,1",
-        help="the shape of one sample, where the model leaves it free",
-    )
-    add(
-        "--trust",
-        action="store_true",
-        help="run the Python code that the model file (Lambda layers) or --custom brings",
-    )
-    add("--custom", type=Path, metavar="PY", help="the file with the model's own classes")
-    return parser
 
 
 if __name__ == "__main__":

@@ -17,14 +17,12 @@ EXPLAINED = (
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its title, its width in characters, and its cell for a row and an output."""
+    """A column: its title, and its cell for a row and an output."""
 
     title: str
     cell: Callable[[dict[str, Any], dict[str, Any]], str]
-    least: int
-    most: int | None = None
     number: bool = True
-    page_only: bool = False  # where the screen has no room for it
+    page_only: bool = False  # left to report.md
 
 
 def _engine(row: dict[str, Any], _: dict[str, Any]) -> str:
@@ -37,23 +35,23 @@ def _figure(name: str) -> Callable[[dict[str, Any], dict[str, Any]], str]:
 
 
 _FIXED = (
-    Column("precision", lambda row, _: str(row["precision"]), 9, number=False),
-    Column("format", lambda row, _: str(row["format"]), 7, number=False),
-    Column("proven on", _engine, 15, 17, number=False),  # what is longer goes on below
-    Column("bytes", lambda row, _: f"{row['bytes']:,}", 7),
+    Column("precision", lambda row, _: str(row["precision"]), number=False),
+    Column("format", lambda row, _: str(row["format"]), number=False),
+    Column("proven on", _engine, number=False),
+    Column("bytes", lambda row, _: f"{row['bytes']:,}"),
 )
-_OUTPUT = Column("output", lambda _, output: str(output["name"]), 6, number=False)
-_ACCURACY = Column("accuracy", _figure("accuracy"), 8)
-_DISAGREE = Column("disagree", _figure("disagreements"), 8)
-_AUC = Column("AUC", _figure("auc"), 6, page_only=True)
-_MAX_ERROR = Column("max error", lambda _, output: f"{output['figures']['max_abs_error']:.2g}", 9)
+_OUTPUT = Column("output", lambda _, output: str(output["name"]), number=False)
+_ACCURACY = Column("accuracy", _figure("accuracy"))
+_DISAGREE = Column("disagree", _figure("disagreements"))
+_AUC = Column("AUC", _figure("auc"), page_only=True)
+_MAX_ERROR = Column("max error", lambda _, output: f"{output['figures']['max_abs_error']:.2g}")
 _OF_KIND: dict[str, tuple[Column, ...]] = {
     "class": (_ACCURACY, _DISAGREE),
     "binary": (_ACCURACY, _AUC, _DISAGREE),
-    "multilabel": (Column("F1", _figure("f1"), 6), _AUC, _DISAGREE),
-    "segmentation": (_DISAGREE, Column("mean IoU", _figure("mean_iou"), 8)),
-    "regression": (Column("rmse", lambda _, o: worst(o["figures"].get("rmse_share")), 7),),
-    "raw": (Column("SQNR", lambda _, o: decibels(o["figures"].get("sqnr_db")), 7),),
+    "multilabel": (Column("F1", _figure("f1")), _AUC, _DISAGREE),
+    "segmentation": (_DISAGREE, Column("mean IoU", _figure("mean_iou"))),
+    "regression": (Column("rmse", lambda _, o: worst(o["figures"].get("rmse_share"))),),
+    "raw": (Column("SQNR", lambda _, o: decibels(o["figures"].get("sqnr_db"))),),
 }
 
 

@@ -1,4 +1,4 @@
-"""The report of an export: a table on screen, report.json for programs, and a Markdown page."""
+"""The report of an export: its content, report.json, and the tables on the screen."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich import box
-from rich.table import Table
-from rich.text import Text
-
 from strop.bundle.manifest import Judged, OutputSpec
-from strop_export.columns import EXPLAINED, cells_of, columns_of, shown, undecided
+from strop.commands.terminal import lay_out
+from strop.errors import printable
+from strop_export.columns import cells_of, columns_of, undecided
 from strop_export.dist import requirements_name
 from strop_export.figures import compare
 from strop_export.freshness import target_key
@@ -115,8 +113,6 @@ def rows(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
     ]
 
 
-_ALL_COLUMNS = 8  # that 80 characters have room for
-_MOST_COLUMNS = 7  # that 80 characters have room for with two blanks between
 _OF_CLASS = ("accuracy", "disagreements", "top1_agreement", "max_abs_error")
 
 
@@ -132,94 +128,39 @@ def to_json(content: dict[str, Any]) -> bytes:
     return json.dumps(content, indent=2).encode("utf-8") + b"\n"
 
 
-def tables(report: dict[str, Any]) -> Iterator[Table]:
-    """Give the tables of a report for the screen, one for each bundle.
+def tables(report: dict[str, Any], room: int | None) -> Iterator[str]:
+    """Yield the lines of a report's tables for the screen, a table for each bundle.
 
-    They fit 80 columns, but for models with outputs of several kinds.
+    Args:
+        report: from `merge`.
+        room: columns of the screen; None: any number.
     """
     for bundle in report["bundles"]:
         own = [row for row in report["variants"] if row["bundle"] == bundle["file"]]
         columns = [column for column in columns_of(own) if not column.page_only]
-        if len(columns) > _ALL_COLUMNS:
-            columns.pop()  # the largest error, which report.md has too
-        drawn = Table(
-            title=f"{bundle['file']}  ({bundle['bytes']:,} bytes)",
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
-            pad_edge=False,
-            collapse_padding=True,
-            padding=(0, 1 if len(columns) <= _MOST_COLUMNS else 0),
+        yield f"{printable(bundle['file'])}  ({bundle['bytes']:,} bytes)"
+        yield ""
+        yield from lay_out(
+            [cells for row in own for cells in cells_of(row, columns)],
+            [column.title for column in columns],
+            room=room,
+            numbers={column.title for column in columns if column.number},
         )
-        for column in columns:
-            drawn.add_column(
-                column.title,
-                justify="right" if column.number else "left",
-                min_width=column.least,
-                max_width=column.most,
-            )
-        for row in own:
-            for cells in cells_of(row, columns):
-                drawn.add_row(*cells)
-        yield drawn
+        yield ""
 
 
-def notes(report: dict[str, Any]) -> Iterator[Text]:
-    """Give the lines for the screen: what is undecided, left out, or not proven on a GPU."""
+def notes(report: dict[str, Any]) -> Iterator[str]:
+    """Yield lines for the screen: what is undecided, left out, or not proven on a GPU."""
     if report["keras"]["self_evaluated"]:
-        yield Text(
+        yield (
             f"self-evaluated: judged on {report['keras']['samples']:,} of the calibration samples, "
             "for want of others (--evaluation)"
         )
-    for line in undecided(row for row in report["variants"] if _differs(row)):
-        yield Text(line)
+    yield from undecided(row for row in report["variants"] if _differs(row))
     for note in report["left_out"]:
-        yield Text(f"{note['bundle']}: left out: {note['reason']}")
+        yield f"{note['bundle']}: left out: {note['reason']}"
     for note in report["not_on_gpu"]:
-        yield Text(f"{note['bundle']}: {_gpu_note(note)}")
-
-
-def to_markdown(report: dict[str, Any]) -> bytes:
-    """Return a report as the bytes of a Markdown page."""
-    keras = report["keras"]
-    lines = [
-        f"# {report['model']}",
-        "",
-        f"Every variant, on every engine it is meant for, over {keras['samples']:,} samples, "
-        "against Keras" + _keras_said(keras["outputs"]) + ".",
-    ]
-    if keras["self_evaluated"]:
-        lines.append("They are calibration samples, for want of others: self-evaluated.")
-    columns = columns_of(report["variants"])
-    lines += [
-        "",
-        "| " + " | ".join(("bundle", *(column.title for column in columns))) + " |",
-        "|---|" + "|".join("--:" if column.number else "---" for column in columns) + "|",
-        *(
-            f"| {row['bundle']} | " + " | ".join(cells) + " |"
-            for row in report["variants"]
-            for cells in cells_of(row, columns)
-        ),
-        "",
-        EXPLAINED,
-        *_adapter_lines(report["variants"]),
-    ]
-    if open_ones := list(undecided(report["variants"])):
-        lines += ["", "## Undecided", "", *(f"- {line}" for line in open_ones)]
-    sections = {
-        "Refused": [(note, note["reason"]) for note in report["refused"]],
-        "Left out": [(note, note["reason"]) for note in report["left_out"]],
-        "Not proven on a GPU": [(note, _gpu_note(note)) for note in report["not_on_gpu"]],
-    }
-    for heading, entries in sections.items():
-        if entries:
-            lines += ["", f"## {heading}", ""]
-            lines += [f"- **{note['bundle']}**: {text}" for note, text in entries]
-    lines += ["", "## Bundles", ""]
-    lines += [
-        f"- `{bundle['file']}`: {bundle['bytes']:,} bytes, SHA-256 `{bundle['sha256']}`"
-        for bundle in report["bundles"]
-    ]
-    return ("\n".join(lines) + "\n").encode("utf-8")
+        yield f"{note['bundle']}: {gpu_note(note)}"
 
 
 def keras_figures(source: Source) -> dict[str, Any]:
@@ -289,25 +230,8 @@ def _differs(row: dict[str, Any]) -> bool:
     return any(output["figures"].get("disagreements") for output in row["outputs"])
 
 
-def _adapter_lines(rows: Iterable[dict[str, Any]]) -> list[str]:
-    names = dict.fromkeys(row["adapter"] for row in rows if row["adapter"])
-    return ["", f"*gpu*: {'; '.join(names)}."] if names else []
-
-
-def _gpu_note(note: dict[str, Any]) -> str:
-    """Say what was not proven, why, and how the device proves it."""
+def gpu_note(note: dict[str, Any]) -> str:
+    """Write what was not proven on a GPU, why, and how the device proves it."""
     what = "{format} {precision} not proven on the GPU by {engine}: ".format(**note)
     said = f"{what if note['format'] else ''}{note['reason']}"
     return f"{said}; on the device: {on_the_device(note['bundle'])}"
-
-
-def _keras_said(outputs: Sequence[dict[str, Any]]) -> str:
-    """Say what Keras achieves, where labels tell."""
-    several = len(outputs) > 1
-    said = [
-        f"{output['name']}: {name} {shown(figure)}" if several else f"{name} {shown(figure)}"
-        for output in outputs
-        for name, figure in output["figures"].items()
-        if figure is not None
-    ]
-    return f" ({'; '.join(said)})" if said else ""

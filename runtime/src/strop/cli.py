@@ -19,9 +19,10 @@ from types import ModuleType
 import strop
 from strop.commands.arguments import parser
 from strop.commands.refusal import complain, refuse
-from strop.errors import StropError, StropWarning, one_line
+from strop.commands.terminal import forget, print_note
+from strop.errors import StropError, StropWarning
 
-# What a shell says of a command that died of SIGPIPE. Not 0: a check nobody read has not passed.
+# The status that a shell gives a command that died of SIGPIPE. Not 0: nobody has read the result.
 BROKEN_PIPE = 141
 INTERRUPTED = 130  # and of one stopped with ^C
 
@@ -33,41 +34,45 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments after the program's name; None: those of this process.
     """
     _open_what_is_closed()
-    arguments = parser().parse_args(argv)
-    _keep_stdout_ours()
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a label may be in no alphabet of the terminal's
-        sys.stdout.reconfigure(errors="backslashreplace")
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")  # Pillow's and numpy's
-        warnings.simplefilter("always", StropWarning)
-        warnings.showwarning = _warn
     try:
-        status = _run(arguments)
+        arguments = parser().parse_args(argv)
+        _keep_stdout_ours()
+        if isinstance(sys.stdout, io.TextIOWrapper):  # the terminal may lack a label's alphabet
+            sys.stdout.reconfigure(errors="backslashreplace")
+        with warnings.catch_warnings():  # -W is for programs: an engine that warns is no error
+            warnings.simplefilter("ignore")  # Pillow's and numpy's
+            warnings.simplefilter("always", StropWarning)
+            warnings.showwarning = _warn
+            status = _run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has gone (`strop info x | head`)
-        _forget_output()
+        forget(sys.stdout)
         return BROKEN_PIPE
     except KeyboardInterrupt:
-        print("strop: stopped", file=sys.stderr)
+        print_note("strop: stopped")
         return INTERRUPTED
     except OSError as error:
-        _forget_output()
+        forget(sys.stdout)
         return complain(StropError(f"cannot write the output: {error.strerror or error}"))
     return status
 
 
 def _open_what_is_closed() -> None:
-    """Write to nowhere where a stream was closed (`strop check x >&-`): the status tells.
+    """Write to nowhere where a stream is closed (`strop check x >&-`): the exit status tells.
 
-    Python has None in its place then, and prints to stdout what is meant for a stderr of None.
+    Python has None in its place, and prints to stdout what is meant for a stderr of None. The new
+    descriptor takes the number of the closed one. Otherwise a file of ours would take it, and
+    native libraries would print into that file.
     """
-    for name in ("stdout", "stderr"):
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123  kept open
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            stream = open(nowhere, mode, errors="backslashreplace", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    """Run the command; what refuses it is told, and gives the exit status."""
+    """Run the command; print what refuses it, and return the exit status."""
     try:
         status: int = _command_module(arguments.command).main(arguments)
     except StropError as error:
@@ -82,13 +87,13 @@ def _keep_stdout_ours() -> None:
 
     LiteRT prints there while it looks for a GPU.
     """
-    if sys.stdout is not sys.__stdout__ or sys.stdout is None:  # somebody has an eye on it
+    if sys.stdout is not sys.__stdout__ or sys.stdout is None:  # a program has put its own there
         return
     with contextlib.suppress(OSError):  # one of them is closed
-        sys.stdout.flush()  # what an app of ours has said before
+        sys.stdout.flush()  # what a program has printed before
         encoding, ours = sys.stdout.encoding, os.dup(1)
         os.dup2(2, 1)
-        sys.stdout = open(ours, "w", encoding=encoding)  # noqa: SIM115, PTH123
+        sys.stdout = open(ours, "w", encoding=encoding, closefd=False)  # noqa: SIM115
 
 
 def _command_module(name: str) -> ModuleType:
@@ -103,10 +108,4 @@ def _command_module(name: str) -> ModuleType:
 
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"strop: warning: {one_line(str(message))}", file=sys.stderr)
-
-
-def _forget_output() -> None:
-    """Keep Python from writing again, at its exit, the output that could not be written."""
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    print_note(f"strop: warning: {message}")

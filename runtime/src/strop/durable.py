@@ -1,13 +1,13 @@
-"""Durable writes: a power cut at any moment leaves the old file or the new one, and that whole.
+"""Durable writes: a power cut at any moment leaves the old file or the new one, whole.
 
 A file is written under another name in the same folder, flushed to the disk, and moved into its
 place. Then the folder is flushed too, because a name is part of its folder: a move that is not
 flushed may be lost, or be kept while an earlier one is lost. Pillai et al., "All File Systems Are
 Not Created Equal", OSDI 2014, describe what file systems promise without that, and how programs
-have lost data by it.
+lost data.
 
 Every change to the disk here is one call of `os`, so that tests can stop before and after each of
-them, and play back what a power cut makes of them (tests/reliability).
+them, and replay each power cut (tests/reliability).
 """
 
 # One call of os for each change, and no wait for pathlib:
@@ -18,49 +18,89 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Callable
 
 DRAFT = ".part"  # how the names of drafts end; one that is left over was never moved into place
 
 
-def write(path: str, content: bytes | memoryview, mode: int = 0o666) -> None:
+def write(
+    path: str,
+    content: bytes | memoryview,
+    mode: int = 0o666,
+    *,
+    over: str | None = None,
+    last: Callable[[], None] | None = None,
+) -> None:
     """Write a whole file in place of the old one, and return when it is sure to stay there.
 
     Args:
         path: the file's path; a file that is there already is replaced at once.
         content: the bytes of the new file.
         mode: permissions of the new file, before the umask.
+        over: a file in the same folder to write into, and then move to `path`, instead of a draft.
+            Content that is no larger than it needs no room on the disk. If this raises, it stays.
+        last: called just before the move, which does not happen if this raises.
 
     Raises:
-        OSError: the file cannot be written. No draft is left, and what was at `path` is untouched,
+        OSError: the file cannot be written. No draft is left, and the file at `path` is untouched,
             unless the last step failed, flushing the folder: then it is the old or the new.
     """
-    draft = f"{path}.{os.urandom(4).hex()}{DRAFT}"
+    draft = over or f"{path}.{os.urandom(4).hex()}{DRAFT}"
     try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        try:
-            left = memoryview(content)
-            while left:
-                left = left[os.write(descriptor, left) :]
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _fill(draft, os.O_NOFOLLOW if over else os.O_CREAT | os.O_EXCL, content, mode)
+        if last:
+            last()
         os.replace(draft, path)
     except BaseException:
-        with contextlib.suppress(OSError):  # it is not there, or the disk has gone
-            os.unlink(draft)
+        if not over:
+            with contextlib.suppress(OSError):  # it is not there, or the disk has gone
+                os.unlink(draft)
         raise
     sync_folder(os.path.dirname(path) or ".")
 
 
+def reserve(path: str, size: int) -> None:
+    """Take room on the disk: make a file whose only use is to `write` another one over it.
+
+    Args:
+        path: the file's path; a file that is there already is overwritten.
+        size: bytes to take.
+
+    Raises:
+        OSError: the disk is full, or the file cannot be written. No file is left.
+    """
+    try:
+        _fill(path, os.O_CREAT | os.O_NOFOLLOW, b" " * size, 0o666)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
+
+
+def _fill(path: str, flags: int, content: bytes | memoryview, mode: int) -> None:
+    """Give a file this content, and flush it."""
+    flags |= os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK
+    descriptor = os.open(path, flags, mode)
+    try:
+        left = memoryview(content)
+        while left:
+            left = left[os.write(descriptor, left) :]
+        if os.fstat(descriptor).st_size > len(content):
+            os.ftruncate(descriptor, len(content))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def make_folder(path: str, mode: int = 0o777) -> None:
-    """Make a folder and those above it, as far as they are missing, and flush their names.
+    """Make a folder and those above it that are missing, and flush their names.
 
     Args:
         path: the folder's path.
         mode: permissions of each folder that is made, before the umask.
 
     Raises:
-        OSError: one cannot be made, or what stands there is no folder.
+        OSError: one cannot be made, or something else is there.
     """
     if not os.path.isdir(path):
         add_folder(path, mode)
@@ -75,7 +115,7 @@ def add_folder(path: str, mode: int = 0o777) -> None:
         mode: permissions of each folder that is made, before the umask.
 
     Raises:
-        OSError: one cannot be made, or what stands there is no folder.
+        OSError: one cannot be made, or something else is there.
     """
     if os.path.isdir(path):
         return
@@ -102,7 +142,7 @@ def remove(path: str) -> None:
 def sync_names(path: str) -> None:
     """Flush the names that lead to a folder, from its own up to the root of its file system.
 
-    A name in a folder that this user may not read is left out: such a folder is older than ours.
+    Folders that this user may not read are left out: they are older than ours.
 
     Raises:
         OSError: the disk failed.
@@ -117,7 +157,7 @@ def sync_names(path: str) -> None:
 def sync_folder(path: str) -> None:
     """Flush the names in a folder to the disk.
 
-    Some file systems, as some over a network, cannot do this; on those it does nothing.
+    Some file systems cannot do this, such as some over a network; there it does nothing.
 
     Raises:
         OSError: the disk failed, or the folder may not be read.
@@ -126,7 +166,7 @@ def sync_folder(path: str) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # a file system that cannot, as some over a network
+        if error.errno != errno.EINVAL:  # the file system cannot do it
             raise
     finally:
         os.close(descriptor)

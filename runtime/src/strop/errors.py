@@ -15,10 +15,13 @@ it. Where Strop can do without something, it issues a StropWarning instead.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # an app waits for every import
     from typing import Any, Self
+
+_LONGEST = 2000  # characters of a problem or a mend: it may quote a whole file
 
 
 class StropError(Exception):
@@ -34,15 +37,15 @@ class StropError(Exception):
     kind = "error"
 
     def __init__(self, problem: str = "", mend: str = "") -> None:
-        super().__init__(message(problem, mend))
-        self.problem = problem
-        self.mend = mend
+        self.problem = _short(problem)
+        self.mend = _short(mend)
+        super().__init__(message(self.problem, self.mend))
 
     def within(self, place: str) -> Self:
         """Return the same error, with the larger thing that it happened in named before it.
 
         Args:
-            place: that larger thing, as the message is to start: "bundle x.strop refused".
+            place: that larger thing, as the message starts: "bundle x.strop refused".
         """
         return type(self)(f"{place}: {self.problem}", self.mend)
 
@@ -104,19 +107,33 @@ def either(*mends: str) -> str:
     return ", or ".join(filter(None, mends))
 
 
-def warn(message: str) -> None:
-    """Issue a StropWarning that points at the line outside of strop that called it.
+def warn(message: str, place: tuple[str, int] | None = None) -> None:
+    """Issue a StropWarning that points at a line outside of strop.
 
     Args:
         message: the warning, one line.
+        place: the line, as `caller` gives it; None: the line that called strop.
     """
-    import sys
     import warnings
 
-    level, frame = 1, sys._getframe()
+    if place:
+        warnings.warn_explicit(message, StropWarning, *place)
+    else:
+        warnings.warn(message, StropWarning, stacklevel=_depth() + 1)
+
+
+def caller() -> tuple[str, int]:
+    """Return the file and the line outside of strop that called it, for a later `warn`."""
+    frame = sys._getframe(_depth())
+    return frame.f_code.co_filename, frame.f_lineno
+
+
+def _depth() -> int:
+    """Count the frames of strop between this function's caller and the program that called."""
+    depth, frame = 0, sys._getframe(1)
     while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, StropWarning, stacklevel=level)
+        depth, frame = depth + 1, frame.f_back
+    return depth
 
 
 def _is_ours(module: str) -> bool:
@@ -124,16 +141,29 @@ def _is_ours(module: str) -> bool:
 
 
 def root_cause(error: BaseException) -> str:
-    """Return the class name and the message of the error that others were raised from."""
+    """Return the class name and the message, on one line, of the error that others came from."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return f"{type(error).__name__}: {error}"
+    return one_line(f"{type(error).__name__}: {error}")
 
 
 def one_line(text: str) -> str:
-    """Return a text on one line, with a space for each character that cannot be printed.
+    """Return what another program said, on one line: a space for each run of white space."""
+    return printable(" ".join(text.split()))
 
-    An engine's message may run over several lines, and quote a file. A message of ours is one line,
-    and holds nothing that a terminal would obey.
+
+def printable(text: str) -> str:
+    r"""Return other people's text on one line, with nothing in it that a terminal obeys.
+
+    Letters of any language stay. Control and format characters, line separators and halves of
+    surrogate pairs become escapes, such as \x1b and \u202e.
     """
-    return "".join(char if char.isprintable() else " " for char in text)
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def _short(text: str) -> str:
+    """Return a text as it is, or the start and the end of one that is too long to read."""
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[: half - 2]} .. {text[2 - half :]}"

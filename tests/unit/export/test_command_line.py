@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from strop_export import __main__ as command
+from strop_export import arguments
 from strop_export.__main__ import main
 from tests.unit.export import source_kit as kit
 from tests.unit.export.source_kit import chain, dense, floats
@@ -22,7 +23,7 @@ from tests.unit.export.source_kit import chain, dense, floats
     ],
 )
 def test_a_task_is_of_an_output(text: str, found: tuple[str, str]) -> None:
-    assert command._task(text) == found
+    assert arguments._task(text) == found
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ def test_a_task_is_of_an_output(text: str, found: tuple[str, str]) -> None:
     [("28,28,1", ("", (28, 28, 1))), ("series=16,3", ("series", (16, 3))), ("7", ("", (7,)))],
 )
 def test_a_shape_is_of_an_input(text: str, found: tuple[str, tuple[int, ...]]) -> None:
-    assert command._shape(text) == found
+    assert arguments._shape(text) == found
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
+import re
 from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 
-from strop_export import columns, report, targets
+from strop_export import columns, page, report, targets
 from strop_export.bundles import Proven
 from strop_export.formats import Converted, VariantSpec
 from strop_export.pipeline import Finished
@@ -63,17 +62,8 @@ def content(adapter: str = "", *outputs: dict[str, Any]) -> dict[str, Any]:
     return {"model": "m", "keras": keras, "bundles": [entry], "variants": [row], **notes}
 
 
-def screen(made: dict[str, Any]) -> list[str]:
-    """The table's lines, where there is room for more."""
-    console = Console(file=io.StringIO(), width=200)
-    with console.capture() as captured:
-        for table in report.tables(made):
-            console.print(table)
-    return [line.rstrip() for line in captured.get().splitlines()]
-
-
-def notes(made: dict[str, Any]) -> list[str]:
-    return [str(text) for text in report.notes(made)]
+def screen(made: dict[str, Any], room: int | None = None) -> list[str]:
+    return list(report.tables(made, room))
 
 
 @pytest.mark.parametrize(
@@ -81,16 +71,45 @@ def notes(made: dict[str, Any]) -> list[str]:
     [("", "litert 2.10.0"), (CHIP, "litert 2.10.0 gpu"), (PROGRAM, "litert 2.10.0 gpu, software")],
 )
 def test_a_program_that_plays_a_gpu_is_called_one(adapter: str, on: str) -> None:
-    page = report.to_markdown(content(adapter)).decode("utf-8")
-    assert f"| weights | {on} | 1,234,567 |" in page
-    rows = [line[21:38].rstrip() for line in screen(content(adapter))[4:] if line]
-    assert " ".join(rows) == on
+    written = page.to_markdown(content(adapter)).decode("utf-8")
+    assert f"| weights | {on} | 1,234,567 |" in written
+    assert f"weights  {on}  1,234,567" in screen(content(adapter))[3]
 
 
-@pytest.mark.parametrize("adapter", ["", CHIP, PROGRAM])
 @pytest.mark.parametrize("kind", FIGURES)
-def test_the_table_fits_80_columns(adapter: str, kind: str) -> None:
-    assert max(map(len, screen(content(adapter, output(kind))))) <= 80
+def test_a_table_fits_80_columns(kind: str) -> None:
+    lines = screen(content(CHIP, output(kind)), 80)
+    assert max(map(len, lines)) <= 80
+    assert len(lines[3:-1]) == 1  # a line for the row
+
+
+@pytest.mark.parametrize("room", [30, 40, 60])
+@pytest.mark.parametrize("kind", FIGURES)
+def test_narrower_screens_get_every_figure_whole(kind: str, room: int) -> None:
+    made = content(PROGRAM, output(kind), output("class", "other"))
+    lines = screen(made, room)
+    assert max(map(len, lines)) <= room
+    text = " ".join(" ".join(lines).split())
+    own = [column for column in columns.columns_of(made["variants"]) if not column.page_only]
+    for cells in columns.cells_of(made["variants"][0], own):
+        for column, cell in zip(own, cells, strict=True):
+            assert not cell or f"{column.title}: {cell}" in text
+
+
+def test_names_of_others_stand_for_themselves() -> None:
+    evil = "a|b `c` <i>[d](e)\n\n# f\x1b[2J\u202e"
+    made = content(evil, output("class", evil), output("raw", evil + "2"))
+    made |= {"model": evil, "left_out": [{"bundle": evil, "reason": evil}]}
+    made["variants"][0] |= {"engine_version": evil}
+    lines = [*screen(made), *screen(made, 40), *report.notes(made)]
+    assert not any("\n" in line for line in screen(made))
+    written = page.to_markdown(made).decode("utf-8")
+    assert all(char.isprintable() or char == "\n" for char in written)
+    assert not any(line.startswith("# f") for line in [*lines, *written.splitlines()])
+    (row, *_) = (line for line in written.splitlines() if line.startswith("| m-gpu"))
+    cells = len(columns.columns_of(made["variants"])) + 1
+    assert len(re.findall(r"(?<!\\)\|", row)) == cells + 1
+    assert not re.findall(r"(?<!\\)[<\[]", row)
 
 
 @pytest.mark.parametrize("kind", FIGURES)
@@ -110,7 +129,7 @@ def test_several_outputs_have_a_line_each() -> None:
     one, other = columns.cells_of(made["variants"][0], own)
     assert one[4:] == ["what", "0.9877", "10,000", "-", "1.2e-07"]
     assert other == ["", "", "", "", "where", "-", "-", "3.45%", "1.2e-07"]
-    assert [line.split()[:1] for line in screen(made)[4:6]] == [["float32"], ["where"]]
+    assert [line.split()[:1] for line in screen(made)[3:5]] == [["float32"], ["where"]]
 
 
 @pytest.mark.parametrize(
@@ -134,18 +153,18 @@ def test_what_the_samples_cannot_tell_is_said() -> None:
         "m-gpu.strop: weights float32 on litert, scores: 2 disagreements, with 95 % confidence "
         "0.05% to 1.44%, 0.25% allowed; about 2,400 samples would settle it"
     )
-    assert notes(made) == [said]
-    assert f"## Undecided\n\n- {said}" in report.to_markdown(made).decode("utf-8")
+    assert list(report.notes(made)) == [said]
+    assert f"## Undecided\n\n- {said}" in page.to_markdown(made).decode("utf-8")
     open_one["figures"]["disagreements"] = 0  # nothing differs: it is no news on the screen
-    assert notes(made) == []
+    assert list(report.notes(made)) == []
 
 
 def test_self_evaluation_is_said() -> None:
     made = content()
     made["keras"] |= {"self_evaluated": True, "samples": 75}
-    (note,) = notes(made)
+    (note,) = list(report.notes(made))
     assert note.startswith("self-evaluated: judged on 75 of the calibration samples")
-    assert "self-evaluated" in report.to_markdown(made).decode("utf-8")
+    assert "self-evaluated" in page.to_markdown(made).decode("utf-8")
 
 
 class TestRows:
@@ -193,5 +212,5 @@ def test_keras_s_own_figures_are_by_output() -> None:
     what, where = found["outputs"]
     assert what["figures"] == {"accuracy": 1.0}
     assert where["figures"]["rmse"] == pytest.approx([0.1])
-    said = report.to_markdown({**content(), "keras": found}).decode("utf-8")
+    said = page.to_markdown({**content(), "keras": found}).decode("utf-8")
     assert "(what: accuracy 1.0000; where: rmse 0.1000; where: r2 0.8824)" in said

@@ -257,12 +257,12 @@ class TestNames:
 
     @pytest.mark.parametrize("name", BAD)
     def test_what_could_leave_a_folder_or_mislead_is_not_packed(self, name: str) -> None:
-        with pytest.raises(BundleError, match="is no name for a member"):
+        with pytest.raises(BundleError, match="a member's name is "):
             pack({MANIFEST: b"{}", name: b""})
 
     @pytest.mark.parametrize("name", ["/etc/passwd", "../a", "a/../b", "a//b", "a/", "C:a"])
     def test_what_could_leave_a_folder_is_not_unpacked(self, name: str) -> None:
-        with pytest.raises(BundleError, match="is no name for a member"):
+        with pytest.raises(BundleError, match="a member's name is "):
             unpack(_zip((MANIFEST, b"{}"), (name, b"")))
 
     def test_a_name_outside_ascii_is_not_unpacked(self) -> None:
@@ -312,7 +312,7 @@ class TestLimits:
         monkeypatch.setattr(archive, "MAX_ARCHIVE_BYTES", size)
         data = pack(MEMBERS)
         monkeypatch.setattr(archive, "MAX_ARCHIVE_BYTES", size - 1)
-        with pytest.raises(BundleError, match=f"{size} bytes; a bundle is at most {size - 1}"):
+        with pytest.raises(BundleError, match=f"more than {size - 1} bytes"):
             unpack(data)
 
 

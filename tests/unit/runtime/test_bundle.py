@@ -150,18 +150,14 @@ class TestFiles:
         with path.open("wb") as file:
             file.truncate(MAX_ARCHIVE_BYTES + 1)
         tracemalloc.start()
-        with pytest.raises(BundleError, match=f"{MAX_ARCHIVE_BYTES + 1} bytes; a bundle is at"):
+        with pytest.raises(BundleError, match=f"more than {MAX_ARCHIVE_BYTES} bytes"):
             open_bundle(path)
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert most < 1_000_000
 
-    def test_a_path_that_is_none_is_refused(self) -> None:
-        with pytest.raises(BundleError, match="cannot read bundle 'a.x00b': embedded null"):
-            open_bundle("a\0b")
-
     def test_a_folder_is_said_to_be_one(self, tmp_path: Path) -> None:
-        with pytest.raises(BundleError, match="no folder with an installed bundle; strop install"):
+        with pytest.raises(BundleError, match="nothing is installed in .*; strop install"):
             open_bundle(tmp_path)
 
     def test_the_refusal_names_the_file(self, tmp_path: Path) -> None:

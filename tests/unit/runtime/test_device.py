@@ -17,7 +17,7 @@ from strop.device import cpu
 from strop.diagnostics import tune
 from strop.diagnostics.check import check
 from strop.diagnostics.replay import ABSENT, FAILED, PASSED
-from strop.diagnostics.timing import Compared, Latency
+from strop.diagnostics.timing import Latency
 from strop.errors import DeviceUnavailable, EngineUnavailable, InputError, StropWarning
 from strop.model import tuned, tuned_path
 from tests import bundles
@@ -196,16 +196,16 @@ class TestCheck:
             check(bundle, device="npu")
 
 
-def _timer(calls: Any) -> list[Compared]:
+def _timer(calls: Any) -> list[Latency]:
     """The later, the faster."""
     for call in calls:
         call()
-    return [Compared(Latency(9.0 - i, 9, 9, 1), 9.0 - i) for i in range(len(calls))]
+    return [Latency(9.0 - i, 9, 9, 1) for i in range(len(calls))]
 
 
-def _timer_of_gpus(calls: Any, **_: Any) -> list[Compared]:
+def _timer_of_gpus(calls: Any, **_: Any) -> list[Latency]:
     """The same, but for the reference, which is slow."""
-    return [*_timer(calls)[:4], *[Compared(Latency(99, 99, 99, 1), 99.0)] * (len(calls) - 4)]
+    return [*_timer(calls)[:4], *[Latency(99, 99, 99, 1)] * (len(calls) - 4)]
 
 
 @pytest.mark.usefixtures("litert")
@@ -347,7 +347,7 @@ class TestCommand:
         err = capsys.readouterr().err
         assert f"float32 on litert 1.2.3, cpu, threads=1>\n{untold}" in err
         assert cli.main(["tune", str(path), "--device", "gpu", "--threads", "1"]) == 0
-        *_, first, second, used, _ = capsys.readouterr().out.splitlines()
+        *_, first, second, _, _, used, _ = capsys.readouterr().out.splitlines()
         assert first.endswith(f"  {GPU}")
         assert second.endswith(f"  {GPU}")
         winner = f"litert gpu float16 ({GPU}), threads=1"

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from strop.commands.terminal import lay_out
 from strop.device import board
 from strop.diagnostics import doctor
 from strop.diagnostics.probe import ProbeResult
@@ -739,11 +740,9 @@ class TestPrinting:
         assert "\n" + " " * 20 in beneath
 
     def test_a_command_is_broken_after_and_alone(self) -> None:
-        from strop.commands.doctor import _beside
-
         text = "sudo apt install a && python3 -m venv b && . b/bin/activate && pip install 'c d e'"
-        lines = _beside(" " * 57, [text]).splitlines()
-        assert [line.strip() for line in lines] == [
+        lines = lay_out([("a" * 57,)], notes=[[text]], room=100)
+        assert [line.strip(" a") for line in lines] == [
             "sudo apt install a &&",
             "python3 -m venv b && . b/bin/activate &&",
             "pip install 'c d e'",

@@ -76,5 +76,5 @@ def test_an_engine_without_a_floor_opens(
 def test_a_floor_that_is_no_version_is_refused_with_the_bundle(floors: Any) -> None:
     draft = bundles.image()
     draft.variant["requires"] = {"engines": floors}
-    with pytest.raises(BundleError, match=r"requires.engines holds what is no version"):
+    with pytest.raises(BundleError, match=r"requires.engines has a value that is not a version"):
         parse_bundle(draft.pack())

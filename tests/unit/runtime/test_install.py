@@ -22,6 +22,7 @@ from strop.errors import BundleError, InputError, InstallError, ParityError, Str
 from strop.install import selfcheck
 from strop.install.install import install, rollback
 from tests import bundles
+from tests.reliability import disk
 from tests.unit.runtime import doubles
 
 CHECKED = (RecordedResult("reference", "float32", "weights", "cpu", "2", 1e-7),)
@@ -56,11 +57,11 @@ class Place:
 
     @property
     def files(self) -> dict[str, bytes]:
-        """All there is, but for the lock."""
+        """All files but the lock and the reserve."""
         return {
             str(path.relative_to(self.folder)): path.read_bytes()
             for path in self.folder.rglob("*")
-            if path.is_file() and path.name != "lock"
+            if path.is_file() and path.name not in ("lock", "installed.json.reserve")
         }
 
     def stored(self, back: int = 0) -> Path:
@@ -166,9 +167,13 @@ class TestInstall:
     def test_an_older_version_only_when_told_to(self, place: Place) -> None:
         place.install(2)
         before = place.files
-        with pytest.raises(InstallError, match=r"has shapes v2, .* older v1; .*--allow-downgrade"):
+        with pytest.raises(InstallError, match=r"has shapes v2, .* older v1; ") as caught:
             place.install(1)
+        assert caught.value.mend == "--allow-downgrade installs this bundle"
         assert place.files == before
+        place.install(3)
+        with pytest.raises(InstallError, match=r"strop rollback .*, or --allow-downgrade inst"):
+            place.install(1)
         assert place.install(1, allow_downgrade=True)
         assert place.current == 1
 
@@ -180,7 +185,7 @@ class TestInstall:
     def test_another_model_is_not_at_home_there(self, place: Place, vector_path: Path) -> None:
         place.install(1)
         before = place.files
-        with pytest.raises(InstallError, match="the place of shapes, and this bundle is of gauge"):
+        with pytest.raises(InstallError, match="is for shapes, and this bundle is of gauge"):
             install(vector_path, place.folder, check=_proven)
         assert place.files == before
 
@@ -313,8 +318,10 @@ class TestRollback:
         assert (event.action, event.model_version) == ("rollback", 1)
         assert place.current == 1
         assert len(place.files) == 2
-        with pytest.raises(InstallError, match="no earlier bundle to go back to"):
+        with pytest.raises(InstallError, match="no earlier bundle to go back to") as caught:
             place.rollback()
+        advice = f"install the one you want: strop install BUNDLE --into {place.folder}"
+        assert caught.value.mend == advice
         history = installed.read(place.folder).history
         assert [(e.action, e.model_version) for e in history] == [
             *(("install", 1), ("install", 2), ("install", 3)),
@@ -349,7 +356,7 @@ class TestRollback:
         assert place.current == 2
 
     def test_a_folder_that_is_none_is_not_made_one(self, tmp_path: Path) -> None:
-        with pytest.raises(BundleError, match="no folder with an installed bundle"):
+        with pytest.raises(BundleError, match="nothing is installed in"):
             rollback(tmp_path, check=_proven)
         assert list(tmp_path.iterdir()) == []
 
@@ -391,7 +398,7 @@ class TestTheDisk:
         [
             (errno.ENOSPC, "make room on that disk"),
             (errno.EROFS, "mount it for writing"),
-            (errno.EACCES, "run it as the user that the folder belongs to"),
+            (errno.EACCES, "run it as the user that the folder and its lock belong to"),
             (errno.EIO, ""),
         ],
     )
@@ -456,6 +463,156 @@ class TestTheDisk:
         assert len(place.files) == 4
         place.install(3, keep=2)
         assert len(place.files) == 3
+
+
+class TestMeanwhile:
+    """Another process changes the folder while a bundle is checked."""
+
+    @pytest.mark.parametrize("step", ["install", "rollback"])
+    @pytest.mark.parametrize("change", ["removed", "overwritten", "replaced", "a pipe"])
+    def test_a_bundle_that_changes_is_not_made_current(
+        self, place: Place, step: str, change: str
+    ) -> None:
+        place.install(1)
+        if step == "rollback":
+            place.install(2)
+        before = installed.read(place.folder)
+
+        def check(bundle: Bundle) -> tuple[RecordedResult, ...]:
+            names = {f"{name}.strop" for name in before.bundles[-1:]}
+            (path,) = (p for p in (place.folder / "bundles").iterdir() if p.name not in names)
+            if change == "overwritten":
+                path.chmod(0o644)
+                path.write_bytes(path.read_bytes()[:-1] + b"x")
+                return CHECKED
+            path.unlink()
+            if change == "replaced":
+                bundles.image(seed=9).write(path)
+            elif change == "a pipe":
+                os.mkfifo(path)
+            return CHECKED
+
+        with pytest.raises(InstallError, match="was removed or changed while it was checked; v"):
+            place.install(2, check=check) if step == "install" else place.rollback(check=check)
+        assert installed.read(place.folder) == before
+        with strop.load(place.folder) as model:
+            assert model.version == before.current.model_version
+
+    def test_whoever_lost_the_lock_changes_nothing_and_removes_nothing(self, place: Place) -> None:
+        """Another one may install in the meantime, and what that one writes stays."""
+        place.install(1)
+
+        def check(bundle: Bundle) -> tuple[RecordedResult, ...]:
+            (place.folder / "lock").unlink()
+            assert place.install(3)
+            draft = place.folder / "bundles" / f"{'0' * 64}.strop.0a1b2c3d.part"
+            draft.write_bytes(b"of a third one")
+            return CHECKED
+
+        with pytest.raises(InstallError, match="lock was removed or replaced, so another process"):
+            place.install(2, check=check)
+        assert place.current == 3
+        assert any(name.endswith(durable.DRAFT) for name in place.files)
+        place.install(4)
+        assert len(installed.read(place.folder).bundles) == len(place.files) - 1
+
+    def test_a_rollback_that_lost_the_lock_changes_nothing(self, place: Place) -> None:
+        place.install(1)
+        place.install(2)
+
+        def check(bundle: Bundle) -> tuple[RecordedResult, ...]:
+            (place.folder / "lock").unlink()
+            assert place.install(3)
+            return CHECKED
+
+        with pytest.raises(InstallError, match="lock was removed or replaced"):
+            place.rollback(check=check)
+        assert place.current == 3
+
+
+class TestAFullDisk:
+    """No byte more fits beneath the folder than is there."""
+
+    def test_one_can_go_back_again_and_again(self, place: Place) -> None:
+        for version in (1, 2, 3):
+            place.install(version)
+        with disk.full(place.folder, 0):
+            assert place.rollback().model_version == 2
+            assert place.rollback().model_version == 1
+        assert place.current == 1
+        assert [event.model_version for event in installed.read(place.folder).history] == [
+            *(1, 2, 3, 2, 1)
+        ]
+
+    def test_so_can_one_whose_first_try_was_refused(self, place: Place) -> None:
+        def check(bundle: Bundle) -> tuple[RecordedResult, ...]:
+            raise ParityError("it is wrong")
+
+        place.install(1)
+        place.install(2)
+        with disk.full(place.folder, 0):
+            with pytest.raises(ParityError):
+                place.rollback(check=check)
+            assert place.rollback().model_version == 1
+
+    def test_a_long_history_loses_its_oldest_entries(self, place: Place) -> None:
+        long = (CHECKED[0]._replace(detail="x" * 20_000),)
+        for version in range(1, 9):
+            place.install(version, check=lambda bundle: long)
+        with disk.full(place.folder, 0):
+            assert place.rollback().model_version == 7
+        history = installed.read(place.folder).history
+        assert [event.model_version for event in history] == [6, 7, 8, 7]
+
+    def test_older_bundles_make_room_for_a_new_one(self, place: Place) -> None:
+        for version in (1, 2, 3):
+            place.install(version)
+        told: list[str] = []
+        with disk.full(place.folder, place.source(4).stat().st_size // 2):
+            assert place.install(4, keep=2, notify=told.append)
+        assert told == ["the disk is full: removing 1 older bundle first"]
+        assert place.rollback().model_version == 3
+
+    def test_the_way_back_stays_if_the_new_one_is_refused(self, place: Place) -> None:
+        def check(bundle: Bundle) -> tuple[RecordedResult, ...]:
+            raise ParityError("it is wrong")
+
+        for version in (1, 2, 3):
+            place.install(version)
+        with disk.full(place.folder, place.source(4).stat().st_size // 2):
+            with pytest.raises(ParityError):
+                place.install(4, keep=2, check=check)
+            assert place.current == 3
+            assert place.rollback().model_version == 2
+
+    def test_what_a_rollback_needs_makes_no_room(self, place: Place) -> None:
+        place.install(1)
+        place.install(2)
+        before = place.files
+        with (
+            disk.full(place.folder, place.source(3).stat().st_size // 2),
+            pytest.raises(InstallError, match="No space left on device; make room on that disk"),
+        ):
+            place.install(3, keep=2)
+        assert place.files == before
+        assert place.rollback().model_version == 1
+
+    def test_with_room_nothing_goes_before_the_new_one_has_passed(self, place: Place) -> None:
+        for version in (1, 2, 3):
+            place.install(version)
+
+        def check(bundle: Bundle) -> tuple[RecordedResult, ...]:
+            raise ParityError("it is wrong")
+
+        before = place.files
+        with pytest.raises(ParityError):
+            place.install(4, keep=2, check=check)
+        assert place.files == before
+
+    def test_a_first_install_that_does_not_fit_leaves_nothing(self, place: Place) -> None:
+        with disk.full(place.folder, 1000), pytest.raises(InstallError, match="make room"):
+            place.install(1)
+        assert [path.name for path in place.folder.iterdir() if path.is_file()] == ["lock"]
 
 
 class TestTrust:

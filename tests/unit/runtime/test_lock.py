@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from strop.errors import InstallError
 from strop.install import lock
 
 # Holds the lock and stays until it is killed; so does a child, which has all that its parent has.
@@ -38,7 +41,7 @@ def test_it_is_held_for_the_length_of_a_with_and_says_by_whom(tmp_path: Path) ->
     path = tmp_path / "lock"
     for _ in range(2):
         with lock.hold(str(path), 0, pytest.fail):
-            assert path.read_text() == str(os.getpid())
+            assert path.read_text().strip() == str(os.getpid())
     with pytest.raises(KeyError), lock.hold(str(path), 0, pytest.fail):
         raise KeyError
     with lock.hold(str(path), 0, pytest.fail):
@@ -117,9 +120,84 @@ def test_what_stands_in_it_may_be_anything(tmp_path: Path) -> None:
             pytest.fail("two hold it")
 
 
-def test_a_link_is_not_followed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["link", "folder", "pipe", "socket"])
+def test_only_a_regular_file_is_locked(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "lock"
     (tmp_path / "precious").write_text("content")
-    (tmp_path / "lock").symlink_to("precious")
-    with pytest.raises(OSError, match="lock"), lock.hold(str(tmp_path / "lock"), 0, pytest.fail):
-        pytest.fail("it was")
+    with socket.socket(socket.AF_UNIX) as here:
+        if kind == "link":
+            path.symlink_to("precious")
+        elif kind == "folder":
+            path.mkdir()
+        elif kind == "pipe":
+            os.mkfifo(path)
+        else:
+            here.bind(os.path.relpath(path))  # a socket's name has a short limit
+        with (
+            pytest.raises(InstallError, match=f"{path} is not a regular file; remove it"),
+            lock.hold(str(path), 0, pytest.fail),
+        ):
+            pytest.fail("it was")
     assert (tmp_path / "precious").read_text() == "content"
+
+
+@pytest.mark.parametrize("older", [None, 0o644, 0o666])
+def test_other_users_cannot_open_it(tmp_path: Path, older: int | None) -> None:
+    """Whoever can open it can lock it, and so stop every update."""
+    path = tmp_path / "lock"
+    if older:
+        path.touch()
+        path.chmod(older)
+    with lock.hold(str(path), 0, pytest.fail):
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("change", ["removed", "replaced"])
+def test_it_is_lost_when_its_file_goes(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "lock"
+    with lock.hold(str(path), 0, pytest.fail) as held:
+        held.require()
+        path.rename(tmp_path / "away")
+        if change == "replaced":
+            path.write_text("")
+        assert not held.is_held()
+        with pytest.raises(InstallError, match=f"{path} was removed or replaced"):
+            held.require()
+
+
+def test_one_who_waits_locks_the_file_that_is_there_then(tmp_path: Path) -> None:
+    """A lock on a file that was removed would keep nobody out."""
+    path = tmp_path / "lock"
+    process, _ = _holder(path)
+
+    def remove(_: str) -> None:
+        path.unlink()
+
+    try:
+        with lock.hold(str(path), 20, remove) as held:
+            assert held.is_held()
+            assert process.poll() is None
+            with pytest.raises(lock.Held), lock.hold(str(path), 0, pytest.fail):
+                pytest.fail("two hold it")
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_full_disk_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "lock"
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with lock.hold(str(path), 0, pytest.fail):
+        size = path.stat().st_size
+    with lock.hold(str(path), 0, pytest.fail):
+        assert path.stat().st_size == size  # written over, which takes no room
+    monkeypatch.setattr(os, "pwrite", refuse)
+    with (
+        lock.hold(str(path), 0, pytest.fail),
+        pytest.raises(lock.Held, match="^$"),
+        lock.hold(str(path), 0, pytest.fail),
+    ):
+        pytest.fail("two hold it")

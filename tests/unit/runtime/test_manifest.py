@@ -142,12 +142,12 @@ FIGURES = ("variants", 0, "proofs", 0, "outputs", 0, "figures")
 BOUNDS = ("variants", 0, "proofs", 0, "outputs", 0, "bounds")
 
 RANGES: list[tuple[tuple[str | int, ...], Any, str]] = [
-    (("name",), "", "'' is no model name"),
-    (("name",), "-rf", "'-rf' is no model name"),
-    (("name",), "a/b", "'a/b' is no model name"),
-    (("name",), "x" * 101, "is no model name"),
-    (("name",), "caf\u00e9", "is no model name"),
-    (("target",), "../up", "'../up' is no target name"),
+    (("name",), "", "'' is not a valid name"),
+    (("name",), "-rf", "'-rf' is not a valid name"),
+    (("name",), "a/b", "'a/b' is not a valid name"),
+    (("name",), "x" * 101, "is not a valid name"),
+    (("name",), "caf\u00e9", "is not a valid name"),
+    (("target",), "../up", "'../up' is not a valid name"),
     (("model_version",), -1, "model_version is negative"),
     (("inputs",), [], "0 inputs"),
     (("outputs",), [], "0 outputs"),
@@ -170,7 +170,7 @@ RANGES: list[tuple[tuple[str | int, ...], Any, str]] = [
     (
         ("inputs", 0, "range"),
         [0, 10**400],
-        "manifest.inputs[0].range[1]: a number too large to be one",
+        "manifest.inputs[0].range[1]: the number is too large",
     ),
     (("inputs", 0, "picture", "mode"), "CMYK", "image: bad picture steps"),
     (("inputs", 0, "picture", "mode"), "RGB", "image: bad picture steps"),
@@ -199,7 +199,7 @@ RANGES: list[tuple[tuple[str | int, ...], Any, str]] = [
     (("outputs", 0, "threshold"), 0.5, "probabilities: bad threshold"),
     (("outputs", 0, "shape"), [None, 3, 1], "probabilities: bad labels"),
     (("outputs", 0, "labels"), ["one"], "probabilities: bad labels"),
-    (("outputs", 0, "labels"), ["a", "b", "b"], "probabilities: a label stands twice"),
+    (("outputs", 0, "labels"), ["a", "b", "b"], "probabilities: a label is there twice"),
     (("outputs", 0, "labels"), ["a", "b", "\x1b[2J"], "manifest.outputs[0].labels[2]"),
     (("outputs", 0, "labels"), ["a", "b", "\ud800"], "characters that cannot be printed"),
     (("outputs", 0, "labels"), ["a", "b", "c\n"], "characters that cannot be printed"),
@@ -237,7 +237,7 @@ RANGES: list[tuple[tuple[str | int, ...], Any, str]] = [
     (("variants", 0, "rounding"), "up", "unknown rounding"),
     (("variants", 0, "rounding"), "float", "only a plan has rounding"),
     (("golden", "inputs"), [], "not one golden array for each input"),
-    (("golden", "keras"), [], "not one array of Keras's for each output"),
+    (("golden", "keras"), [], "not one Keras array for each output"),
     (("variants", 0, "inputs"), [], "shapes.float32.npz: 0 inputs"),
     (("variants", 0, "inputs", 0, "dtype"), "int8", "int8 instead of uint8"),
     (("variants", 0, "inputs", 0, "dtype"), "int4", "unknown dtype 'int4'"),
@@ -259,7 +259,7 @@ def test_a_value_out_of_range_is_refused_by_name(
 
 
 SEVERAL: list[tuple[tuple[str | int, ...], Any, str]] = [
-    (("structure",), "one", "several outputs and the structure 'one'"),
+    (("structure",), "one", "structure 'one' has several outputs"),
     (("inputs", 1, "name"), "photo", "two inputs have one name"),
     (("outputs", 1, "name"), "class", "two outputs have one name"),
     (("outputs", 0, "shape"), [None, 1], "class: bad labels"),
@@ -412,13 +412,14 @@ class TestJson:
             broken = data.replace(
                 b'"%s": {}' % field, b'"%s": {"x": %s}' % (field, number.encode())
             )
-            with pytest.raises(BundleError, match=r"\.x: a number too large to be one$"):
+            with pytest.raises(BundleError, match=r"\.x: the number is too large$"):
                 parse(broken)
 
     def test_a_key_is_quoted_in_a_refusal_so_that_no_terminal_obeys_it(self) -> None:
         draft = bundles.vector()
         _at(draft.content, BOUNDS[:-1])["bounds"] = {"\x1b[2J": "much"}
-        assert _refusal(draft).endswith(r"bounds.'\x1b[2J': str instead of float")
+        assert "\x1b" not in _refusal(draft)
+        assert _refusal(draft).endswith("[2J: str instead of float")
 
     @given(st.binary(max_size=200))
     def test_noise_is_refused(self, data: bytes) -> None:

@@ -102,7 +102,7 @@ class TestSignatures:
     def test_what_was_signed_is_verified_and_nothing_else(self, manifest: bytes) -> None:
         content = signing.sign(manifest, KEY)
         assert signing.require_signature(manifest, content, TRUST) == TRUST.keys[0]
-        with pytest.raises(BundleError, match="is not this manifest"):
+        with pytest.raises(BundleError, match="did not sign this manifest"):
             signing.require_signature(manifest + b"\0", content, TRUST)
 
     def test_a_signature_of_the_manifest_alone_is_none(self) -> None:
@@ -114,7 +114,7 @@ class TestSignatures:
 class TestRefusals:
     def test_an_unsigned_bundle(self) -> None:
         assert _refusal(None) == (
-            "not signed, and here it must be, with one of the keys of the test; use strop sign"
+            "not signed, and it must be, with one of the keys of the test; use strop sign"
         )
 
     def test_one_signed_by_a_key_that_is_not_listed(self) -> None:
@@ -134,7 +134,7 @@ class TestRefusals:
     def test_a_manifest_changed_after_signing(self) -> None:
         draft = _signed(bundles.image())
         draft.content["model_version"] = 2
-        assert "what ed25519:d75a98" in _refusal(None, draft=draft)
+        assert "tampered with: ed25519:d75a98" in _refusal(None, draft=draft)
 
     def test_a_manifest_that_says_the_same_in_other_bytes(self) -> None:
         draft = _signed(bundles.image())
@@ -172,7 +172,7 @@ class TestRefusals:
             (_fields(schema=2), "has schema 2, this strop reads 1; install the strop wheel"),
             (_fields(schema=True), "has schema True"),
             (_fields(schema=1.0), "int"),
-            (_fields(algorithm="none"), "algorithm 'none' is not ed25519"),
+            (_fields(algorithm="none"), "algorithm is 'none', not ed25519"),
             (_fields(algorithm="\x1b[2J"), "cannot be printed"),
             (_fields(algorithm=None), "field 'algorithm' is missing"),
             (_fields(signature=None), "field 'signature' is missing"),
@@ -248,13 +248,13 @@ class TestKeyFiles:
     @pytest.mark.parametrize("there", ["release", "release.pub"])
     def test_no_file_is_overwritten_and_none_left(self, there: str, tmp_path: Path) -> None:
         (tmp_path / there).write_bytes(b"precious")
-        with pytest.raises(InputError, match=f"{there} is there already, and no key is overwr"):
+        with pytest.raises(InputError, match=f"{there} exists, and strop overwrites no key"):
             make_pair(str(tmp_path / "release"))
         assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [(there, b"precious")]
 
     def test_a_link_is_not_followed(self, tmp_path: Path) -> None:
         (tmp_path / "release").symlink_to("elsewhere")
-        with pytest.raises(InputError, match="is there already"):
+        with pytest.raises(InputError, match="exists, and strop overwrites no key"):
             make_pair(str(tmp_path / "release"))
         assert not (tmp_path / "elsewhere").exists()
 
@@ -278,7 +278,7 @@ class TestKeyFiles:
         path = tmp_path / "release"
         make_pair(str(path))
         path.chmod(mode)
-        with pytest.raises(InputError, match=f"others may read or write .*; chmod 600 {path}"):
+        with pytest.raises(InputError, match=f"other users may read or write .*; chmod 600 {path}"):
             read_private(str(path))
 
     def test_what_is_no_private_key_is_refused(self, tmp_path: Path) -> None:
@@ -297,7 +297,7 @@ class TestKeyFiles:
         ):
             path.write_bytes(content)
             path.chmod(0o600)
-            with pytest.raises(InputError, match="key is no private Ed25519 key") as caught:
+            with pytest.raises(InputError, match="key is not a private Ed25519 key") as caught:
                 read_private(str(path))
             assert own.splitlines()[1].decode() not in str(caught.value)
         path.write_bytes(KEY.private_bytes(*pem, serialization.BestAvailableEncryption(b"x")))
@@ -363,7 +363,7 @@ class TestCommands:
         before = image_path.read_bytes()
         status, _, err = _run(capfd, "sign", image_path, "--key", release)
         assert (status, image_path.read_bytes()) == (2, before)
-        assert "already; --replace puts this key's signature in its place" in err
+        assert "; --replace replaces that signature" in err
         assert _run(capfd, "sign", image_path, "--key", release, "--replace")[0] == 0
         open_bundle(image_path, f"{release}.pub")
 
@@ -444,7 +444,7 @@ class TestCommands:
             capfd, command, image_path, *inputs, "--trusted-keys", f"{release}.pub"
         )
         assert (status, out) == (2, "")
-        assert "not signed, and here it must be" in err
+        assert "not signed, and it must be" in err
         monkeypatch.setenv("STROP_TRUSTED_KEYS", f"{release}.pub")
         assert _run(capfd, command, image_path, *inputs) == (status, out, err)
 

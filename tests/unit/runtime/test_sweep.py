@@ -19,7 +19,7 @@ from strop.bundle.manifest import Variant
 from strop.device import cpu
 from strop.diagnostics import sweep
 from strop.diagnostics.sweep import Point, Timing, crossover
-from strop.diagnostics.timing import Compared, Latency
+from strop.diagnostics.timing import Latency
 from strop.engines.base import Session
 from strop.engines.gpu import GpuSession
 from strop.errors import BundleError, DeviceUnavailable, InputError, ParityError
@@ -120,12 +120,12 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """
     sizes: list[int] = []
 
-    def side_by_side(calls: list[Callable[[], Any]], **_: Any) -> list[Compared]:
+    def side_by_side(calls: list[Callable[[], Any]], **_: Any) -> list[Latency]:
         count = len(calls[0]())
         sizes.append(count)
         assert [len(call()) for call in calls] == [count] * len(calls)
         took = [100.0, *(each * count for each in (10.0, 7.0, 5.0))][: len(calls)]
-        return [Compared(Latency(us, 2 * us, 3 * us, 30), us / 100) for us in took]
+        return [Latency(us, 2 * us, 3 * us, 30) for us in took]
 
     monkeypatch.setattr(sweep, "side_by_side", side_by_side)
     return sizes
@@ -276,11 +276,11 @@ class TestCrossover:
 class TestCommand:
     def test_the_table(self, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert cli.main(["sweep", str(path), "--batches", "1,4,64,4096"]) == 0
-        machine, model, header, *rows, verdict = capsys.readouterr().out.splitlines()
+        machine, model, header, *rows, parts, verdict = capsys.readouterr().out.splitlines()
         assert machine == "on Pi 4"
         assert model.endswith(f"float32 on onnx 1.2.3, gpu ({GPU}), threads=1>")
         assert " ".join(header.split()) == (
-            "batch CPU images/s GPU images/s x CPU upload us compute us download us"
+            "batch CPU images/s GPU images/s x CPU upload compute download"
         )
         assert [row.split()[:6] for row in rows] == [
             ["1", "onnx", "int8", "200,000", "10,000", "0.05"],
@@ -288,6 +288,7 @@ class TestCommand:
             ["64", "onnx", "int8", "200,000", "640,000", "3.2"],
             ["4,096", "onnx", "int8", "200,000", "40,960,000", "205"],
         ]
+        assert parts == "upload, compute, download: of a batch on the GPU, in us"
         assert verdict == "the GPU is faster than one core from batches of 64 on"
 
     def test_a_gpu_that_is_never_faster(

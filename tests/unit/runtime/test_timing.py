@@ -74,12 +74,11 @@ class TestSideBySide:
     def clock(self, monkeypatch: pytest.MonkeyPatch) -> Clock:
         return Clock(monkeypatch)
 
-    def test_each_is_compared_with_the_one_in_the_middle(self, clock: Clock) -> None:
+    def test_at_one_speed_durations_stay_as_they_are(self, clock: Clock) -> None:
         calls = [clock.call(name, us) for name, us in (("a", 20), ("b", 10), ("c", 50))]
         compared = side_by_side(calls, rounds=4, most_samples=7)
-        assert [c.relative for c in compared] == [1.0, 0.5, 2.5]
-        assert [c.latency.p50_us for c in compared] == [20, 10, 50]
-        assert {c.latency.samples for c in compared} == {28}
+        assert [latency.p50_us for latency in compared] == [20, 10, 50]
+        assert {latency.samples for latency in compared} == {28}
 
     def test_turns_change_direction_so_that_none_always_comes_after_the_same(
         self, clock: Clock
@@ -94,23 +93,34 @@ class TestSideBySide:
 
         calls = [clock.call(name, us) for name, us in (("a", 20), ("b", 10))]
         a, b = side_by_side(calls, rounds=5, progress=slow_down)
-        assert a.relative / b.relative == pytest.approx(2.0, rel=1e-3)
+        assert a.p50_us / b.p50_us == pytest.approx(2.0, rel=1e-3)
+        assert (a.p50_us, a.p95_us) == pytest.approx((20 * 1.5**3,) * 2, rel=1e-3)  # round 3 of 5
 
     @pytest.mark.parametrize("us", [0.05, 3, 1000, 50_000])
     def test_the_budget_holds(self, clock: Clock, us: float) -> None:
         compared = side_by_side([clock.call(name, us) for name in "abcdefgh"], budget_s=4.0)
         round_ns = 8 * 2 * us * 1000  # one may be under way
         assert clock.now_ns <= 4.2e9 + round_ns
-        assert all(c.latency.samples >= 3 for c in compared)
+        assert all(latency.samples >= 3 for latency in compared)
 
     def test_slow_calls_get_three_rounds_of_one_sample(self, clock: Clock) -> None:
         compared = side_by_side([clock.call(name, 2e6) for name in "ab"], budget_s=1.0)
-        assert [c.latency.samples for c in compared] == [3, 3]
+        assert [latency.samples for latency in compared] == [3, 3]
         assert len(clock.called) == 2 * 3 * 2  # and one to warm up each time
 
-    def test_one_call_is_compared_with_itself(self, clock: Clock) -> None:
-        (only,) = side_by_side([clock.call("a", 5)])
-        assert only.relative == 1.0
+    def test_a_slow_spell_in_which_one_call_fits_less_often_does_not_change_the_ratio(
+        self, clock: Clock
+    ) -> None:
+        """Most samples of a are of the fast round, most of b of the slow ones."""
+        speeds = iter([1, 8, 8])
+
+        def change(line: str) -> None:
+            clock.factor = next(speeds)
+
+        calls = [clock.call(name, us) for name, us in (("a", 1000), ("b", 20_000))]
+        a, b = side_by_side(calls, rounds=3, budget_s=0.18, progress=change)
+        assert (a.samples, b.samples) == (22, 3)
+        assert b.p50_us / a.p50_us == pytest.approx(20, rel=1e-3)
 
     def test_a_clock_that_does_not_move_is_no_division_by_zero(self, clock: Clock) -> None:
         durations = timing._turn_us(clock.call("a", 0), 0, most_samples=5)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +16,7 @@ import strop
 from strop.bundle import open as opening
 from strop.bundle import trust
 from strop.bundle.trust import PublicKey, parse_key, read_trust
-from strop.errors import BundleError
+from strop.errors import BundleError, InputError
 from tests import bundles
 
 # The public keys of the first two tests of RFC 8032, 7.1.
@@ -105,7 +107,7 @@ class TestKeys:
         ],
     )
     def test_what_is_no_key_is_refused_with_how_to_write_one(self, line: str) -> None:
-        with pytest.raises(BundleError, match="no public key; write ed25519: and 64 hex"):
+        with pytest.raises(BundleError, match="not a public key; write ed25519: and 64 hex"):
             parse_key(line)
 
     def test_what_stands_there_is_not_shown_for_it_may_be_a_private_key(self) -> None:
@@ -127,7 +129,7 @@ class TestKeys:
     def test_a_height_that_the_field_has_under_another_number_is_refused(self, excess: int) -> None:
         for sign in (0, 1):
             raw = (sign << 255 | PRIME + excess).to_bytes(32, "little")
-            with pytest.raises(BundleError, match="no sound key"):
+            with pytest.raises(BundleError, match="weak key"):
                 parse_key(PublicKey(raw).text)
 
 
@@ -149,9 +151,9 @@ class TestFiles:
     def test_the_line_that_is_no_key_is_named(self, tmp_path: Path) -> None:
         path = tmp_path / "keys"
         path.write_text(f"# ours\n{ONE}\nnonsense\n", encoding="ascii")
-        with pytest.raises(BundleError, match="keys, line 3: no public key"):
+        with pytest.raises(BundleError, match="keys, line 3: not a public key"):
             read_trust(path)
-        with pytest.raises(BundleError, match="the trusted keys given, line 2: no public"):
+        with pytest.raises(BundleError, match="the trusted keys given, line 2: not a public"):
             read_trust([ONE, "x"])
 
     @pytest.mark.parametrize("content", ["", "\n \n", "# a remark\n"])
@@ -174,17 +176,56 @@ class TestFiles:
             read_trust("")
 
     def test_a_key_where_a_path_belongs_is_told_so(self) -> None:
-        with pytest.raises(BundleError, match="name a file of them with trusted_keys=,"):
+        with pytest.raises(BundleError, match="name a file of keys with trusted_keys=,"):
             read_trust(ONE)
 
-    def test_a_file_that_anybody_may_write_is_refused(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("mode", [0o666, 0o664, 0o646])
+    def test_a_file_that_others_may_write_is_refused(self, tmp_path: Path, mode: int) -> None:
         path = tmp_path / "keys"
         path.write_text(ONE, encoding="ascii")
-        path.chmod(0o666)
-        with pytest.raises(BundleError, match=f"chmod o-w {path}"):
+        path.chmod(mode)
+        with pytest.raises(BundleError, match=f"other users may .*; chmod go-w {path}$"):
             read_trust(path)
-        path.chmod(0o664)
+        path.chmod(0o644)
         assert read_trust(path).keys
+
+    @pytest.mark.parametrize("mode", [0o777, 0o775])
+    @pytest.mark.parametrize("through", ["keys", "link"])
+    def test_a_folder_that_others_may_write_is_refused(
+        self, tmp_path: Path, mode: int, through: str
+    ) -> None:
+        """Whoever may write the folder, of the file or of a link to it, may replace the file."""
+        folders = {name: tmp_path / f"folder of {name}" for name in ("keys", "link")}
+        for folder in folders.values():
+            folder.mkdir(mode=0o755)
+        (folders["keys"] / "keys").write_text(ONE, encoding="ascii")
+        link = folders["link"] / "link"
+        link.symlink_to(folders["keys"] / "keys")
+        assert read_trust(link).keys
+        folders[through].chmod(mode)
+        with pytest.raises(BundleError, match=f"chmod go-w {folders[through]}$"):
+            read_trust(link)
+        folders[through].chmod(0o1777)  # as /tmp: nobody may replace another's file there
+        assert read_trust(link).keys
+
+    @pytest.mark.parametrize("whose", ["file", "folder"])
+    def test_another_users_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whose: str
+    ) -> None:
+        path = tmp_path / "keys"
+        path.write_text(ONE, encoding="ascii")
+        named = path if whose == "file" else tmp_path
+        status = named.stat()
+        another = os.stat_result((*status[:4], 12345, *status[5:10]))
+        call = f"{'f' if whose == 'file' else ''}stat"
+        monkeypatch.setattr(os, call, lambda _: another)
+        with pytest.raises(BundleError, match=f"user 12345 may .*; chown root {named}$"):
+            read_trust(path)
+
+    @pytest.mark.parametrize("keys", [5, b"keys", [5], [ONE, None], {ONE: ""}, object()])
+    def test_another_type_is_refused(self, keys: Any, image_path: Path) -> None:
+        with pytest.raises(InputError, match="`trusted_keys` must be the path of a file, or a"):
+            strop.load(image_path, trusted_keys=keys)
 
     def test_a_file_that_is_too_large_is_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "keys"
@@ -195,7 +236,7 @@ class TestFiles:
     def test_what_is_no_text_is_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "keys"
         path.write_bytes(b"\xff\xfe" + ONE.encode("utf-16-le"))
-        with pytest.raises(BundleError, match="no UTF-8 text"):
+        with pytest.raises(BundleError, match="not UTF-8 text"):
             read_trust(path)
 
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from strop.bundle.file import parse_bundle
 from strop.device import cpu
 from strop.diagnostics import tune
 from strop.diagnostics.replay import BROKEN, FAILED, PASSED, CheckResult
-from strop.diagnostics.timing import Compared, Latency
+from strop.diagnostics.timing import Latency
 from strop.diagnostics.tune import NOISE, TuneResult
 from strop.errors import BundleError, EngineUnavailable, InputError, ParityError
 from tests import bundles
@@ -64,11 +65,11 @@ def _install_right(
 def _timer(*relative: float) -> tune.Timer:
     """Takes no time: each call runs once, and has taken so much."""
 
-    def compared(calls: Sequence[Call]) -> list[Compared]:
+    def compared(calls: Sequence[Call]) -> list[Latency]:
         for call in calls:
             call()
         return [
-            Compared(Latency(10 * r, 20 * r, 30 * r, 1), r)
+            Latency(10 * r, 20 * r, 30 * r, 1)
             for r, _ in zip(relative or [1.0] * len(calls), calls, strict=True)
         ]
 
@@ -221,17 +222,18 @@ class TestFailures:
             tune.require_winner(candidates)
 
 
-def _candidates(*relative: float) -> list[TuneResult]:
+def _candidates(*p50_us: float) -> list[TuneResult]:
     """Timed ones, named by their threads, in order of preference."""
     result = CheckResult("litert", "int8", "tflite", "cpu", PASSED, "")
-    return [TuneResult("f", i, "1", "", result, r) for i, r in enumerate(relative)]
+    timed = [replace(result, latency=Latency(us, us, us, 1)) for us in p50_us]
+    return [TuneResult("f", i, "1", "", checked) for i, checked in enumerate(timed)]
 
 
 class TestRanking:
     """The fastest wins, and what is as fast within the noise goes to the one preferred."""
 
     @pytest.mark.parametrize(
-        ("relative", "order"),
+        ("p50_us", "order"),
         [
             ([1.0], [0]),
             ([3.0, 1.0, 2.0], [1, 2, 0]),
@@ -243,8 +245,8 @@ class TestRanking:
             ([1.08, 1.04, 1.0], [1, 2, 0]),
         ],
     )
-    def test_order(self, relative: list[float], order: list[int]) -> None:
-        assert [c.threads for c in tune.ranked(_candidates(*relative))] == order
+    def test_order(self, p50_us: list[float], order: list[int]) -> None:
+        assert [c.threads for c in tune.ranked(_candidates(*p50_us))] == order
 
     def test_the_bundles_order_then_fewer_threads_is_what_is_preferred(
         self, draft: bundles.Draft
@@ -261,7 +263,7 @@ Strop = Callable[..., tuple[int, str, str]]
 def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Strop:
     """The command, in this process, with a timer for which litert's second thread is best."""
 
-    def quick(calls: Sequence[Call], **_: object) -> list[Compared]:
+    def quick(calls: Sequence[Call], **_: object) -> list[Latency]:
         return _timer(*[1.5, 1.0, 2.0, 4.0][: len(calls)])(calls)
 
     monkeypatch.setattr(tune, "side_by_side", quick)
@@ -288,7 +290,7 @@ class TestCommand:
     ) -> None:
         status, out, err = call("tune", path)
         assert (status, err) == (0, "")
-        place, header, *lines, used, where = out.splitlines()
+        place, header, *lines, times, ratio, used, where = out.splitlines()
         assert place == "on Pi 4"
         assert header.split("  ")[0] == "rank"
         assert [line.split() for line in lines] == [
@@ -300,6 +302,8 @@ class TestCommand:
                 *("40.0", "80.0", "4.00"),
             ],
         ]
+        assert times == "p50, p95: a call of batch 1, corrected for the machine's slow spells"
+        assert ratio.startswith("x winner: p50 / p50 of rank 1; within 5% is equally fast")
         assert used == "strop.load and strop run use litert int8, threads=2 from now on"
         (file,) = cache.iterdir()
         assert where == f"remembered in {file}; delete it to forget"
@@ -318,7 +322,7 @@ class TestCommand:
         self, call: Strop, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-        steps = [step.strip() for step in call("tune", path)[2].split("\r") if step]
+        _, *steps = call("tune", path)[2].split("\r\033[K")
         assert steps[0] == "checking litert int8, threads=1, 1 of 4"
         assert steps[-1] == ""  # wiped
 

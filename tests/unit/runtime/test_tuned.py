@@ -285,7 +285,11 @@ class TestWhere:
 
 
 def _no_permission(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = os.open
+
     def refuse(path: object, flags: int) -> int:
+        if str(path).endswith(".strop"):  # the bundle, which may be read
+            return whole(str(path), flags)
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "open", refuse)
@@ -368,7 +372,7 @@ class TestHostile:
             (_row(threads="1"), "it.rows[0].threads: str instead of int"),
             (_row(p50_us=math.nan), "it is not JSON: NaN is not a number"),
             (_row(p50_us=math.inf), "it is not JSON: Infinity is not a number"),
-            (_row(p50_us=1e300), "it.rows[0].p50_us: a number too large to be one"),
+            (_row(p50_us=1e300), "it.rows[0].p50_us: the number is too large"),
             (_row(p50_us=1e10), "it has a duration that cannot be"),
             (_row(p50_us=0), "it has a duration that cannot be"),
             (_row(p50_us=-3.5), "it has a duration that cannot be"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import inspect
+import linecache
 import os
 import subprocess
 import sys
@@ -188,6 +189,7 @@ class TestWhatDoesNotRun:
             time.sleep(10 * INTERVAL_S)
         (warning,) = told
         assert warning.category is StropWarning
+        assert "strop.watch(" in linecache.getline(warning.filename, warning.lineno)
         assert "v1: " in str(warning.message)
         assert str(folder) in str(warning.message)
         _install(folder, 3)
@@ -251,7 +253,7 @@ class TestWhatDoesNotRun:
         self, watched: strop.Watched, folder: Path
     ) -> None:
         folder.rename(folder.with_name("away"))
-        self._goes_on(watched, "no folder with an installed bundle")
+        self._goes_on(watched, "nothing is installed in")
         folder.with_name("away").rename(folder)
         _until(lambda: watched.error is None)
 
@@ -346,7 +348,7 @@ class TestWhatDoesNotRun:
 
     def test_at_the_start_it_is_as_with_load(self, folder: Path, tmp_path: Path) -> None:
         threads = threading.active_count()
-        with pytest.raises(BundleError, match="no folder with an installed bundle"):
+        with pytest.raises(BundleError, match="nothing is installed in"):
             strop.watch(tmp_path)
         with pytest.raises(InputError, match="is a file, which strop.load opens"):
             strop.watch(tmp_path / "1.strop")

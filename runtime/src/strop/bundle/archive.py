@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from strop.bundle.digest import sha256_hex
-from strop.errors import BundleError
+from strop.errors import BundleError, printable
 
 MANIFEST = "manifest.json"
 
@@ -69,7 +69,7 @@ def unpack(data: bytes | bytearray) -> Mapping[str, memoryview]:
         BundleError: the bytes are not exactly what `pack` would have written.
     """
     if len(data) > MAX_ARCHIVE_BYTES:
-        raise too_large(len(data))
+        raise BundleError(f"more than {MAX_ARCHIVE_BYTES} bytes, which is the most of a bundle")
     view = memoryview(bytes(data))  # no copy of bytes, and of a bytearray one that stays as it is
     if _digest(view[:-_DIGEST_BYTES]) != view[-_DIGEST_BYTES:]:
         raise BundleError(
@@ -79,8 +79,8 @@ def unpack(data: bytes | bytearray) -> Mapping[str, memoryview]:
     body = view[:-_DIGEST_BYTES]
     members = _members(body)
     offset = 0
-    # Contents are views of the very bytes they would be held against: in this order, after headers
-    # of these lengths, they are where they belong.
+    # Contents are views of the bytes they would be compared with: in this order, after headers of
+    # these lengths, they are where they belong.
     same = list(members) == _in_order(members)
     for piece in _pieces(members):
         end = offset + len(piece)
@@ -89,15 +89,6 @@ def unpack(data: bytes | bytearray) -> Mapping[str, memoryview]:
     if not same or offset != len(body):
         raise BundleError("tampered with: not the ZIP that Strop writes", "export it again")
     return MappingProxyType(members)
-
-
-def too_large(size: int) -> BundleError:
-    """Make the error for more bytes than a bundle may have.
-
-    Args:
-        size: how many there are, in bytes.
-    """
-    return BundleError(f"{size} bytes; a bundle is at most {MAX_ARCHIVE_BYTES}")
 
 
 def _pieces(members: Mapping[str, bytes | memoryview]) -> Iterator[bytes | memoryview]:
@@ -152,11 +143,12 @@ def _members(body: memoryview) -> dict[str, memoryview]:
             start = offset + _LOCAL.size + name_bytes
             name = str(body[offset + _LOCAL.size : start], "ascii")
             if name in members:
-                raise BundleError(f"tampered with: {name!r} is there twice", "export it again")
+                what = f"tampered with: {name!r} is there twice"
+                raise BundleError(what, "export it again")
             members[name] = body[start : start + size]
             offset = start + size
     except (struct.error, UnicodeDecodeError) as error:
-        raise BundleError(f"not a bundle: unreadable ZIP ({error})") from None
+        raise BundleError(f"not a bundle: unreadable ZIP ({printable(str(error))})") from None
     return members
 
 
@@ -167,4 +159,4 @@ def _check_name(name: str) -> None:
         or not 0 < len(name) <= MAX_NAME_BYTES
         or any(part in ("", ".", "..") for part in name.split("/"))
     ):
-        raise BundleError(f"{name!r} is no name for a member", "use a plain relative path in ASCII")
+        raise BundleError(f"a member's name is {name!r}", "use a plain relative path in ASCII")

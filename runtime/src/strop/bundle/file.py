@@ -1,14 +1,12 @@
-"""A bundle file: every byte is accounted for before a native parser sees one of them.
+"""A bundle file: every byte is verified before a native parser sees one of them.
 
-This takes two steps, so that an app does not wait for what it does not use. Opening compares the
+This takes two steps, so that an app does not wait for members it does not use. Opening compares the
 whole file with the digest at its end. Reading a member compares that member with the manifest.
 """
 
 from __future__ import annotations
 
 import io
-import os
-import stat
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -16,12 +14,12 @@ import numpy as np
 
 from strop.bundle import archive, schema
 from strop.bundle.digest import sha256_hex
+from strop.bundle.files import read_file
 from strop.bundle.manifest import FileRef, Golden, Manifest, Variant
 from strop.bundle.structs import Struct
-from strop.errors import BundleError
+from strop.errors import BundleError, printable
 
 if TYPE_CHECKING:  # an app waits for every import
-    from os import PathLike
     from typing import Any
 
     from numpy.typing import NDArray
@@ -40,14 +38,14 @@ class Bundle(Struct):
     signed_by: PublicKey | None = None  # the trusted key; None where no trust is configured
 
     def read(self, ref: FileRef | Golden | Variant) -> bytes:
-        """Return the bytes of a member, if they are those the manifest lists.
+        """Return the bytes of a member, if they have the SHA-256 in the manifest.
 
         Args:
             ref: the manifest's entry for the member.
 
         Raises:
-            BundleError: they are not. Opening has checked that the bundle is as it was written;
-                this checks that what was written is what the manifest vouches for.
+            BundleError: they have another. Opening checked that the file is as it was written;
+                this checks that the member is the one that the manifest lists.
         """
         content = bytes(self.members[ref.file])
         if sha256_hex(content) != ref.sha256:
@@ -63,7 +61,7 @@ class Bundle(Struct):
         """Compare every member with the manifest, whether it is used or not.
 
         Raises:
-            BundleError: one is not what the manifest says.
+            BundleError: one differs.
         """
         for ref in self.manifest.files():
             self.read(ref)
@@ -79,17 +77,19 @@ class Bundle(Struct):
             model's input: uint8, int8 or float32. Golden outputs are float32 (samples, ...).
 
         Raises:
-            BundleError: the member is no array, or not the one that the manifest lists.
+            BundleError: the member is not an array, or not the one that the manifest lists.
         """
         content = io.BytesIO(self.read(ref))
         try:
             array: NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
         except Exception as error:  # what numpy's reader raises on bad headers has no end
-            raise BundleError(f"{ref.file} in the bundle is no array: {error}") from error
+            raise BundleError(
+                f"{ref.file} in the bundle is no array: {printable(str(error))}"
+            ) from error
         return array
 
 
-def read_bundle(path: str | PathLike[str], trust: Trust | None = None) -> Bundle:
+def read_bundle(path: str, trust: Trust | None = None) -> Bundle:
     """Read and verify a bundle file, whatever trust this device is configured with.
 
     Args:
@@ -97,34 +97,17 @@ def read_bundle(path: str | PathLike[str], trust: Trust | None = None) -> Bundle
         trust: the keys of which one must have signed it; None: a signature is not looked at.
 
     Raises:
-        BundleError: there is no such file, or it is not, byte for byte, a bundle; or it is not
-            signed with one of the keys.
+        BundleError: there is no such file, or it is not, byte for byte, a bundle; or none of the
+            keys signed it.
     """
     try:
-        return parse_bundle(read_bytes(path), trust)
+        data, _ = read_file(path, archive.MAX_ARCHIVE_BYTES)
+        return parse_bundle(data, trust)
     except OSError as error:
-        raise BundleError(f"cannot read bundle {path}: {error.strerror or error}") from None
-    except ValueError as error:  # a path with a zero in it
-        raise BundleError(f"cannot read bundle {path!r}: {error}") from None
+        why = error.strerror or error
+        raise BundleError(f"cannot read bundle {printable(path) or repr(path)}: {why}") from None
     except BundleError as error:
-        raise error.within(f"bundle {path} refused") from None
-
-
-def read_bytes(path: str | PathLike[str]) -> bytes:
-    """Read a whole file, if it is no larger than a bundle may be.
-
-    Raises:
-        BundleError: it is larger.
-        OSError: it cannot be read.
-        ValueError: the path holds a zero byte.
-    """
-    with open(path, "rb") as file:  # noqa: PTH123  importing pathlib takes 4 ms
-        # Not more than it has: memory is taken, and given back, for all that is asked for.
-        found = os.fstat(file.fileno())
-        size = found.st_size if stat.S_ISREG(found.st_mode) else archive.MAX_ARCHIVE_BYTES
-        if size > archive.MAX_ARCHIVE_BYTES:
-            raise archive.too_large(size)
-        return file.read(size + 1)
+        raise error.within(f"bundle {printable(path)} refused") from None
 
 
 def parse_bundle(data: bytes | bytearray, trust: Trust | None = None) -> Bundle:
@@ -136,8 +119,8 @@ def parse_bundle(data: bytes | bytearray, trust: Trust | None = None) -> Bundle:
 
     Raises:
         BundleError: the archive is not canonical, the manifest does not parse, or a member is
-            missing, unlisted or of another size than the manifest says; or the bundle is not
-            signed with one of the keys.
+            missing, unlisted or of another size than the manifest says; or none of the keys signed
+            the bundle.
     """
     members = archive.unpack(data)
     manifest = bytes(members[archive.MANIFEST])
@@ -149,9 +132,9 @@ def parse_bundle(data: bytes | bytearray, trust: Trust | None = None) -> Bundle:
     listed = schema.parse(manifest)
     expected = {ref.file for ref in listed.files()} | {archive.MANIFEST}
     for name in sorted(expected - members.keys()):
-        raise BundleError(f"{name} is listed in the manifest and not there")
+        raise BundleError(f"{printable(name)} is listed in the manifest and not there")
     for name in sorted(members.keys() - expected - {SIGNATURE}):
-        raise BundleError(f"{name} is there and not listed in the manifest")
+        raise BundleError(f"{printable(name)} is there and not listed in the manifest")
     for ref in listed.files():
         if len(members[ref.file]) != ref.bytes:
             raise BundleError(f"{ref.file} is not the file the manifest lists: size differs")

@@ -1,8 +1,9 @@
-"""The record of what is installed in a folder: which bundle is current, and how it became so.
+"""The record of what is installed in a folder: the current bundle, and how it became current.
 
-    installed.json       the one place that says what is current; moved into place, never edited
-    bundles/<id>.strop   the bundles, each under the SHA-256 of its bytes
-    lock                 held by the process that installs
+    installed.json          says what is current; moved into place, never edited
+    installed.json.reserve  blocks of the disk, for an installed.json on a full disk
+    bundles/<id>.strop      the bundles, each under the SHA-256 of its bytes
+    lock                    held by the process that installs
 
 This module reads; `strop.install` writes. An app's start waits for it, so it imports little.
 """
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from strop.bundle.digest import is_sha256
 from strop.bundle.file import Bundle, read_bundle
+from strop.bundle.files import path_of, read_file
 from strop.bundle.records import read_record
-from strop.errors import BundleError, either
+from strop.errors import BundleError, either, printable
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -26,7 +28,8 @@ SCHEMA = 1
 MAX_BYTES = 2**20  # an entry of ours is some 1 kB
 MAX_HISTORY = 100  # entries; older ones are forgotten
 INSTALL, ROLLBACK = "install", "rollback"
-_TRIES = 5  # each one means that somebody installed at that very moment
+_TRIES = 5  # each one means that another process installed at that very moment
+_AWAY = "move it away and install again; its history and the way back are then lost"
 
 
 class RecordedResult(NamedTuple):
@@ -50,7 +53,7 @@ class Event(NamedTuple):
     name: str
     model_version: int
     target: str
-    strop: str  # the version that did it
+    strop: str  # the version of strop that did it
     checked: tuple[RecordedResult, ...]
     replaced: str | None  # the bundle that was current before
 
@@ -99,10 +102,9 @@ def read(folder: str | PathLike[str]) -> Record:
     """
     found = find(folder)
     if found is None:
-        place = os.fspath(folder)
+        place = printable(os.fspath(folder))
         raise BundleError(
-            f"{place} is no folder with an installed bundle",
-            f"strop install BUNDLE --into {place} makes it one",
+            f"nothing is installed in {place}", f"strop install BUNDLE --into {place}"
         )
     return found
 
@@ -111,26 +113,23 @@ def find(folder: str | PathLike[str]) -> Record | None:
     """Read the record as `read` does, but return None where nothing is installed.
 
     Args:
-        folder: any folder; it need not be there.
+        folder: any path; the folder need not be there.
 
     Raises:
         BundleError: installed.json cannot be read or is damaged.
     """
-    path = record_path(os.fspath(folder))
+    path = record_path(path_of(folder, "folder"))
     try:
-        with open(path, "rb") as file:  # noqa: PTH123  importing pathlib takes 4 ms
-            data = file.read(MAX_BYTES + 1)
+        data, _ = read_file(path, MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise BundleError(f"cannot read {path}: {error.strerror or error}") from None
+        why = error.strerror or error
+        raise BundleError(f"cannot read {printable(path)}: {why}", _AWAY) from None
     try:
         return _parse(data)
     except BundleError as error:
-        raise BundleError(
-            f"{path} cannot be used: {error.problem}",
-            "move it away and install again (its history and the way back are lost then)",
-        ) from None
+        raise BundleError(f"{printable(path)} cannot be used: {error.problem}", _AWAY) from None
 
 
 def open_current(folder: str | PathLike[str], trust: Trust | None = None) -> Bundle:
@@ -152,23 +151,29 @@ def open_current(folder: str | PathLike[str], trust: Trust | None = None) -> Bun
             bundle = read_bundle(path, trust)
         except BundleError as error:
             tries += 1
-            # Between the two reads another bundle may have been installed, and this one removed.
+            # Another bundle may have been installed between the two reads, and this one removed.
             if tries < _TRIES and not os.path.lexists(path) and find(folder) != record:
                 continue
             raise BundleError(
-                f"{error.problem}; it is what is installed in {folder}",
-                either(error.mend, "install it again", f"strop rollback {folder}"),
+                f"{error.problem}; it is what is installed in {printable(folder)}",
+                either(error.mend, *_ways_out(folder, record)),
             ) from None
         if bundle.digest != record.current.digest:
             raise BundleError(
-                f"{path} is not the bundle that was installed there",
-                f"install it again, or strop rollback {folder}",
+                f"{printable(path)} is not the bundle that was installed there",
+                either(*_ways_out(folder, record)),
             )
         return bundle
 
 
+def _ways_out(folder: str, record: Record) -> tuple[str, ...]:
+    """List what helps where the current bundle cannot be opened."""
+    back = (f"strop rollback {printable(folder)}",) if len(record.bundles) > 1 else ()
+    return ("install it again", *back)
+
+
 def _parse(data: bytes) -> Record:
-    """Parse a record, as strictly as a manifest."""
+    """Parse a record as strictly as a manifest."""
     record: Record = read_record(Record, data, "it", schema=SCHEMA, max_bytes=MAX_BYTES, mend="")
     names = (*record.bundles, *(event.bundle for event in record.history))
     sound = (
@@ -178,5 +183,5 @@ def _parse(data: bytes) -> Record:
         and record.current.bundle == record.bundles[-1]
     )
     if not sound:
-        raise BundleError("it does not say which bundle is the current one")
+        raise BundleError("it does not say which bundle is current")
     return record

@@ -1,6 +1,6 @@
 """The files of a pair of keys: the private one in PKCS #8 (RFC 5958) as PEM, the public as text.
 
-A private key is never printed, never overwritten, and never used where others may read it.
+A private key is never printed, never overwritten, and never used if other users may read it.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
+from strop.bundle.files import read_file
 from strop.bundle.manifest import is_printable
 from strop.bundle.signing import no_library, public_half
 from strop.bundle.trust import PublicKey
 from strop.durable import sync_folder
-from strop.errors import InputError, StropError
+from strop.errors import InputError, StropError, printable
 from strop.versions import install_line
 
 if TYPE_CHECKING:
@@ -35,14 +36,15 @@ def make_pair(path: str, comment: str | None = None) -> PublicKey:
         The public key, with its comment.
 
     Raises:
-        InputError: one of the files is there already or cannot be written, or the comment is not
-            one line of text. No file is left then.
+        InputError: one of the files exists or cannot be written, or the comment is not one line of
+            text. No file is left then.
         StropError: the library of signatures is absent or broken.
     """
     comment = os.path.basename(path) if comment is None else comment.strip()  # noqa: PTH119
     if not is_printable(comment):
         raise InputError(
-            f"the comment {comment!r} is not one line of text", "give another --comment"
+            f"the comment {comment!r} is not one line of text",
+            "give another --comment",
         )
     try:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -67,8 +69,8 @@ def read_private(path: str) -> Ed25519PrivateKey:
     """Read a private key.
 
     Raises:
-        InputError: there is no such file, others may read it, or it is no Ed25519 key in PEM that
-            needs no password.
+        InputError: the file cannot be read, other users may read it, or it is not an Ed25519 key
+            in PEM without a password.
         StropError: the library of signatures is absent or broken.
     """
     try:
@@ -77,32 +79,34 @@ def read_private(path: str) -> Ed25519PrivateKey:
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
     except Exception as error:
         raise StropError(f"cannot sign: {no_library(error)}", install_line("signing")) from error
+    shown = printable(path)
     try:
-        with open(path, "rb") as file:  # noqa: PTH123  a descriptor is needed, not a path
-            content, mode = file.read(MAX_BYTES), os.fstat(file.fileno()).st_mode
+        content, status = read_file(path, MAX_BYTES)
     except OSError as error:
-        raise InputError(f"cannot read the key {path}: {error.strerror or error}") from None
+        raise InputError(f"cannot read the key {shown}: {error.strerror or error}") from None
     try:
         key = load_pem_private_key(content, password=None)
-    except TypeError:  # that is its word for it
+    except TypeError:  # the library's word for it
         raise InputError(
-            f"the key {path} has a password, which strop does not ask for",
-            "make one without by strop keygen",
+            f"the key {shown} has a password, and strop asks for none",
+            "make a key without one: strop keygen",
         ) from None
     except (ValueError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise InputError(
-            f"{path} is no private Ed25519 key",
+            f"{shown} is not a private Ed25519 key",
             "give the file that strop keygen wrote, not the .pub",
         )
-    if mode & _OTHERS:
-        raise InputError(f"others may read or write the private key {path}", f"chmod 600 {path}")
+    if status.st_mode & _OTHERS:
+        raise InputError(
+            f"other users may read or write the private key {shown}", f"chmod 600 {shown}"
+        )
     return key
 
 
 def _create(files: tuple[tuple[str, bytes, int], ...]) -> None:
-    """Write new files (path, content, mode), all or none of them."""
+    """Write new files (path, content, mode): all of them, or none."""
     made: list[str] = []
     try:
         for path, content, mode in files:
@@ -120,10 +124,12 @@ def _create(files: tuple[tuple[str, bytes, int], ...]) -> None:
                 os.unlink(path)  # noqa: PTH108
         if isinstance(error, FileExistsError):
             raise InputError(
-                f"{error.filename} is there already, and no key is overwritten",
+                f"{printable(error.filename)} exists, and strop overwrites no key",
                 "choose another name",
             ) from None
         if isinstance(error, OSError):
             where = error.filename or files[0][0]
-            raise InputError(f"cannot write {where}: {error.strerror or error}") from None
+            raise InputError(
+                f"cannot write {printable(where)}: {error.strerror or error}"
+            ) from None
         raise

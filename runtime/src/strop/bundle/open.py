@@ -1,4 +1,4 @@
-"""Opening a bundle by its path, a file or a folder, with the trust that this device has."""
+"""Opening a bundle by its path, a file or a folder, with the trust configured on this device."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from strop.bundle.file import read_bundle
+from strop.bundle.files import path_of
 
 if TYPE_CHECKING:  # an app waits for every import
     from collections.abc import Sequence
@@ -13,7 +14,7 @@ if TYPE_CHECKING:  # an app waits for every import
 
     from strop.bundle.file import Bundle
 
-# Where a device says whose bundles it runs: a file of keys. The variable goes before the file.
+# Where a device says whose bundles it runs: a file of keys. The variable has precedence.
 TRUST_VARIABLE = "STROP_TRUSTED_KEYS"
 TRUST_FILE = "/etc/strop/trusted-keys"
 
@@ -27,12 +28,14 @@ def open_bundle(
     Args:
         path: the file; or a folder that `strop install` keeps, for the bundle installed there.
         trusted_keys: who may have signed it: the path of a file of keys, or the keys themselves;
-            None: those configured on this device, if any are (`configured_trust`).
+            None: those configured on this device, if there are any (`configured_trust`).
 
     Raises:
         BundleError: there is no such file, or it is not, byte for byte, a bundle; or trust is
-            configured, and it is not signed by a trusted key, or that cannot be found out.
+            configured, and no trusted key signed it, or the signature cannot be verified.
+        InputError: an argument is of another type.
     """
+    path = path_of(path, "path")
     if trusted_keys is None:
         trusted_keys = configured_trust()
     trust = None
@@ -50,8 +53,8 @@ def open_bundle(
 def configured_trust() -> str | None:
     """Return the path of this device's configured file of trusted keys; None if there is none.
 
-    The file may turn out to be unreadable. An app waits for this at every start, so it takes one
-    look into the environment, and one at the disk.
+    The file may be unreadable. An app waits for this at every start, so it looks once into the
+    environment, and once at the disk.
     """
     named = os.environ.get(TRUST_VARIABLE)
     if named is not None:
@@ -60,6 +63,6 @@ def configured_trust() -> str | None:
         os.lstat(TRUST_FILE)
     except FileNotFoundError:
         return None
-    except OSError:  # there is something, and reading it will tell what is the matter
+    except OSError:  # something is there, and reading it will tell what is wrong
         return TRUST_FILE
     return TRUST_FILE

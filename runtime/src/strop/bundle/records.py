@@ -12,7 +12,7 @@ from types import NoneType, SimpleNamespace, UnionType
 from typing import TYPE_CHECKING, Any, ForwardRef, Union, get_args, get_origin, get_type_hints
 
 from strop.bundle.manifest import is_printable
-from strop.errors import BundleError
+from strop.errors import BundleError, printable
 
 if TYPE_CHECKING:  # an app waits for every import
     from collections.abc import Callable
@@ -69,7 +69,7 @@ def decode(data: bytes, what: str) -> Any:
     except StopIteration as error:
         raise BundleError(f"{what} is not JSON: no value at character {error.value}") from None
     except (ValueError, RecursionError) as error:
-        raise BundleError(f"{what} is not JSON: {error}") from None
+        raise BundleError(f"{what} is not JSON: {printable(str(error))}") from None
     if text[end:].strip(_WHITESPACE):
         raise BundleError(f"{what} is not JSON: it goes on after its end, at character {end}")
     if not _is_shallow(content, MAX_DEPTH):
@@ -115,7 +115,7 @@ def _text(value: Any, where: str) -> str:
     if type(value) is not str:
         raise _wrong(value, "str", where)
     if not is_printable(value):  # it may end on a terminal
-        raise BundleError(f"{where}: {value!r} holds characters that cannot be printed")
+        raise _bad(where, f"{value!r} holds characters that cannot be printed")
     return value
 
 
@@ -164,9 +164,9 @@ def _class_reader(kind: Any) -> Callable[[Any, str], Any]:
         if not isinstance(value, dict):
             raise _wrong(value, "an object", where)
         for name in value.keys() - readers.keys():
-            raise BundleError(f"{where}: unknown field {name!r}")
+            raise _bad(where, f"unknown field {name!r}")
         for name in readers.keys() - value.keys():
-            raise BundleError(f"{where}: field {name!r} is missing")
+            raise _bad(where, f"field {name!r} is missing")
         fields = {name: reader(value[name], f"{where}.{name}") for name, reader in readers.items()}
         return kind(**fields)
 
@@ -181,7 +181,7 @@ def _tuple_reader(kinds: tuple[Any, ...]) -> Callable[[Any, str], Any]:
         if not isinstance(value, list):
             raise _wrong(value, "tuple", where)
         if not of_one_kind and len(value) != len(readers):
-            raise BundleError(f"{where}: {len(value)} values instead of {len(readers)}")
+            raise _bad(where, f"{len(value)} values instead of {len(readers)}")
         pairs = zip(readers * len(value) if of_one_kind else readers, value, strict=True)
         return tuple([reader(item, f"{where}[{i}]") for i, (reader, item) in enumerate(pairs)])
 
@@ -192,10 +192,7 @@ def _dict_reader(reader: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]
     def read_values(value: Any, where: str) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise _wrong(value, "dict", where)
-        return {
-            key: reader(item, f"{where}.{key if is_printable(key) else ascii(key)}")
-            for key, item in value.items()
-        }
+        return {key: reader(item, f"{where}.{key}") for key, item in value.items()}
 
     return read_values
 
@@ -213,11 +210,16 @@ def _is_finite(value: Any) -> bool:
 
 
 def _wrong(value: Any, wanted: str, where: str) -> BundleError:
-    return BundleError(f"{where}: {type(value).__name__} instead of {wanted}")
+    return _bad(where, f"{type(value).__name__} instead of {wanted}")
 
 
 def _too_large(where: str) -> BundleError:
-    return BundleError(f"{where}: a number too large to be one")
+    return _bad(where, "the number is too large")
+
+
+def _bad(where: str, problem: str) -> BundleError:
+    """Make the error for a value; its place and the problem may quote the file."""
+    return BundleError(f"{printable(where)}: {printable(problem)}")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from strop.bundle.manifest import (
 )
 from strop.bundle.pictures import is_picture
 from strop.bundle.records import MAX_NUMBER, read_record
-from strop.errors import BundleError
+from strop.errors import BundleError, printable
 from strop.versions import is_release
 
 # A manifest of ours is some 10 kB. The limit keeps a hostile one from filling a board's memory
@@ -61,15 +61,15 @@ def parse(data: bytes) -> Manifest:
 
 def _check(manifest: Manifest) -> None:
     """Check the rules that types cannot express."""
-    _need(is_name(manifest.name), f"{manifest.name!r} is no model name")
-    _need(is_name(manifest.target), f"{manifest.target!r} is no target name")
+    _need(is_name(manifest.name), f"name {manifest.name!r} is not a valid name")
+    _need(is_name(manifest.target), f"target {manifest.target!r} is not a valid name")
     _need(manifest.model_version >= 0, "model_version is negative")
     _need(manifest.structure in STRUCTURES, f"unknown structure {manifest.structure!r}")
     for what, specs in (("inputs", manifest.inputs), ("outputs", manifest.outputs)):
         _need(0 < len(specs) <= MAX_TENSORS, f"{len(specs)} {what}")
         _need(len({spec.name for spec in specs}) == len(specs), f"two {what} have one name")
     many = manifest.structure != "one"
-    _need(many or len(manifest.outputs) == 1, "several outputs and the structure 'one'")
+    _need(many or len(manifest.outputs) == 1, "structure 'one' has several outputs")
     for source in manifest.inputs:
         _check_input(source)
     for output in manifest.outputs:
@@ -80,7 +80,7 @@ def _check(manifest: Manifest) -> None:
     golden = manifest.golden
     _need(golden.samples > 0, "there are no golden samples")
     _need(len(golden.inputs) == len(manifest.inputs), "not one golden array for each input")
-    _need(len(golden.keras) == len(manifest.outputs), "not one array of Keras's for each output")
+    _need(len(golden.keras) == len(manifest.outputs), "not one Keras array for each output")
     files = [ref.file for ref in manifest.files()]
     _need(len(set(files)) == len(files), "a file is listed twice")
     for ref in manifest.files():
@@ -92,7 +92,7 @@ def _check(manifest: Manifest) -> None:
 
 def _need(true: bool, what: str) -> None:
     if not true:
-        raise BundleError(f"manifest: {what}")
+        raise BundleError(f"manifest: {printable(what)}")
 
 
 def _check_tensor(spec: InputSpec | OutputSpec) -> None:
@@ -119,7 +119,7 @@ def _check_output(spec: OutputSpec) -> None:
     last = spec.shape[-1] if len(spec.shape) > 1 else 1
     classes = 2 if last == 1 and spec.kind in ("binary", "segmentation") else last
     _need(len(spec.labels) in (0, classes), f"{spec.name}: bad labels")
-    _need(len(set(spec.labels)) == len(spec.labels), f"{spec.name}: a label stands twice")
+    _need(len(set(spec.labels)) == len(spec.labels), f"{spec.name}: a label is there twice")
     by_threshold = spec.kind in ("binary", "multilabel") or (
         spec.kind == "segmentation" and last == 1
     )
@@ -152,7 +152,7 @@ def _check_variant(variant: Variant, manifest: Manifest, engines: set[str]) -> N
     _need(len(places) == len(variant.proofs), f"{name}: proven twice")
     floors = variant.requires.get("engines", {})
     sound = isinstance(floors, dict) and all(map(_is_version, floors.values()))
-    _need(sound, f"{name}: requires.engines holds what is no version")
+    _need(sound, f"{name}: requires.engines has a value that is not a version")
     _need(len(variant.golden) == len(manifest.outputs), f"{name}: not one golden for each output")
     for golden, output in zip(variant.golden, manifest.outputs, strict=True):
         last = output.shape[-1] if len(output.shape) > 1 else 1

@@ -1,7 +1,7 @@
 """`signature.json`: Ed25519 (RFC 8032) over the manifest, which vouches for every other member.
 
 docs/bundle-format.md describes it, and docs/decisions/0017-signatures.md gives the reasons. An app
-that has no trust configured imports nothing of this.
+without trust configured does not import this module.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ SCHEMA = 1
 ALGORITHM = "ed25519"
 MAX_BYTES = 1024  # of signature.json, which has 275; it is parsed before anything vouches for it
 
-# What is signed starts with this, so that no signature of the same key over anything else can be
-# taken for one over a manifest, nor the other way round.
+# The signed message starts with this, so that a signature of the same key over something else does
+# not count for a manifest, nor the other way round.
 _CONTEXT = b"strop bundle, signature schema 1: manifest.json\n"
 
 
@@ -65,7 +65,7 @@ def read_signature(content: bytes | memoryview) -> Signature:
         mend="install the strop wheel that came with the bundle",
     )
     if found.algorithm != ALGORITHM:
-        raise BundleError(f"signature.json: algorithm {found.algorithm!r} is not {ALGORITHM}")
+        raise BundleError(f"signature.json: algorithm is {found.algorithm!r}, not {ALGORITHM}")
     for name, digits in (("public_key", 64), ("signature", 128)):
         value = getattr(found, name)
         if not re.fullmatch(f"[0-9a-f]{{{digits}}}", value):
@@ -107,19 +107,19 @@ def require_signature(
         trust: the keys of which one must have signed.
 
     Raises:
-        BundleError: there is no signature, or none by a trusted key, or it is wrong; or there is
-            nothing to verify it with.
+        BundleError: there is no signature, it is not by a trusted key, or it is wrong; or the
+            library of signatures is absent or broken.
     """
     if content is None:
         raise BundleError(
-            f"not signed, and here it must be, with one of {trust.source}", "use strop sign"
+            f"not signed, and it must be, with one of {trust.source}", "use strop sign"
         )
     signature = read_signature(content)
     key = trust.find(signature.key.raw)
     if key is None:
         raise BundleError(
             f"signed by {signature.key}, which is not among {trust.source}",
-            "get the bundle from whom you trust",
+            "get the bundle from a maker you trust",
         )
     try:
         from cryptography.exceptions import InvalidSignature
@@ -134,7 +134,7 @@ def require_signature(
         verifier.verify(bytes.fromhex(signature.signature), _CONTEXT + manifest)
     except InvalidSignature:
         raise BundleError(
-            f"tampered with: what {key} signed is not this manifest", "get the bundle again"
+            f"tampered with: {key} did not sign this manifest", "get the bundle again"
         ) from None
     return key
 

@@ -14,16 +14,17 @@ import stat
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from strop.bundle.files import path_of, read_file
 from strop.bundle.manifest import is_printable
-from strop.errors import BundleError
+from strop.errors import BundleError, InputError, printable
 
-MAX_BYTES = 64 * 2**10  # of a file of keys: some 600 of them, far more than a device has makers
+MAX_BYTES = 64 * 2**10  # of a file of keys: some 600 of them, far more than a device needs
 
 _LINE = re.compile(r"ed25519:([0-9a-f]{64})(?:[ \t]+(.*))?")
 
 # The curve's field, and the heights (y) of the points of its small subgroup, whose order divides 8.
-# For a key there, a signature can be made of any message without a secret; and a height that is
-# not below the field's size is a second way to write another (RFC 8032, 5.1.3).
+# Anybody can make a signature for such a key, without a secret. A height that is not below the
+# field's size is a second way to write another key (RFC 8032, 5.1.3).
 _FIELD = 2**255 - 19
 _EIGHTH = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7  # of order 8
 _SMALL_ORDER = frozenset((0, 1, _FIELD - 1, _EIGHTH, _FIELD - _EIGHTH))
@@ -46,17 +47,17 @@ class PublicKey(NamedTuple):
         return f"{self.text} {self.comment}".rstrip().encode("utf-8") + b"\n"
 
     def __str__(self) -> str:
-        return f"{self.text} ({self.comment})" if self.comment else self.text
+        return f"{self.text} ({printable(self.comment)})" if self.comment else self.text
 
 
 class Trust(NamedTuple):
-    """The keys of which one must have signed a bundle, and their source's name for messages."""
+    """The keys of which one must have signed a bundle, and where they are from, for messages."""
 
     keys: tuple[PublicKey, ...]
     source: str
 
     def find(self, raw: bytes) -> PublicKey | None:
-        """Look up the trusted key of these bytes; return None if there is none.
+        """Return the trusted key of these bytes; None if there is none.
 
         Args:
             raw: the 32 bytes of a public key.
@@ -65,28 +66,28 @@ class Trust(NamedTuple):
 
 
 def parse_key(line: str) -> PublicKey:
-    """Read `ed25519:` and 64 lower-case hexadecimal digits, then, if any, a comment.
+    """Read `ed25519:` and 64 lower-case hexadecimal digits, then a comment, if there is one.
 
     Args:
         line: one line of a file of keys.
 
     Raises:
-        BundleError: it is not that, or a key that others than its owner can sign for.
+        BundleError: it is not that, or anybody can sign for the key.
     """
     found = _LINE.fullmatch(line.strip())
     if not found or not is_printable(found[2] or ""):  # not shown: it may be a private one
         raise BundleError(
-            "no public key", "write ed25519: and 64 hexadecimal digits, as strop keygen does"
+            "not a public key", "write ed25519: and 64 hexadecimal digits, as strop keygen does"
         )
     key = PublicKey(bytes.fromhex(found[1]), found[2] or "")
     height = int.from_bytes(key.raw, "little") % 2**255
     if height >= _FIELD or height in _SMALL_ORDER:
-        raise BundleError(f"no sound key: anybody could sign for {key.text}", "take it out")
+        raise BundleError(f"weak key: anybody could sign for {key.text}", "remove it")
     return key
 
 
 def read_trust(trusted_keys: str | os.PathLike[str] | Sequence[str]) -> Trust:
-    """Read the trusted keys from a file, or take those given.
+    """Read the trusted keys from a file, or take the keys given.
 
     Empty lines and lines that start with # are skipped.
 
@@ -94,14 +95,20 @@ def read_trust(trusted_keys: str | os.PathLike[str] | Sequence[str]) -> Trust:
         trusted_keys: the path of a file of keys, or the keys themselves.
 
     Raises:
-        BundleError: the file is missing, unreadable, too large or writable by anybody; a line is no
-            key; or there is no key at all.
+        BundleError: the file is missing, unreadable, too large or not a regular file; another user
+            may change it; a line is not a key; or there is no key.
+        InputError: the argument is of another type.
     """
     if isinstance(trusted_keys, str | os.PathLike):
-        path = os.fspath(trusted_keys)
-        source, lines = f"the trusted keys in {path or repr(path)}", _lines(path)
+        path = path_of(trusted_keys, "trusted_keys")
+        source, lines = f"the trusted keys in {printable(path) or repr(path)}", _lines(path)
+    elif isinstance(trusted_keys, list | tuple) and all(type(key) is str for key in trusted_keys):
+        source, lines = "the trusted keys given", list(trusted_keys)
     else:
-        source, lines = "the trusted keys given", [str(line) for line in trusted_keys]
+        raise InputError(
+            "`trusted_keys` must be the path of a file, or a list of keys as text, got "
+            f"{type(trusted_keys).__name__}"
+        )
     keys = []
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
@@ -116,21 +123,41 @@ def read_trust(trusted_keys: str | os.PathLike[str] | Sequence[str]) -> Trust:
 
 
 def _lines(path: str) -> list[str]:
-    """Read the lines of a file of keys, and refuse a file that anybody may write to."""
+    """Read the lines of a file of keys, if no other user may change them."""
+    shown = printable(path) or repr(path)
     try:
-        with open(path, "rb") as file:  # noqa: PTH123  importing pathlib takes 4 ms
-            mode = os.fstat(file.fileno()).st_mode
-            data = file.read(MAX_BYTES + 1)
+        data, status = read_file(path, MAX_BYTES)
+        _require_ours(path, status)
+        for place in {os.path.abspath(path), os.path.realpath(path)}:  # noqa: PTH100  a text
+            folder = os.path.dirname(place)  # noqa: PTH120  importing pathlib takes 4 ms
+            _require_ours(folder, os.stat(folder))  # noqa: PTH116
     except OSError as error:
         raise BundleError(
-            f"cannot read the trusted keys in {path or repr(path)}: {error.strerror or error}",
-            "name a file of them with trusted_keys=, --trusted-keys or STROP_TRUSTED_KEYS",
+            f"cannot read the trusted keys in {shown}: {error.strerror or error}",
+            "name a file of keys with trusted_keys=, --trusted-keys or STROP_TRUSTED_KEYS",
         ) from None
-    if mode & stat.S_IWOTH:
-        raise BundleError(f"anybody may add to the trusted keys in {path}", f"chmod o-w {path}")
-    if len(data) > MAX_BYTES:
-        raise BundleError(f"the trusted keys in {path}: more than {MAX_BYTES} bytes")
     try:
         return data.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
-        raise BundleError(f"the trusted keys in {path}: no UTF-8 text ({error.reason})") from None
+        raise BundleError(f"the trusted keys in {shown}: not UTF-8 text ({error.reason})") from None
+
+
+def _require_ours(path: str, status: os.stat_result) -> None:
+    """Raise BundleError if another user than root or this one may change a file or a folder.
+
+    In a folder with the sticky bit, such as /tmp, others may not replace a file of ours.
+    """
+    if not hasattr(os, "geteuid"):  # Windows: its access lists are not in the status
+        return
+    shown = printable(path)
+    if status.st_uid not in (0, os.geteuid()):
+        raise BundleError(
+            f"user {status.st_uid} may change the trusted keys: {shown} is theirs",
+            f"chown root {shown}",
+        )
+    sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not sticky:
+        raise BundleError(
+            f"other users may change the trusted keys: they may write {shown}",
+            f"chmod go-w {shown}",
+        )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from strop.bundle.open import open_bundle
-from strop.commands.show import identity, open_asked, print_cpu, print_json
+from strop.commands.show import identity, open_asked, print_cpu
+from strop.commands.terminal import print_json, print_line
 from strop.device import cpu
 from strop.diagnostics.replay import golden_inputs
 from strop.diagnostics.timing import measure
@@ -31,8 +32,8 @@ def main(arguments: argparse.Namespace) -> int:
             )
             return 0
         print_cpu(cpu.this_cpu())
-        print(repr(model))
-        print(
+        print_line(repr(model))
+        print_line(
             f"predict, batch {arguments.batch}, {latency.samples} calls: "
             f"p50 {latency.p50_us:.1f} us, p95 {latency.p95_us:.1f} us, p99 {latency.p99_us:.1f} us"
         )

@@ -7,23 +7,25 @@ from dataclasses import asdict
 
 from strop import engines
 from strop.bundle.open import open_bundle
-from strop.commands.show import finite, print_cpu, print_json, print_table
+from strop.commands.show import finite, print_cpu
+from strop.commands.terminal import print_json, print_line, print_table, progress
 from strop.device import cpu
 from strop.diagnostics.check import check, failures
 from strop.diagnostics.replay import ABSENT, out_of_range
-from strop.errors import one_line
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Replay the golden samples on this device; return 1 if an engine that is here fails."""
     bundle = open_bundle(arguments.bundle, arguments.trusted_keys)
-    results = check(
-        bundle,
-        engine=arguments.engine,
-        device=arguments.device,
-        precision=arguments.precision,
-        limit_s=arguments.timeout,
-    )
+    with progress() as show:
+        results = check(
+            bundle,
+            engine=arguments.engine,
+            device=arguments.device,
+            precision=arguments.precision,
+            limit_s=arguments.timeout,
+            progress=show,
+        )
     bad = failures(results)
     outside = out_of_range(bundle)
     if arguments.json:
@@ -45,7 +47,7 @@ def main(arguments: argparse.Namespace) -> int:
             }
         )
         return 1 if bad else 0
-    rows = [("engine", "precision", "format", "status", "max error", "Keras", "p50 us", "")]
+    rows = []
     for r in results:
         figures = r.max_abs_error is not None
         rows.append(
@@ -57,21 +59,21 @@ def main(arguments: argparse.Namespace) -> int:
                 f"{r.max_abs_error:.2g}" if figures else "-",
                 "-" if r.keras_agreement is None else f"{r.keras_agreement:.3f}",
                 f"{r.latency.p50_us:.1f}" if r.latency else "-",
-                one_line(r.text),
             )
         )
     print_cpu(cpu.this_cpu())
-    print_table(rows)
+    header = ("engine", "precision", "format", "status", "max error", "Keras", "p50 us", "")
+    print_table(rows, header, [[r.text] for r in results])
     present = sum(r.status != ABSENT for r in results)
     samples = bundle.manifest.golden.samples
-    print(
+    print_line(
         f"{present - len(bad)} of {present} variants on installed engines give the outputs "
         f"proven at export, on {samples} golden samples"
     )
     for spec in bundle.manifest.inputs:
         number, values = outside.get(spec.name, (0, 0))
         if number and spec.range:
-            print(
+            print_line(
                 f"{spec.name}: {number:,} of {values:,} golden values are outside the range it was "
                 f"proven on ({spec.range[0]:g}..{spec.range[1]:g})"
             )

@@ -3,40 +3,30 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from strop.device.board import Board
+from strop.commands.terminal import print_fact, print_json, print_line, print_table, progress
 from strop.diagnostics.doctor import ABSENT, BROKEN, WORKS, Diagnosis, EngineResult, diagnose
 from strop.engines import on_device
 
-_COLUMNS = 100
+_MARGIN = 10  # columns for the names of facts
+_WIDEST = 100  # columns: reasons and mends are long, and wrap where stdout is no terminal too
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Try every engine; return 1 if one that is installed is broken, or none works."""
-    found = diagnose(arguments.timeout, progress=_print_progress)
-    _print_progress("")
+    with progress() as show:
+        found = diagnose(arguments.timeout, progress=lambda what: show(f"trying {what} ..."))
     if arguments.json:
-        print(json.dumps(_content(found), indent=2))
+        print_json(_content(found))
     else:
-        for name, value in _facts(found.board):
-            print(_beside(f"{name:<10}", [value]))
-        print(_beside(f"{'GPU':<10}", _gpus(found)))
-        print()
+        for name, values in _facts(found):
+            print_fact(name, *values, margin=_MARGIN, widest=_WIDEST)
+        print_line()
         _print_results(found.results)
     statuses = [result.status for result in found.results]
     return 1 if BROKEN in statuses or WORKS not in statuses else 0
-
-
-def _print_progress(what: str) -> None:
-    """Say on a terminal what is being tried, on a line that the next one replaces."""
-    if sys.stderr.isatty():
-        text = f"trying {what} ..." if what else ""
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def _content(found: Diagnosis) -> dict[str, object]:
@@ -56,64 +46,37 @@ def _content(found: Diagnosis) -> dict[str, object]:
     }
 
 
-def _facts(here: Board) -> list[tuple[str, str]]:
+def _facts(found: Diagnosis) -> list[tuple[str, list[str]]]:
+    """List what is known of the board; each adapter, and each driver without one, has a line."""
+    here = found.board
     cores = f"{here.cpu.cores} core{'s' if here.cpu.cores != 1 else ''}"
     kernel = f", under an {here.kernel} kernel" if here.kernel != here.machine else ""
+    none = "none: no Vulkan or CUDA driver has an adapter"
     return [
-        ("board", here.board),
-        ("OS", here.os),
-        ("machine", f"{here.machine}, {here.bits}-bit{kernel}"),
-        ("CPU", f"{here.cpu.model}, {cores}"),
-        ("features", ", ".join(here.cpu.features) or "none that inference gains by"),
-        ("Python", here.python.version),
-        ("C library", f"glibc {here.glibc}" if here.glibc else "not glibc (musl, perhaps)"),
-        ("numpy", here.numpy or "none that works"),
+        ("board", [here.board]),
+        ("OS", [here.os]),
+        ("machine", [f"{here.machine}, {here.bits}-bit{kernel}"]),
+        ("CPU", [f"{here.cpu.model}, {cores}"]),
+        ("features", [", ".join(here.cpu.features) or "none that inference gains by"]),
+        ("Python", [here.python.version]),
+        ("C library", [f"glibc {here.glibc}" if here.glibc else "not glibc (musl, perhaps)"]),
+        ("numpy", [here.numpy or "none that works"]),
+        ("GPU", [*map(str, found.adapters), *found.driver_troubles] or [none]),
     ]
 
 
-def _gpus(found: Diagnosis) -> list[str]:
-    """List each adapter, and each driver that gave none, on a line of its own."""
-    lines = [*map(str, found.adapters), *found.driver_troubles]
-    return lines or ["none: no Vulkan or CUDA driver has an adapter"]
-
-
 def _print_results(results: Sequence[EngineResult]) -> None:
-    rows = [("engine", "status", "version"), *map(_cells, results)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    todos = [["what to do"], *map(_todo, results)]
-    for row, todo in zip(rows, todos, strict=True):
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print(_beside("  ".join(cells), todo))
-
-
-def _cells(result: EngineResult) -> tuple[str, str, str]:
-    return on_device(result.engine, result.device), result.status, result.version
+    rows = [(on_device(r.engine, r.device), r.status, r.version) for r in results]
+    header = ("engine", "status", "version", "what to do")
+    print_table(rows, header, [_todo(result) for result in results], _WIDEST)
 
 
 def _todo(result: EngineResult) -> list[str]:
     """List the reason, then the mend; the mend alone where the engine is only not installed.
 
-    There is nothing to do about what works: of a GPU, it says which.
+    There is nothing to do about what works; a GPU's text is its name.
     """
     if result.status == WORKS:
         return [result.adapter]
     plain = result.status == ABSENT and result.reason == "not installed"
     return [result.mend] if plain else [result.reason, result.mend]
-
-
-def _beside(margin: str, texts: list[str]) -> str:
-    """Lay out texts in the width that is left beside a margin. A command breaks only after &&."""
-    room = _COLUMNS - len(margin) - 2
-    lines: list[str] = []
-    for text in texts:
-        *steps, last = text.split(" && ")
-        line = ""
-        for step in (*(f"{step} &&" for step in steps), last):
-            if line and len(line) + 1 + len(step) > room:
-                lines.append(line)
-                line = ""
-            line = f"{line} {step}".lstrip()
-        lines += [line] if steps else textwrap.wrap(line, room, break_on_hyphens=False)
-    first, *others = lines or [""]
-    indent = " " * (len(margin) + 2)
-    return "\n".join([f"{margin}  {first}".rstrip(), *(f"{indent}{line}" for line in others)])

@@ -6,7 +6,7 @@ import argparse
 
 from strop.bundle import installed
 from strop.bundle.manifest import plain
-from strop.commands.show import print_json, print_table
+from strop.commands.terminal import print_json, print_line, print_table
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -16,7 +16,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"folder": folder, "bundles": record.bundles, "history": plain(record.history)})
         return 0
-    rows = [("", "time (UTC)", "action", "model", "target", "digest", "checked on", "max error")]
+    rows, engines = [], []
     for i, event in enumerate(reversed(record.history)):
         rows.append(
             (
@@ -26,13 +26,14 @@ def main(arguments: argparse.Namespace) -> int:
                 f"{event.name} v{event.model_version}",
                 event.target,
                 event.digest[:12],
-                ", ".join(dict.fromkeys(checked.engine for checked in event.checked)),
                 f"{max((checked.max_abs_error for checked in event.checked), default=0.0):.2g}",
             )
         )
-    print_table(rows)
+        engines.append([", ".join(dict.fromkeys(checked.engine for checked in event.checked))])
+    header = ("", "time (UTC)", "action", "model", "target", "digest", "max error", "checked on")
+    print_table(rows, header, engines)
     earlier = len(record.bundles) - 1
-    print(
+    print_line(
         f"* is current; strop rollback can go back {'once' if earlier == 1 else f'{earlier} times'}"
         if earlier
         else "* is current, and there is none before it to go back to"

@@ -10,8 +10,8 @@ from strop import engines
 from strop.bundle import manifest
 from strop.bundle.file import Bundle
 from strop.bundle.open import open_bundle
-from strop.commands.show import print_json, print_table, signature
-from strop.errors import one_line
+from strop.commands.show import signature
+from strop.commands.terminal import print_fact, print_json, print_line, print_table
 
 # The figures that people ask for first, of any kind of output.
 _FIRST = (
@@ -43,28 +43,26 @@ def main(arguments: argparse.Namespace) -> int:
             }
         )
         return 0
-    print(f"{content.name} v{content.model_version} for {content.target}")
-    print(f"digest   {bundle.digest}")
-    print(f"signed   {_signed(bundle)}")
+    print_line(f"{content.name} v{content.model_version} for {content.target}")
+    print_fact("digest", bundle.digest)
+    print_fact("signed", _signed(bundle))
     for source in content.inputs:
-        print(f"input    {_describe_input(source)}")
+        print_fact("input", _describe_input(source))
     for output in content.outputs:
-        print(f"output   {_describe_output(output)}")
+        print_fact("output", _describe_output(output))
     if content.structure != "one":
-        print(f"gives    a {content.structure} of these, as the Keras model does")
-    print(f"engines  {', '.join(_engine_state(name) for name in content.engines)}")
+        print_fact("gives", f"a {content.structure} of these, as the Keras model does")
+    print_fact("engines", ", ".join(map(_engine_state, content.engines)))
     by_itself = ", self-evaluated: on calibration samples kept apart, for want of others"
-    print(f"proven at export, against Keras{by_itself if content.self_evaluated else ''}:")
-    print_table(_proofs(content))
+    print_line(f"proven at export, against Keras{by_itself if content.self_evaluated else ''}:")
+    _print_proofs(content)
     return 0
 
 
-def _proofs(content: manifest.Manifest) -> list[tuple[str, ...]]:
-    """List what was proven: a row for each engine on each file, and each output."""
+def _print_proofs(content: manifest.Manifest) -> None:
+    """Print what was proven: a row for each engine on each file, and each output."""
     several = len(content.outputs) > 1
-    rows: list[tuple[str, ...]] = [
-        ("precision", "format", "engine", "bytes", *(["output"] if several else []), "figures", "")
-    ]
+    rows, figures = [], []
     for variant in content.variants:
         for proof in variant.proofs:
             for output, judged in zip(content.outputs, proof.outputs, strict=True):
@@ -75,11 +73,11 @@ def _proofs(content: manifest.Manifest) -> list[tuple[str, ...]]:
                         f"{engines.on_device(proof.engine, proof.device)} {proof.version}",
                         f"{variant.bytes:,}",
                         *([output.name] if several else []),
-                        _figures(judged.figures),
-                        proof.adapter,
                     )
                 )
-    return rows
+                figures.append([_figures(judged.figures), proof.adapter])
+    header = ("precision", "format", "engine", "bytes", *(["output"] if several else []), "figures")
+    print_table(rows, header, figures)
 
 
 def _figures(figures: dict[str, Any]) -> str:
@@ -87,7 +85,7 @@ def _figures(figures: dict[str, Any]) -> str:
     first = [name for name in _FIRST if name in figures]
     others = sorted(figures.keys() - set(first))
     written = ((name, _figure(figures[name])) for name in (*first, *others))
-    return ", ".join(f"{one_line(name)} {text}" for name, text in written if text)
+    return ", ".join(f"{name} {text}" for name, text in written if text)
 
 
 def _figure(value: Any) -> str:
@@ -99,7 +97,7 @@ def _figure(value: Any) -> str:
         return f"{low:.4g}" if low == high else f"{low:.4g}..{high:.4g}"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return one_line(str(value))
+    return str(value)
 
 
 def _signed(bundle: Bundle) -> str:

@@ -6,32 +6,33 @@ import argparse
 
 from strop.bundle import installed
 from strop.bundle.manifest import plain
-from strop.commands.show import print_changed, print_json, print_note
+from strop.commands.show import print_changed
+from strop.commands.terminal import print_json, print_line, print_note, progress, telling
 from strop.install.install import install
 from strop.install.selfcheck import self_check
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Verify a bundle, let it prove itself here, and make it the current one at once."""
+    """Verify a bundle, prove it on this device, and make it current at once."""
     folder = arguments.into
-    event = install(
-        arguments.bundle,
-        folder,
-        check=lambda bundle: self_check(bundle, arguments.timeout),
-        trusted_keys=arguments.trusted_keys,
-        allow_downgrade=arguments.allow_downgrade,
-        keep=arguments.keep,
-        wait_s=arguments.wait,
-        notify=print_note,
-    )
-    current = event or installed.read(folder).current
-    if arguments.json:
-        print_json({"folder": folder, "changed": event is not None, "current": plain(current)})
-    elif event is None:
-        print(
-            f"{current.name} v{current.model_version} for {current.target} is what {folder} has "
-            "already: nothing to do"
+    with progress() as show:
+        event = install(
+            arguments.bundle,
+            folder,
+            check=lambda bundle: self_check(bundle, arguments.timeout, show),
+            trusted_keys=arguments.trusted_keys,
+            allow_downgrade=arguments.allow_downgrade,
+            keep=arguments.keep,
+            wait_s=arguments.wait,
+            notify=lambda line: print_note(f"strop: {line}"),
         )
-    else:
-        print_changed(folder, event)
+    current = event or installed.read(folder).current
+    it = f"{current.name} v{current.model_version} for {current.target}"
+    with telling(f"{it} is current in {folder}"):
+        if arguments.json:
+            print_json({"folder": folder, "changed": event is not None, "current": plain(current)})
+        elif event is None:
+            print_line(f"{it} is current in {folder} already: nothing to do")
+        else:
+            print_changed(folder, event)
     return 0

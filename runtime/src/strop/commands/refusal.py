@@ -1,36 +1,34 @@
-"""What a command says where it cannot do what was asked: one line, or with --json an object.
+"""Refusals: one line that says why a command cannot do what was asked; with --json an object too.
 
-It does without numpy, whose absence is one of the things to say.
+This module does without numpy, because numpy may be what is absent.
 """
 
 from __future__ import annotations
 
-import json
-import sys
-
-from strop.errors import ParityError, StropError, one_line
+from strop.commands.terminal import print_json, print_note
+from strop.errors import ParityError, StropError
 
 FAILED, REFUSED = 1, 2  # exit statuses: a check failed; the request cannot be met
 
 
 def complain(error: StropError) -> int:
-    """Say in one line on stderr what is the matter; return the exit status."""
-    print(f"strop: {one_line(str(error))}", file=sys.stderr)
+    """Print an error as one line on stderr; return the exit status."""
+    print_note(f"strop: {error}")
     return FAILED if isinstance(error, ParityError) else REFUSED
 
 
 def content(error: StropError) -> dict[str, str]:
-    """Give an error as what --json prints of it: `kind`, `problem` and `mend`."""
+    """Return what --json prints of an error: `kind`, `problem` and `mend`."""
     return {"kind": error.kind, "problem": error.problem, "mend": error.mend}
 
 
 def refuse(error: StropError, *, as_json: bool) -> int:
-    """Say what is the matter, to people and, with --json, to programs; return the exit status.
+    """Print an error for people and, with --json, for programs; return the exit status.
 
     Args:
-        error: what is the matter.
+        error: the reason of the refusal.
         as_json: whether --json was given.
     """
     if as_json:
-        print(json.dumps({"error": content(error)}, indent=2), flush=True)
+        print_json({"error": content(error)})
     return complain(error)

@@ -20,8 +20,9 @@ from strop.bundle.open import open_bundle
 from strop.commands.explain import require_one_picture, write_seen
 from strop.commands.refusal import FAILED, REFUSED, complain, content
 from strop.commands.saving import save
-from strop.commands.show import identity, open_asked, print_choice, print_json
-from strop.errors import InputError, one_line
+from strop.commands.show import identity, open_asked, print_choice
+from strop.commands.terminal import print_json, print_line, print_table, width_of
+from strop.errors import InputError
 from strop.model.arrays import NPY, NPZ, npy, npz, read_inputs
 from strop.model.model import Model, labels_of
 from strop.model.naming import NAMED, name_row
@@ -100,22 +101,23 @@ def _print(rows: Iterator[Row], paths: Sequence[str], model: Model) -> bool:
     Columns are as wide as the longest path, output and label.
     """
     several = len(model.outputs) > 1
-    labels = [max(map(len, labels_of(s))) for s in model.outputs if s.kind in ("class", "binary")]
+    labels = [
+        max(map(width_of, labels_of(s))) for s in model.outputs if s.kind in ("class", "binary")
+    ]
     widths = [
-        max(len(one_line(path)) for path in paths),
-        *([max(len(spec.name) for spec in model.outputs)] if several else []),
+        max(map(width_of, paths)),
+        *([max(width_of(spec.name) for spec in model.outputs)] if several else []),
         max(labels, default=0),
     ]
     done = False
     for row in rows:
         name, spec, _ = row
-        cells = [one_line(name), *([spec.name] if several else []), *_cells(row, model)]
-        padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)]
-        print("  ".join([*padded, *cells[len(widths) :]]).rstrip(), flush=True)
+        cells = [name, *([spec.name] if several else []), *_cells(row, model)]
+        print_table([cells], least=widths)
         done = True
     if done and any(spec.kind not in NAMED for spec in model.outputs):
         suffixes = NPZ if several else f"{NPY} or {NPZ}"
-        print(f"--output FILE writes all values, to a file that ends in {suffixes}")
+        print_line(f"--output FILE writes all values, to a file that ends in {suffixes}")
     return done
 
 
@@ -182,7 +184,7 @@ def _write(
         said = {"output": None if failed else path, "errors": _errors(failed)}
         print_json({"model": identity(model), **said})
     elif not failed:
-        print(f"{path}: {sum(len(one[0]) for one in columns)} outputs of {model!r}")
+        print_line(f"{path}: {sum(len(one[0]) for one in columns)} outputs of {model!r}")
     return REFUSED if failed else 0
 
 

@@ -1,18 +1,16 @@
-"""What the commands share: how they print, and how they open what was asked for."""
+"""Steps that several commands share: opening what was asked for, and describing it."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import sys
-from collections.abc import Sequence
 from typing import Any
 
 import strop
 from strop import engines
 from strop.bundle.file import SIGNATURE, Bundle
 from strop.bundle.installed import Event
+from strop.commands.terminal import print_line, print_note, print_table
 from strop.device.cpu import Cpu
 from strop.errors import BundleError
 from strop.model.select import open_best
@@ -53,13 +51,13 @@ def signature(bundle: Bundle) -> dict[str, Any] | None:
 
 
 def print_choice(model: strop.Model, asked: str | None) -> None:
-    """Say on stderr what ran; and, if the device was left to us, what it was chosen by.
+    """Print on stderr what ran; and, if strop chose the device, what it was chosen by.
 
     Args:
         model: the one that ran.
         asked: the device that was asked for, if any.
     """
-    print(repr(model), file=sys.stderr)
+    print_note(repr(model))
     if asked == engines.AUTO:
         where = "gpu" if model.adapter else "cpu"
         why = (
@@ -67,7 +65,7 @@ def print_choice(model: strop.Model, asked: str | None) -> None:
             if model.tuned
             else "the default until strop tune has measured (with --batch for large batches)"
         )
-        print(f"device auto: {where}, {why}", file=sys.stderr)
+        print_note(f"device auto: {where}, {why}")
 
 
 def finite(value: float | None) -> float | None:
@@ -78,38 +76,21 @@ def finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def print_progress(line: str) -> None:
-    """Show a step on a terminal, in the place of the one before."""
-    if sys.stderr.isatty():
-        print(f"\r{line:<70}\r", end="", file=sys.stderr, flush=True)
-
-
-def print_note(line: str) -> None:
-    """Say on stderr what is going on, for people who wonder why it takes so long."""
-    print(f"strop: {line}", file=sys.stderr, flush=True)
-
-
 def print_changed(folder: str, event: Event) -> None:
-    """Say which bundle is current in a folder now, and which checks it passed."""
-    print(f"{event.name} v{event.model_version} for {event.target} is current in {folder}")
-    print("it gives the proven outputs here:")
-    rows = [("engine", "precision", "format", "max error", "")]
-    for checked in event.checked:
-        rows.append(
-            (
-                engines.on_device(checked.engine, checked.device),
-                checked.precision,
-                checked.format,
-                f"{checked.max_abs_error:.2g}",
-                checked.detail,
-            )
+    """Print which bundle is current in a folder now, and which checks it passed."""
+    print_line(f"{event.name} v{event.model_version} for {event.target} is current in {folder}")
+    print_line("it gives the proven outputs here:")
+    rows = [
+        (
+            engines.on_device(checked.engine, checked.device),
+            checked.precision,
+            checked.format,
+            f"{checked.max_abs_error:.2g}",
         )
-    print_table(rows)
-
-
-def print_json(content: Any) -> None:
-    """Print a value as JSON; it must hold no NaN or infinity."""
-    print(json.dumps(content, indent=2, allow_nan=False))
+        for checked in event.checked
+    ]
+    header = ("engine", "precision", "format", "max error", "")
+    print_table(rows, header, [[checked.detail] for checked in event.checked])
 
 
 def print_cpu(cpu: Cpu) -> None:
@@ -118,12 +99,4 @@ def print_cpu(cpu: Cpu) -> None:
     The name of an emulated board says that it is one.
     """
     if cpu.model:
-        print(f"on {cpu.model}")
-
-
-def print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Print rows in columns as wide as their widest cell."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
+        print_line(f"on {cpu.model}")

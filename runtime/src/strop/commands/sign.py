@@ -12,8 +12,8 @@ from strop.bundle.file import SIGNATURE, Bundle, parse_bundle, read_bundle
 from strop.bundle.keys import read_private
 from strop.bundle.signing import public_half, read_signature, sign
 from strop.bundle.trust import PublicKey, Trust
-from strop.commands.show import print_json
-from strop.errors import BundleError, InputError
+from strop.commands.terminal import print_json, print_line, telling
+from strop.errors import BundleError, InputError, printable
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -22,30 +22,27 @@ def main(arguments: argparse.Namespace) -> int:
     public = public_half(key)
     source = Path(arguments.bundle).resolve()  # not the link that may lead to it
     if source.is_dir():
-        raise InputError(f"{arguments.bundle} is a folder", "sign the bundle, then install it")
+        raise InputError(
+            f"{printable(arguments.bundle)} is a folder", "sign the bundle, then install it"
+        )
     bundle = read_bundle(arguments.bundle)
     bundle.check_digests()
     if not arguments.replace:
         _require_free(bundle, public, arguments.bundle)
     signature = sign(bytes(bundle.members[archive.MANIFEST]), key)
     data = archive.pack({**bundle.members, SIGNATURE: signature})
-    parse_bundle(data, Trust((public,), "the key it was signed with"))  # as a device will
+    parse_bundle(data, Trust((public,), "the key it was signed with"))  # as a device does
+    path = arguments.output or arguments.bundle
     try:
         mode = stat.S_IMODE(source.stat().st_mode)
         durable.write(arguments.output or str(source), data, mode)
     except OSError as error:
-        where = arguments.output or arguments.bundle
-        raise InputError(f"cannot write {where}: {error.strerror or error}") from None
-    if arguments.json:
-        print_json(
-            {
-                "bundle": arguments.output or arguments.bundle,
-                "digest": bundle.digest,
-                "public_key": public.text,
-            }
-        )
-        return 0
-    print(f"{arguments.output or arguments.bundle}: signed by {public}")
+        raise InputError(f"cannot write {printable(path)}: {error.strerror or error}") from None
+    with telling(f"{path} is signed"):
+        if arguments.json:
+            print_json({"bundle": path, "digest": bundle.digest, "public_key": public.text})
+        else:
+            print_line(f"{path}: signed by {public}")
     return 0
 
 
@@ -59,10 +56,10 @@ def _require_free(bundle: Bundle, public: PublicKey, path: str) -> None:
     content = bundle.members.get(SIGNATURE)
     if content is None:
         return
-    mend = "--replace puts this key's signature in its place"
+    mend = "--replace replaces that signature"
     try:
         other = read_signature(content).key
     except BundleError as error:
-        raise BundleError(f"bundle {path}: {error.problem}", mend) from None
+        raise BundleError(f"bundle {printable(path)}: {error.problem}", mend) from None
     if other != public:
-        raise InputError(f"bundle {path} is signed by {other} already", mend)
+        raise InputError(f"bundle {printable(path)} is signed by another key, {other}", mend)

@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from strop.bundle.open import open_bundle
-from strop.commands.show import identity, print_cpu, print_json, print_progress, print_table
+from strop.commands.show import identity, print_cpu
+from strop.commands.terminal import print_json, print_line, print_table, progress
 from strop.device import cpu
 from strop.diagnostics.sweep import BATCHES, Point, Timing, crossover, sweep
 
@@ -15,16 +16,14 @@ from strop.diagnostics.sweep import BATCHES, Point, Timing, crossover, sweep
 def main(arguments: argparse.Namespace) -> int:
     """Time the GPU against one core of the CPU, side by side."""
     bundle = open_bundle(arguments.bundle, arguments.trusted_keys)
-    try:
+    with progress() as show:
         model, points = sweep(
             bundle,
             engine=arguments.engine,
             precision=arguments.precision or "float32",
             batches=arguments.batches or BATCHES,
-            progress=print_progress,
+            progress=show,
         )
-    finally:
-        print_progress("")
     if arguments.json:
         print_json(
             {
@@ -38,12 +37,12 @@ def main(arguments: argparse.Namespace) -> int:
         )
         return 0
     print_cpu(cpu.this_cpu())
-    print(repr(model))
-    header = ("batch", "CPU", "images/s", "GPU images/s", "x CPU")
-    parts = ("upload us", "compute us", "download us")
-    print_table([(*header, *parts), *(_row(point) for point in points)])
+    print_line(repr(model))
+    header = ("batch", "CPU", "images/s", "GPU images/s", "x CPU", "upload", "compute", "download")
+    print_table([_row(point) for point in points], header)
+    print_line("upload, compute, download: of a batch on the GPU, in us")
     first = crossover(points)
-    print(
+    print_line(
         f"the GPU is faster than one core from batches of {first:,} on"
         if first
         else "one core of the CPU is faster than the GPU, or as fast, at the largest batch"

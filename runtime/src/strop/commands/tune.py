@@ -12,10 +12,11 @@ from strop import engines
 from strop.bundle.open import open_bundle
 from strop.commands.refusal import complain
 from strop.commands.refusal import content as refusal_content
-from strop.commands.show import finite, print_cpu, print_json, print_progress, print_table
+from strop.commands.show import finite, print_cpu
+from strop.commands.terminal import print_json, print_line, print_table, progress
 from strop.device import cpu
-from strop.diagnostics.tune import TuneResult, require_winner, rows, tune
-from strop.errors import StropError, message, one_line
+from strop.diagnostics.tune import NOISE, TuneResult, require_winner, rows, tune
+from strop.errors import StropError, message
 from strop.model import tuned
 
 
@@ -23,19 +24,17 @@ def main(arguments: argparse.Namespace) -> int:
     """Find what is fastest on this device, and remember it.
 
     The table is printed even where nothing passes (exit status 1), or where the winner cannot be
-    remembered (exit status 2, for that was asked for too).
+    remembered (exit status 2).
     """
     bundle = open_bundle(arguments.bundle, arguments.trusted_keys)
-    try:
+    with progress() as show:
         candidates = tune(
             bundle,
             device=arguments.device,
             threads=arguments.threads,
             batch=arguments.batch,
-            progress=print_progress,
+            progress=show,
         )
-    finally:
-        print_progress("")
     device = arguments.device or engines.AUTO
     path: Path | None = None
     refusal: StropError | None = None
@@ -58,18 +57,18 @@ def main(arguments: argparse.Namespace) -> int:
         print_json({**found, "error": refusal_content(refusal)} if refusal else found)
     else:
         print_cpu(cpu.this_cpu())
-        _print(content)
+        _print(content, arguments.batch)
         if path:
             asked = "" if device == engines.AUTO else f' where device="{device}" is asked for'
-            print(f"strop.load and strop run use {_name(content[0])} from now on{asked}")
-            print(f"remembered in {path}; delete it to forget")
+            print_line(f"strop.load and strop run use {_name(content[0])} from now on{asked}")
+            print_line(f"remembered in {path}; delete it to forget")
     sys.stdout.flush()  # before the complaint
     return complain(refusal) if refusal else 0
 
 
 def _row(rank: int, candidate: TuneResult, best: TuneResult) -> dict[str, Any]:
     checked, latency = candidate.checked, candidate.checked.latency
-    ratio = candidate.relative and best.relative and candidate.relative / best.relative
+    fastest = best.checked.latency
     return {
         "rank": rank if latency else None,
         "engine": checked.engine,
@@ -87,7 +86,7 @@ def _row(rank: int, candidate: TuneResult, best: TuneResult) -> dict[str, Any]:
         "p50_us": latency and latency.p50_us,
         "p95_us": latency and latency.p95_us,
         "samples": latency and latency.samples,
-        "ratio": ratio,  # to the winner, within rounds: steadier than that of the two p50
+        "ratio": latency and fastest and latency.p50_us / fastest.p50_us,
     }
 
 
@@ -97,12 +96,11 @@ def _name(row: dict[str, Any]) -> str:
     return f"{where} {row['precision']}{adapter}, threads={row['threads']}"
 
 
-def _print(content: Sequence[dict[str, Any]]) -> None:
-    header = ("rank", "engine", "version", "precision", "format", "threads", "status")
-    lines = [(*header, "p50 us", "p95 us", "x winner", "")]
+def _print(content: Sequence[dict[str, Any]], batch: int) -> None:
+    rows, notes = [], []
     for row in content:
         timed = row["rank"] is not None
-        lines.append(
+        rows.append(
             (
                 str(row["rank"] or "-"),
                 engines.on_device(row["engine"], row["device"]),
@@ -114,7 +112,14 @@ def _print(content: Sequence[dict[str, Any]]) -> None:
                 f"{row['p50_us']:.1f}" if timed else "-",
                 f"{row['p95_us']:.1f}" if timed else "-",
                 f"{row['ratio']:.2f}" if timed else "-",
-                row["adapter"] if timed else one_line(message(row["detail"], row["mend"])),
             )
         )
-    print_table(lines)
+        notes.append([row["adapter"] if timed else message(row["detail"], row["mend"])])
+    header = ("rank", "engine", "version", "precision", "format", "threads", "status")
+    print_table(rows, (*header, "p50 us", "p95 us", "x winner", ""), notes)
+    if any(row["rank"] for row in content):
+        print_line(f"p50, p95: a call of batch {batch}, corrected for the machine's slow spells")
+        print_line(
+            f"x winner: p50 / p50 of rank 1; within {NOISE:.0%} is equally fast, and the bundle's "
+            "order decides"
+        )

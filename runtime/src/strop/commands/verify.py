@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from strop.bundle.open import TRUST_FILE, TRUST_VARIABLE, configured_trust, open_bundle
-from strop.commands.show import print_json, signature
+from strop.commands.show import signature
+from strop.commands.terminal import print_fact, print_json, print_line
 from strop.errors import InputError
 
 
@@ -32,7 +33,7 @@ def main(arguments: argparse.Namespace) -> int:
             }
         )
         return 0
-    print(f"{content.name} v{content.model_version} for {content.target}")
-    print(f"digest   {bundle.digest}")
-    print(f"signed   by {bundle.signed_by}, verified")
+    print_line(f"{content.name} v{content.model_version} for {content.target}")
+    print_fact("digest", bundle.digest)
+    print_fact("signed", f"by {bundle.signed_by}, verified")
     return 0

@@ -1,7 +1,7 @@
 """Proving a bundle again, here: its golden samples on this device's own engines.
 
 An engine's parser is native code, and a digest says who wrote a file's bytes, never that they are
-harmless. So `check` can give each engine a process of its own, and its no_answer is an answer too.
+harmless. So `check` can give each engine a process of its own; one that dies is a result too.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ def check(
     device: str | None = None,
     precision: str | None = None,
     limit_s: float | None = None,
+    progress: Callable[[str], None] = lambda step: None,
 ) -> list[CheckResult]:
     """Replay the golden samples on every installed engine the bundle is proven on.
 
@@ -66,6 +67,7 @@ def check(
             the memory that is to spare here. One that dies, hangs or wants more is BROKEN, and one
             that hung is not tried on that device again. It forks, so the program must have one
             thread and must not have used a GPU. None: open the files in this process.
+        progress: called with a line before each step.
 
     Returns:
         A result for each engine, variant and device that the arguments leave in, in the bundle's
@@ -86,8 +88,8 @@ def check(
     prove: Callable[[Choice], CheckResult] = partial(_prove, bundle, *golden(bundle))
     if limit_s is not None:
         prove = _Apart(prove, limit_s)
-    results = [
-        _check_one(bundle, Choice(name, variant, where), prove)
+    planned = [
+        Choice(name, variant, where)
         for name in bundle.manifest.engines
         for variant in bundle.manifest.variants
         for where in variant.devices
@@ -96,6 +98,13 @@ def check(
         and precision in (None, variant.precision)
         and device in (None, engines.AUTO, where)
     ]
+    results = []
+    for number, choice in enumerate(planned, 1):
+        progress(
+            f"checking {engines.on_device(choice.engine, choice.device)} "
+            f"{choice.variant.precision}, {number} of {len(planned)}"
+        )
+        results.append(_check_one(bundle, choice, prove))
     if all(result.status == ABSENT for result in results):
         if device == engines.GPU and results:
             each = {result.engine: result for result in reversed(results)}
@@ -160,7 +169,7 @@ def _prove(bundle: Bundle, inputs: Any, keras: Any, choice: Choice) -> CheckResu
 
 
 class _Apart:
-    """Proves each choice in a process of its own; the no_answer of that process is a result."""
+    """Proves each choice in a process of its own; if there is no answer, the result says why."""
 
     def __init__(self, prove: Callable[[Choice], CheckResult], limit_s: float) -> None:
         self._prove = prove

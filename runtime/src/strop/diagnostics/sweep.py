@@ -39,7 +39,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Point:
-    """One batch size. Ratios are taken within rounds, so they are steadier than the medians."""
+    """One batch size."""
 
     batch: int
     cpu: Timing  # the fastest there is in the bundle, on one core
@@ -123,18 +123,18 @@ def _point(
     progress: Callable[[str], None],
 ) -> Point:
     models = [gpu, *rivals]
-    compared = side_by_side(
+    latencies = side_by_side(
         [partial(model.predict, inputs) for model in models],
         budget_s=BUDGET_S,
         rounds=10,
         progress=lambda line: progress(f"{step}: {line}"),
     )
-    best = min(range(1, len(models)), key=lambda i: compared[i].relative)
+    best = min(range(1, len(models)), key=lambda i: latencies[i].p50_us)
     session.time_parts_us(inputs)  # buffers and shaders are made once
-    count = PARTS if compared[0].latency.p50_us * PARTS < BUDGET_S * 1e6 else 1
+    count = PARTS if latencies[0].p50_us * PARTS < BUDGET_S * 1e6 else 1
     parts = np.median([session.time_parts_us(inputs) for _ in range(count)], axis=0)
-    speedup = compared[best].relative / compared[0].relative
-    cpu, gpu_timing = (_timing(models[i], batch, compared[i].latency) for i in (best, 0))
+    speedup = latencies[best].p50_us / latencies[0].p50_us
+    cpu, gpu_timing = (_timing(models[i], batch, latencies[i]) for i in (best, 0))
     return Point(batch, cpu, gpu_timing, speedup, *parts.tolist())
 
 

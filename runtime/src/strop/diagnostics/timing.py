@@ -19,13 +19,6 @@ class Latency(NamedTuple):
     samples: int
 
 
-class Compared(NamedTuple):
-    """How long a call takes, and how long compared with others timed in the same rounds."""
-
-    latency: Latency  # over all its samples
-    relative: float  # median over the rounds of its median / the median of all calls' medians
-
-
 def sample_us(call: Callable[[], object], *, samples: int, warmup: int) -> NDArray[np.float64]:
     """Time a call: first `warmup` times without a record, then `samples` times.
 
@@ -75,19 +68,20 @@ def side_by_side(
     rounds: int = 40,
     most_samples: int = 100,
     progress: Callable[[str], None] = lambda line: None,
-) -> list[Compared]:
+) -> list[Latency]:
     """Time calls against each other, in many short rounds.
 
-    What the machine does meanwhile hits all calls of a round alike, so calls are compared within a
-    round. A third of each call's turn is warm-up: for the caches, for the clock rate, and for the
-    threads of the call before, which spin for a while. Every other round goes backwards, so that
-    no call always comes after the same one.
+    A slow spell of the machine hits all calls of a round alike. So each duration is divided by the
+    median of its round, over all calls, and multiplied by the median of these medians: the results
+    are those of a machine at one speed, and their ratios are steady. A third of each call's turn is
+    warm-up: for the caches, for the clock rate, and for the threads of the call before, which spin
+    for a while. Every other round goes backwards, so that no call always comes after the same one.
 
     Args:
         calls: what to time.
-        budget_s: what the whole may take, in seconds; slow calls take longer, but only three rounds
-            of one sample each.
-        rounds: how many at most; the budget is shared out among them.
+        budget_s: seconds for the whole; slow calls take longer, but only three rounds of one sample
+            each.
+        rounds: how many at most; they share the budget.
         most_samples: of one call in a round; fast calls end long before the budget does.
         progress: called with a line before each round.
 
@@ -105,11 +99,10 @@ def side_by_side(
         for i in order:
             taken_us[i].append(_turn_us(calls[i], turn_ns, most_samples))
     medians_us = np.array([[np.median(turn) for turn in turns] for turns in taken_us])
-    relative = np.median(medians_us / np.median(medians_us, axis=0), axis=1)  # (calls,)
-    return [
-        Compared(summarize(np.concatenate(turns)), float(share))
-        for turns, share in zip(taken_us, relative, strict=True)
-    ]
+    round_us = np.median(medians_us, axis=0)  # (rounds,)
+    factors = np.median(round_us) / round_us
+    even_us = [[turn * f for turn, f in zip(turns, factors, strict=True)] for turns in taken_us]
+    return [summarize(np.concatenate(turns)) for turns in even_us]
 
 
 def _turn_us(call: Callable[[], object], turn_ns: float, most_samples: int) -> NDArray[np.float64]:

@@ -12,8 +12,8 @@ from strop import engines
 from strop.bundle.file import Bundle
 from strop.device import cpu
 from strop.diagnostics.replay import PASSED, CheckResult, golden, open_and_replay
-from strop.diagnostics.timing import Compared, side_by_side
-from strop.errors import EngineUnavailable, InputError, ParityError
+from strop.diagnostics.timing import Latency, side_by_side
+from strop.errors import EngineUnavailable, InputError, ParityError, printable
 from strop.model import tuned
 from strop.model.model import Model
 from strop.model.select import Choice, open_best
@@ -23,7 +23,7 @@ from strop.model.several import repeated
 # moves by from one run to the next (docs/decisions/0013-tune.md).
 NOISE = 0.05
 
-Timer = Callable[[Sequence[Callable[[], object]]], list[Compared]]
+Timer = Callable[[Sequence[Callable[[], object]]], list[Latency]]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,6 @@ class TuneResult:
     version: str | None  # of the engine; None if it did not open the file
     adapter: str  # the GPU that ran it; empty on the CPU
     checked: CheckResult  # with `latency` if it passed
-    relative: float | None = None  # to the others, if it passed: `Compared.relative`
 
 
 def tune(
@@ -55,7 +54,7 @@ def tune(
             is made for both.
         threads: the numbers of threads to try; None: 1, 2, 4 and so on, up to the usable CPUs.
         batch: samples a call; a GPU wins with large ones only.
-        timer: what times calls, one Compared each; None: `side_by_side`.
+        timer: what times calls, one Latency each; None: `side_by_side`.
         progress: called with a line before each step.
 
     Returns:
@@ -99,8 +98,8 @@ def tune(
                 opened.enter_context(model)
                 calls.append(functools.partial(model.predict, samples))
         timer = timer or functools.partial(side_by_side, progress=progress)
-        compared = iter(timer(calls) if calls else ())
-    passed = [_timed(c, next(compared)) for c in candidates if c.checked.status == PASSED]
+        latencies = iter(timer(calls) if calls else ())
+    passed = [_timed(c, next(latencies)) for c in candidates if c.checked.status == PASSED]
     return ranked(passed) + [c for c in candidates if c.checked.status != PASSED]
 
 
@@ -112,10 +111,10 @@ def ranked(passed: Sequence[TuneResult]) -> list[TuneResult]:
     Args:
         passed: timed candidates, in order of preference.
     """
-    rest = [(c.relative, c) for c in passed if c.relative is not None]
+    rest = [(c.checked.latency.p50_us, c) for c in passed if c.checked.latency]
     best_first = []
     while rest:
-        bound = min(relative for relative, _ in rest) * (1 + NOISE)
+        bound = min(p50_us for p50_us, _ in rest) * (1 + NOISE)
         best = next(entry for entry in rest if entry[0] <= bound)
         rest.remove(best)
         best_first.append(best[1])
@@ -150,7 +149,7 @@ def rows(candidates: Sequence[TuneResult]) -> list[tuned.Row]:
             c.checked.precision,
             c.checked.format,
             c.checked.device,
-            c.adapter,
+            printable(c.adapter),  # records take no other text
             c.threads,
             round(c.checked.latency.p50_us, 3),
         )
@@ -207,6 +206,5 @@ def _prove(
     return result, model
 
 
-def _timed(candidate: TuneResult, compared: Compared) -> TuneResult:
-    checked = replace(candidate.checked, latency=compared.latency)
-    return replace(candidate, checked=checked, relative=compared.relative)
+def _timed(candidate: TuneResult, latency: Latency) -> TuneResult:
+    return replace(candidate, checked=replace(candidate.checked, latency=latency))

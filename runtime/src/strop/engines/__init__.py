@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from strop.bundle.structs import Struct
-from strop.errors import EngineUnavailable, InputError
+from strop.errors import EngineUnavailable, InputError, one_line
 
 if TYPE_CHECKING:  # it needs numpy, and the names here are good without
     from importlib.machinery import ModuleSpec
@@ -66,7 +66,7 @@ def entry(name: str) -> Entry:
     """
     try:
         return TABLE[name]
-    except KeyError:
+    except (KeyError, TypeError):  # or no text at all
         raise EngineUnavailable(
             f"there is no engine {name!r}", f"ask for one of {', '.join(NAMES)}"
         ) from None
@@ -124,7 +124,7 @@ def get(name: str) -> Engine:
     except Exception as error:
         raise EngineUnavailable(
             f"engine {name!r} is installed and broken: importing {package} gives "
-            f"{type(error).__name__}: {error}",
+            f"{type(error).__name__}: {one_line(str(error))}",
             "strop doctor says what to do about it",
         ) from error
     return engine

@@ -1,47 +1,39 @@
-"""Making a bundle the current one of a folder: verified, proven on this device, then at once.
+"""Making a bundle current in a folder: verify it, prove it on this device, then switch at once.
 
 The order makes it safe. The bundle is written beside the others and flushed. The staged file proves
-itself. Only then is installed.json moved into place, the one moment in which the folder changes. A
-stop before that moment leaves the old bundle current, a stop after it leaves the new one, and the
-next process that installs sweeps away what lies about (docs/decisions/0018-install.md).
+itself. Then installed.json is moved into place, the one moment in which the folder changes. A stop
+before that moment leaves the old bundle current, a stop after it leaves the new one, and the next
+process that installs removes what was left (docs/decisions/0018-install.md).
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 
 from strop import durable
 from strop.bundle import archive, installed
 from strop.bundle.digest import sha256_hex
 from strop.bundle.file import Bundle
+from strop.bundle.files import path_of
 from strop.bundle.installed import Event, Record, RecordedResult
 from strop.bundle.manifest import Manifest
 from strop.bundle.open import open_bundle
-from strop.errors import BundleError, InputError, InstallError, StropError, either
-from strop.install import lock, store
+from strop.errors import BundleError, InputError, InstallError, StropError, either, printable
+from strop.install import store
+from strop.install.lock import Lock
+from strop.install.turn import Notify, alone, refusals
 from strop.versions import __version__
 
 KEEP = 3  # bundles: the current one, and two to go back to
-MIN_KEEP = 2  # without the one before there is no way back
-WAIT_S = 60.0  # for another who installs
-_MENDS = {
-    errno.EACCES: "run it as the user that the folder belongs to",
-    errno.EPERM: "run it as the user that the folder belongs to",
-    errno.EEXIST: "that is a file: name a folder",
-    errno.ENOTDIR: "that is a file: name a folder",
-    errno.EROFS: "mount it for writing",
-    errno.ENOSPC: "make room on that disk",
-    errno.EDQUOT: "make room on that disk",
-}
+MIN_KEEP = 2  # with one there is no way back
+WAIT_S = 60.0  # for another process that installs
 
-Check = Callable[[Bundle], Sequence[RecordedResult]]  # raises what refuses the bundle
+Check = Callable[[Bundle], Sequence[RecordedResult]]  # raises an error to refuse the bundle
 Trusted = str | PathLike[str] | Sequence[str] | None
-Notify = Callable[[str], None]
 
 
 def install(
@@ -57,42 +49,47 @@ def install(
 ) -> Event | None:
     """Make a bundle the current one of a folder, which is made if it is missing.
 
-    If this raises, what was current stays so, in every case.
+    If this raises, the current bundle stays current, in every case.
 
     Args:
-        source: the bundle; or another such folder, for what is current there.
+        source: the bundle; or another such folder, for the bundle that is current there.
         folder: the folder to install into.
         check: proves the staged bundle on this device, or raises; `selfcheck.self_check`.
         trusted_keys: as `strop.load` has it.
-        allow_downgrade: whether its model_version may be less than the current one's.
-        keep: bundles to keep afterwards, the current one among them; 2 or more.
+        allow_downgrade: whether its model_version may be lower than the current one's.
+        keep: bundles to keep afterwards, the current one among them; 2 or more. On a full disk
+            older ones are removed before the new one is written, but neither the current one nor
+            the one before it.
         wait_s: seconds to wait for another process that installs there.
-        notify: called with a line for people when there is a wait.
+        notify: called with a line for people when there is a wait, or bundles are removed early.
 
     Returns:
-        What was done; None if that bundle is the current one, and whole.
+        The change; None if that bundle is current already, and whole.
 
     Raises:
         BundleError: the bundle, or the folder's installed.json, is damaged or cannot be trusted.
-        InstallError: the folder is another model's, or holds other things, or is no folder; the
-            bundle is older; another process installs there; or the disk refuses.
-        InputError: `keep` is less than 2.
+        InstallError: the folder holds another model or other things, or is not a folder; the bundle
+            is older; another process installs there, or changed the bundle while it was checked; or
+            the disk refuses.
+        InputError: `keep` is less than 2, or an argument is of another type.
         StropError: whatever else `check` raises.
     """
-    if keep < MIN_KEEP:
+    if type(keep) is not int or keep < MIN_KEEP:
         raise InputError(
-            f"`keep` must be {MIN_KEEP} or more, got {keep}", "keep one to run, one to go back to"
+            f"`keep` must be {MIN_KEEP} or more, got {keep!r}",
+            "keep one to run and one to go back to",
         )
-    folder = os.fspath(folder)
+    source = path_of(source, "source")
+    folder = _folder(folder, wait_s)
     bundle = open_bundle(source, trusted_keys)
     bundle.check_digests()
-    # An archive has one way to be written: these are the bytes that were verified, and no others
-    # that have come into the file since.
+    # An archive has one way to be written: these are the bytes that were verified, whatever has
+    # happened to the file since.
     content = archive.pack(bundle.members)
     name = sha256_hex(content)
-    with _refusals(f"install into {folder}"):
+    with refusals(f"install into {printable(folder)}"):
         durable.add_folder(folder)
-        with _alone(folder, wait_s, notify):
+        with alone(folder, wait_s, notify) as held:
             before = installed.find(folder)
             _admit(folder, before, bundle.manifest, allow_downgrade)
             durable.add_folder(installed.bundles_folder(folder))
@@ -102,20 +99,25 @@ def install(
             path = installed.bundle_path(folder, name)
             fresh = not os.path.lexists(path)
             try:
-                durable.write(path, content, mode=0o444)
+                store.reserve(folder)
+                before = _stage(folder, name, content, before, keep, held, notify)
                 checked = _prove(open_bundle(path, trusted_keys), check, before)
                 event = _event(installed.INSTALL, name, bundle, checked, before)
                 bundles = before.bundles if before else ()
-                if bundles[-1:] != (name,):  # else it takes the place of its own damaged copy
+                if bundles[-1:] != (name,):  # else it replaces its own damaged copy
                     bundles = (*bundles, name)
-                after = store.commit(folder, bundles[-keep:], before, event)
+                after = _commit(folder, bundles[-keep:], before, event, held)
             except BaseException:
-                with contextlib.suppress(OSError, BundleError):  # the next one who installs will
-                    store.settle(folder)
-                    if fresh and installed.find(folder) is None:
-                        durable.remove(path)
+                with contextlib.suppress(OSError, BundleError):  # the next install will do it
+                    if held.is_held():
+                        store.settle(folder)
+                        if installed.find(folder) is None:
+                            store.unreserve(folder)
+                            if fresh:
+                                durable.remove(path)
                 raise
-            store.sweep(folder, after)
+            if held.is_held():
+                store.sweep(folder, after)
             return event
 
 
@@ -130,7 +132,7 @@ def rollback(
     """Make the previous bundle of a folder the current one again.
 
     The bundle that was current is removed. Called again, this goes further back. If this raises,
-    what was current stays so, in every case.
+    the current bundle stays current, in every case. It needs no room on the folder's disk.
 
     Args:
         folder: a folder that `install` keeps.
@@ -140,23 +142,24 @@ def rollback(
         notify: called with a line for people when there is a wait.
 
     Returns:
-        What was done.
+        The change.
 
     Raises:
         BundleError: nothing is installed there, or the earlier bundle is gone, damaged or cannot
             be trusted.
-        InstallError: there is none to go back to; another process installs there; or the disk
-            refuses.
+        InstallError: there is no earlier bundle; another process installs there, or changed the
+            bundle while it was checked; or the disk refuses.
+        InputError: an argument is of another type.
         StropError: whatever else `check` raises.
     """
-    folder = os.fspath(folder)
-    installed.read(folder)  # before a lock is made in a folder that is none of ours
-    with _refusals(f"roll back {folder}"), _alone(folder, wait_s, notify):
+    folder = _folder(folder, wait_s)
+    installed.read(folder)  # before a lock is made in a folder that is not ours
+    with refusals(f"roll back {printable(folder)}"), alone(folder, wait_s, notify) as held:
         before = installed.read(folder)
         if len(before.bundles) < 2:
             raise InstallError(
-                f"{folder} has no earlier bundle to go back to",
-                f"install one, strop install BUNDLE --into {folder} --allow-downgrade",
+                f"{printable(folder)} has no earlier bundle to go back to",
+                f"install the one you want: strop install BUNDLE --into {printable(folder)}",
             )
         name = before.bundles[-2]
         path = installed.bundle_path(folder, name)
@@ -164,53 +167,126 @@ def rollback(
             bundle = open_bundle(path, trusted_keys)
             bundle.check_digests()
             if not store.is_whole(folder, name):
-                raise BundleError(f"{path} is another bundle than its name says")
+                raise BundleError(f"{printable(path)} is another bundle than its name says")
         except BundleError as error:
             raise BundleError(
-                f"{error.problem}; it is what {folder} would go back to",
+                f"{error.problem}; it is the bundle that {printable(folder)} would go back to",
                 either(error.mend, "install it from its file instead, with --allow-downgrade"),
             ) from None
         checked = _prove(bundle, check, before)
         event = _event(installed.ROLLBACK, name, bundle, checked, before)
-        store.sweep(folder, store.commit(folder, before.bundles[:-1], before, event))
+        after = _commit(folder, before.bundles[:-1], before, event, held)
+        if held.is_held():
+            store.sweep(folder, after)
+            with contextlib.suppress(OSError):  # the next install will do it
+                store.reserve(folder)
         return event
 
 
+def _folder(folder: str | PathLike[str], wait_s: float) -> str:
+    """Check the arguments that `install` and `rollback` share; return the folder's path."""
+    if type(wait_s) not in (int, float) or not wait_s >= 0:
+        raise InputError(f"`wait_s` must be seconds, 0 or more, got {wait_s!r}")
+    return path_of(folder, "folder")
+
+
 def _admit(folder: str, before: Record | None, manifest: Manifest, allow_downgrade: bool) -> None:
-    """Raise InstallError unless a bundle may come into the folder after what is there."""
+    """Raise InstallError unless a bundle may be installed after what is there."""
     if before is None:
         strange = sorted(entry for entry in os.listdir(folder) if not store.is_ours(entry))  # noqa: PTH208
         if strange:
             raise InstallError(
-                f"{folder} holds other things ({strange[0]}) and no installed bundle",
-                "name a folder of its own",
+                f"{printable(folder)} holds other things ({printable(strange[0])}) and no "
+                "installed bundle",
+                "name an empty or a new folder",
             )
         return
     current = before.current
     if manifest.name != current.name:
         raise InstallError(
-            f"{folder} is the place of {current.name}, and this bundle is of {manifest.name}",
-            "install it into a folder of its own",
+            f"{printable(folder)} is for {printable(current.name)}, and this bundle is of "
+            f"{manifest.name}",
+            "install it into another folder",
         )
     if manifest.model_version < current.model_version and not allow_downgrade:
+        back = f"strop rollback {printable(folder)} goes back to the one before"
         raise InstallError(
-            f"{folder} has {current.name} v{current.model_version}, and this bundle is the older "
-            f"v{manifest.model_version}",
-            f"strop rollback {folder} goes back to the one before; --allow-downgrade installs this "
-            "one",
+            f"{printable(folder)} has {manifest.name} v{current.model_version}, and this bundle is "
+            f"the older v{manifest.model_version}",
+            either(
+                back if len(before.bundles) > 1 else "", "--allow-downgrade installs this bundle"
+            ),
         )
+
+
+def _stage(
+    folder: str,
+    name: str,
+    content: bytes,
+    before: Record | None,
+    keep: int,
+    held: Lock,
+    notify: Notify,
+) -> Record | None:
+    """Write a bundle beside the others; on a full disk, remove first those that may go.
+
+    These are the bundles that would go after the install, but for the one that a rollback goes to
+    if the install is refused.
+
+    Returns:
+        The record as it is afterwards.
+    """
+    path = installed.bundle_path(folder, name)
+    try:
+        durable.write(path, content, mode=0o444)
+    except OSError as error:
+        kept = before.bundles[-max(keep - 1, MIN_KEEP) :] if before else ()
+        if before is None or kept == before.bundles or not store.is_full(error):
+            raise
+        number = len(before.bundles) - len(kept)
+        notify(f"the disk is full: removing {number} older bundle{'s'[: number - 1]} first")
+        before = store.commit(folder, before._replace(bundles=kept), held.require, frees=True)
+        store.sweep(folder, before)
+        store.reserve(folder)
+        durable.write(path, content, mode=0o444)
+    return before
 
 
 def _prove(bundle: Bundle, check: Check, before: Record | None) -> tuple[RecordedResult, ...]:
+    """Run the check, and say in its errors which bundle is refused and which is current."""
     it = f"{bundle.manifest.name} v{bundle.manifest.model_version}"
-    stays = f"v{before.current.model_version} stays current" if before else "nothing is installed"
+    stays = _stays(before)
     try:
         return tuple(check(bundle))
     except StropError as error:
         raise type(error)(f"{it} is refused: {error.problem}; {stays}", error.mend) from None
-    except OSError as error:  # a temporary file, a process: nothing that the folder refuses
+    except OSError as error:  # a temporary file, a process: not the folder
         why = error.strerror or error
         raise StropError(f"{it} cannot be checked here: {why}; {stays}") from error
+
+
+def _stays(before: Record | None) -> str:
+    return f"v{before.current.model_version} stays current" if before else "nothing is installed"
+
+
+def _commit(
+    folder: str, bundles: tuple[str, ...], before: Record | None, event: Event, held: Lock
+) -> Record:
+    """Make the last of the bundles current, if it and the lock are still what they were."""
+    name = bundles[-1]
+
+    def last() -> None:
+        held.require()
+        if not store.is_whole(folder, name):
+            raise InstallError(
+                f"{printable(installed.bundle_path(folder, name))} was removed or changed while it "
+                f"was checked; {_stays(before)}",
+                "find out what else writes there, then try again",
+            )
+
+    history = (*(before.history if before else ()), event)[-installed.MAX_HISTORY :]
+    record = Record(installed.SCHEMA, bundles, history)
+    return store.commit(folder, record, last, frees=event.action == installed.ROLLBACK)
 
 
 def _event(
@@ -233,36 +309,3 @@ def _event(
         checked=checked,
         replaced=before.current.bundle if before else None,
     )
-
-
-@contextlib.contextmanager
-def _alone(folder: str, wait_s: float, notify: Notify) -> Iterator[None]:
-    """Hold the folder's lock, so that nobody else installs there."""
-
-    def waiting(holder: str) -> None:
-        notify(f"{_holder(holder)} is installing into {folder}: waiting for it")
-
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(lock.hold(f"{folder}/{store.LOCK}", wait_s, waiting))
-        except lock.Held as error:
-            raise InstallError(
-                f"{_holder(str(error))} is installing into {folder}, and was not done in "
-                f"{wait_s:g} s",
-                "try again, or wait longer with --wait",
-            ) from None
-        yield
-
-
-def _holder(number: str) -> str:
-    return f"process {number}" if number else "another process"
-
-
-@contextlib.contextmanager
-def _refusals(action: str) -> Iterator[None]:
-    """Turn what the folder's disk refuses, an OSError, into an InstallError."""
-    try:
-        yield
-    except OSError as error:
-        mend = _MENDS.get(error.errno or 0, "")
-        raise InstallError(f"cannot {action}: {error.strerror or error}", mend) from None

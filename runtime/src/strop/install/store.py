@@ -3,51 +3,102 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import stat
+from collections.abc import Callable
 
 from strop import durable
 from strop.bundle import installed
+from strop.bundle.archive import MAX_ARCHIVE_BYTES
 from strop.bundle.digest import is_sha256, sha256_hex
-from strop.bundle.file import read_bytes
-from strop.bundle.installed import Event, Record
+from strop.bundle.files import read_file
+from strop.bundle.installed import Record
 from strop.bundle.manifest import plain
-from strop.errors import BundleError
 
 LOCK = "lock"
 _BUNDLE = ".strop"
 _RECORD = "installed.json"
+_RESERVE = f"{_RECORD}.reserve"
+RESERVE_BYTES = 64 * 2**10  # for an installed.json of ours with some 50 changes
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-def commit(folder: str, bundles: tuple[str, ...], before: Record | None, event: Event) -> Record:
-    """Write installed.json and return its record; this is the moment in which the folder changes.
+def commit(folder: str, record: Record, last: Callable[[], None], *, frees: bool = False) -> Record:
+    """Write installed.json; this is the moment in which the folder changes.
 
     Args:
         folder: the folder that `strop install` keeps.
-        bundles: to go back to, oldest first, and last the one that becomes current.
-        before: what installed.json has said so far; None if there is none.
-        event: what makes the last bundle current.
+        record: what installed.json is to say.
+        last: called just before that moment; what it raises stops the change.
+        frees: whether bundles can be removed afterwards; on a full disk the reserve is used then.
+
+    Returns:
+        The record that was written, without the oldest changes if they did not fit.
 
     Raises:
         OSError: it cannot be written, as `durable.write` has it.
     """
-    history = (*(before.history if before else ()), event)[-installed.MAX_HISTORY :]
+    path = installed.record_path(folder)
+    written, content = _encode(record, installed.MAX_BYTES)
+    try:
+        durable.write(path, content, last=last)
+    except OSError as error:
+        written, content = _encode(record, _reserved_bytes(folder))
+        if not (frees and is_full(error) and len(content) <= _reserved_bytes(folder)):
+            raise
+        durable.write(path, content, over=f"{folder}/{_RESERVE}", last=last)
+    return written
+
+
+def _encode(record: Record, max_bytes: int) -> tuple[Record, bytes]:
+    """Write a record as JSON, without the oldest changes if it would be larger than it may be.
+
+    The last change stays in any case.
+    """
     while True:
-        record = Record(installed.SCHEMA, bundles, history)
         content = json.dumps(plain(record), indent=1, allow_nan=False).encode("ascii") + b"\n"
-        if len(content) <= installed.MAX_BYTES or len(history) == 1:
-            break
-        history = history[1:]  # bundles of very many variants have long entries
-    durable.write(installed.record_path(folder), content)
-    return record
+        if len(content) <= max_bytes or len(record.history) == 1:
+            return record, content
+        record = record._replace(history=record.history[1:])
+
+
+def is_full(error: OSError) -> bool:
+    """Tell whether an error says that the disk is full."""
+    return error.errno in _FULL
+
+
+def reserve(folder: str) -> None:
+    """Take room on the disk for one installed.json, unless it is taken already.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    if _reserved_bytes(folder) < RESERVE_BYTES:
+        durable.reserve(f"{folder}/{_RESERVE}", RESERVE_BYTES)
+
+
+def unreserve(folder: str) -> None:
+    """Give the room back, in a folder where nothing is installed."""
+    durable.remove(f"{folder}/{_RESERVE}")
+
+
+def _reserved_bytes(folder: str) -> int:
+    """Return the size of the reserve in bytes; 0 if there is none."""
+    try:
+        found = os.lstat(f"{folder}/{_RESERVE}")
+    except FileNotFoundError:
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
 def settle(folder: str) -> None:
     """Go on from where the last process that installed was stopped, wherever that was.
 
     Its installed.json may not have reached the disk yet. It must be there before the bundles are
-    removed that only the installed.json before it listed. Where there is no installed.json, the
-    names of the folders may not have reached the disk either, whoever made them.
+    removed that only the installed.json before it listed. Without an installed.json, the names of
+    the folders may not have reached the disk either.
 
     Raises:
         OSError: the disk failed.
@@ -61,10 +112,10 @@ def settle(folder: str) -> None:
 
 
 def sweep(folder: str, record: Record | None) -> None:
-    """Remove drafts, and the bundles that are not listed; what cannot be removed stays for now.
+    """Remove drafts, and the bundles that are not listed; files that cannot be removed stay.
 
-    Where there is no installed.json every bundle stays. Someone may have moved it away, and until
-    another bundle has proved itself these are all that there is.
+    Without an installed.json every bundle stays: it may have been moved away, and until another
+    bundle has passed its check there are no others.
 
     Args:
         folder: the folder that `strop install` keeps.
@@ -87,9 +138,10 @@ def is_whole(folder: str, name: str) -> bool:
         name: the bundle's name there, the SHA-256 that its bytes must have.
     """
     try:
-        return sha256_hex(read_bytes(installed.bundle_path(folder, name))) == name
-    except (OSError, BundleError):
+        data, _ = read_file(installed.bundle_path(folder, name), MAX_ARCHIVE_BYTES)
+    except OSError:
         return False
+    return sha256_hex(data) == name
 
 
 def is_ours(entry: str) -> bool:

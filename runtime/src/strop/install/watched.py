@@ -12,9 +12,20 @@ from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakSet, ref
 
 from strop.bundle.file import Bundle
+from strop.bundle.files import path_of
 from strop.bundle.installed import read, record_path
 from strop.bundle.open import open_bundle
-from strop.errors import BundleError, InputError, InstallError, StropError, StropWarning, warn
+from strop.errors import (
+    BundleError,
+    InputError,
+    InstallError,
+    StropError,
+    StropWarning,
+    caller,
+    one_line,
+    printable,
+    warn,
+)
 from strop.model import forks
 from strop.model.ending import Closing
 from strop.model.model import labels_of
@@ -39,9 +50,9 @@ class Watched(Closing):
     """The current model of a folder; `strop.watch` makes one.
 
     `predict`, `classify` and `prediction` are those of the current `Model`, from any number of
-    threads. A background thread looks at the folder, opens what is new there and runs it once; from
-    then on calls go to it. Calls in flight end on the model that they began on, and that model goes
-    with the last of them.
+    threads. A background thread looks at the folder, opens a newly installed bundle and runs it
+    once; from then on calls go to it. Calls in flight end on the model that they began on, and that
+    model goes with the last of them.
     """
 
     def __init__(
@@ -51,19 +62,22 @@ class Watched(Closing):
         trusted_keys: str | PathLike[str] | Sequence[str] | None = None,
         **options: Any,
     ) -> None:
-        self._folder = os.fspath(folder)
-        if not 0 < interval_s <= threading.TIMEOUT_MAX:
+        self._folder = path_of(folder, "folder")
+        if type(interval_s) not in (int, float) or not 0 < interval_s <= threading.TIMEOUT_MAX:
             raise InputError(
                 f"`interval_s` must be a finite time in seconds above 0, got {interval_s!r}"
             )
         if os.path.isfile(self._folder):  # noqa: PTH113  a text
-            raise InputError(f"{self._folder} is a file, which strop.load opens", "watch a folder")
+            raise InputError(
+                f"{printable(self._folder)} is a file, which strop.load opens", "watch a folder"
+            )
         self._interval_s = interval_s
         self._trusted_keys = trusted_keys
         self._options = options
         self._error: StropError | None = None
+        self._called_from = caller()
         self._closed = False
-        # Before the model is opened: what is installed meanwhile is then seen as new.
+        # Before the model is opened: a bundle installed meanwhile is then seen as new.
         self._seen = _stamp(self._folder)
         self._again_s = _NEVER_S
         self._pause_s = interval_s
@@ -81,7 +95,7 @@ class Watched(Closing):
 
     @property
     def error(self) -> StropError | None:
-        """The reason why what is installed now is not what runs; None: it is what runs."""
+        """The reason why the installed bundle does not run here; None if it runs."""
         return self._error
 
     def predict(self, inputs: Any) -> Any:
@@ -135,7 +149,7 @@ class Watched(Closing):
         return f"<strop.Watched {self._folder}: {self._model!r}>"
 
     def _start(self) -> None:
-        self._turn = threading.Lock()  # held while the model is exchanged, or closed for good
+        self._turn = threading.Lock()  # held while the model is replaced, or closed for good
         self._stop = threading.Event()
         # It knows this object weakly, so that one which is dropped takes its thread with it.
         arguments = (ref(self), self._stop, self._interval_s)
@@ -145,7 +159,7 @@ class Watched(Closing):
         self._thread.start()
 
     def _look(self) -> None:
-        """Open what is installed, if it is another bundle than the one that runs."""
+        """Open the installed bundle, if it is another than the one that runs."""
         stamp = _stamp(self._folder)
         again = stamp == self._seen
         if again and time.monotonic() < self._again_s:
@@ -154,16 +168,16 @@ class Watched(Closing):
         try:
             if read(self._folder).current.digest != self._digest:
                 with _opening:
-                    self._exchange()
+                    self._replace()
             self._error = None
-        except Exception as error:  # noqa: BLE001  whatever it is, the model that runs runs on
+        except Exception as error:  # noqa: BLE001  whatever it is, the current model runs on
             if not _is_lasting(error):
                 longer_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
                 self._pause_s = longer_s if again else self._interval_s
                 self._again_s = time.monotonic() + self._pause_s
             self._complain(error, again=again)
 
-    def _exchange(self) -> None:
+    def _replace(self) -> None:
         bundle = self._open_bundle()
         model = self._open(bundle)
         for new, runs in zip(_traits(model), _traits(self._model), strict=True):
@@ -176,7 +190,7 @@ class Watched(Closing):
             if self._closed:
                 model.close()
                 return
-            # Not closed: a call may be about to enter it. It goes when the last one lets it go.
+            # The old one is not closed: a call may be about to enter it. It ends with the last.
             self._model = model
             self._digest = bundle.digest
 
@@ -191,25 +205,26 @@ class Watched(Closing):
         return model
 
     def _complain(self, error: Exception, *, again: bool) -> None:
-        # Told anew: with its traceback an error holds on to all that was opened.
+        # A new error: with its traceback, the old one would keep all that was opened.
         if isinstance(error, StropError):
             self._error = type(error)(error.problem, error.mend)
         else:
-            self._error = StropError(f"{type(error).__name__}: {error}")
+            self._error = StropError(f"{type(error).__name__}: {one_line(str(error))}")
         if again:
             return
-        # An app that makes errors of warnings has `error` to look at.
+        # An app that turns warnings into errors can look at `error`.
         with contextlib.suppress(StropWarning):
             warn(
-                f"what is installed in {self._folder} does not run, and {self._model!r} goes on: "
-                f"{self._error}"
+                f"the bundle installed in {printable(self._folder)} does not run, and "
+                f"{self._model!r} goes on: {self._error}",
+                self._called_from,  # this is another thread, which the app did not write
             )
 
 
 _watching: WeakSet[Watched] = WeakSet()
 
-# Held while a thread of ours opens a model, and by who forks: a fork in the midst of that would
-# have an engine's own locks, held by a thread that it has not.
+# Held while a thread of ours opens a model, and while the process forks: a fork in between would
+# have an engine's own locks, held by a thread that it does not have.
 _opening = threading.RLock()
 os.register_at_fork(
     before=_opening.acquire, after_in_parent=_opening.release, after_in_child=_opening.release
@@ -226,9 +241,9 @@ def _watch(watched: ReferenceType[Watched], stop: threading.Event, interval_s: f
 
 
 def _traits(model: Model) -> Iterator[str]:
-    """Yield what an app that runs relies on, most telling first.
+    """Yield the properties that a running app relies on, the most telling first.
 
-    The labels are among it: they name the outputs that the app holds.
+    The labels are among them: they name the outputs that the app holds.
     """
     yield f"has {len(model.inputs)} inputs and {len(model.outputs)} outputs"
     yield from (f"takes {spec.dtype} {spec.shape[1:]}" for spec in model.inputs)
@@ -252,7 +267,7 @@ def _traits(model: Model) -> Iterator[str]:
 def _is_lasting(error: Exception) -> bool:
     """Tell whether the same bundle would be refused again.
 
-    A refusal for want of what the system may give later, such as memory, is not lasting.
+    An error that may pass, such as a lack of memory, is not lasting.
     """
     cause: BaseException | None = error
     while cause is not None:
@@ -263,7 +278,7 @@ def _is_lasting(error: Exception) -> bool:
 
 
 def _stamp(folder: str) -> _Stamp | None:
-    """Return what changes whenever installed.json does; None if it is not there.
+    """Return a value that changes whenever installed.json does; None if there is no such file.
 
     The file is never edited, only replaced. The stamp is its inode, its two times in nanoseconds
     and its size in bytes.

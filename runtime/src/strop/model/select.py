@@ -14,6 +14,7 @@ from strop.errors import (
     EngineUnavailable,
     InputError,
     StropError,
+    one_line,
     warn,
 )
 from strop.model import tuned_path
@@ -161,7 +162,7 @@ def open_model(
     except Exception as error:
         raise EngineUnavailable(
             f"engine {choice.engine!r} {engine.version()} is installed but does not open "
-            f"{variant.file}: {type(error).__name__}: {error}",
+            f"{variant.file}: {type(error).__name__}: {one_line(str(error))}",
             "strop doctor says whether it works here",
         ) from error
     about = About(

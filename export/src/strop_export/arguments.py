@@ -1,0 +1,121 @@
+"""The command line's arguments."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+from strop.bundle.manifest import KINDS
+from strop.errors import printable
+from strop_export import targets
+from strop_export.paths import ARTIFACTS, DIST, TOLERANCES
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that reports errors in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with the message in one line."""
+        self.exit(2, f"export: {printable(message)}; see {self.prog} --help\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    root = _Parser(
+        prog="strop-export", description="Turn a trained Keras model into proven bundles."
+    )
+    add = root.add_argument
+    add(
+        "--artifact",
+        type=Path,
+        default=ARTIFACTS / "mnist-mlp",
+        metavar="DIR",
+        help="an artifact directory, as training writes it (default artifacts/mnist-mlp)",
+    )
+    add(
+        "--target",
+        action="append",
+        metavar="NAME|TOML",
+        help=f"{', '.join(targets.names())}, all (the default), or the path of a .toml file of "
+        "your own; may be given several times",
+    )
+    add("--out", type=Path, default=DIST, metavar="DIR", help="default dist")
+    add(
+        "--tolerances",
+        type=Path,
+        default=TOLERANCES,
+        metavar="TOML",
+        help="what a variant may lose (default tolerances.toml in this package)",
+    )
+    add(
+        "--precision",
+        type=lambda text: text.split(","),
+        metavar="P,P",
+        help="only variants of these precisions, such as float32,int8",
+    )
+    add(
+        "--strict",
+        action="store_true",
+        help="refuse a target whole if one of its variants fails, instead of leaving that one out",
+    )
+    own = root.add_argument_group("a model of your own, instead of an artifact")
+    add = own.add_argument
+    add("--model", type=Path, metavar="KERAS", help="a .keras file")
+    add(
+        "--calibration",
+        type=Path,
+        metavar="NPZ",
+        help="array `inputs`, or one by each input's name: training samples",
+    )
+    add(
+        "--evaluation",
+        type=Path,
+        metavar="NPZ",
+        help="the same, and better `labels` or `labels.OUTPUT` too: what variants are judged on "
+        "(default: half of the calibration samples)",
+    )
+    add("--labels", type=Path, metavar="TXT", help="one class label a line")
+    add("--name", help="the bundle's name (default: the model file's)")
+    add("--model-version", type=int, default=1, metavar="N", help="default 1")
+    add(
+        "--task",
+        action="append",
+        default=[],
+        type=_task,
+        metavar="[OUTPUT=]KIND",
+        help=f"judge an output as {', '.join(KINDS)}, whatever it looks like",
+    )
+    add(
+        "--shape",
+        action="append",
+        default=[],
+        type=_shape,
+        metavar="[INPUT=]28,28,1",
+        help="the shape of one sample, where the model leaves it free",
+    )
+    add(
+        "--trust",
+        action="store_true",
+        help="run the Python code that the model file (Lambda layers) or --custom brings",
+    )
+    add("--custom", type=Path, metavar="PY", help="the file with the model's own classes")
+    return root
+
+
+def _task(text: str) -> tuple[str, str]:
+    name, _, kind = text.rpartition("=")
+    if kind not in KINDS:
+        raise argparse.ArgumentTypeError(f"there is no kind {kind!r}; choose {', '.join(KINDS)}")
+    return name, kind
+
+
+def _shape(text: str) -> tuple[str, tuple[int, ...]]:
+    name, _, sizes = text.rpartition("=")
+    try:
+        shape = tuple(int(size) for size in sizes.split(",") if size)
+    except ValueError:
+        shape = (0,)
+    if not all(size > 0 for size in shape):
+        raise argparse.ArgumentTypeError(f"{text!r} is no shape; write one such as 28,28,1")
+    return name, shape

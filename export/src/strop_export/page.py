@@ -1,0 +1,81 @@
+"""report.md: the report of an export as a Markdown page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from strop.errors import printable
+from strop_export.columns import EXPLAINED, cells_of, columns_of, shown, undecided
+from strop_export.report import gpu_note
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|~&])")  # Markdown gives these a meaning
+
+
+def to_markdown(report: dict[str, Any]) -> bytes:
+    """Return a report as the bytes of a Markdown page."""
+    keras = report["keras"]
+    lines = [
+        f"# {_escaped(report['model'])}",
+        "",
+        f"Every variant, on every engine it is meant for, over {keras['samples']:,} samples, "
+        "against Keras" + _escaped(_keras_said(keras["outputs"])) + ".",
+    ]
+    if keras["self_evaluated"]:
+        lines.append("They are calibration samples, for want of others: self-evaluated.")
+    columns = columns_of(report["variants"])
+    lines += [
+        "",
+        "| " + " | ".join(("bundle", *(column.title for column in columns))) + " |",
+        "|---|" + "|".join("--:" if column.number else "---" for column in columns) + "|",
+        *(
+            "| " + " | ".join(map(_escaped, (row["bundle"], *cells))) + " |"
+            for row in report["variants"]
+            for cells in cells_of(row, columns)
+        ),
+        "",
+        EXPLAINED,
+        *_adapter_lines(report["variants"]),
+    ]
+    if open_ones := list(undecided(report["variants"])):
+        lines += ["", "## Undecided", "", *(f"- {_escaped(line)}" for line in open_ones)]
+    sections = {
+        "Refused": [(note, note["reason"]) for note in report["refused"]],
+        "Left out": [(note, note["reason"]) for note in report["left_out"]],
+        "Not proven on a GPU": [(note, gpu_note(note)) for note in report["not_on_gpu"]],
+    }
+    for heading, entries in sections.items():
+        if entries:
+            lines += ["", f"## {heading}", ""]
+            lines += [
+                f"- **{_escaped(note['bundle'])}**: {_escaped(text)}" for note, text in entries
+            ]
+    lines += ["", "## Bundles", ""]
+    lines += [
+        f"- {_escaped(bundle['file'])}: {bundle['bytes']:,} bytes, SHA-256 `{bundle['sha256']}`"
+        for bundle in report["bundles"]
+    ]
+    return ("\n".join(lines) + "\n").encode("utf-8")
+
+
+def _escaped(text: str) -> str:
+    """Return other people's text for one line of Markdown, where it stands for itself."""
+    return _SPECIAL.sub(r"\\\1", printable(text))
+
+
+def _adapter_lines(rows: Iterable[dict[str, Any]]) -> list[str]:
+    names = dict.fromkeys(row["adapter"] for row in rows if row["adapter"])
+    return ["", f"*gpu*: {_escaped('; '.join(names))}."] if names else []
+
+
+def _keras_said(outputs: Sequence[dict[str, Any]]) -> str:
+    """Write what Keras achieves, where labels tell."""
+    several = len(outputs) > 1
+    said = [
+        f"{output['name']}: {name} {shown(figure)}" if several else f"{name} {shown(figure)}"
+        for output in outputs
+        for name, figure in output["figures"].items()
+        if figure is not None
+    ]
+    return f" ({'; '.join(said)})" if said else ""

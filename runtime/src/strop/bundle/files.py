@@ -1,0 +1,75 @@
+"""Reading the files that a device is given: they may be of any kind and any size.
+
+Opening a FIFO waits until somebody writes to it, and opening an integer takes over the descriptor
+of that number. So a path must be a path, and only regular files are read.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from strop.errors import InputError
+
+if TYPE_CHECKING:  # an app waits for every import
+    from typing import Any
+
+# Windows has none of these.
+_FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+
+
+def path_of(path: Any, argument: str) -> str:
+    """Return a path as text.
+
+    Args:
+        path: what a caller gave: text, or an `os.PathLike` of text.
+        argument: the argument's name, for messages.
+
+    Raises:
+        InputError: it is of another type, or no file can have that name.
+    """
+    try:
+        text = os.fspath(path)
+    except TypeError:
+        text = path
+    if not isinstance(text, str):
+        raise InputError(
+            f"`{argument}` must be a path, got {type(text).__name__}",
+            "give a str or a pathlib.Path",
+        )
+    try:
+        sound = b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        sound = False
+    if not sound:
+        raise InputError(f"`{argument}` must be a name that a file can have, got {text!r}")
+    return text
+
+
+def read_file(path: str, max_bytes: int) -> tuple[bytes, os.stat_result]:
+    """Read a regular file.
+
+    Args:
+        path: the file.
+        max_bytes: the largest size that is read.
+
+    Returns:
+        The bytes, and the status of the file that they are from.
+
+    Raises:
+        OSError: it cannot be read, is larger, or is not a regular file.
+    """
+    with open(path, "rb", opener=_open) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        if status.st_size > max_bytes:
+            raise OSError(errno.EFBIG, f"more than {max_bytes} bytes")
+        # Not more than it has: memory is taken, and given back, for all that is asked for.
+        return file.read(status.st_size + 1), status
+
+
+def _open(path: str, flags: int) -> int:
+    return os.open(path, flags | _FLAGS)
