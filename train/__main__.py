@@ -6,12 +6,13 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 
 from train import cookbook, mnist, seeds
 from train.errors import TrainError, UsageError
-from train.paths import ARTIFACTS, MNIST_CACHE, shown
+from train.paths import ARTIFACTS, MNIST_CACHE, printable, shown
 from train.recipe import Recipe
 from train.run import Job, run
 
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _main(_parser().parse_args(arguments), started)
     except TrainError as error:
-        print(f"train: {error}", file=sys.stderr)
+        print(f"train: {printable(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("train: stopped; continue with --resume", file=sys.stderr)
@@ -69,7 +70,7 @@ def _main(asked: argparse.Namespace, started: float) -> int:
         restart=asked.restart,
         tensorboard=asked.tensorboard,
     )
-    run(job, Console(soft_wrap=True, highlight=False), started)
+    run(job, Console(soft_wrap=True, highlight=False, markup=False, emoji=False), started)
     return 0
 
 
@@ -99,8 +100,15 @@ def _count(text: str, flag: str) -> int:
     raise UsageError(f"{flag} {text!r} is not a whole number from 1 to 100000")
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are safe to print."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m train",
         description="Train on real MNIST and write an artifact directory for export.",
         epilog=_EXAMPLES,

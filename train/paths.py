@@ -10,8 +10,13 @@ RECIPES = Path(__file__).resolve().parent / "recipes"
 
 
 def shown(path: Path) -> str:
-    """Give ``path`` as a reader would type it: relative to the current folder, when it is below."""
+    """Return ``path`` for people: relative to the current folder if it is below, and printable."""
     try:
-        return str(path.resolve().relative_to(Path.cwd()))
+        return printable(str(path.resolve().relative_to(Path.cwd())))
     except ValueError:
-        return str(path)
+        return printable(str(path))
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with escapes for what a terminal obeys or hides, on one line."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

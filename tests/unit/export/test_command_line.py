@@ -91,3 +91,23 @@ def test_what_does_not_fit_is_one_line(
     assert main([*asked, "--target", "cpu", "--out", str(tmp_path / "dist")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "the model takes (N, 4)" in line
+
+
+@pytest.mark.parametrize(
+    "options", [["--artifact", "{}"], ["--target", "{}.toml"], ["--task", "{}"], ["{}"]]
+)
+def test_other_people_s_names_are_harmless(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    evil = "\x1b[2J\u202e[red]\nforged"
+    try:
+        status: object = main(
+            [option.format(evil) for option in [*options, "--out", str(tmp_path)]]
+        )
+    except SystemExit as end:  # argparse's way
+        status = end.code
+    assert status == 2
+    said = "".join(capsys.readouterr())
+    assert all(char.isprintable() or char == "\n" for char in said)
+    assert "\\x1b[2J" in said
+    assert not any(line.startswith("forged") for line in said.splitlines())

@@ -148,3 +148,27 @@ def test_fetching_alone_trains_nothing(
     monkeypatch.setattr(mnist, "load", lambda *_, **__: None)
     assert main(["--fetch-only"]) == 0
     assert "byte for byte the original" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--recipe", "{}.toml"], ["--out", "{}"], ["--seed", "{}"], ["{}"]]
+)
+def test_other_people_s_names_are_harmless(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    evil = "\x1b[2J\u202e[red]\nforged"
+    (tmp_path / evil).write_text("no folder")
+    monkeypatch.setattr(mnist, "load", lambda *_, **__: None)
+    try:
+        status: object = main([argument.format(evil) for argument in arguments])
+    except SystemExit as end:  # argparse's way
+        status = end.code
+    assert status == 2
+    said = "".join(capsys.readouterr())
+    assert all(char.isprintable() or char == "\n" for char in said)
+    assert "\\x1b[2J" in said
+    assert not any(line.startswith("forged") for line in said.splitlines())
