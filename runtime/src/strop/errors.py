@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # an app waits for every import
+    from types import FrameType
     from typing import Any, Self
 
 
@@ -128,6 +129,42 @@ def root_cause(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return f"{type(error).__name__}: {error}"
+
+
+def let_handlers_raise(error: BaseException | None, below: FrameType) -> None:
+    """Raise the exception of an app's signal handler, if there is one behind an error.
+
+    A handler, of a deadline say, may interrupt any code, and that code may take its exception for
+    one of its own. A handler is known by its second argument, the frame that it interrupted.
+
+    Args:
+        error: what was caught.
+        below: the frame that was interrupted, or that called what was.
+
+    Raises:
+        BaseException: what the handler raised, unchanged.
+    """
+    while error is not None:
+        trace = error.__traceback__
+        while trace is not None:
+            if _is_handler(trace.tb_frame, below):
+                raise error from error.__cause__
+            trace = trace.tb_next
+        error = error.__context__
+
+
+def _is_handler(frame: FrameType, below: FrameType) -> bool:
+    """Tell whether a frame is that of a signal handler that was called below another frame."""
+    caller = frame.f_back
+    arguments = tuple(frame.f_locals.values()) if caller else ()
+    for value in arguments:
+        if value is caller or (type(value) is tuple and any(one is caller for one in value)):
+            break
+    else:
+        return False
+    while caller is not None and caller is not below:
+        caller = caller.f_back
+    return caller is not None
 
 
 def one_line(text: str) -> str:

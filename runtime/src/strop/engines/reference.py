@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from strop.engines.batches import LARGEST_BATCH, in_parts
+from strop.engines.blas import forks, own, wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,10 +104,13 @@ class ReferenceSession:
             return answers
         x = samples  # (N, ...)
         x = x.reshape(len(x), -1).astype(np.float32, copy=False)  # (N, features)
-        for kernel, bias, activation in self._layers:
-            x = x @ kernel  # (N, units)
-            x += bias
-            activation(x)
+        if forks:
+            wait()
+        with own.lock:  # no fork meanwhile
+            for kernel, bias, activation in self._layers:
+                x = x @ kernel  # (N, units)
+                x += bias
+                activation(x)
         return x
 
     def is_busy(self) -> bool:
