@@ -23,6 +23,7 @@ from strop.errors import StropError, StropWarning, one_line
 
 # What a shell says of a command that died of SIGPIPE. Not 0: a check nobody read has not passed.
 BROKEN_PIPE = 141
+_POSIX_MODULES = ("fcntl", "resource")
 INTERRUPTED = 130  # and of one stopped with ^C
 
 
@@ -99,6 +100,11 @@ def _command_module(name: str) -> ModuleType:
     try:
         return importlib.import_module(f"strop.commands.{name}")
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name in _POSIX_MODULES:
+            raise StropError(
+                f"strop {name} needs Linux or macOS: {sys.platform} has no {error.name}",
+                "run it there",
+            ) from error
         raise strop._no_numpy(error) from error
 
 

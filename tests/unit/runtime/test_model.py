@@ -399,7 +399,7 @@ class TestClosing:
         from strop.engines.reference import ReferenceSession
 
         draft = bundles.image()
-        session = ReferenceSession(draft.files[draft.variant["file"]])
+        session = ReferenceSession(draft.files[draft.variant["file"]], 16, 3)
         session.close()
         outputs = session.run(PIXELS)
         np.testing.assert_allclose(outputs, bundles.answer(draft, PIXELS), atol=1e-5)

@@ -211,9 +211,10 @@ _watching: WeakSet[Watched] = WeakSet()
 # Held while a thread of ours opens a model, and by who forks: a fork in the midst of that would
 # have an engine's own locks, held by a thread that it has not.
 _opening = threading.RLock()
-os.register_at_fork(
-    before=_opening.acquire, after_in_parent=_opening.release, after_in_child=_opening.release
-)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_opening.acquire, after_in_parent=_opening.release, after_in_child=_opening.release
+    )
 
 
 def _watch(watched: ReferenceType[Watched], stop: threading.Event, interval_s: float) -> None:
