@@ -82,7 +82,9 @@ def test_a_file_that_is_read_is_interrupted(
         assert type(raised.value) is expires.kind
 
 
-@pytest.mark.parametrize("place", ["strop.bundle.file.read_bytes", "strop.engines.reference.np.load"])
+@pytest.mark.parametrize(
+    "place", ["strop.bundle.file.read_bytes", "strop.engines.reference.np.load"]
+)
 def test_loading_is_interrupted(
     image_path: Path, expires: Any, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

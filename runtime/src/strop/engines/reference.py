@@ -188,10 +188,15 @@ class Reference:
         (source,), (result,) = variant.inputs, variant.outputs
         if not source.dtype == result.dtype == "float32":
             raise ValueError("a stack of layers takes and gives float32")
-        values, units = source.shape[1:], result.shape[1:]
-        if None in (*values, *units) or len(units) != 1:
-            raise ValueError(f"a stack of layers gives (N, units) of fixed sizes, not {units}")
-        return ReferenceSession(model, math.prod(map(int, values)), int(units[0]))
+        sizes, units = (
+            [size for size in tensor.shape[1:] if size is not None] for tensor in (source, result)
+        )
+        if len(sizes) != len(source.shape) - 1 or len(units) != 1 or len(result.shape) != 2:
+            raise ValueError(
+                f"a stack of layers has fixed sizes and gives (N, units), not {source.shape} and "
+                f"{result.shape}"
+            )
+        return ReferenceSession(model, math.prod(sizes), units[0])
 
 
 ENGINE = Reference()

@@ -118,7 +118,7 @@ class Pool:
     def _grow(self) -> None:
         try:
             slot = Slot(self._another())
-        except Exception as error:  # no memory for one more, say: those that are there suffice
+        except Exception as error:  # noqa: BLE001  no memory for one more, say: the others suffice
             let_handlers_raise(error, sys._getframe())
             self._most = len(self._slots)
             return
