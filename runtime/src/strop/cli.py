@@ -18,6 +18,7 @@ from types import ModuleType
 
 import strop
 from strop.commands.arguments import parser
+from strop.commands.quiet import without_notes
 from strop.commands.refusal import complain, refuse
 from strop.errors import StropError, StropWarning, one_line
 
@@ -43,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.simplefilter("always", StropWarning)
         warnings.showwarning = _warn
     try:
-        status = _run(arguments)
+        with without_notes():
+            status = _run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has gone (`strop info x | head`)
         _forget_output()
