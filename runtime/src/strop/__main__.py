@@ -10,6 +10,6 @@ with contextlib.suppress(OSError):  # the folder is gone
     if sys.path[0] == os.getcwd():  # noqa: PTH109  slow to import
         del sys.path[0]
 
-from strop.cli import main  # noqa: E402
+from strop.cli import main
 
 sys.exit(main())
