@@ -145,26 +145,32 @@ def let_handlers_raise(error: BaseException | None, below: FrameType) -> None:
         BaseException: what the handler raised, unchanged.
     """
     while error is not None:
+        frames = []
         trace = error.__traceback__
         while trace is not None:
-            if _is_handler(trace.tb_frame, below):
-                raise error from error.__cause__
+            frames.append(trace.tb_frame)
             trace = trace.tb_next
+        if any(map(_is_handler, frames)) and any(_is_within(frame, below) for frame in frames):
+            raise error from error.__cause__
         error = error.__context__
 
 
-def _is_handler(frame: FrameType, below: FrameType) -> bool:
-    """Tell whether a frame is that of a signal handler that was called below another frame."""
+def _is_handler(frame: FrameType) -> bool:
+    """Tell whether a frame was called with the frame that called it, as signal handlers are."""
     caller = frame.f_back
-    arguments = tuple(frame.f_locals.values()) if caller else ()
-    for value in arguments:
-        if value is caller or (type(value) is tuple and any(one is caller for one in value)):
-            break
-    else:
+    if caller is None:
         return False
-    while caller is not None and caller is not below:
-        caller = caller.f_back
-    return caller is not None
+    return any(
+        value is caller or (type(value) is tuple and any(one is caller for one in value))
+        for value in frame.f_locals.values()
+    )
+
+
+def _is_within(frame: FrameType | None, below: FrameType) -> bool:
+    """Tell whether a frame is another, or was called from there; a generator's does not say."""
+    while frame is not None and frame is not below:
+        frame = frame.f_back
+    return frame is not None
 
 
 def one_line(text: str) -> str:

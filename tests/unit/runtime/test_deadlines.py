@@ -28,7 +28,6 @@ def expires(request: pytest.FixtureRequest) -> Iterator[Callable[..., None]]:
     """Let the deadline pass, here and now; the fixture's handler raises."""
 
     def handler(number: int, frame: Any) -> None:
-        del number
         raise request.param("too late")
 
     def expire(*_: Any, **__: Any) -> None:
@@ -60,6 +59,14 @@ def test_an_engine_is_interrupted(expires: Any, thread_safe: bool) -> None:
         model.predict(PIXELS)
     assert type(raised.value) is expires.kind
     np.testing.assert_array_equal(model.predict(PIXELS), PIXELS[:, 0, :3])
+
+
+def test_a_generator_inside_an_engine_is_interrupted(expires: Any) -> None:
+    """A generator that has ended does not say who called it."""
+    model = doubles.model(bundles.image(), SpySession(lambda x: tuple(expires() for _ in x)))
+    with pytest.raises(expires.kind, match="^too late$") as raised:
+        model.predict(PIXELS)
+    assert type(raised.value) is expires.kind
 
 
 def test_the_look_at_the_inputs_is_interrupted(image_path: Path, expires: Any) -> None:

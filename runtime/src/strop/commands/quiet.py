@@ -21,7 +21,8 @@ def without_notes() -> Iterator[None]:
     still seen. Python's own stderr stays the terminal. Where there is no fork, or stderr is not
     this process's own, nothing is left out.
     """
-    if not hasattr(os, "fork") or sys.stderr is not sys.__stderr__:
+    ours = sys.__stderr__
+    if not hasattr(os, "fork") or ours is None or sys.stderr is not ours:
         yield
         return
     try:
@@ -29,7 +30,7 @@ def without_notes() -> Iterator[None]:
     except OSError:  # it is closed
         yield
         return
-    sys.stderr.flush()
+    ours.flush()
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -38,8 +39,7 @@ def without_notes() -> Iterator[None]:
     os.close(reader)
     os.dup2(writer, 2)
     os.close(writer)
-    ours, encoding = sys.stderr, sys.stderr.encoding
-    sys.stderr = open(shown, "w", 1, encoding, "backslashreplace")  # noqa: SIM115, PTH123
+    sys.stderr = open(shown, "w", 1, ours.encoding, "backslashreplace")  # noqa: SIM115, PTH123
     try:
         yield
     finally:
