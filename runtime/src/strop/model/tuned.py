@@ -30,7 +30,7 @@ SCHEMA = 1
 MAX_BYTES = 2**18  # a table of ours is some 5 kB
 _MAX_US = 1e9  # a quarter of an hour; no call that anyone tunes takes longer
 # Not blocking: what stands here may be a pipe that nobody writes into. Windows has none of these.
-_FLAGS = os.O_RDONLY | sum(getattr(os, f"O_{n}", 0) for n in ("CLOEXEC", "NOFOLLOW", "NONBLOCK"))
+_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _MAX_REASON = 200  # characters of what a damaged file makes us say
 
 
