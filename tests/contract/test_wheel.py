@@ -131,4 +131,5 @@ def test_the_command_is_strop(wheel: Path) -> None:
         (name,) = (name for name in file.namelist() if name.endswith("entry_points.txt"))
         assert file.read(name).decode().split() == [
             *("[console_scripts]", "strop", "=", "strop.cli:main"),
+            *("[pyinstaller40]", "hook-dirs", "=", "strop._pyinstaller:hook_dirs"),
         ]

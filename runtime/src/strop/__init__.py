@@ -138,19 +138,27 @@ def load(
         InputError: there is no variant of that precision or no such device, or `threads` or
             `sessions` is not a positive integer.
     """
+    import sys
+
+    from strop.errors import StropError, let_handlers_raise
+
     try:
         from strop.bundle.open import open_bundle
         from strop.model.select import open_best
     except Exception as error:
         raise _no_numpy(error) from error
-    return open_best(
-        open_bundle(path, trusted_keys),
-        engine=engine,
-        device=device,
-        precision=precision,
-        threads=threads,
-        sessions=sessions,
-    )
+    try:
+        return open_best(
+            open_bundle(path, trusted_keys),
+            engine=engine,
+            device=device,
+            precision=precision,
+            threads=threads,
+            sessions=sessions,
+        )
+    except StropError as error:
+        let_handlers_raise(error, sys._getframe())
+        raise
 
 
 def watch(folder: str | PathLike[str], *, interval_s: float = 1.0, **options: Any) -> Watched:
@@ -178,7 +186,10 @@ def watch(folder: str | PathLike[str], *, interval_s: float = 1.0, **options: An
 
 def _no_numpy(error: Exception) -> EngineUnavailable:
     """Give the error to raise where a module of ours does not import; they need only numpy."""
-    from strop.diagnostics.doctor import no_numpy
-    from strop.errors import EngineUnavailable
+    import sys
 
+    from strop.diagnostics.doctor import no_numpy
+    from strop.errors import EngineUnavailable, let_handlers_raise
+
+    let_handlers_raise(error, sys._getframe(1))
     return EngineUnavailable(*no_numpy(error))

@@ -18,12 +18,14 @@ from types import ModuleType
 
 import strop
 from strop.commands.arguments import parser
+from strop.commands.quiet import without_notes
 from strop.commands.refusal import complain, refuse
 from strop.commands.terminal import forget, print_note
 from strop.errors import StropError, StropWarning
 
 # The status that a shell gives a command that died of SIGPIPE. Not 0: nobody has read the result.
 BROKEN_PIPE = 141
+_POSIX_MODULES = ("fcntl", "resource")
 INTERRUPTED = 130  # and of one stopped with ^C
 
 
@@ -43,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.simplefilter("ignore")  # Pillow's and numpy's
             warnings.simplefilter("always", StropWarning)
             warnings.showwarning = _warn
-            status = _run(arguments)
+            with without_notes():
+                status = _run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has gone (`strop info x | head`)
         forget(sys.stdout)
@@ -104,6 +107,11 @@ def _command_module(name: str) -> ModuleType:
     try:
         return importlib.import_module(f"strop.commands.{name}")
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name in _POSIX_MODULES:
+            raise StropError(
+                f"strop {name} needs Linux or macOS: {sys.platform} has no {error.name}",
+                "run it there",
+            ) from error
         raise strop._no_numpy(error) from error
 
 

@@ -19,6 +19,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # an app waits for every import
+    from types import FrameType
     from typing import Any, Self
 
 _LONGEST = 2000  # characters of a problem or a mend: it may quote a whole file
@@ -145,6 +146,48 @@ def root_cause(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return one_line(f"{type(error).__name__}: {error}")
+
+
+def let_handlers_raise(error: BaseException | None, below: FrameType) -> None:
+    """Raise the exception of an app's signal handler, if there is one behind an error.
+
+    A handler, of a deadline say, may interrupt any code, and that code may take its exception for
+    one of its own. A handler is known by its second argument, the frame that it interrupted.
+
+    Args:
+        error: what was caught.
+        below: the frame that was interrupted, or that called what was.
+
+    Raises:
+        BaseException: what the handler raised, unchanged.
+    """
+    while error is not None:
+        frames = []
+        trace = error.__traceback__
+        while trace is not None:
+            frames.append(trace.tb_frame)
+            trace = trace.tb_next
+        if any(map(_is_handler, frames)) and any(_is_within(frame, below) for frame in frames):
+            raise error from error.__cause__
+        error = error.__context__
+
+
+def _is_handler(frame: FrameType) -> bool:
+    """Tell whether a frame was called with the frame that called it, as signal handlers are."""
+    caller = frame.f_back
+    if caller is None:
+        return False
+    return any(
+        value is caller or (type(value) is tuple and any(one is caller for one in value))
+        for value in frame.f_locals.values()
+    )
+
+
+def _is_within(frame: FrameType | None, below: FrameType) -> bool:
+    """Tell whether a frame is another, or was called from there; a generator's does not say."""
+    while frame is not None and frame is not below:
+        frame = frame.f_back
+    return frame is not None
 
 
 def one_line(text: str) -> str:

@@ -50,6 +50,13 @@ class TestTable:
         assert engines.is_installed(name)
         assert engines.get(name).version()
 
+    def test_a_program_built_without_the_engines_module_names_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "strop.engines.reference", None)
+        with pytest.raises(EngineUnavailable, match=r"no module strop\.engines\.reference; build"):
+            engines.get("reference")
+
     @pytest.mark.parametrize("ask", [engines.is_installed, engines.get])
     def test_an_unknown_name_is_refused_with_those_there_are(self, ask: Any) -> None:
         with pytest.raises(
@@ -130,14 +137,15 @@ class TestReference:
     @pytest.mark.parametrize("draft", [bundles.image(), bundles.vector()], ids=["image", "vector"])
     def test_it_answers_as_the_layers_say(self, draft: bundles.Draft) -> None:
         samples = np.load(_io(draft.files["golden/inputs.npy"]))
-        session = ReferenceSession(draft.files[draft.variant["file"]])
+        file = draft.files[draft.variant["file"]]
+        session = ReferenceSession(file, samples[0].size, len(bundles.answer(draft, samples)[0]))
         outputs = session.run(samples.astype(np.float32))
         assert outputs.dtype == np.float32
         np.testing.assert_allclose(outputs, bundles.answer(draft, samples), atol=1e-6)
 
     def test_pickled_weights_are_refused(self) -> None:
         with pytest.raises(ValueError, match="pickled"):
-            ReferenceSession(b"\x80\x04]\x94.")
+            ReferenceSession(b"\x80\x04]\x94.", 1, 1)
 
     @pytest.mark.filterwarnings("error")
     @pytest.mark.parametrize(
@@ -167,7 +175,7 @@ class TestReference:
         bomb = io.BytesIO()
         np.savez_compressed(bomb, kernel_0=np.zeros((2**10, 2**10), np.float32))
         with pytest.raises(ValueError, match="its arrays are larger than the file"):
-            ReferenceSession(bomb.getvalue())
+            ReferenceSession(bomb.getvalue(), 1, 1)
 
     def test_more_names_than_layers_are_refused(self) -> None:
         """Names of no bytes take no room, so there may be any number of them."""
@@ -176,14 +184,86 @@ class TestReference:
         with zipfile.ZipFile(file, "w") as archive:
             archive.writestr("activations.npy", bundles.npy_header(header))
         with pytest.raises(ValueError, match="1000000000000 activations in a file of 1 arrays"):
-            ReferenceSession(file.getvalue())
+            ReferenceSession(file.getvalue(), 1, 1)
+
+    @pytest.mark.parametrize(
+        ("changes", "problem"),
+        [
+            ({"scale": np.ones((3000, 1, 1), np.float32)}, "must be single numbers"),
+            ({"offset": np.ones(1, np.float32)}, "must be single numbers"),
+            ({"scale": np.float64(1)}, "`scale` must be float32, got float64"),
+            ({"kernel_0": np.zeros((4, 3), np.complex64)}, "must be float32, got complex64"),
+            ({"kernel_1": np.zeros((3, 2))}, "`kernel_1` must be float32, got float64"),
+            ({"bias_0": np.zeros(3, ">f4")}, "`bias_0` must be float32, got >f4"),
+            ({"kernel_0": np.zeros((5, 3), np.float32)}, r"layer 0 is \(5, 3\)"),
+            ({"kernel_0": np.zeros((2, 4, 3), np.float32)}, r"layer 0 is \(2, 4, 3\)"),
+            ({"kernel_1": np.zeros((2, 2), np.float32)}, r"layer 1 is \(2, 2\)"),
+            ({"bias_1": np.zeros((1, 2), np.float32)}, r"layer 1 is .* and \(1, 2\)"),
+            ({"bias_1": np.float32(0)}, r"layer 1 is .* and \(\)"),
+            (
+                {"kernel_1": np.zeros((3, 1), np.float32), "bias_1": np.zeros(1, np.float32)},
+                "gives 1 values; the manifest says 2",
+            ),
+            ({"bias_1": None}, "`bias_1` is missing"),
+            ({"offset": None}, "`offset` is missing"),
+            ({"kernel_2": np.zeros(0, np.float32)}, "8 arrays for 2 layers"),
+            ({"activations": np.array(["relu", "gelu"])}, "no activation 'gelu'"),
+            ({"activations": np.array([["relu", "linear"]])}, "a list of names"),
+            ({"activations": np.array([1, 2])}, "a list of names"),
+            ({"activations": np.array([], "U1")}, "a list of names"),
+            ({"activations": np.array(["relu"])}, "7 arrays for 1 layers"),
+        ],
+    )
+    def test_a_file_that_is_not_as_the_format_says_is_refused(
+        self, changes: dict[str, Any], problem: str
+    ) -> None:
+        arrays = _layers() | changes
+        file = io.BytesIO()
+        np.savez(file, **{name: array for name, array in arrays.items() if array is not None})
+        with pytest.raises(ValueError, match=problem):
+            ReferenceSession(file.getvalue(), 4, 2)
+
+    def test_whatever_its_arrays_are_it_answers_as_the_manifest_says_or_is_refused(self) -> None:
+        """Arrays of random shapes and dtypes, in random places of a right file."""
+        chooser = np.random.default_rng(0)
+        dtypes = ("f4", "f4", "f4", ">f4", "f2", "f8", "c8", "i4", "u1", "?", "U3", "S0", "M8[s]")
+        opened = 0
+        for _ in range(500):
+            arrays = _layers()
+            for name in chooser.choice(sorted(arrays), chooser.integers(1, 3)):
+                shape = tuple(chooser.integers(0, 5, chooser.integers(0, 4)))
+                arrays[name] = np.zeros(shape, chooser.choice(dtypes))
+            file = io.BytesIO()
+            np.savez(file, **arrays)
+            try:
+                session = ReferenceSession(file.getvalue(), 4, 2)
+            except ValueError:
+                continue
+            opened += 1
+            output = session.run(np.zeros((3, 2, 2), np.uint8))
+            assert output.shape == (3, 2)
+            assert output.dtype == np.float32
+        assert 0 < opened < 100
 
     def test_the_input_is_left_as_it_was(self) -> None:
         draft = bundles.vector()
         values = np.linspace(-1, 1, 5, dtype=np.float32)[np.newaxis]
         kept = values.copy()
-        ReferenceSession(draft.files[draft.variant["file"]]).run(values)
+        ReferenceSession(draft.files[draft.variant["file"]], 5, 2).run(values)
         np.testing.assert_array_equal(values, kept)
+
+
+def _layers() -> dict[str, Any]:
+    """Two layers of 4 inputs, 3 and 2 units."""
+    return {
+        "scale": np.float32(1),
+        "offset": np.float32(0),
+        "activations": np.array(["relu", "linear"]),
+        "kernel_0": np.ones((4, 3), np.float32),
+        "bias_0": np.ones(3, np.float32),
+        "kernel_1": np.ones((3, 2), np.float32),
+        "bias_1": np.ones(2, np.float32),
+    }
 
 
 def _io(data: bytes) -> Any:

@@ -6,6 +6,8 @@ import copy
 import gc
 import os
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +18,11 @@ import numpy as np
 import pytest
 
 import strop
+from strop.engines import blas
 from strop.errors import StropError
 from strop.model import forks
 from tests import bundles
+from tests.conftest import Exported
 from tests.unit.runtime import doubles
 from tests.unit.runtime.doubles import SpySession
 
@@ -148,6 +152,52 @@ def test_what_engines_raise_on_opening_again_is_said() -> None:
                 model.predict(PIXELS)
 
     assert in_child(work) == 0
+
+
+_LARGE_BATCHES = """
+import os, sys, threading, warnings
+import numpy as np, strop
+
+warnings.simplefilter("ignore", DeprecationWarning)
+model = strop.load(sys.argv[1], engine=sys.argv[2])
+images = np.zeros((256, 28, 28), np.uint8)
+right = model.predict(images).tobytes()
+rounds = [0, 0]
+
+def work(number):
+    while True:
+        assert model.predict(images).tobytes() == right
+        rounds[number] += 1
+
+for number in range(2):
+    threading.Thread(target=work, args=(number,), daemon=True).start()
+for _ in range(10):
+    child = os.fork()
+    if not child:
+        os._exit(model.predict(images).tobytes() != right)
+    before = list(rounds)
+    assert os.waitpid(child, 0)[1] == 0
+    while any(map(int.__eq__, rounds, before)):
+        os.sched_yield()
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("engine", ["reference", "litert", "onnx"])
+def test_a_fork_amid_large_batches_hangs_nobody(edge: Exported, engine: str) -> None:
+    """NumPy's BLAS has threads for large batches, and ends them before a fork."""
+    program = (sys.executable, "-c", _LARGE_BATCHES, edge.bundle("cpu"), engine)
+    subprocess.run(program, timeout=30, check=True)
+
+
+def test_a_fork_in_the_midst_of_products_and_in_handlers_goes_through() -> None:
+    """A handler may fork while its own thread is in a call, or is about to fork."""
+    with blas.own.lock:
+        assert in_child(lambda: in_child(lambda: blas.wait())) == 0
+        blas._before_fork()
+        assert in_child(lambda: None) == 0
+        blas._after_fork()
+    assert not blas.forks
 
 
 def test_models_that_are_gone_are_not_followed(image_path: Path) -> None:

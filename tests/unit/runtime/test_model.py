@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -144,6 +144,14 @@ class Unwilling:
 
 
 class TestRefusals:
+    @pytest.mark.parametrize("wrap", [lambda x: x, list, lambda x: {"image": x}])
+    def test_masked_arrays_are_refused(
+        self, image: strop.Model, wrap: Callable[[Any], Any]
+    ) -> None:
+        masked = np.ma.masked_equal(PIXELS, PIXELS[0, 0, 0])
+        with pytest.raises(InputError, match=r"got a masked array; .*filled\(0\)"):
+            image.predict(wrap(masked))
+
     def test_what_cannot_be_made_an_array_is_refused_in_its_own_words(
         self, image: strop.Model
     ) -> None:
@@ -399,7 +407,7 @@ class TestClosing:
         from strop.engines.reference import ReferenceSession
 
         draft = bundles.image()
-        session = ReferenceSession(draft.files[draft.variant["file"]])
+        session = ReferenceSession(draft.files[draft.variant["file"]], 16, 3)
         session.close()
         outputs = session.run(PIXELS)
         np.testing.assert_allclose(outputs, bundles.answer(draft, PIXELS), atol=1e-5)

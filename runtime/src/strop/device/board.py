@@ -188,6 +188,6 @@ def _python() -> Python:
 def _glibc() -> str | None:
     try:
         said = os.confstr("CS_GNU_LIBC_VERSION") or ""
-    except (ValueError, OSError):  # musl has no such name
+    except (AttributeError, ValueError, OSError):  # Windows has no such call, musl no such name
         return None
     return said.removeprefix("glibc ") if said.startswith("glibc ") else None

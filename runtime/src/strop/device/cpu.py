@@ -49,7 +49,7 @@ def this_cpu(root: Path | str = "/") -> Cpu:
         root: the folder that stands for "/": the machine's files are those under it.
     """
     model = board_model(root) or cpu_model(pairs(text(f"{root}/proc/cpuinfo", _ENOUGH), ":"))
-    return Cpu(os.uname().machine, model, usable_cores())
+    return Cpu(_machine(), model, usable_cores())
 
 
 def board_model(root: Path | str) -> str:
@@ -80,9 +80,19 @@ def cpu_model(cpuinfo: Mapping[str, tuple[str, ...]]) -> str:
     return ""
 
 
+def _machine() -> str:
+    if hasattr(os, "uname"):
+        return os.uname().machine
+    import platform  # slow
+
+    return platform.machine()
+
+
 def usable_cores() -> int:
     """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS and Windows do not say
 
 
 def pairs(text: str, separator: str) -> dict[str, tuple[str, ...]]:

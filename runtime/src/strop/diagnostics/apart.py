@@ -7,35 +7,32 @@ processor where one is emulated. A program started anew might not.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
-import resource
 import signal
 import sys
-import tempfile
 import time
 import traceback
 import warnings
 from collections.abc import Callable
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 from strop.device.cpu import pairs, text
+from strop.errors import StropError
 
 _PIPE_HOLDS = 65536  # bytes that can be written to a pipe before anybody reads
 _LONGEST_LINE = 2000
-# To any one file, that of what libraries print among them. A GPU's driver may keep all the shaders
-# that it has compiled in one.
+# To any one file: a GPU's driver may keep all the shaders that it has compiled in one.
 _MOST_WRITTEN_BYTES = 2**28
 _LONGEST_ALARM_S = 2**31 - 1  # that a 32-bit kernel takes
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.02  # between looks at the child
-_SIGNALS: dict[int, str] = {
-    signal.SIGILL: "illegal instruction",
-    signal.SIGSEGV: "bad memory access",
-    signal.SIGBUS: "bad memory access",
-    signal.SIGABRT: "it gave up",
-    signal.SIGFPE: "bad arithmetic",
-    signal.SIGKILL: "killed, perhaps for want of memory",
+_SIGNALS = {
+    "SIGILL": "illegal instruction",
+    "SIGSEGV": "bad memory access",
+    "SIGBUS": "bad memory access",
+    "SIGABRT": "it gave up",
+    "SIGFPE": "bad arithmetic",
+    "SIGKILL": "killed, perhaps for want of memory",
 }
 
 
@@ -46,6 +43,11 @@ class NoAnswer(Exception):
         super().__init__(words)
         self.killed_by = killed_by  # the signal it died of
         self.timed_out = timed_out
+
+
+def can_ask() -> bool:
+    """Tell whether this system has what `ask` needs."""
+    return hasattr(os, "fork")
 
 
 def ask(question: Callable[[], Any], limit_s: float, *, spare_bytes: int | None = None) -> Any:
@@ -65,27 +67,43 @@ def ask(question: Callable[[], Any], limit_s: float, *, spare_bytes: int | None 
 
     Raises:
         NoAnswer: the process gave none.
+        StropError: this system has no fork, or cannot start one more process.
     """
+    if not can_ask():
+        raise StropError(
+            f"engines cannot be tried in processes of their own: {sys.platform} has no fork",
+            "use Linux or macOS for this",
+        )
     reader, writer = os.pipe()
-    with tempfile.TemporaryFile() as noise:
-        with warnings.catch_warnings():  # numpy's threads are idle, and its BLAS handles a fork
-            warnings.simplefilter("ignore", DeprecationWarning)
-            child = os.fork()
-        if child == 0:
-            os.close(reader)  # that end is the parent's alone, and goes with it
-            _answer(question, writer, noise, limit_s, spare_bytes)
-        os.close(writer)
+    listener, noise = os.pipe()
+    with warnings.catch_warnings():  # numpy's threads are idle, and its BLAS handles a fork
+        warnings.simplefilter("ignore", DeprecationWarning)
         try:
-            status = _wait(child, limit_s)
-            answer = _read(reader)
-        finally:
-            os.close(reader)
-        if status is None:
-            raise NoAnswer(f"did not answer in {limit_s:g} s", timed_out=True)
-        # There is none, or half of one, or one that is nested without end.
-        with contextlib.suppress(ValueError, RecursionError):
-            return json.loads(answer)
-        raise _no_answer(status, _last_line(noise))
+            child = os.fork()
+        except OSError as error:
+            for end in (reader, writer, listener, noise):
+                os.close(end)
+            raise StropError(
+                f"cannot start a process: {error.strerror}", "end others, or raise their limit"
+            ) from None
+    if child == 0:
+        for end in (reader, listener):  # they are the parent's alone, and go with it
+            os.close(end)
+        _answer(question, writer, noise, limit_s, spare_bytes)
+    os.close(writer)
+    os.close(noise)
+    try:
+        status, last_bytes = _wait(child, listener, limit_s)
+        answer = _read(reader)
+    finally:
+        os.close(reader)
+        os.close(listener)
+    if status is None:
+        raise NoAnswer(f"did not answer in {limit_s:g} s", timed_out=True)
+    # There is none, or half of one, or one that is nested without end.
+    with contextlib.suppress(ValueError, RecursionError):
+        return json.loads(answer)
+    raise _no_answer(status, _last_line(last_bytes))
 
 
 def spare_memory_bytes() -> int | None:
@@ -106,11 +124,15 @@ def _limit_memory(spare_bytes: int | None) -> None:
         file.write("1000")
     held_bytes = _bytes_of("/proc/self/status", "VmData")
     if spare_bytes is not None and held_bytes is not None:
+        import resource
+
         _lower(resource.RLIMIT_DATA, held_bytes + spare_bytes)
 
 
 def _lower(kind: int, most: int) -> None:
     """Lower a limit of this process, for good; one that is lower already stays."""
+    import resource
+
     soft, hard = (
         most if old == resource.RLIM_INFINITY else min(old, most)
         for old in resource.getrlimit(kind)
@@ -124,6 +146,8 @@ def _end_with_parent(writer: int, limit_s: float) -> None:
     That ends native code that never returns as well. The pipe sends SIGIO to the whole group once
     nobody is left to read it; the alarm is for a parent that lives and does not look.
     """
+    import fcntl
+
     signals = (signal.SIGIO, signal.SIGALRM)
     for number in signals:
         signal.signal(number, signal.SIG_DFL)
@@ -141,22 +165,31 @@ def _bytes_of(path: str, name: str) -> int | None:
         return None
 
 
-def _wait(child: int, limit_s: float) -> int | None:
-    """Wait for the child's exit status; None if it had to be killed, with all that it started."""
+def _wait(child: int, listener: int, limit_s: float) -> tuple[int | None, bytes]:
+    """Wait for the child, and read what is printed there meanwhile, so that it can go on.
+
+    Returns:
+        Its exit status, None if it had to be killed, with all that it started; and the last bytes
+        that it printed.
+    """
     end = time.monotonic() + limit_s
     pause_s = _SHORTEST_PAUSE_S
+    last_bytes = b""
     try:
         while time.monotonic() < end:
             ended, status = os.waitpid(child, os.WNOHANG)
+            printed = _read(listener)
+            last_bytes = (last_bytes + printed)[-_LONGEST_LINE:]
             if ended:
-                return status
-            time.sleep(pause_s)
-            pause_s = min(pause_s * 1.25, _LONGEST_PAUSE_S)
+                return status, last_bytes
+            if len(printed) < _PIPE_HOLDS:  # else there is more
+                time.sleep(pause_s)
+                pause_s = min(pause_s * 1.25, _LONGEST_PAUSE_S)
     except BaseException:  # ^C
         _kill(child)
         raise
     _kill(child)
-    return None
+    return None, last_bytes
 
 
 def _kill(child: int) -> None:
@@ -167,7 +200,7 @@ def _kill(child: int) -> None:
 
 
 def _read(reader: int) -> bytes:
-    """Read the answer, if there is one, without waiting.
+    """Read what is in a pipe, without waiting.
 
     Something that the child started may hold the pipe open for ever.
     """
@@ -188,21 +221,19 @@ def _no_answer(status: int, last_words: str) -> NoAnswer:
         name = signal.Signals(number).name
     except ValueError:  # most of the real-time signals have none
         name = f"signal {number}"
-    meaning = f" ({_SIGNALS[number]})" if number in _SIGNALS else ""
+    meaning = f" ({_SIGNALS[name]})" if name in _SIGNALS else ""
     return NoAnswer(f"died of {name}{meaning}{said}", killed_by=name)
 
 
-def _last_line(noise: IO[bytes]) -> str:
-    noise.seek(0, os.SEEK_END)
-    noise.seek(max(0, noise.tell() - _LONGEST_LINE))
-    lines = noise.read().decode("utf-8", "backslashreplace").strip().splitlines()
+def _last_line(printed: bytes) -> str:
+    lines = printed.decode("utf-8", "backslashreplace").strip().splitlines()
     return lines[-1].strip() if lines else ""
 
 
 def _answer(
     question: Callable[[], Any],
     writer: int,
-    noise: IO[bytes],
+    noise: int,
     limit_s: float,
     spare_bytes: int | None,
 ) -> NoReturn:
@@ -214,11 +245,13 @@ def _answer(
     try:
         os.setsid()  # a group that can be killed as a whole
         _end_with_parent(writer, limit_s)
+        import resource
+
         _lower(resource.RLIMIT_CORE, 0)
         _lower(resource.RLIMIT_FSIZE, _MOST_WRITTEN_BYTES)
         _limit_memory(spare_bytes)
         nothing = os.open(os.devnull, os.O_RDONLY)
-        for here, there in ((nothing, 0), (noise.fileno(), 1), (noise.fileno(), 2)):
+        for here, there in ((nothing, 0), (noise, 1), (noise, 2)):
             os.dup2(here, there)
         # Python's own streams may write elsewhere than to 1 and 2.
         sys.stdout = sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115

@@ -14,7 +14,7 @@ from typing import Any
 from strop import engines
 from strop.bundle.file import Bundle
 from strop.device import wheels
-from strop.diagnostics.apart import NoAnswer, ask, spare_memory_bytes
+from strop.diagnostics.apart import NoAnswer, ask, can_ask, spare_memory_bytes
 from strop.diagnostics.replay import (
     ABSENT,
     BROKEN,
@@ -34,6 +34,7 @@ from strop.errors import (
     EngineUnavailable,
     ParityError,
     StropError,
+    warn,
 )
 from strop.model.select import Choice, choose, open_best
 from strop.model.several import first
@@ -86,7 +87,9 @@ def check(
     if engine is not None or precision is not None:
         choose(bundle.manifest, engine=engine, precision=precision)  # refuses what cannot be had
     prove: Callable[[Choice], CheckResult] = partial(_prove, bundle, *golden(bundle))
-    if limit_s is not None:
+    if limit_s is not None and not can_ask():
+        warn("this system has no fork: engines run in this process, without limits")
+    elif limit_s is not None:
         prove = _Apart(prove, limit_s)
     planned = [
         Choice(name, variant, where)

@@ -119,11 +119,17 @@ def get(name: str) -> Engine:
     package = entry(name).package
     if not is_installed(name):
         raise not_installed(name)
+    module = f"strop.engines.{name}"
     try:
-        engine: Engine = importlib.import_module(f"strop.engines.{name}").ENGINE
+        engine: Engine = importlib.import_module(module).ENGINE
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == module:
+            raise EngineUnavailable(
+                f"engine {name!r} is not part of this program: it has no module {module}",
+                "build it with all modules of strop (PyInstaller: --collect-all strop)",
+            ) from error
         raise EngineUnavailable(
-            f"engine {name!r} is installed and broken: importing {package} gives "
+            f"engine {name!r} is installed and broken: importing {package or module} gives "
             f"{type(error).__name__}: {one_line(str(error))}",
             "strop doctor says what to do about it",
         ) from error

@@ -7,14 +7,16 @@ say which of them departs from the model.
 from __future__ import annotations
 
 import io
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from strop.engines.batches import LARGEST_BATCH, in_parts
+from strop.engines.blas import forks, own, wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from numpy.typing import NDArray
@@ -69,7 +71,17 @@ class ReferenceSession:
     largest = LARGEST_BATCH
     adapter = ""
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, model: bytes, features: int, units: int) -> None:
+        """Read the layers.
+
+        Args:
+            model: an .npz file, as docs/bundle-format.md describes it.
+            features: values of one sample.
+            units: values of the output.
+
+        Raises:
+            ValueError: it is not such a file.
+        """
         with np.load(io.BytesIO(model), allow_pickle=False) as weights:
             # Stored, as export writes them: a few kB that unpack to GB are no model.
             if sum(entry.file_size for entry in weights.zip.infolist()) > len(model):
@@ -79,14 +91,34 @@ class ReferenceSession:
                 raise ValueError(
                     f"{activations.size} activations in a file of {len(weights.files)} arrays"
                 )
-            names = [str(name) for name in activations]
-            kernels = [weights[f"kernel_{i}"] for i in range(len(names))]
-            biases = [weights[f"bias_{i}"] for i in range(len(names))]
-            scale, offset = weights["scale"], weights["offset"]
+            if activations.ndim != 1 or activations.dtype.kind != "U" or not activations.size:
+                raise ValueError("`activations` must be a list of names")
+            functions = [_activation(str(name)) for name in activations]
+            layers = range(len(functions))
+            kernels, biases, others = (
+                [_floats(weights, name) for name in names]
+                for names in (
+                    [f"kernel_{i}" for i in layers],
+                    [f"bias_{i}" for i in layers],
+                    ["scale", "offset"],
+                )
+            )
+            if len(weights.files) != 2 * len(functions) + 3:
+                raise ValueError(f"{len(weights.files)} arrays for {len(functions)} layers")
+        if any(array.shape for array in others):
+            raise ValueError("`scale` and `offset` must be single numbers")
+        for i, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
+            if kernel.shape != (features, bias.size) or bias.ndim != 1:
+                raise ValueError(
+                    f"layer {i} is {kernel.shape} and {bias.shape}; it takes {features} values"
+                )
+            features = bias.size
+        if features != units:
+            raise ValueError(f"gives {features} values; the manifest says {units}")
+        scale, offset = (float(array) for array in others)
         first = kernels[0].astype(np.float64)
-        biases[0] = (biases[0] + np.full(len(first), offset) @ first).astype(np.float32)
+        biases[0] = (biases[0] + offset * first.sum(0)).astype(np.float32)
         kernels[0] = (first * scale).astype(np.float32)
-        functions = (ACTIVATIONS[name] for name in names)
         self._layers = list(zip(kernels, biases, functions, strict=True))
 
     def run(self, samples: NDArray[Any]) -> Floats:
@@ -103,10 +135,13 @@ class ReferenceSession:
             return answers
         x = samples  # (N, ...)
         x = x.reshape(len(x), -1).astype(np.float32, copy=False)  # (N, features)
-        for kernel, bias, activation in self._layers:
-            x = x @ kernel  # (N, units)
-            x += bias
-            activation(x)
+        if forks:
+            wait()
+        with own.lock:  # no fork meanwhile
+            for kernel, bias, activation in self._layers:
+                x = x @ kernel  # (N, units)
+                x += bias
+                activation(x)
         return x
 
     def is_busy(self) -> bool:
@@ -115,6 +150,22 @@ class ReferenceSession:
 
     def close(self) -> None:
         """Do nothing: the arrays go with this object, after the last call in flight."""
+
+
+def _activation(name: str) -> Callable[[Floats], None]:
+    if name not in ACTIVATIONS:
+        raise ValueError(f"there is no activation {name[:20]!r}")
+    return ACTIVATIONS[name]
+
+
+def _floats(weights: Mapping[str, NDArray[Any]], name: str) -> Floats:
+    """Return one array of the file, if it is there and of float32."""
+    if name not in weights:
+        raise ValueError(f"`{name}` is missing")
+    array = weights[name]
+    if array.dtype != np.float32:
+        raise ValueError(f"`{name}` must be float32, got {array.dtype}")
+    return array
 
 
 class Reference:
@@ -130,11 +181,22 @@ class Reference:
         """Read the weights of a model, an .npz file, into a session.
 
         Raises:
-            ValueError: the manifest says that it has several inputs or outputs.
+            ValueError: it is not what the manifest says, or no stack of dense layers.
         """
         if not len(variant.inputs) == len(variant.outputs) == 1:
             raise ValueError("a stack of layers has one input and one output")
-        return ReferenceSession(model)
+        (source,), (result,) = variant.inputs, variant.outputs
+        if not source.dtype == result.dtype == "float32":
+            raise ValueError("a stack of layers takes and gives float32")
+        sizes, units = (
+            [size for size in tensor.shape[1:] if size is not None] for tensor in (source, result)
+        )
+        if len(sizes) != len(source.shape) - 1 or len(units) != 1 or len(result.shape) != 2:
+            raise ValueError(
+                f"a stack of layers has fixed sizes and gives (N, units), not {source.shape} and "
+                f"{result.shape}"
+            )
+        return ReferenceSession(model, math.prod(sizes), units[0])
 
 
 ENGINE = Reference()

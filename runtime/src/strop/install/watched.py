@@ -226,9 +226,10 @@ _watching: WeakSet[Watched] = WeakSet()
 # Held while a thread of ours opens a model, and while the process forks: a fork in between would
 # have an engine's own locks, held by a thread that it does not have.
 _opening = threading.RLock()
-os.register_at_fork(
-    before=_opening.acquire, after_in_parent=_opening.release, after_in_child=_opening.release
-)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_opening.acquire, after_in_parent=_opening.release, after_in_child=_opening.release
+    )
 
 
 def _watch(watched: ReferenceType[Watched], stop: threading.Event, interval_s: float) -> None:

@@ -42,4 +42,5 @@ def _after_fork() -> None:
         follower.after_fork()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+if hasattr(os, "register_at_fork"):  # where there is no fork, there is nothing to follow
+    os.register_at_fork(after_in_child=_after_fork)

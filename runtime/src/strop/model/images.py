@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from strop.bundle.manifest import InputSpec, Picture
 from strop.errors import InputError, StropError
 
+# Only POSIX has pipes that an opening would wait for; only Windows has text files.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 MAX_NPY_BYTES = 2**30
 MAX_FILE_BYTES = 2**28  # of a picture
 
@@ -55,7 +57,7 @@ def open_file(path: str) -> BinaryIO:
         InputError: it cannot be opened, or is no regular file.
     """
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        file = os.open(path, _FLAGS)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
     except ValueError as error:  # a path with a zero byte, or with half a surrogate pair

@@ -38,6 +38,10 @@ def admit(inputs: Any, spec: InputSpec, name: str) -> NDArray[Any]:
             likely mistake.
     """
     dtype, sample = np.dtype(spec.dtype), spec.shape[1:]
+    if type(inputs) is not np.ndarray and _is_masked(inputs):
+        raise _refused(
+            spec, name, "got a masked array", "put values where it has none: x.filled(0)"
+        )
     try:
         array = np.asarray(inputs)
     except Exception as error:  # noqa: BLE001  a ragged list; an object's own conversion, anything
@@ -78,6 +82,12 @@ def finite(array: NDArray[Any], spec: InputSpec, name: str) -> None:
         array = array.astype(spec.dtype, copy=False)
     if not np.isfinite(array).all():
         raise InputError(f"{name} takes finite values; got NaN or infinity")
+
+
+def _is_masked(inputs: Any) -> bool:
+    """Tell whether inputs are NumPy's masked arrays, or a list of them, which lose their masks."""
+    several = inputs if isinstance(inputs, list | tuple) else (inputs,)
+    return any(isinstance(one, np.ndarray) and hasattr(one, "mask") for one in several)
 
 
 def _is_written(inputs: Any, array: NDArray[Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from _thread import allocate_lock, get_ident  # threading takes a millisecond to import
 from os import PathLike
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from strop.bundle.structs import Struct
-from strop.errors import InputError, StropError, one_line
+from strop.errors import InputError, StropError, let_handlers_raise, one_line
 from strop.model import ending, forks
 from strop.model.ending import Closing
 from strop.model.inputs import admit, finite
@@ -139,20 +140,21 @@ class Model(Closing):
                 sample is run. Or the values are finite but so large that the model's arithmetic
                 overflows to NaN.
             StropError: the model is closed, or the engine failed.
+            Exception: what a signal handler of the app raised meanwhile, unchanged.
         """
         # The common case first: one valid sample costs three comparisons, a batch two more.
-        if (
-            type(inputs) is not np.ndarray
-            or inputs.dtype is not self._exact_dtype
-            or (
-                (shape := inputs.shape) != self._one_shape
-                and (shape[1:] != self._sample_shape or not shape[0])
-            )
-        ):
-            if self._exact_dtype is None:
-                return self._predict_carefully(self, inputs)
-            inputs = admit(inputs, self.input, self.name)
         try:
+            if (
+                type(inputs) is not np.ndarray
+                or inputs.dtype is not self._exact_dtype
+                or (
+                    (shape := inputs.shape) != self._one_shape
+                    and (shape[1:] != self._sample_shape or not shape[0])
+                )
+            ):
+                if self._exact_dtype is None:
+                    return self._predict_carefully(self, inputs)
+                inputs = admit(inputs, self.input, self.name)
             slot = self._first
             # `with` takes the lock, never `acquire`: an exception from a signal handler then cannot
             # leave it locked. A call that gets in between waits.
@@ -160,9 +162,10 @@ class Model(Closing):
                 return self._run(inputs)
             with slot.lock:
                 return slot.run(inputs)
-        except StropError:
-            raise
         except Exception as error:
+            let_handlers_raise(error, sys._getframe())
+            if isinstance(error, StropError):
+                raise
             raise self._failure(error) from error
 
     def _predict_checked(self, inputs: Any) -> Any:
@@ -176,19 +179,14 @@ class Model(Closing):
 
         Raises:
             InputError: the model does not take these inputs, or an output is NaN.
-            StropError: the engine failed.
+            Exception: what the engine raises.
         """
         inputs = admit(inputs, self.input, self.name)
         if self._takes_floats:
             # In parts: a copy of the whole batch might not fit in memory.
             for start in range(0, len(inputs), self._largest):
                 finite(inputs[start : start + self._largest], self.input, self.name)
-        try:
-            outputs = self._run(inputs)
-        except StropError:
-            raise
-        except Exception as error:
-            raise self._failure(error) from error
+        outputs = self._run(inputs)
         if np.isnan(outputs).any():
             from strop.model.several import require_numbers
 
@@ -208,12 +206,7 @@ class Model(Closing):
 
         arrays = several.admit_all(inputs, self.inputs, self.name)
         several.require_finite(arrays, self.inputs, self.name, self._largest)
-        try:
-            outputs = self._run(arrays if len(arrays) > 1 else arrays[0])
-        except StropError:
-            raise
-        except Exception as error:
-            raise self._failure(error) from error
+        outputs = self._run(arrays if len(arrays) > 1 else arrays[0])
         several.require_numbers(outputs, self.outputs, arrays, self.inputs, self.name)
         return several.shaped(outputs, self.outputs, self.structure)
 
@@ -251,7 +244,11 @@ class Model(Closing):
         if not isinstance(image, np.ndarray):
             from strop.model.given import as_inputs
 
-            image = as_inputs(image, self.inputs)
+            try:
+                image = as_inputs(image, self.inputs)
+            except StropError as error:
+                let_handlers_raise(error, sys._getframe())
+                raise
         answers = self.predict(image)
         if self.structure != "one":
             from strop.model.several import in_order

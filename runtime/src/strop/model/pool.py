@@ -7,9 +7,12 @@ alone while one thread calls; others are opened when callers meet.
 
 from __future__ import annotations
 
+import sys
 from _thread import allocate_lock  # threading takes a millisecond to import
 from itertools import count
 from typing import TYPE_CHECKING
+
+from strop.errors import let_handlers_raise
 
 if TYPE_CHECKING:  # an app waits for every import
     from collections.abc import Callable
@@ -115,7 +118,8 @@ class Pool:
     def _grow(self) -> None:
         try:
             slot = Slot(self._another())
-        except Exception:  # noqa: BLE001  no memory for one more, say: those that are there suffice
+        except Exception as error:  # noqa: BLE001  no memory for one more, say: the others suffice
+            let_handlers_raise(error, sys._getframe())
             self._most = len(self._slots)
             return
         self._slots.append(slot)

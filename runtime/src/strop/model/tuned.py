@@ -29,6 +29,8 @@ if TYPE_CHECKING:  # slow to import, and `strop.load` does without
 SCHEMA = 1
 MAX_BYTES = 2**18  # a table of ours is some 5 kB
 _MAX_US = 1e9  # a quarter of an hour; no call that anyone tunes takes longer
+# Not blocking: what stands here may be a pipe that nobody writes into. Windows has none of these.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _MAX_REASON = 200  # characters of what a damaged file makes us say
 
 
@@ -157,10 +159,8 @@ def _read(path: str) -> bytes | None:
     Raises:
         BundleError: it cannot be read, or is no plain file.
     """
-    # Not blocking: what stands here may be a pipe that nobody writes into.
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        descriptor = os.open(path, flags)
+        descriptor = os.open(path, _FLAGS)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -1,0 +1,10 @@
+"""What PyInstaller needs to know of Strop; it finds this by the entry point `pyinstaller40`."""
+
+from __future__ import annotations
+
+import os
+
+
+def hook_dirs() -> list[str]:
+    """Return the folder of the hooks."""
+    return [os.path.dirname(__file__)]  # noqa: PTH120
