@@ -109,13 +109,16 @@ def test_or_else_the_target_is_refused_where_that_is_asked_for_and_leaves_no_bun
     ("arguments", "said"),
     [
         (["--target", "toaster"], "there is no target 'toaster'; there are cpu, gpu, rpi, rpi32"),
-        (["--artifact", "/nowhere"], "/nowhere is no artifact directory"),
+        (["--artifact", "/nowhere"], "/nowhere is not an artifact directory"),
         (["--model", "x.keras"], "--model needs --calibration"),
         (["--labels", "labels.txt"], "--labels goes with --model"),
         (["--model", "none.keras", "--calibration", "none.npz"], "cannot read the model file"),
         (["--tolerances", "none.toml"], "cannot read none.toml"),
         (["--tolerances", "/bin/sh"], "/bin/sh: not TOML"),
-        (["--model", "x.keras", "--calibration", "x.npz", "--name", "../x"], "'../x' is no name"),
+        (
+            ["--model", "x.keras", "--calibration", "x.npz", "--name", "../x"],
+            "'../x' is not a valid",
+        ),
     ],
 )
 def test_a_request_that_cannot_be_met_is_one_line_and_exit_2(

@@ -62,7 +62,7 @@ def test_a_file_too_new_for_one_engine_is_refused_before_anything_runs_it(
     assert said == (
         "export: mnist-mlp-myboard.strop refused: tflite dynamic needs FULLY_CONNECTED version 12 "
         "where tflite 2.14.0 takes 10 at most: set per_channel = false for it in myboard.toml, or "
-        "take tflite out of the engines in myboard.toml"
+        "remove tflite from the engines in myboard.toml"
     )
     assert {path.name for path in out.glob("*.strop")} == {"mnist-mlp-gpu.strop"}
     steps = " ".join(done.stdout.split())

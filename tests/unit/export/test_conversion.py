@@ -97,11 +97,11 @@ DIED = r"TensorFlow's converter {} on this model's layers \(Flatten, Dense\): re
     [
         ("import sys; sys.exit(3)", DIED.format("ended with exit 3")),
         ("import os; os.kill(os.getpid(), 11)", DIED.format("died of SIGSEGV")),
-        ("input(); print('{}')", "gave no sound answer"),
-        ("input(); print('[1]')", "gave no sound answer"),
-        ("input(); print('what?')", "gave no sound answer"),
-        (f"input(); print({json.dumps({'error': 'SystemExit', 'message': ''})!r})", "no sound ans"),
-        (f"input(); print({json.dumps({'file': '/nowhere'})!r})", "gave no sound answer"),
+        ("input(); print('{}')", "gave an invalid answer"),
+        ("input(); print('[1]')", "gave an invalid answer"),
+        ("input(); print('what?')", "gave an invalid answer"),
+        (f"input(); print({json.dumps({'error': 'SystemExit', 'message': ''})!r})", "an invalid"),
+        (f"input(); print({json.dumps({'file': '/nowhere'})!r})", "gave an invalid answer"),
     ],
 )
 def test_one_that_goes_astray_is_a_refusal(

@@ -49,7 +49,7 @@ def test_an_error_about_anything_else_is_not_taken_for_an_answer() -> None:
 def test_what_is_written_says_from_which_release_on() -> None:
     measured = {"1.9": {"ADD": 1}, "1.10": {"ADD": 1, "MUL": 2}, "2.0": {"ADD": 3}}
     text = tool.to_toml("litert", measured)
-    assert text.startswith("# What releases of ai-edge-litert take at most.")
+    assert text.startswith("# The highest versions that releases of ai-edge-litert take.")
     assert tomllib.loads(text) == {
         "releases": ["1.9", "1.10", "2.0"],
         "highest": {"ADD": {"1.9": 1, "2.0": 3}, "MUL": {"1.10": 2, "2.0": 0}},

@@ -45,7 +45,7 @@ def test_unknown_formats_and_precisions_are_refused() -> None:
     [("weights", "float32"), ("onnx", "int8"), ("tflite", "int8"), ("tflite", "dynamic")],
 )
 def test_what_no_gpu_runs_is_not_made_for_one(format: str, precision: str) -> None:
-    message = rf"{format} {precision} runs on no GPU.* float32 or float16; leave out gpu = true"
+    message = rf"{format} {precision} does not run on GPUs.* float32 or float16; remove gpu = true"
     with pytest.raises(ConversionError, match=message):
         VariantSpec(format, precision, gpu=True)
 

@@ -158,7 +158,7 @@ PIXELS = np.random.default_rng(5).integers(0, 256, (SAMPLES, 4, 4), np.uint8)
         (missing("calibration"), "cannot read the calibration file"),
         (missing("evaluation"), "cannot read the evaluation file"),
         (missing("labels"), "cannot read the labels file"),
-        (raw("model", b"not a model"), "is no .keras file; write one with model.save"),
+        (raw("model", b"not a model"), "is not a .keras file; write one with model.save"),
         (raw("calibration", b"PK\3\4 half"), "cannot read arrays"),
         (raw("calibration", b""), "cannot read arrays"),
         (arrays("calibration", images=PIXELS), "has no array 'inputs'; it has images"),
@@ -180,7 +180,7 @@ PIXELS = np.random.default_rng(5).integers(0, 256, (SAMPLES, 4, 4), np.uint8)
         (labels(b"cat\ncat\nfish\n"), "different, non-empty, printable texts"),
         (labels(b"\xff\xfe"), "cannot read the label file"),
         (labels(b"cat\nd\tog\nfish\n"), "printable texts"),
-        (lambda files, _: replace(files, name="../victim"), "'../victim' is no name for a model"),
+        (lambda files, _: replace(files, name="../victim"), "'../victim' is not a valid model"),
         (lambda files, _: replace(files, name="my model (1)"), "give another with --name"),
         (single_array, "is a single array; save it with numpy.savez"),
     ],
@@ -243,14 +243,14 @@ def test_a_truncated_keras_file_is_refused(
 ) -> None:
     content = saved.read_bytes()
     (tmp_path / "half.keras").write_bytes(content[: len(content) // 2])
-    with pytest.raises(SourceError, match="is no .keras file"):
+    with pytest.raises(SourceError, match="is not a .keras file"):
         source.read(replace(files, model=tmp_path / "half.keras"))
 
 
 def test_a_zip_that_holds_no_model_is_refused(files: source.Files, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "zip.keras", "w") as archive:
         archive.writestr("config.json", "{}")
-    with pytest.raises(SourceError, match="Keras does not load") as raised:
+    with pytest.raises(SourceError, match="Keras cannot load") as raised:
         source.read(replace(files, model=tmp_path / "zip.keras"))
     assert "\n" not in str(raised.value)
 
@@ -261,7 +261,7 @@ def test_a_saved_model_is_told_what_to_do(files: source.Files, tmp_path: Path) -
 
 
 def test_a_folder_that_is_no_artifact_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="is no artifact directory: it has no model.keras"):
+    with pytest.raises(SourceError, match="is not an artifact directory: it has no model.keras"):
         source.artifact(tmp_path)
 
 
@@ -326,7 +326,7 @@ def test_names_go_to_the_output_that_has_as_many_classes(tmp_path: Path) -> None
 
 def test_names_that_no_output_has_are_refused(tmp_path: Path) -> None:
     given = {"left": floats(4), "right": floats(2)}
-    said = "2 labels were given, and no output has so many classes: what 3, where 5"
+    said = "2 labels were given, and no output has that many classes: what 3, where 5"
     with pytest.raises(SourceError, match=said):
         kit.read(tmp_path, two_by_two(), given, names="a\nb\n")
 
