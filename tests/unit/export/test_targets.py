@@ -132,13 +132,17 @@ class TestAFileOfOnesOwn:
         ('["litert", "reference"]', "[1]", "engines must be a list of texts"),
         ("[[variants]]", "[variants]", "variants must be a list of tables"),
         ('[[variants]]\nformat = "tflite"\nprecision = "int8"', "variants = []", "no variants"),
-        ('precision = "int8"', 'precision = "int8"\nper_channel = "no"', "per_channel is true or"),
+        ('precision = "int8"', 'precision = "int8"\nper_channel = "no"', "per_channel must be"),
         ('precision = "int8"', 'precision = "int8"\ngpu = 1', "gpu must be true or false"),
-        ('precision = "int8"', 'precision = "int8"\ngpu = true', "int8 runs on no GPU"),
+        ('precision = "int8"', 'precision = "int8"\ngpu = true', "int8 does not run on GPUs"),
         ('extra = "litert"', 'extra = "npu"', r"no extra 'npu'; there are litert, .*onnx-webgpu"),
         ("litert.txt", "toaster.txt", r"no lock 'toaster.txt'; there are .*litert.txt"),
         ("[[variants]]", "[[variants", "not TOML"),
-        ("[[variants]]", '[[variants]]\nformat="tflite"\nprecision="int8"\n[[variants]]', "twice"),
+        (
+            "[[variants]]",
+            '[[variants]]\nformat="tflite"\nprecision="int8"\n[[variants]]',
+            "same format",
+        ),
     ],
 )
 def test_what_a_target_says_wrongly_is_named(

@@ -38,7 +38,9 @@ def read_names(path: Path | None, said: Any) -> tuple[str, ...] | None:
     else:
         return None
     if len(set(names)) != len(names) or "" in names or not all(map(is_printable, names)):
-        raise SourceError(f"{where}: labels must be distinct, non-empty, printable, one a line")
+        raise SourceError(
+            f"{where}: labels must be different, non-empty, printable texts, one a line"
+        )
     return names
 
 
