@@ -1,4 +1,4 @@
-"""A run as a Markdown page: its machine and software, tables, pictures, and what is missing."""
+"""A run as a Markdown page: its machine and software, tables, pictures and missing subjects."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ what the machine does meanwhile hits all alike; ratios are taken within each rou
 summed up. Times of two machines, or of two runs, are not to be compared.
 """
 
-_LONG = 400  # characters, more than which are read by programs: every package there is
+_LONG = 400  # characters; longer values, such as the list of packages, are only for programs
 
 
 def write(results: Results, path: Path) -> None:
-    """Write the page; its pictures are those that `benchmarks.plots` draws beside it.
+    """Write the page, which shows the pictures that `benchmarks.plots` draws beside it.
 
     Args:
         results: the run.
@@ -87,5 +87,5 @@ def _said(value: Any) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text that neither ends a table's cell nor a line."""
+    """Return a text without characters that end a table's cell or a line."""
     return " ".join(text.replace("|", "\\|").split())

@@ -1,4 +1,4 @@
-"""Where things lie in the checkout, and how paths are shown to people."""
+"""The paths in the checkout, and the form in which messages show paths."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ RECIPES = Path(__file__).resolve().parent / "recipes"
 
 
 def shown(path: Path) -> str:
-    """Give ``path`` as a reader would type it: relative to the current folder, when it is below."""
+    """Return ``path`` as a user would type it: relative if it is below the current folder."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:

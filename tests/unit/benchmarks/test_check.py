@@ -138,7 +138,7 @@ class TestIncomparable:
     ) -> None:
         path, fresh = tmp_path / "junk.json", written(tmp_path / "new.json")
         path.write_text(junk, encoding="ascii")
-        assert "is no baseline" in self.said(fresh, path, capsys)
+        assert "is not a baseline" in self.said(fresh, path, capsys)
         assert "is no result of make bench" in self.said(path, baseline, capsys)
 
     def test_nothing_in_common(

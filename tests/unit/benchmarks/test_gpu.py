@@ -153,7 +153,7 @@ class TestJunk:
             (_changed(lambda c: c["points"][0].update(batch=0)), "not above 0"),
             (_changed(lambda c: c["points"][0].update(upload_us=-1)), "not above 0"),
             (_changed(lambda c: c["points"][0]["gpu"].update(images_per_s=0)), "not above 0"),
-            (_changed(lambda c: c.update(crossover=3)), "crossover 3 is none of its batch sizes"),
+            (_changed(lambda c: c.update(crossover=3)), "crossover 3 is not one of its batch"),
             (_changed(lambda c: c.update(crossover=10**400)), "crossover"),
         ],
     )

@@ -177,7 +177,7 @@ def test_another_training_is_not_continued(
     with pytest.raises(UnfinishedRun, match=said) as refusal:
         journal.open(resume=True, restart=False)
     journal.close()
-    assert "begin anew with --restart (make train AGAIN=1)" in str(refusal.value)
+    assert "start again with --restart (make train AGAIN=1)" in str(refusal.value)
     assert Journal(tmp_path / "out", asked).open(resume=False, restart=True) == Progress()
 
 

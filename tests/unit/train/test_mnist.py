@@ -72,7 +72,7 @@ def test_the_second_route_is_taken_when_the_first_fails(arrays: dict[str, mnist.
     assert mnist.fetch(said.append, routes) is arrays
     assert said == [
         "fetching MNIST from first",
-        "  not there: no such host",
+        "  failed: no such host",
         "fetching MNIST from second",
     ]
 
