@@ -1,4 +1,4 @@
-"""What the Makefile and the examples offer beyond export and test does what it says."""
+"""The Makefile's targets and the examples besides export and test."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.environments import ROOT, run
 
 @pytest.fixture
 def exported(edge: Exported, tmp_path: Path) -> Exported:
-    """Copy what is exported: some targets write beside it, and other tests look at the original."""
+    """Copy the export: some targets write beside it, and other tests read the original."""
     return replace(edge, dist=Path(shutil.copytree(edge.dist, tmp_path / "dist")))
 
 
 def make(exported: Exported, target: str, *more: str) -> str:
-    """Run a target on what is exported already; `-o` takes `export` for done."""
+    """Run a target on the existing export; `-o` makes `export` count as done."""
     variables = (f"OUT={exported.dist}", f"ARTIFACT={exported.artifact}")
     return run("make", "-o", "export", target, *variables, *more, cwd=ROOT).stdout
 

@@ -1,4 +1,4 @@
-"""docs/your-own-model.md, done as it says: its scripts are saved, its commands typed."""
+"""docs/your-own-model.md: its scripts are saved and its commands run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BLOCK = re.compile(r"^<!-- (save as (\S+)|run) -->\n```(python|sh)\n(.*?)^```$"
 
 @dataclass(frozen=True)
 class Block:
-    """A script to save under a name, or commands to type where the name is empty."""
+    """A script to save under a name, or commands to run if the name is empty."""
 
     name: str
     text: str
@@ -45,7 +45,7 @@ def test_there_are_these_cases_and_nothing_else_is_run() -> None:
 
 @pytest.mark.parametrize("title", CASES)
 def test_a_case_runs_as_it_stands(title: str, tmp_path: Path) -> None:
-    """In an empty folder, with the environment's commands on the path, as after `activate`."""
+    """It runs in an empty folder, with the environment's commands on the path."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
     for block in blocks(sections()[title]):

@@ -1,4 +1,4 @@
-"""The lowest engine releases: looked up in tables that say what the engines really do."""
+"""The lowest engine releases, from tables that match the engines."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class TestPins:
 
 
 class TestTables:
-    """Whether they are whole. Whether they are true, the engines say below."""
+    """The tables are complete. The tests on the engines below show that they are right."""
 
     @pytest.mark.parametrize("engine", PACKAGES)
     def test_they_hold_the_releases_that_are_listed(self, engine: str) -> None:
@@ -119,7 +119,7 @@ class TestTables:
             assert [r for r in table.releases if r in changes] == list(changes), name
 
     def test_the_figure_that_began_it(self) -> None:
-        """docs/decisions/0012: what kept per-channel dynamic-range files off the Raspberry Pi."""
+        """docs/decisions/0012: why the Raspberry Pi gets no per-channel dynamic-range files."""
         assert floor.read("tflite").takes("FULLY_CONNECTED", "2.14.0") == 10
 
 
@@ -173,7 +173,7 @@ def test_every_file_of_the_targets_that_ship_runs_on_what_their_devices_get(name
 
 
 class TestRefusals:
-    """In one line: what the file has, what the release takes, what would help."""
+    """Refusals in one line: the file's need, the release's limit, and the fix."""
 
     def refused(self, spec: VariantSpec, requires: dict[str, object], name: str = "rpi") -> str:
         with pytest.raises(EngineTooOld) as caught:

@@ -1,4 +1,4 @@
-"""The tool that measures the engines: what it makes of their answers, and what it writes."""
+"""The tool that measures the engines: its reading of their answers, and its tables."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_release_that_cannot_be_installed_is_one_line(
     assert tool.main(["onnx"]) == 2
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith("floors: onnxruntime==0.0.1 cannot be installed: ")
-    assert list(tmp_path.iterdir()) == []  # nothing is taken for measured, nothing left installed
+    assert list(tmp_path.iterdir()) == []  # no result is recorded, and nothing stays installed
 
 
 def test_an_unknown_engine_is_one_line() -> None:

@@ -1,4 +1,4 @@
-"""What a .keras file says of itself, before anything in it is loaded."""
+"""The check of a .keras file before anything in it is loaded."""
 
 from __future__ import annotations
 

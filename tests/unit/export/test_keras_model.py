@@ -1,4 +1,4 @@
-"""The model of a source: whatever it is made of, it is called on lists, in float32."""
+"""The model of a source: any kind of model is called on lists, in float32."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What export is given: each thing that does not fit is refused by name, and no code in it runs."""
+"""The input of export: each part that does not fit is refused by name, and no code in it runs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def files(saved: Path, tmp_path: Path) -> source.Files:
     np.savez(tmp_path / "calibration.npz", inputs=PIXELS)
-    # Other bytes, or it would be the same file twice.
+    # Other bytes, or it would be the same file.
     np.savez_compressed(tmp_path / "evaluation.npz", inputs=PIXELS)
     return source.Files(
         name="small",
@@ -66,7 +66,7 @@ def test_what_fits_is_read(files: source.Files) -> None:
 
 
 def test_without_evaluation_half_of_the_calibration_samples_judge(files: source.Files) -> None:
-    """Every other one, for samples often lie in order; none does both."""
+    """Every other sample, because samples are often sorted; none does both."""
     read = source.read(replace(files, evaluation=None))
     assert read.self_evaluated
     assert read.labels == (None,)
@@ -82,7 +82,7 @@ def test_the_same_file_twice_is_no_evaluation(files: source.Files) -> None:
 
 def test_labels_of_calibration_samples_go_with_their_half(files: source.Files) -> None:
     given = np.arange(SAMPLES) % 3
-    right = source.read(files).keras[0].argmax(axis=1)  # or it would be refused as chance
+    right = source.read(files).keras[0].argmax(axis=1)  # or it would be no better than chance
     np.savez(files.calibration, inputs=PIXELS, labels=right)
     read = source.read(replace(files, evaluation=None))
     assert read.labels[0] is not None
@@ -213,7 +213,7 @@ def test_a_task_overrules_what_would_be_found(files: source.Files) -> None:
 
 
 class Bomb:
-    """Unpickling this creates a file: the proof that something ran."""
+    """An object whose unpickling creates a file, which shows that code ran."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""Targets and tolerances are data; what they say wrongly is refused by name."""
+"""Targets are data; each error in them is refused by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m lab` where there is nothing to run on."""
+"""`python -m lab` without boards to run on."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_board_that_is_not_built_names_the_mend(
 
 
 class Stub:
-    """A board whose building ends as its test wants."""
+    """A board whose build has the result that a test needs."""
 
     begun: ClassVar[list[str]] = []
 

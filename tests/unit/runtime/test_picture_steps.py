@@ -1,4 +1,4 @@
-"""The steps from a picture to an input: what each does, and that it is what the page says."""
+"""The steps from a picture to an input, as docs/bundle-format.md describes them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _step(name: str, **options: Any) -> PictureStep:
 
 
 def _synthetic() -> dict[str, Any]:
-    """Pictures of every sort that schema 1 took."""
+    """Pictures of every kind that schema 1 took."""
     random = np.random.default_rng(28)
     ink = random.integers(0, 256, (28, 28)).astype(np.uint8)
     scene = random.integers(0, 256, (61, 83, 3)).astype(np.uint8)
