@@ -217,7 +217,7 @@ def _fresh(path: Path) -> Baseline:
     try:
         results = load(path)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise Incomparable(f"{path} is no result of make bench: {error}") from None
+        raise Incomparable(f"{path} is not a result of make bench: {error}") from None
     known = {name: results.environment.get(name) for name in _ESSENTIAL}
     return Baseline(known, quotients(results))
 

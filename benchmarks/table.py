@@ -77,9 +77,9 @@ def _ratios(ratios: Sequence[Ratio]) -> Section:
     columns = list(dict.fromkeys(_column(ratio) for ratio in ratios))
     return Section(
         "Strop over the same engine's own best loop",
-        "Medians over the rounds of one run, in which both took turns. Latency, cold start and "
-        "memory are better below 1; images a second (/s) above. Python and NumPy, which "
-        "start alike for both, count alike in each pair of cold starts.",
+        "Medians over the rounds of one run, in which both alternate. Latency, cold start and "
+        "memory are better below 1; images per second (/s) above. Python and NumPy, which "
+        "start the same for both, count the same in each pair of cold starts.",
         ("", *columns),
         1,
         tuple(
@@ -101,8 +101,8 @@ def details(ratios: Sequence[Ratio]) -> Section:
     """Make a table of one line per ratio: its raw loop, its spread and the difference."""
     return Section(
         "The ratios one by one",
-        "From .. to: 5th and 95th percentile of the rounds. Where the ratio is one of images a "
-        "second, the difference is in us an image.",
+        "From .. to: 5th and 95th percentile of the rounds. For a ratio of images per second, "
+        "the difference is in us per image.",
         ("", "axis", "against", "images", "ratio", "from .. to", "difference"),
         3,
         tuple(
@@ -134,8 +134,8 @@ def _times(some: Sequence[Subject]) -> Section:
             lines.append(Line((one.name, *cells, accuracy), one.is_strop))
     return Section(
         "Latency of one image, throughput and accuracy",
-        "us for one image, from uint8 pixels to float32 probabilities, one thread; images a second "
-        "for batches of so many; accuracy over the whole test set.",
+        "us for one image, from uint8 pixels to float32 probabilities, one thread; images per "
+        "second by batch size; accuracy over the whole test set.",
         ("", "p50 us", "p95", "p99", *(f"{batch:,}/s" for batch in batches), "accuracy"),
         1,
         tuple(lines),
@@ -162,10 +162,10 @@ def _costs(some: Sequence[Subject]) -> Section:
             lines.append(Line((one.name, *map(three_digits, costs)), one.is_strop))
     return Section(
         "Cold start, memory, size and export",
-        "Cold: from the start of a process to its first answer. Memory: the most that a process "
-        "with one model had. On device: all that pip brings, Python apart. Model: what is opened; "
-        "Strop's bundle holds all precisions, and golden samples. Export: from the trained model; "
-        "for what is built of an exported file, from that.",
+        "Cold: from the start of a process to its first answer. Memory: the peak of a process "
+        "with one model. On device: everything that pip installs, without Python. Model: the file "
+        "that is opened; Strop's bundle has all precisions, and golden samples. Export: from the "
+        "trained model; for a file built from an exported one, from that.",
         ("", *(f"{title} {UNITS[axis]}" for axis, title in _COSTS.items())),
         1,
         tuple(lines),

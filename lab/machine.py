@@ -88,7 +88,7 @@ class Machine:
             make(self._qemu, EMULATOR_SUITE, by=lambda folder: self._fetch_qemu(folder, progress))
         with locked(self._lock):
             if self.is_built() and not self.is_untouched():
-                progress(f"{self.board.name}: other packages were installed since; starting anew")
+                progress(f"{self.board.name}: other packages were installed since; starting again")
                 shutil.rmtree(self.environment)
             make(self.root, *self._userland(), by=lambda folder: self._fetch_root(folder, progress))
             self._write_launcher()

@@ -4,7 +4,7 @@ Tried, in us for one image of float32, where this takes 10 to 11: `compiled(imag
 `request.infer(images, share_inputs=True)` 28, input and output arrays set for each call 25, a batch
 of any size 5 more, `start_async` and `wait` 160, threads pinned (the default) 2 more. The wrapper
 around `infer` alone costs 2: the method of its base class is called here. Passing the caller's
-array as it is, instead of a copy in the bound one, is 3 slower, and no faster in batches. Without
+array directly, instead of a copy in the bound one, is 3 slower, and no faster in batches. Without
 difference: hints for throughput or accuracy, NUM_STREAMS, hyper-threading, denormals, transposed
 weights, and pixels turned into floats by NumPy instead of by the graph. By default, OpenVINO
 computes a float32 file in bfloat16 where the CPU has it: a third faster or more in batches, and off

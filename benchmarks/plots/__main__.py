@@ -31,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         results = load(arguments.results)
     except (OSError, ValueError, TypeError, KeyError) as error:
         print(
-            f"benchmarks: {arguments.results} is no result of make bench: {error}", file=sys.stderr
+            f"benchmarks: {arguments.results} is not a result of make bench: {error}",
+            file=sys.stderr,
         )
         return 2
     try:

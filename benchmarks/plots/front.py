@@ -19,7 +19,7 @@ from benchmarks.subjects import OTHERS, Subject, groups, subjects
 
 NAME, AXIS = "front.png", "accuracy"
 AXES = ("latency", AXIS)
-ALT = "Accuracy against latency, what it opens the size of its dot; the best are joined"
+ALT = "Accuracy against latency; a dot's size is that of the file it opens; the best are joined"
 
 _HEIGHT = 6.5  # inches
 _AREA = 0.35  # square points a kB

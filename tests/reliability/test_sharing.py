@@ -104,7 +104,7 @@ def test_two_threads_against_one(task: Task, figure: Record, engine: str, precis
     ("name", "said"),
     [
         ("closing_storm", "calls while a model is closed"),
-        ("forking_storm", "processes forked off in the midst of calls"),
+        ("forking_storm", "processes forked during calls"),
         ("spawning", "models sent to new processes"),
     ],
 )
@@ -128,7 +128,7 @@ def test_ending_in_the_midst_of_calls(
             task("exiting", engine, precision)
         except AssertionError as error:
             failed.append(str(error))
-    figure(f"programs ended in the midst of calls, {engine} {precision}", EXITS, len(failed))
+    figure(f"programs ended during calls, {engine} {precision}", EXITS, len(failed))
     assert not failed, failed[0]
 
 
@@ -149,7 +149,7 @@ def test_a_hundred_thousand_images_at_once(
     found = task("large_batch", engine, precision)
     extra = found["extra_bytes"]
     failed = found["wrong"] + (extra >= MOST_EXTRA_BYTES)
-    detail = f"{extra / 1e6:.1f} MB beside images and outputs"
+    detail = f"{extra / 1e6:.1f} MB besides images and outputs"
     figure(f"images in calls of 100,000, {engine} {precision}", found["tried"], failed, detail)
     assert failed == 0
 

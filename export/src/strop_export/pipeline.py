@@ -2,7 +2,7 @@
 
 Each distinct file is converted once, and run once on each engine, even if several targets share it.
 A target is refused as a whole if its engines are too old for a file or its proof fails; the other
-targets go on.
+targets are still exported.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Refused:
 
 @dataclass
 class _Work:
-    """The results made so far, shared by all targets; an error stands in place of a result."""
+    """The results so far, shared by all targets; an error replaces a missing result."""
 
     workstation: Workstation
     converted: dict[VariantSpec, Converted | ConversionError] = field(default_factory=dict)

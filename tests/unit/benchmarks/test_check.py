@@ -139,7 +139,7 @@ class TestIncomparable:
         path, fresh = tmp_path / "junk.json", written(tmp_path / "new.json")
         path.write_text(junk, encoding="ascii")
         assert "is not a baseline" in self.said(fresh, path, capsys)
-        assert "is no result of make bench" in self.said(path, baseline, capsys)
+        assert "is not a result of make bench" in self.said(path, baseline, capsys)
 
     def test_nothing_in_common(
         self, tmp_path: Path, baseline: Path, capsys: pytest.CaptureFixture[str]

@@ -178,7 +178,7 @@ def test_the_command_refuses_junk(
         path.write_text(junk, encoding="ascii")
     assert command.main([str(path)]) == 2
     said = capsys.readouterr().err
-    assert said.startswith(f"benchmarks: {path} is no result of make bench")
+    assert said.startswith(f"benchmarks: {path} is not a result of make bench")
     assert said.count("\n") == 1
 
 

@@ -115,7 +115,7 @@ def test_a_small_last_layer_stays_float() -> None:
 
 
 def test_bytes_reach_a_layer_that_stays_float() -> None:
-    """A model whose only layer is its last, and small enough for float beside a wide input."""
+    """A model whose only layer is its last, and small enough for float with a wide input."""
     with quiet():
         import keras
 

@@ -411,7 +411,7 @@ class TestGoldenTolerance:
         assert room >= 8 * float(np.spacing(np.float32(1001)))
 
     def test_of_a_quantized_output_has_room_for_one_of_its_steps(self) -> None:
-        """A column that hardly varies beside others: engines round it up or down by one step."""
+        """A column that varies much less than others: engines round it up or down by one step."""
         keras = np.column_stack([np.linspace(0, 255, 500), np.linspace(0, 2, 500)])
         large, small = golden_tolerance(spec("raw", (2,)), keras, 0.1, np.round(keras))
         assert large == pytest.approx(25.5 + 1.5, abs=0.01)
