@@ -8,6 +8,12 @@ OUT      ?= dist
 BOARDS   ?=
 IMAGES   ?= 10000
 
+$(foreach name,PYTHON RECIPE ARTIFACT TARGET OUT IMAGES,$(if $(strip $($(name))),,\
+  $(error $(name) is empty: give it a value, or leave it out)))
+$(if $(word 2,$(ARTIFACT)),$(error ARTIFACT is a folder whose path has no blanks, got '$(ARTIFACT)'))
+$(if $(shell printf %s '$(subst ','\'',$(IMAGES))' | grep -x '[1-9][0-9]*'),,\
+  $(error IMAGES is a number of images from 1 up, got '$(IMAGES)'))
+
 VENV  := .venv
 PY    := $(VENV)/bin/python
 STAMP := $(VENV)/.made
@@ -55,8 +61,13 @@ data: $(STAMP)  ## fetch MNIST and check it against the original files' SHA-256
 train: $(STAMP)  ## train, or go on with a killed training (AGAIN=1: from the start)
 	$(PY) -m train --recipe $(RECIPE) --out "$(ARTIFACT)" $(if $(AGAIN),--restart,--resume)
 
+# A folder that somebody names is not trained into but by `make train`: the name may be misspelled.
 $(ARTIFACT)/training.json: | $(STAMP)
+ifeq ($(origin ARTIFACT),file)
 	$(PY) -m train --recipe $(RECIPE) --out "$(ARTIFACT)" --resume
+else
+	@echo "There is no model in $(ARTIFACT). Train one: make train ARTIFACT=$(ARTIFACT)" >&2; exit 2
+endif
 
 export: $(STAMP) $(if $(MODEL),,$(ARTIFACT)/training.json)  ## train if need be, export, prove, report into dist/
 	@$(PY) -m strop_export --target "$(TARGET)" --out "$(OUT)" \

@@ -1,10 +1,10 @@
-"""Name what the camera sees, or the pictures that come into a folder: a loop to copy.
+"""Name the class of each camera frame, or of each picture that comes into a folder.
 
 python examples/camera.py BUNDLE [FOLDER] [--every SECONDS] [--frames N]
 
 Without FOLDER it looks through a Raspberry Pi's camera (picamera2) and prints a line when the
-answer changes. With FOLDER it prints a line for each picture: those that lie there, by name, then
-those that come; move them in, for half a picture is a damaged one. SIGTERM and ^C end it.
+answer changes. With FOLDER it prints a line for each picture: those that are there, by name, then
+those that come. Move pictures in: one that is half written is damaged. SIGTERM and ^C end it.
 """
 
 import argparse
@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import strop
-from strop.model.images import prepare
 
 Frames = Generator[tuple[str, Any], None, None]  # where it is from; what `classify` takes
 
 
-def camera(model: strop.Model, every: float) -> Frames:
-    """What the camera sees, again after so many seconds."""
+def camera(every: float) -> Frames:
+    """Yield a frame of the camera every so many seconds."""
     try:
         from picamera2 import Picamera2
     except (ImportError, ValueError) as error:  # absent, or compiled for another numpy
@@ -43,27 +42,14 @@ def camera(model: strop.Model, every: float) -> Frames:
             device.start()
             while True:
                 # A Pillow image: the arrays of picamera2's "RGB888" hold blue first.
-                yield "camera", centre(device.capture_image("main"), model)
+                yield "camera", device.capture_image("main")
                 time.sleep(every)
     except RuntimeError as error:  # another program has it, say
         raise strop.StropError(f"the camera failed: {error}") from None
 
 
-def centre(picture: Any, model: strop.Model) -> Any:
-    """The middle square of a Pillow image, as the model's input."""
-    from PIL import ImageOps
-
-    how: Any = model.input.picture
-    side = min(picture.size)
-    left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    square = picture.crop((left, top, left + side, top + side)).convert(how.mode)
-    if any(step.step == "invert" for step in how.steps):  # on white; a dim room's paper is grey
-        square = ImageOps.autocontrast(square, cutoff=1)
-    return prepare(square, how).reshape(model.input.shape[1:])
-
-
 def pictures(folder: Path, every: float) -> Frames:
-    """The files of a folder by name, then those that come; hidden ones are none."""
+    """Yield the files of a folder by name, then those that come; skip hidden ones."""
     seen: set[Path] = set()
     while True:
         here = {path for path in folder.iterdir() if path.is_file() and path.name[0] != "."}
@@ -73,13 +59,15 @@ def pictures(folder: Path, every: float) -> Frames:
 
 
 def watch(model: strop.Model, frames: Frames, limit: int | None) -> None:
-    """Print the answers; one that the same source has just given is not repeated."""
+    """Print the answers; skip one that the same source has just given."""
     last = None
     for source, frame in islice(frames, limit):
         try:
             best = model.classify(frame)
-        except strop.InputError as error:  # no picture; the next one may be
-            print(f"camera: {error}", file=sys.stderr, flush=True)
+        except strop.InputError as error:  # no picture, or a blank one; the next one may be
+            if (source, str(error)) != last:
+                print(f"camera: {error}", file=sys.stderr, flush=True)
+            last = source, str(error)
             continue
         if (source, best.label) != last:
             name = source if source.isprintable() else ascii(source)
@@ -104,7 +92,9 @@ try:
         print(model, file=sys.stderr, flush=True)  # what really runs
         if model.input.picture is None:
             raise strop.InputError(f"{model.name} takes no pictures")
-        frames = pictures(given.folder, given.every) if given.folder else camera(model, given.every)
+        if model.output.kind not in ("class", "binary"):
+            raise strop.InputError(f"{model.name} does not name one class")
+        frames = pictures(given.folder, given.every) if given.folder else camera(given.every)
         with contextlib.closing(frames):
             watch(model, frames, given.frames)
 except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The smallest app: name what is on each picture.
+"""Name the class of each picture: the smallest app.
 
 python examples/classify.py BUNDLE PICTURE...
 """
@@ -14,6 +14,8 @@ try:
     with strop.load(bundle) as model:
         for picture in pictures:
             best = model.classify(picture)
+            if not isinstance(best, strop.Prediction):  # a model of many labels at once
+                sys.exit("classify: the model does not name one class")
             print(f"{picture}: {best.label} ({best.probability:.1%})")
 except strop.StropError as error:
     sys.exit(f"classify: {error}")

@@ -1,7 +1,7 @@
-"""Ten digits of the test set as pictures, named by the exported model: `make demo`.
+"""Write ten digits of the test set as pictures, and let the exported model name them: `make demo`.
 
 python examples/demo.py ARTIFACT DIST writes DIST/demo/0.png to 9.png, the first image of each
-class, and prints what the model says of them.
+class, and prints what the model makes of each.
 """
 
 import sys
@@ -12,16 +12,35 @@ from PIL import Image
 
 import strop
 
-artifact, dist = map(Path, sys.argv[1:])
-with np.load(artifact / "evaluation.npz") as evaluation:
-    images, labels = evaluation["inputs"], evaluation["labels"]  # (10000, 28, 28), (10000,)
 
-demo = dist / "demo"
-demo.mkdir(parents=True, exist_ok=True)
-with strop.load(dist / f"{artifact.name}-cpu.strop") as model:
-    print(model)
-    for digit in range(10):
-        picture = demo / f"{digit}.png"
-        Image.fromarray(images[np.argmax(labels == digit)]).save(picture)
-        best = model.classify(picture)
-        print(f"{picture}: {best.label} ({best.probability:.1%})")
+def first_of_each_digit(artifact: Path) -> "np.ndarray":
+    """The first test image of each class, uint8 (10, 28, 28)."""
+    path = artifact / "evaluation.npz"
+    try:
+        with np.load(path) as evaluation:
+            images, labels = evaluation["inputs"], evaluation["labels"]  # (N, 28, 28), (N,)
+        first = [np.flatnonzero(labels == digit)[0] for digit in range(10)]
+        return images[first].reshape(10, 28, 28)
+    except OSError as error:
+        sys.exit(f"demo: cannot read {path}: {error.strerror or error}; run make export")
+    except Exception as error:  # noqa: BLE001  another file, or another data set
+        sys.exit(f"demo: {path} holds no test digits: {error}")
+
+
+if len(sys.argv) != 3:
+    sys.exit(f"usage: {sys.argv[0]} ARTIFACT DIST")
+artifact, dist = map(Path, sys.argv[1:])
+images = first_of_each_digit(artifact)
+try:
+    with strop.load(dist / f"{artifact.name}-cpu.strop") as model:
+        print(model)
+        (dist / "demo").mkdir(exist_ok=True)
+        for digit, image in enumerate(images):
+            picture = dist / "demo" / f"{digit}.png"
+            Image.fromarray(image).save(picture)
+            best = model.classify(picture)
+            print(f"{picture}: {best.label} ({best.probability:.1%})")
+except strop.StropError as error:
+    sys.exit(f"demo: {error}")
+except OSError as error:
+    sys.exit(f"demo: cannot write {error.filename}: {error.strerror}")

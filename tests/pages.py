@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.environments import ROOT
+from tests.markdown import blocks
 
 FOLDER = ROOT / "docs" / "devices"
 
-_BLOCK = re.compile(r"^<!-- run on the (workstation|device) -->\n```sh\n(.*?)^```$", re.M | re.S)
+_MARK = "run on the "
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,10 @@ def path_of(board: str) -> Path:
 def read(board: str) -> Page:
     """Read a board's page; it has each block once, the workstation's first."""
     text = path_of(board).read_text(encoding="utf-8")
-    found = [(match[1], tuple(match[2].splitlines())) for match in _BLOCK.finditer(text)]
+    marked = [block for block in blocks(text) if block.mark.startswith(_MARK)]
+    found = [(block.mark.removeprefix(_MARK), block.lines) for block in marked]
     assert [where for where, _ in found] == ["workstation", "device"], f"{board}.md: its blocks"
-    assert text.count("<!-- run on the ") == 2, f"{board}.md: a mark without its block"
+    assert text.count(f"<!-- {_MARK}") == 2, f"{board}.md: a mark without its block"
     doctor, check = (pattern.search(text) for pattern in (_DOCTOR, _CHECK))
     assert doctor, f"{board}.md: what doctor prints"
     assert check, f"{board}.md: what check prints"

@@ -131,7 +131,7 @@ def test_the_commands_and_their_options() -> None:
     } == {
         "info": ["bundle", "--trusted-keys", "--json"],
         "run": [
-            *("bundle", "inputs", "--output", "--engine", "--precision", "--device"),
+            *("bundle", "inputs", "--output", "--explain", "--engine", "--precision", "--device"),
             *("--threads", "--trusted-keys", "--json"),
         ],
         "check": [
@@ -142,7 +142,9 @@ def test_the_commands_and_their_options() -> None:
             *("bundle", "--samples", "--engine", "--precision", "--device", "--threads"),
             *("--batch", "--trusted-keys", "--json"),
         ],
+        "completion": ["shell"],
         "doctor": ["--timeout", "--json"],
+        "help": ["topic"],
         "history": ["folder", "--json"],
         "install": [
             *("bundle", "--into", "--allow-downgrade", "--keep", "--wait", "--timeout"),

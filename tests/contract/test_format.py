@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 
 from strop.bundle import archive, manifest, pictures, records, schema, signing
 from strop.bundle.file import parse_bundle
+from strop.model import decoding, images
 from tests.needs import unavailable
 from tests.unit.runtime import manifests
 
@@ -45,7 +46,7 @@ SMALLEST = (
 )  # fmt: skip
 
 SMALL = "6a4cd18151ad10d4d5f41be62463eabd9a4f4281ef521eb1627ebb9772e27110"
-FULL = "9de03a7faac6874ec45dac79640903379e602745f6bd53ecaefb3e4287671ce9"
+FULL = "6eadca958c43909421523dd5500ed746c8acb56630ed555666f52b355fe58b50"
 
 # Runs on a Python without numpy: the archive and the manifest do not need it.
 REWRITE = """
@@ -195,8 +196,14 @@ class TestDocumentedLayout:
             (records.MAX_DEPTH, "32"),
             (schema.MAX_ELEMENTS, "67,108,864"),
             (schema.MAX_TENSORS, "64"),
-            (pictures.MAX_SIDE, "16,383"),
-            (pictures.MAX_AREA, "16,777,216"),
+            (pictures.MAX_SIDE, "4,096"),
+            (pictures.MAX_AREA, "4,194,304"),
+            (pictures.MAX_DRAWING, "512"),
+            (decoding.MAX_PIXELS, "16,777,216"),
+            (decoding.MAX_WEBP_PIXELS, "12,582,912"),
+            (decoding.MAX_JPEG_PIXELS, "67,108,864"),
+            (decoding.MAX_SIDE, "24,576"),
+            (images.MAX_FILE_BYTES, "268,435,456"),
             (pictures.MAX_STEPS, "32"),
         ],
     )
@@ -214,7 +221,10 @@ class TestDocumentedLayout:
 
     def test_every_step_has_a_row_with_its_options_and_a_rule(self) -> None:
         rows = [(step, options) for ((step, *_), options, _) in _rows("step")]
-        options = {step: [name for name in names if name != "light-border"] for step, names in rows}
+        options = {
+            step: [name for name in names if name not in ("light-border", "contrast")]
+            for step, names in rows
+        }
         assert options == {step: list(rules) for step, rules in pictures.STEPS.items()}
         assert re.findall(r"^- \*\*(\w+)\*\*:", DOC, re.MULTILINE) == list(pictures.STEPS)
 

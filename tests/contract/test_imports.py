@@ -60,7 +60,7 @@ def test_a_module_of_the_runtime_imports_the_standard_library_numpy_and_its_engi
     assert others <= ALLOWED
     engine = ENGINES & others
     assert not engine or source.startswith("engines/")
-    assert "PIL" not in others or source in ("model/images.py", "model/picture_steps.py")
+    assert "PIL" not in others or source in ("model/decoding.py", "commands/explain.py")
     assert "cryptography" not in others or source in ("bundle/keys.py", "bundle/signing.py")
 
 

@@ -23,6 +23,7 @@ from tests.bundles import vector
 from tests.conftest import Exported
 from tests.environments import ROOT, run
 from tests.needs import unavailable
+from tests.pictures import write_digit
 
 APP = ROOT / "examples" / "camera.py"
 UNIT = ROOT / "examples" / "strop-camera.service"
@@ -83,10 +84,8 @@ PICAMERA2 = """
 def digits(edge: Exported, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first test image of each class, 0.png to 9.png."""
     folder = tmp_path_factory.mktemp("digits")
-    evaluation = edge.evaluation()
     for digit in range(10):
-        first = evaluation["inputs"][np.argmax(evaluation["labels"] == digit)]
-        Image.fromarray(first).save(folder / f"{digit}.png")
+        write_digit(edge, digit, folder / f"{digit}.png")
     return folder
 
 
@@ -178,7 +177,7 @@ def test_it_goes_on_with_what_comes_until_it_is_told_to_stop(
     assert line_of(process).startswith("c.png: 0 (")
     said = stopped(process)
     (line,) = (line for line in said.splitlines() if line.startswith("camera: "))
-    assert "b.png is no picture" in line
+    assert "b.png: this is no picture" in line
 
 
 def test_a_missing_folder_or_a_bundle_that_is_none_is_one_line(

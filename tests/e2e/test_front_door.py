@@ -1,4 +1,4 @@
-"""The Makefile's targets and the examples besides export and test."""
+"""The Makefile and the examples besides export and test: their results and refusals."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.conftest import Exported
@@ -45,6 +46,56 @@ def test_make_demo_names_ten_digits(exported: Exported) -> None:
     right = [line for line in named if line.split(".png: ")[0][-1] == line.split(".png: ")[1][0]]
     assert len(named) == 10
     assert len(right) >= 9
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["help", "OUT="], "OUT is empty: give it a value, or leave it out"),
+        (["help", "RECIPE= "], "RECIPE is empty: "),
+        (["help", "ARTIFACT=a b"], "ARTIFACT is a folder whose path has no blanks, got 'a b'"),
+        (["help", "IMAGES=0"], "IMAGES is a number of images from 1 up, got '0'"),
+        (["help", "IMAGES=1'; touch x"], "IMAGES is a number of images from 1 up, got '1'; t"),
+        (["demo", "ARTIFACT=artifacts/nope"], "There is no model in artifacts/nope. Train one: "),
+        (["-o", "export", "demo", "OUT=/nowhere"], "demo: cannot read bundle /nowhere/mnist-mlp-"),
+        (["export", "SHAPE=x"], "export: argument --shape: 'x' is no shape; write one such as 28"),
+        (["export", "TARGET=x"], "export: there is no target 'x'; there are cpu, gpu, rpi, rpi32"),
+        (["export", "PRECISION=x"], "export: no precision 'x'; ask for float32, "),
+        (["export", "MODEL=x.keras"], "export: --model needs --calibration FILE.npz"),
+        (["on", "BOARD=pi9", "CMD=x"], "lab: there is no board 'pi9'; there are pc, pi2"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.usefixtures("edge")  # make would train it
+def test_a_wrong_variable_is_one_line(words: list[str], says: str) -> None:
+    done = run("make", "--silent", *words, cwd=ROOT, check=False)
+    assert done.returncode == 2
+    line, *others = done.stderr.splitlines()
+    assert says in line
+    assert [other for other in others if not other.startswith("make: *** ")] == []
+
+
+@pytest.mark.parametrize(
+    ("example", "words", "says"),
+    [
+        ("demo", [], "usage: "),
+        ("demo", ["none", "none"], "demo: cannot read none/evaluation.npz: No such file"),
+        ("demo", ["labels", "none"], "demo: labels/evaluation.npz holds no test digits: "),
+        ("classify", [], "usage: "),
+        ("classify", ["none.strop", "a.png"], "classify: cannot read bundle none.strop: No such"),
+        ("camera", ["none.strop", "."], "camera: cannot read bundle none.strop: No such file"),
+    ],
+)
+def test_a_wrong_use_of_an_example_is_one_line(
+    example: str, words: list[str], says: str, tmp_path: Path
+) -> None:
+    (tmp_path / "labels").mkdir()
+    np.savez(tmp_path / "labels" / "evaluation.npz", inputs=np.zeros(3), labels=np.zeros(3))
+    app = ROOT / "examples" / f"{example}.py"
+    done = run(sys.executable, app, *words, cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(says)
+    assert done.stderr.count("\n") == 1
 
 
 def test_the_smallest_app_names_a_picture(exported: Exported) -> None:

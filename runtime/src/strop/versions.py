@@ -1,6 +1,6 @@
-"""Versions: our own, and those of engines, Pythons and C libraries.
+"""Versions of Strop, engines, Python and C libraries.
 
-This module does without `re`, whose patterns an app would wait for at every start.
+This module does not use `re`: compiling patterns would slow every start.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ MOST_NUMBERS, MOST_DIGITS = 6, 9  # of a version that a manifest names
 
 
 def release(version: str) -> tuple[int, ...]:
-    """Return the numbers that a version begins with: (2, 10) for 2.10.0rc1.
+    """Return the leading numbers of a version: (2, 10) for 2.10.0rc1.
 
-    Zeros at the end are left out, so that 2.1 and 2.1.0 are the same.
+    Trailing zeros are dropped, so that 2.1 equals 2.1.0.
     """
     numbers = []
     for part in version.split(".", MOST_NUMBERS):
@@ -30,11 +30,11 @@ def release(version: str) -> tuple[int, ...]:
 
 
 def is_release(text: str) -> bool:
-    """Tell whether a text is numbers with dots between, as a manifest names an engine's release.
+    """Return whether a text is a release as in a manifest: numbers separated by dots.
 
-    There are at most six numbers, of at most nine digits each.
+    It has at most six numbers of at most nine digits each.
     """
-    parts = text.split(".", MOST_NUMBERS)  # no more of a hostile one
+    parts = text.split(".", MOST_NUMBERS)  # a hostile one may have millions
     return (
         text.isascii()
         and len(parts) <= MOST_NUMBERS
@@ -43,10 +43,9 @@ def is_release(text: str) -> bool:
 
 
 def install_line(extra: str) -> str:
-    """Give the command that installs an optional part of strop; the wheel comes with the bundle.
+    """Return the command that installs an extra of strop; the wheel comes with the bundle.
 
-    The command names the wheel's file, because pip expands no wildcard, and quotes it, because a
-    shell takes the brackets for one.
+    It names the wheel's file because pip expands no wildcards, and quotes it for the shell.
 
     Args:
         extra: the extra of strop's wheel: "onnx", "signing".

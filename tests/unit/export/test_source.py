@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from strop_export import source
 from strop_export.errors import SourceError
+from strop_export.source import specs
 from tests.unit.export import source_kit as kit
 from tests.unit.export.source_kit import chain, dense, floats, keras, two_by_two
 
@@ -284,6 +286,42 @@ def test_training_says_the_labels_the_version_and_the_background(
     assert read.model_version == 4
     assert read.inputs[0].picture is not None
     assert [each.step for each in read.inputs[0].picture.steps] == ["flatten", "invert", "fit"]
+
+
+class TestDrawings:
+    """Samples fitted into a box and centred by their mass, as MNIST's are, tell how to prepare."""
+
+    @staticmethod
+    def _samples(count: int = 60) -> NDArray[np.uint8]:
+        samples = np.zeros((count, 28, 28), np.uint8)
+        for i, sample in enumerate(samples):
+            sample[4:24, 12 - i % 3 : 17 + i % 3] = 100 + i
+        return samples
+
+    def test_they_are_prepared_as_they_were_made(self) -> None:
+        for samples in (self._samples(), self._samples()[..., None]):
+            picture = specs.input_spec("", samples, {"background": "dark"}).picture
+            assert picture is not None
+            names = [each.step for each in picture.steps]
+            assert names == ["flatten", "shrink", "ink", "find", "fit", "centre"]
+            assert picture.steps[4].options == {"width": 20, "height": 20, "fill": 0}
+
+    @pytest.mark.parametrize("case", ["few", "moved", "of several sizes", "light", "blank", "full"])
+    def test_others_are_not(self, case: str) -> None:
+        samples = self._samples()
+        other = {
+            "few": samples[:49],
+            "moved": np.roll(samples, 1, axis=2),
+            "of several sizes": np.concatenate([samples, self._samples(6)[:, :, ::2].repeat(2, 2)]),
+            "light": 255 - samples,
+            "blank": samples * (np.arange(60) > 0)[:, None, None].astype(np.uint8),
+            "full": samples[:, 4:24],
+        }[case]
+        if case == "of several sizes":
+            other[-6:, 10:] = 0
+        picture = specs.input_spec("", other, None).picture
+        assert picture is not None
+        assert [each.step for each in picture.steps] == ["flatten", "fit"]
 
 
 def test_a_float_model_takes_its_range_from_its_samples(

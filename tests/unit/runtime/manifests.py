@@ -61,8 +61,10 @@ def full() -> Content:
         "picture": {
             "mode": "RGB",
             "steps": [
-                step("flatten", level=0),
+                step("flatten", level="contrast"),
                 step("stretch", low=2, high=98.5),
+                step("shrink", side=300),
+                step("ink", reach=20, least=10),
                 step("find", above=40),
                 step("resize", width=20, height=20),
                 step("centre", width=10, height=10, fill=0),

@@ -369,7 +369,7 @@ class TestInsisting:
         with pytest.raises(DeviceUnavailable) as caught:
             _check(draft, device="gpu", limit_s=limit_s)
         assert str(caught.value) == (
-            "device 'gpu' cannot be had: onnx found no GPU; "
+            "device 'gpu' is not available: onnx found no GPU; "
             "litert: not installed; pip install './strop-0.1.0-py3-none-any.whl[litert]'"
         )
         assert bool(opened) == (limit_s is None)  # otherwise only in the other process

@@ -18,7 +18,9 @@ import pytest
 import strop
 from strop.bundle.open import open_bundle
 from strop.cli import main
+from strop.commands import run
 from strop.device import cpu
+from strop.model.arrays import read_inputs
 from tests import bundles
 from tests.unit.runtime import doubles
 from tests.unit.runtime.test_bundle import Trap
@@ -104,6 +106,24 @@ def wrong_path(tmp_path: Path) -> Path:
     return draft.write(tmp_path / "wrong.strop")
 
 
+class TestHelp:
+    def test_no_command_is_help(self, call: Strop) -> None:
+        done = call()
+        assert (done.status, done.err) == (0, "")
+        assert done.out.startswith("usage: strop ")
+        assert done.out == call("help").out == call("--help").out
+
+    def test_of_a_command(self, call: Strop) -> None:
+        done = call("help", "check")
+        assert (done.status, done.err) == (0, "")
+        assert done.out.startswith("usage: strop check ")
+        assert done.out == call("check", "--help").out
+
+    @pytest.mark.parametrize("flag", ["-V", "--version"])
+    def test_the_version(self, call: Strop, flag: str) -> None:
+        assert call(flag).out == f"strop {strop.__version__}\n"
+
+
 class TestInfo:
     def test_it_says_what_is_in_the_bundle_and_what_was_proven(
         self, call: Strop, image_path: Path
@@ -173,6 +193,74 @@ class TestRun:
         assert (best["input"], best["label"]) == (str(sample), "circle")
         assert set(best["probabilities"]) == set(bundles.LABELS)
         assert best["probability"] == max(best["probabilities"].values())
+
+    def test_a_bad_file_is_one_line_and_the_others_go_on(
+        self, call: Strop, image_path: Path, sample: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "bad.npy").write_bytes(b"noise")
+        np.save(tmp_path / "shape.npy", np.zeros((9, 9), np.uint8))
+        gone = tmp_path / "gone.npy"
+        files = (gone, sample, tmp_path / "bad.npy", tmp_path / "shape.npy", sample)
+        done = call("run", image_path, *files)
+        assert done.status == 1
+        assert [line.split() for line in done.out.splitlines()] == [
+            [str(sample), "circle", "0.7038"]
+        ] * 2
+        said = [line for line in done.err.splitlines() if line.startswith("strop: ")]
+        assert said[0] == f"strop: cannot read {gone}: No such file or directory"
+        assert said[1].startswith(f"strop: {tmp_path}/bad.npy is no .npy array")
+        assert said[2].startswith(f"strop: {tmp_path}/shape.npy: shapes takes ")
+        assert len(said) == 3
+
+    def test_so_it_is_in_json(
+        self, call: Strop, image_path: Path, sample: Path, tmp_path: Path
+    ) -> None:
+        gone = tmp_path / "gone.npy"
+        done = call("run", image_path, gone, sample, "--json")
+        assert done.status == 1
+        assert [one["input"] for one in done.json["predictions"]] == [str(sample)]
+        assert done.json["errors"] == [
+            {
+                "input": str(gone),
+                "kind": "input",
+                "problem": f"cannot read {gone}: No such file or directory",
+                "mend": "",
+            }
+        ]
+        done = call("run", image_path, gone, "--json")
+        assert done.status == 2
+        assert json.loads(done.out)["predictions"] == []
+
+    def test_output_with_bad_files_writes_nothing_and_names_them_all(
+        self, call: Strop, image_path: Path, sample: Path, tmp_path: Path
+    ) -> None:
+        names = [tmp_path / "gone.npy", sample, tmp_path / "lost.npy"]
+        output = tmp_path / "out.npy"
+        done = call("run", image_path, *names, "--output", output, "--json")
+        assert done.status == 2
+        assert [Path(one["input"]).name for one in json.loads(done.out)["errors"]] == [
+            *("gone.npy", "lost.npy")
+        ]
+        assert json.loads(done.out)["output"] is None
+        assert not output.exists()
+
+    def test_a_result_is_printed_before_the_next_file_is_read(
+        self,
+        image_path: Path,
+        sample: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        printed: list[str] = []
+
+        def read(path: str, specs: Any) -> Any:
+            printed.append(capsys.readouterr().out)
+            return read_inputs(path, specs)
+
+        monkeypatch.setattr(run, "read_inputs", read)
+        main(["run", str(image_path), str(sample), str(sample)])
+        assert printed[0] == ""
+        assert printed[1].split() == [str(sample), "circle", "0.7038"]
 
     def test_output_is_an_array_of_all_samples(
         self, call: Strop, image_path: Path, sample: Path, tmp_path: Path
@@ -418,7 +506,7 @@ class TestRefusals:
     ) -> None:
         np.save(tmp_path / "a.npy", np.full(5, np.nan))
         message = call("run", vector_path, tmp_path / "a.npy").refusal()
-        assert message == "gauge takes finite values; got NaN or infinity"
+        assert message == f"{tmp_path}/a.npy: gauge takes finite values; got NaN or infinity"
 
     @pytest.mark.parametrize("content", [b"", b"noise", bundles.npy(ZEROS)[:-1]])
     def test_a_bad_array_file(
@@ -466,10 +554,26 @@ class TestRefusals:
         assert "RuntimeError: first second" in call("run", path, sample).refusal()
 
     @pytest.mark.parametrize(
-        "arguments", [(), ("sharpen",), ("info",), ("info", "a", "b"), ("bench", "a", "--batch")]
+        "arguments", [("sharpen",), ("info",), ("info", "a", "b"), ("bench", "a", "--batch")]
     )
     def test_a_command_that_is_none(self, call: Strop, arguments: tuple[str, ...]) -> None:
         assert call(*arguments).refusal().endswith(" --help")
+
+    @pytest.mark.parametrize("before", [(), ("help",)])
+    def test_a_misspelled_command_is_told_its_neighbour(
+        self, call: Strop, before: tuple[str, ...]
+    ) -> None:
+        said = call(*before, "chekc").refusal()
+        assert said.startswith("there is no command 'chekc' (did you mean check?); see strop")
+
+    @pytest.mark.parametrize("word", ["x" * 5000, "\x1b[31m", "\u202e"])
+    def test_an_unlike_command_is_quoted_in_short_and_in_print(
+        self, call: Strop, word: str
+    ) -> None:
+        said = call(word).refusal()
+        assert "(there are info, run, " in said
+        assert len(said) < 250
+        assert said.isprintable()
 
     def test_a_batch_that_fits_in_no_memory(self, image_path: Path) -> None:
         done = _process("bench", image_path, "--batch", 900_000_000, preexec_fn=_little_memory)

@@ -124,7 +124,7 @@ class TestRefused:
         with pytest.raises(DeviceUnavailable) as caught:
             strop.load(path, device="gpu")
         assert str(caught.value) == (
-            "device 'gpu' cannot be had: onnx found no GPU; litert found no GPU"
+            "device 'gpu' is not available: onnx found no GPU; litert found no GPU"
         )
 
     def test_engines_that_are_not_installed_have_their_install_line(
@@ -133,7 +133,7 @@ class TestRefused:
         litert.adapter = None
         with pytest.raises(DeviceUnavailable) as caught:
             strop.load(path, device="gpu")
-        begin = "device 'gpu' cannot be had: litert found no GPU; engine 'onnx' is not installed"
+        begin = "device 'gpu' is not available: litert found no GPU; engine 'onnx' is not installed"
         assert str(caught.value).startswith(begin)
         assert str(caught.value).endswith("[onnx]'")
 
@@ -171,7 +171,7 @@ class TestCheck:
         results = check(bundle, engine="litert", precision="float32")
         assert [(r.device, r.status) for r in results] == [("cpu", PASSED), ("gpu", ABSENT)]
         assert results[1].detail == "litert found no GPU"
-        with pytest.raises(DeviceUnavailable, match=r"cannot be had: .*litert found no GPU"):
+        with pytest.raises(DeviceUnavailable, match=r"is not available: .*litert found no GPU"):
             check(bundle, device="gpu")
 
     def test_a_gpu_that_answers_wrongly_fails(
@@ -278,7 +278,7 @@ class TestTune:
         ("adapter", "reason"),
         [
             (None, "is ignored: litert found no GPU; run strop tune again"),
-            ("Intel Pan, Vulkan 1.3", f"timed on {GPU}, and here is Intel Pan, Vulkan 1.3; run"),
+            ("Intel Pan, Vulkan 1.3", f"timed on {GPU}, this is Intel Pan, Vulkan 1.3; run"),
         ],
     )
     def test_a_gpu_that_is_gone_is_said_and_the_cpu_runs(
@@ -331,7 +331,7 @@ class TestCommand:
         assert cli.main(["run", str(path), str(sample), "--device", "gpu"]) == 2
         out, err = capsys.readouterr()
         assert out == ""
-        assert err.startswith("strop: device 'gpu' cannot be had: ")
+        assert err.startswith("strop: device 'gpu' is not available: ")
         assert err.count("\n") == 1
 
     def test_auto_says_what_it_chose_and_why(

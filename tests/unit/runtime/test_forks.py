@@ -130,7 +130,7 @@ def test_a_gpu_does_not_follow_and_the_message_says_what_does() -> None:
     model = doubles.model(bundles.image(), session)
 
     def work() -> None:
-        with pytest.raises(StropError, match=r"a GPU does not follow; load it here, .* spawn"):
+        with pytest.raises(StropError, match=r"used after a fork; load it here, .* spawn"):
             model.predict(PIXELS)
 
     assert in_child(work) == 0

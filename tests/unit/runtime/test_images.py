@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 import strop
 from strop.bundle.manifest import InputSpec, Picture, PictureStep
 from strop.errors import InputError, StropError
-from strop.model import images
+from strop.model import decoding, images
 from strop.model.images import prepare, read_samples
 from tests import bundles
 from tests.needs import unavailable
@@ -207,13 +207,15 @@ class TestBadPictures:
         Image.fromarray(np.kron(INK, np.ones((9, 9), np.uint8))).save(buffer, format)
         return buffer.getvalue()
 
-    @pytest.mark.parametrize("size", [(8193, 8192), (10_000, 10_000), (60_000, 60_000)])
+    @pytest.mark.parametrize(
+        "size", [(4097, 4096), (1, 24_577), (8193, 8192), (10_000, 10_000), (60_000, 60_000)]
+    )
     def test_a_bomb_is_refused_by_its_header(self, tmp_path: Path, size: tuple[int, int]) -> None:
         message = self._refused(tmp_path / "bomb.png", _huge_png(*size))
         assert "pixels" in message
 
     def test_a_large_photo_is_not_taken_for_a_bomb(self) -> None:
-        assert images.MAX_PIXELS >= 8000 * 6000
+        assert decoding.MAX_JPEG_PIXELS >= 8000 * 6000
 
     @pytest.mark.parametrize("format", ["PNG", "JPEG", "BMP", "GIF", "PPM"])
     def test_every_truncation_is_refused_or_read_and_nothing_else(
@@ -271,7 +273,7 @@ class TestBadPictures:
             read_samples(tmp_path / "gone.png", GREY_INPUT)
 
     def test_a_folder_is_said_to_be_one(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match="Is a directory"):
+        with pytest.raises(InputError, match="it is a directory"):
             read_samples(tmp_path, GREY_INPUT)
 
 
@@ -286,7 +288,7 @@ class TestWithoutPillow:
         with pytest.raises(StropError) as caught:
             read_samples(path, GREY_INPUT)
         assert str(caught.value) == (
-            f"reading {path} needs Pillow, which is not installed; "
+            f"{path}: reading a picture needs Pillow, which is not installed; "
             "pip install './strop-0.1.0-py3-none-any.whl[images]'"
         )
 

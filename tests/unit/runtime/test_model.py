@@ -432,5 +432,5 @@ class TestClassify:
     def test_an_output_that_names_no_class_is_refused(
         self, image: strop.Model, shape: tuple[int, ...]
     ) -> None:
-        with pytest.raises(InputError, match=r"names one of 3 classes, .* use predict"):
+        with pytest.raises(InputError, match=r"one row of output .*, float32 \(3,\).* got float32"):
             image.prediction(np.zeros(shape, np.float32))

@@ -142,7 +142,7 @@ class TestRefusals:
             assert caught.value.mend == "use predict"
 
     def test_another_shape(self) -> None:
-        with pytest.raises(InputError, match=r"one of 2 classes, and this output has shape \(3,\)"):
+        with pytest.raises(InputError, match=r"float32 \(1,\); got float32 \(3,\)"):
             _model([BINARY], [[[0]]], "one").prediction(np.zeros(3, np.float32))
 
 

@@ -12,7 +12,9 @@ from strop.bundle.pictures import MAX_STEPS, STEPS, is_picture
 SOUND: dict[str, dict[str, Any]] = {
     "flatten": {"level": 255},
     "invert": {"when": "light-border"},
+    "shrink": {"side": 300},
     "stretch": {"low": 2, "high": 98.5},
+    "ink": {"reach": 20, "least": 20},
     "find": {"above": 0},
     "fit": {"width": 4, "height": 3, "fill": "border"},
     "centre": {"width": 4, "height": 3, "fill": 0},
@@ -32,7 +34,9 @@ def _spec(*shape: int, dtype: str = "uint8") -> InputSpec:
 def _is_sound(name: str, options: dict[str, Any]) -> bool:
     """Tell whether a step is valid at its place in a picture that is valid without it."""
     step = PictureStep(name, options)
-    steps = (CROP, step) if name == "normalise" else (step, CROP)
+    steps = {"normalise": (CROP, step), "ink": (CROP, step), "find": (CROP, step, CROP)}.get(
+        name, (step, CROP)
+    )
     dtype = "float32" if name == "normalise" else "uint8"
     return is_picture(Picture("L", steps), _spec(3, 4, dtype=dtype))
 
@@ -69,13 +73,16 @@ def test_what_is_no_number_or_no_word_of_ours_is_refused(name: str, option: str)
 @pytest.mark.parametrize(
     ("name", "option", "good", "bad"),
     [
-        ("flatten", "level", (0, 255), (-1, 256, 1.0, 0.5, 10**400)),
+        ("flatten", "level", (0, 255, "contrast"), ("border", -1, 256, 1.0, 0.5, 10**400)),
         ("invert", "when", ("light-border",), ("dark-border", "")),
+        ("shrink", "side", (1, 2**12), (0, 2**12 + 1, 4.0)),
+        ("ink", "reach", (1, 50), (0, 51, 20.0)),
+        ("ink", "least", (0, 255), (-1, 256, 20.0)),
         ("stretch", "low", (0, 0.5, 98), (-0.1, 98.5, 99, 10**400)),
         ("stretch", "high", (2.5, 3, 100), (2, 1, 100.1, 10**400)),
         ("find", "above", (0, 255), (-1, 256, 1.0)),
-        ("fit", "width", (4,), (0, -4, 4.0, 3, 2**14, 10**400)),
-        ("fit", "height", (3,), (0, -3, 3.0, 4, 2**14)),
+        ("fit", "width", (4,), (0, -4, 4.0, 3, 2**12 + 1, 10**400)),
+        ("fit", "height", (3,), (0, -3, 3.0, 4, 2**12 + 1)),
         ("fit", "fill", (0, 255, "border"), (-1, 256, 1.0, "Border", "white")),
         ("centre", "fill", (0, 255), (-1, 256, 1.0, "border")),
         ("normalise", "scale", (-1, 0, 1e-9, 1e30), (1.1e30, -1.1e30, 10**400)),
@@ -102,12 +109,12 @@ def test_values_have_their_limits(
 @pytest.mark.parametrize(
     ("width", "height", "sound"),
     [
-        (4096, 4096, True),
-        (16383, 1024, True),
-        (4097, 4096, False),
-        (16384, 1, False),
-        (1, 16384, False),
-        (16383, 16383, False),
+        (2048, 2048, True),
+        (4096, 1024, True),
+        (2049, 2048, False),
+        (4097, 1, False),
+        (1, 4097, False),
+        (4096, 4096, False),
     ],
 )
 def test_no_step_makes_a_huge_picture(name: str, width: int, height: int, sound: bool) -> None:
@@ -124,7 +131,7 @@ class TestOrder:
         [
             (("crop",), "uint8"),
             (("flatten", "invert", "fit"), "uint8"),
-            (("find", "fit", "invert", "stretch"), "uint8"),
+            (("shrink", "find", "fit", "invert", "stretch", "ink"), "uint8"),
             (("crop", "normalise"), "float32"),
             (("resize", "find", "centre", "normalise"), "float32"),
         ],
@@ -143,6 +150,9 @@ class TestOrder:
             ("crop", "normalise", "normalise"),
             ("crop", "normalise", "invert"),
             ("crop", "find"),
+            ("crop", "shrink"),
+            ("find", "crop"),
+            ("ink", "crop"),
             ("crop", "flatten"),
             ("flatten", "flatten", "crop"),
         ],
@@ -155,6 +165,18 @@ class TestOrder:
         larger = PictureStep("resize", {"width": 40, "height": 30})
         assert is_picture(Picture("L", (larger, CROP)), _spec(3, 4))
         assert not is_picture(Picture("L", (CROP, larger)), _spec(3, 4))
+
+    @pytest.mark.parametrize(("side", "sound"), [(512, True), (513, False)])
+    @pytest.mark.parametrize("name", ["ink", "find"])
+    def test_a_drawing_is_looked_for_in_a_small_picture(
+        self, name: str, side: int, sound: bool
+    ) -> None:
+        drawn = PictureStep(name, SOUND[name])
+        for smaller in (
+            PictureStep("shrink", {"side": side}),
+            PictureStep("resize", {"width": 9, "height": side}),
+        ):
+            assert is_picture(Picture("L", (smaller, drawn, CROP)), _spec(3, 4)) is sound
 
     def test_there_are_so_many_and_no_more(self) -> None:
         assert is_picture(self._picture(*["crop"] * MAX_STEPS), _spec(3, 4))

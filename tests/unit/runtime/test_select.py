@@ -128,8 +128,8 @@ class TestRefusals:
         monkeypatch.setattr(board, "read", lambda: boards.PI_ZERO)
         only = "has no wheel for armv6l, only for x86_64"
         assert _refused(draft, EngineUnavailable, precision="int8") == (
-            f"no engine for shapes-cpu at int8 can be had here: ai-edge-litert {only} and aarch64; "
-            f"tflite-runtime {only}, aarch64 and armv7l; float32 runs on reference"
+            "no engine for shapes-cpu at int8 is available here: "
+            f"ai-edge-litert {only} and aarch64; tflite-runtime {only}, aarch64 and armv7l; float32 runs on reference"
         )
         monkeypatch.setattr(board, "read", lambda: boards.PI_4_32_BIT)
         assert _refused(draft, EngineUnavailable, precision="float16").endswith(
@@ -171,7 +171,7 @@ class TestRefusals:
         draft.content["engines"] = ["quantum"]
         draft.content["variants"][0]["proofs"][0]["engine"] = "quantum"
         assert _refused(draft, EngineUnavailable) == (
-            "shapes-cpu is for quantum; this strop knows none of them; "
+            "shapes-cpu is for quantum; this strop has none of them; "
             "install the strop wheel that came with the bundle"
         )
 
@@ -217,7 +217,7 @@ class TestBrokenEngines:
         with pytest.raises(EngineUnavailable) as caught:
             strop.load(draft.write(tmp_path / "shapes.strop"))
         assert str(caught.value) == (
-            "engine 'litert' 1.2.3 is installed and does not open variants/int8.tflite: "
+            "engine 'litert' 1.2.3 is installed but does not open variants/int8.tflite: "
             "ValueError: Didn't find op for builtin opcode 'FULLY_CONNECTED' version '12'; "
             "strop doctor says whether it works here"
         )

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from strop.bundle.manifest import InputSpec, Picture
 
 MAX_STEPS = 32
-MAX_SIDE = 2**14 - 1  # pixels
-MAX_AREA = 2**24  # pixels; each step makes a picture of its own
+MAX_SIDE = 2**12  # pixels
+MAX_AREA = 2**22  # pixels; each step makes a picture of its own
+MAX_DRAWING = 2**9  # pixels a side, of what `ink` and `find` look at
 MAX_FACTOR = 1e30  # 255 of them are still finite as float32
 
 
@@ -36,6 +37,14 @@ def _is_level_or_border(value: Any) -> bool:
     return value == "border" or _is_level(value)
 
 
+def _is_level_or_contrast(value: Any) -> bool:
+    return value == "contrast" or _is_level(value)
+
+
+def _is_share(value: Any) -> bool:
+    return type(value) is int and 1 <= value <= 50
+
+
 def _is_light_border(value: Any) -> bool:
     return bool(value == "light-border")
 
@@ -44,9 +53,11 @@ _SIZE: dict[str, Callable[[Any], bool]] = {"width": _is_side, "height": _is_side
 
 # The options of each step, all of which it has, and what their values are.
 STEPS: dict[str, dict[str, Callable[[Any], bool]]] = {
-    "flatten": {"level": _is_level},
+    "flatten": {"level": _is_level_or_contrast},
     "invert": {"when": _is_light_border},
+    "shrink": {"side": _is_side},
     "stretch": {"low": _is_percentile, "high": _is_percentile},
+    "ink": {"reach": _is_share, "least": _is_level},
     "find": {"above": _is_level},
     "fit": {**_SIZE, "fill": _is_level_or_border},
     "centre": {**_SIZE, "fill": _is_level},
@@ -68,14 +79,18 @@ def is_picture(picture: Picture, spec: InputSpec) -> bool:
     names = [step.step for step in picture.steps]
     if "flatten" in names[1:] or "normalise" in names[:-1]:  # transparency first, floats last
         return False
-    size = None
+    size, side = None, MAX_DRAWING + 1  # the size where it is known; no side is longer than this
     for step in picture.steps:
         if not _is_step(step.step, step.options):
             return False
+        if step.step in ("ink", "find") and side > MAX_DRAWING:
+            return False
         if "width" in step.options:
             size = step.options["height"], step.options["width"]
-        elif step.step == "find":
-            size = None  # of whatever was found
+            side = max(size)
+        elif step.step in ("shrink", "find"):
+            size = None  # of whatever was given or found
+            side = min(side, step.options.get("side", side))
     if size is None:
         return False
     shapes = (size, (*size, 1)) if picture.mode == "L" else ((*size, 3),)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from strop import engines
@@ -10,19 +12,45 @@ from strop.bundle import manifest
 from strop.errors import one_line
 from strop.versions import __version__
 
+SHELLS = ("bash", "fish", "zsh")
 
-class _Parser(argparse.ArgumentParser):
-    """A parser that complains in one line, like everything here."""
+# The values that an argument is known to take, by its name; shells complete them.
+VALUES: dict[str, tuple[str, ...]] = {
+    "engine": engines.NAMES,
+    "precision": manifest.PRECISIONS,
+    "device": engines.ASKABLE,
+    "shell": SHELLS,
+}
+_LONGEST = 40  # characters of a command that is unknown
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that reports errors in one line, and suggests a command for one that is unknown."""
+
+    commands: Mapping[str, argparse.ArgumentParser] = {}  # by name; those of a command are none
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        known = list(action.choices or ())
+        if not known or value in known:
+            return
+        near = difflib.get_close_matches(value, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+        raise argparse.ArgumentError(
+            None, f"there is no {str(action.metavar).lower()} {value[:_LONGEST]!r} ({hint})"
+        )
 
     def error(self, message: str) -> NoReturn:
+        """Exit with the message in one line."""
         self.exit(2, f"strop: {one_line(message)}; see {self.prog} --help\n")
 
 
-def parser() -> argparse.ArgumentParser:
-    """Build the parser of the command line, with all its commands."""
-    root = _Parser(prog="strop", description="Run a proven model here, and prove it again.")
-    root.add_argument("--version", action="version", version=f"strop {__version__}")
-    subparsers = root.add_subparsers(required=True, metavar="COMMAND")
+def parser() -> Parser:
+    """Build the parser of all commands; no command means `help`."""
+    root = Parser(prog="strop", description="Run a proven model here, and prove it again.")
+    root.add_argument("-V", "--version", action="version", version=f"strop {__version__}")
+    subparsers = root.add_subparsers(dest="command", metavar="COMMAND")
+    root.set_defaults(command="help", topic=None, json=False)
+    root.commands = subparsers.choices
 
     info = _command(subparsers, "info", "what the bundle holds, and what was proven")
     run = _command(subparsers, "run", "predict: pictures, .npy or .npz files in, labels out")
@@ -36,6 +64,9 @@ def parser() -> argparse.ArgumentParser:
         "--output",
         metavar="NPY",
         help="write the outputs instead: to an .npy, or to an .npz with each output by name",
+    )
+    run.add_argument(
+        "--explain", metavar="PNG", help="save what the model sees of the picture, enlarged"
     )
     checking = _command(subparsers, "check", "replay the golden samples on this device")
     bench = _command(subparsers, "bench", "time predict on this device")
@@ -89,6 +120,15 @@ def parser() -> argparse.ArgumentParser:
         "--timeout", type=_positive, default=60, metavar="SECONDS", help="an engine (default 60)"
     )
 
+    completion = _command(subparsers, "completion", "print a shell's completion", bundle=False)
+    completion.add_argument("shell", choices=SHELLS, help="the shell", metavar="SHELL")
+    asked = _command(subparsers, "help", "how to use strop, or one command", bundle=False)
+    asked.add_argument(
+        "topic", nargs="?", choices=root.commands, metavar="COMMAND", help="the command"
+    )
+    for command in (completion, asked):
+        command.set_defaults(json=False)
+
     for command in (run, checking, bench, sweep):
         command.add_argument("--engine", help=f"insist on one: {', '.join(engines.NAMES)}")
         command.add_argument("--precision", help=f"insist on one: {', '.join(manifest.PRECISIONS)}")
@@ -126,7 +166,6 @@ def _command(
         parser.add_argument(
             "bundle", metavar="BUNDLE", help="a .strop file, or a folder of strop install"
         )
-    parser.set_defaults(command=name)
     return parser
 
 

@@ -1,4 +1,9 @@
-"""strop run: predict, and name or write what comes out."""
+"""strop run: predict each file, and print or write the outputs.
+
+Files are read, predicted and printed one by one. A file that the model does not take costs one line
+on stderr, and the others go on. Exit status: 1 if some files failed; 2 if all did, or if --output
+was asked for, which is then not written.
+"""
 
 from __future__ import annotations
 
@@ -10,86 +15,117 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from strop import durable
 from strop.bundle.manifest import OutputSpec
 from strop.bundle.open import open_bundle
-from strop.commands.show import identity, open_asked, print_choice, print_json, print_table
-from strop.errors import InputError
+from strop.commands.explain import require_one_picture, write_seen
+from strop.commands.refusal import FAILED, REFUSED, complain, content
+from strop.commands.saving import save
+from strop.commands.show import identity, open_asked, print_choice, print_json
+from strop.errors import InputError, one_line
 from strop.model.arrays import NPY, NPZ, npy, npz, read_inputs
 from strop.model.model import Model, labels_of
 from strop.model.naming import NAMED, name_row
 from strop.model.prediction import LabelSet, Prediction
 from strop.model.several import in_order
 
-_FEW = 8  # values of an output that are worth a line
+_FEW = 8  # values of an output that fit on a line
+
+Outputs = tuple[NDArray[Any], ...]  # (N, ...) of each output of the model
+Failed = list[tuple[str, InputError]]
+Row = tuple[str, OutputSpec, NDArray[Any]]  # the sample's name, the output, its values
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Predict, and name or write what comes out."""
+    """Predict each file, and print or write the outputs."""
     bundle = open_bundle(arguments.bundle, arguments.trusted_keys)
-    # The inputs first: what is wrong with them is said before an engine starts, and alone.
-    batches = [read_inputs(path, bundle.manifest.inputs) for path in arguments.inputs]
     if arguments.output:
         _require_suffix(arguments.output, len(bundle.manifest.outputs))
+    if arguments.explain:
+        require_one_picture(arguments.explain, arguments.inputs, bundle.manifest)
+    failed: Failed = []
     with open_asked(bundle, arguments) as model:
-        answers = [
-            in_order(model.predict(batch), model.outputs, model.structure) for batch in batches
-        ]
+        answers = _answers(arguments, model, failed)
         if arguments.output:
-            _write(arguments.output, model, answers)
-            if arguments.json:
-                print_json({"model": identity(model), "output": arguments.output})
-            else:
-                samples = sum(len(columns[0]) for columns in answers)
-                print(f"{arguments.output}: {samples} outputs of {model!r}")
-            return 0
-        rows = list(_rows(arguments.inputs, answers, model.outputs))
+            return _write(arguments, model, answers, failed)
         if arguments.json:
-            several = len(model.outputs) > 1
-            predictions = [
-                {"input": name, **({"output": spec.name} if several else {}), **said}
-                for name, spec, row in rows
-                for said in (_content(row, spec, model),)
-            ]
-            print_json({"model": identity(model), "predictions": predictions})
+            predictions = [_content(row, model) for row in _rows(answers, model)]
+            errors = _errors(failed)
+            print_json({"model": identity(model), "predictions": predictions, "errors": errors})
+            done = bool(predictions)
         else:
-            _print(rows, model)
-            print_choice(model, arguments.device)
-    return 0
+            done = _print(_rows(answers, model), arguments.inputs, model)
+            if done:
+                print_choice(model, arguments.device)
+    if not failed:
+        return 0
+    return FAILED if done else REFUSED
 
 
-def _rows(
-    paths: Sequence[str],
-    answers: Sequence[tuple[NDArray[Any], ...]],
-    outputs: Sequence[OutputSpec],
-) -> Iterator[tuple[str, OutputSpec, NDArray[Any]]]:
-    """Yield each sample's outputs: what it came from, the output, and its values."""
-    for path, columns in zip(paths, answers, strict=True):
+def _answers(
+    arguments: argparse.Namespace, model: Model, failed: Failed
+) -> Iterator[tuple[str, Outputs]]:
+    """Predict each file; yield its path and outputs, or add it to `failed` and say so."""
+    for path in arguments.inputs:
+        try:
+            inputs = read_inputs(path, model.inputs)
+            answers = _predict(model, inputs, path)
+        except InputError as error:
+            complain(error)
+            failed.append((path, error))
+            continue
+        if arguments.explain:
+            write_seen(arguments.explain, inputs, model.input)
+        yield path, answers
+
+
+def _predict(model: Model, inputs: Any, path: str) -> Outputs:
+    try:
+        return in_order(model.predict(inputs), model.outputs, model.structure)
+    except InputError as error:
+        raise error.within(path) from None
+
+
+def _rows(answers: Iterator[tuple[str, Outputs]], model: Model) -> Iterator[Row]:
+    """Yield each output of each sample; a sample of several in a file has its place in its name."""
+    for path, columns in answers:
         count = len(columns[0])
         for i in range(count):
-            for spec, column in zip(outputs, columns, strict=True):
+            for spec, column in zip(model.outputs, columns, strict=True):
                 yield path if count == 1 else f"{path}[{i}]", spec, np.asarray(column[i])
 
 
-def _print(rows: Sequence[tuple[str, OutputSpec, NDArray[Any]]], model: Model) -> None:
-    """Print a line for each output of each sample, and what to do about values that fit none."""
+def _print(rows: Iterator[Row], paths: Sequence[str], model: Model) -> bool:
+    """Print a line for each row as it comes; tell whether there was one.
+
+    Columns are as wide as the longest path, output and label.
+    """
     several = len(model.outputs) > 1
-    cells = [
-        (name, *([spec.name] if several else []), *_cells(row, spec, model))
-        for name, spec, row in rows
+    labels = [max(map(len, labels_of(s))) for s in model.outputs if s.kind in ("class", "binary")]
+    widths = [
+        max(len(one_line(path)) for path in paths),
+        *([max(len(spec.name) for spec in model.outputs)] if several else []),
+        max(labels, default=0),
     ]
-    print_table(cells)
-    if any(spec.kind not in NAMED for spec in model.outputs):
+    done = False
+    for row in rows:
+        name, spec, _ = row
+        cells = [one_line(name), *([spec.name] if several else []), *_cells(row, model)]
+        padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)]
+        print("  ".join([*padded, *cells[len(widths) :]]).rstrip(), flush=True)
+        done = True
+    if done and any(spec.kind not in NAMED for spec in model.outputs):
         suffixes = NPZ if several else f"{NPY} or {NPZ}"
         print(f"--output FILE writes all values, to a file that ends in {suffixes}")
+    return done
 
 
-def _cells(row: NDArray[Any], spec: OutputSpec, model: Model) -> tuple[str, str]:
+def _cells(row: Row, model: Model) -> tuple[str, str]:
+    _, spec, values = row
     if spec.kind not in NAMED:
-        if row.size <= _FEW:
-            return spec.kind, " ".join(f"{value:.6g}" for value in row.reshape(-1).tolist())
-        return spec.kind, f"{row.dtype} {row.shape}"
-    said = name_row(row, spec, labels_of(spec), model.name)
+        if values.size <= _FEW:
+            return spec.kind, " ".join(f"{value:.6g}" for value in values.reshape(-1).tolist())
+        return spec.kind, f"{values.dtype} {values.shape}"
+    said = name_row(values, spec, labels_of(spec), model.name)
     if isinstance(said, Prediction):
         return said.label, f"{said.probability:.4f}"
     shares = dict(zip(labels_of(spec), said.probabilities.tolist(), strict=True))
@@ -97,20 +133,25 @@ def _cells(row: NDArray[Any], spec: OutputSpec, model: Model) -> tuple[str, str]
     return ", ".join(said.labels) or "(none)", held
 
 
-def _content(row: NDArray[Any], spec: OutputSpec, model: Model) -> dict[str, Any]:
-    """Give what JSON has of a sample's output."""
+def _content(row: Row, model: Model) -> dict[str, Any]:
+    """Return the row as --json prints it."""
+    name, spec, values = row
+    said: dict[str, Any] = {"input": name}
+    if len(model.outputs) > 1:
+        said["output"] = spec.name
     if spec.kind not in NAMED:
-        return {"kind": spec.kind, "dtype": str(row.dtype), "shape": list(row.shape)}
+        return {**said, "kind": spec.kind, "dtype": str(values.dtype), "shape": [*values.shape]}
     labels = labels_of(spec)
-    said = name_row(row, spec, labels, model.name)
-    probabilities = dict(zip(labels, said.probabilities.tolist(), strict=True))
-    if isinstance(said, LabelSet):
-        return {"labels": list(said.labels), "probabilities": probabilities}
-    return {
-        "label": said.label,
-        "probability": said.probability,
-        "probabilities": probabilities,
-    }
+    named = name_row(values, spec, labels, model.name)
+    probabilities = dict(zip(labels, named.probabilities.tolist(), strict=True))
+    if isinstance(named, LabelSet):
+        return {**said, "labels": list(named.labels), "probabilities": probabilities}
+    best = {"label": named.label, "probability": named.probability}
+    return {**said, **best, "probabilities": probabilities}
+
+
+def _errors(failed: Failed) -> list[dict[str, str]]:
+    return [{"input": path, **content(error)} for path, error in failed]
 
 
 def _require_suffix(path: str, outputs: int) -> None:
@@ -126,15 +167,29 @@ def _require_suffix(path: str, outputs: int) -> None:
         )
 
 
-def _write(path: str, model: Model, answers: Sequence[tuple[NDArray[Any], ...]]) -> None:
-    """Write the outputs whole or not at all, so that a full disk leaves no half file."""
-    columns = [np.concatenate(column) for column in zip(*answers, strict=True)]
+def _write(
+    arguments: argparse.Namespace,
+    model: Model,
+    answers: Iterator[tuple[str, Outputs]],
+    failed: Failed,
+) -> int:
+    """Write the outputs of all files; nothing if one failed, since rows would lose their place."""
+    path = arguments.output
+    columns = [columns for _, columns in answers]
+    if not failed:
+        _save(path, model, [np.concatenate(column) for column in zip(*columns, strict=True)])
+    if arguments.json:
+        said = {"output": None if failed else path, "errors": _errors(failed)}
+        print_json({"model": identity(model), **said})
+    elif not failed:
+        print(f"{path}: {sum(len(one[0]) for one in columns)} outputs of {model!r}")
+    return REFUSED if failed else 0
+
+
+def _save(path: str, model: Model, columns: Sequence[NDArray[Any]]) -> None:
     if Path(path).suffix == NPZ:
         names = (spec.name for spec in model.outputs)
-        content = npz(dict(zip(names, columns, strict=True)))
+        data = npz(dict(zip(names, columns, strict=True)))
     else:
-        content = npy(columns[0])
-    try:
-        durable.write(path, content)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+        data = npy(columns[0])
+    save(path, data)

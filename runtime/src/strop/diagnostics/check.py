@@ -35,8 +35,9 @@ from strop.errors import (
     ParityError,
     StropError,
 )
-from strop.model.select import Choice, choose, no_gpu, open_best
+from strop.model.select import Choice, choose, open_best
 from strop.model.several import first
+from strop.model.unavailable import no_gpu
 
 _TIMED_CALLS = 500
 _TIMING_S = 5  # a slow model is called less often: its time limit is for what hangs

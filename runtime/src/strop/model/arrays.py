@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping
-from os import PathLike, fspath
+from os import PathLike, fsdecode, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from strop.errors import InputError
-from strop.model.images import MAX_NPY_BYTES, read_samples
+from strop.model.images import MAX_NPY_BYTES, open_file, read_samples
 
 if TYPE_CHECKING:
     from typing import Any
@@ -43,6 +43,7 @@ def read_inputs(path: str | PathLike[str], specs: tuple[InputSpec, ...]) -> Any:
         InputError: there is no such file, or it is not such a file.
         StropError: the file is a picture, and Pillow is not installed.
     """
+    path = fsdecode(path)
     if Path(path).suffix == NPZ:
         known = {spec.name for spec in specs}
         arrays = {n: a for n, a in read_npz(path).items() if n in known or not _is_extra(n)}
@@ -53,7 +54,7 @@ def read_inputs(path: str | PathLike[str], specs: tuple[InputSpec, ...]) -> Any:
         return read_samples(path, specs[0])
     names = ", ".join(spec.name for spec in specs)
     raise InputError(
-        f"{fspath(path)} is one array or picture, and the model takes {len(specs)}: {names}",
+        f"{path} is one array or picture, and the model takes {len(specs)}: {names}",
         "give it an .npz file with an array of each name",
     )
 
@@ -75,7 +76,7 @@ def read_npz(path: str | PathLike[str]) -> dict[str, NDArray[Any]]:
     """
     where = fspath(path)
     try:
-        with open(path, "rb") as file, zipfile.ZipFile(file) as archive:  # noqa: PTH123
+        with open_file(where) as file, zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
             if sum(entry.file_size for entry in entries) > MAX_NPY_BYTES:
                 raise InputError(f"{where} holds more than {MAX_NPY_BYTES} bytes", "split it")

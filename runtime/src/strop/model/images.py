@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import os
+import stat
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +15,16 @@ from numpy.typing import NDArray
 from strop.bundle.manifest import InputSpec, Picture
 from strop.errors import InputError, StropError
 
-MAX_PIXELS = 64 * 2**20  # a 64-megapixel photo; more is a decompression bomb on a small board
 MAX_NPY_BYTES = 2**30
-
-# Pillow knows others: it starts Ghostscript for EPS, and libtiff complains past us on stderr.
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "WEBP")
+MAX_FILE_BYTES = 2**28  # of a picture
 
 
-def read_samples(path: str | PathLike[str], spec: InputSpec) -> NDArray[Any]:
+def read_samples(path: str | PathLike[str] | BinaryIO, spec: InputSpec) -> NDArray[Any]:
     """Read one file: a `.npy` file as the array in it, any other as a picture of one sample.
 
     Args:
-        path: a `.npy` file, or a picture in one of `FORMATS`.
+        path: a `.npy` file, or a picture in one of `strop.model.decoding.FORMATS`; or such a
+            picture as a binary file that is open and can seek.
         spec: the model's input; its `picture` says how one is prepared.
 
     Returns:
@@ -31,57 +32,71 @@ def read_samples(path: str | PathLike[str], spec: InputSpec) -> NDArray[Any]:
         sample, such as (28, 28), of the input's dtype: uint8 or float32.
 
     Raises:
-        InputError: there is no such file, it is not an array or picture, or the model takes no
-            pictures.
+        InputError: there is no such file, it is not an array or picture, the picture is blank, or
+            the model takes no pictures.
         StropError: the file is a picture, and Pillow is not installed.
     """
+    where = fspath(path) if isinstance(path, str | PathLike) else "the picture"
+    if Path(where).suffix == ".npy":
+        with open_file(where) as file:
+            return _read_npy(file, where)
+    if spec.picture is None:
+        raise InputError("the model takes no pictures", f"give it a .npy file instead of {where}")
+    if not isinstance(path, str | PathLike):
+        return _read_image(path, where, spec.picture).reshape(_sample(spec))
+    with open_file(where) as file:
+        return _read_image(file, where, spec.picture).reshape(_sample(spec))
+
+
+def open_file(path: str) -> BinaryIO:
+    """Open a regular file, and never wait for another, as a pipe or a device.
+
+    Raises:
+        InputError: it cannot be opened, or is no regular file.
+    """
     try:
-        if Path(path).suffix == ".npy":
-            return _read_npy(Path(path))
-        return _read_image(Path(path), spec)
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        raise InputError(f"cannot read {fspath(path)}: {error.strerror or error}") from None
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+    except ValueError as error:  # a path with a zero byte, or with half a surrogate pair
+        raise InputError(f"cannot read {path!r}: {error}") from None
+    mode = os.fstat(file).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(file)
+        found = "a directory" if stat.S_ISDIR(mode) else "no regular file"
+        raise InputError(f"cannot read {path}: it is {found}", "name a file")
+    return os.fdopen(file, "rb")
 
 
-def _read_npy(path: Path) -> NDArray[Any]:
-    with path.open("rb") as file:
-        if path.stat().st_size > MAX_NPY_BYTES:
-            raise InputError(f"{path} is larger than {MAX_NPY_BYTES} bytes", "split it")
-        try:
-            array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-        except OSError:
-            raise
-        except Exception as error:  # what numpy's reader raises on bad headers has no end
-            raise InputError(f"{path} is no .npy array: {error}") from error
+def _read_npy(file: BinaryIO, where: str) -> NDArray[Any]:
+    if os.fstat(file.fileno()).st_size > MAX_NPY_BYTES:
+        raise InputError(f"{where} is larger than {MAX_NPY_BYTES} bytes", "split it")
+    try:
+        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    except OSError as error:
+        raise InputError(f"cannot read {where}: {error.strerror or error}") from None
+    except Exception as error:  # what numpy's reader raises on bad headers has no end
+        raise InputError(f"{where} is no .npy array: {error}") from error
     return array
 
 
-def _read_image(path: Path, spec: InputSpec) -> NDArray[Any]:
-    if spec.picture is None:
-        raise InputError("the model takes no pictures", f"give it a .npy file instead of {path}")
-    path.open("rb").close()  # a missing file is said to be missing, with Pillow or without
-    try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError:
-        from strop.versions import install_line
+def _sample(spec: InputSpec) -> tuple[int, ...]:
+    return tuple(size or 1 for size in spec.shape[1:])
 
-        raise StropError(
-            f"reading {path} needs Pillow, which is not installed", install_line("images")
-        ) from None
+
+def _read_image(file: BinaryIO, where: str, picture: Picture) -> NDArray[Any]:
+    from strop.model.decoding import decode
+
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise InputError(
-                    f"{path} has {image.width} x {image.height} pixels, at most {MAX_PIXELS}",
-                    "scale it down",
-                )
-            return prepare(image, spec.picture).reshape(*(size or 1 for size in spec.shape[1:]))
-    except InputError:
-        raise
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} is no picture that Pillow reads: {error}") from None
-    except (ValueError, SyntaxError, EOFError) as error:  # what its decoders raise on bad bytes
-        raise InputError(f"{path} is a damaged picture: {error}") from None
+        size = file.seek(0, io.SEEK_END)
+        if size > MAX_FILE_BYTES:
+            raise InputError(f"the file is larger than {MAX_FILE_BYTES} bytes", "scale it down")
+        file.seek(0)
+        return _prepared(decode(file), picture)
+    except OSError as error:
+        raise InputError(f"cannot read {where}: {error.strerror or error}") from None
+    except StropError as error:
+        raise error.within(where) from None
 
 
 def prepare(image: Any, picture: Picture) -> NDArray[Any]:
@@ -99,34 +114,22 @@ def prepare(image: Any, picture: Picture) -> NDArray[Any]:
         if the last step is `normalise`.
 
     Raises:
-        ValueError: the picture has 32 bits a pixel, in a range it does not say.
+        InputError: the picture is blank and its steps need a drawing; it is damaged; or it has 32
+            bits a pixel, in a range it does not say.
     """
-    from PIL import ImageOps
+    from strop.model.decoding import opened
 
-    from strop.model.picture_steps import STEPS  # needs Pillow
+    return _prepared(opened(image), picture)
 
-    image = ImageOps.exif_transpose(_eight_bits(image))
+
+def _prepared(levels: NDArray[np.uint8], picture: Picture) -> NDArray[Any]:
+    """Carry out the steps; the levels are (height, width, 1, 3 or 4)."""
+    from strop.model.picture_steps import STEPS, to_mode
+
     steps = picture.steps
     if steps and steps[0].step == "flatten":
-        image, steps = STEPS["flatten"](image, **steps[0].options), steps[1:]
-    image = image.convert(picture.mode)
+        levels, steps = STEPS["flatten"](levels, **steps[0].options), steps[1:]
+    made = to_mode(levels, picture.mode)
     for step in steps:
-        image = STEPS[step.step](image, **step.options)
-    return np.asarray(image)
-
-
-def _eight_bits(image: Any) -> Any:
-    """Convert a picture of 16 bits a pixel to 8 bits; Pillow would cut off values above 255.
-
-    Raises:
-        ValueError: the picture has 32 bits a pixel, in a range it does not say.
-    """
-    from PIL import Image
-
-    if image.mode == "F":
-        raise ValueError("32 bits a pixel, in a range it does not say; save it with 8")
-    if not image.mode.startswith("I"):
-        return image
-    narrow = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    narrow.info["exif"] = image.getexif().tobytes()
-    return narrow
+        made = STEPS[step.step](made, **step.options)
+    return np.ascontiguousarray(made[..., 0] if picture.mode == "L" else made)

@@ -1,4 +1,4 @@
-"""The check of what a model takes: arrays of the manifest's shape and dtype, and no others."""
+"""The check of a model's inputs: arrays of the manifest's shape and dtype."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ if TYPE_CHECKING:  # an app waits for every import
 def admit(inputs: Any, spec: InputSpec, name: str) -> NDArray[Any]:
     """Return the inputs as a batch of the right shape and dtype, or refuse them.
 
-    A float model takes any real numbers, but no array of integers: bytes given to one are most
-    often pixels that nobody has scaled. A model of int32 or int64 takes any integers that fit. Any
-    other takes its own dtype alone.
+    A float model takes any real dtype but no array of integers, which are usually pixels that were
+    not scaled. A model of int32 or int64 takes any integers that fit. Others take their own dtype
+    only.
 
     Args:
-        inputs: what the app gives: a batch (N, ...), or one sample (...); or a dict that has it.
+        inputs: a batch (N, ...) or one sample (...), or a dict that holds it.
         spec: the model's input.
         name: of the model, or of the input too, for messages.
 
     Returns:
-        (N, ...), of the model's own dtype; or, for float32, of any real one: it is not converted.
+        (N, ...), of the model's dtype; for float32, of any real dtype, not converted.
         N is 1 for one sample.
 
     Raises:
-        InputError: it is no such array; the message says what is taken, and the likely mistake.
+        InputError: the shape or dtype is wrong; the message says what the model takes, and the
+            likely mistake.
     """
     dtype, sample = np.dtype(spec.dtype), spec.shape[1:]
     try:
@@ -51,7 +52,7 @@ def admit(inputs: Any, spec: InputSpec, name: str) -> NDArray[Any]:
         if array.dtype.kind in "iu" and dtype.kind == "i" and dtype.itemsize > 1:
             array = _fitting(array, dtype, spec, name)
         elif dtype.kind != "f" or not _is_written(inputs, array):
-            from strop.model.mends import refusal  # it takes its time, and is rarely wanted
+            from strop.model.mends import refusal  # slow to import, rarely needed
 
             raise refusal(inputs, array, spec, name)
     if array.shape == sample:
@@ -63,7 +64,7 @@ def admit(inputs: Any, spec: InputSpec, name: str) -> NDArray[Any]:
 
 
 def finite(array: NDArray[Any], spec: InputSpec, name: str) -> None:
-    """Require that all values are finite, and stay so in the dtype the model takes.
+    """Require that all values are finite, also in the model's dtype.
 
     Args:
         array: (N, ...), of any real dtype.
@@ -73,19 +74,19 @@ def finite(array: NDArray[Any], spec: InputSpec, name: str) -> None:
     Raises:
         InputError: a value is NaN, infinite, or too large for that dtype.
     """
-    with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused
+    with np.errstate(over="ignore"):  # a value that does not fit becomes infinite and is refused
         array = array.astype(spec.dtype, copy=False)
     if not np.isfinite(array).all():
         raise InputError(f"{name} takes finite values; got NaN or infinity")
 
 
 def _is_written(inputs: Any, array: NDArray[Any]) -> bool:
-    """Tell whether inputs are whole numbers written in Python, as a row of measurements may be."""
+    """Return whether inputs are Python integers or lists of them, such as a row of measurements."""
     return isinstance(inputs, list | tuple | int) and array.dtype == np.dtype(int)
 
 
 def _fitting(array: NDArray[Any], dtype: np.dtype[Any], spec: InputSpec, name: str) -> NDArray[Any]:
-    """Convert integers to the model's own, or refuse them if one does not fit."""
+    """Convert integers to the model's dtype; refuse them if one does not fit."""
     if array.size:
         low, high = int(array.min()), int(array.max())
         bounds = np.iinfo(dtype)

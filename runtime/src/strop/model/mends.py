@@ -1,6 +1,6 @@
-"""What is wrong with inputs of another dtype than a model takes, and the line that mends it.
+"""Messages for inputs of the wrong dtype, with the expression that converts them.
 
-It is imported where inputs are refused, never before.
+Imported only when inputs are refused.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def refusal(inputs: Any, array: NDArray[Any], spec: InputSpec, name: str) -> InputError:
-    """Give the error to raise for inputs of another dtype.
+    """Return the error to raise for inputs of the wrong dtype.
 
     Args:
-        inputs: what the app gave.
-        array: NumPy's array of that.
+        inputs: the inputs as the app gave them.
+        array: the same as a NumPy array.
         spec: the model's input.
-        name: of the model, or of the input too.
+        name: the model's name, or the model's and the input's.
     """
     found = f"{array.dtype} {array.shape}"
     dtype = np.dtype(spec.dtype)
@@ -37,7 +37,7 @@ def refusal(inputs: Any, array: NDArray[Any], spec: InputSpec, name: str) -> Inp
 
 
 def wanted(spec: InputSpec) -> str:
-    """Describe what a model takes, as in "uint8 (0..255) of shape (N, 28, 28) or (28, 28)"."""
+    """Describe the inputs that a model takes: "uint8 (0..255) of shape (N, 28, 28) or (28, 28)"."""
     sample = ", ".join(str(size) for size in spec.shape[1:])
     limits = "any..any" if spec.range is None else f"{spec.range[0]:g}..{spec.range[1]:g}"
     batch = f"(N, {sample})" if sample else "(N,)"
@@ -45,7 +45,7 @@ def wanted(spec: InputSpec) -> str:
 
 
 def _range(array: NDArray[Any], dtype: np.dtype[Any]) -> str:
-    """Describe the values' range, where it gives away the likely mistake behind a wrong dtype."""
+    """Describe the values' range where it shows the likely mistake."""
     if dtype != np.uint8 or array.dtype.kind != "f" or not array.size:
         return ""
     if not np.isfinite(array).all():
@@ -54,7 +54,7 @@ def _range(array: NDArray[Any], dtype: np.dtype[Any]) -> str:
 
 
 def _mend(array: NDArray[Any], spec: InputSpec, x: str) -> str:
-    """Give the expression that makes the model's input of the array; empty if none does."""
+    """Return the expression that converts the array to the model's input; empty if none does."""
     if array.dtype.kind not in "fiub" or not array.size:
         return ""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
@@ -67,11 +67,11 @@ def _mend(array: NDArray[Any], spec: InputSpec, x: str) -> str:
         return f"give whole numbers, {x}.astype(np.{spec.dtype})"
     if spec.dtype == "bool":
         return f"give {x}.astype(bool)" if array.dtype.kind in "iu" else ""
-    return ""  # int8: what it stands for, nobody here knows
+    return ""  # int8: its meaning is unknown here
 
 
 def _floats(array: NDArray[Any], spec: InputSpec, x: str) -> str:
-    """Give what makes floats of integers, scaled where the range says how."""
+    """Return the conversion of integers to floats, scaled where the range says how."""
     real = f"{x}.astype(np.float32)"
     if spec.range is None:
         return f"give {real}, scaled as in training"
@@ -84,7 +84,7 @@ def _floats(array: NDArray[Any], spec: InputSpec, x: str) -> str:
 
 
 def _pixels(array: NDArray[Any], x: str) -> str:
-    """Give what makes bytes of the array."""
+    """Return the conversion to bytes."""
     if array.dtype.kind == "b":
         return ""
     if array.dtype.kind == "f" and array.min() >= 0 and array.max() <= 1:

@@ -25,34 +25,33 @@ if TYPE_CHECKING:  # importing strop must cost an app next to nothing
     from strop.engines.base import Session
     from strop.model.source import ModelSource
 
-# Dtypes whose every value a model takes as it is; real numbers may be infinite, or none, and
-# large integers may make a model's arithmetic overflow.
-_LONGEST = 300  # characters of what an engine said: LiteRT says all that it ever said again
+_LONGEST = 300  # characters of an engine's message: LiteRT repeats all its earlier ones
+# Dtypes whose values need no check. Floats may be infinite or NaN, and large integers may make the
+# model's arithmetic overflow.
 _EXACT = ("uint8", "int8", "bool")
 
 
 class About(Struct):
-    """What is known of a model besides its file."""
+    """The facts about a model besides its file."""
 
     name: str
     version: int
     inputs: tuple[InputSpec, ...]
     outputs: tuple[OutputSpec, ...]
     engine_version: str
-    structure: str = "one"  # of what `predict` returns, as the manifest has it
-    tuned: bool = False  # whether what `strop tune` remembered chose any of this
-    sessions: int | None = 1  # as `strop.load` has it
+    structure: str = "one"  # of what `predict` returns, from the manifest
+    tuned: bool = False  # whether the record of `strop tune` had a part in the choice
+    sessions: int | None = 1  # as in `strop.load`
 
 
 class Model(Closing):
     """A variant opened on an engine; `strop.load` makes one.
 
-    Any number of threads may call `predict` at once. If the engine takes one caller at a time, it
-    is opened once more when callers meet, up to a limit; beyond it they take turns.
+    Any number of threads may call `predict` at once. If the engine takes one caller at a time, the
+    model opens more sessions when calls overlap, up to a limit; beyond it callers take turns.
 
-    A process that is forked off has the model too, and opens it again when it first predicts; a
-    model on a GPU cannot be used after a fork. Pickle takes a model to another process, its file
-    included.
+    A forked child process has the model too, and opens it again on its first call; a model on a GPU
+    cannot be used after a fork. A pickled model includes its file, so another process can load it.
     """
 
     def __init__(self, source: ModelSource, about: About, session: Session) -> None:
@@ -60,18 +59,18 @@ class Model(Closing):
         self.version = about.version
         self.engine = source.engine
         self.engine_version = about.engine_version
-        # "cpu", or "gpu (NVIDIA H200, CUDA 12.8)": what really runs it, never just what was asked.
+        # "cpu", or "gpu (NVIDIA H200, CUDA 12.8)": the device that runs the model.
         device = source.device
         self.device = f"{device} ({session.adapter})" if session.adapter else device
-        self.adapter = session.adapter  # the GPU, by its driver's name for it; "" on the CPU
+        self.adapter = session.adapter  # the driver's name of the GPU; "" on the CPU
         self.threads = source.threads
         self.tuned = about.tuned
         self.precision = source.variant.precision
         self.format = source.variant.format
         self.inputs = about.inputs
         self.outputs = about.outputs
-        self.structure = about.structure  # of what `predict` returns: "one", "list" or "dict"
-        self.input = input = about.inputs[0]  # the first, which for most models is all there is
+        self.structure = about.structure  # that `predict` returns: "one", "list" or "dict"
+        self.input = input = about.inputs[0]  # the first; most models have one
         self.output = about.outputs[0]
         self.labels = labels_of(self.output)
         self._source = source
@@ -82,22 +81,22 @@ class Model(Closing):
         self._sample_shape = input.shape[1:]
         self._one_shape = (1, *self._sample_shape)
         plain = len(about.inputs) == len(about.outputs) == 1 and about.structure == "one"
-        # What needs no look at the values, and no names: None where something does.
+        # The dtype of inputs that need no check of their values; None where they need one.
         exact = plain and input.dtype in _EXACT
         self._exact_dtype = np.dtype(input.dtype) if exact else None
         self._takes_floats = input.dtype == "float32"
-        # A function, not a method of this model's: it would keep the model from going.
+        # A function: a bound method would be a cycle that keeps the model alive.
         self._predict_carefully = Model._predict_checked if plain else Model._predict_several
         self._take(session)
         forks.follow(self)
         ending.follow(self)
 
     def _take(self, session: Session) -> None:
-        """Run calls on this session, and on others like it if it takes one caller at a time."""
+        """Run calls on this session; on a pool of them if it takes one caller at a time."""
         self._held: Session | Pool | None
-        # Bound once, so that a call looks nothing up.
+        # Bound once, to save each call the lookup.
         self._run: Callable[[Any], Any]
-        # Of a pool, the session that is tried before all others, without a call of Python's.
+        # The pool's first session: a call tries it before it asks the pool.
         self._first: Slot | None = None
         session = self._fit(session)
         if session.thread_safe:
@@ -110,7 +109,7 @@ class Model(Closing):
         return self._fit(self._source.open())
 
     def _fit(self, session: Session) -> Session:
-        """Wrap a session, where needed, so that it takes everything that `predict` lets through."""
+        """Wrap a session, where needed, so that it takes all that `predict` admits."""
         if session.batch is None and self._exact_dtype is not None:
             return session
         from strop.engines.batches import InParts, SeveralInParts
@@ -123,7 +122,7 @@ class Model(Closing):
         """Run the model.
 
         Args:
-            inputs: a batch (N, ...) or one sample (...), of the dtype the manifest names. An MNIST
+            inputs: a batch (N, ...) or one sample (...), of the manifest's dtype. An MNIST
                 model takes uint8 pixels 0..255, (N, 28, 28) or (28, 28), light digits on dark. A
                 float model takes any real dtype but integers, and only finite values; a model of
                 int32 or int64 takes any integers that fit. For several inputs, an array for each:
@@ -137,12 +136,11 @@ class Model(Closing):
         Raises:
             InputError: the inputs have another shape or dtype, are an empty batch, or hold values
                 that are not finite; or one is missing or unknown; all of this is checked before any
-                sample is run. Or they are finite, and so large that the model's arithmetic
-                overflows into NaN.
+                sample is run. Or the values are finite but so large that the model's arithmetic
+                overflows to NaN.
             StropError: the model is closed, or the engine failed.
         """
-        # The case of a device first: one sample that is right already costs three comparisons, and
-        # a batch two more.
+        # The common case first: one valid sample costs three comparisons, a batch two more.
         if (
             type(inputs) is not np.ndarray
             or inputs.dtype is not self._exact_dtype
@@ -156,8 +154,8 @@ class Model(Closing):
             inputs = admit(inputs, self.input, self.name)
         try:
             slot = self._first
-            # The lock is looked at and then taken by `with`, never by `acquire`: an exception out
-            # of a signal's handler can then not leave it taken. Who comes between the two waits.
+            # `with` takes the lock, never `acquire`: an exception from a signal handler then cannot
+            # leave it locked. A call that gets in between waits.
             if slot is None or slot.lock.locked():
                 return self._run(inputs)
             with slot.lock:
@@ -168,7 +166,7 @@ class Model(Closing):
             raise self._failure(error) from error
 
     def _predict_checked(self, inputs: Any) -> Any:
-        """Predict numbers; refuse NaN and infinity in the inputs, and NaN in the outputs.
+        """Predict; refuse NaN and infinity in the inputs, and NaN in the outputs.
 
         Args:
             inputs: as `predict` takes them, of a model with one input and one output.
@@ -177,12 +175,12 @@ class Model(Closing):
             (N, ...).
 
         Raises:
-            InputError: the model does not take it, or an output is NaN.
+            InputError: the model does not take these inputs, or an output is NaN.
             StropError: the engine failed.
         """
         inputs = admit(inputs, self.input, self.name)
         if self._takes_floats:
-            # A copy of all might not fit beside it.
+            # In parts: a copy of the whole batch might not fit in memory.
             for start in range(0, len(inputs), self._largest):
                 finite(inputs[start : start + self._largest], self.input, self.name)
         try:
@@ -198,7 +196,7 @@ class Model(Closing):
         return outputs
 
     def _predict_several(self, inputs: Any) -> Any:
-        """Predict as `predict` does, of a model with several inputs or outputs, or names for them.
+        """Predict with a model that has several inputs or outputs, or returns them by name.
 
         Args:
             inputs: an array for each, by name or in the manifest's order.
@@ -220,38 +218,40 @@ class Model(Closing):
         return several.shaped(outputs, self.outputs, self.structure)
 
     def _failure(self, error: Exception) -> StropError:
-        """Give the error to raise for what an engine raised, which may be anything."""
+        """Return the error to raise for an exception of an engine."""
         return StropError(
             f"{self.name}: engine {self.engine} {self.engine_version} failed while running "
             f"{self.precision}: {type(error).__name__}: {one_line(str(error))[-_LONGEST:]}"
         )
 
     def classify(self, image: str | PathLike[str] | Any, *, output: str | None = None) -> Any:
-        """Name what one sample shows: an array, or the path of an image, .npy or .npz file.
+        """Name the class or labels of one sample: an array, a file or a picture.
 
-        Image files are prepared as the manifest says and need the extra `[images]`.
+        Pictures are prepared as the manifest says and need the extra `[images]`.
 
         Args:
-            image: one sample, (...) or (1, ...), of a dtype that `predict` takes; or a path. For
-                several inputs, one sample of each, by name or in the manifest's order.
-            output: the name of the output that counts; None: the only one that names something.
+            image: one sample, (...) or (1, ...), of a dtype that `predict` takes; the path of a
+                picture, .npy or .npz file; or a picture: the bytes of its file, an open binary
+                file, or a Pillow image. For several inputs, one sample of each, by name or in the
+                manifest's order.
+            output: the name of the output to read; None: the only one that names something.
 
         Returns:
             A Prediction, the best class or the answer yes or no; of a model of many labels at once
             a LabelSet.
 
         Raises:
-            InputError: it is not one sample, or the file is no image; or the output names nothing,
-                as that of a regression, or it must be said which.
+            InputError: it is not one sample, or no picture; or the output names nothing, as that
+                of a regression; or several outputs do, and `output` does not say which.
             StropError: as `predict`; or Pillow is needed and absent.
         """
         from strop.model.naming import choose_output, name_row  # an app waits for every import
 
         place = choose_output(self.outputs, output, self.name)
-        if isinstance(image, str | PathLike):
-            from strop.model.arrays import read_inputs
+        if not isinstance(image, np.ndarray):
+            from strop.model.given import as_inputs
 
-            image = read_inputs(image, self.inputs)
+            image = as_inputs(image, self.inputs)
         answers = self.predict(image)
         if self.structure != "one":
             from strop.model.several import in_order
@@ -263,25 +263,27 @@ class Model(Closing):
         return name_row(answers[0], spec, labels_of(spec), self.name)
 
     def prediction(self, output: NDArray[np.float32], name: str | None = None) -> Any:
-        """Name what one row of what `predict` returns says, as `classify` does.
+        """Name the class or labels of one row of what `predict` returns, as `classify` does.
 
         Args:
             output: float32, one sample of an output: (classes,) of a classifier.
-            name: of the output that it is of; None: the only one that names something.
+            name: the output that the row is of; None: the only one that names something.
 
         Raises:
-            InputError: it has another shape, or that output names nothing.
+            InputError: it is no row of that output: another type, shape or range, or NaN; or that
+                output names nothing.
         """
-        from strop.model.naming import choose_output, name_row
+        from strop.model.naming import admit_row, choose_output, name_row
 
         spec = self.outputs[choose_output(self.outputs, name, self.name)]
-        return name_row(output, spec, labels_of(spec), self.name)
+        row = admit_row(output, spec, self.name)
+        return name_row(row, spec, labels_of(spec), self.name)
 
     def close(self) -> None:
-        """Release the engine. It may be called again, and from anywhere.
+        """Release the engine; any thread may call it, any number of times.
 
-        Calls in flight end as usual, and the last of them releases the engine's memory; `close`
-        does not wait for it. Later calls raise StropError.
+        Calls in flight end as usual, and the last one releases the engine's memory; `close` does
+        not wait for them. Later calls raise StropError.
         """
         self._closed = True
         self._run = self._refuse
@@ -292,19 +294,19 @@ class Model(Closing):
             held.close()
 
     def after_fork(self) -> None:
-        """Leave what is open to the parent; the next call opens the model again, in this process.
+        """Leave the open sessions to the parent; the next call opens the model again here.
 
-        Python calls it in a process that was forked off.
+        Python calls it in a forked child process.
         """
         if self._closed:
             return
         forks.leave(self._held)
         self._held = self._first = None
-        self._opening = allocate_lock()  # a thread that is not here may hold the other
+        self._opening = allocate_lock()  # a thread of the parent may hold the old one
         self._run = self._open_again
 
     def before_exit(self) -> None:
-        """Answer no thread from now on but the one that ends the program."""
+        """Answer only the thread that ends the program from now on."""
         if self._closed:
             return
         run, last = self._run, get_ident()
@@ -318,7 +320,7 @@ class Model(Closing):
         self._run = run_or_wait
 
     def is_busy(self) -> bool:
-        """Tell whether a call is in flight, as far as it matters to the end of a program."""
+        """Return whether a call is in flight that the end of the program must wait for."""
         held = self._held
         return held is not None and held.is_busy()
 
@@ -327,8 +329,8 @@ class Model(Closing):
             if not self._closed and self._held is None:
                 if self.adapter:
                     raise StropError(
-                        f"{self.name} was opened on {self.device} before this process was forked "
-                        "off, and a GPU does not follow",
+                        f"{self.name} was opened on {self.device} before this process was forked, "
+                        "and a GPU session cannot be used after a fork",
                         "load it here, or start the process with multiprocessing's spawn",
                     )
                 self._take(self._source.open())
@@ -353,7 +355,7 @@ class Model(Closing):
 
 
 def labels_of(spec: OutputSpec) -> tuple[str, ...]:
-    """Return an output's labels; where nobody named them, the numbers of its classes."""
+    """Return an output's labels; without any, the numbers of its classes."""
     if spec.labels:
         return spec.labels
     last = spec.shape[-1] if len(spec.shape) > 1 else 1
@@ -362,5 +364,5 @@ def labels_of(spec: OutputSpec) -> tuple[str, ...]:
 
 
 def _open(source: ModelSource, about: About) -> Model:
-    """Open a model that came by pickle."""
+    """Open an unpickled model."""
     return Model(source, about, source.open())

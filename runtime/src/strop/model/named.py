@@ -1,4 +1,4 @@
-"""Inputs by their names."""
+"""Inputs by name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from strop.bundle.manifest import InputSpec
 
-_LONGEST = 100  # characters of a name that nobody knows
+_LONGEST = 100  # characters of an unknown name
 
 
 def by_name(inputs: Mapping[Any, Any], specs: tuple[InputSpec, ...], name: str) -> list[Any]:
@@ -48,12 +48,12 @@ def by_name(inputs: Mapping[Any, Any], specs: tuple[InputSpec, ...], name: str) 
 
 
 def not_named(specs: tuple[InputSpec, ...], name: str, found: str) -> InputError:
-    """Give the error to raise for what is not an array for each input.
+    """Return the error to raise where the inputs are not one array each.
 
     Args:
         specs: the model's inputs.
         name: of the model.
-        found: what was given, as the message is to say it.
+        found: what was given, in the message's words.
     """
     takes = "; ".join(f"{spec.name!r}, {wanted(spec)}" for spec in specs)
     names = ", ".join(f"{spec.name!r}: ..." for spec in specs)

@@ -1,4 +1,4 @@
-"""What a model says of one sample, told by the kind of its output."""
+"""Names for one sample's output, by the kind of the output."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from strop.errors import InputError
 from strop.model.prediction import LabelSet, Prediction
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from numpy.typing import NDArray
 
     from strop.bundle.manifest import OutputSpec
 
 NAMED = ("class", "binary", "multilabel")  # the kinds of output that name something
 _LARGEST = 1e300  # infinity less itself is no number
+_ROUNDING = 1e-2  # an engine of low precision may leave the range by this share of it
 
 
 def choose_output(outputs: tuple[OutputSpec, ...], asked: str | None, model: str) -> int:
@@ -27,7 +30,7 @@ def choose_output(outputs: tuple[OutputSpec, ...], asked: str | None, model: str
         model: its name, for messages.
 
     Raises:
-        InputError: there is no such output, or it names nothing, or it must be said which.
+        InputError: there is no such output, or it names nothing; or several do, and none was asked.
     """
     names = [spec.name for spec in outputs]
     if asked is not None and asked not in names:
@@ -49,10 +52,39 @@ def choose_output(outputs: tuple[OutputSpec, ...], asked: str | None, model: str
     return place
 
 
+def admit_row(row: Any, spec: OutputSpec, model: str) -> NDArray[np.float32]:
+    """Return a row that an app gives as one of this output, or refuse it.
+
+    Args:
+        row: one sample of what `Model.predict` returns.
+        spec: the output.
+        model: its name, for messages.
+
+    Raises:
+        InputError: it is no array of numbers of the output's dtype and shape, or holds NaN or
+            values outside the output's range.
+    """
+    found = f"got {type(row).__name__}"
+    try:
+        array = np.asarray(row)
+    except Exception as error:  # noqa: BLE001  a ragged list; an object's own conversion, anything
+        raise _no_row(spec, model, f"{found}: {error}") from None
+    found = f"got {array.dtype} {array.shape}"
+    floats = array.dtype.kind == "f" and spec.dtype == "float32"
+    if not (floats or array.dtype == spec.dtype) or array.shape != spec.shape[1:]:
+        raise _no_row(spec, model, found)
+    low, high = spec.range or (-np.inf, np.inf)
+    slack = _ROUNDING * (high - low) if spec.range else 0.0
+    if not bool(((array >= low - slack) & (array <= high + slack)).all()):  # NaN is neither
+        span = f"{float(array.min()):.6g}..{float(array.max()):.6g}"
+        raise _no_row(spec, model, f"{found} of {span}")
+    return array
+
+
 def name_row(
     row: NDArray[np.float32], spec: OutputSpec, labels: tuple[str, ...], model: str
 ) -> Prediction | LabelSet:
-    """Name what one sample's output says.
+    """Name the class or labels of one sample's output.
 
     Args:
         row: float32, one sample of what `Model.predict` returns.
@@ -61,17 +93,10 @@ def name_row(
         model: its name, for messages.
 
     Raises:
-        InputError: the row has another shape, or the output names nothing.
+        InputError: the output names nothing.
     """
     if spec.kind not in NAMED:
         raise _names_nothing(spec, model)
-    row = np.asarray(row)
-    if row.shape != spec.shape[1:]:
-        what = "any" if spec.kind == "multilabel" else "one"
-        raise InputError(
-            f"{model} names {what} of {len(labels)} classes, and this output has shape {row.shape}",
-            "use predict",
-        )
     if spec.kind == "class":
         probabilities = _softmax(row) if spec.logits else row
         index = int(row.argmax())
@@ -85,6 +110,15 @@ def name_row(
     share = float(shares.reshape(-1)[0])
     both = np.array([1 - share, share], np.float32)
     return Prediction(labels[index], share if index else 1 - share, index, both)
+
+
+def _no_row(spec: OutputSpec, model: str, found: str) -> InputError:
+    span = " of {:.6g}..{:.6g}".format(*spec.range) if spec.range else ""
+    return InputError(
+        f"{model}: prediction takes one row of output {spec.name!r}, {spec.dtype} "
+        f"{spec.shape[1:]}{span}; {found}",
+        "give a row of what predict returns",
+    )
 
 
 def _names_nothing(spec: OutputSpec, model: str) -> InputError:

@@ -1,119 +1,150 @@
-"""The steps from a picture to an input, one function each; docs/bundle-format.md has the sums.
+"""The steps from a picture to an input; docs/bundle-format.md has the arithmetic.
 
-Each takes a Pillow image of mode "L" or "RGB" and its options from the manifest, whose rules
-`strop.bundle.pictures` has checked, and returns an image of the same mode; only `normalise`, the
-last one, returns an array. They count in whole numbers where they can, so that any other reader
-gets the same.
+Each step takes uint8 (height, width, channels) and its options from the manifest, whose rules
+`strop.bundle.pictures` has checked, and returns such an array; only `normalise`, the last one,
+returns float32. All others compute in integers, so that every reader gets the same levels.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
-BILINEAR = Image.Resampling.BILINEAR
+from strop.model.drawing import find, ink
+from strop.model.scaling import fitting, scaled
 
+Levels = NDArray[np.uint8]
 
-def flatten(image: Any, level: int) -> Any:
-    """Lay what is transparent over paper of this level; the image may have any mode."""
-    if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
-        return image
-    image = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", image.size, (level, level, level, 255)), image)
+_STRIPE = 2**18  # pixels that are computed at once, which bounds the memory
+_CONTRAST = "contrast"
 
 
-def invert(image: Any, when: str) -> Any:
+def flatten(levels: Levels, level: int | str) -> Levels:
+    """Lay what is transparent over paper of this level, or over that which differs from the ink."""
+    if levels.shape[2] != 4:
+        return levels
+    if level == _CONTRAST:
+        level = 0 if _is_light(levels) else 255
+    made = np.empty((*levels.shape[:2], 3), np.uint8)
+    for rows in _stripes(levels):
+        colour, alpha = levels[rows, :, :3].astype(np.int32), levels[rows, :, 3:].astype(np.int32)
+        made[rows] = (alpha * colour + (255 - alpha) * int(level) + 127) // 255
+    return made
+
+
+def to_mode(levels: Levels, mode: str) -> Levels:
+    """Bring 1, 3 or 4 channels to those of a mode, "L" or "RGB"; transparency is ignored."""
+    if mode == "RGB":
+        return np.repeat(levels, 3, axis=2) if levels.shape[2] == 1 else levels[..., :3]
+    if levels.shape[2] == 1:
+        return levels
+    made = np.empty((*levels.shape[:2], 1), np.uint8)
+    for rows in _stripes(levels):
+        made[rows, :, 0] = _grey(levels[rows])
+    return made
+
+
+def invert(levels: Levels, when: str) -> Levels:
     """Invert a picture whose border is light; `when` has one value, "light-border"."""
-    return ImageOps.invert(image) if _border(image).mean() > 127 else image
+    return 255 - levels if _border(levels).mean() > 127 else levels
 
 
-def stretch(image: Any, low: float, high: float) -> Any:
+def shrink(levels: Levels, side: int) -> Levels:
+    """Scale a picture with a longer side than this down to it, in proportion."""
+    if max(levels.shape[:2]) <= side:
+        return levels
+    return scaled(levels, *fitting(levels, side, side))
+
+
+def stretch(levels: Levels, low: float, high: float) -> Levels:
     """Stretch the levels so that these percentiles become 0 and 255."""
-    counts = np.reshape(image.histogram(), (-1, 256)).sum(axis=0)  # (256,), of all channels
-    upto = list(accumulate(int(count) for count in counts))
-    last = upto[-1] - 1  # the place of the largest level, were all of them sorted
-    bottom = _level_at(math.floor(last * low / 100), upto)
-    top = _level_at(math.ceil(last * high / 100), upto)
+    upto = np.bincount(levels.reshape(-1), minlength=256).cumsum()
+    last = int(upto[-1]) - 1  # the place of the largest level, were all of them sorted
+    bottom = int(np.searchsorted(upto, math.floor(last * low / 100), "right"))
+    top = int(np.searchsorted(upto, math.ceil(last * high / 100), "right"))
     if bottom == top:
-        return image
+        return levels
     span = top - bottom
-    levels = [((level - bottom) * 510 + span) // (2 * span) for level in range(256)]
-    return _mapped(image, [min(max(level, 0), 255) for level in levels])
+    table = ((np.arange(256) - bottom) * 510 + span) // (2 * span)
+    return table.clip(0, 255).astype(np.uint8)[levels]
 
 
-def find(image: Any, above: int) -> Any:
-    """Cut out the smallest box around all levels above this one; without any, keep the picture."""
-    box = _mapped(image, [255 * (level > above) for level in range(256)]).getbbox()
-    return image.crop(box) if box else image
-
-
-def fit(image: Any, width: int, height: int, fill: int | str) -> Any:
+def fit(levels: Levels, width: int, height: int, fill: int | str) -> Levels:
     """Scale as large as fits, in proportion, and put it in the middle of its border or a level."""
-    if image.size == (width, height):
-        return image
-    colour = _paper(image) if fill == "border" else (int(fill),) * len(image.getbands())
-    scale = min(width / image.width, height / image.height)
-    inner = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    return _in_the_middle(resize(image, *inner), (width, height), colour)
+    if levels.shape[:2] == (height, width):
+        return levels
+    colour = _paper(levels) if fill == "border" else fill
+    return _in_the_middle(scaled(levels, *fitting(levels, width, height)), width, height, colour)
 
 
-def centre(image: Any, width: int, height: int, fill: int) -> Any:
+def centre(levels: Levels, width: int, height: int, fill: int) -> Levels:
     """Put the centre of mass in the middle of a canvas of this level, which has no mass."""
-    colour = (fill,) * len(image.getbands())
-    mass = np.asarray(_mapped(image, [abs(level - fill) for level in range(256)]))
-    mass = mass.reshape(*mass.shape[:2], -1)  # (height, width, channels)
+    mass = abs(levels.astype(np.int16) - fill)
     across = mass.sum(axis=(0, 2), dtype=np.int64)  # (width,)
     down = mass.sum(axis=(1, 2), dtype=np.int64)  # (height,)
     if not across.any():
-        return _in_the_middle(image, (width, height), colour)
-    corner = width // 2 - _centre_of(across), height // 2 - _centre_of(down)
-    return _pasted(image, (width, height), corner, colour)
+        return _in_the_middle(levels, width, height, fill)
+    x, y = width // 2 - _centre_of(across), height // 2 - _centre_of(down)
+    return _pasted(levels, width, height, x, y, fill)
 
 
-def resize(image: Any, width: int, height: int) -> Any:
+def resize(levels: Levels, width: int, height: int) -> Levels:
     """Scale to this size, whatever the proportions."""
-    # In two calls: the order of the passes makes a level of difference, and Pillow 13 chooses it.
-    return image.resize((width, image.height), BILINEAR).resize((width, height), BILINEAR)
+    return scaled(levels, width, height)
 
 
-def crop(image: Any, width: int, height: int) -> Any:
+def crop(levels: Levels, width: int, height: int) -> Levels:
     """Cut out the middle; where the picture is smaller, its border goes on around it."""
-    return _in_the_middle(image, (width, height), _paper(image))
+    return _in_the_middle(levels, width, height, _paper(levels))
 
 
-def normalise(image: Any, scale: float, offset: float) -> NDArray[np.float32]:
-    """Turn levels into float32 (height, width) or (height, width, 3): scale x level + offset."""
-    levels = np.asarray(image, np.float32)
-    return levels * np.float32(scale) + np.float32(offset)
+def normalise(levels: Levels, scale: float, offset: float) -> NDArray[np.float32]:
+    """Turn levels into float32: scale x level + offset."""
+    return levels.astype(np.float32) * np.float32(scale) + np.float32(offset)
 
 
 STEPS: dict[str, Callable[..., Any]] = {
     step.__name__: step
-    for step in (flatten, invert, stretch, find, fit, centre, resize, crop, normalise)
+    for step in (
+        *(flatten, invert, shrink, stretch, ink, find),
+        *(fit, centre, resize, crop, normalise),
+    )
 }
 
 
-def _border(image: Any) -> NDArray[np.float64]:
+def _stripes(levels: Levels) -> list[slice]:
+    rows = max(1, _STRIPE // levels.shape[1])
+    return [slice(top, top + rows) for top in range(0, len(levels), rows)]
+
+
+def _grey(levels: Levels) -> NDArray[np.int32]:
+    """Return the levels of grey of colours, (height, width)."""
+    red, green, blue = (levels[..., channel].astype(np.int32) for channel in range(3))
+    return (19595 * red + 38470 * green + 7471 * blue + 32768) >> 16
+
+
+def _is_light(levels: Levels) -> bool:
+    """Tell whether what is not transparent is light: in the mean, weighted by its alpha."""
+    light = weight = 0
+    for rows in _stripes(levels):
+        alpha = levels[rows, :, 3].astype(np.int64)
+        light += int((_grey(levels[rows]) * alpha).sum())
+        weight += int(alpha.sum())
+    return light > 127 * weight
+
+
+def _border(levels: Levels) -> NDArray[np.float64]:
     """Return the median of the outermost pixels per channel, float64 (channels,), 0..255."""
-    pixels = np.asarray(image)
-    pixels = pixels.reshape(*pixels.shape[:2], -1)  # (height, width, channels)
-    edges = (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])
+    edges = (levels[0], levels[-1], levels[:, 0], levels[:, -1])
     return np.asarray(np.median(np.concatenate(edges), axis=0))
 
 
-def _paper(image: Any) -> tuple[int, ...]:
-    return tuple(int(level) for level in _border(image))
-
-
-def _level_at(place: int, upto: list[int]) -> int:
-    """Return the level at this place, from 0, were all of them sorted; `upto` counts them."""
-    return next(level for level, count in enumerate(upto) if count > place)
+def _paper(levels: Levels) -> Levels:
+    return _border(levels).astype(np.uint8)
 
 
 def _centre_of(mass: NDArray[np.int64]) -> int:
@@ -122,20 +153,16 @@ def _centre_of(mass: NDArray[np.int64]) -> int:
     return (2 * moment + whole) // (2 * whole)
 
 
-def _mapped(image: Any, levels: list[int]) -> Any:
-    """Replace each level by that at its place in the list, in every channel."""
-    return image.point(levels * len(image.getbands()))
+def _in_the_middle(levels: Levels, width: int, height: int, fill: Any) -> Levels:
+    x, y = (width - levels.shape[1]) // 2, (height - levels.shape[0]) // 2
+    return _pasted(levels, width, height, x, y, fill)
 
 
-def _in_the_middle(image: Any, size: tuple[int, int], colour: tuple[int, ...]) -> Any:
-    corner = (size[0] - image.width) // 2, (size[1] - image.height) // 2
-    return _pasted(image, size, corner, colour)
-
-
-def _pasted(
-    image: Any, size: tuple[int, int], corner: tuple[int, int], colour: tuple[int, ...]
-) -> Any:
-    """Put an image on a canvas of this colour; what lies beyond the canvas is cut off."""
-    canvas = Image.new(image.mode, size, colour if len(colour) > 1 else colour[0])
-    canvas.paste(image, corner)
+def _pasted(levels: Levels, width: int, height: int, x: int, y: int, fill: Any) -> Levels:
+    """Put a picture on a canvas of this colour; what lies beyond the canvas is cut off."""
+    canvas = np.empty((height, width, levels.shape[2]), np.uint8)
+    canvas[...] = fill
+    inside = levels[max(0, -y) : max(0, height - y), max(0, -x) : max(0, width - x)]
+    top, left = max(0, y), max(0, x)
+    canvas[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
     return canvas

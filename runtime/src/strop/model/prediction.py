@@ -1,10 +1,12 @@
-"""What a model says of one sample."""
+"""The answers of `Model.classify` for one sample."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from typing import Any
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -17,9 +19,17 @@ class Prediction(NamedTuple):
     class_index: int
     probabilities: NDArray[np.float32]  # (classes,), all of them, in the order of the labels
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields by name as plain Python values, for JSON."""
+        return {**self._asdict(), "probabilities": self.probabilities.tolist()}
+
 
 class LabelSet(NamedTuple):
-    """The labels that hold of one sample: any number of them, and perhaps none."""
+    """The labels of one sample that the model affirms: any number of them, or none."""
 
     labels: tuple[str, ...]
     probabilities: NDArray[np.float32]  # (labels,), of all of them, in their order
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields by name as plain Python values, for JSON."""
+        return {"labels": list(self.labels), "probabilities": self.probabilities.tolist()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from strop import engines
@@ -15,12 +14,12 @@ from strop.errors import (
     EngineUnavailable,
     InputError,
     StropError,
-    either,
     warn,
 )
 from strop.model import tuned_path
 from strop.model.model import About, Model
 from strop.model.source import ModelSource
+from strop.model.unavailable import no_gpu, none_installed, one_of
 from strop.versions import release
 
 if TYPE_CHECKING:
@@ -38,12 +37,12 @@ class Choice(Struct):
 def choose(
     manifest: Manifest, *, engine: str | None = None, precision: str | None = None
 ) -> Choice:
-    """Choose the first proven pair of engine and variant that is as asked for and runs on this CPU.
+    """Choose the first proven pair of engine and variant that fits the request and this CPU.
 
     Args:
-        manifest: of the bundle; its order of engines and variants is the order of preference.
-        engine: insist on this one; None: any.
-        precision: insist on this one; None: any.
+        manifest: the bundle's; it lists engines and variants in order of preference.
+        engine: the engine to use; None: any.
+        precision: the precision to use; None: any.
 
     Raises:
         EngineUnavailable: as `strop.load`.
@@ -57,14 +56,14 @@ def choose(
             return Choice(name, proven[0])
     able = [n for n in names if any(n in (*v.engines, engines.FAKE) for v in variants)]
     if not able:
-        have = _one_of(v.precision for v in manifest.variants if names[0] in v.engines)
+        have = one_of(v.precision for v in manifest.variants if names[0] in v.engines)
         raise EngineUnavailable(
             f"{manifest.name}-{manifest.target} has no {precision} variant for {names[0]}",
             f"ask for {have}",
         )
     if engine is not None:
         raise engines.not_installed(engine, [name for v in variants for name in v.engines])
-    raise _none_installed(manifest, able, precision)
+    raise none_installed(manifest, able, precision)
 
 
 def open_best(
@@ -76,23 +75,24 @@ def open_best(
     threads: int | None = None,
     sessions: int | None = None,
 ) -> Model:
-    """Open the best of what was asked for: as tuned on this device, or else as `choose` has it.
+    """Open the best variant that fits the request: the tuned one, else that of `choose`.
 
     Args:
         bundle: verified.
-        engine: as `strop.load` has it.
-        device: as `strop.load` has it.
-        precision: as `strop.load` has it.
-        threads: as `strop.load` has it.
-        sessions: as `strop.load` has it.
+        engine: as in `strop.load`.
+        device: as in `strop.load`.
+        precision: as in `strop.load`.
+        threads: as in `strop.load`.
+        sessions: as in `strop.load`.
 
     Raises:
-        StropError: as `strop.load`; a BundleError only for the variant's own file, as `open_model`.
+        StropError: as in `strop.load`; BundleError only for the variant's own file, as in
+            `open_model`.
     """
     engines.require_device(device)
     if device == engines.AUTO:
         device = None
-    # Where all is asked for, there is nothing left to tune.
+    # A request that fixes everything leaves nothing to tune.
     if None in (engine, device, precision, threads) and tuned_path.is_there(bundle.digest):
         from strop.model import tuned
 
@@ -127,14 +127,14 @@ def open_model(
 
     Args:
         bundle: verified.
-        choice: what to open, and on what.
-        threads: as `strop.load` has it.
-        sessions: as `strop.load` has it.
-        tuned: whether tuning had a part in the choice, for the model to say so.
+        choice: the variant, engine and device.
+        threads: as in `strop.load`.
+        sessions: as in `strop.load`.
+        tuned: whether tuning had a part in the choice; the model reports it.
 
     Raises:
         InputError: `threads` or `sessions` is not a positive integer.
-        BundleError: the variant is not the file the manifest lists, or reaches for other files.
+        BundleError: the variant is not the file in the manifest, or refers to other files.
         EngineUnavailable: the engine cannot be imported, is older than the file needs, or
             refuses the file.
         DeviceUnavailable: the engine cannot use that device, or not for all of this file.
@@ -151,7 +151,7 @@ def open_model(
     ):
         if choice.device not in able:
             raise DeviceUnavailable(
-                f"{who} is for {' and '.join(able)} alone", f"use device={able[0]!r}"
+                f"{who} runs only on {' and '.join(able)}", f"use device={able[0]!r}"
             )
     source = ModelSource(bundle.read(variant), variant, choice.engine, choice.device, threads)
     try:
@@ -160,7 +160,7 @@ def open_model(
         raise
     except Exception as error:
         raise EngineUnavailable(
-            f"engine {choice.engine!r} {engine.version()} is installed and does not open "
+            f"engine {choice.engine!r} {engine.version()} is installed but does not open "
             f"{variant.file}: {type(error).__name__}: {error}",
             "strop doctor says whether it works here",
         ) from error
@@ -178,7 +178,7 @@ def open_model(
 
 
 def _open_tuned(bundle: Bundle, row: Row, threads: int, sessions: int | None) -> Model | None:
-    """Open what tuning found best; warn and give None if its GPU is not there any more."""
+    """Open the tuned choice; warn and return None if its GPU is gone."""
     from strop.model import tuned
 
     (variant,) = (v for v in bundle.manifest.variants if v.file == row.file)
@@ -190,7 +190,7 @@ def _open_tuned(bundle: Bundle, row: Row, threads: int, sessions: int | None) ->
         return None
     if model.adapter != row.adapter:
         model.close()
-        tuned.ignore(bundle, f"it was timed on {row.adapter}, and here is {model.adapter}")
+        tuned.ignore(bundle, f"it was timed on {row.adapter}, this is {model.adapter}")
         return None
     return model
 
@@ -214,15 +214,15 @@ def _open_on_gpu(bundle: Bundle, engine: str | None, precision: str | None, thre
         except DeviceUnavailable as error:
             tried.append(error)
             continue
-        if tried:  # it may be another GPU, and slower
+        if tried:  # this may be another, slower GPU
             warn(f"{name} runs it on {model.device}, since {'; '.join(map(str, tried))}")
         return model
     tried += absent
     if not tried:
         what = " ".join(filter(None, (precision, "variant", engine and f"for {engine}")))
         able = [v for v in manifest.variants if engines.GPU in v.devices]
-        kinds = _one_of(v.precision for v in able)
-        others = _one_of(name for v in able for name in v.engines)
+        kinds = one_of(v.precision for v in able)
+        others = one_of(name for v in able for name in v.engines)
         tried = [
             DeviceUnavailable(
                 f"{manifest.name}-{manifest.target} has no {what} made for the GPU",
@@ -234,28 +234,15 @@ def _open_on_gpu(bundle: Bundle, engine: str | None, precision: str | None, thre
     raise no_gpu(tried)
 
 
-def no_gpu(reasons: Sequence[StropError]) -> DeviceUnavailable:
-    """Give the error to raise where the GPU was asked for and cannot be used.
-
-    Args:
-        reasons: the errors that say why not, one or more.
-    """
-    if len(reasons) == 1:
-        return DeviceUnavailable(reasons[0].problem, reasons[0].mend)
-    problems = "; ".join(reason.problem for reason in reasons)
-    mends = dict.fromkeys(reason.mend for reason in reasons)
-    return DeviceUnavailable(f"device 'gpu' cannot be had: {problems}", either(*mends))
-
-
 def _variants(manifest: Manifest, precision: str | None) -> list[Variant]:
     """Select the variants of a precision, or all."""
     if precision not in (None, *PRECISIONS):
-        raise InputError(f"there is no precision {precision!r}", f"ask for {_one_of(PRECISIONS)}")
+        raise InputError(f"there is no precision {precision!r}", f"ask for {one_of(PRECISIONS)}")
     variants = [v for v in manifest.variants if precision in (None, v.precision)]
     if not variants:
         raise InputError(
             f"{manifest.name}-{manifest.target} has no {precision} variant",
-            f"ask for {_one_of(v.precision for v in manifest.variants)}",
+            f"ask for {one_of(v.precision for v in manifest.variants)}",
         )
     return variants
 
@@ -263,14 +250,14 @@ def _variants(manifest: Manifest, precision: str | None) -> list[Variant]:
 def _candidates(manifest: Manifest, engine: str | None) -> tuple[str, ...]:
     """List the engines to try, in order."""
     if engine is None:
-        # One from a newer strop is as good as absent; the fake is for those who ask for it.
+        # An engine of a newer strop counts as absent; the fake one runs only on request.
         known = [
             name for name in manifest.engines if name in engines.NAMES and name != engines.FAKE
         ]
         if not known:
             raise EngineUnavailable(
                 f"{manifest.name}-{manifest.target} is for {', '.join(manifest.engines)}; this "
-                "strop knows none of them",
+                "strop has none of them",
                 "install the strop wheel that came with the bundle",
             )
         return tuple(known)
@@ -278,52 +265,19 @@ def _candidates(manifest: Manifest, engine: str | None) -> tuple[str, ...]:
     if engine != engines.FAKE and engine not in manifest.engines:
         raise EngineUnavailable(
             f"{manifest.name}-{manifest.target} is not proven on {engine}",
-            f"ask for {_one_of(manifest.engines)}",
+            f"ask for {one_of(manifest.engines)}",
         )
     return (engine,)
 
 
-def _none_installed(
-    manifest: Manifest, able: Sequence[str], precision: str | None
-) -> EngineUnavailable:
-    """Give the error to raise where none of the engines able to do what was asked is installed."""
-    from strop.device import board, wheels
-
-    here = board.read()
-    asked = f"{manifest.name}-{manifest.target}" + (f" at {precision}" if precision else "")
-    reasons = {name: wheels.why_none(name, here) for name in able}
-    lines = [f"{name}: {wheels.mend_absent(name, here)}" for name in able if not reasons[name]]
-    if lines:
-        return EngineUnavailable(
-            f"no engine for {asked} is installed", f"install one of them, {'; '.join(lines)}"
-        )
-    present = [n for n in manifest.engines if n in engines.NAMES and engines.is_installed(n)]
-    running = {v.precision: [n for n in present if n in v.engines] for v in manifest.variants}
-    instead = [f"{kind} runs on {_listed(names)}" for kind, names in running.items() if names]
-    others = filter(None, (*instead, wheels.mend_absent(able[0], here, among=able)))
-    return EngineUnavailable(
-        f"no engine for {asked} can be had here: {'; '.join(reasons.values())}", "; ".join(others)
-    )
-
-
-def _one_of(names: Iterable[str]) -> str:
-    """Write a choice: "int8", or "one of int8, float32"; each name stands once."""
-    names = dict.fromkeys(names)
-    return ", ".join(names) if len(names) == 1 else f"one of {', '.join(names)}"
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(dict.fromkeys(names)) or "none"
-
-
 def _check_floor(engine: str, installed: str, variant: Variant) -> None:
-    """Refuse an engine older than the manifest says the file needs, before it sees the file."""
+    """Refuse an engine that is older than the file needs, before it opens the file."""
     floor = variant.requires.get("engines", {}).get(engine, "")
     here = release(installed)
     if here and here < release(floor):
         from strop.versions import install_line
 
-        # The eager strategy: an engine that is there already satisfies the wheel, however old.
+        # The eager strategy: pip would otherwise keep an old engine that satisfies the wheel.
         raise EngineUnavailable(
             f"{variant.file} needs engine {engine!r} {floor} or newer and {installed} is installed",
             f"{install_line(engine)} --upgrade --upgrade-strategy eager",

@@ -1,6 +1,6 @@
 """Several inputs and outputs, by their names or in the manifest's order.
 
-A model with one of each, returned as an array, imports nothing of this.
+A model with one input and one output array does not import this module.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def admit_all(inputs: Any, specs: tuple[InputSpec, ...], name: str) -> tuple[NDA
         An array (N, ...) for each input, as `admit` gives it; N is the same for all.
 
     Raises:
-        InputError: one is missing, unknown, or no such array; or they differ in N.
+        InputError: one is missing, unknown, or of another shape or dtype; or N differs.
     """
     if isinstance(inputs, Mapping):
         given = by_name(inputs, specs, name)
@@ -60,7 +60,8 @@ def admit_all(inputs: Any, specs: tuple[InputSpec, ...], name: str) -> tuple[NDA
             f"{len(array)} of {spec.name}" for array, spec in zip(arrays, specs, strict=True)
         )
         raise InputError(
-            f"{name} takes as many samples of each input; got {counts}", "give the same N for all"
+            f"{name} takes the same number of samples for each input; got {counts}",
+            "give the same N for all",
         )
     return arrays
 
@@ -72,7 +73,7 @@ def require_finite(samples: Arrays, specs: tuple[InputSpec, ...], name: str, lar
         samples: (N, ...) for each input.
         specs: the model's inputs.
         name: of the model, for messages.
-        largest: samples that are looked at together: a copy of all might not fit beside them.
+        largest: samples to check at a time: a copy of the whole batch might not fit in memory.
 
     Raises:
         InputError: a value is NaN, infinite, or too large for float32.
@@ -92,7 +93,7 @@ def require_numbers(
     inputs: tuple[InputSpec, ...],
     name: str,
 ) -> None:
-    """Refuse answers that are NaN, which no finite values should give.
+    """Refuse outputs that are NaN.
 
     Args:
         answers: (N, ...) of each output.
@@ -157,5 +158,5 @@ def first(samples: Arrays) -> Any:
 
 
 def repeated(samples: Arrays, size: int) -> Any:
-    """Return a batch of so many samples, the same over and over."""
+    """Return a batch of `size` samples, repeating those given."""
     return pick(samples, np.arange(size) % count(samples))

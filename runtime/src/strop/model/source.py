@@ -1,4 +1,4 @@
-"""What a model is opened from: enough to open it again, in another thread or process."""
+"""The source of a model: enough to open it again, in another thread or process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # an app waits for every import
 
 
 class ModelSource(Struct):
-    """The verified file of a variant, and what it is to run on."""
+    """The verified file of a variant, and the engine and device to run it on."""
 
     data: bytes
     variant: Variant
