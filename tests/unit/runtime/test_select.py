@@ -129,7 +129,8 @@ class TestRefusals:
         only = "has no wheel for armv6l, only for x86_64"
         assert _refused(draft, EngineUnavailable, precision="int8") == (
             "no engine for shapes-cpu at int8 is available here: "
-            f"ai-edge-litert {only} and aarch64; tflite-runtime {only}, aarch64 and armv7l; float32 runs on reference"
+            f"ai-edge-litert {only} and aarch64; "
+            f"tflite-runtime {only}, aarch64 and armv7l; float32 runs on reference"
         )
         monkeypatch.setattr(board, "read", lambda: boards.PI_4_32_BIT)
         assert _refused(draft, EngineUnavailable, precision="float16").endswith(
