@@ -1,8 +1,8 @@
-"""`python -m benchmarks`: Strop beside its engines' own loops, and beside other packages.
+"""`python -m benchmarks`: Strop compared with its engines' own loops and with other packages.
 
-It measures the files that `make export` left. Exit status: 0 it was measured and written down; 2 it
-cannot be measured, and one line says why. ^C gives 130, and leaves the results of an earlier run as
-they were.
+It measures the files that `make export` wrote. Exit status: 0 the results are written; 2 they
+cannot be measured, and one line says why; 130 after ^C, with the results of an earlier run
+unchanged.
 """
 
 from __future__ import annotations
@@ -72,13 +72,13 @@ def _measured(arguments: argparse.Namespace, chosen: list[Case], console: Consol
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Hold the lock of the benchmarks: two runs at a time would measure each other."""
+    """Hold the lock of the benchmarks: parallel runs would disturb each other."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise NotMeasurable("another run is measuring here: wait for its end") from None
+            raise NotMeasurable("another run is measuring here: wait until it ends") from None
         yield
 
 

@@ -19,10 +19,10 @@ HELPERS = ("compiled_c", "interpreter")  # modules of benchmarks.peers that some
 class Case:
     """One loop of a peer at one precision."""
 
-    module: str  # of benchmarks.peers
+    module: str  # a module of benchmarks.peers
     loop: str
     precision: str
-    engine: str  # the Strop engine that runs it, or whose raw loop it is; "" for other packages
+    engine: str  # its Strop engine, or the engine of its raw loop; "" for other packages
     file: str  # the kind of file it is opened or built from
     environment: str  # "peers", "tflite" or "keras"
 
@@ -62,10 +62,10 @@ def peer(name: str) -> Any:
 
 
 def cases(only: str = "*", modules: Iterable[str] = NAMES) -> list[Case]:
-    """List all cases whose name matches, with those to be compared next to each other.
+    """List all cases whose name matches; cases to be compared are neighbours.
 
     Args:
-        only: a pattern for names, as fnmatch has it.
+        only: a pattern for names, for fnmatch.
         modules: modules of `benchmarks.peers`.
     """
     peers = {name: peer(name) for name in modules}
@@ -85,7 +85,7 @@ def cases(only: str = "*", modules: Iterable[str] = NAMES) -> list[Case]:
 
 
 def installs(case: Case) -> tuple[str, ...]:
-    """Return what an app would `pip install` for a case, NumPy apart.
+    """Return the packages that an app would `pip install` for a case, besides NumPy.
 
     For Strop these are its wheel and the engine.
     """
@@ -97,7 +97,7 @@ def installs(case: Case) -> tuple[str, ...]:
 
 
 def judged(some: Iterable[Case]) -> list[Case]:
-    """Return the cases that Strop's ratios are taken of: Strop, and raw loops of its engines."""
+    """Return the cases in Strop's ratios: Strop, and raw loops of its engines."""
     return [case for case in some if case.engine]
 
 
@@ -105,7 +105,7 @@ def first_of_each(some: Iterable[Case]) -> list[Case]:
     """Return one case for each package, and one for each engine of Strop.
 
     It is the first loop at its first precision. Raw loops and Strop on one engine get the same
-    precision: that of Strop's first.
+    precision, Strop's first.
     """
     some = list(some)
     preferred: dict[str, str] = {}

@@ -1,8 +1,8 @@
-"""`python -m benchmarks.check FRESH.json`: whether Strop became slower since the baseline.
+"""`python -m benchmarks.check FRESH.json`: check whether Strop is slower than the baseline.
 
 Times of two runs are not compared directly. In each run, Strop's time is divided by that of a peer
 that never changes, and these quotients are compared. Exit status: 0 nothing is slower; 1 something
-is; 2 the runs cannot be compared, and one line says what to do.
+is; 2 the runs cannot be compared, with one line that says what to do.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from benchmarks.results import RESULTS, Results, load
 from benchmarks.subjects import Subject, subjects
 
 BASELINE = RESULTS / "baseline.json"
-PEER = "NumPy alone"  # a loop of ours over NumPy: what Strop's runtime and engines do is not in it
+PEER = "NumPy alone"  # our own loop over NumPy, which uses nothing of Strop's runtime and engines
 
 _AXES = ("latency", "throughput")
 _ESSENTIAL = ("date", "mode", "commit", "cpu", "os", "python", "packages")
-_PIPED = 100  # columns, where there is no screen to ask
+_PIPED = 100  # columns, if there is no screen
 
 
 class Incomparable(Exception):
-    """Two runs that cannot be compared; the message says why and what would help."""
+    """Two runs cannot be compared; the message says why and what to do."""
 
 
 class Key(NamedTuple):
@@ -47,7 +47,7 @@ Quotients = dict[Key, float]  # time an image over the peer's, in the same run
 
 @dataclass(frozen=True)
 class Baseline:
-    """A run that others are compared with."""
+    """The run that later runs are compared with."""
 
     environment: dict[str, Any]
     quotients: Quotients
@@ -97,7 +97,7 @@ def quotients(results: Results) -> Quotients:
     peer = _times([one for one in subjects(results) if one.way == PEER])
     if not peer:
         raise Incomparable(
-            f"{PEER}, by which all is divided, was not measured: run `make bench` whole"
+            f"{PEER}, the divisor of all times, was not measured: run all of `make bench`"
         )
     of_peer = {(key.axis, key.batch): value for key, value in peer.items()}
     ours = _times([one for one in subjects(results) if one.is_strop])
@@ -119,18 +119,18 @@ def _times(some: Sequence[Subject]) -> Quotients:
 
 
 def compare(old: Baseline, new: Baseline, tolerance: float) -> int:
-    """Print a line for each quotient, and how many are slower.
+    """Print a line for each quotient, and the number of slower ones.
 
     Args:
         old: the baseline.
         new: the run to judge.
-        tolerance: how many times its old value a quotient may be.
+        tolerance: the most that a quotient may be, as a multiple of its old value.
 
     Returns:
         The exit status: 1 if a quotient is slower, else 0.
 
     Raises:
-        Incomparable: the CPU is another one, the runs have nothing in common, or a quotient of the
+        Incomparable: the CPUs differ, the runs have nothing in common, or a quotient of the
             baseline is missing.
     """
     was, now = _cpu(old.environment), _cpu(new.environment)
@@ -201,7 +201,7 @@ def read(path: Path) -> Baseline:
             "--accept`"
         ) from None
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise Incomparable(f"{path} is no baseline: {type(error).__name__}: {error}") from None
+        raise Incomparable(f"{path} is not a baseline: {type(error).__name__}: {error}") from None
 
 
 def write(baseline: Baseline, path: Path) -> None:
@@ -217,7 +217,7 @@ def _fresh(path: Path) -> Baseline:
     try:
         results = load(path)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise Incomparable(f"{path} is no result of make bench: {error}") from None
+        raise Incomparable(f"{path} is not a result of make bench: {error}") from None
     known = {name: results.environment.get(name) for name in _ESSENTIAL}
     return Baseline(known, quotients(results))
 

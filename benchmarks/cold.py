@@ -1,6 +1,6 @@
 """Cold start and memory of each case, from the start of a new process to its first answer.
 
-Cases take turns, each time in a new process.
+Cases alternate, each time in a new process.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from benchmarks.results import Ratio, Row
 
 _CHILD = Path(__file__).with_name("cold_child.py")
 _PARTS = ("interpreter", "numpy", "open", "first answer")  # of a cold start, in ms
-_ALIKE = 2  # of these, those at the beginning that are the same lines in every script
+_ALIKE = 2  # of these, the first ones, with the same lines in every script
 _LIMIT_S = 60
-COLD = 0  # the batch by which the crew knows of starts that failed
-_SLOW = "keras"  # the environment whose processes take seconds: a few of each will do
+COLD = 0  # the batch under which the crew records failed starts
+_SLOW = "keras"  # an environment whose processes take seconds, so a few of each are enough
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Start:
 
     total_ms: float  # from before its start to its first answer
     parts_ms: tuple[float, ...]  # as _PARTS
-    memory_mib: float  # the most that was resident
+    memory_mib: float  # peak resident memory
 
 
 Starts = dict[Case, dict[int, Start]]
@@ -46,15 +46,15 @@ def take(
     judged_starts: int,
     step: Callable[[str], None],
 ) -> Starts:
-    """Start every case once a round, and those that are judged some times more.
+    """Start every case once per round, and the judged cases some more times.
 
-    Keras starts in some of the rounds only. One round before the first fills the disk's cache.
+    Keras starts only in some of the rounds. One round before the first fills the disk's cache.
 
     Args:
         crew: builds what the cases open, and keeps the reasons of cases that fail.
         cases: the cases.
-        rounds: how many rounds count.
-        judged_starts: how many more times the judged cases start in each round.
+        rounds: the number of rounds that count.
+        judged_starts: the number of additional starts of the judged cases in each round.
         step: called with a case's name before each start.
 
     Returns:
@@ -120,7 +120,7 @@ def rows(crew: Crew, cases: Sequence[Case], starts: Starts) -> list[Row]:
     """Make two rows for each case, of cold start (ms) and memory (MiB): medians over its starts.
 
     Args:
-        crew: knows why a case has no figures.
+        crew: has the reason why a case has no figures.
         cases: the cases.
         starts: from `take`.
     """
@@ -144,9 +144,9 @@ def rows(crew: Crew, cases: Sequence[Case], starts: Starts) -> list[Row]:
 def ratios(starts: Starts) -> list[Ratio]:
     """Divide Strop by the bare script on the same engine, start by start.
 
-    Until NumPy is imported, both run the same lines in the same environment. The time this takes
-    differs from one process to the next by more than all that comes after. So it counts, in both,
-    with its mean over the starts of that turn on that engine.
+    Until NumPy is imported, both run the same lines in the same environment. That time varies from
+    process to process by more than the rest of the start. So both get its mean over the starts of
+    that turn on that engine.
 
     Args:
         starts: from `take`.

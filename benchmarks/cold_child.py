@@ -1,8 +1,7 @@
-"""A script of a device, from its first line to its first answer; prints when it reached each point.
+"""A device's script, from its first line to its first answer, which prints the time of each step.
 
-It is started as a file, because `python -m` would load modules that Strop would then not have to
-load itself, and it imports no more than a bare script has to. Marks are seconds of the machine's
-monotonic clock.
+It is started as a file, because `python -m` would load modules for Strop in advance, and it imports
+only what a bare script needs. Times are seconds of the machine's monotonic clock.
 """
 
 import sys
@@ -21,7 +20,7 @@ opened = time.monotonic()
 answer = call(images)
 answered = time.monotonic()
 
-# What the kernel has written down of this process alone: rusage would count its parent's fork.
+# The kernel's figure for this process alone: rusage would include its parent's fork.
 with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123
     most_kib = next(line.split()[1] for line in status if line.startswith("VmHWM"))
 print("marks", started, imported, opened, answered, most_kib, int(answer.argmax()))

@@ -1,4 +1,4 @@
-"""All worker processes of a run: which cases are built and open in them, and which are left out."""
+"""The worker processes of a run, with the cases that are built, open or left out."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from benchmarks.workers import Worker, WorkerLost
 from strop.device.cpu import this_cpu
 
 BUILT = CACHE / "built"
-_BUILD_S, _WORK_S = 300.0, 90.0  # longer is hanging
+_BUILD_S, _WORK_S = 300.0, 90.0  # longer counts as hanging
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Built:
-    """The file that a case opens, and the time it took to build that from an exported file."""
+    """The file that a case opens, and the time to build it from an exported file."""
 
     path: Path
     seconds: float | None = None  # None: it is the exported file
-    remembered: bool = False  # it was made, and that timed, in an earlier run
+    remembered: bool = False  # it was built and timed in an earlier run
 
 
 class Crew:
-    """One process for each group of cases that are compared with each other.
+    """The processes of a run: one for each group of cases that are compared with each other.
 
-    Only one of them works at a time: each waits for its parent, which waits for it. A case that
-    fails, dies, hangs or gives wrong answers is left out from then on, with the reason, and its
-    process is started again for the others.
+    Only one process works at a time, while the parent waits for it. A case that fails, dies, hangs
+    or gives wrong answers is left out from then on, with the reason, and its process is started
+    again for the others.
 
     Args:
         environments: the environments of the peers.
@@ -53,7 +53,7 @@ class Crew:
     def __init__(self, environments: Environments, files: Files) -> None:
         self.environments = environments
         self.files = files
-        self._absent: dict[tuple[Case, int | None], str] = {}  # at a batch, or at all
+        self._absent: dict[tuple[Case, int | None], str] = {}  # at a batch, or at all batches
         self._variables = environments.variables()
         self._workers: dict[str, Worker] = {}
         self._open: dict[str, set[tuple[Case, int]]] = {}  # by process
@@ -70,7 +70,7 @@ class Crew:
 
         Args:
             case: the case.
-            batch: of that size only, or None for any.
+            batch: for that size only, or None for any.
         """
         return self._absent.get((case, None)) or self._absent.get((case, batch), "")
 
@@ -85,7 +85,7 @@ class Crew:
         self._absent.setdefault((case, batch), why)
 
     def built(self, case: Case) -> Built | None:
-        """Return what a case opens, and build it if need be.
+        """Return the file that a case opens, and build it if needed.
 
         Returns:
             None if the case is or has to be left out.
@@ -130,7 +130,7 @@ class Crew:
         Args:
             case: the case.
             batch: images per call.
-            pace: how long the turn is.
+            pace: the length of the turn.
 
         Returns:
             Durations of calls in microseconds, float64 (calls,), or None if the case is or has to
@@ -144,7 +144,7 @@ class Crew:
         return self._try(case, batch, ask)
 
     def close(self, cases: Iterable[Case]) -> None:
-        """Close whatever these cases have open."""
+        """Close everything that these cases have open."""
         gone, lost = set(cases), []
         for process, opened in self._open.items():
             closing = {pair for pair in opened if pair[0] in gone}
@@ -153,17 +153,17 @@ class Crew:
                 keys = [_key(*pair) for pair in closing]
                 try:
                     self._workers[process].ask(_WORK_S, do="close", keys=keys)
-                except (Absent, WorkerLost):  # whoever is next gets a new process
+                except (Absent, WorkerLost):  # the next case gets a new process
                     lost.append(process)
         for process in lost:
             del self._open[process]
             self._workers.pop(process).close()
 
     def end(self, *, keeping: Iterable[str] = ()) -> None:
-        """End all processes; a case that is asked for later gets a new one.
+        """End all processes; a later request for a case starts a new one.
 
         Args:
-            keeping: names of processes (`Case.process`) that go on.
+            keeping: names of processes (`Case.process`) to keep.
         """
         for process in self._workers.keys() - set(keeping):
             del self._open[process]
@@ -183,7 +183,7 @@ class Crew:
         return None
 
     def _ask(self, case: Case, batch: int, **request: Any) -> dict[str, Any]:
-        """Ask an open case; open it again if its process died meanwhile of another case."""
+        """Ask an open case; open it again if another case has killed its process."""
         if (case, batch) not in self._open.get(case.process, ()):
             self._opened(case, batch)
         return self._worker(case).ask(_WORK_S, key=_key(case, batch), **request)
@@ -213,10 +213,9 @@ class Crew:
         return self._built[case]
 
     def _made(self, case: Case, source: Path) -> Built:
-        """Return what the case's `build` makes.
+        """Return the file that the case's `build` makes.
 
-        It is kept for as long as the file, the code that builds it, the packages and the CPU stay
-        the same.
+        It is kept while the file, the code that builds it, the packages and the CPU stay the same.
         """
         site_packages = self.environments.site_packages(case.environment)
         content = hashlib.sha256(source.read_bytes())

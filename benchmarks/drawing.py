@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 INK, MUTED, GRID = "#1f2933", "#7b8794", "#e4e7eb"
 COLOURS = ("#2f6fde", "#d64545", "#1b7f4b", "#b7791f", "#6b46c1", "#0e7490")
 WIDTH = 9.0  # inches
-SMALL = 9  # points: the least that is read
+SMALL = 9  # points: the smallest readable text
 _DPI = 160
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.files import CACHE, ROOT, NotMeasurable
 from benchmarks.peers import Absent
 
-# Libraries read these as they load: one thread each, and no reports to anybody.
+# Libraries read these when they load: one thread each, and no telemetry.
 _SETTINGS = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -28,17 +28,17 @@ _SETTINGS = {
     "PYTHONSAFEPATH": "1",
     "PYTHONNOUSERSITE": "1",
 }
-# Without bytecode every cold start would compile NumPy anew; the rest is the caller's, not ours.
+# Without bytecode every cold start would compile NumPy again; the others are the caller's.
 _UNSET = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONHOME", "PYTHONWARNINGS")
 
 
 @dataclass(frozen=True)
 class Environments:
-    """The interpreter of each environment, or why there is none; and where Strop is installed."""
+    """The interpreter of each environment, or why there is none, and the place of Strop."""
 
     pythons: Mapping[str, Path | str]
-    strop: Path  # a folder or a wheel, to stand on PYTHONPATH
-    private: Path  # a cache folder of their own, so that nothing tuned here before counts
+    strop: Path  # a folder or a wheel, for PYTHONPATH
+    private: Path  # a separate cache folder, without earlier tuning
 
     def python(self, name: str) -> Path:
         """Return the interpreter of an environment.
@@ -52,7 +52,7 @@ class Environments:
         return python
 
     def variables(self) -> dict[str, str]:
-        """Return the environment variables of every process that is measured."""
+        """Return the environment variables of every measured process."""
         kept = {name: value for name, value in os.environ.items() if name not in _UNSET}
         paths = os.pathsep.join((str(self.strop), str(ROOT)))
         return {
@@ -92,7 +92,7 @@ def here(wheel: Path) -> Environments:
 
 
 def _installed(wheel: Path) -> Path:
-    """Return a folder with what the wheel installs, and no more: the engines are elsewhere."""
+    """Return a folder with the wheel's files only: the engines are elsewhere."""
     folder = CACHE / f"strop-{hashlib.sha256(wheel.read_bytes()).hexdigest()[:16]}"
     if not folder.is_dir():
         for old in CACHE.glob("strop-*"):

@@ -24,10 +24,9 @@ COUNT = 1 + sum(len(precisions) for *_, precisions in _BY_HAND)  # processes tha
 
 
 def by_command(crew: Crew, step: Callable[[str], None]) -> list[Row]:
-    """Time Strop's export of a target, with proofs of every file, and single files made by hand.
+    """Time Strop's export of a target, with all proofs, and exports of single files by hand.
 
-    Each is timed as a process from its start to its end, since TensorFlow's import is part of the
-    wait.
+    Each is timed as a process from start to end, because TensorFlow's import is part of the wait.
 
     Args:
         crew: has the artifact to export.
@@ -53,7 +52,7 @@ def by_command(crew: Crew, step: Callable[[str], None]) -> list[Row]:
 
 
 def by_builds(crew: Crew, cases: Sequence[Case]) -> list[Row]:
-    """Make rows for what peers build of an exported file; that time adds to exporting the file."""
+    """Make rows for files that peers build from an exported file; the export comes on top."""
     rows = []
     for case in cases:
         built = crew.built(case)

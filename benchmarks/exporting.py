@@ -1,7 +1,7 @@
 """`python -m benchmarks.exporting FORMAT PRECISION MODEL CALIBRATION OUT`: an export by hand.
 
-It converts one file as the documentation of TensorFlow, tf2onnx and ONNX Runtime shows, and proves
-nothing: a script without Strop would do the same. Only the time it takes matters.
+It converts one file as the documentation of TensorFlow, tf2onnx and ONNX Runtime shows, without a
+proof, as a script without Strop would. Only its time matters.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ FORMATS = {"tflite": tflite, "onnx": onnx}
 
 
 def main() -> None:
-    """Convert one file, as the command line says."""
+    """Convert one file, by the command line's arguments."""
     form, precision, model, calibration, out = sys.argv[1:]
     with np.load(calibration) as content:
         samples = content["inputs"]

@@ -1,4 +1,4 @@
-"""The files that everything measured opens, copied from what `make export` left."""
+"""The files that all cases open, copied from the output of `make export`."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from strop.bundle.open import open_bundle
 ROOT = Path(__file__).parent.parent
 CACHE = ROOT / ".cache" / "bench"
 
-_TARGETS = {"tflite": "rpi"}  # engine -> the target whose files it runs, where that is not "cpu"
+_TARGETS = {"tflite": "rpi"}  # engine -> the target whose files it runs, if that is not "cpu"
 
 
 class NotMeasurable(Exception):
-    """There is nothing to measure, or not now; the message says why and what would help."""
+    """There is nothing to measure, or not now; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Files:
-    """An artifact, and a folder with copies of its bundles and of all their parts as single files.
+    """An artifact, and a folder with copies of its bundles and of all their parts.
 
-    So an export in the middle of a run changes nothing.
+    The copies make an export during a run harmless.
     """
 
     artifact: Path
@@ -60,7 +60,7 @@ class Files:
         """Return the path of the bundle that an engine runs.
 
         Args:
-            engine: the Strop engine, or "" for that of the CPU target.
+            engine: the Strop engine, or "" for the CPU target's bundle.
         """
         return self.folder / f"{self.artifact.name}-{_TARGETS.get(engine, 'cpu')}.strop"
 
@@ -73,7 +73,7 @@ class Files:
             precision: the file's precision; a bundle has all of them.
 
         Raises:
-            Absent: the bundle it would be in was refused, or has no such file.
+            Absent: its bundle was refused, or has no such file.
         """
         if kind == "keras":
             return self.model
@@ -88,7 +88,7 @@ class Files:
 
 
 def prepare(artifact: Path, dist: Path, folder: Path) -> Files:
-    """Copy everything into `folder`, bundles taken apart too, in place of what was there.
+    """Copy everything into `folder`, with the bundles' parts, replacing its content.
 
     Args:
         artifact: the folder of the trained model and its data.
@@ -96,7 +96,7 @@ def prepare(artifact: Path, dist: Path, folder: Path) -> Files:
         folder: the folder to write.
 
     Raises:
-        NotMeasurable: the model, its data, the CPU's bundle or the wheel are not there.
+        NotMeasurable: the model, its data, the CPU's bundle or the wheel is missing.
         StropError: a bundle is damaged.
     """
     files = Files(artifact, folder)

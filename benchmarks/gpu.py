@@ -1,8 +1,8 @@
-"""`python -m benchmarks.gpu SWEEP.json .. --out PICTURE.png`: what `strop sweep --json` measured.
+"""`python -m benchmarks.gpu SWEEP.json .. --out PICTURE.png`: draw outputs of `strop sweep --json`.
 
-Each sweep is of one machine and one way to its GPU. The upper panel shows images per second by
-batch size, on the GPU and, with the fastest engine, on one core of the CPU beside it. The lower
-panels show how the time of a call on the GPU is spent.
+Each sweep is of one machine and one engine on its GPU. The upper panel shows images per second by
+batch size, on the GPU and, with the fastest engine, on one core of its CPU. The lower panels show
+the parts of the time of a call on the GPU.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _LINES, _SHARES, _NAME = 4.4, 2.1, 0.36  # inches
 _ACROSS = 3  # panels of shares in a row
 _ROOM = {1: 9, 2: 6, 3: 5}  # panels in a row: batch sizes that an axis has room to name
 _LONGEST_TITLE = 35  # characters
-_SOFTWARE = ", software"  # how the name of an adapter that is no GPU ends
+_SOFTWARE = ", software"  # how the name of a software adapter ends
 _short = drawing.short
 
 
 class SweepError(Exception):
-    """A file that is not a sweep, or sweeps that cannot be drawn together."""
+    """A file is not a sweep, or sweeps cannot be drawn together."""
 
 
 @dataclass(frozen=True)
@@ -83,18 +83,18 @@ class Ran:
     adapter: str
     precision: str
     threads: int
-    tuned: Any  # true or false, and of no interest here
+    tuned: Any  # true or false; not used here
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """The content that `strop sweep --json` prints."""
+    """The output of `strop sweep --json`."""
 
     bundle: str
     digest: str
     model: Ran
     cpu: Cpu
-    crossover: int | None  # the smallest batch from which on the GPU is faster
+    crossover: int | None  # the smallest batch from which the GPU is faster
     points: tuple[Point, ...]
 
     @property
@@ -109,7 +109,7 @@ class Sweep:
 
     @property
     def cpu_name(self) -> str:
-        """The CPU's model, or its architecture where the model is not known."""
+        """The CPU's model, or its architecture if the model is not known."""
         return self.cpu.model or self.cpu.machine
 
 
@@ -142,7 +142,7 @@ def load(path: Path) -> Sweep:
     """Read a file with the output of `strop sweep --json`.
 
     Raises:
-        SweepError: it cannot be read, or is anything else.
+        SweepError: it cannot be read, or is not such an output.
     """
     try:
         sweep: Sweep = read(Sweep, decode(path.read_bytes(), "it"), "sweep")
@@ -159,7 +159,7 @@ def load(path: Path) -> Sweep:
             "twice, or a figure that is not above 0"
         )
     if sweep.crossover not in (None, *batches):
-        raise SweepError(f"{path}: its crossover {sweep.crossover} is none of its batch sizes")
+        raise SweepError(f"{path}: its crossover {sweep.crossover} is not one of its batch sizes")
     return sweep
 
 
@@ -200,7 +200,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def _rates(axes: Axes, sweeps: Sequence[Sweep]) -> None:
-    """Draw a solid line for each GPU, and a dashed one of its colour for the CPU beside it."""
+    """Draw a solid line for each GPU, and a dashed one of the same colour for its CPU."""
     handles = []
     for colour, sweep in zip(COLOURS, sweeps, strict=False):
         points = sorted(sweep.points, key=lambda point: point.batch)
@@ -238,7 +238,7 @@ def _rates(axes: Axes, sweeps: Sequence[Sweep]) -> None:
 
 
 def _shares(axes: Axes, sweep: Sweep, number: int, room: int) -> None:
-    """Draw how the time of a call on the GPU is spent, per batch size, adding up to 100 %."""
+    """Draw the parts of the time of a call on the GPU, per batch size, in per cent."""
     points = sorted(sweep.points, key=lambda point: point.batch)
     bottoms = [0.0] * len(points)
     for part, colour in enumerate(_PARTS.values()):
@@ -264,7 +264,7 @@ def _shares(axes: Axes, sweep: Sweep, number: int, room: int) -> None:
 
 
 def _title(adapter: str) -> str:
-    """Shorten the adapter's name; that it is software is never left out."""
+    """Shorten the adapter's name, but keep a mark that it is software."""
     title = adapter.partition(",")[0].partition(" (")[0]
     software = _SOFTWARE if adapter.endswith(_SOFTWARE) else ""
     room = _LONGEST_TITLE - len(software)

@@ -1,7 +1,7 @@
 """`python -m benchmarks.growth`: how the time of a call grows with a layer's width and the batch.
 
 784-W-W-10, float32, random weights, through `predict`, one thread. Every call has a fixed cost
-before its first multiplication; from some size on, its multiply-accumulates are what it costs.
+before its first multiplication; above some size, multiply-accumulates dominate its time.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THR
 
 
 class Plan(NamedTuple):
-    """The widths and batches that are timed, and for how long."""
+    """The widths and batches to time, and the time for each."""
 
     widths: tuple[int, ...]
     batches: tuple[int, ...]
     most_macs: float  # of a call; 1e9 take some 20 ms of one core
-    enough_us: float  # to time one of them for, where the fewest calls take no longer
+    enough_us: float  # to time one of them, if the fewest calls take no longer
 
 
 _FULL = Plan((16, 64, 256, 1024, 4096), (1, 4, 16, 64, 256, 1024, 4096), 3e10, 100e3)
@@ -54,14 +54,14 @@ _QUICK = Plan((16, 256, 1024), (1, 64, 1024), 1e9, 50e3)
 
 
 def measure(quick: bool, progress: Callable[[str], None]) -> list[Row]:
-    """Time calls by width and batch, in a process of its own that has one thread.
+    """Time calls by width and batch, in a separate process with one thread.
 
     Args:
         quick: time fewer of them, in some seconds.
         progress: called with a line after each.
 
     Raises:
-        RuntimeError: the process failed; it has said why on stderr.
+        RuntimeError: the process failed; the reason is on stderr.
     """
     command = [sys.executable, "-m", "benchmarks.growth", *(["--quick"] if quick else [])]
     rows = []
@@ -123,7 +123,8 @@ def _time(model: Model, subject: str, batch: int, parts: dict[str, float], plan:
 
     first_us = float(sample_us(call, samples=1, warmup=0)[0])  # and allocates what later ones use
     samples = int(np.clip(plan.enough_us / first_us, _FEWEST, _MOST))
-    # A long call warms up by itself; the caches and the clock rate want more than a short one.
+    # A long call warms up by itself; a short one must be repeated for the caches and the clock
+    # rate.
     taken_us = sample_us(call, samples=samples, warmup=samples - _FEWEST)
     p50, p95, p99, _ = summarize(taken_us)
     return Row(
@@ -144,7 +145,7 @@ def _time(model: Model, subject: str, batch: int, parts: dict[str, float], plan:
 
 
 def _open(name: str, layers: random_models.Layers) -> Model:
-    """Open what `strop.load` would open, if there were a bundle of it."""
+    """Open a model as `strop.load` would open it from a bundle."""
     kind, build = _ENGINES[name]
     data = build(layers)
     ends = (

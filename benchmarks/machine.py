@@ -1,4 +1,4 @@
-"""The machine and software that the figures of a run hold for."""
+"""The machine and software of a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from strop.device.cpu import this_cpu
 
 _CLOCK = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-_BUSY = 0.5  # of a load average, above which something else is at work
+_BUSY = 0.5  # a load average above this means other work on the machine
 
 
 def describe(environments: Environments, *, quick: bool) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def describe(environments: Environments, *, quick: bool) -> dict[str, Any]:
 
 
 def _warnings(load: float, governor: str, clock: str) -> list[str]:
-    """List what makes the figures of this run less steady than they could be."""
+    """List the conditions that make the figures of this run less stable."""
     found = []
     if load > _BUSY:
         found.append(f"something else is at work: the load average was {load:.1f} at the start")
@@ -82,7 +82,7 @@ def _python(python: Path) -> str:
 
 
 def _git(*arguments: str) -> str:
-    """Return what git says of this checkout; empty where there is no git, or no checkout."""
+    """Return git's answer about this checkout; empty if there is no git or no checkout."""
     git = shutil.which("git")
     if git is None:
         return ""

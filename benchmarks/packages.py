@@ -23,17 +23,17 @@ def versions(site_packages: Path) -> dict[str, str]:
 
 
 def closure(names: Iterable[str], site_packages: Path) -> list[str]:
-    """Return the packages with all their dependencies: what `pip install` would bring.
+    """Return the packages with all their dependencies, as `pip install` would install them.
 
     Args:
-        names: requirements, as pip takes them.
+        names: requirements, in pip's form.
         site_packages: the folder where they are installed.
 
     Returns:
         Normalized names, sorted.
 
     Raises:
-        KeyError: one of them is not there.
+        KeyError: one of them is not installed.
     """
     python = site_packages.parent.name.removeprefix("python")
     here = _installed(site_packages)
@@ -56,7 +56,7 @@ def closure(names: Iterable[str], site_packages: Path) -> list[str]:
 
 
 def size_bytes(names: Iterable[str], site_packages: Path) -> int:
-    """Return the bytes of all files that packages have installed, without Python's bytecode.
+    """Return the size of all files of some packages, without Python's bytecode.
 
     Args:
         names: normalized names of packages.

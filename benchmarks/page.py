@@ -1,4 +1,4 @@
-"""A run as a Markdown page: its machine and software, tables, pictures, and what is missing."""
+"""A run as a Markdown page: its machine and software, tables, pictures and missing subjects."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from benchmarks.subjects import absent
 from benchmarks.table import Line, Section, details, sections
 
 _HOW = """\
-Every subject goes from one raw image, uint8 28 x 28, or a batch of them, to float32 probabilities
-of the caller's own, conversions included, on one thread. Subjects take turns in rounds, so that
-what the machine does meanwhile hits all alike; ratios are taken within each round and only then
-summed up. Times of two machines, or of two runs, are not to be compared.
+Every subject takes one raw image, uint8 28 x 28, or a batch of them, and returns float32
+probabilities in the caller's own array, conversions included, on one thread. Subjects alternate in
+rounds, so that other work on the machine affects all alike; ratios are taken within each round and
+then summarized. Do not compare times of different machines or runs.
 """
 
-_LONG = 400  # characters, more than which are read by programs: every package there is
+_LONG = 400  # characters; longer values, such as the list of packages, are only for programs
 
 
 def write(results: Results, path: Path) -> None:
-    """Write the page; its pictures are those that `benchmarks.plots` draws beside it.
+    """Write the page, which shows the pictures that `benchmarks.plots` draws beside it.
 
     Args:
         results: the run.
@@ -55,7 +55,7 @@ def _lines(results: Results, path: Path) -> Iterator[str]:
     yield from (
         "## Again",
         "",
-        "`make bench` measures and draws all of this anew;",
+        "`make bench` measures and draws all of this again;",
         f"`python -m benchmarks.plots {path.stem}.json`, with the path of a result, only draws.",
     )
 
@@ -87,5 +87,5 @@ def _said(value: Any) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text that neither ends a table's cell nor a line."""
+    """Return a text without characters that end a table's cell or a line."""
     return " ".join(text.replace("|", "\\|").split())

@@ -2,7 +2,7 @@
 
 Every case answers the whole test set, in batches and one by one, and is compared with Keras. A case
 that runs another model is not timed. Strop and the raw loops of its engine open the same file, so
-their answers have to be the same to the bit.
+their answers must be the same to the bit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Floats = NDArray[np.float32]
 
 
 class Bounds(NamedTuple):
-    """The differences from Keras's answers that a precision is allowed."""
+    """The differences from Keras's answers that a precision may have."""
 
     disagreements: int  # images of 10,000 whose top class is not Keras's
     max_abs_error: float
@@ -40,12 +40,12 @@ _BOUNDS = {
 
 
 class Verdict(NamedTuple):
-    """The figures of a case's answers, and whether they are those of the same model."""
+    """The figures of a case's answers, and whether it is the same model."""
 
     accuracy: float  # 0..1
     disagreements: int
     max_abs_error: float
-    refusal: str  # why it is another model; empty: it is the same
+    refusal: str  # why it is another model; "" if it is the same
 
 
 def judge(answers: Floats, keras: Floats, labels: NDArray[np.int64], precision: str) -> Verdict:
@@ -73,13 +73,13 @@ def judge(answers: Floats, keras: Floats, labels: NDArray[np.int64], precision: 
 def check(
     crew: Crew, cases: Sequence[Case], *, one_by_one_s: float, step: Callable[[str], None]
 ) -> list[Row]:
-    """Judge every case; one that is refused is left out of the crew.
+    """Judge every case, and leave refused cases out of the crew.
 
     Args:
         crew: opens the cases.
         cases: the cases.
-        one_by_one_s: seconds that a case may take for single images; those answered by then are
-            judged.
+        one_by_one_s: the time limit of a case for single images, in seconds; the images answered
+            by then are judged.
         step: called with a case's name before it is judged.
 
     Returns:
@@ -118,7 +118,7 @@ def check(
 
 
 def _answers(crew: Crew, case: Case, one_by_one_s: float) -> tuple[Floats | None, Floats | None]:
-    """Get a case's answers: in batches to all images, and one by one to as many as time allows."""
+    """Get a case's answers in batches to all images, and one by one as long as time allows."""
     answers = crew.answer(case, BATCH, _LIMIT_S)
     single = crew.answer(case, 1, one_by_one_s)
     crew.close([case])
@@ -126,7 +126,7 @@ def _answers(crew: Crew, case: Case, one_by_one_s: float) -> tuple[Floats | None
 
 
 def _differs_alone(single: Floats, answers: Floats) -> str:
-    """Say if too many answers differ between single images and batches; empty if not.
+    """Return a message if too many answers differ between single images and batches, else "".
 
     Engines choose kernels by the batch, so a few int8 answers may differ.
     """

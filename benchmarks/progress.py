@@ -9,7 +9,7 @@ from rich.console import Console
 
 
 class Bar:
-    """A progress bar in seconds; an axis's steps share the seconds that are expected of it.
+    """A progress bar in seconds; the steps of an axis share its expected seconds.
 
     Args:
         console: the screen.
@@ -40,8 +40,8 @@ class Bar:
 
         Args:
             axis: the axis.
-            seconds: about how long it takes.
-            steps: into how many steps that is divided.
+            seconds: the expected time.
+            steps: the number of steps.
         """
         self._left_s[axis] = seconds
         self._each_s[axis] = seconds / steps
@@ -56,7 +56,7 @@ class Bar:
         return step
 
     def done(self, axis: str) -> None:
-        """End an axis, however many steps it took."""
+        """End an axis, after any number of steps."""
         self._advance(axis, self._left_s[axis], "done")
 
     def _advance(self, axis: str, seconds: float, who: str) -> None:

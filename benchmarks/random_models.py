@@ -1,6 +1,6 @@
 """Dense networks of any width with random weights, in the format of each engine.
 
-Only the cost of a call matters in them, so nothing is trained and nothing converted.
+Only the cost of a call matters, so nothing is trained or converted.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """Strop over the best raw loop of the same engine, paired by round.
 
-A ratio is taken within each round, whose turns come right after each other. The figures are its
+A ratio is taken within each round, whose turns follow each other directly. The figures are its
 median over the rounds, and the 5th and 95th percentile. The best raw loop is the fastest of this
-very run, compared within rounds too; of two that are equally good it is the luckier one, so the
-yardstick errs against Strop. For the 99th percentile the figure is also the median of each round's
-ratio: a burst of other work ruins the tail of the rounds it hits, and would be the tail of all
-calls.
+run, also compared within rounds; among equals it is the luckier one, so the comparison errs against
+Strop. For the 99th percentile the figure is also the median of each round's ratio: a burst of other
+work spoils the tail of the rounds that it hits, and would dominate the tail of all calls.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ Values = Mapping[int, float]  # by the number of the round
 
 
 def latency(turns: Turns) -> list[Ratio]:
-    """Give the ratios for one image: the median call of each engine and precision, and its p99.
+    """Return the ratios for one image: the median call of each engine and precision, and its p99.
 
     Args:
         turns: all rounds, in microseconds.
@@ -57,7 +56,7 @@ def latency(turns: Turns) -> list[Ratio]:
 
 
 def throughput(turns: Turns, batch: int) -> list[Ratio]:
-    """Give the ratios of images a second with batches of a size; differences are in us per image.
+    """Return the ratios of images per second for a batch size; differences are in us per image.
 
     Args:
         turns: all rounds, in microseconds.
@@ -85,7 +84,7 @@ def throughput(turns: Turns, batch: int) -> list[Ratio]:
 
 
 def repeats(axis: str, values: Mapping[Case, Values]) -> list[Ratio]:
-    """Give the ratios of cold starts (ms) or memory (MiB) of single processes, repeat by repeat.
+    """Return the ratios of cold starts (ms) or memory (MiB) of single processes, by repeat.
 
     Args:
         axis: "cold_start" or "memory".
@@ -122,8 +121,8 @@ def _each(turns: Turns, case: Case, batch: int, percentile: float) -> dict[int, 
 def _ranking(values: Mapping[Case, Values]) -> dict[Case, float]:
     """Rank cases by the median, over the rounds, of their value over the round's median.
 
-    Less is better. A case's plain median would depend on how many of its turns fell into a slow
-    spell of the machine.
+    Less is better. A case's plain median would depend on the number of its turns in a slow period
+    of the machine.
     """
     numbers = {number for taken in values.values() for number in taken}
     usual = {
@@ -147,17 +146,17 @@ def _ratio(
     *,
     rate: bool = False,
 ) -> Ratio:
-    """Make the ratio of times or sizes, of which less is better.
+    """Make the ratio of times or sizes, where less is better.
 
     Args:
-        name: of the ratio.
-        engine: of the ratio.
-        axis: of the ratio.
-        batch: of the ratio.
-        ours: Strop's, by the number of the round.
-        theirs: the raw loop's, by the number of the round.
+        name: the ratio's name.
+        engine: the ratio's engine.
+        axis: the ratio's axis.
+        batch: the ratio's batch size.
+        ours: Strop's figures, by the number of the round.
+        theirs: the raw loop's figures, by the number of the round.
         against: the raw loop's name.
-        rate: the ratio is that of the inverses.
+        rate: use the inverses.
     """
     both = sorted(ours.keys() & theirs.keys())
     a, b = (np.array([values[number] for number in both]) for values in (ours, theirs))

@@ -14,11 +14,11 @@ STROP, PEER = "strop", "peer"
 
 # axis -> the unit of a row's `value`
 UNITS = {
-    "latency": "us",  # of one image, the median: raw uint8 to float32 probabilities
+    "latency": "us",  # median of one image: raw uint8 to float32 probabilities
     "throughput": "images/s",
     "cold_start": "ms",  # from the start of the process to the first answer
-    "memory": "MiB",  # the most that a process with one model resident has had
-    "device_size": "MiB",  # everything pip brings, without Python
+    "memory": "MiB",  # peak of a process with one model
+    "device_size": "MiB",  # everything that pip installs, without Python
     "model_size": "kB",
     "export_time": "s",
     "accuracy": "share",  # 0..1 over the whole test set
@@ -32,7 +32,7 @@ class Row:
 
     subject: str  # "Strop litert int8", "LiteRT set_tensor int8"
     kind: str  # STROP or PEER
-    engine: str  # the Strop engine that runs it, or whose raw loop it is; "" for other packages
+    engine: str  # its Strop engine, or the engine of its raw loop; "" for other packages
     precision: str
     axis: str  # a key of UNITS
     batch: int | None = None
@@ -41,7 +41,7 @@ class Row:
     p99_us: float | None = None
     value: float | None = None
     unit: str = ""
-    # Raw, in the order in which they were taken; of very many, some evenly spread.
+    # Raw, in the order of measurement; if there are very many, an evenly spread selection.
     samples_us: tuple[float, ...] = ()
     # cold_start: ms; accuracy: disagreements, max_abs_error; growth: width, macs
     parts: dict[str, float] = field(default_factory=dict)
@@ -52,9 +52,9 @@ class Row:
 class Ratio:
     """Strop over the same engine's own best raw loop, round by round within one run.
 
-    For throughput it is Strop's images a second over the raw loop's, else Strop's time or memory
-    over the raw loop's. In a cold start, Python's own start and NumPy's import count alike on both
-    sides (benchmarks/cold.py).
+    For throughput it is Strop's images per second over the raw loop's, else Strop's time or memory
+    over the raw loop's. In a cold start, Python's own start and NumPy's import count the same on
+    both sides (benchmarks/cold.py).
     """
 
     name: str  # "litert int8", "litert int8 p99", "best engine"
@@ -65,7 +65,7 @@ class Ratio:
     low: float  # 5th percentile over the rounds
     high: float  # 95th
     difference: float  # median over the rounds, in us an image, ms or MiB
-    against: str  # the raw loop it was
+    against: str  # the raw loop's name
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Results:
     ratios: tuple[Ratio, ...]
 
     def write(self, path: Path) -> None:
-        """Write the results whole, or leave the file that was there.
+        """Write all results, or leave the earlier file unchanged.
 
         Args:
             path: the JSON file.
@@ -94,7 +94,7 @@ class Results:
 
 
 def _lines(content: dict[str, Any]) -> str:
-    """Write JSON with one row per line, so that it can be read and compared by line."""
+    """Write JSON with one row per line, for readers and for diffs."""
     parts = [f'"environment": {json.dumps(content["environment"], indent=1)}']
     for name in ("rows", "ratios"):
         rows = ",\n".join(json.dumps(row, allow_nan=False) for row in content[name])

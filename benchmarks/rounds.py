@@ -1,9 +1,9 @@
-"""Timing cases in turns, in many short rounds, and the rows of results made from them.
+"""The timing of cases in turns, in many short rounds, and the rows of results.
 
 Other work on the machine affects all cases of a round alike, so they are compared within rounds.
 Every other round goes backwards, so that no case always comes after the same one. Processes are
-started anew a few times (generations): the place of a process in memory changes its times by some
-percent.
+restarted a few times (generations): the place of a process in memory changes its times by some
+per cent.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ THROUGHPUT_PACE = Pace(warm_ms=4, budget_ms=8, least=1, most=100)
 
 
 def prepare(crew: Crew, cases: Sequence[Case], batch: int) -> None:
-    """Open cases for batches of a size; a case that gets them wrong is left out of that size.
+    """Open cases for batches of a size; a case with wrong answers is left out of that size.
 
     Args:
         crew: opens the cases.
@@ -53,11 +53,11 @@ def take(
     """Time rounds, and add them to `turns`.
 
     Args:
-        crew: has the cases open.
+        crew: the crew, with the cases open.
         cases: the cases.
         batch: images per call.
         numbers: the numbers of the rounds; odd rounds go backwards.
-        pace: how long each turn is.
+        pace: the length of each turn.
         turns: gets the durations, float64 (calls,) in microseconds.
         step: called with a case's name before its turn.
     """
@@ -73,7 +73,7 @@ def latency_row(crew: Crew, case: Case, turns: Turns) -> Row:
     """Make the row of one image: percentiles over all calls, and some of them, evenly spread.
 
     Args:
-        crew: knows why a case has no figures.
+        crew: has the reason why a case has no figures.
         case: the case.
         turns: all rounds, in microseconds.
     """
@@ -84,10 +84,10 @@ def latency_row(crew: Crew, case: Case, turns: Turns) -> Row:
 
 
 def throughput_row(crew: Crew, case: Case, batch: int, turns: Turns) -> Row:
-    """Make the row of images a second with batches of a size, by the median call.
+    """Make the row of images per second for a batch size, by the median call.
 
     Args:
-        crew: knows why a case has no figures.
+        crew: has the reason why a case has no figures.
         case: the case.
         batch: images per call.
         turns: all rounds, in microseconds.
@@ -99,7 +99,7 @@ def throughput_row(crew: Crew, case: Case, batch: int, turns: Turns) -> Row:
 
 
 def _kept(samples_us: NDArray[np.float64], most: int) -> tuple[float, ...]:
-    """Keep at most `most` of the samples, evenly spread: with all, the file would be megabytes."""
+    """Keep at most `most` samples, evenly spread: all of them would take megabytes."""
     return tuple(samples_us[:: -(-len(samples_us) // most)].round(2).tolist())
 
 

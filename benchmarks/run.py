@@ -1,4 +1,4 @@
-"""A whole run: every axis in turn, in one order, into one set of results."""
+"""A whole run: all axes, in a fixed order, into one set of results."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _KEPT = ("keras_model",)  # a process that takes seconds to start, for calls of 
 
 
 class Plan(NamedTuple):
-    """The amounts that a run measures."""
+    """The amounts of measurement in a run."""
 
     generations: int  # of processes
     rounds: int  # of one image, in each generation
     batches: tuple[int, ...]
     batch_rounds: int  # of every batch, in each generation
-    judged_rounds: int  # more of them, for Strop and the raw loops, where their ratio is judged
+    judged_rounds: int  # more of them, for Strop and the raw loops, if their ratio is judged
     starts: int  # of each case
     judged_starts: int  # more of them each time, for Strop and the raw loops
     one_by_one_s: float  # of single images, before anything is timed
@@ -34,32 +34,32 @@ QUICK = Plan(2, 5, (1, 64, 256, 1024), 1, 2, 4, 0, 0.1, quick=True)
 
 
 class Progress(Protocol):
-    """The display that is told how far a run is."""
+    """The display of a run's progress."""
 
     def expect(self, axis: str, seconds: float, steps: int) -> None:
-        """Announce that an axis will take that many steps, and about that many seconds."""
+        """Announce the number of steps of an axis, and its expected seconds."""
 
     def steps(self, axis: str) -> Callable[[str], None]:
-        """Return a function to call before each step, with the name of the case in turn."""
+        """Return a function to call before each step, with the name of the case."""
 
     def done(self, axis: str) -> None:
-        """Mark an axis as finished, however many steps it took."""
+        """Mark an axis as finished, after any number of steps."""
 
 
 def measure(
     crew: Crew, cases: list[Case], axes: set[str], plan: Plan, progress: Progress
 ) -> tuple[list[Row], list[Ratio]]:
-    """Measure cases on some axes; a case that is not the same model is measured on none.
+    """Measure cases on some axes, without cases that are not the same model.
 
     Args:
         crew: builds and opens the cases.
         cases: the cases.
         axes: some of `AXES`; accuracy is always measured.
-        plan: how much is measured.
-        progress: is told how far the run is.
+        plan: the amounts of measurement.
+        progress: the display of progress.
     """
     firsts = first_of_each(cases)
-    if axes & {"cold_start", "memory"}:  # measured of the same processes
+    if axes & {"cold_start", "memory"}:  # measured in the same processes
         axes = axes | {"cold_start", "memory"}
     for axis, (seconds, steps) in _expected(cases, firsts, plan).items():
         if axis in axes | {"accuracy"}:
@@ -109,7 +109,7 @@ def measure(
 def _turns(
     crew: Crew, cases: list[Case], axes: set[str], plan: Plan, progress: Progress
 ) -> rounds.Turns:
-    """Time all rounds, of one image and of batches, generation by generation."""
+    """Time all rounds, for one image and for batches, generation by generation."""
     turns: rounds.Turns = {}
     raced = judged(cases)
     for generation in range(plan.generations):
@@ -137,7 +137,7 @@ def _turns(
 
 
 def _expected(cases: list[Case], firsts: list[Case], plan: Plan) -> dict[str, tuple[float, int]]:
-    """Return axis -> about how many seconds it takes, with opening included, and its steps."""
+    """Return axis -> its expected seconds, with opening included, and its steps."""
     turns_of_one = plan.generations * plan.rounds * len(cases)
     turns_of_many = plan.generations * _batch_turns(cases, plan)
     more_starts = len(judged(firsts)) * plan.judged_starts

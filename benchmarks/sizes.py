@@ -1,4 +1,4 @@
-"""The sizes of what a device needs: packages and model files."""
+"""The sizes of the packages and model files that a device needs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _SOURCES = (".c", ".o")
 
 
 def device_size(crew: Crew, case: Case) -> Row:
-    """Return the row of MiB of all that pip brings for a case, NumPy included and Python not.
+    """Return the row of MiB that pip installs for a case, with NumPy and without Python.
 
-    It is measured where it is installed, without bytecode, which Python may or may not write. What
-    only a workstation needs, such as a compiler, is counted only if an app imports it.
+    The installed files are measured without bytecode, which Python may or may not write. Packages
+    that only a workstation needs, such as a compiler, count only if an app imports them.
 
     Args:
-        crew: knows where the packages are.
+        crew: the crew, which has the environments.
         case: the case.
     """
     names = ("numpy", *installs(case))
@@ -44,7 +44,7 @@ def model_size(crew: Crew, case: Case) -> Row:
     Strop's bundle holds all precisions, and golden samples.
 
     Args:
-        crew: builds the file if need be.
+        crew: the crew, which builds the file if needed.
         case: the case.
     """
     built = crew.built(case)
@@ -58,7 +58,7 @@ def model_size(crew: Crew, case: Case) -> Row:
 def _bytes(path: Path) -> int:
     """Return the size of a file and of the files that belong to it.
 
-    Those are the weights of the same name, but not the source.
+    They include weights of the same name, but not the source.
     """
     files = [file for file in path.parent.glob(f"{path.stem}.*") if file.suffix not in _SOURCES]
     return sum(file.stat().st_size for file in files)
@@ -67,7 +67,7 @@ def _bytes(path: Path) -> int:
 def one_of_each_file(cases: Iterable[Case]) -> list[Case]:
     """Return one case for each file: the first loop of a package that opens it.
 
-    Each of Strop's bundles, which hold all precisions, is there once.
+    Each of Strop's bundles, which hold all precisions, occurs once.
     """
     found: dict[tuple[str, str, str], Case] = {}
     for case in cases:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from benchmarks.results import STROP, Results, Row
 
-OTHERS = "other packages"  # the group of those whose engine Strop does not wrap
+OTHERS = "other packages"  # the group of subjects whose engine Strop does not wrap
 
 
 @dataclass
 class Subject:
-    """Strop or a peer, in one way to call it and at one precision."""
+    """Strop or a peer, with one loop and one precision."""
 
     name: str
     kind: str
@@ -56,7 +56,7 @@ class Subject:
         return None
 
     def value(self, axis: str, batch: int | None = None) -> float | None:
-        """Return the figure on an axis, in the unit of `UNITS`; None where there is none.
+        """Return the figure on an axis, in the unit of `UNITS`; None if there is none.
 
         Args:
             axis: a key of `UNITS`.
@@ -74,7 +74,7 @@ class Subject:
 def subjects(results: Results) -> list[Subject]:
     """Return every subject of a run that has a figure on an axis.
 
-    Growth does not count: its models are others.
+    Growth does not count: it uses other models.
     """
     found: dict[str, Subject] = {}
     for row in results.rows:
@@ -85,9 +85,9 @@ def subjects(results: Results) -> list[Subject]:
 
 
 def absent(results: Results) -> Iterator[tuple[str, str]]:
-    """Give (subjects, reason) for all that could not be measured, each reason once.
+    """Return (subjects, reason) for all that could not be measured, each reason once.
 
-    A subject that has no figure at all is named alone; one that lacks a figure is named with it.
+    A subject without any figure is named alone; one that lacks a figure is named with it.
     """
     present = {one.name for one in subjects(results)}
     reasons: dict[str, dict[str, None]] = {}
@@ -105,7 +105,7 @@ def _axis(row: Row) -> str:
 
 
 def groups(some: Iterable[Subject]) -> dict[str, list[Subject]]:
-    """Group subjects by the engine whose raw loops they are; other packages come last."""
+    """Group subjects by the engine of their raw loops; other packages come last."""
     found: dict[str, list[Subject]] = {}
     for one in some:
         found.setdefault(one.group, []).append(one)

@@ -1,4 +1,4 @@
-"""The figures of a run as tables: on the screen here, in Markdown in `benchmarks.page`."""
+"""The figures of a run as tables: here on the screen, in `benchmarks.page` in Markdown."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from benchmarks import drawing
 from benchmarks.results import UNITS, Ratio, Results
 from benchmarks.subjects import Subject, absent, groups, subjects
 
-_PIPED = 100  # columns, where there is no screen to ask
-_BATCHES = (64, 256, 1024, 4096)  # of which throughput is told, where it was measured
+_PIPED = 100  # columns, if there is no screen
+_BATCHES = (64, 256, 1024, 4096)  # the batch sizes whose throughput is shown, if it was measured
 _NONE = "-"
 _TAIL = " p99"  # how the name of a ratio of tails ends
 _DIFFERENCES = {"latency": "us", "throughput": "us", "cold_start": "ms", "memory": "MiB"}
@@ -32,7 +32,7 @@ _COSTS = {
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a table; Strop's lines stand out."""
+    """A line of a table; Strop's lines are highlighted."""
 
     cells: tuple[str, ...]
     is_strop: bool = False
@@ -45,12 +45,12 @@ class Section:
     title: str
     note: str
     columns: tuple[str, ...]
-    texts: int  # so many columns from the left are no numbers
+    texts: int  # the number of left columns that are text
     lines: tuple[Line, ...]
 
 
 def show(results: Results) -> None:
-    """Print the tables, and then which subjects are not in them, and why."""
+    """Print the tables, then the subjects that are missing, with the reasons."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED)
     for section in sections(results):
         console.print(_drawn(section))
@@ -60,7 +60,7 @@ def show(results: Results) -> None:
 
 
 def sections(results: Results) -> Iterator[Section]:
-    """Give the tables that have any lines, the most important first."""
+    """Return the tables that have lines, the most important first."""
     measured = subjects(results)
     ordered = [one for members in groups(measured).values() for one in members]
     for section in (_ratios(results.ratios), _times(ordered), _costs(ordered)):
@@ -77,9 +77,9 @@ def _ratios(ratios: Sequence[Ratio]) -> Section:
     columns = list(dict.fromkeys(_column(ratio) for ratio in ratios))
     return Section(
         "Strop over the same engine's own best loop",
-        "Medians over the rounds of one run, in which both took turns. Latency, cold start and "
-        "memory are better below 1; images a second (/s) above. Python and NumPy, which "
-        "start alike for both, count alike in each pair of cold starts.",
+        "Medians over the rounds of one run, in which both alternate. Latency, cold start and "
+        "memory are better below 1; images per second (/s) above. Python and NumPy, which "
+        "start the same for both, count the same in each pair of cold starts.",
         ("", *columns),
         1,
         tuple(
@@ -98,11 +98,11 @@ def _column(ratio: Ratio) -> str:
 
 
 def details(ratios: Sequence[Ratio]) -> Section:
-    """Make a table of one line per ratio: what it is against, its spread and the difference."""
+    """Make a table of one line per ratio: its raw loop, its spread and the difference."""
     return Section(
         "The ratios one by one",
-        "From .. to: 5th and 95th percentile of the rounds. Where the ratio is one of images a "
-        "second, the difference is in us an image.",
+        "From .. to: 5th and 95th percentile of the rounds. For a ratio of images per second, "
+        "the difference is in us per image.",
         ("", "axis", "against", "images", "ratio", "from .. to", "difference"),
         3,
         tuple(
@@ -134,8 +134,8 @@ def _times(some: Sequence[Subject]) -> Section:
             lines.append(Line((one.name, *cells, accuracy), one.is_strop))
     return Section(
         "Latency of one image, throughput and accuracy",
-        "us for one image, from uint8 pixels to float32 probabilities, one thread; images a second "
-        "for batches of so many; accuracy over the whole test set.",
+        "us for one image, from uint8 pixels to float32 probabilities, one thread; images per "
+        "second by batch size; accuracy over the whole test set.",
         ("", "p50 us", "p95", "p99", *(f"{batch:,}/s" for batch in batches), "accuracy"),
         1,
         tuple(lines),
@@ -162,10 +162,10 @@ def _costs(some: Sequence[Subject]) -> Section:
             lines.append(Line((one.name, *map(three_digits, costs)), one.is_strop))
     return Section(
         "Cold start, memory, size and export",
-        "Cold: from the start of a process to its first answer. Memory: the most that a process "
-        "with one model had. On device: all that pip brings, Python apart. Model: what is opened; "
-        "Strop's bundle holds all precisions, and golden samples. Export: from the trained model; "
-        "for what is built of an exported file, from that.",
+        "Cold: from the start of a process to its first answer. Memory: the peak of a process "
+        "with one model. On device: everything that pip installs, without Python. Model: the file "
+        "that is opened; Strop's bundle has all precisions, and golden samples. Export: from the "
+        "trained model; for a file built from an exported one, from that.",
         ("", *(f"{title} {UNITS[axis]}" for axis, title in _COSTS.items())),
         1,
         tuple(lines),
@@ -173,7 +173,7 @@ def _costs(some: Sequence[Subject]) -> Section:
 
 
 def three_digits(value: float | None) -> str:
-    """Write a figure with about three digits, which is how precise it is."""
+    """Write a figure with about three digits, its precision."""
     if value is None:
         return _NONE
     decimals = 2 if value < 9.995 else 1 if value < 99.95 else 0

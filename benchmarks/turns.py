@@ -1,4 +1,4 @@
-"""One turn of a call: warm it up, then time it some times."""
+"""One turn of a call: warm it up, then time it several times."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Pace(NamedTuple):
 def turn_ns(call: Call, images: Any, pace: Pace) -> list[int]:
     """Time calls in a row.
 
-    The warm-up is for the caches, which the case before has filled with its own data.
+    The warm-up is for the caches, which hold the previous case's data.
 
     Args:
         call: the call to time.
         images: its argument, uint8 (batch, 28, 28).
-        pace: how long the turn is.
+        pace: the length of the turn.
 
     Returns:
         The duration of each call in nanoseconds; each includes reading the clock once.

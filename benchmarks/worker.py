@@ -1,8 +1,8 @@
-"""`python -m benchmarks.worker IMAGES`: opens, asks and times peers, as its parent says.
+"""`python -m benchmarks.worker IMAGES`: open, ask and time peers on the parent's requests.
 
 A line of JSON in, a line of JSON out, one at a time. It runs in the environment of the peers, so it
-imports nothing but NumPy until a peer is named, and is written for Python 3.10. What libraries
-print goes to stderr: the answers have a file descriptor of their own.
+imports only NumPy until a peer is named, and is written for Python 3.10. Libraries print to stderr:
+the answers have a separate file descriptor.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ class Worker:
 
     def __init__(self, images: str) -> None:
         self._images = np.load(images)
-        self._open: dict[str, tuple[Call, Any]] = {}  # by the parent's name for it
+        self._open: dict[str, tuple[Call, Any]] = {}  # by the parent's name for each
 
     def build(
         self, module: str, loop: str, precision: str, path: str, folder: str
     ) -> dict[str, Any]:
-        """Build what a peer opens, and time that.
+        """Build the file that a peer opens, and time it.
 
         Args:
             module: the peer, a module of `benchmarks.peers`.
             loop: the name of its loop.
             precision: the file's precision.
             path: the file to build from.
-            folder: where to build.
+            folder: the folder to build in.
 
         Returns:
-            `path` of what was built, and `seconds`.
+            `path` of the built file, and `seconds`.
         """
         started = perf_counter()
         built = _peer(module).build(loop, precision, path, folder)
@@ -54,7 +54,7 @@ class Worker:
     def open(
         self, key: str, module: str, loop: str, precision: str, path: str, batch: int
     ) -> dict[str, Any]:
-        """Open a case and answer once, because work that is left to the first call is not timed.
+        """Open a case and answer once, so that work in the first call is not timed.
 
         Args:
             key: the parent's name for the open case.
@@ -93,7 +93,7 @@ class Worker:
         return {}
 
     def turn(self, key: str, pace: list[float]) -> dict[str, Any]:
-        """Time calls without garbage collection, which might collect the garbage of another call.
+        """Time calls without garbage collection, which might collect another call's garbage.
 
         Args:
             key: the parent's name for the open case.
@@ -138,7 +138,7 @@ def main() -> None:
     """Serve requests from stdin until it ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    # By lines, so that what a peer prints is there before it dies; open for as long as this runs.
+    # Line by line, so that a peer's output is written before it dies; open while this runs.
     sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
     worker = Worker(sys.argv[1])
     for line in sys.stdin:

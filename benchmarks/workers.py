@@ -1,4 +1,4 @@
-"""The parent's side of `benchmarks.worker`: a process that may die or hang without harm."""
+"""The parent's side of `benchmarks.worker`: a process that may die or hang."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from benchmarks.peers import Absent
 
 
 class WorkerLost(Exception):
-    """The process died, or hung and was ended; the message says how."""
+    """The process died, or hung and was killed; the message says how."""
 
 
 class Worker:
-    """One process, in a session of its own, so that compilers it starts end with it.
+    """One process in its own session, so that compilers that it starts end with it.
 
     Args:
         python: the interpreter of the peers' environment.
@@ -60,10 +60,10 @@ class Worker:
             **request: `do`, the name of a method of `benchmarks.worker.Worker`, and its arguments.
 
         Raises:
-            Absent: the peer says that it cannot be had here, or fails.
+            Absent: the peer cannot run here, or fails.
             WorkerLost: the process died, or took longer than `within_s` and was ended.
         """
-        with contextlib.suppress(BrokenPipeError):  # that it died is found out below
+        with contextlib.suppress(BrokenPipeError):  # its death is detected below
             self._requests.write(json.dumps(request).encode() + b"\n")
         reply: dict[str, Any] = json.loads(self._line(within_s))
         if "absent" in reply:
@@ -87,7 +87,7 @@ class Worker:
 
     def _last_words(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(5)  # its end of the pipe closes a moment before it is gone
+            self._process.wait(5)  # its end of the pipe closes a moment before it ends
         self.close()
         status = self._process.returncode
         how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
@@ -95,7 +95,7 @@ class Worker:
         return f"its process died ({how}): {(said or ['it said nothing'])[-1][:200]}"
 
     def close(self) -> None:
-        """End the process, and whatever it has started. May be called again."""
+        """End the process and everything that it has started. It may be called again."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

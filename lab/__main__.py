@@ -1,6 +1,6 @@
 """`python -m lab`: emulated boards, from Debian's packages and PyPI's Arm wheels; a software GPU.
 
-Exit status: 0 done; 2 the request cannot be met, in one line; `on` gives the command's own.
+Exit status: 0 done; 2 the request cannot be met, with one line why; `on` returns the command's own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         status: int = arguments.function(arguments)
     except KeyboardInterrupt:
-        print("lab: stopped; the next run goes on from here", file=sys.stderr)
+        print("lab: stopped; the next run continues from here", file=sys.stderr)
         return 130
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
@@ -53,7 +53,7 @@ def _build(arguments: argparse.Namespace) -> int:
 
 
 def _build_two_at_a_time(machines: list[Machine], console: Console) -> None:
-    """Build what can be built; a board that cannot be built does not keep the others from it."""
+    """Build all boards; one that cannot be built does not stop the others."""
 
     def progress(line: str) -> None:
         console.print(f"  {line}", style="dim")
@@ -62,7 +62,7 @@ def _build_two_at_a_time(machines: list[Machine], console: Console) -> None:
     try:
         jobs = [pool.submit(machine.build, progress) for machine in machines]
         failed = [job.exception() for job in jobs]
-    finally:  # ^C: what runs is stopped by it too, what waits is not begun
+    finally:  # ^C stops running builds too; waiting ones do not start
         pool.shutdown(cancel_futures=True)
     if reasons := [str(error) for error in failed if isinstance(error, LabError)]:
         raise LabError("; ".join(reasons))
@@ -98,7 +98,7 @@ def _gpu(arguments: argparse.Namespace) -> int:
     with console.status("making a software GPU"):
         vulkan.build(progress)
         found = vulkan.adapter()
-    console.print(f"GPU: {found}. Programs see it that are started with")
+    console.print(f"GPU: {found}. To use it, start a program with")
     for name, value in vulkan.environment().items():
         console.print(f"  {name}={value}")
     return 0
@@ -107,18 +107,18 @@ def _gpu(arguments: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lab", description="Emulated devices.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    build = commands.add_parser("build", help="build boards, once; all if none is named")
+    build = commands.add_parser("build", help="build the named boards (default: all) once")
     build.add_argument("boards", nargs="*", metavar="BOARD")
     build.set_defaults(function=_build)
     on = commands.add_parser("on", help="run a shell command with a board's python3, pip, strop")
     on.add_argument("board", metavar="BOARD", help=", ".join(boards.names()))
     on.add_argument("command", metavar="CMD", help="one word for the shell: 'strop doctor'")
     on.add_argument("--wheel", type=Path, help="the runtime to install (default: runtime/)")
-    on.add_argument("--cpu", help="another CPU model, as QEMU calls it")
+    on.add_argument("--cpu", help="another CPU model, by QEMU's name")
     on.set_defaults(function=_on)
     listing = commands.add_parser("list", help="the boards there are")
     listing.set_defaults(function=_list)
-    gpu = commands.add_parser("gpu", help="fetch a GPU that is a program, once, and try it")
+    gpu = commands.add_parser("gpu", help="fetch a software GPU, once, and try it")
     gpu.set_defaults(function=_gpu)
     return parser
 

@@ -1,4 +1,4 @@
-"""The boards there are: `boards/*.toml`, read into frozen dataclasses."""
+"""The boards, read from `boards/*.toml`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lab.errors import LabError
 ROOT = Path(__file__).parent.parent
 BOARDS = Path(__file__).parent / "boards"
 
-# engine -> the package that PyPI has, or has not, a wheel of for a board; None: numpy alone
+# engine -> its PyPI package, which may have no wheel for a board; None: numpy alone
 PACKAGES = {
     "litert": "ai-edge-litert",
     "tflite": "tflite-runtime",
@@ -27,16 +27,16 @@ class Board:
 
     name: str
     description: str
-    suite: str  # of Debian: bookworm, trixie
-    architecture: str  # as Debian calls it: arm64, armhf, armel, amd64
+    suite: str  # Debian's: bookworm, trixie
+    architecture: str  # Debian's name: arm64, armhf, armel, amd64
     python: str  # the suite's: "3.11"
-    packages: tuple[str, ...]  # of Debian's, beside Python itself
-    emulator: str  # a program of QEMU's user mode
-    cpu: str  # a model it knows
+    packages: tuple[str, ...]  # Debian's, besides Python itself
+    emulator: str  # a program of QEMU's user mode, such as qemu-arm
+    cpu: str  # a CPU model of that program
     platform: str  # the newest wheel tag it takes: manylinux_<glibc>_<machine>
-    bundles: tuple[str, ...]  # targets whose bundles it runs; the first that has a variant counts
-    engines: tuple[str, ...]  # what has wheels for it; "reference" needs none
-    requirements: str | None = None  # the lock under requirements/ that holds those wheels
+    bundles: tuple[str, ...]  # targets whose bundles it runs; the first with a variant is used
+    engines: tuple[str, ...]  # engines with wheels for it; "reference" needs none
+    requirements: str | None = None  # the lock of those wheels, under requirements/
 
     @property
     def without_wheel(self) -> tuple[str, ...]:
@@ -59,7 +59,7 @@ def wheel_tags(platform: str) -> tuple[str, ...]:
 
 
 def names() -> tuple[str, ...]:
-    """List the names of the boards there are."""
+    """List the names of the boards."""
     return tuple(sorted(path.stem for path in BOARDS.glob("*.toml")))
 
 

@@ -19,19 +19,19 @@ TOOLS = ("apt-get", "dpkg")
 
 
 def download(folder: Path, suite: str, architecture: str, packages: Iterable[str]) -> list[Path]:
-    """Fetch packages and all they need. What an earlier run fetched is kept.
+    """Fetch packages and all their dependencies; packages that an earlier run fetched are kept.
 
     Args:
         folder: for apt's state and the packages; made if missing.
-        suite: of Debian, as in "bookworm".
-        architecture: as Debian calls it, as in "arm64".
+        suite: Debian's suite, such as "bookworm".
+        architecture: Debian's name of it, such as "arm64".
         packages: the names of Debian's packages.
 
     Returns:
         The .deb files.
 
     Raises:
-        LabError: this machine has no apt or no Debian mirror, or a package cannot be had.
+        LabError: this machine has no apt or no Debian mirror, or a package cannot be fetched.
     """
     for tool in TOOLS:
         if shutil.which(tool) is None:
@@ -46,7 +46,7 @@ def download(folder: Path, suite: str, architecture: str, packages: Iterable[str
         "APT::Architecture": architecture,
         "APT::Architectures": architecture,
         "APT::Install-Recommends": "false",
-        "APT::Sandbox::User": "root",  # as whoever runs this: the folders are theirs
+        "APT::Sandbox::User": "root",  # as the current user, who owns the folders
         "Acquire::Languages": "none",
         "Acquire::Retries": "3",
         "Debug::NoLocking": "true",
@@ -61,8 +61,8 @@ def download(folder: Path, suite: str, architecture: str, packages: Iterable[str
     wanted = ["--yes", "install", *packages]
     doing = f"fetching {', '.join(packages)} for {architecture}"
     call([*apt, "--download-only", *wanted], doing)
-    # The archives may hold older versions too. What this resolution is made of, apt says when it
-    # thinks that it has nothing yet: 'URI' FILE SIZE HASH, a line each.
+    # The archives may hold older versions too. With an empty cache apt lists the packages of this
+    # resolution, one a line: 'URI' FILE SIZE HASH.
     nothing = f"-oDir::Cache::archives={folder / 'nothing'}"
     said = call([*apt, nothing, "--print-uris", *wanted], doing)
     names = [line.split()[1] for line in said.splitlines() if line.startswith("'")]
@@ -80,7 +80,7 @@ def unpack(debs: Iterable[Path], root: Path) -> None:
 
 
 def _mirror() -> str:
-    """Look up where this machine's own apt gets Debian from.
+    """Find the Debian mirror of this machine's own apt.
 
     Raises:
         LabError: apt knows no Debian archive.
@@ -90,7 +90,7 @@ def _mirror() -> str:
     said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     for line in said.splitlines():
         uri, release, component = [*line.split(), "", "", ""][:3]
-        # The main archive: not -updates or -security, not somebody else's.
+        # The main archive only: no -updates, no -security, no third parties.
         if component == "main" and release.isalpha() and uri.rstrip("/").endswith("/debian"):
             return uri
     raise LabError(

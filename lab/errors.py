@@ -1,5 +1,5 @@
-"""What the lab raises on purpose."""
+"""The error of the lab."""
 
 
 class LabError(Exception):
-    """A board cannot be had or used here; the message says what was asked, and the mend."""
+    """A board cannot be built or used here; the message says what was asked and what to do."""

@@ -1,12 +1,12 @@
-"""An emulated board on the disk: building it once, and running programs on it.
+"""An emulated board on the disk: it is built once, and runs programs.
 
     .cache/lab/
         qemu/               QEMU's user mode, from Debian trixie
-        packages/<suite>-<architecture>/   what apt fetched
+        packages/<suite>-<architecture>/   apt's downloads
         <board>/root/       Debian's userland, unpacked
         <board>/bin/, lib/  python3, which starts the root's Python under the emulator
         <board>/python/     a virtual environment with the engines' wheels
-        <board>/home/       $HOME of what runs there
+        <board>/home/       $HOME of its programs
 
 Only programs of the board are emulated: its Python and all that Python loads. QEMU looks for
 absolute paths under root/ first and then on the workstation, so your own files keep their paths.
@@ -35,12 +35,12 @@ HERE = Path(__file__).parent
 SEAMS = HERE / "on_board" / "sitecustomize.py"
 _MAKERS = [HERE / f"{name}.py" for name in ("machine", "debian", "wheels", "steps")]
 _PACKAGES = ".packages"
-_CPU = "LAB_CPU"  # tells the launcher of another CPU model than the board's
+_CPU = "LAB_CPU"  # gives the launcher another CPU model
 
 Progress = Callable[[str], None]
 
-# What of the workstation must not reach a program of the board. OpenBLAS takes one of these for the
-# name of the processor, whose instructions the board's may not have.
+# The workstation's variables that must not reach a board's program. OpenBLAS takes one of them as
+# the processor, whose instructions the board's may lack.
 _OURS = ("PYTHON", "LD_", "LAB_", "XDG_", "VIRTUAL_ENV", "QEMU_", "OPENBLAS_")
 
 
@@ -64,31 +64,31 @@ class Machine:
         return self.environment / "lib" / f"python{self.board.python}" / "site-packages"
 
     def is_built(self) -> bool:
-        """Tell whether the board is there, as its file and its lock say today."""
+        """Tell whether the board is built from its current file and lock."""
         return made(self._qemu, EMULATOR_SUITE) and made(self.environment, *self._recipe())
 
     def is_untouched(self) -> bool:
-        """Tell whether the board is built and holds just the packages it was built with.
+        """Tell whether the board is built and has only the packages that it was built with.
 
-        People install others.
+        Users may install others.
         """
         packages = self.environment / _PACKAGES
         return self.is_built() and packages.read_text(encoding="utf-8") == self._installed()
 
     def build(self, progress: Progress) -> None:
-        """Make what is not there yet; what was cut off goes on where it stopped.
+        """Build the missing parts; an interrupted build continues where it stopped.
 
         Args:
             progress: called with a line before each step.
 
         Raises:
-            LabError: a package or wheel cannot be had, or the board's Python does not start.
+            LabError: a package or wheel cannot be fetched, or the board's Python does not start.
         """
         with locked(self._packages / "qemu.lock"):
             make(self._qemu, EMULATOR_SUITE, by=lambda folder: self._fetch_qemu(folder, progress))
         with locked(self._lock):
             if self.is_built() and not self.is_untouched():
-                progress(f"{self.board.name}: other packages were installed since; starting anew")
+                progress(f"{self.board.name}: other packages were installed since; starting again")
                 shutil.rmtree(self.environment)
             make(self.root, *self._userland(), by=lambda folder: self._fetch_root(folder, progress))
             self._write_launcher()
@@ -100,10 +100,10 @@ class Machine:
             )
 
     def install(self, wheel: Path) -> None:
-        """Put a runtime's wheel into the board's environment, in place of another.
+        """Install a runtime's wheel into the board's environment, replacing the earlier one.
 
         Raises:
-            LabError: the board is not built, or the file is no wheel.
+            LabError: the board is not built, or the file is not a wheel.
         """
         if not self.is_built():
             raise LabError(f"board {self.board.name} is not built: make lab")
@@ -130,11 +130,11 @@ class Machine:
         Args:
             command: `python3`, `strop`, `pip` and scripts that these run are the board's; any other
                 name is a program of the workstation's.
-            installed: with the environment that holds the engines and the wheel; without, the
-                board is as it comes from the SD card.
-            cpu: another model of the emulator's than the board's.
-            variables: more of the command's environment.
-            options: of `subprocess.run`.
+            installed: use the environment with the engines and the wheel; False gives the board as
+                it comes from the SD card.
+            cpu: another CPU model of the emulator.
+            variables: additions to the command's environment.
+            options: more arguments of `subprocess.run`.
         """
         path = [self.environment / "bin"] if installed else []
         kept = {key: value for key, value in os.environ.items() if not key.startswith(_OURS)}
@@ -177,7 +177,7 @@ class Machine:
         board = self.board
         progress(f"{board.name}: fetching Debian {board.suite} for {board.architecture}")
         fetched = self._packages / f"{board.suite}-{board.architecture}"
-        with locked(fetched.with_suffix(".lock")):  # boards of one userland share it
+        with locked(fetched.with_suffix(".lock")):  # shared by boards of one userland
             debs = debian.download(
                 fetched, board.suite, board.architecture, [*USERLAND, *board.packages]
             )
@@ -185,16 +185,15 @@ class Machine:
             debian.unpack(debs, folder)
         _link_blas(folder)
         seams = folder / "usr" / "lib" / f"python{board.python}" / SEAMS.name
-        seams.unlink(missing_ok=True)  # Debian's, a link out of the root
+        seams.unlink(missing_ok=True)  # Debian's is a link out of the root
         shutil.copyfile(SEAMS, seams)
         _describe(board, folder / "proc")
 
     def _write_launcher(self) -> None:
-        """Write `python3`, named by its own path (-0), so that Python and venv take it for theirs.
+        """Write `python3`, which passes its own path as the program's name (-0), as venv expects.
 
-        With lib/ beside it, Python looks there for all it has, by absolute path. QEMU redirects the
-        system calls that take a path, but it forgets statx, which a 32-bit Python looks for files
-        with.
+        With lib/ beside it, Python looks there for all its files, by absolute path. QEMU redirects
+        system calls that take a path, but not statx, with which a 32-bit Python looks for files.
         """
         board = self.board
         qemu = self._qemu / "usr" / "bin" / board.emulator
@@ -219,7 +218,7 @@ class Machine:
         wheels.install_file(pip, self.site)
         wheels.install_lock(board, self.site)
         for name in ("pip", "strop"):
-            # -P: as an installed script, it does not look into the current folder for modules.
+            # -P: like an installed script, it does not import modules from the current folder.
             _write_script(folder / "bin" / name, f"'{folder}/bin/python3' -P -m {name} \"$@\"")
         (folder / _PACKAGES).write_text(self._installed(), encoding="utf-8")
 
@@ -231,16 +230,16 @@ def _write_script(path: Path, command: str) -> None:
 
 
 def _describe(board: Board, proc: Path) -> None:
-    """Write what the board says of itself, and that it is emulated."""
-    model = proc / "device-tree" / "model"  # as a Pi has it
+    """Write the board's description of itself, which says that it is emulated."""
+    model = proc / "device-tree" / "model"  # as on a Pi
     model.parent.mkdir(parents=True)
     model.write_text(f"{board.description}, emulated by QEMU\0", encoding="ascii")
-    if board.emulator == "qemu-x86_64":  # elsewhere QEMU writes this file; here, the workstation
+    if board.emulator == "qemu-x86_64":  # QEMU writes it for other CPUs only
         (proc / "cpuinfo").write_text(f"model name\t: QEMU {board.cpu}\n", encoding="ascii")
 
 
 def _link_blas(root: Path) -> None:
-    """Link BLAS and LAPACK by hand to where the loader looks; Debian's alternatives would do so."""
+    """Link BLAS and LAPACK to where the loader looks, as Debian's alternatives would."""
     for library in root.glob("usr/lib/*/*/lib*.so.3"):
         if library.parent.name in ("blas", "lapack"):
             (library.parent.parent / library.name).symlink_to(

@@ -1,4 +1,4 @@
-"""Steps that take long and are done once: made whole or not at all, reported, and resumable."""
+"""Long steps that are done once: complete or not at all, reported, and resumable."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _STAMP = ".made-from"
 
 
 def call(command: list[str], doing: str) -> str:
-    """Run a program, and return what it prints.
+    """Run a program, and return its output.
 
     Args:
         command: the program and its arguments.
-        doing: what is being done, for messages.
+        doing: the step, for messages.
 
     Raises:
-        LabError: it fails; the message is what was being done, and the last thing it said.
+        LabError: it fails; the message has the step and the last line of its output.
     """
     try:
         done = subprocess.run(
@@ -47,14 +47,14 @@ def made(folder: Path, *recipe: str) -> bool:
 
 
 def make(folder: Path, *recipe: str, by: Callable[[Path], None]) -> None:
-    """Make a folder in place, anew, unless it was finished from this recipe before.
+    """Make a folder again, unless it is already finished from this recipe.
 
-    The stamp comes last, so what was cut off is made again.
+    The stamp comes last, so an interrupted folder is made again.
 
     Args:
-        folder: what to make; what is in it is removed first.
-        recipe: texts that say what the folder is made from.
-        by: fills the empty folder.
+        folder: the folder; its content is removed first.
+        recipe: texts that identify the sources of the folder.
+        by: a function that fills the empty folder.
     """
     if made(folder, *recipe):
         return
@@ -66,7 +66,7 @@ def make(folder: Path, *recipe: str, by: Callable[[Path], None]) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
-    """Wait for others that make (exclusive) or use (shared) the same thing.
+    """Hold a lock on a thing that processes make (exclusive) or use (shared).
 
     Args:
         path: the lock's file; made if missing.

@@ -1,4 +1,4 @@
-"""A GPU that is a program: SwiftShader, a Vulkan device on the CPU, for tests.
+"""A software GPU for tests: SwiftShader, a Vulkan device on the CPU.
 
     .cache/lab/vulkan/
         usr/lib/<machine>/      Vulkan's loader
@@ -6,9 +6,9 @@
                                 name them to the loader
         run/                    $XDG_RUNTIME_DIR
 
-Debian has SwiftShader as a part of Chromium. (Mesa's software device, as bookworm has it, is too
-old for WebGPU and for LiteRT.) Nothing is installed: a program sees the device when it is started
-with the variables that `environment` gives.
+Debian ships SwiftShader with Chromium. (Mesa's software device in bookworm is too old for WebGPU
+and for LiteRT.) Nothing is installed: a program sees the device if it is started with the variables
+that `environment` returns.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from lab.machine import CACHE
 from lab.steps import call, locked, made, make
 
 FOLDER = CACHE / "vulkan"
-# Libraries of the oldest that is new enough run with every later C library too.
+# The oldest suite that is new enough: its libraries run with every later C library too.
 SUITE = "bookworm"
 PACKAGES = ("chromium-common", "libvulkan1")
 DRIVER, DRIVER_FILE = "libvk_swiftshader.so", "vk_swiftshader_icd.json"
-# Khronos's mock: a device that is no program by its own account, and that no WebGPU can use.
+# Khronos's mock device: it does not call itself software, and no WebGPU can use it.
 MOCK, MOCK_FILE = "libVkICD_mock_icd.so", "mock_icd.json"
 
 _ASK = "from strop.device import adapters; print(*adapters.vulkan(), sep='; ')"
@@ -40,25 +40,25 @@ Progress = Callable[[str], None]
 
 
 def is_built() -> bool:
-    """Tell whether the device is there, as this file makes it today."""
+    """Tell whether the device is built by the current version of this file."""
     return made(FOLDER, _recipe())
 
 
 def build(progress: Progress) -> None:
-    """Make the device, unless it is there; what was cut off is made again, with what was fetched.
+    """Make the device, unless it is there; an interrupted build reuses its downloads.
 
     Args:
         progress: called with a line at each step.
 
     Raises:
-        LabError: a package cannot be had, or the loader does not find the device.
+        LabError: a package cannot be fetched, or the loader does not find the device.
     """
     with locked(FOLDER.with_suffix(".lock")):
         make(FOLDER, _recipe(), by=lambda folder: _fill(folder, progress))
 
 
 def environment() -> dict[str, str]:
-    """Give the variables under which a program sees this device, and no other Vulkan device.
+    """Return the variables with which a program sees only this Vulkan device.
 
     Raises:
         LabError: it is not built.
@@ -68,7 +68,7 @@ def environment() -> dict[str, str]:
 
 
 def no_adapter() -> dict[str, str]:
-    """Give the variables under which a program finds Vulkan's loader, and no device.
+    """Return the variables with which a program finds Vulkan's loader, and no device.
 
     Raises:
         LabError: the loader is not there.
@@ -78,7 +78,7 @@ def no_adapter() -> dict[str, str]:
 
 
 def beside_another() -> dict[str, str]:
-    """Give the variables under which a program sees this device, and one that no WebGPU can use.
+    """Return the variables with which a program sees this device, and one that WebGPU cannot use.
 
     Raises:
         LabError: it is not built.
@@ -88,7 +88,7 @@ def beside_another() -> dict[str, str]:
 
 
 def adapter() -> str:
-    """Name the device as the runtime does in a process with these variables.
+    """Return the runtime's name of the device in a process with these variables.
 
     Raises:
         LabError: it is not built, or not found.
@@ -103,7 +103,7 @@ def _fill(folder: Path, progress: Progress) -> None:
     fetched = folder.parent / "packages" / f"{SUITE}-{ours}"
     with locked(fetched.with_suffix(".lock")):  # shared with the boards of this userland
         debs = debian.download(fetched, SUITE, ours, PACKAGES)
-        # The rest of what they ask for is Chromium's (X11), or is on every machine (libc, libgcc).
+        # Their other dependencies are for Chromium (X11), or on every machine (libc, libgcc).
         debian.unpack((deb for deb in debs if deb.name.partition("_")[0] in PACKAGES), folder)
     for path in _drivers().iterdir():  # 60 MB of a browser
         if path.is_dir():
@@ -118,7 +118,7 @@ def _fill(folder: Path, progress: Progress) -> None:
 
 
 def _environment() -> dict[str, str]:
-    # There is one: Chromium's copy of it is removed.
+    # This loader is used; Chromium's copy is removed.
     (loader,) = FOLDER.glob("usr/lib/*/libvulkan.so.1")
     return {
         "LD_LIBRARY_PATH": str(loader.parent),
@@ -132,13 +132,13 @@ def _drivers() -> Path:
 
 
 def _driver(*files: Path) -> dict[str, str]:
-    """Name the only drivers that the loader is to look at, by the new variable and the old one."""
+    """Name the only drivers that the loader may use, in its new variable and its old one."""
     listed = ":".join(map(str, files))
     return {"VK_DRIVER_FILES": listed, "VK_ICD_FILENAMES": listed}
 
 
 def _adapter() -> str:
-    # By another process: the variables must be there when it starts, and the lab imports no stage.
+    # In another process: the variables must be set when it starts, and the lab imports no stage.
     variables = {**_environment(), "PYTHONPATH": str(ROOT / "runtime" / "src")}
     words = ["env", *(f"{name}={value}" for name, value in variables.items())]
     found = call([*words, sys.executable, "-c", _ASK], "asking Vulkan's loader for devices").strip()

@@ -18,16 +18,16 @@ def install_lock(board: Board, site: Path) -> None:
     """Install the board's lock into a site-packages folder.
 
     Args:
-        board: its `requirements` name the lock; nothing is installed if it has none.
+        board: the board, whose `requirements` name the lock; without, nothing is installed.
         site: the folder to install into.
 
     Raises:
-        LabError: a wheel cannot be had, or its hash differs.
+        LabError: a wheel cannot be fetched, or its hash differs.
     """
     if board.requirements is None:
         return
     lock = ROOT / "requirements" / board.requirements
-    # pip would judge markers and required Pythons by the workstation's: the lock has judged.
+    # pip would check markers and required Pythons against the workstation; the lock did so already.
     options = ["--no-deps", "--ignore-requires-python", "--require-hashes", "--no-compile"]
     where = ["--target", str(site), *platform_options(board)]
     command = [*_PIP, "install", *options, *where, "--requirement", str(lock)]
@@ -35,10 +35,10 @@ def install_lock(board: Board, site: Path) -> None:
 
 
 def build_runtime(folder: Path) -> Path:
-    """Build the runtime's wheel from the checkout as it is now; the bytes are the same each time.
+    """Build the runtime's wheel from the current checkout, with the same bytes each time.
 
     Args:
-        folder: where the wheel goes.
+        folder: the folder for the wheel.
 
     Returns:
         The wheel's path.
@@ -56,7 +56,7 @@ def install_file(wheel: Path, site: Path) -> None:
     """Install one pure-Python wheel from the disk into a site-packages folder.
 
     Raises:
-        LabError: it is not there, or is no wheel.
+        LabError: it does not exist, or is not a wheel.
     """
     options = ["--no-deps", "--no-index", "--no-compile", "--upgrade"]
     call([*_PIP, "install", *options, "--target", str(site), str(wheel)], f"installing {wheel}")
@@ -66,11 +66,11 @@ def confirm_absence(board: Board, engine: str) -> None:
     """Confirm with the index that a wheel does not exist, as a board's file says.
 
     Args:
-        board: the one whose file says so.
+        board: the board whose file says so.
         engine: the name of the engine in `PACKAGES`.
 
     Raises:
-        LabError: there is one, or the index cannot be asked.
+        LabError: there is one, or the index cannot be reached.
     """
     package = str(PACKAGES[engine])
     if _is_there(package, _CONTROL) and not _is_there(package, platform_options(board)):
@@ -84,8 +84,8 @@ def confirm_absence(board: Board, engine: str) -> None:
 def _is_there(package: str, platform: list[str]) -> bool:
     """Tell whether the index has a wheel.
 
-    pip says the same of an index it cannot reach, so the answer "no" needs a control: a platform
-    that does have a wheel.
+    pip gives the same answer if it cannot reach the index, so a "no" needs a control: a platform
+    that has a wheel.
     """
     with tempfile.TemporaryDirectory() as folder:
         command = [*_PIP, "install", "--dry-run", "--no-deps", "--target", folder, *platform]
@@ -99,7 +99,7 @@ def _is_there(package: str, platform: list[str]) -> bool:
 
 
 def platform_options(board: Board) -> list[str]:
-    """Give the options that make the workstation's pip choose wheels for a board."""
+    """Return the options that make the workstation's pip choose wheels for a board."""
     return _platform(board.python, wheel_tags(board.platform))
 
 
@@ -108,5 +108,5 @@ def _platform(python: str, tags: Iterable[str]) -> list[str]:
     return ["--only-binary=:all:", "--python-version", python, *platforms]
 
 
-# Every engine has a wheel for this one.
+# Every engine has a wheel for this platform.
 _CONTROL = _platform("3.11", wheel_tags("manylinux_2_36_x86_64"))

@@ -1,9 +1,9 @@
 """`python -m tests [PYTEST ARGUMENTS]`: all tests, as many at a time as there are cores.
 
-Those marked `alone`, which measure time or fill the cores by themselves, follow one by one. With
-marks of one's own (-m) pytest runs once, as it is.
+Tests marked `alone`, which measure time or fill the cores by themselves, follow one by one. With -m
+pytest runs only once.
 
-Exit status: 0 all that ran passed; else pytest's, of the first of the two runs that failed.
+Exit status: 0 all tests passed; else the status of the first of the two runs that failed.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from collections.abc import Sequence
 from tests.environments import ROOT
 
 ALONE = "alone"
-INTERRUPTED, NONE_RAN = 2, 5  # pytest's statuses: ^C, and where nothing was selected
+INTERRUPTED, NONE_RAN = 2, 5  # pytest's statuses: ^C, and nothing selected
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run pytest twice; gives the exit status."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is pytest's to answer (see conftest.py)
-    if any(argument.startswith("-m") for argument in arguments):  # marks of one's own
+    """Run pytest twice, and return the exit status."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # pytest handles ^C (see conftest.py)
+    if any(argument.startswith("-m") for argument in arguments):  # the user's marks
         return _pytest(*arguments)
     cores = len(os.sched_getaffinity(0))
-    # By file: what the tests of a module share is made once.
+    # By file: a module's shared fixtures are made once.
     side_by_side = ("-n", str(cores), "--dist", "loadfile", "-m", f"not {ALONE}")
     first = _pytest(*side_by_side, *arguments)
     if first == INTERRUPTED:

@@ -1,4 +1,4 @@
-"""What a variant may lose against Keras, over the whole test set."""
+"""The most that a variant may lose against Keras, over the whole test set."""
 
 from __future__ import annotations
 

@@ -51,13 +51,13 @@ PICTURE = Picture(
     ),
 )
 FIGURES = {"accuracy": None, "disagreements": 0, "top1_agreement": 1.0, "max_abs_error": 0.0}
-# How `pair` weighs its picture's pixels: whole numbers, so that every engine's sums are exact.
+# The weights of `pair` for its picture's pixels: integers, so that every engine's sums are exact.
 PAIR_KERNEL = np.arange(-6, 6, dtype=np.float32).reshape(4, 3)
 
 
 @dataclass
 class Draft:
-    """A bundle not yet packed: its manifest as JSON values, and its other members."""
+    """A bundle before packing: its manifest as JSON values, and its other members."""
 
     content: dict[str, Any]
     files: dict[str, bytes]
@@ -69,29 +69,29 @@ class Draft:
         return variant
 
     def manifest(self) -> bytes:
-        """The manifest as it stands, valid or not."""
+        """The manifest, valid or not."""
         return json.dumps(self.content, indent=2, sort_keys=True).encode("ascii") + b"\n"
 
     def pack(self) -> bytes:
-        """The archive, canonical whatever the manifest says."""
+        """Pack a canonical archive, with any manifest."""
         return archive.pack({archive.MANIFEST: self.manifest(), **self.files})
 
     def write(self, path: Path) -> Path:
-        """Pack into a file, and give its path."""
+        """Pack into a file, and return its path."""
         path.write_bytes(self.pack())
         return path
 
     def put(self, ref: dict[str, Any], data: bytes) -> None:
-        """Replace a member, and what the manifest says of it."""
+        """Replace a member, and its entry in the manifest."""
         self.files[ref["file"]] = data
         ref.update(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
 
     def add_variant(
         self, format: str, precision: str, engines: Sequence[str], data: bytes = b"a model"
     ) -> dict[str, Any]:
-        """A second model file, of the first one's shapes and golden outputs, proven on `engines`.
+        """Add a model file with the first one's shapes and golden outputs, proven on `engines`.
 
-        Whether it can be opened depends on `data` and on the engines that a test puts in place.
+        Whether it can be opened depends on `data` and on the engines that a test installs.
         """
         variant = copy.deepcopy(self.variant)
         variant.update(file=f"variants/{precision}.{format}", format=format, precision=precision)
@@ -110,7 +110,7 @@ def image(seed: int = 7, **changes: Any) -> Draft:
     """A classifier of 4 x 4 grey pictures, uint8 as the sensor gives them, in three classes.
 
     Args:
-        seed: of its weights and samples.
+        seed: the seed of its weights and samples.
         changes: fields of the manifest to replace.
     """
     random = np.random.default_rng(seed)
@@ -154,14 +154,14 @@ def pair(
 ) -> Draft:
     """A model of a 2 x 2 picture and three weights: scores of three classes, and a level.
 
-    The level has no axis but the batch's. `pair_answer` says what it computes.
+    The level has only the batch axis. `pair_answer` computes the right answer.
 
     Args:
         data: the model's file.
-        engine: the one that it is proven on.
-        format: of the file.
-        names: what the file calls its tensors, where that is not the manifest's name.
-        batch: samples that the file takes at once; None: any number.
+        engine: the engine that it is proven on.
+        format: the file's format.
+        names: the file's names of tensors that differ from the manifest's.
+        batch: the batch that the file takes; None: any.
         changes: fields of the manifest to replace.
     """
     random = np.random.default_rng(5)
@@ -250,13 +250,13 @@ def pair(
 def pair_answer(
     picture: NDArray[Any], weights: NDArray[Any]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What `pair` must answer: float32 (N, 3) scores, and a float32 (N,) level."""
+    """Compute the answer of `pair`: float32 (N, 3) scores, and a float32 (N,) level."""
     flat = picture.reshape(len(picture), -1).astype(np.float32)
     return flat @ PAIR_KERNEL + weights, weights.sum(axis=1, dtype=np.float32)
 
 
 def answer(draft: Draft, inputs: NDArray[Any]) -> NDArray[np.float64]:
-    """What the first variant must answer to a batch, computed apart from the runtime."""
+    """Compute the first variant's answer to a batch, without the runtime."""
     with np.load(io.BytesIO(draft.files[draft.variant["file"]])) as weights:
         layers = [
             (weights[f"kernel_{i}"], weights[f"bias_{i}"], str(name))
@@ -289,13 +289,13 @@ def npy(array: NDArray[Any]) -> bytes:
 
 
 def npy_header(header: str) -> bytes:
-    """A .npy file that is nothing but a header, which may say anything."""
+    """A .npy file that has only a header, which may say anything."""
     text = header.encode("latin-1")
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
 
 
 def reseal(data: bytes) -> bytes:
-    """Give altered bytes a matching digest, as someone who knows the format would."""
+    """Give altered bytes a matching digest, as an attacker who knows the format would."""
     body = data[:-64]
     return body + hashlib.sha256(body).hexdigest().encode("ascii")
 

@@ -13,7 +13,7 @@ from strop_export import figures
 
 
 class Figures(NamedTuple):
-    """What came of one run over all samples."""
+    """The figures of one run over all samples."""
 
     samples: int
     disagreements: int
@@ -24,7 +24,7 @@ class Figures(NamedTuple):
 
 
 def compare(ours: NDArray[Any], keras: NDArray[Any], labels: NDArray[Any] | None) -> Figures:
-    """Compare (N, classes); what has another shape or is not finite is infinitely wrong."""
+    """Compare (N, classes); outputs of another shape, or not finite, have an infinite error."""
     samples = len(keras)
     if ours.shape != keras.shape or not np.isfinite(ours).all():
         return Figures(samples, samples, math.inf, None, None, 0.0)

@@ -1,4 +1,4 @@
-"""What many tests stand on: trained artifacts, and what export makes of them."""
+"""Fixtures of many tests: trained artifacts and their exports."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ LATENCIES = pytest.StashKey[list[str]]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[LATENCIES] = []
-    # A run in the background is started with ^C ignored, and what tests start would inherit that.
+    # A run in the background starts with ^C ignored, and its child processes would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # Tests that run beside each other are told how wide pytest's terminal is; commands would wrap.
     os.environ.pop("COLUMNS", None)
 
 
-@pytest.hookimpl(tryfirst=True)  # before those are left out that have another mark
+@pytest.hookimpl(tryfirst=True)  # before tests with another mark are deselected
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Emulated boards and GPUs fill the cores by themselves."""
     crowded = (ROOT / "tests" / "devices", ROOT / "tests" / "gpu")
@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Latencies are to be read, in passing runs too; nothing else here is timed."""
+    """Print the latencies, in passing runs too; nothing else here is timed."""
     if lines := config.stash[LATENCIES]:
         terminalreporter.section("latency: one image, one thread, us")
         terminalreporter.write_line(
@@ -58,7 +58,7 @@ def pytest_terminal_summary(
 
 @pytest.fixture(autouse=True, scope="session")
 def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What whoever runs the tests has tuned is none of theirs; pip's downloads stay shared."""
+    """Give the tests a cache without the user's tuning; pip's downloads stay shared."""
     shared = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     with pytest.MonkeyPatch.context() as patch:
         if "PIP_CACHE_DIR" not in os.environ:
@@ -82,7 +82,7 @@ class Exported:
 
     @property
     def missing(self) -> set[str]:
-        """Targets refused for an engine that this workstation cannot have."""
+        """The targets refused for an engine that this workstation cannot install."""
         return {r["target"] for r in self.report["refused"] if r["engine_missing"]}
 
     @property
@@ -109,9 +109,9 @@ def _trained(recipe: str, name: str) -> Path:
 
 
 def _copy_what_is_exported(artifact: Path, dist: Path) -> None:
-    """Copy what `make export` made of this artifact, if that is what it was last run on.
+    """Copy the results of `make export`, if it was last run on this artifact.
 
-    A wrong copy does no harm: the export that follows makes again what is not what it would make.
+    A wrong copy is harmless: the export that follows replaces stale files.
     """
     made = ROOT / "dist"
     try:
@@ -132,7 +132,7 @@ def _files(bundle: dict[str, Any]) -> tuple[dict[str, Any], ...]:
 
 
 def _exported(artifact: Path) -> Exported:
-    """Export into a folder of the tests' own; what `make export` has made is not made again."""
+    """Export into the tests' own folder, reusing the results of `make export`."""
     dist = CACHE / "dist" / artifact.name
     with locked(CACHE / f"{artifact.name}-dist.lock"):
         if not dist.is_dir():

@@ -1,4 +1,4 @@
-"""Environments as an app developer makes them: a Python, the built wheel, one engine, no more."""
+"""Environments as an app developer makes them: a Python, the built wheel and one engine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CACHE = ROOT / ".cache" / "tests"
 def run(
     *command: object, check: bool = True, **options: object
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command, its output kept; if it fails and must not, say what it said."""
+    """Run a command and capture its output; show it if the command must not fail and does."""
     done: subprocess.CompletedProcess[str] = subprocess.run(  # type: ignore[call-overload]
         [str(part) for part in command], capture_output=True, text=True, check=False, **options
     )
@@ -30,14 +30,14 @@ def run(
 
 
 def python_of(*versions: tuple[int, int]) -> Path:
-    """An interpreter of one of these versions, or the test cannot run."""
+    """Return an interpreter of one of these versions, or skip the test."""
     candidates = [sys.executable]
     candidates += filter(
         None, (shutil.which(f"python{major}.{minor}") for major, minor in versions)
     )
     script = "import sys; print(*sys.version_info[:2])"
     for candidate in candidates:
-        # Ask: a version manager's shim may be on the path with nothing behind it.
+        # Run it: a version manager's shim may be on the path without a Python.
         done = run(candidate, "-c", script, check=False)
         if done.returncode == 0 and tuple(map(int, done.stdout.split())) in versions:
             return Path(candidate)
@@ -47,10 +47,10 @@ def python_of(*versions: tuple[int, int]) -> Path:
 
 
 def installed(name: str, python: Path, *arguments: str, cwd: Path = ROOT) -> Path:
-    """The interpreter of an environment holding exactly what `pip install ARGUMENTS` gives.
+    """Return the interpreter of an environment made by `pip install ARGUMENTS`.
 
-    Made once and kept for as long as the arguments, and the content of files they name, stay the
-    same: a wheel of the same bytes elsewhere is the same wheel.
+    The environment is kept while the arguments and the content of files that they name stay the
+    same: a wheel with the same bytes elsewhere is the same wheel.
     """
     content = hashlib.sha256(str(python).encode())
     for argument in arguments:

@@ -1,7 +1,7 @@
-"""How often something was tried, and how often it failed: what reliability is told in.
+"""The figures of reliability: how often something was tried, and how often it failed.
 
-A plugin of pytest's, loaded by tests/conftest.py. `make test-reliability` runs all that counts, and
-then dist/reliability.json holds the figures; a run of some tests only prints theirs.
+A pytest plugin, loaded by tests/conftest.py. `make test-reliability` runs all tests with figures
+and writes dist/reliability.json; a run of some tests only prints theirs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.__main__ import ALONE
 from tests.environments import CACHE, ROOT
 
 FIGURES_FILE = ROOT / "dist" / "reliability.json"
-_FIRST_FILE = CACHE / "reliability-first.json"  # of the first of the two runs of `python -m tests`
+_FIRST_FILE = CACHE / "reliability-first.json"  # from the first run of `python -m tests`
 _SUITES = ("tests/fuzz", "tests/reliability")
 _PROPERTY = "figure"
 
@@ -25,19 +25,19 @@ Record = Callable[..., None]
 
 
 class Figure(NamedTuple):
-    """One promise: how many times it was put to the test, and how many times it broke."""
+    """One guarantee: how many times it was tested, and how many times it failed."""
 
     name: str
     tried: int
     failed: int
-    detail: str = ""  # what was measured beside, with its units
+    detail: str = ""  # other measurements, with units
 
 
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Record:
-    """Note a figure, before the assertion that it stands for.
+    """Record a figure, before its assertion.
 
-    It goes with the test's report, which a process that runs tests for another one sends there.
+    It is part of the test's report, which a worker process sends to the main one.
     """
 
     def record(name: str, tried: int, failed: int, detail: str = "") -> None:
@@ -48,14 +48,14 @@ def figure(request: pytest.FixtureRequest) -> Record:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     if _is_whole(session.config) and session.config.option.markexpr != ALONE:
-        FIGURES_FILE.unlink(missing_ok=True)  # a run that dies leaves no earlier one's word
+        FIGURES_FILE.unlink(missing_ok=True)  # a run that dies leaves no earlier results
         _FIRST_FILE.unlink(missing_ok=True)
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Print the figures; and write them, where every test that has some was run."""
+    """Print the figures, and write them if all tests with figures ran."""
     figures = [
         Figure(*value)
         for reports in terminalreporter.stats.values()
@@ -77,7 +77,7 @@ def pytest_terminal_summary(
     rows = [figure._asdict() for figure in figures]
     place = FIGURES_FILE
     if config.option.markexpr == ALONE:
-        if not _FIRST_FILE.is_file():  # the others were not run just before
+        if not _FIRST_FILE.is_file():  # the other tests did not run just before
             return
         rows = [*json.loads(_FIRST_FILE.read_bytes())["figures"], *rows]
         _FIRST_FILE.unlink()
@@ -88,7 +88,7 @@ def pytest_terminal_summary(
 
 
 def _is_whole(config: pytest.Config) -> bool:
-    """Whether every test that records figures is run, and none chosen among them."""
+    """Tell whether all tests that record figures run, without a selection."""
     chosen = config.option.keyword or config.option.deselect
     if chosen or config.option.markexpr not in ("", ALONE, f"not {ALONE}"):
         return False

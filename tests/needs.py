@@ -1,4 +1,4 @@
-"""What a test does when something it needs is not there."""
+"""The end of a test that lacks something it needs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def unavailable(reason: str, mend: str) -> NoReturn:
-    """Skip, saying why and what would provide it; fail where everything installable must be."""
+    """Skip with the reason and a remedy; fail if everything installable must be installed."""
     message = f"{reason}; provide it with: {mend}"
     if os.environ.get("STROP_NO_SKIP") == "1":
         pytest.fail(f"{message} (STROP_NO_SKIP=1 lets nothing skip)", pytrace=False)

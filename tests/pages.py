@@ -1,4 +1,4 @@
-"""What docs/devices tells people to type, and what it shows them for it."""
+"""The commands in docs/devices, and the output that it shows for them."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _MARK = "run on the "
 
 @dataclass(frozen=True)
 class Page:
-    """The commands of one board's page, a line each."""
+    """The commands of one board's page, one a line."""
 
     workstation: tuple[str, ...]
     device: tuple[str, ...]
-    doctor: tuple[str, ...]  # what it shows of the engines' table
+    doctor: tuple[str, ...]  # its lines of the engines' table
     check: tuple[tuple[str, ...], ...]  # engine, precision, format, status, version of each result
 
     @property
     def copied(self) -> tuple[str, ...]:
-        """The files that its scp line copies, as patterns beneath the repository."""
+        """The files that its scp line copies, as patterns in the repository."""
         (scp,) = (line for line in self.workstation if line.startswith("scp "))
         return tuple(shlex.split(scp)[1:-1])
 
@@ -48,7 +48,7 @@ def path_of(board: str) -> Path:
 
 
 def read(board: str) -> Page:
-    """A board's page; it has each block once, the workstation's first."""
+    """Read a board's page; it has each block once, the workstation's first."""
     text = path_of(board).read_text(encoding="utf-8")
     marked = [block for block in blocks(text) if block.mark.startswith(_MARK)]
     found = [(block.mark.removeprefix(_MARK), block.lines) for block in marked]

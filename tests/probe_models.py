@@ -1,9 +1,9 @@
-"""The models that `strop doctor` tries engines with: how they are made, and from what.
+"""The maker of the models with which `strop doctor` tries engines.
 
 `python -m tests.probe_models` writes them again, into the runtime's package.
 
 Weights and inputs are small integers, so the answer is exact in float32 (and even in float16),
-whatever the order in which an engine adds up.
+for any order of summation.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KERNEL: NDArray[np.float32] = np.array(_KERNEL, np.float32)  # (16, 8)
 BIAS: NDArray[np.float32] = np.array(_BIAS, np.float32)  # (8,)
 SAMPLE: NDArray[np.float32] = np.array([_SAMPLE], np.float32)  # (1, 16)
 
-# In Python's integers: not by any engine's arithmetic, numpy's included.
+# In Python's integers, without the arithmetic of any engine or of numpy.
 ANSWER: list[int] = [
     bias + sum(x * weight for x, weight in zip(_SAMPLE, column, strict=True))
     for bias, column in zip(_BIAS, zip(*_KERNEL, strict=True), strict=True)
@@ -34,7 +34,7 @@ ANSWER: list[int] = [
 
 
 def build(format: str) -> bytes:
-    """Write the model in a format, by the converter that writes people's models."""
+    """Write the model in a format, by the converter for users' models."""
     with quiet():
         import keras
 

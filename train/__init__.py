@@ -2,6 +2,6 @@
 
 ``python -m train --recipe edge --seed 1 --out artifacts/mnist-mlp``
 
-Stages meet only through files, so nothing imports this package but itself: see
-``train/artifact.py`` for what it leaves behind.
+Stages meet only through files, so nothing else imports this package. ``train/artifact.py``
+describes its output.
 """

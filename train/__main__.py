@@ -19,7 +19,7 @@ from train.run import Job, run
 _EXAMPLES = """\
 examples:
   python -m train                          the default recipe into artifacts/mnist-mlp
-  python -m train --resume                 the same, continuing what a kill interrupted
+  python -m train --resume                 the same, continuing an interrupted training
   python -m train --recipe mine.toml --out artifacts/mine
   python -m train --recipe edge --seeds 1,2,3
 """
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: its words; None: those of this process.
 
     Returns:
-        The exit status: 0, 2 for what a user can mend, 130 on ^C.
+        The exit status: 0, 2 for an error that the user can fix, 130 on ^C.
     """
     started = time.perf_counter()
     try:
@@ -60,7 +60,7 @@ def _main(asked: argparse.Namespace, started: float) -> int:
     seed = seeds.parse_seed("1" if asked.seed is None else asked.seed)
     out = asked.out or ARTIFACTS / chosen.artifact
     if ".." in out.parts:
-        out = Path(os.path.realpath(out))  # what lies beside it is named after it
+        out = Path(os.path.realpath(out))  # names of files beside it begin with its name
     job = Job(
         recipe=chosen,
         seed=seed,
@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     known = ", ".join(cookbook.names())
     add("--recipe", default="edge", metavar="R", help=f"{known}, or a .toml file (default: edge)")
-    add("--seed", metavar="N", help="of everything random (default: 1)")
+    add("--seed", metavar="N", help="the seed of everything random (default: 1)")
     add("--seeds", metavar="N,N,..", help="train each, and report in seeds.json under --out")
     add(
         *("--out", "-o"),
@@ -129,8 +129,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--model-version", metavar="N", help="written into training.json (default: 1)")
     add("--fetch-only", action="store_true", help="fetch MNIST, check it, and train nothing")
     left = parser.add_mutually_exclusive_group()
-    left.add_argument("--resume", action="store_true", help="do what an earlier run left to do")
-    left.add_argument("--restart", action="store_true", help="drop what an earlier run left")
+    left.add_argument("--resume", action="store_true", help="continue an unfinished training")
+    left.add_argument("--restart", action="store_true", help="drop an unfinished training")
     add("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs there")
     return parser
 

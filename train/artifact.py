@@ -1,11 +1,11 @@
-"""The artifact directory: what this stage hands to the next, complete or not there at all.
+"""The artifact directory: the output of this stage, complete or not there at all.
 
 model.keras        float32 (N, 28, 28) raw pixels 0..255 -> float32 (N, 10) probabilities
 calibration.npz    inputs uint8 (1000, 28, 28), from the training images
 evaluation.npz     inputs uint8 (10000, 28, 28), labels int64 (10000,), outputs float32
-                   (10000, 10): the whole test set, and the outputs for it of model.keras, read
+                   (10000, 10): the whole test set, and the outputs for it of model.keras as read
                    back
-training.json      recipe, seed, versions, data sums, history, accuracy
+training.json      recipe, seed, versions, checksums of the data, history, accuracy
 *.png              learning curves, confusion matrix, the worst mistakes
 """
 
@@ -42,16 +42,16 @@ def write(
     Args:
         target: the folder to become; an earlier artifact there is replaced.
         model: the finished Keras model.
-        mnist: the data; this is the one moment the test set is looked at.
+        mnist: the data; only this function uses the test set.
         history: figures of the training, for the learning curves.
-        facts: what ``training.json`` says besides accuracy, history and seconds.
-        clock: seconds spent; asked when all else is written.
+        facts: the content of ``training.json`` besides accuracy, history and seconds.
+        clock: returns the seconds spent; called when all else is written.
 
     Returns:
-        What the saved model, read back from disk, achieves.
+        The evaluation of the saved model, read back from disk.
 
     Raises:
-        OutputError: if anything cannot be written; ``target`` is then as it was.
+        OutputError: if anything cannot be written; ``target`` is then unchanged.
     """
     partial = target.with_name(f".{target.name}.writing")
     with writing(target):
@@ -75,7 +75,7 @@ def _fill(
     clock: Callable[[], float],
 ) -> Evaluation:
     model.save(folder / "model.keras")
-    # What counts is the file: everything below comes from it, not from the model in memory.
+    # Everything below comes from the file, not from the model in memory.
     saved = keras.models.load_model(folder / "model.keras", compile=False)
     evaluation = evaluate(saved, mnist)
 
@@ -113,7 +113,7 @@ def calibration_images(samples: Samples) -> Bytes:
         samples: the training images.
 
     Returns:
-        uint8 (1000, 28, 28), 0..255; fewer images where a digit has fewer than 100.
+        uint8 (1000, 28, 28), 0..255; fewer images if a digit has fewer than 100.
     """
     chosen = []
     for digit in range(10):

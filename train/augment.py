@@ -10,15 +10,15 @@ _CENTRE = 13.5  # of 28 pixels
 
 
 def distort(images: Any, augmentation: Augmentation, seed: Any) -> Any:
-    """Distort each image by an affine map of its own.
+    """Distort each image by a separate affine map.
 
     Args:
         images: float32 (N, 28, 28), 0..255.
-        augmentation: how far at most.
+        augmentation: the limits of the distortion.
         seed: int32 (2,); the same seed gives the same maps.
 
     Returns:
-        float32 (N, 28, 28), 0..255; what comes from outside the image is background, 0.
+        float32 (N, 28, 28), 0..255; pixels from outside the image are background, 0.
     """
     maps = _maps(augmentation, tf.shape(images)[0], seed)  # (N, 8)
     distorted = tf.raw_ops.ImageProjectiveTransformV3(
@@ -33,11 +33,11 @@ def distort(images: Any, augmentation: Augmentation, seed: Any) -> Any:
 
 
 def _maps(augmentation: Augmentation, count: Any, seed: Any) -> Any:
-    """Draw the maps from output to input pixels, in rows as the operation wants them.
+    """Draw random maps from output to input pixels, in the rows that the operation takes.
 
     Args:
-        augmentation: how far at most.
-        count: how many, N.
+        augmentation: the limits of the distortion.
+        count: the number of maps, N.
         seed: int32 (2,).
 
     Returns:

@@ -1,4 +1,4 @@
-"""Recipes from TOML: every key known, every value fitting, or one line that says which is not."""
+"""Recipes from TOML: every key must be known and every value valid, or an error names it."""
 
 import dataclasses
 import tomllib
@@ -44,7 +44,7 @@ def parse(text: str, source: str) -> Recipe:
 
     Args:
         text: TOML, one table per dataclass of :mod:`train.recipe`.
-        source: what errors call it.
+        source: its name in errors.
 
     Raises:
         RecipeError: if it is not TOML, a key is unknown or missing, or a value does not fit.
@@ -57,7 +57,7 @@ def parse(text: str, source: str) -> Recipe:
 
 
 def _read(kind: type[T], table: dict[str, Any], where: str) -> T:
-    """Read a dataclass from a table: every key known, every key without a default there."""
+    """Read a dataclass from a table: no unknown keys, and all keys without a default."""
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for key in table:
         if key not in fields:

@@ -1,4 +1,4 @@
-"""What a person sees while a training runs: a bar on a terminal, a few lines anywhere else."""
+"""The display of a running training: a bar on a terminal, a few lines anywhere else."""
 
 from types import TracebackType
 
@@ -8,11 +8,11 @@ from rich.progress import Progress as Bar
 
 from train.journal import Progress
 
-_LINES = 10  # how often a log hears of the training
+_LINES = 10  # between the lines of a log
 
 
 class Display:
-    """Shows the epochs of one training as they pass."""
+    """A display of the epochs of one training."""
 
     def __init__(self, console: Console, title: str, epochs: int, done: Progress) -> None:
         self._console = console
@@ -45,7 +45,7 @@ class Display:
             self._bar.stop()
 
     def epoch(self, progress: Progress) -> None:
-        """Show that an epoch has passed."""
+        """Show that an epoch is done."""
         figures = f"validation {progress.history['val_accuracy'][-1]:.2%}, {self._left(progress)}"
         if self._bar is not None:
             self._bar.update(self._task, completed=progress.epoch, figures=figures)
@@ -59,9 +59,9 @@ class Display:
         return epoch * _LINES // self._epochs > (epoch - 1) * _LINES // self._epochs
 
     def _left(self, progress: Progress) -> str:
-        """Say what time is left, at the pace since the first epoch shown.
+        """Return the time left, at the pace since the first epoch shown.
 
-        That epoch alone pays for the start.
+        Only that epoch includes the time of the start.
         """
         if progress.epoch == self._epochs:
             return "done"

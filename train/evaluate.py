@@ -1,4 +1,4 @@
-"""Looking at a finished model: its outputs, how often it is right, and where it is most wrong."""
+"""The evaluation of a finished model: its outputs, its accuracy and its worst mistakes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ _BATCH = 1_000
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What the finished model says.
+    """The accuracies and outputs of the finished model.
 
     Attributes:
         train: accuracy on the 55,000 training images, undistorted.
@@ -29,7 +29,7 @@ class Evaluation:
 
 
 def evaluate(model: Any, mnist: Mnist) -> Evaluation:
-    """Run ``model`` over all of MNIST. It is called once, after everything has been chosen.
+    """Run ``model`` over all of MNIST; called once, when nothing is left to choose.
 
     Args:
         model: a Keras model, float32 (N, 28, 28) pixels 0..255 to float32 (N, 10).
@@ -45,7 +45,7 @@ def evaluate(model: Any, mnist: Mnist) -> Evaluation:
 
 
 def predict(model: Any, images: Bytes) -> NDArray[np.float32]:
-    """Run ``model`` over images, in portions.
+    """Run ``model`` over images, in parts.
 
     Args:
         model: a Keras model, float32 (N, 28, 28) pixels 0..255 to float32 (N, 10).
@@ -72,7 +72,7 @@ def accuracy(outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
 
 
 def confusion(outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Count how many images of each digit were taken for which.
+    """Count how many images of each digit were taken for each digit.
 
     Args:
         outputs: float32 (N, 10).
@@ -89,15 +89,15 @@ def confusion(outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArra
 def worst_mistakes(
     outputs: NDArray[np.float32], labels: NDArray[np.int64], count: int
 ) -> NDArray[np.int64]:
-    """Find the wrong answers that gave the label least.
+    """Find the wrong answers that gave the right digit the lowest output.
 
     Args:
         outputs: float32 (N, 10).
         labels: int64 (N,), 0..9.
-        count: how many at most.
+        count: the most to return.
 
     Returns:
-        int64 (at most ``count``,): indices of wrong answers, those that gave the label least first.
+        int64 (at most ``count``,): indices of wrong answers, lowest output of the label first.
     """
     wrong = np.flatnonzero(outputs.argmax(axis=1) != labels)
     given = outputs[wrong, labels[wrong]] / outputs[wrong].sum(axis=1)

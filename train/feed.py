@@ -1,7 +1,7 @@
 """The batches of a training, each a pure function of (seed, epoch, step).
 
-Nothing here remembers anything. A training that resumes at epoch 57 asks for epoch 57 and gets the
-batches an unbroken one would have got there, bit for bit.
+Nothing here has state. A training that resumes at epoch 57 asks for epoch 57 and gets the same
+batches, bit for bit, as one that was not interrupted.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from train.mnist import Samples
 from train.recipe import Recipe
 
 _CLASSES = 10
-_ORDER, _DISTORTION = 0, 1  # two streams of randomness that must not be the same one
+_ORDER, _DISTORTION = 0, 1  # two streams of randomness, which must differ
 
 
 def steps_per_epoch(samples: Samples, recipe: Recipe) -> int:
@@ -26,13 +26,13 @@ def batches(samples: Samples, recipe: Recipe, seed: int, first_epoch: int = 0) -
 
     Args:
         samples: the training images.
-        recipe: its schedule, augmentation and loss count.
-        seed: of the order and the distortions.
+        recipe: the recipe; its schedule, augmentation and loss are used.
+        seed: the seed of the order and the distortions.
         first_epoch: counted from 0.
 
     Returns:
         A ``tf.data.Dataset``. Each batch is (images, labels): images float32 (B, 28, 28), 0..255;
-        labels int64 (B,), or float32 (B, 10) where the recipe smooths labels. Every epoch has
+        labels int64 (B,), or float32 (B, 10) if the recipe smooths labels. Every epoch has
         :func:`steps_per_epoch` of them.
     """
     size = min(recipe.schedule.batch_size, len(samples))

@@ -1,4 +1,4 @@
-"""Training itself: compile, feed, validate, checkpoint."""
+"""The training loop: compile, feed, validate, checkpoint."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -24,8 +24,8 @@ class Fitted:
 
     Attributes:
         model: the Keras model with its final (averaged) weights; not compiled, no optimizer.
-        history: ``loss``, ``accuracy`` (on the distorted training images, as they went by),
-            ``val_loss`` and ``val_accuracy``, one value an epoch.
+        history: ``loss``, ``accuracy`` (on the distorted training images, during the epoch),
+            ``val_loss`` and ``val_accuracy``, one value per epoch.
     """
 
     model: Any
@@ -43,15 +43,15 @@ def fit(
     on_epoch: OnEpoch,
     tensorboard: Path | None = None,
 ) -> Fitted:
-    """Train from where ``done`` says to the recipe's last epoch.
+    """Train from the epoch after ``done`` to the recipe's last epoch.
 
     Args:
-        recipe: what to train, and how.
-        seed: of the data order and the distortions; the initial weights are already determined.
-        mnist: trains on ``train``, validates on ``validation``, never looks at ``test``.
-        journal: an opened one; receives a checkpoint after each epoch.
-        done: how far earlier sessions came.
-        clock: gives the seconds spent so far, over all sessions.
+        recipe: the recipe.
+        seed: the seed of the data order and the distortions; the initial weights are already set.
+        mnist: the data: ``train`` for training, ``validation`` for validation; ``test`` is unused.
+        journal: an open journal; receives a checkpoint after each epoch.
+        done: the progress of earlier sessions.
+        clock: returns the seconds spent so far, over all sessions.
         on_epoch: called with the progress after each epoch.
         tensorboard: a folder for TensorBoard's logs.
 
@@ -65,7 +65,7 @@ def fit(
         optimizer=_optimizer(recipe.optimizer, recipe.schedule.epochs, steps),
         loss=_loss(recipe.loss),
         metrics=["accuracy"],
-        # A whole epoch in one call: a step of this network takes less time than calling one.
+        # A whole epoch in one call: a step of this network takes less time than its call.
         steps_per_execution=steps,
     )
     journal.restore(training)
@@ -92,7 +92,7 @@ def fit(
 
 
 class _Record(keras.callbacks.Callback):  # type: ignore[misc]
-    """After each epoch: validate the averaged weights, write a checkpoint, tell the caller."""
+    """A callback that validates the averaged weights, checkpoints and reports after each epoch."""
 
     def __init__(
         self,
@@ -124,8 +124,8 @@ class _Record(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _validate(self) -> dict[str, float]:
         with _averaged(self.model):
-            # Called, not predict(): Keras's losses find the logits behind a called model's outputs,
-            # as they do in training, and the two curves then mean the same.
+            # A call, not predict(): Keras's losses find the logits behind a called model's outputs,
+            # as in training, so the two curves are comparable.
             outputs = self.model(self._images, training=False)  # (5000, 10)
         return {
             "val_loss": float(self._loss(self._labels, outputs)),
@@ -135,10 +135,10 @@ class _Record(keras.callbacks.Callback):  # type: ignore[misc]
 
 @contextlib.contextmanager
 def _averaged(training: Any) -> Iterator[None]:
-    """Put the moving average of its weights into the model while the context lasts.
+    """Put the moving average of its weights into the model for the duration of the context.
 
-    Keras has SwapEMAWeights for this. It swaps by adding and subtracting, which rounds, so that
-    looking at the model would change what it becomes.
+    Keras has SwapEMAWeights for this. It swaps by addition and subtraction, which round, so
+    validation would change the training.
     """
     optimizer = training.optimizer
     if not optimizer.use_ema:

@@ -1,13 +1,13 @@
 """The files that a training keeps while it runs, so that a kill at any moment costs one epoch.
 
     .mnist-mlp.unfinished/
-        lock            held by the process that trains
-        run.json        which recipe, seed, versions and device this is
+        lock            held by the training process
+        run.json        recipe, seed, versions and device
         epoch-00037/    state.weights.h5 (Keras: weights, optimizer, moving average), history.json
 
-A checkpoint is written under another name and renamed when complete, and only then is the one
-before it removed. Keras's own BackupAndRestore writes weights and epoch number one after the other
-into two files; killed between them, it would train one epoch twice.
+A checkpoint is written under another name and renamed when complete; only then is the previous one
+removed. Keras's own BackupAndRestore writes weights and epoch number into two files, one after the
+other; if it is killed between them, it trains one epoch twice.
 """
 
 import fcntl
@@ -24,18 +24,18 @@ from train.storage import write_atomically, writing
 
 _WEIGHTS = "state.weights.h5"
 _HISTORY = "history.json"
-_ANEW = "begin anew with --restart (make train AGAIN=1)"
+_ANEW = "start again with --restart (make train AGAIN=1)"
 
 History = dict[str, list[float]]
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training has come.
+    """The progress of a training.
 
     Attributes:
         epoch: epochs done.
-        history: each figure, one value an epoch.
+        history: each figure, one value per epoch.
         seconds: time spent, over all sessions.
     """
 
@@ -48,26 +48,26 @@ class Journal:
     """The unfinished training that belongs to one artifact folder."""
 
     def __init__(self, artifact: Path, identity: Mapping[str, Any]) -> None:
-        """Name the folder and what identifies the training; nothing is written yet.
+        """Set the folder and the training's identity; nothing is written yet.
 
         Args:
-            artifact: the folder the training will become.
-            identity: what must be equal for a training to be continued; plain JSON values.
+            artifact: the folder of the finished training.
+            identity: the values that must be equal to continue a training; plain JSON values.
         """
         self._folder = artifact.with_name(f".{artifact.name}.unfinished")
         self._identity = json.loads(json.dumps(identity))
         self._lock: IO[str] | None = None
 
     def open(self, *, resume: bool, restart: bool) -> Progress:
-        """Take the folder, and say how far an earlier session came.
+        """Lock the folder, and return the progress of an earlier session.
 
         Args:
-            resume: continue a training that lies here.
-            restart: remove it, and begin anew.
+            resume: continue an unfinished training.
+            restart: remove it, and start again.
 
         Raises:
-            UnfinishedRun: if a training lies here and neither ``resume`` nor ``restart`` says what
-                to do with it, if it is another one, or if it is still running.
+            UnfinishedRun: if there is an unfinished training and neither ``resume`` nor ``restart``
+                is set, if it is a different one, or if it is still running.
             OutputError: if the folder cannot be written.
         """
         with writing(self._folder):
@@ -77,7 +77,7 @@ class Journal:
         if latest is not None and not restart:
             if not resume:
                 raise UnfinishedRun(
-                    f"an unfinished training lies in {shown(self._folder)} ({self._describe()}, "
+                    f"an unfinished training is in {shown(self._folder)} ({self._describe()}, "
                     f"{_epoch(latest)} epochs done): continue it with --resume, or {_ANEW}"
                 )
             self._insist_on_same()
@@ -87,13 +87,13 @@ class Journal:
         return Progress()
 
     def insist_on_device(self, device: str) -> None:
-        """Make the device, known only once TensorFlow runs, a part of what must be equal.
+        """Add the device, which is known only once TensorFlow runs, to the training's identity.
 
         Args:
-            device: its name, as :func:`train.backend.device` gives it.
+            device: its name, as :func:`train.backend.device` returns it.
 
         Raises:
-            UnfinishedRun: if the training that is continued here ran on another.
+            UnfinishedRun: if the unfinished training ran on another device.
             OutputError: if the folder cannot be written.
         """
         self._identity["device"] = device
@@ -103,14 +103,14 @@ class Journal:
             self._insist_on_same()
 
     def save(self, model: Any, progress: Progress) -> None:
-        """Write a checkpoint of ``model`` (weights and optimizer), then drop the one before it.
+        """Write a checkpoint of ``model`` (weights and optimizer), then remove the previous one.
 
         Args:
             model: the compiled Keras model.
-            progress: how far its training has come.
+            progress: the progress of its training.
 
         Raises:
-            OutputError: if it cannot be written; the one before it is then still there.
+            OutputError: if it cannot be written; the previous one is then kept.
         """
         final = self._folder / f"epoch-{progress.epoch:05}"
         partial = final.with_suffix(".partial")
@@ -130,7 +130,7 @@ class Journal:
     def restore(self, model: Any) -> None:
         """Load the latest checkpoint into the compiled ``model``: weights, optimizer, average.
 
-        Without a checkpoint the model stays as it is.
+        Without a checkpoint the model is not changed.
 
         Raises:
             UnfinishedRun: if Keras cannot read it.
@@ -145,12 +145,12 @@ class Journal:
             raise _damaged(latest, error) from error
 
     def discard(self) -> None:
-        """Remove everything, once the artifact is in its place."""
+        """Remove everything, after the artifact is in place."""
         shutil.rmtree(self._folder, ignore_errors=True)
         self.close()
 
     def close(self) -> None:
-        """Release the lock; a checkpoint stays for a later session, an empty folder does not."""
+        """Release the lock; keep a checkpoint for a later session, and remove an empty folder."""
         if self._lock is not None:
             if self._latest() is None:
                 shutil.rmtree(self._folder, ignore_errors=True)
@@ -164,8 +164,8 @@ class Journal:
         except BlockingIOError:
             lock.close()
             raise UnfinishedRun(
-                f"another process is training into {shown(self._folder)} at this moment: wait for "
-                f"it, or choose another place with --out"
+                f"another process is training into {shown(self._folder)} now: wait for it, or "
+                f"choose another place with --out"
             ) from None
         self._lock = lock
 
@@ -210,7 +210,7 @@ class Journal:
             difference = _difference(key, found.get(key), asked)
             raise UnfinishedRun(
                 f"the unfinished training in {shown(self._folder)} is another one ({difference}): "
-                f"ask for that one to continue it, or {_ANEW}"
+                f"ask for the same one to continue it, or {_ANEW}"
             )
 
 

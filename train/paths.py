@@ -1,4 +1,4 @@
-"""Where things lie in the checkout, and how paths are shown to people."""
+"""The paths in the checkout, and the form in which messages show paths."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ RECIPES = Path(__file__).resolve().parent / "recipes"
 
 
 def shown(path: Path) -> str:
-    """Return ``path`` for people: relative to the current folder if it is below, and printable."""
+    """Return ``path`` as a user would type it: relative if below the current folder, and printable."""
     try:
         return printable(str(path.resolve().relative_to(Path.cwd())))
     except ValueError:

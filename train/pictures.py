@@ -1,4 +1,4 @@
-"""The three pictures of an artifact. They are drawn without pyplot: no display, no global state."""
+"""The three pictures of an artifact, drawn without pyplot: no display, no global state."""
 
 from pathlib import Path
 from typing import Literal
@@ -26,16 +26,16 @@ _COLUMNS = 6
 
 
 def learning_curves(history: History, evaluation: Evaluation, path: Path) -> None:
-    """Draw error and loss over the epochs, on training images as they went by and on validation.
+    """Draw error and loss over the epochs, on training images and on validation images.
 
     Args:
-        history: ``loss``, ``accuracy``, ``val_loss`` and ``val_accuracy``, one value an epoch.
+        history: ``loss``, ``accuracy``, ``val_loss`` and ``val_accuracy``, one value per epoch.
         evaluation: its test accuracy is drawn as a line.
         path: the ``.png`` to write.
     """
     figure = _figure(10, 4.2, "Learning curves")
     left, right = figure.subplots(1, 2)
-    # Error rather than accuracy, on a log scale: from 98 to 99 % is half of what was left.
+    # Error, not accuracy, on a log scale: from 98 to 99 % halves the error.
     error = {key: 100 * (1 - np.asarray(history[key])) for key in ("accuracy", "val_accuracy")}
     _curves(left, error["accuracy"], error["val_accuracy"], "error, %")
     at_last = 100 * (1 - evaluation.test)
@@ -59,10 +59,10 @@ def _curves(
     """Draw two lines on a log scale, labelled at 1, 2 and 5.
 
     Args:
-        axes: what to draw on.
+        axes: the axes to draw on.
         training: float64 (epochs,).
         validation: float64 (epochs,).
-        label: of the vertical axis.
+        label: the label of the vertical axis.
     """
     epochs = np.arange(1, len(training) + 1)
     marker = "o" if len(epochs) == 1 else None  # a line of one point shows nothing
@@ -91,7 +91,7 @@ def _legend(axes: Axes) -> None:
 
 
 def confusion_matrix(test: Samples, evaluation: Evaluation, path: Path) -> None:
-    """Draw how many of each digit were taken for which, with colours for the mistakes alone.
+    """Draw the confusion matrix, with colours only for the mistakes.
 
     Args:
         test: the test set.
@@ -144,7 +144,7 @@ def confusion_matrix(test: Samples, evaluation: Evaluation, path: Path) -> None:
 
 
 def worst_mistakes(test: Samples, evaluation: Evaluation, path: Path) -> None:
-    """Draw the wrong answers that gave the right digit least, each with its probabilities.
+    """Draw the wrong answers with the lowest output for the right digit, with all probabilities.
 
     Args:
         test: the test set.
@@ -185,10 +185,10 @@ def _digit(axes: Axes, test: Samples, evaluation: Evaluation, index: int) -> Non
 
 
 def _bars(axes: Axes, outputs: NDArray[np.float32], label: int) -> None:
-    """Draw all ten outputs; the wrong digit that was said and the right one that was not stand out.
+    """Draw all ten outputs, with the predicted digit and the right one highlighted.
 
     Args:
-        axes: what to draw on.
+        axes: the axes to draw on.
         outputs: float32 (10,), 0..1.
         label: the right digit.
     """
@@ -232,5 +232,5 @@ def _figure(
 
 
 def _save(figure: Figure, path: Path) -> None:
-    # No software name or date in the file: the same training draws the same bytes.
+    # No software name or date in the file: the same training gives the same bytes.
     figure.savefig(path, metadata={"Software": None})

@@ -1,7 +1,7 @@
 """Recipes, as frozen dataclasses. :mod:`train.cookbook` reads them from TOML.
 
-A recipe is everything a training depends on besides the data and the seed. Its values travel into
-``training.json``, and an interrupted training is continued only by the recipe that began it.
+A recipe is everything a training depends on besides the data and the seed. Its values are written
+to ``training.json``, and only the same recipe continues an interrupted training.
 """
 
 import dataclasses
@@ -17,11 +17,11 @@ def require(holds: bool, key: str, value: Any, need: str) -> None:
     Args:
         holds: the condition.
         key: the name of the value in the recipe.
-        value: what it is.
-        need: what it must be, in words.
+        value: the value.
+        need: the condition, in words.
 
     Raises:
-        RecipeError: naming the key, its value and what it must be.
+        RecipeError: naming the key, its value and the condition.
     """
     if not holds:
         raise RecipeError(f"{key} is {value!r}; it must be {need}")
@@ -33,7 +33,7 @@ class Network:
 
     Attributes:
         hidden: units of each hidden layer.
-        head: what turns the last layer into ``probabilities``.
+        head: the activation that turns the last layer into ``probabilities``.
     """
 
     hidden: tuple[int, ...] = (50, 50)
@@ -50,11 +50,11 @@ class Network:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long, and in what portions.
+    """The number of epochs and the batch size.
 
     Attributes:
         epochs: passes over the 55,000 training images.
-        batch_size: images a step; the few left over at the end of an epoch are not used in it.
+        batch_size: images per step; the few left over at the end of an epoch are not used in it.
     """
 
     epochs: int
@@ -74,9 +74,8 @@ class Optimizer:
         learning_rate: the highest one.
         weight_decay: decoupled, AdamW only.
         warmup_epochs: epochs from zero to ``learning_rate``, AdamW only.
-        average_epochs: epochs over which a moving average of the weights looks back; its momentum
-            is 1 - 1/n for the n steps in them. The average is then what is validated and saved.
-            0 for none.
+        average_epochs: the span of a moving average of the weights, in epochs; its momentum is
+            1 - 1/n for the n steps in them. The average is then validated and saved. 0 for none.
     """
 
     name: Literal["adam", "adamw"]
@@ -98,7 +97,7 @@ class Optimizer:
             self.name == "adamw" or not (decay or warm),
             "optimizer.name",
             self.name,
-            "adamw, where weight_decay or warmup_epochs is given",
+            "adamw, if weight_decay or warmup_epochs is given",
         )
 
 
@@ -119,13 +118,13 @@ class Loss:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random affine distortion; each value is the far end of a uniform range around "none".
+    """Random affine distortion; each value is the limit of a uniform range around zero.
 
     Attributes:
-        rotation: radians either way.
-        scale: share by which the digit grows or shrinks.
-        shear: horizontal, pixels per pixel either way.
-        shift: pixels either way, on both axes.
+        rotation: radians in either direction.
+        scale: the share by which the digit grows or shrinks.
+        shear: horizontal, pixels per pixel in either direction.
+        shift: pixels in either direction, on both axes.
     """
 
     rotation: float = 0.0
@@ -145,7 +144,7 @@ class Recipe:
     """Everything a training depends on besides the data and the seed.
 
     Attributes:
-        name: what ``--recipe`` says.
+        name: its name for ``--recipe``.
         artifact: the name of the trained model, and of its folder under ``artifacts/``.
         summary: one line for people.
     """
@@ -173,7 +172,7 @@ class Recipe:
     def with_epochs(self, epochs: int) -> "Recipe":
         """Return this recipe with another number of epochs.
 
-        Whatever else is told in epochs (warm-up, averaging) changes in proportion.
+        Other values in epochs (warm-up, averaging) change in proportion.
 
         Args:
             epochs: 1 or more.
@@ -190,7 +189,7 @@ class Recipe:
         )
 
     def values(self) -> dict[str, Any]:
-        """Return all values, as JSON holds them."""
+        """Return all values, as plain JSON values."""
         values = dataclasses.asdict(self)
         values["network"]["hidden"] = list(self.network.hidden)
         return values

@@ -1,7 +1,7 @@
 """One training, from the data to the artifact directory.
 
-All that can be refused is refused before TensorFlow is loaded, which takes seconds; hence the
-imports inside :func:`_train`. Only the device cannot: TensorFlow alone can tell it.
+Requests are refused before TensorFlow is loaded, which takes seconds; hence the imports inside
+:func:`_train`. Only the device is checked later, because only TensorFlow knows it.
 """
 
 import os
@@ -30,14 +30,14 @@ class Job:
     """A request for one training.
 
     Attributes:
-        recipe: what to train, and how.
-        seed: 0 to 1,000,000,000; of everything random.
+        recipe: the recipe.
+        seed: the seed of everything random, 0 to 1,000,000,000.
         out: the artifact directory to write.
-        model_version: goes into ``training.json``, and from there into bundles.
-        resume: continue an unfinished training, or accept that it is finished already.
+        model_version: the version in ``training.json``, and so in bundles.
+        resume: continue an unfinished training, or accept a finished one.
         restart: drop an unfinished one.
         tensorboard: a folder for TensorBoard's logs.
-        cache: where MNIST is kept.
+        cache: the file that keeps MNIST.
     """
 
     recipe: Recipe
@@ -54,12 +54,12 @@ def run(job: Job, console: Console, started: float) -> None:
     """Train, evaluate, and write the artifact directory.
 
     Args:
-        job: what to do.
-        console: where to say how it goes.
-        started: ``time.perf_counter()`` when the command began.
+        job: the request.
+        console: the console for progress.
+        started: ``time.perf_counter()`` when the command started.
 
     Raises:
-        TrainError: any of them.
+        TrainError: the training was refused or failed; see :mod:`train.errors`.
     """
     identity = _identity(job)
     if job.resume and _is_finished(job, identity):
@@ -123,9 +123,9 @@ def _title(job: Job) -> str:
 
 
 def _identity(job: Job) -> dict[str, Any]:
-    """Collect what two sessions must share for one to continue the other.
+    """Return the values that a session must share with the one that it continues.
 
-    They must share the device too: see docs/decisions/0002.
+    The device must be the same too: see docs/decisions/0002.
     """
     return {
         "recipe": job.recipe.values(),
@@ -141,7 +141,7 @@ def _is_finished(job: Job, identity: Mapping[str, Any]) -> bool:
 
 
 def _facts(job: Job, identity: Mapping[str, Any], device: str) -> dict[str, Any]:
-    """Collect what ``training.json`` says, except what training and evaluation give."""
+    """Return the content of ``training.json`` besides the results of training and evaluation."""
     return {
         "name": job.recipe.artifact,
         "model_version": job.model_version,

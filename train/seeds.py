@@ -1,7 +1,7 @@
 """The same recipe with several seeds, and ``seeds.json``: one seed's figure proves little.
 
-Each seed is trained by a process of its own, by the very command a person would type: its figures
-and seconds are then those of ``python -m train --seed N``, and nothing carries over.
+Each seed is trained in a separate process, by the command that a user would type: its figures and
+seconds are those of ``python -m train --seed N``, and no state carries over.
 """
 
 import json
@@ -22,7 +22,7 @@ REPORT = "seeds.json"
 
 
 def parse_seed(text: str) -> int:
-    """Parse a seed, as typed.
+    """Parse a seed from the command line.
 
     Raises:
         UsageError: if it is not a whole number from 0 to 1,000,000,000.
@@ -34,10 +34,10 @@ def parse_seed(text: str) -> int:
 
 
 def parse_seeds(text: str) -> list[int]:
-    """Parse seeds as typed, between commas.
+    """Parse a comma-separated list of seeds.
 
     Raises:
-        UsageError: if there is none, one is not a seed, or one comes twice.
+        UsageError: if it is empty, an entry is not a seed, or a seed occurs twice.
     """
     if not text.strip():
         raise UsageError("--seeds is empty; it takes numbers between commas, as in --seeds 1,2,3")
@@ -51,16 +51,16 @@ def train_all(recipe: Recipe, seeds: Sequence[int], root: Path, options: Sequenc
     """Train each seed into ``root/seeds/<recipe>-<seed>``, and report in ``root/seeds.json``.
 
     Args:
-        recipe: already cut to the epochs asked for.
-        seeds: which.
+        recipe: the recipe, with the requested number of epochs.
+        seeds: the seeds.
         root: the folder of all artifacts.
-        options: of the command line, as each seed's own command is to have them.
+        options: the command-line options for each seed's own command.
 
     Returns:
-        The report written.
+        The report, as written.
 
     Raises:
-        TrainError: if a seed could not be trained; its own command has said why.
+        TrainError: if a seed could not be trained; its own command has printed the reason.
         OutputError: if the report cannot be written.
     """
     with writing(root):
@@ -74,7 +74,7 @@ def train_all(recipe: Recipe, seeds: Sequence[int], root: Path, options: Sequenc
         if status != 0:
             raise TrainError(
                 f"seed {seed} was not trained (its command ended with {status}), "
-                f"{shown(root / REPORT)} is unchanged: mend that, then go on with --resume"
+                f"{shown(root / REPORT)} is unchanged: fix that, then continue with --resume"
             )
         records.append(json.loads((target / "training.json").read_text(encoding="utf-8")))
     report = root / REPORT
@@ -84,10 +84,10 @@ def train_all(recipe: Recipe, seeds: Sequence[int], root: Path, options: Sequenc
 
 
 def summary(recipe: Recipe, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Summarize what ``seeds.json`` says of one recipe.
+    """Summarize one recipe for ``seeds.json``.
 
     Args:
-        recipe: the one that was trained.
+        recipe: the trained recipe.
         records: each seed's ``training.json``, one or more.
     """
     seeds = [
@@ -116,7 +116,7 @@ def summary(recipe: Recipe, records: Sequence[dict[str, Any]]) -> dict[str, Any]
 
 
 def _earlier(report: Path) -> dict[str, Any]:
-    """Read what other recipes have reported; a report that cannot be read is begun anew."""
+    """Read the reports of other recipes; an unreadable report is replaced."""
     try:
         earlier = json.loads(report.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Writing so that a file or folder is there complete, or not at all."""
+"""Atomic writes: a file or folder is there complete, or not at all."""
 
 import contextlib
 import io
@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from train.errors import OutputError
 from train.paths import shown
 
-# The oldest time a ZIP member can carry: the same arrays are then the same bytes on any day.
+# The oldest time that a ZIP member can have: the same arrays give the same bytes on any day.
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 @contextlib.contextmanager
 def writing(what: Path) -> Iterator[None]:
-    """Turn an ``OSError`` on the way (full disk, read-only folder) into one readable line.
+    """Turn an ``OSError`` in the block (full disk, read-only folder) into one readable line.
 
     Args:
-        what: what is being written, for the message.
+        what: the path being written, for the message.
 
     Raises:
         OutputError: naming ``what`` and the system's reason.
@@ -33,11 +33,11 @@ def writing(what: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        # h5py reports a failed write as a paragraph whose errno alone is worth reading.
+        # h5py reports a failed write as a paragraph; only its errno is useful.
         reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
         raise OutputError(
-            f"cannot write {shown(what)}: {reason}. Nothing half-written was left there; "
-            f"make room, or choose another place with --out, and run it again"
+            f"cannot write {shown(what)}: {reason}. No partial file was left there; "
+            f"free some space, or choose another place with --out, and run it again"
         ) from error
 
 
@@ -45,7 +45,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write ``content`` beside ``path``, then rename it into place.
 
     Raises:
-        OutputError: if it cannot be written; an earlier ``path`` is then still whole.
+        OutputError: if it cannot be written; an earlier ``path`` is then unchanged.
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def write_atomically(path: Path, content: bytes) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.chmod(0o644)  # mkstemp's 0600 would surprise whoever shares the checkout
+            temporary.chmod(0o644)  # mkstemp's 0600 would surprise other users of the checkout
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -64,10 +64,10 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Pack arrays into a compressed ``.npz`` whose bytes depend on nothing but the arrays.
+    """Pack arrays into a compressed ``.npz`` whose bytes depend only on the arrays.
 
     Args:
-        arrays: of any shape and dtype but objects, by name.
+        arrays: by name, of any shape and dtype except objects.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -83,11 +83,11 @@ def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 def put_in_place(finished: Path, target: Path) -> None:
     """Rename the folder ``finished`` to ``target``, replacing an earlier one.
 
-    The earlier folder is moved aside first: a reader finds the old one, the new one, or for the
-    instant between two renames none, but never a mixture.
+    The earlier folder is moved aside first: a reader finds the old one, the new one, or, for the
+    instant between two renames, none, but never a mixture.
 
     Raises:
-        OutputError: if it cannot be renamed; the earlier folder is then back in its place.
+        OutputError: if it cannot be renamed; the earlier folder is then back in place.
     """
     aside = target.with_name(f".{target.name}.replaced")
     with writing(target):

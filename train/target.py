@@ -1,4 +1,4 @@
-"""The folder an artifact goes to: checked before TensorFlow is loaded and hours are spent."""
+"""The check of an artifact's folder, before TensorFlow is loaded and hours are spent."""
 
 import json
 import os
@@ -16,12 +16,12 @@ def check(target: Path) -> None:
     """Make sure that ``target`` may become an artifact directory.
 
     Raises:
-        OutputError: if something else is there, if this process stands in it (as it always does in
-            ``/``), or if the folder around it cannot be written.
+        OutputError: if something else is there, if the current folder is inside it (always so for
+            ``/``), or if its parent folder cannot be written.
     """
     if Path.cwd().is_relative_to(os.path.realpath(target)):
         raise OutputError(
-            f"{shown(target)} is the current folder or one around it, and would be replaced: "
+            f"{shown(target)} is the current folder or a parent of it, and would be replaced: "
             f"choose another place with --out"
         )
     with writing(target):
@@ -43,7 +43,7 @@ def read_record(target: Path) -> dict[str, Any]:
     """Read the ``training.json`` of the artifact at ``target``.
 
     Returns:
-        Its content; empty where there is none to read.
+        Its content; empty if there is none.
     """
     try:
         record = json.loads((target / RECORD).read_text(encoding="utf-8"))

@@ -1,22 +1,23 @@
-"""Strop, and the packages it is measured against: one module each, with the best code known for it.
+"""Strop, and the packages it is compared with: a module for each, with the best known code.
 
 A peer is a module here with these names. It imports its package only inside its functions, so that
-every environment can read all of them, and a cold start pays for its own package alone:
+every environment can import all of them, and a cold start pays only for its own package:
 
-    ENVIRONMENT   where its package lives: "peers", "tflite" or "keras" (benchmarks.environments)
-    ENGINE        the Strop engine whose raw loops these are; "" where Strop wraps no such engine
-    INSTALLS      what an app would `pip install` for it, NumPy apart
+    ENVIRONMENT   the environment of its package: "peers", "tflite" or "keras"
+                  (benchmarks.environments)
+    ENGINE        the Strop engine of these raw loops; "" if Strop does not wrap the engine
+    INSTALLS      the packages that an app would `pip install` for it, besides NumPy
     LOOPS         the ways to call it, each a `Loop`
     open_loop(loop, precision, path, batch) -> Call
                   open the file at `path`, one thread, for batches of `batch` images
     build(loop, precision, path, folder) -> str      (optional)
-                  make what `open_loop` opens from the file at `path`, in `folder`; return its path.
-                  The time this takes is the peer's time to export
+                  make the file that `open_loop` opens from the file at `path`, in `folder`; return
+                  its path. The time this takes is the peer's time to export
 
-A `Call` goes from raw pixels, uint8 (batch, 28, 28), to float32 (batch, 10) in an array of the
-caller's own, conversions included: it is what an app would write, without any check. Where a
-package takes one image at a time, the call is a loop over them. `open_loop` and `build` raise
-`Absent`, with the reason and what would help, where this machine cannot have it.
+A `Call` takes raw pixels, uint8 (batch, 28, 28), and returns float32 (batch, 10) in the caller's
+own array, conversions included: the code that an app would write, without checks. If a package
+takes one image at a time, the call is a loop over them. `open_loop` and `build` raise `Absent`,
+with the reason and what to do, if this machine cannot run the peer.
 """
 
 from __future__ import annotations
@@ -47,11 +48,11 @@ NAMES = (
 class Loop(NamedTuple):
     """One way to call a peer."""
 
-    name: str  # as results show it, without the precision: "LiteRT set_tensor"
+    name: str  # in results, without the precision: "LiteRT set_tensor"
     file: str  # what it opens or builds from: "tflite", "onnx", "weights", "keras" or "bundle"
     precisions: tuple[str, ...]
-    engine: str = ""  # where it differs from the module's ENGINE
+    engine: str = ""  # if it differs from the module's ENGINE
 
 
 class Absent(Exception):
-    """A peer that this machine cannot have; the message says why and what would help."""
+    """This machine cannot run a peer; the message says why and what to do."""

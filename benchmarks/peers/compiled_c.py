@@ -1,9 +1,9 @@
 """Compile a network's generated C into an extension module, and call it from Python.
 
-This is for the peers that turn a model into C. The call is a small extension of ours, because
-nothing costs less: 0.16 us for one image, with the new array for its result. cffi took 0.53 us at
-best in its compiled mode and 0.69 in the other, ctypes 0.79 at best and 2.7 as it is often written.
-It needs Python.h, as cffi's compiled mode does, and no package.
+This is for peers that turn a model into C. The call is our own small extension, because it is the
+fastest way: 0.16 us for one image, with the new array for its result. cffi took 0.53 us at best in
+its compiled mode and 0.69 in the other, ctypes 0.79 at best and 2.7 as it is often written. The
+extension needs Python.h, like cffi's compiled mode, and no package.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from benchmarks.peers import Absent, Call
 
 _NAME = "strop_compiled_net"
 
-# The generated loops sum one product after another, and vectorize only where their order is free.
-# Vectors of the CPU's full width and unrolling with several sums each win a little more. What
-# -ffast-math puts for expf and for divisions is kept out: it gives NaN for a sigmoid below -88.
+# The generated loops sum products one by one, and vectorize only if the order of a sum is free.
+# Vectors of the CPU's full width, and unrolling with several sums, each gain a little more. The
+# -ffast-math versions of expf and division are disabled: they give NaN for a sigmoid below -88.
 _FLAGS = (
     *("-O3", "-march=native", "-ffast-math", "-fno-builtin-expf", "-funroll-loops"),
     *("-fvariable-expansion-in-unroller", "-fvisibility=hidden", "-fPIC", "-w"),
 )
 _X86_FLAGS = ("-mprefer-vector-width=512", "-mrecip=none")
 
-# `infer(images, pixels, out)` is what the peer's own C has to define before this.
+# The peer's own C must define `infer(images, pixels, out)` before this.
 _MODULE = """
 #define NPY_NO_DEPRECATED_API NPY_1_7_API_VERSION
 #include <Python.h>
@@ -68,7 +68,7 @@ def compile_module(source: str, folder: str, includes: tuple[str, ...] = ()) -> 
 
     Args:
         source: the C code, which defines `infer(images, pixels, out)`.
-        folder: where to write the module and what it is made from.
+        folder: the folder for the module and its sources.
         includes: more folders with headers.
 
     Returns:
@@ -85,8 +85,8 @@ def compile_module(source: str, folder: str, includes: tuple[str, ...] = ()) -> 
     flags = [*_FLAGS, *(_X86_FLAGS if platform.machine() == "x86_64" else ())]
     flags += [f'-DMODULE_NAME="{_NAME}"', f"-DMODULE_INIT=PyInit_{_NAME}"]
     flags += [f"-I{place}" for place in (headers, np.get_include(), *includes)]
-    # Linked by itself: with -ffast-math among its flags, the link of a library brings in code
-    # that makes the whole process, NumPy and all, take the smallest numbers for zero.
+    # Linked separately: with -ffast-math, linking a library adds start-up code that makes the
+    # whole process, NumPy included, flush subnormal numbers to zero.
     for command in (
         [compiler, *flags, "-c", str(code), "-o", str(object_)],
         [compiler, "-shared", str(object_), "-o", str(module), "-lm"],

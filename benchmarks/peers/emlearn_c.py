@@ -1,14 +1,13 @@
 """emlearn: dense networks as C for microcontrollers, at its best from Python.
 
-`emlearn.convert` takes a scikit-learn or a Keras model, and builds two test programs in the working
-directory on the way. The generator under it, `emlearn.net`, takes the weights as they are, gives
-the same C and needs neither package. It writes weights with six decimals, which is enough here.
+`emlearn.convert` takes a scikit-learn or a Keras model, and also builds two test programs in the
+working directory. Its generator, `emlearn.net`, takes plain weights, gives the same C and needs
+neither package. It writes weights with six decimals, which is enough here.
 
-Its ready-made `eml_net_predict_proba` learns each layer's size only at run time, so that no
-compiler can vectorize it (24 us an image), and it refuses outputs that do not add up to one, as
-those of a sigmoid. Its `inline` method would write the layers out, but fails on every net in
-0.23.2. So this module calls its kernel, `eml_net_forward`, layer by layer, as that method means to
-(4 us).
+Its `eml_net_predict_proba` knows each layer's size only at run time, so no compiler can vectorize
+it (24 us per image), and it refuses outputs that do not add up to one, such as a sigmoid's. Its
+`inline` method would write the layers out, but fails on every net in 0.23.2. So this module calls
+its kernel, `eml_net_forward`, layer by layer, as that method should (4 us).
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from benchmarks.peers.compiled_c import compile_module, open_module, require_com
 
 ENVIRONMENT = "peers"
 ENGINE = ""
-INSTALLS = ()  # the device gets the compiled net; the package stays where it was compiled
+INSTALLS = ()  # the device needs only the compiled net, not the package
 LOOPS = (Loop("emlearn, C from Python", "weights", ("float32",)),)
 
 _NAMES = {"linear": "identity", "sigmoid": "logistic"}  # Keras's name -> emlearn's
@@ -36,10 +35,10 @@ def build(loop: str, precision: str, path: str, folder: str) -> str:
 
     require_compiler()
     try:
-        with np.errstate():  # on import it has NumPy raise, for everyone, wherever it would warn
+        with np.errstate():  # on import it turns NumPy's warnings into errors for the whole process
             import emlearn
             from emlearn import net
-    except ImportError as error:  # it asks for distutils, which Python 3.12 has not
+    except ImportError as error:  # it needs distutils, which Python 3.12 does not have
         raise Absent(f"{error}; pip install emlearn setuptools") from error
 
     with np.load(path) as weights:
@@ -65,13 +64,13 @@ def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
 
 
 def _infer(shapes: list[Any], functions: list[str], scale: str, offset: str) -> str:
-    """Write C that runs the layers, with every size in it a constant.
+    """Write C that runs the layers, with all sizes as constants.
 
     Args:
         shapes: (in, out) of each layer's kernel.
         functions: emlearn's name of each layer's activation.
-        scale: of the pixels, as a hexadecimal float.
-        offset: of the pixels, as a hexadecimal float.
+        scale: the scale of the pixels, as a hexadecimal float.
+        offset: the offset of the pixels, as a hexadecimal float.
     """
     pixels, classes, last = shapes[0][0], shapes[-1][1], len(shapes) - 1
     arrays, calls, source = [], [], "in"

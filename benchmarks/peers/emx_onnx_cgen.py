@@ -1,13 +1,13 @@
 """emx-onnx-cgen: a compiler from ONNX to C, at its best from Python.
 
-Two changes make it fast. First, its matrix products walk down a column of the weights, as the file
-keeps them, which compilers optimize badly (4.2 us an image with gcc, 24 with clang); in a file with
-transposed weights they walk along a row (1.8). Second, the generated net takes any number of
-images, so each call of it here has a number of images that the compiler knows.
+Two changes make it fast. First, its matrix products read a column of the weights, in the file's
+order, which compilers optimize badly (4.2 us per image with gcc, 24 with clang); in a file with
+transposed weights they read a row (1.8). Second, the generated net takes any number of images, so
+here each call of it has a number of images that the compiler knows.
 
-From the int8 file, it turns the weights into float32 again at every call of the net: for one image
-this takes longer than the rest, in a block the images share it. Folded into constants beforehand,
-the weights would be float32 all along, and the result as large as the float32 file's, but no
+With the int8 file, every call of the net converts the weights to float32 again: for one image this
+takes longer than the rest; in a block the images share the cost. If the weights were folded into
+constants beforehand, they would be float32, and the result as large as the float32 file's, but not
 faster.
 """
 
@@ -23,10 +23,10 @@ from benchmarks.peers.compiled_c import compile_module, open_module, require_com
 
 ENVIRONMENT = "peers"
 ENGINE = ""
-INSTALLS = ()  # the device gets the compiled net; the package stays where it was compiled
+INSTALLS = ()  # the device needs only the compiled net, not the package
 LOOPS = (Loop("emx-onnx-cgen, C from Python", "onnx", ("float32", "int8")),)
 
-# Up to 32 images at a time: what lies between the layers then stays within the caches.
+# Up to 32 images at a time: the values between the layers then stay in the caches.
 _INFER = """
 enum { BLOCK = 32, PIXELS = 784, CLASSES = 10 };
 
@@ -69,7 +69,7 @@ def build(loop: str, precision: str, path: str, folder: str) -> str:
     require_compiler()
     model, code = Path(folder) / "net.onnx", Path(folder) / "net.c"
     _transpose_weights(path, str(model))
-    # The weights and the layers' results inside the C, not in a file and not on the heap.
+    # Weights and layer results are in the C code, not in a file or on the heap.
     options = ["--model-name", "net", "--large-weight-threshold", "0"]
     options += ["--large-temp-threshold", "0", "--restrict-arrays"]
     command = [sys.executable, "-m", "emx_onnx_cgen", "compile", *options, str(model), str(code)]
@@ -91,7 +91,7 @@ def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
 
 
 def _transpose_weights(path: str, to: str) -> None:
-    """Give every product its weights as (outputs, inputs); the results are the same."""
+    """Transpose the weights of every product to (outputs, inputs); the results are the same."""
     try:
         import onnx
         from onnx import helper, numpy_helper

@@ -19,7 +19,7 @@ def interpreter_loop(interpreter: Any, loop: str, batch: int) -> Call:
     """Make a loop over a tf.lite Interpreter, of either package.
 
     Args:
-        interpreter: is resized if need be.
+        interpreter: the interpreter, which is resized if needed.
         loop: `SET_TENSOR` or `VIEW`.
         batch: images per call.
 
@@ -42,7 +42,7 @@ def interpreter_loop(interpreter: Any, loop: str, batch: int) -> Call:
         view = interpreter.tensor(put)
 
         def through_view(images: Any) -> Any:
-            view()[...] = images  # widens as it copies; no view may be held over invoke
+            view()[...] = images  # widens while copying; no view may be kept during invoke
             invoke()
             return get_tensor(answer)
 

@@ -1,18 +1,17 @@
 """IREE: the net compiled for this CPU, called through its virtual machine without the wrappers.
 
 The net is written here in MLIR, with layers padded to 64 columns: in batches this is a tenth to a
-fifth faster than the 50 that the ONNX importer keeps, and it does not need that importer. For one
-image it makes no difference, as most of the time is IREE's own: 11 us for the call below, 21 for
-`module.f(images).to_host()`. Compiled for batches of any size it is slower (38 us for one image in
-the same call, 2.7 instead of 1.9 in batches of 64). So there is a function for each of a few sizes,
-and a batch is made up of those; one of 1,024 for 1,024 images wins 1 % over four calls of that of
-256.
+fifth faster than the ONNX importer's 50, and does not need that importer. For one image it makes no
+difference, because most of the time is IREE's overhead: 11 us for the call below, 21 for
+`module.f(images).to_host()`. Compiled for any batch size it is slower (38 us for one image in the
+same call, 2.7 instead of 1.9 in batches of 64). So there are functions for a few sizes, and a batch
+is split into those; for 1,024 images, one call of 1,024 is 1 % faster than four calls of 256.
 
 Tried and left out: data tiling, alone or with micro-kernels (three to four times slower in
 batches), and `inline-dynamic` execution (the Python runtime has no module for it). `-O3`, vector
-widths, distribution, memoization, the system's linker and pixels turned into floats by the kernel
-make no difference. The int8 file, by way of the importer, gives something slower than the float32
-one: 17 us for one image, 2.9 in batches of 64, and no better with micro-kernels.
+widths, distribution, memoization, the system's linker, and conversion of pixels by the kernel make
+no difference. The int8 file, through the importer, is slower than the float32 one: 17 us for one
+image, 2.9 in batches of 64, and no better with micro-kernels.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def build(loop: str, precision: str, path: str, folder: str) -> str:
     """Compile the network from its weights; `benchmarks.peers` describes the arguments.
 
     Raises:
-        Absent: the network has other layers or activations than the program.
+        Absent: the network's layers or activations differ from the program's.
     """
     from iree.compiler.tools import compile_str
 
@@ -109,8 +108,8 @@ def _open_size(iree: Any, config: Any, invoke: Any, module: Any, size: int, coun
 def _steps(batch: int) -> list[tuple[slice, int]]:
     """Split a batch into parts, with the compiled size for each.
 
-    The last part may leave up to half of its size unused: a call of a larger size costs little more
-    than one of a smaller size, and less than two.
+    Up to half of the last part may be unused: a call of a larger size costs little more than one of
+    a smaller size, and less than two.
     """
     steps, start = [], 0
     while start < batch:

@@ -1,7 +1,7 @@
-"""Keras itself, which the model comes from, on TensorFlow: as in a notebook, and faster ways.
+"""Keras on TensorFlow, the source of the model: as in a notebook, and faster ways.
 
-Tried and left out: `predict_on_batch` (between the call and the function), and a `tf.function`
-without XLA, or one that is given float32 or NumPy arrays (all of them slower).
+Tried and left out: `predict_on_batch` (between the call and the function in speed), and a
+`tf.function` without XLA, or with float32 or NumPy arrays (all slower).
 """
 
 from __future__ import annotations

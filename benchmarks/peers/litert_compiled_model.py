@@ -1,7 +1,7 @@
 """LiteRT's newer API, CompiledModel, on the CPU.
 
-Tried and left out: buffers over an app's own memory (`create_from_host_memory`), which `run` of
-2.3.0 refuses on the CPU, and YNNPACK, which its wheel is built without.
+Tried and left out: buffers in the app's own memory (`create_from_host_memory`), which `run` of
+2.3.0 refuses on the CPU, and YNNPACK, which is not in its wheel.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""NumPy alone: the forward pass written out for this very model.
+"""NumPy alone: a forward pass written for this model.
 
 The scale is folded into the first kernel, and every buffer is made beforehand. For one image the
 biases are a last row of the kernels, which is multiplied by a constant 1 at the end of each buffer.
@@ -26,7 +26,7 @@ def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
         A call from uint8 (batch, 28, 28) to float32 (batch, 10).
 
     Raises:
-        Absent: the network has other activations than the code here.
+        Absent: the network's activations differ from this code's.
     """
     import numpy as np
 

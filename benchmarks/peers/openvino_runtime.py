@@ -4,13 +4,13 @@ Tried, in us for one image of float32, where this takes 10 to 11: `compiled(imag
 `request.infer(images, share_inputs=True)` 28, input and output arrays set for each call 25, a batch
 of any size 5 more, `start_async` and `wait` 160, threads pinned (the default) 2 more. The wrapper
 around `infer` alone costs 2: the method of its base class is called here. Passing the caller's
-array as it is, instead of a copy in the bound one, is 3 slower, and no faster in batches. Without
+array directly, instead of a copy in the bound one, is 3 slower, and no faster in batches. Without
 difference: hints for throughput or accuracy, NUM_STREAMS, hyper-threading, denormals, transposed
 weights, and pixels turned into floats by NumPy instead of by the graph. By default, OpenVINO
 computes a float32 file in bfloat16 where the CPU has it: a third faster or more in batches, and off
 by up to 0.025.
 
-Changes made to the file, to get better kernels (figures are us an image):
+Changes to the file for better kernels (figures are us per image):
 - float32: OpenVINO fuses a Relu into the matrix product before it, and does not leave fused
   products to the faster kernel (MLAS). A Maximum, which means the same, is not fused: 10.3 instead
   of 12.5 for one image, 4 % less in batches of 64, no difference at 1,024.
@@ -19,9 +19,9 @@ Changes made to the file, to get better kernels (figures are us an image):
   none. So one that leaves bytes as they are is put after the input: 10.6 and 0.44. It needs int8
   weights as well (0.89 again with uint8). A Relu instead of the Max, as products of integers do
   fuse it: 0.42.
-- int8, and this rounds otherwise than the file: the layers that the file leaves in floats are
-  quantized here too. There are no samples, so the ranges of their inputs are those of random bytes,
-  times 1.5: 10.3 and 0.38 (0.34 instead of 0.38 at 1,024). 12 of 10,000 images then get another
+- int8, with other rounding than the file: the layers that the file leaves in floats are quantized
+  here too. There are no samples, so the ranges of their inputs are those of random bytes, times
+  1.5: 10.3 and 0.38 (0.34 instead of 0.38 at 1,024). 12 of 10,000 images then get another
   class than from Keras instead of 4, and 17 instead of 2 with the notebook's model; with factors of
   0.75 to 2 instead of 1.5: 6 to 17. With bfloat16 in place of those floats: 0.39, but answers then
   depend on the size of the batch (0.02).
@@ -130,7 +130,7 @@ def _use_integers(openvino: Any, model: Any) -> None:
     from openvino import Type, opset13
 
     for node in _nodes(model, "Constant"):
-        # More than one value: weights, or their zero points, which move along with them.
+        # More than one value: weights, or their zero points, which are transformed with them.
         if node.get_element_type() == Type.u8 and node.data.size > 1:
             _replace(node, opset13.constant((node.data.astype(np.int16) - 128).astype(np.int8)))
     for node in _nodes(model, "Maximum"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.peers import Call, Loop
 
-ENVIRONMENT = "peers"  # but for each loop that of its engine's own (benchmarks.cases)
+ENVIRONMENT = "peers"  # each loop uses its engine's environment (benchmarks.cases)
 ENGINE = ""  # each loop has its own
 INSTALLS = ("strop",)
 LOOPS = (

@@ -1,7 +1,7 @@
 """TensorFlow Lite for Microcontrollers, from its own Python package.
 
-It takes the shape that the file has, one image. Its kernels are the portable reference ones, on a
-PC too. `set_input` and `get_output` both copy, so the result is the caller's own.
+It takes the file's shape, one image. It uses the portable reference kernels, even on a PC.
+`set_input` and `get_output` both copy, so the result belongs to the caller.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ENGINE = ""
 INSTALLS = ("tflite-micro",)
 LOOPS = (Loop("TFLite Micro interpreter", "tflite", ("float32", "int8")),)
 
-# The net needs 5 KB. Left to itself the interpreter takes ten times the file, and is no faster.
+# The net needs 5 KB. By default the interpreter takes ten times the file's size, and is no faster.
 _ARENA = 64 * 1024
 
 

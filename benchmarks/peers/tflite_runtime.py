@@ -1,4 +1,4 @@
-"""tflite-runtime 2.14, its last release: the same Interpreter API in an environment of its own."""
+"""tflite-runtime 2.14, its last release: the same Interpreter API in a separate environment."""
 
 from __future__ import annotations
 

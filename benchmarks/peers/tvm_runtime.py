@@ -1,15 +1,15 @@
-"""Apache TVM: the whole net as one kernel, in its tensor expressions and with a schedule of ours.
+"""Apache TVM: the whole net as one kernel, in its tensor expressions, with our own schedule.
 
-What TVM makes of the ONNX file by itself (`from_onnx`, `tvm.compile`) takes 49 us for one image, as
-none of its loops is vectorized; this takes 2.5. Tried: two and four rows at a time instead of three
-(5 and 8 % slower, and from six on twice as slow: the sums no longer fit the registers), layers 64
-wide in vectors of 16 floats (10 % slower: 56 in vectors of 8 waste less), the C library's `exp`
-instead of TVM's `fast_exp` (3 to 8 % slower, same answers), each weight array as an argument of its
-own, and pixels turned into floats by NumPy.
+TVM's own compilation of the ONNX file (`from_onnx`, `tvm.compile`) takes 49 us for one image,
+because none of its loops is vectorized; this kernel takes 2.5. Tried: two and four rows at a time
+instead of three (5 and 8 % slower, and twice as slow from six: the sums no longer fit the
+registers), layers of 64 in vectors of 16 floats (10 % slower: 56 in vectors of 8 waste less), the C
+library's `exp` instead of TVM's `fast_exp` (3 to 8 % slower, same answers), each weight array as a
+separate argument, and conversion of pixels to floats by NumPy.
 
-The kernel needs only TVM's function calls, which are a package of their own: an app needs neither
-the compiler nor the large runtime. int8 is left out: the importer leaves the file's QDQ nodes as
-they are, so that products stay in floats, and TVM schedules no CPU code by itself.
+The kernel needs only TVM's function calls, which are a separate package: an app needs neither the
+compiler nor the large runtime. int8 is left out: the importer keeps the file's QDQ nodes, so
+products stay in floats, and TVM does not schedule CPU code by itself.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ENGINE = ""
 INSTALLS = ("apache-tvm-ffi",)
 LOOPS = (Loop("TVM, our schedule", "weights", ("float32",)),)
 
-_WIDTHS = (784, 56, 56, 16)  # of the layers: those of the model, and room for whole vectors
+_WIDTHS = (784, 56, 56, 16)  # of the layers: the model's, rounded up to whole vectors
 _VECTORS = (8, 8, 16)  # floats
 _PIXELS_AT_A_TIME = 8
 _ROWS = 3
@@ -36,7 +36,7 @@ def build(loop: str, precision: str, path: str, folder: str) -> str:
     """Compile the network and write its weights; `benchmarks.peers` describes the arguments.
 
     Raises:
-        Absent: there is no C compiler here, or the network has other layers than the kernel.
+        Absent: there is no C compiler here, or the network's layers differ from the kernel's.
     """
     import tvm
     from tvm.support.cc import get_cc
@@ -62,7 +62,7 @@ def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
     import tvm_ffi
 
     rows = 1 if batch == 1 else _ROWS
-    blocks = -(-batch // rows)  # the last one may have rows that nobody reads
+    blocks = -(-batch // rows)  # the last one may have unused rows
     weights = np.load(Path(path).with_suffix(".npy"))
     arrays = (
         _aligned((blocks, rows, 784), np.uint8),
@@ -108,7 +108,7 @@ def _write_weights(path: str, to: Path) -> None:
         if kernel.shape[0] > depth or kernel.shape[1] > width:
             raise Absent(f"the kernel has room for layers of {_WIDTHS}, not of {kernel.shape}")
         padded = np.zeros((depth + 1, width), np.float32)
-        # A class that there is none of has no probability.
+        # A padding class has no probability.
         padded[depth] = -1e30 if i == 2 else 0
         padded[: kernel.shape[0], : kernel.shape[1]] = kernel
         padded[depth, : len(bias)] = bias
@@ -194,7 +194,7 @@ def _schedule_dense(schedule: Any, layer: int, block_loop: Any) -> None:
     schedule.vectorize(lanes)
     for unrolled in (vectors, row, inner):
         schedule.unroll(unrolled)
-    schedule.decompose_reduction(sums, outer)  # last: no block is whole any more after it
+    schedule.decompose_reduction(sums, outer)  # last: it splits the blocks
     done_row, done_column = schedule.get_loops(done)[-2:]
     done_vectors, done_lanes = schedule.split(done_column, [None, _VECTORS[layer]])
     schedule.vectorize(done_lanes)

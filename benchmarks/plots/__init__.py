@@ -1,4 +1,4 @@
-"""The pictures of a run, one per module: what each shows, and how it is drawn."""
+"""The pictures of a run, one per module."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from benchmarks.results import Results
 
 
 class Picture(NamedTuple):
-    """A picture of the subjects that have a figure on all these axes."""
+    """A picture of all subjects with a figure on some axes."""
 
     name: str  # of its file
-    alt: str  # what it shows, for those who do not see it
+    alt: str  # a description, for readers who cannot see it
     axes: tuple[str, ...]
     draw: Callable[[Results], Figure]
 
@@ -29,7 +29,7 @@ PICTURES = tuple(
 
 
 def pictures(results: Results) -> list[Picture]:
-    """Return the pictures for which there is anything to draw."""
+    """Return the pictures that have something to draw."""
     measured: dict[str, set[str]] = {}
     for row in results.rows:
         if row.value is not None:
@@ -42,11 +42,11 @@ def pictures(results: Results) -> list[Picture]:
 
 
 def write(results: Results, folder: Path) -> list[Path]:
-    """Draw what was measured into a folder.
+    """Draw the pictures of a run into a folder.
 
     Args:
         results: the run.
-        folder: is made if need be.
+        folder: the folder, which is made if needed.
 
     Returns:
         The files.

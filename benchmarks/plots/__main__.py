@@ -1,4 +1,4 @@
-"""`python -m benchmarks.plots RESULTS.json`: draws a run's pictures and page again, beside it."""
+"""`python -m benchmarks.plots RESULTS.json`: draw a run's pictures and page again, beside it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments; None takes those of the process.
 
     Returns:
-        The exit status: 0 all is drawn, 2 it cannot be.
+        The exit status: 0 all is drawn, 2 it cannot be drawn.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.plots", description=__doc__)
     parser.add_argument("results", type=Path, nargs="?", default=LATEST, metavar="RESULTS.json")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="elsewhere than beside it")
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="the folder to draw into (default: the results')"
+    )
     arguments = parser.parse_args(argv)
     folder = arguments.out or arguments.results.parent
     try:
         results = load(arguments.results)
     except (OSError, ValueError, TypeError, KeyError) as error:
         print(
-            f"benchmarks: {arguments.results} is no result of make bench: {error}", file=sys.stderr
+            f"benchmarks: {arguments.results} is not a result of make bench: {error}",
+            file=sys.stderr,
         )
         return 2
     try:

@@ -17,14 +17,14 @@ NAME, AXIS = "cold-start.png", "cold_start"
 AXES = (AXIS,)
 ALT = "The time from the start of a process to its first answer, and its parts"
 
-_LINE, _AROUND = 0.2, 1.0  # inches: a subject, and what is around them
-_WHOLE = "all of it"  # where the parts were not measured
+_LINE, _AROUND = 0.2, 1.0  # inches: a subject, and the margins
+_WHOLE = "all of it"  # if the parts were not measured
 _PARTS = ("#334e68", "#829ab1", "#bcccdc", "#2f6fde", "#b7791f", "#1b7f4b", "#d64545")
-_LONGEST = 2  # times the upper quartile: a longer bar is cut there, and says so
+_LONGEST = 2  # times the upper quartile: a longer bar is cut there, with a mark
 
 
 def draw(results: Results) -> Figure:
-    """Draw one bar for each subject, the quickest first."""
+    """Draw one bar for each subject, the fastest first."""
     rows = [row for one in subjects(results) if (row := one.row(AXIS)) is not None]
     rows.sort(key=_ms)
     edge = min(_ms(rows[-1]), _LONGEST * _ms(rows[3 * len(rows) // 4]))
@@ -70,9 +70,9 @@ def draw(results: Results) -> Figure:
 
 
 def _parts(row: Row) -> Iterator[tuple[str, float]]:
-    """Give (name, ms) of each part in order, scaled to add up to the whole.
+    """Return (name, ms) of each part in order, scaled to add up to the whole.
 
-    Each part is a median, so that as measured they add up to the whole only about.
+    Each part is a median, so the measured parts add up only approximately.
     """
     parts = row.parts or {_WHOLE: 1.0}
     for name, ms in parts.items():

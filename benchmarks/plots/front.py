@@ -19,7 +19,7 @@ from benchmarks.subjects import OTHERS, Subject, groups, subjects
 
 NAME, AXIS = "front.png", "accuracy"
 AXES = ("latency", AXIS)
-ALT = "Accuracy against latency, what it opens the size of its dot; the best are joined"
+ALT = "Accuracy against latency; a dot's size is that of the file it opens; the best are joined"
 
 _HEIGHT = 6.5  # inches
 _AREA = 0.35  # square points a kB
@@ -32,14 +32,14 @@ class Choice(NamedTuple):
     subject: Subject
     us: float
     accuracy: float  # per cent
-    kilobytes: float  # of the file that it opens; 0 where that was not measured
+    kilobytes: float  # of the file that it opens; 0 if it was not measured
 
 
 def draw(results: Results) -> Figure:
     """Draw every subject with an accuracy; Strop's are filled.
 
-    Strop's, other packages' and the best are named. The other raw loops run the same file as Strop
-    beside them, and have the engine's colour.
+    Strop, other packages and the best are named. The other raw loops run the same file as Strop,
+    and have the engine's colour.
     """
     choices = list(_choices(results))
     best = front(choices)
@@ -73,7 +73,7 @@ def draw(results: Results) -> Figure:
 
 
 def front(choices: Sequence[Choice]) -> list[Choice]:
-    """Return the choices for which no other is quicker and at least as accurate, quickest first."""
+    """Return the choices that no faster one matches in accuracy, fastest first."""
     best: list[Choice] = []
     for choice in sorted(choices, key=lambda choice: (choice.us, -choice.accuracy)):
         if not best or choice.accuracy > best[-1].accuracy:
@@ -92,8 +92,8 @@ def _choices(results: Results) -> Iterator[Choice]:
 def _kilobytes(one: Subject, everyone: Sequence[Subject]) -> float:
     """Return the kB of the file that a subject opens; 0 if it was not measured.
 
-    A file has one row in the results, though several ways to call open it. Strop's bundle is one
-    for all precisions.
+    A file has one row in the results, although several cases open it. Strop's bundle has all
+    precisions.
     """
     for other in sorted(everyone, key=lambda other: other is not one):
         same_file = one.is_strop or other.precision == one.precision

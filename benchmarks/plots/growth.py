@@ -1,4 +1,4 @@
-"""The point where overhead ends: the time of a call against its multiply-accumulates, by engine."""
+"""The end of overhead: the time of a call against its multiply-accumulates, by engine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ACROSS, _PANEL, _LEGEND = 2, 3.0, 0.5  # panels in a row; inches
 
 
 def draw(results: Results) -> Figure:
-    """Draw one line per batch, its points layer widths, with the two bounds of each engine."""
+    """Draw one line per batch, with layer widths as points, and the two bounds of each engine."""
     rows = [row for row in results.rows if row.axis == AXIS and row.value is not None]
     panels: dict[str, list[Row]] = {}
     for row in rows:
@@ -69,7 +69,7 @@ def draw(results: Results) -> Figure:
 
 
 def _bounds(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
-    """Draw the least time of a call, the best time of its arithmetic, and where the two meet.
+    """Draw the shortest time of a call, the best time of its arithmetic, and their crossing.
 
     Args:
         axes: the panel.
@@ -107,5 +107,5 @@ def _point(row: Row) -> tuple[float, float]:
 
 
 def _evenly(count: int) -> list[float]:
-    """Return places on a colour map, without its palest end."""
+    """Return positions on a colour map, without its palest end."""
     return [0.12 + 0.88 * i / max(count - 1, 1) for i in range(count)]

@@ -16,15 +16,15 @@ from benchmarks.drawing import MUTED, SMALL
 
 Pair = NDArray[np.float64]  # (2,), pixels right and up
 
-_AWAY, _TURNS = range(6, 500, 8), 24  # pixels from a dot, and directions, in which names are tried
-_NEAR = 16  # pixels; a name that is farther from its dot has a line to it
+_AWAY, _TURNS = range(6, 500, 8), 24  # pixels from a dot, and directions, to try for a name
+_NEAR = 16  # pixels; a name farther from its dot gets a line to it
 _AIR = np.array([4, 2])  # pixels around a name
 _LINE = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0}
 _HALO = withStroke(linewidth=3, foreground="white")  # lines end where letters are
 
 
 class Dot(NamedTuple):
-    """A dot, and the name it gets, if any."""
+    """A dot and its name, if it has one."""
 
     x: float
     y: float
@@ -35,11 +35,11 @@ class Dot(NamedTuple):
 
 
 def write(axes: Axes, dots: Sequence[Dot]) -> None:
-    """Name dots that are drawn already. Call it last, as names go where nothing else is."""
+    """Name dots that are already drawn. Call it last: names go into free space."""
     figure = axes.get_figure(root=True)
     if figure is None:
         return
-    figure.draw_without_rendering()  # only now is it known where everything is
+    figure.draw_without_rendering()  # all positions are known only now
     room = axes.get_window_extent()
     at = [axes.transData.transform((dot.x, dot.y)) for dot in dots]
     radii = [dot.radius * figure.dpi / 72 for dot in dots]
@@ -80,10 +80,10 @@ def _place(
     If none is free, the name goes beside the dot: it may be hard to read, but is never lost.
 
     Args:
-        middle: of the dot, in pixels, (2,).
-        radius: of the dot, in pixels.
+        middle: the dot's middle, in pixels, (2,).
+        radius: the dot's radius, in pixels.
         half: half the size of the name, in pixels, (2,).
-        room: the area where names may be.
+        room: the area for names.
         taken: the areas of dots and names.
 
     Returns:

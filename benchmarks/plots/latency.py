@@ -1,4 +1,4 @@
-"""Latency of one image: one line per subject, Strop's beside the raw loops of the same engine."""
+"""Latency of one image: one line per subject, with Strop beside raw loops of the same engine."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ AXES = (AXIS,)
 ALT = "One image, one thread: the median and the spread of every subject, by engine"
 
 _STROP, _RAW = COLOURS[0], "#52606d"
-_NAMES, _FIGURES = (0, -4), ((1, 44), (1, 92))  # where texts end: an edge, and points from it
-_LINE = 0.19  # inches a subject takes
+_NAMES, _FIGURES = (0, -4), ((1, 44), (1, 92))  # the end of texts: an edge, and points from it
+_LINE = 0.19  # inches per subject
 _LETTERS = 118  # that fit across a picture
 
 
 def draw(results: Results) -> Figure:
-    """Draw the latency of every subject, the fastest engine first, and name those without any."""
+    """Draw the latency of every subject, the fastest engine first, and list those without one."""
     timed = [one for one in subjects(results) if one.value(AXIS) is not None]
     ordered = sorted(groups(timed).items(), key=lambda item: (item[0] == OTHERS, _best(item[1])))
     notes = [
@@ -89,7 +89,7 @@ def _write(
     Args:
         axes: the axes.
         place: the line.
-        where: an edge, 0 left or 1 right, and how many points right of it the text ends.
+        where: an edge, 0 left or 1 right, and the text's end in points to the right of it.
         text: the text.
         colour: its colour.
         weight: "bold" or "normal".
@@ -124,7 +124,7 @@ def _us(one: Subject) -> float:
 def _spread(one: Subject) -> tuple[float, float, float, float]:
     """Return the 5th, 50th, 95th and 99th percentile, in microseconds.
 
-    Where the single calls were not kept, the 5th is the median, and so is any that is missing.
+    Without single calls, the median stands for the 5th and for any missing percentile.
     """
     row = one.row(AXIS)
     if row is None:  # which is not drawn

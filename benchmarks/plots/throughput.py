@@ -1,4 +1,4 @@
-"""Throughput of batches: a panel per engine, a line per way to call it, at its best precision."""
+"""Throughput of batches: a panel per engine, a line per loop, at its best precision."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ ALT = "Images a second by batch size, a panel for each engine"
 
 _ACROSS = 2  # panels in a row
 _PANEL, _NAME = 2.5, 0.165  # inches: a panel, and a line of its legend
-_BELOW, _BESIDE = (-0.12, -0.2), (1.12, 1.0)  # a legend's upper left, in shares of the panel
+_BELOW, _BESIDE = (-0.12, -0.2), (1.12, 1.0)  # a legend's upper left corner, as shares of the panel
 _STYLES = ("-", (0, (5, 2)), (0, (1.5, 1.5)))  # when the colours are used up
 _FEW = 8  # batch sizes that an axis has room to name
 
 
 def draw(results: Results) -> Figure:
-    """Draw images a second by batch; behind each panel's lines, in grey, those of the others."""
+    """Draw images per second by batch; each panel shows the others' lines in grey."""
     best = _best(subjects(results))
     panels = list(groups(best).items())
     rows = [panels[i : i + _ACROSS] for i in range(0, len(panels), _ACROSS)]
-    # A panel with an empty place beside it has its legend there.
+    # A panel with an empty space beside it has its legend there.
     heights = [
         _PANEL + (_NAME * max(len(members) for _, members in row) if len(row) == _ACROSS else 0)
         for row in rows
@@ -50,7 +50,7 @@ def draw(results: Results) -> Figure:
 
 
 def _best(some: Sequence[Subject]) -> list[Subject]:
-    """Return each way to call, at the precision with the highest throughput."""
+    """Return each loop, at the precision with the highest throughput."""
     best: dict[str, Subject] = {}
     for one in some:
         if one.by_batch(AXIS) and (one.way not in best or _top(one) > _top(best[one.way])):
@@ -71,7 +71,7 @@ def _panel(axes: Axes, group: str, members: Sequence[Subject], everyone: Sequenc
             list(rates.values()),
             color=colour,
             linestyle=style,
-            # Strop is the broad line below: so close to the engine's own that it would hide them.
+            # Strop is the broad line below the others: it is so close that it would hide them.
             linewidth=6 if one.is_strop else 1.3,
             alpha=0.45 if one.is_strop else 1,
             solid_capstyle="round",

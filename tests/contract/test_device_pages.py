@@ -1,4 +1,4 @@
-"""docs/devices: a page a board, and what it tells people to type is of that board.
+"""docs/devices: a page for each board, with that board's commands.
 
 Nothing is run here; the lab runs the blocks.
 """
@@ -16,7 +16,7 @@ from tests import pages
 
 NAMES = boards.names()
 OTHERS = ("gpu", "README")  # pages of no board
-# What may stand in a device's block: the lab can run these, and `sudo apt install` it compares.
+# The lines allowed in a device's block: the lab runs these, and compares `sudo apt install`.
 DEVICE = (
     r"python3 -m venv (--system-site-packages )?strop",
     r"\. strop/bin/activate",

@@ -1,4 +1,4 @@
-"""What people build on: names, signatures, commands. A change here is a change for them."""
+"""The public names, signatures and commands. A change here is a change for users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The format to the byte: what is written today is what every other version reads and writes."""
+"""The format to the byte: every version reads and writes the same bytes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SMALLEST = (
 SMALL = "6a4cd18151ad10d4d5f41be62463eabd9a4f4281ef521eb1627ebb9772e27110"
 FULL = "6eadca958c43909421523dd5500ed746c8acb56630ed555666f52b355fe58b50"
 
-# Runs on a Python that has no numpy: the archive and the manifest need none.
+# Runs on a Python without numpy: the archive and the manifest do not need it.
 REWRITE = """
 import hashlib, sys, types
 strop = types.ModuleType("strop")
@@ -83,7 +83,7 @@ def test_the_manifest_is_written_as_documented() -> None:
 
 
 def _as_written(content: manifests.Content) -> manifests.Content:
-    """The content with its numbers as Strop writes them: 1.0 where a fraction may stand."""
+    """The content with numbers as Strop writes them: 1.0 if a fraction is allowed."""
     written: manifests.Content = json.loads(schema.parse(manifests.write(content)).to_json())
     return written
 
@@ -116,7 +116,7 @@ def test_every_python_here_writes_the_same_bytes() -> None:
 
 
 class TestDocumentedLayout:
-    """docs/bundle-format.md holds tables of the three headers; a reader written from them works."""
+    """docs/bundle-format.md has tables of the three headers; a reader written from them works."""
 
     @staticmethod
     def _fields(heading: str) -> list[tuple[int, int, str]]:
@@ -172,7 +172,7 @@ class TestDocumentedLayout:
         assert offset + 22 + 64 == len(data)
 
     def _read(self, heading: str, data: bytes, at: int) -> dict[str, int]:
-        """The fields that vary, by their description; those that do not are compared."""
+        """Return the variable fields by description, and compare the constant ones."""
         values: dict[str, int] = {}
         for offset, size, content in self._fields(heading):
             raw = data[at + offset : at + offset + size]
@@ -242,18 +242,18 @@ class TestDocumentedLayout:
 
 
 def _cells(head: str) -> list[list[str]]:
-    """The rows of all tables whose first heading starts like this."""
+    """The rows of all tables whose first heading starts with a text."""
     tables = re.findall(rf"^\| {head}.*\n\|-.*\n((?:\|.*\n)+)", DOC, re.MULTILINE)
     return [row.strip("| ").split(" | ") for table in tables for row in table.splitlines()]
 
 
 def _rows(head: str) -> list[tuple[list[str], ...]]:
-    """The same, of each cell its code words."""
+    """The same rows, with only the code words of each cell."""
     return [tuple(re.findall(r"`([\w-]+)`", cell) for cell in row) for row in _cells(rf"{head}\b")]
 
 
 def _properties(schema: Any) -> Iterator[str]:
-    """The names of the properties of a JSON Schema, and of what is in it."""
+    """The names of the properties of a JSON Schema, nested ones included."""
     if isinstance(schema, dict):
         found = schema.get("properties", {})
         yield from found

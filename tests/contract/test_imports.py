@@ -1,4 +1,4 @@
-"""Who may import whom, and whose top-level packages win."""
+"""The allowed imports, and the precedence of our top-level packages."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def test_the_contracts_of_pyproject_hold() -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    """Neither at once nor later, inside a function or for type checkers alone."""
+    """Not at import time, inside a function, or only for type checkers."""
     graph = grimp.build_graph("strop", "strop_export", "train", "lab", "benchmarks", cache_dir=None)
     assert len(graph.modules) > 200
     imports = {m: graph.find_modules_directly_imported_by(m) for m in graph.modules}
-    assert "strop.errors" in imports["strop.bundle.file"]  # it sees what there is
-    tuple(TopologicalSorter(imports).static_order())  # or CycleError, which names the circle
+    assert "strop.errors" in imports["strop.bundle.file"]  # it finds all modules
+    tuple(TopologicalSorter(imports).static_order())  # or CycleError, which names the cycle
 
 
 @pytest.mark.parametrize("source", _sources())
@@ -68,7 +68,7 @@ def test_a_module_of_the_runtime_imports_the_standard_library_numpy_and_its_engi
 
 @pytest.mark.parametrize("source", _sources())
 def test_no_module_of_the_runtime_names_what_it_must_not_import(source: str) -> None:
-    """Not even in a string that some `import_module` could be given."""
+    """Not even in a string that `import_module` could take."""
     banned = {"tensorflow", "keras", "train", "strop_export", "benchmarks", "tf2onnx"}
     tree = ast.parse((RUNTIME / source).read_text(encoding="utf-8"))
     strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}

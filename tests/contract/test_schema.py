@@ -1,4 +1,4 @@
-"""docs/bundle.schema.json and strop.bundle.schema.parse say the same of a manifest."""
+"""docs/bundle.schema.json and strop.bundle.schema.parse agree about manifests."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _accepted(content: Any) -> tuple[bool, str]:
 
 
 def _must_agree(content: Any) -> bool:
-    """Whether both accept it; fails if one does and the other has no excuse."""
+    """Tell whether both accept it; fail if they disagree without a known exception."""
     accepted, refusal = _accepted(content)
     valid = VALIDATOR.is_valid(content)
     if accepted:
@@ -77,7 +77,7 @@ def _places(content: Any, path: Path_ = ()) -> Iterator[Path_]:
 
 
 def _distinct(content: Any) -> Iterator[Path_]:
-    """Of places that differ by numbers alone, the first; but every output, step and variant."""
+    """The first of the places that differ only by numbers; but every output, step and variant."""
     seen = set()
     for path in _places(content):
         numbered = [i for i in range(len(path)) if i == 1 or path[i - 1] == "steps"]
@@ -216,6 +216,6 @@ def test_what_a_schema_cannot_say_is_refused_by_parse_and_written_down(
 
 
 def test_an_integer_as_large_as_one_likes_is_no_figure() -> None:
-    """Whoever prints one would make a float of it."""
+    """To print it, a program would convert it to a float."""
     path = ("variants", 0, "proofs", 0, "outputs", 0, "figures", "accuracy")
     assert not _must_agree(_edited(manifests.small(), path, lambda _: 10**400))

@@ -1,4 +1,4 @@
-"""The one thing that is installed elsewhere."""
+"""The wheel, the only thing that devices install."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_tensorflow_and_keras_are_nowhere(wheel: Path, metadata: email.message.M
 
 
 def test_every_install_line_in_it_names_the_wheel_file(wheel: Path) -> None:
-    """The name strop is registered nowhere: `pip install strop` would get a stranger's package."""
+    """The name strop is not registered: `pip install strop` would install a stranger's package."""
     with zipfile.ZipFile(wheel) as file:
         for name in file.namelist():
             if name.endswith((".tflite", ".onnx", ".npz")):

@@ -1,4 +1,4 @@
-"""The laboratory of this run, and the matrix it ends with."""
+"""The laboratory of this run, and the matrix at its end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MATRIX = pytest.StashKey[dict[Cell, dict[str, Any]]]()
 
 @pytest.fixture(scope="session")
 def matrix(request: pytest.FixtureRequest) -> dict[Cell, dict[str, Any]]:
-    """What was shown so far, a record a cell."""
+    """The records of all cells so far."""
     return request.config.stash.setdefault(MATRIX, {})
 
 
@@ -36,7 +36,7 @@ def laboratory(
     laboratory = Laboratory(edge, tmp_path_factory.mktemp("boards"), images)
     cells = _selected(request.session.items, "cell")
     if set(cells) >= {cell for cell in all_cells() if exists(cell)}:
-        MATRIX_FILE.unlink(missing_ok=True)  # a run that dies leaves no earlier one's word
+        MATRIX_FILE.unlink(missing_ok=True)  # a run that dies leaves no earlier results
     for cell in cells:
         if exists(cell) and laboratory.is_built(cell.board):
             laboratory.begin(cell)
@@ -53,7 +53,7 @@ def laboratory(
 
 
 def _selected(items: Iterable[pytest.Item], parameter: str) -> list[Any]:
-    """What the tests of this run are about: the different values of a parameter."""
+    """The distinct values of a parameter in this run's tests."""
     values = [
         item.callspec.params[parameter]
         for item in items
@@ -68,7 +68,7 @@ def _selected(items: Iterable[pytest.Item], parameter: str) -> list[Any]:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """The matrix, board by board; and the same in dist/devices.json, once it is whole."""
+    """Print the matrix by board, and write it to dist/devices.json if it is complete."""
     shown = config.stash.get(MATRIX, {})
     if not shown:
         return

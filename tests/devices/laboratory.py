@@ -1,7 +1,7 @@
-"""The boards at work: what every test of this folder asks of them, two boards at a time.
+"""The boards' work for every test in this folder, two boards at a time.
 
-Emulated programs are slow to start, so the work of all selected tests is begun at once, and each
-test waits for its own.
+Emulated programs are slow to start, so the work of all selected tests starts at once, and each test
+waits for its own.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a cell."""
+    """The result of a cell."""
 
     outputs: NDArray[np.float32]  # (images, classes)
     file_sha256: str
@@ -56,7 +56,7 @@ class Answer:
 
 
 def all_cells() -> list[Cell]:
-    """Every engine at every precision that some board's bundle has, on every board."""
+    """Every engine and precision of the boards' bundles, on every board."""
     pairs = dict.fromkeys(
         pair
         for name in boards.names()
@@ -67,7 +67,7 @@ def all_cells() -> list[Cell]:
 
 
 def exists(cell: Cell) -> bool:
-    """Whether the cell's engine has a wheel for its board."""
+    """Tell whether the cell's engine has a wheel for its board."""
     return cell.engine in boards.load(cell.board).engines
 
 
@@ -98,7 +98,7 @@ class Laboratory:
         self.folder = folder
         self.keras = keras[chosen]
         self.labels = evaluation["labels"][chosen]
-        # Among the images are the hardest, where a wrong kernel shows; shares want an even sample.
+        # The images include the hardest, which show a wrong kernel; shares need a random sample.
         self.is_random = np.arange(len(chosen)) < images
         self._samples = folder / "images.npy"
         np.save(self._samples, evaluation["inputs"][chosen])
@@ -108,7 +108,7 @@ class Laboratory:
         self._commands: dict[object, Future[subprocess.CompletedProcess[str]]] = {}
 
     def machine(self, board: str) -> Machine:
-        """The board, built, with the exported wheel; or the test cannot run."""
+        """Return the built board with the exported wheel, or skip the test."""
         machine = Machine(boards.load(board))
         if not machine.is_untouched():
             unavailable(f"board {board} is not built, or not as it was", "make lab")
@@ -118,7 +118,7 @@ class Laboratory:
     def run(
         self, board: str, command: Iterable[str | Path], **options: Any
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command on a board, its output kept: with a cache that nobody has tuned."""
+        """Run a command on a board, capture its output, and use a cache without tuning."""
         variables = {"XDG_CACHE_HOME": str(self.folder / "cache"), **options.pop("variables", {})}
         return self.machine(board).run(
             command,
@@ -132,16 +132,16 @@ class Laboratory:
     def strop(
         self, board: str, *arguments: object, **options: Any
     ) -> subprocess.CompletedProcess[str]:
-        """`strop ARGUMENTS` on a board; its exit status is the caller's to judge.
+        """Run `strop ARGUMENTS` on a board; the caller judges its exit status.
 
-        The same question is asked once.
+        Equal commands run once.
         """
         return self.begin_strop(board, *arguments, **options).result()
 
     def begin_strop(
         self, board: str, *arguments: object, **options: Any
     ) -> Future[subprocess.CompletedProcess[str]]:
-        """Start a command that a test will ask for; the board must be built."""
+        """Start a command for a later test; the board must be built."""
         self.machine(board)  # here, where it may skip
         words = ("strop", *map(str, arguments))
         key = (board, words, repr(options))
@@ -150,7 +150,7 @@ class Laboratory:
         return self._commands[key]
 
     def begin_walk(self, board: str) -> Future[subprocess.CompletedProcess[str]]:
-        """Start what the board's page tells people to type, on the board as it comes."""
+        """Start the commands of the board's page, on the board as it comes."""
         if board not in self._walks:
             self.machine(board)
             page = pages.read(board)
@@ -171,7 +171,7 @@ class Laboratory:
         return Machine(boards.load(board)).is_untouched()
 
     def begin(self, cell: Cell) -> None:
-        """Start the work of a cell, unless it was; the board must be built."""
+        """Start the work of a cell if it is not started; the board must be built."""
         if cell not in self._answers:
             self.machine(cell.board)
             self._answers[cell] = self._pool.submit(self._work, cell)
@@ -208,7 +208,7 @@ class Laboratory:
 
 
 def choose_images(keras: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-    """`count` images at random, by a fixed seed, then the 100 that Keras is least sure of."""
+    """Choose `count` random images with a fixed seed, then the 100 that Keras is least sure of."""
     shuffled = np.random.default_rng(2026).permutation(len(keras))
     if count >= len(keras):
         return np.asarray(shuffled, np.int64)
@@ -219,7 +219,7 @@ def choose_images(keras: NDArray[np.float32], count: int) -> NDArray[np.int64]:
 
 
 def write_matrix(cells: dict[Cell, dict[str, Any]]) -> None:
-    """dist/devices.json: what was shown of every cell."""
+    """Write the records of all cells to dist/devices.json."""
     rows = [
         {"board": c.board, "engine": c.engine, "precision": c.precision, **cells[c]}
         for c in sorted(cells)

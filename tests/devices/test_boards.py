@@ -19,7 +19,7 @@ BOARDS = boards.names()
 
 
 def diagnosis(laboratory: Laboratory, board: str, *words: object, **options: Any) -> dict[str, Any]:
-    """What `strop doctor --json` says on a board; the engines' findings by name."""
+    """The output of `strop doctor --json` on a board, with the engines by name."""
     done = laboratory.strop(board, "doctor", "--json", *words, **options)
     content: dict[str, Any] = json.loads(done.stdout)
     content["engines"] = {finding["engine"]: finding for finding in content["engines"]}
@@ -74,7 +74,7 @@ def test_check_proves_every_variant_again(board: str, laboratory: Laboratory) ->
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_damaged_bundle_is_refused(board: str, laboratory: Laboratory, tmp_path: Path) -> None:
-    """One bit of a model file, and the seal of the whole made to fit again: the hash tells."""
+    """One bit of a model file is flipped, with a matching archive digest: its hash differs."""
     from tests.bundles import reseal
 
     whole = laboratory.exported.bundle(boards.load(board).bundles[0]).read_bytes()
@@ -112,7 +112,7 @@ def test_doctor_says_that_numpy_2_is_wrong_for_tflite_runtime(
 
 
 def test_doctor_survives_a_real_illegal_instruction(laboratory: Laboratory) -> None:
-    """LiteRT's wheel wants SSE4, which a Core 2 of 2006 has not."""
+    """LiteRT's wheel needs SSE4, which a Core 2 of 2006 lacks."""
     said = diagnosis(laboratory, "pc", cpu="core2duo")
     assert said["exit"] == 1
     assert said["engines"]["litert"]["status"] == "broken"

@@ -1,4 +1,4 @@
-"""Every engine at every precision on every board, against Keras; or that it has no wheel."""
+"""Every engine and precision on every board, against Keras, or the absence of its wheel."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ ABSENT = [cell for cell in CELLS if not exists(cell)]
 INT8 = [cell for cell in PRESENT if cell.precision == "int8"]
 
 NO_WHEEL = "no wheel exists"
-ONE_LSB = 1 / 256  # of an output 0..1 in 8 bits
+ONE_LSB = 1 / 256  # one step of an output 0..1 in 8 bits
 
 
 @pytest.mark.parametrize("cell", PRESENT, ids=str)
 def test_it_is_the_same_model(
     cell: Cell, laboratory: Laboratory, matrix: dict[Cell, dict[str, Any]]
 ) -> None:
-    matrix[cell] = record(0, None, None, "FAILED")  # until it is known better
+    matrix[cell] = record(0, None, None, "FAILED")  # until it passes
     figures = laboratory.answer(cell).figures
     per_tensor = cell.precision == "dynamic" and target_of(cell).startswith("rpi")
     bound = BOUNDS["edge", cell.precision + (" per-tensor" if per_tensor else "")]
@@ -44,7 +44,7 @@ def test_it_is_the_same_model(
 def record(
     images: int, disagreements: int | None, max_abs_error: float | None, status: str
 ) -> dict[str, Any]:
-    """A cell of dist/devices.json."""
+    """Make the record of a cell in dist/devices.json."""
     return {
         "images": images,
         "disagreements": disagreements,
@@ -57,7 +57,7 @@ def record(
 def test_what_is_absent_has_no_wheel(
     board: str, laboratory: Laboratory, matrix: dict[Cell, dict[str, Any]]
 ) -> None:
-    """Building the board asked the index; and the board itself says the same to its user."""
+    """The index confirmed it when the board was built, and the board says the same."""
     laboratory.machine(board)
     for engine in boards.load(board).without_wheel:
         wheels.confirm_absence(boards.load(board), engine)

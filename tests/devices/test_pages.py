@@ -1,4 +1,4 @@
-"""docs/devices, word for word: a board as it comes from its SD card, and a user who types."""
+"""docs/devices, word for word: the commands of a page on a board as it comes from its SD card."""
 
 from __future__ import annotations
 

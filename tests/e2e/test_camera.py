@@ -1,4 +1,4 @@
-"""The camera example as people start it: on a folder, on a stand-in for picamera2, on a board."""
+"""The camera example: on a folder, on a replacement of picamera2, on a board."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ UNIT = ROOT / "examples" / "strop-camera.service"
 
 Start = Callable[..., subprocess.Popen[str]]
 
-# The parts of picamera2 that the example uses, as its manual has them: a camera there is not
-# raises IndexError, frames come after configure and start, and "main" is what was configured.
+# The parts of picamera2 that the example uses, by its manual: a missing camera raises
+# IndexError, frames come after configure and start, and "main" is the configured stream.
 PICAMERA2 = """
     import json, os
     from pathlib import Path
@@ -91,7 +91,7 @@ def digits(edge: Exported, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder whose pictures the module picamera2 takes for the camera's frames."""
+    """A folder whose pictures picamera2 returns as the camera's frames."""
     (tmp_path / "modules").mkdir()
     (tmp_path / "modules" / "picamera2.py").write_text(textwrap.dedent(PICAMERA2), "utf-8")
     (tmp_path / "frames").mkdir()
@@ -102,7 +102,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def started() -> Iterator[Start]:
-    """Starts the app with arguments; what hangs, or a failing test leaves running, is ended."""
+    """Start the app with arguments; end it if it hangs or a failing test leaves it running."""
     with contextlib.ExitStack() as stack:
 
         def start(*arguments: object) -> subprocess.Popen[str]:
@@ -125,7 +125,7 @@ def line_of(process: subprocess.Popen[str]) -> str:
 
 
 def stopped(process: subprocess.Popen[str]) -> str:
-    """Stop it as systemd does; gives what it said on stderr."""
+    """Stop it as systemd does, and return its stderr."""
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=10)
     assert process.returncode == 0, said
@@ -134,7 +134,7 @@ def stopped(process: subprocess.Popen[str]) -> str:
 
 
 def refused(*arguments: object) -> str:
-    """The one line in which it ends."""
+    """Return the one line with which it ends."""
     done = run(sys.executable, APP, *arguments, check=False)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
@@ -172,7 +172,7 @@ def test_it_goes_on_with_what_comes_until_it_is_told_to_stop(
     process = started(edge.bundle("cpu"), folder, "--every", "0.05")
     assert line_of(process).startswith("a.png: 7 (")
     (folder / "b.png").write_bytes(b"no picture")
-    shutil.copy(digits / "0.png", folder / ".part")  # still being written, so to speak
+    shutil.copy(digits / "0.png", folder / ".part")  # as if it were still being written
     (folder / ".part").rename(folder / "c.png")
     assert line_of(process).startswith("c.png: 0 (")
     said = stopped(process)

@@ -1,4 +1,4 @@
-"""An app developer's afternoon: install the wheel in an empty environment, check, predict."""
+"""An app developer's first steps: install the wheel in an empty environment, check, predict."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.conftest import Exported
 from tests.environments import installed, python_of, run
 
 MODERN = ((3, 11), (3, 12), (3, 13), (3, 10))
-TFLITE = ((3, 11), (3, 10))  # what tflite-runtime 2.14 has wheels for
+TFLITE = ((3, 11), (3, 10))  # the Pythons with wheels of tflite-runtime 2.14
 
 # environment -> the wheel's extras, its bundle's target, the engine it runs, the Pythons it takes
 ENVIRONMENTS = {
@@ -36,7 +36,7 @@ def device(request: pytest.FixtureRequest, edge: Exported) -> tuple[Path, Path, 
 
 @pytest.fixture(scope="module")
 def seven(edge: Exported, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A seven from the test set, as an array and as a picture: the first image of all."""
+    """A seven, the first image of the test set, as an array and as a picture."""
     folder = tmp_path_factory.mktemp("seven")
     evaluation = edge.evaluation()
     image = evaluation["inputs"][evaluation["labels"].tolist().index(7)]
@@ -96,7 +96,7 @@ def test_a_picture_without_pillow_exits_2_with_the_install_line(
 def test_the_install_line_of_a_message_does_what_it_says(
     edge: Exported, seven: Path, tmp_path: Path
 ) -> None:
-    """With NumPy alone a picture cannot be read; after the line it is told to run, it can."""
+    """With only NumPy a picture cannot be read; after the install line it can."""
     python = tmp_path / "bin" / "python"
     run(python_of(*MODERN), "-m", "venv", tmp_path)
     run(python, "-m", "pip", "install", "--quiet", edge.wheel)

@@ -1,4 +1,4 @@
-"""`make export` from the outside: what leaves it, what it refuses, and what it leaves behind."""
+"""`make export` from the outside: its output, its refusals, and the files that it leaves."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_second_run_does_no_work_again(edge: Exported) -> None:
 
 @pytest.fixture
 def strict(tmp_path: Path) -> Path:
-    """Bounds that the file of one precision misses: cpu has such a variant, gpu none."""
+    """Bounds that the file of one precision misses: cpu has that variant, gpu does not."""
     bounds = TOLERANCES.read_text(encoding="utf-8")
     ours = "[mnist-mlp.dynamic]\ndisagreements = "
     assert f"{ours}0.0025" in bounds
@@ -109,13 +109,16 @@ def test_or_else_the_target_is_refused_where_that_is_asked_for_and_leaves_no_bun
     ("arguments", "said"),
     [
         (["--target", "toaster"], "there is no target 'toaster'; there are cpu, gpu, rpi, rpi32"),
-        (["--artifact", "/nowhere"], "/nowhere is no artifact directory"),
+        (["--artifact", "/nowhere"], "/nowhere is not an artifact directory"),
         (["--model", "x.keras"], "--model needs --calibration"),
         (["--labels", "labels.txt"], "--labels goes with --model"),
         (["--model", "none.keras", "--calibration", "none.npz"], "cannot read the model file"),
         (["--tolerances", "none.toml"], "cannot read none.toml"),
         (["--tolerances", "/bin/sh"], "/bin/sh: not TOML"),
-        (["--model", "x.keras", "--calibration", "x.npz", "--name", "../x"], "'../x' is no name"),
+        (
+            ["--model", "x.keras", "--calibration", "x.npz", "--name", "../x"],
+            "'../x' is not a valid",
+        ),
     ],
 )
 def test_a_request_that_cannot_be_met_is_one_line_and_exit_2(
@@ -130,7 +133,7 @@ def test_a_request_that_cannot_be_met_is_one_line_and_exit_2(
 
 @pytest.mark.parametrize("head", ["softmax", "sigmoid"])
 def test_a_model_of_one_s_own_never_runs_train(head: str, tmp_path: Path) -> None:
-    """Pictures through a convolution: what the reference engine cannot hold is left out, named."""
+    """A convolution on pictures: the variant that the reference cannot run is left out by name."""
     keras = pytest.importorskip("keras")
     keras.utils.set_random_seed(1)
     layers = keras.layers
@@ -146,7 +149,7 @@ def test_a_model_of_one_s_own_never_runs_train(head: str, tmp_path: Path) -> Non
     )
     model.save(tmp_path / "shapes.keras")
     pixels = np.random.default_rng(1).integers(0, 256, (200, 8, 8, 1), np.uint8)
-    half = pixels[1::2].astype(np.float32)  # what judges, for want of others
+    half = pixels[1::2].astype(np.float32)  # they also judge, as there are no others
     np.savez(tmp_path / "calibration.npz", inputs=pixels)
     names = ["round", "square", "flat"] if classes == 3 else ["round", "square"]
     (tmp_path / "labels.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
@@ -199,7 +202,7 @@ def test_without_a_gpu_the_report_says_how_a_device_proves_its_files(
 def test_a_gpu_proves_what_it_can_and_the_report_names_the_rest(
     edge_artifact: Path, tmp_path: Path
 ) -> None:
-    """The adapter has no 16-bit floats in shaders, which ONNX Runtime insists on."""
+    """The adapter has no 16-bit floats in shaders, which ONNX Runtime needs."""
     environment = {**os.environ, **gpus.software()}
     gpus.webgpu_python()
     outs = [tmp_path / "one", tmp_path / "two"]
@@ -266,7 +269,7 @@ def test_train_export_install_check_predict(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_while_writing_leaves_nothing_half_written(tmp_path: Path) -> None:
-    """A limit on file size stands in for the disk: the same error from the same call."""
+    """A limit on file size simulates the full disk: the same call gives the same error."""
     path = tmp_path / "bundle.strop"
     path.write_bytes(b"what was there")
     script = (

@@ -1,4 +1,4 @@
-"""What a file needs of an engine, from the target's TOML to the device that is too old for it."""
+"""A file's requirements on an engine, from the target's TOML to a device that is too old."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.environments import ROOT, installed, python_of, run
 EXPORT = (sys.executable, "-m", "strop_export")
 PROJECT = tomllib.loads((ROOT / "runtime" / "pyproject.toml").read_text(encoding="utf-8"))
 
-PYTHONS = ((3, 11), (3, 10))  # what all of these releases have wheels for
+PYTHONS = ((3, 11), (3, 10))  # the Pythons for which all these releases have wheels
 
 SMALL = """
 description = "a board"
@@ -62,7 +62,7 @@ def test_a_file_too_new_for_one_engine_is_refused_before_anything_runs_it(
     assert said == (
         "export: mnist-mlp-myboard.strop refused: tflite dynamic needs FULLY_CONNECTED version 12 "
         "where tflite 2.14.0 takes 10 at most: set per_channel = false for it in myboard.toml, or "
-        "take tflite out of the engines in myboard.toml"
+        "remove tflite from the engines in myboard.toml"
     )
     assert {path.name for path in out.glob("*.strop")} == {"mnist-mlp-gpu.strop"}
     steps = " ".join(done.stdout.split())
@@ -130,7 +130,7 @@ def test_the_lowest_release_that_the_wheel_allows_passes_check(
 def test_the_lowest_release_that_the_manifest_names_passes_check(
     edge: Exported, tmp_path: Path
 ) -> None:
-    """Of LiteRT, whose oldest releases have wheels for the Pythons of today."""
+    """LiteRT's, whose oldest releases have wheels for current Pythons."""
     manifest = json.loads(_members(edge.bundle("cpu"))[archive.MANIFEST])
     floors = [variant["requires"]["engines"].get("litert") for variant in manifest["variants"]]
     (release,) = set(filter(None, floors))
@@ -140,7 +140,7 @@ def test_the_lowest_release_that_the_manifest_names_passes_check(
 
 
 def _checked(python: Path, bundle: Path, engine: str, folder: Path) -> set[tuple[str, str]]:
-    """What `strop check` says of an engine's variants: status, and version or trouble."""
+    """The results of `strop check` for an engine's variants: status, and version or error."""
     done = run(python, "-m", "strop", "check", bundle, "--json", cwd=folder, check=False)
     results = json.loads(done.stdout)["results"]
     return {(r["status"], r["detail"]) for r in results if r["engine"] == engine}

@@ -1,4 +1,4 @@
-"""The Makefile and the examples, beyond export and test: what they do, and what they refuse."""
+"""The Makefile and the examples besides export and test: their results and refusals."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.environments import ROOT, run
 
 @pytest.fixture
 def exported(edge: Exported, tmp_path: Path) -> Exported:
-    """Copy what is exported: some targets write beside it, and other tests look at the original."""
+    """Copy the export: some targets write beside it, and other tests read the original."""
     return replace(edge, dist=Path(shutil.copytree(edge.dist, tmp_path / "dist")))
 
 
 def make(exported: Exported, target: str, *more: str) -> str:
-    """Run a target on what is exported already; `-o` takes `export` for done."""
+    """Run a target on the existing export; `-o` makes `export` count as done."""
     variables = (f"OUT={exported.dist}", f"ARTIFACT={exported.artifact}")
     return run("make", "-o", "export", target, *variables, *more, cwd=ROOT).stdout
 

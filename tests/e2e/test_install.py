@@ -1,4 +1,4 @@
-"""Installing as a person does it: by the command, good bundles and bad ones."""
+"""Installing by the command, with good bundles and bad ones."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ with strop.load(sys.argv[1]) as model:
 
 
 class Machine:
-    """A machine's command line, with or without trust configured, in a folder of its own."""
+    """A machine's command line in its own folder, with or without configured trust."""
 
     def __init__(self, folder: Path, trusted_keys: Path | None = None) -> None:
         self.folder = folder
@@ -52,7 +52,7 @@ def release(tmp_path: Path) -> Machine:
 
 @pytest.fixture
 def device(tmp_path: Path) -> Machine:
-    """Trusts what stands in a file that is not yet there."""
+    """A device that trusts the keys in a file that does not exist yet."""
     return Machine(tmp_path / "device", tmp_path / "trusted-keys")
 
 
@@ -70,7 +70,7 @@ def test_from_a_key_to_an_app_that_runs_signed_bundles_alone(
     assert json.loads(done.stdout)["public_key"] == public.split()[0]
 
     keys = tmp_path / "trusted-keys"
-    missing = device.python("-c", APP, signed)  # configured, and not there: nothing runs
+    missing = device.python("-c", APP, signed)  # configured but missing: nothing runs
     assert "BundleError: cannot read the trusted keys in" in missing.stderr
     keys.write_text(f"# those of our release machine\n{public}", encoding="utf-8")
     ran = device.python("-c", APP, signed)
@@ -86,19 +86,19 @@ def test_from_a_key_to_an_app_that_runs_signed_bundles_alone(
     assert "(release 2026), verified" in verified.stdout
 
     members = {k: bytes(v) for k, v in archive.unpack(signed.read_bytes()).items()}
-    members["manifest.json"] += b"\n"  # says the same, and is not what was signed
+    members["manifest.json"] += b"\n"  # the same meaning, but not the signed bytes
     forged = release.folder / "forged.strop"
     forged.write_bytes(archive.pack(members))
     refused = device.strop("verify", forged)
     assert refused.returncode == 2
     assert "forged.strop refused: tampered with" in refused.stderr
-    assert release.python("-c", APP, forged).returncode == 0  # without trust, it is a bundle
+    assert release.python("-c", APP, forged).returncode == 0  # without trust, it is a valid bundle
 
 
 def test_a_key_is_changed_for_another_without_a_gap(
     release: Machine, device: Machine, tmp_path: Path
 ) -> None:
-    """Devices learn the new key first; then releases use it; then devices forget the old one."""
+    """Devices get the new key first; then releases use it; then devices drop the old one."""
     keys = tmp_path / "trusted-keys"
     for name in ("old", "new"):
         assert release.strop("keygen", name).returncode == 0

@@ -1,4 +1,4 @@
-"""Tuning the default model on real engines, and every way in using what was found."""
+"""Tuning the default model on real engines, and every use of the result."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def tuned(edge: Exported, environment: dict[str, str]) -> dict[str, object]:
-    """What strop tune says of the cpu bundle, once for all tests here."""
+    """The output of strop tune for the cpu bundle, once for all tests here."""
     command = (sys.executable, "-m", "strop", "tune", edge.bundle("cpu"), "--json")
     content: dict[str, object] = json.loads(run(*command, env=environment).stdout)
     return content

@@ -1,4 +1,4 @@
-"""docs/your-own-model.md, done as it says: its scripts are saved, its commands typed."""
+"""docs/your-own-model.md: its scripts are saved and its commands run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_these_cases_are_run() -> None:
 
 @pytest.mark.parametrize("title", CASES)
 def test_a_case_runs_as_it_stands(title: str, tmp_path: Path) -> None:
-    """In an empty folder, with the environment's commands on the path, as after `activate`."""
+    """It runs in an empty folder, with the environment's commands on the path."""
     variables = {"TF_CPP_MIN_LOG_LEVEL": "3"}
     follow(sections()[title], tmp_path, Path(sys.executable).parent, variables)
 

@@ -1,4 +1,4 @@
-"""What becomes of bundles that an attacker repacked, under the guard that `strop check` has."""
+"""The fate of bundles that an attacker repacked, in the guarded process of `strop check`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests import bundles
 from tests.fuzz import seeds
 from tests.fuzz.mutants import mutant
 
-LIMIT_S = 3  # one of these models that takes longer hangs
+LIMIT_S = 3  # a model that takes longer counts as hanging
 
 REFUSED = "refused by type"
 UNUSABLE = "the engine refused it"
@@ -31,7 +31,7 @@ FATES = (REFUSED, UNUSABLE, WRONG, HARMLESS, CRASHED, HUNG, ESCAPED)
 
 
 class Fate(NamedTuple):
-    """What became of the mutant of that number."""
+    """The outcome of one mutant."""
 
     number: int
     kind: str  # one of FATES
@@ -39,7 +39,7 @@ class Fate(NamedTuple):
 
 
 class Attacker:
-    """Makes mutants of a bundle, by number: one member altered, and all digests made to match."""
+    """A maker of mutants of a bundle, by number: one member altered, with matching digests."""
 
     def __init__(self, draft: bundles.Draft) -> None:
         self._draft = draft
@@ -47,7 +47,7 @@ class Attacker:
         self._all = [seeds.member(draft, name) for name in (MANIFEST, *draft.files)]
 
     def bundle(self, number: int) -> bytes:
-        """Four of five have another model: nothing else reaches native code."""
+        """Make a mutant; in four of five the model is altered: only that reaches native code."""
         dice = random.Random(number)
         seed = self._model if dice.random() < 0.8 else dice.choice(self._all)
         data = mutant(seed, number)
@@ -62,7 +62,7 @@ class Attacker:
 
 
 def fates(draft: bundles.Draft, numbers: Iterable[int]) -> list[Fate]:
-    """Check so many mutants, each in a process of its own, which finds the engine imported."""
+    """Check mutants, each in a separate process with the engine already imported."""
     engines.get(draft.content["engines"][0])
     attacker = Attacker(draft)
     return [Fate(number, *_fate(attacker.bundle(number))) for number in numbers]

@@ -16,7 +16,7 @@ _MANY = 10**12  # float32 values, 4 TB
 
 
 def endless() -> bundles.Draft:
-    """A loop that adds nothing to its input, for a thousand years."""
+    """A loop that adds zero to its input, for a thousand years."""
     value = helper.make_tensor_value_info
     body = helper.make_graph(
         [
@@ -47,7 +47,7 @@ def endless() -> bundles.Draft:
 
 
 def boundless() -> bundles.Draft:
-    """A sum of more values than there is memory for."""
+    """A sum of more values than fit into memory."""
     one = helper.make_tensor("one", TensorProto.FLOAT, [1], [1])
     return _bundle(
         [

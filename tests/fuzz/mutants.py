@@ -1,7 +1,7 @@
 """Mutants of a file, by number: the same number gives the same mutant on every machine.
 
-Half of the changes strike anywhere. The other half strike where a format keeps its lengths, offsets
-and names (`places`), with the values that parsers get wrong: zero, one, the largest, one more.
+Half of the changes are anywhere. The other half are at a format's lengths, offsets and names
+(`places`), with values that parsers get wrong: zero, one, the largest, one more.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 from typing import NamedTuple
 
-Place = tuple[int, int]  # where an integer is, and its bytes
+Place = tuple[int, int]  # the position of an integer, and its size in bytes
 
 EDGES = (
     0,
@@ -32,7 +32,7 @@ EDGES = (
     2**64 - 1,
 )
 _CHANGES = (1, 1, 1, 2, 4)  # in one mutant
-_MOST_BYTES = 64  # that one change puts in or takes out
+_MOST_BYTES = 64  # inserted or removed by one change
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|true|false|null|[][{},:]')
 _TOKENS = (
     *b"0 1 -1 1.0 0.5 1e999 -1e999 1e308 NaN Infinity 9223372036854775808 null true false".split(),
@@ -44,7 +44,7 @@ _TOKENS = (
 
 
 class Seed(NamedTuple):
-    """A file that is right, and where to hit it."""
+    """A valid file, and the places to change."""
 
     name: str
     data: bytes
@@ -53,7 +53,7 @@ class Seed(NamedTuple):
 
 
 def mutant(seed: Seed, number: int) -> bytes:
-    """The mutant of that number; never the seed itself."""
+    """Return the mutant of a number, which always differs from the seed."""
     dice = random.Random(f"{seed.name} {number}")
     data = bytearray(seed.data)
     while True:
@@ -69,7 +69,7 @@ def mutant(seed: Seed, number: int) -> bytes:
 
 
 def _change_place(dice: random.Random, data: bytearray, places: Sequence[Place]) -> None:
-    """Give an integer of the structure an edge value, a near one, or that of another place."""
+    """Set an integer of the structure to an edge value, a close one, or another place's value."""
     at, size = dice.choice(places)
     here = int.from_bytes(data[at : at + size], "little")
     other, width = dice.choice(places)
@@ -87,7 +87,7 @@ def _change_place(dice: random.Random, data: bytearray, places: Sequence[Place])
 def _change_token(dice: random.Random, data: bytearray) -> None:
     """Replace, double or drop a token of JSON."""
     tokens = [match.span() for match in _TOKEN.finditer(data)]
-    if dice.random() < 0.8:  # values and keys: a file that is no JSON any more is soon refused
+    if dice.random() < 0.8:  # values and keys: invalid JSON is refused early
         tokens = [span for span in tokens if data[span[0]] not in b"[]{},:"]
     if not tokens:
         return
@@ -122,7 +122,7 @@ def _delete(dice: random.Random, data: bytearray) -> None:
 
 
 def _copy(dice: random.Random, data: bytearray) -> None:
-    """Over what is there, or between."""
+    """Copy bytes to another position, by overwriting or inserting."""
     start, end = _span(dice, data)
     at = dice.randrange(len(data) + 1)
     data[at : dice.choice((at, at + end - start))] = data[start:end]
@@ -150,7 +150,7 @@ _ANYWHERE: tuple[Callable[[random.Random, bytearray], None], ...] = (
 
 
 def zip_places(data: bytes) -> list[Place]:
-    """The headers of a ZIP and the names in it, and the headers of the arrays that it holds."""
+    """The headers and names of a ZIP, and the headers of its arrays."""
     places: list[Place] = []
     with zipfile.ZipFile(BytesIO(data)) as file:
         for entry in file.infolist():
@@ -186,12 +186,12 @@ def npy_places(data: bytes) -> list[Place]:
 
 
 def protobuf_places(data: bytes) -> list[Place]:
-    """The tags, lengths and numbers of a message, and of those that lie in it."""
+    """The tags, lengths and numbers of a message and its nested messages."""
     return list(_message(data, 0, len(data))) or [(0, 1)]
 
 
 def _message(data: bytes, at: int, end: int) -> Iterator[Place]:
-    """Nothing, if these bytes are no message."""
+    """The places of a message; none if these bytes are not a message."""
     places: list[Place] = []
     while at < end:
         tag, size = _varint(data, at, end)
@@ -222,14 +222,14 @@ def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
 
 
 def flatbuffer_places(data: bytes) -> list[Place]:
-    """The fields of all tables within reach, their lists of fields, and the lengths of vectors."""
+    """The fields of all reachable tables, their vtables, and the lengths of vectors."""
     places: dict[Place, None] = {(0, 4): None}
     _table(data, _u32(data, 0), places, set())
     return list(places)
 
 
 def _table(data: bytes, table: int, places: dict[Place, None], seen: set[int]) -> bool:
-    """Note a table and what it refers to; False if there is none. Types are told by their looks."""
+    """Add a table and its references; False if there is none. Types are guessed from the bytes."""
     fields = table - int.from_bytes(data[table : table + 4], "little", signed=True)
     if table in seen:
         return True
@@ -253,7 +253,7 @@ def _table(data: bytes, table: int, places: dict[Place, None], seen: set[int]) -
 
 
 def _field(data: bytes, at: int, places: dict[Place, None], seen: set[int]) -> None:
-    """A scalar, or the way to a table or a vector."""
+    """Add a scalar, or follow an offset to a table or a vector."""
     places[at, 4] = None
     there = at + _u32(data, at)
     if there == at or there + 4 > len(data) or _table(data, there, places, seen):

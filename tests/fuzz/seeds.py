@@ -1,4 +1,4 @@
-"""Small whole bundles of one variant each, and where to hit their members."""
+"""Small complete bundles of one variant each, and the places to change in their members."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def probe(format: str) -> bundles.Draft:
 
 
 def part(data: bytes, file: str, engine: str) -> bundles.Draft:
-    """One variant of a bundle as a bundle of its own, proven on one engine and for the CPU."""
+    """One variant of a bundle as a separate bundle, proven on one engine and for the CPU."""
     members = {name: bytes(content) for name, content in archive.unpack(data).items()}
     content = json.loads(members.pop(MANIFEST))
     (variant,) = (v for v in content["variants"] if v["file"] == file)
@@ -72,7 +72,7 @@ def member(draft: bundles.Draft, name: str) -> Seed:
 
 
 def whole(draft: bundles.Draft) -> Seed:
-    """The file, to be hit in every header and member."""
+    """The file, with places in every header and member."""
     data = draft.pack()
     places = mutants.zip_places(data)
     for name in (MANIFEST, *draft.files):

@@ -1,10 +1,10 @@
-"""What atheris runs, a target in a process of its own.
+"""The targets of atheris, each in a separate process.
 
     python -m tests.fuzz.targets NAME SECONDS FOLDER
 
-These are the readers that see a file's bytes first. They raise BundleError and nothing else, and
-what they accept, they write again as it was. FOLDER gets the files to begin with, and whatever
-breaks this.
+These are the readers that see a file's bytes first. They may raise only BundleError, and must write
+an accepted file again with the same bytes. FOLDER gets the initial files, and any input that breaks
+this.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DRAFTS = (bundles.image(), bundles.vector())
 
 
 def zip_reader(data: bytes) -> None:
-    """The archive's digest is mended first: nothing gets past that by chance."""
+    """Read an archive, after correcting its digest, which no random input would match."""
     sealed = bundles.reseal(data + bytes(64))
     try:
         members = archive.unpack(sealed)
@@ -46,7 +46,7 @@ def manifest(data: bytes) -> None:
 
 
 def bundle(data: bytes) -> None:
-    """A manifest of any kind over the members of a bundle, under digests that match."""
+    """Read a bundle with any manifest, with matching digests."""
     members = {MANIFEST: data, **_DRAFTS[len(data) % len(_DRAFTS)].files}
     try:
         parsed = parse_bundle(archive.pack(members))

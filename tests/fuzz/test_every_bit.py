@@ -1,4 +1,4 @@
-"""One flipped bit makes a bundle be refused, wherever it is and whatever the bundle."""
+"""Any flipped bit makes any bundle refused."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.figures import Record
 from tests.fuzz import seeds
 
 _EVERY = (
-    499  # of the bits of a real bundle: prime, so all places in bytes and words have their turn
+    499  # step through a real bundle's bits: prime, so that all positions in bytes and words occur
 )
 
 
 def accepted(data: bytes, bits: Iterable[int]) -> list[int]:
-    """Flip bits, each alone; those that were let through."""
+    """Flip each bit alone, and return those that were accepted."""
     content = bytearray(data)
     through = []
     for bit in bits:
@@ -45,7 +45,7 @@ def test_every_single_bit_of_a_small_bundle(format: str, figure: Record) -> None
 
 @pytest.mark.alone
 def test_bits_all_over_real_bundles(edge: Exported, figure: Record) -> None:
-    """Each is as large as a hundred small ones, and hashed as a whole for each of its bits."""
+    """Each is as large as a hundred small ones, and is hashed once for each bit."""
     whole = [path.read_bytes() for path in sorted(edge.dist.glob("*.strop"))]
     for data in whole:
         parse_bundle(data)

@@ -1,8 +1,7 @@
-"""Files altered on their way, or by somebody who knows the format: no engine ever sees one.
+"""Files altered in transit, or by an attacker who knows the format: no engine ever sees one.
 
-Every mutant is of the whole file. Half of them get a matching digest at their end, as an attacker
-would give them who does not know that the members have digests of their own, and headers one way
-to be written.
+Every mutant is of the whole file. Half of them get a matching digest at their end, as from an
+attacker who does not know that members have their own digests and that headers have only one form.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def test_mutants_of_a_file_are_refused_before_an_engine_is_asked_for(
 
     monkeypatch.setattr(engines, "get", engine)
     draft = seeds.probe(format)
-    with pytest.raises(Reached):  # the bundle as it is: the trap is one
+    with pytest.raises(Reached):  # the unchanged bundle: the trap works
         open_best(parse_bundle(draft.pack()))
     seed = seeds.whole(draft)
     unsealed = seed._replace(data=seed.data[:-64])  # without the digest at its end
@@ -62,7 +61,7 @@ def test_mutants_of_a_file_are_refused_before_an_engine_is_asked_for(
 
 
 def test_a_mutant_of_a_manifest_is_read_the_same_again_or_refused(figure: Record) -> None:
-    """Under digests that match; what is read can be written, and is no other thing then."""
+    """Digests match; a manifest that is accepted is written again unchanged."""
     accepted, failed = 0, []
     for number in range(MUTANTS):
         draft = (bundles.image, bundles.vector)[number % 2]()
@@ -79,11 +78,11 @@ def test_a_mutant_of_a_manifest_is_read_the_same_again_or_refused(figure: Record
     detail = f"{accepted} still valid"
     figure("mutants of a manifest, refused or read faithfully", MUTANTS, len(failed), detail)
     assert failed == []
-    assert accepted  # so the second half was tried too
+    assert accepted  # the second half was tried too
 
 
 def test_a_number_is_the_same_mutant_on_every_python() -> None:
-    """So a number is all that has to be kept of one."""
+    """A number is then enough to reproduce a mutant."""
     made = hashlib.sha256()
     for number in range(500):
         for seed in (

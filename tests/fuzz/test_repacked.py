@@ -1,7 +1,7 @@
-"""Bundles repacked by an attacker: no crash and no hang of a native parser gets past the guard.
+"""Bundles repacked by an attacker: the guard contains every crash and hang of a native parser.
 
-The digests of these match, so that their bytes do reach the engines. What is shown is that `check`
-goes on to say what happened; that an engine takes no harm from a hostile file, nobody promises.
+Their digests match, so their bytes reach the engines. The tests show that `check` continues and
+reports what happened; they do not show that an engine is safe from a hostile file.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from tests.fuzz import hostile, seeds
 from tests.fuzz.attack import CRASHED, ESCAPED, FATES, HUNG, LIMIT_S, Attacker, Fate, fates
 
 MUTANTS = int(os.environ.get("STROP_FUZZ_MUTANTS", "10000"))
-_AT_ONCE = 100  # mutants that a worker is given
-_COMMANDS = 3  # of the files that crash or hang an engine, through the real command
+_AT_ONCE = 100  # mutants per worker
+_COMMANDS = 3  # files that crash or hang an engine, for the real command
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_no_mutant_escapes_the_guard(
 ) -> None:
     here = tmp_path / "here"
     here.mkdir()
-    monkeypatch.chdir(here)  # what a file made an engine write would most likely lie here
+    monkeypatch.chdir(here)  # files that an engine was made to write would be here
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     each = -(-MUTANTS // len(drafts))
     jobs = [
@@ -112,7 +112,7 @@ def test_a_file_made_to_do_harm_is_a_line(
 
 
 def _is_a_broken_line(path: Path, words: str) -> None:
-    """Of the command that people type."""
+    """Check that `strop check` reports the file as broken, with these words."""
     command = (sys.executable, "-m", "strop", "check", path, "--timeout", LIMIT_S)
     done = run(*command, check=False)
     assert (done.returncode, done.stderr) == (1, "")

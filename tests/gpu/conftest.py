@@ -1,6 +1,6 @@
-"""Where the paths to a GPU are tried, and the table the run ends with.
+"""The adapters on which the GPU paths are tried, and the table at the end of the run.
 
-A software adapter always; a real one too, where this machine has it.
+A software adapter is always used, and a real one if this machine has one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.needs import unavailable
 FIGURES = pytest.StashKey[dict[Cell, dict[str, Any]]]()
 
 PLACES = ["software", *(["vulkan"] if has_vulkan() else []), *(["cuda"] if has_cuda() else [])]
-CELLS = [  # CUDA's too where there is none, for the table to say so
+CELLS = [  # CUDA's too if there is none, so that the table says so
     Cell(name, path, precision)
     for name in dict.fromkeys([*PLACES, "cuda"])
     for path in Place(name).paths
@@ -30,7 +30,7 @@ CELLS = [  # CUDA's too where there is none, for the table to say so
 
 
 def place_of(name: str) -> Place:
-    """A place by name; the software adapter must have been built."""
+    """Return a place by name; the software adapter must be built."""
     if name != "software":
         return Place(name)
     if not vulkan.is_built():
@@ -45,7 +45,7 @@ def place(request: pytest.FixtureRequest) -> Place:
 
 @pytest.fixture(scope="session")
 def no_adapter() -> dict[str, str]:
-    """The variables of a machine that has Vulkan's loader, and no GPU."""
+    """The variables of a machine with Vulkan's loader but no GPU."""
     place_of("software")
     return vulkan.no_adapter()
 
@@ -60,16 +60,16 @@ def images(edge: Exported, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def shown(request: pytest.FixtureRequest) -> dict[Cell, dict[str, Any]]:
-    """What was shown so far, a record a cell."""
+    """The records of all cells so far."""
     if FIGURES not in request.config.stash:
-        GPU_FILE.unlink(missing_ok=True)  # a run that dies leaves no earlier one's word
+        GPU_FILE.unlink(missing_ok=True)  # a run that dies leaves no earlier results
     return request.config.stash.setdefault(FIGURES, {})
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """The table; and the same in dist/gpu.json, once it is whole."""
+    """Print the table, and write it to dist/gpu.json if it is complete."""
     shown = config.stash.get(FIGURES, {})
     if not shown:
         return

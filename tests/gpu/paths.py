@@ -1,4 +1,4 @@
-"""The ways to a GPU, each in an environment as a device installs it, on an adapter.
+"""The paths to a GPU, each in an environment as a device installs it, on an adapter.
 
 path           engine  package              adapters
 litert         litert  ai-edge-litert       Vulkan
@@ -23,7 +23,7 @@ from tests.compared import Figures, compare
 from tests.conftest import Exported
 from tests.environments import ROOT, installed, python_of
 
-MODERN = ((3, 11), (3, 12), (3, 13))  # what all three have wheels for
+MODERN = ((3, 11), (3, 12), (3, 13))  # the Pythons for which all three have wheels
 EXTRAS = {"litert": "litert", "onnx-webgpu": "onnx-webgpu", "onnx-cuda": "onnx-gpu"}
 VULKAN_PATHS = ("litert", "onnx-webgpu")
 CUDA_PATHS = ("onnx-cuda",)
@@ -35,7 +35,7 @@ LIMIT_S = 240
 
 @dataclass(frozen=True)
 class Place:
-    """Where a test runs: the variables that make an adapter visible."""
+    """A place for tests: the variables that make an adapter visible."""
 
     name: str  # "software", "vulkan", "cuda"
     variables: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -58,7 +58,7 @@ class Cell:
 
 
 def has_vulkan() -> bool:
-    """Whether this machine has a GPU that Vulkan sees, and not only a program that plays one."""
+    """Tell whether this machine has a GPU that Vulkan sees, not only a software adapter."""
     return any(not adapter.is_software for adapter in adapters.vulkan())
 
 
@@ -73,7 +73,7 @@ def engine(path: str) -> str:
 def python(path: str, exported: Exported) -> Path:
     """The interpreter of a path's environment: the wheel and one engine."""
     wheel = f"{exported.wheel}[{EXTRAS[path]}]"
-    if path == "onnx-webgpu":  # as the target's requirements have it, with hashes
+    if path == "onnx-webgpu":  # as in the target's requirements, with hashes
         lock = ("--require-hashes", "-r", "requirements-gpu.txt")
         return installed(f"gpu-{path}", python_of(*MODERN), *lock, cwd=exported.dist)
     return installed(f"gpu-{path}", python_of(*MODERN), wheel)
@@ -82,14 +82,14 @@ def python(path: str, exported: Exported) -> Path:
 def strop(
     interpreter: Path, arguments: Iterable[object], variables: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """`strop ARGUMENTS`; its exit status is the caller's to judge."""
+    """Run `strop ARGUMENTS`; the caller judges its exit status."""
     return run(interpreter, ["-m", "strop", *arguments], variables)
 
 
 def run(
     interpreter: Path, arguments: Iterable[object], variables: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """Python with these arguments and variables, not in the checkout: what runs is the wheel."""
+    """Run Python with arguments and variables outside the checkout, so that the wheel is used."""
     return subprocess.run(
         [str(interpreter), *map(str, arguments)],
         capture_output=True,

@@ -27,7 +27,7 @@ def test_it_is_the_same_model(
         shown[cell] = record(cell, "", "", None, None, 0, NO_CUDA)
         pytest.skip("no NVIDIA GPU here; on a machine that has one: make test-gpu")
     place = place_of(cell.place)
-    shown[cell] = record(cell, "", "", None, None, 0, "FAILED")  # until it is known better
+    shown[cell] = record(cell, "", "", None, None, 0, "FAILED")  # until it passes
     answers = tmp_path / "answers.npy"
     asked = ("--engine", engine(cell.path), "--precision", cell.precision, "--device", "gpu")
     command = ("run", edge.bundle("gpu"), images, *asked, "--output", answers, "--json")
@@ -67,7 +67,7 @@ def record(
     images: int,
     status: str,
 ) -> dict[str, Any]:
-    """A row of dist/gpu.json."""
+    """Make a row of dist/gpu.json."""
     finite = max_abs_error is not None and math.isfinite(max_abs_error)
     return {
         "path": cell.path,
@@ -112,7 +112,7 @@ def test_the_doctor_names_the_adapter_and_sees_the_engine_use_it(
 
 
 def test_auto_is_what_tuning_measured(place: Place, edge: Exported, tmp_path: Path) -> None:
-    """Whichever won, here as on a real GPU; and the GPU's best where the GPU is asked for."""
+    """The winner, here as on a real GPU; and the GPU's best if the GPU is requested."""
     variables = {**place.variables, "XDG_CACHE_HOME": str(tmp_path)}
     for path in place.paths:
         interpreter = python(path, edge)
@@ -139,7 +139,7 @@ def test_auto_is_what_tuning_measured(place: Place, edge: Exported, tmp_path: Pa
 
 
 def test_a_program_that_closes_nothing_ends_well(place: Place, edge: Exported) -> None:
-    """Native objects that go in the wrong order take the process with them."""
+    """Native objects that are destroyed in the wrong order crash the process."""
     script = (
         "import strop, sys\n"
         "import numpy as np\n"

@@ -1,4 +1,4 @@
-"""The GPU that was asked for, or DeviceUnavailable: never the CPU without a word."""
+"""The requested GPU, or DeviceUnavailable: never a silent fallback to the CPU."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def one(edge: Exported, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def onnx_cuda(edge: Exported) -> Path:
-    """onnxruntime-gpu without NVIDIA's libraries, as many a machine has it."""
+    """onnxruntime-gpu without NVIDIA's libraries, as on many machines."""
     return installed(
         "gpu-onnx-without-cuda", python_of(*MODERN), str(edge.wheel), "onnxruntime-gpu==1.31.1"
     )
 
 
 class TestWithoutAdapter:
-    """Vulkan's loader is there, a driver is not."""
+    """Vulkan's loader is installed, but no driver."""
 
     @pytest.mark.parametrize("path", VULKAN_PATHS)
     def test_the_command_exits_2_with_one_line(
@@ -94,7 +94,7 @@ class TestWithoutAdapter:
         assert "onnx found no GPU for CUDAExecutionProvider" in done.stderr
 
 
-# What people write, then what Strop does, in a process whose drivers are said to have an adapter.
+# Plain ONNX Runtime, then Strop, in a process whose drivers claim to have an adapter.
 FALLS_BACK = """
 import sys
 import onnxruntime
@@ -124,7 +124,7 @@ except strop.DeviceUnavailable as error:
 
 
 class TestProviderThatFails:
-    """The adapter is said to be there, and the provider does not start."""
+    """The driver claims an adapter, but the provider does not start."""
 
     @pytest.mark.skipif(has_cuda(), reason="needs a machine without an NVIDIA GPU")
     def test_cuda_without_its_libraries(self, onnx_cuda: Path, edge: Exported) -> None:
@@ -132,7 +132,7 @@ class TestProviderThatFails:
         provider = "CUDAExecutionProvider"
         done = run(onnx_cuda, ["-c", FALLS_BACK, edge.bundle("gpu"), provider], {})
         plain, ours = done.stdout.splitlines()
-        assert plain == "plain: CPUExecutionProvider"  # the trap is real
+        assert plain == "plain: CPUExecutionProvider"  # the fallback is real
         assert ours.startswith("strop: onnx found no CUDA: lib")
         assert ".so" in ours
         assert "[onnx-gpu]'" in ours
@@ -146,7 +146,7 @@ class TestProviderThatFails:
 
 
 class TestSoftwareBesideAnother:
-    """An adapter that is no program, and that no WebGPU can use, stands before SwiftShader."""
+    """An adapter that is not software, and that WebGPU cannot use, comes before SwiftShader."""
 
     @pytest.mark.parametrize("path", VULKAN_PATHS)
     def test_the_program_is_not_taken_for_it(self, path: str, edge: Exported, one: Path) -> None:
@@ -178,7 +178,7 @@ class TestSoftwareBesideAnother:
             assert done.stdout.splitlines()[-1] == str(before), done.stderr
 
 
-# Another file than the manifest's, brought to the GPU.
+# A file that is not the manifest's, opened on the GPU.
 PART_OF_IT = """
 import sys
 from pathlib import Path

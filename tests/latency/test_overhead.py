@@ -1,8 +1,8 @@
-"""Latency: what each engine takes, and what Strop's checks and locks add to it.
+"""The latency of each engine, and the overhead of Strop's checks and locks.
 
-Timed figures never gate on absolute time: another machine, or a busy one, is no bug. What fails is
-`predict` being grossly slower than the engine's own best raw loop timed turn about in the same run,
-three times in a row. `make bench` is where the figures themselves are looked at.
+No test fails on an absolute time: a different or busy machine is not a bug. A test fails only if
+`predict` is grossly slower than the engine's own best raw loop, alternating with it in the same
+run, three times in a row. `make bench` reports the figures.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def test_predict_is_not_grossly_slower_than_the_raw_loop(
 
 
 def measure(crew: Crew, chosen: list[Case]) -> tuple[dict[str, Row], dict[str, Ratio]]:
-    """Time one image; gives rows by subject, and ratios by engine and precision."""
+    """Time one image, and return rows by subject and ratios by engine and precision."""
     turns: rounds.Turns = {}
     with crew:
         step = lambda who: None  # noqa: E731

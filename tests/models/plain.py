@@ -1,4 +1,4 @@
-"""TensorFlow's own int8 conversion, and how to tell whether another file is worse."""
+"""TensorFlow's own int8 conversion, and the test whether another file is worse."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Scores = NDArray[np.float64]
 
 
 def int8(model: Any, calibration: NDArray[Any]) -> bytes:
-    """Convert as TensorFlow's guide does: int8 all through, inputs and outputs too."""
+    """Convert as TensorFlow's guide does: int8 throughout, with inputs and outputs."""
     import tensorflow as tf
 
     def samples() -> Iterator[list[NDArray[np.float32]]]:
@@ -76,12 +76,12 @@ def _real(stored: NDArray[Any], tensor: dict[str, Any]) -> NDArray[np.float32]:
 def is_worse(ours: Right, theirs: Right) -> bool:
     """Tell whether ours is right on fewer samples than chance explains (95 %, two-sided).
 
-    Of the samples that only one of the two has right, half would be ours if they were equals: this
-    is the exact sign test.
+    This is the exact sign test: of the samples that only one file has right, an equal file would
+    have half.
 
     Args:
-        ours: (N,), which samples our file has right.
-        theirs: (N,), those of the other.
+        ours: (N,), the samples that our file has right.
+        theirs: (N,), those of the other file.
     """
     lost, won = int((theirs & ~ours).sum()), int((ours & ~theirs).sum())
     as_bad = sum(math.comb(lost + won, k) for k in range(won + 1))
@@ -92,8 +92,8 @@ def auc_is_worse(ours: Scores, theirs: Scores, faults: Right) -> bool:
     """Tell whether ours finds faults less well than chance explains (95 %, paired bootstrap).
 
     Args:
-        ours: (N,), a score for each sample by our file, high for a fault.
-        theirs: (N,), those of the other.
+        ours: (N,), our file's score for each sample, high for a fault.
+        theirs: (N,), those of the other file.
         faults: (N,), which samples are faults.
     """
     random = np.random.default_rng(0)

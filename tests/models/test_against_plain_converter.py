@@ -1,7 +1,7 @@
-"""MLPerf Tiny's shapes: an int8 file of ours is no worse than the plain converter's.
+"""MLPerf Tiny's shapes: our int8 file is no worse than the plain converter's.
 
-Both files are of the same model and the same calibration samples, and run on LiteRT; what is
-compared is the task's own figure, sample by sample (95 %).
+Both files come from the same model and calibration samples, and run on LiteRT; the comparison is of
+the task's own figure, sample by sample (95 %).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def test_none_of_the_family_is_forgotten() -> None:
 
 
 def _int8_of(bundle: Path) -> bytes:
-    """Give the bundle's int8 file for LiteRT."""
+    """Return the bundle's int8 file for LiteRT."""
     opened, wanted = open_bundle(bundle), ("tflite", "int8")
     (variant,) = (v for v in opened.manifest.variants if (v.format, v.precision) == wanted)
     return opened.read(variant)

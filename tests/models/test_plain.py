@@ -1,4 +1,4 @@
-"""The comparison itself can fail, and does not where nothing differs."""
+"""The comparison can fail, and passes if nothing differs."""
 
 from __future__ import annotations
 

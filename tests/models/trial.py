@@ -1,4 +1,4 @@
-"""What every model of the zoo goes through: the export's command, check, and each engine."""
+"""The trial of every model of the zoo: the export command, check, and each engine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STATED = "max_abs_error"  # a figure of every kind: the largest difference from 
 
 @dataclass(frozen=True)
 class Trial:
-    """A specimen, and what its export left in a folder."""
+    """A specimen, and the folder with its export."""
 
     specimen: Specimen
     bundle: Path
@@ -33,7 +33,7 @@ class Trial:
 def begin(family: str, name: str, folder: Path) -> Trial:
     """Build a model and export it for the target cpu.
 
-    The command runs in the folder: nothing of this checkout's tests is importable there.
+    The command runs in the folder, where this checkout's tests are not importable.
     """
     specimen = build(family, name)
     assert specimen.figure() > specimen.learnt, "it has learnt too little for a proof to mean much"
@@ -48,7 +48,7 @@ def begin(family: str, name: str, folder: Path) -> Trial:
 
 
 def finish(trial: Trial) -> None:
-    """Hold the bundle to what is expected of it: kinds, variants, check, answers."""
+    """Check the bundle against its specimen: kinds, variants, check, answers."""
     _has_the_kinds(trial)
     _says_what_keras_achieves(trial)
     _has_the_variants(trial)
@@ -61,7 +61,7 @@ def _has_the_kinds(trial: Trial) -> None:
     for row in trial.report["variants"]:
         found = {output["name"]: output["kind"] for output in row["outputs"]}
         assert list(found.values()) == list(wanted.values())
-        assert len(wanted) == 1 or list(found) == list(wanted)  # the only one needs no name
+        assert len(wanted) == 1 or list(found) == list(wanted)  # a single output needs no name
 
 
 def _says_what_keras_achieves(trial: Trial) -> None:
@@ -104,7 +104,7 @@ def _gives_keras_answers(trial: Trial) -> None:
 
 
 def predicted(model: strop.Model, specimen: Specimen) -> list[NDArray[Any]]:
-    """Give a bundle's answers to the evaluation samples, one array for each output, in order."""
+    """Return a bundle's answers to the evaluation samples, one array for each output, in order."""
     given: Any = specimen.inputs()
     if list(given) == ["inputs"]:
         given = given["inputs"]

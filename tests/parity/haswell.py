@@ -1,4 +1,4 @@
-"""A CPU without VNNI, by emulation: what onnxruntime answers there."""
+"""The answers of onnxruntime on a CPU without VNNI, by emulation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WORKER = Path(__file__).with_name("haswell_worker.py")
 def run_on_haswell(
     models: Mapping[str, bytes], inputs: NDArray[np.uint8], folder: Path
 ) -> dict[str, NDArray[np.float32]]:
-    """The outputs of each .onnx file over all inputs, on an emulated 2013 CPU (AVX2 at most).
+    """Return the outputs of each .onnx file over all inputs, on an emulated 2013 CPU (up to AVX2).
 
     QEMU's user mode emulates the processor for one program: this environment's own Python.
     """

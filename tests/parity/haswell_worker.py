@@ -1,6 +1,6 @@
 """Run .onnx files on samples: haswell_worker.py INPUTS.npy MODEL.onnx...; writes MODEL.npy each.
 
-Started by a Python under emulation, so it imports no more than it must.
+A Python under emulation runs it, so it imports only what it needs.
 """
 
 import sys

@@ -42,7 +42,7 @@ class Ask(Protocol):
 
 @pytest.fixture
 def ask(request: pytest.FixtureRequest, tmp_path: Path) -> Ask:
-    """What an engine says of all test images: in this process, or where tflite-runtime lives."""
+    """Return an engine's answers to all test images, here or in tflite-runtime's environment."""
 
     def answers(exported: Exported, target: str, engine: str, precision: str) -> Outputs:
         if engine != "tflite":
@@ -63,7 +63,7 @@ def run_elsewhere(
     precision: str,
     folder: Path,
 ) -> Outputs:
-    """The same through the command line, with the built wheel."""
+    """Return them through the command line, with the built wheel."""
     bundle = exported.bundle(target)
     images = exported.evaluation()["inputs"]
     np.save(folder / "images.npy", images)
@@ -128,7 +128,7 @@ def test_one_int8_file_without_vnni_changes_at_most_2_classes(
 
 
 def test_the_report_holds_what_is_measured_here(exported: tuple[str, Exported]) -> None:
-    """report.json is written by export; its figures must be the ones these tests find."""
+    """Export writes report.json; its figures must equal those of these tests."""
     _, made = exported
     evaluation = made.evaluation()
     rows = {

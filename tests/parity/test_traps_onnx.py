@@ -1,4 +1,4 @@
-"""Each trap met on the way from Keras to .onnx, sprung on our own converter."""
+"""Each known trap between Keras and .onnx, tested on our own converter."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def operators(data: bytes) -> list[str]:
 
 
 def with_signed_weights(artifact: Path, folder: Path) -> bytes:
-    """What quantize_static makes of our float file if one does not know better."""
+    """Quantize our float file with the defaults of quantize_static."""
 
     class Samples(quantization.CalibrationDataReader):  # type: ignore[misc]
         feeds = iter([{"image": calibration(artifact).astype(np.float32)}])

@@ -1,4 +1,4 @@
-"""Each trap met on the way from Keras to .tflite, sprung on our own converter."""
+"""Each known trap between Keras and .tflite, tested on our own converter."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_raw_bytes_are_the_int8_input(artifact: Path) -> None:
     file = converted(artifact, "tflite", "int8")
     (source,) = file.inputs
     assert (source.dtype, source.scale, source.zero_point) == ("uint8", 1.0, 0)
-    assert source.shape == (None, 28, 28)  # the file says 1, and takes any number once resized
+    assert source.shape == (None, 28, 28)  # the file says 1, and takes any number after a resize
 
 
 def test_int8_ends_in_float_and_does_not_tie(artifact: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the trap tests share: our converters' files of the trained models, run as on a device."""
+"""Shared parts of the trap tests: our converters' files of the trained models, and their runs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def converted(artifact: Path, format: str, precision: str, per_channel: bool = T
 
 
 def run_litert(data: bytes, inputs: NDArray[Any]) -> Outputs:
-    """Every sample in one go, by resizing the file's batch of 1."""
+    """Run all samples in one call, by resizing the file's batch of 1."""
     with quiet():
         interpreter = Interpreter(model_content=data, num_threads=1)
     (source,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
@@ -61,6 +61,6 @@ def disagreements(outputs: Outputs, artifact: Path) -> int:
 
 
 def ties(outputs: Outputs) -> int:
-    """Samples whose two best classes have the same output."""
+    """Find the samples whose two best classes have the same output."""
     second, best = np.sort(outputs, axis=1)[:, -2:].T
     return int((second == best).sum())

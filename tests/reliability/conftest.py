@@ -1,4 +1,4 @@
-"""What the tests here share."""
+"""Fixtures of the tests here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MEMORY = "/dev/shm"
 
 @pytest.fixture
 def in_memory() -> Iterator[Path]:
-    """A folder in memory, where there is such: for what is about the order of writes alone."""
+    """A folder in memory, if possible, for tests of only the order of writes."""
     here = _MEMORY if os.access(_MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=here, prefix="strop-") as folder:
         yield Path(folder)

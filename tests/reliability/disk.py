@@ -1,18 +1,18 @@
-"""The disk under an install: every change noted, stopped at, or undone as a power cut would.
+"""The disk under an install: every change is recorded, stopped at, or undone as by a power cut.
 
-A stand-in for `os`, in the modules that write, sees each call that changes the disk. From the calls
-that were noted, `states` gives whatever a power cut may leave after any number of them, on a disk
-that keeps no promise but these:
+A replacement of `os`, in the modules that write, sees each call that changes the disk. From the
+recorded calls, `states` returns all states that a power cut may leave after any number of them, on
+a disk with only these guarantees:
 
-- What was flushed (fsync) is there: a file's bytes by the file's flush, a name by its folder's.
-- What was not is there or not, each for itself; but of one name, no later change without the
-  earlier ones. A rename is one change, of both its names.
-- Bytes that were not flushed may be there in part, or be zeros, or noise.
+- Flushed data (fsync) is there: a file's bytes after the file's flush, a name after its folder's.
+- Each unflushed change is there or not, independently; but for one name, no later change without
+  the earlier ones. A rename is one change of both its names.
+- Unflushed bytes may be there in part, or be zeros or noise.
 
-Real file systems promise more, each something else: Pillai et al., "All File Systems Are Not
+Real file systems guarantee more, in different ways: Pillai et al., "All File Systems Are Not
 Created Equal", OSDI 2014, who replay system calls in this way (ALICE); Mohan et al., "Finding
 Crash-Consistency Bugs with Bounded Black-Box Crash Testing", OSDI 2018 (CrashMonkey), who replay
-what reaches the disk.
+the writes that reach the disk.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Around = Callable[[str, Callable[..., Any], tuple[Any, ...]], Any]
 
 
 class Op(NamedTuple):
-    """One change, as it was made."""
+    """One recorded change."""
 
     kind: str  # "old", "create", "content", "fsync", "sync folder", "rename", "unlink", "mkdir"
     path: str  # the file or folder, as it was named when it was opened; renamed: from
@@ -48,7 +48,7 @@ Tree = dict[str, bytes | None]  # a path, relative, and a file's bytes; None: a 
 
 
 class _Os:
-    """`os`, with each call that may change the disk made by a function of ours."""
+    """`os`, with our own function for each call that may change the disk."""
 
     def __init__(self, inner: Any, around: Around) -> None:
         self._inner = inner
@@ -63,9 +63,9 @@ class _Os:
 
 @contextmanager
 def around(function: Around) -> Iterator[None]:
-    """Have a function make the calls that change the disk: given the name, the call, its arguments.
+    """Route the calls that change the disk through a function of (name, call, arguments).
 
-    Opening is among them where it may make a file.
+    They include opening, if it may make a file.
     """
 
     def changes(name: str, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
@@ -85,7 +85,7 @@ def around(function: Around) -> Iterator[None]:
 
 
 class Stopped(BaseException):
-    """The process is dead: it changes nothing any more."""
+    """The process is dead, and changes nothing more."""
 
 
 @dataclass
@@ -95,7 +95,7 @@ class Life:
 
 @contextmanager
 def stopped(after: int) -> Iterator[Life]:
-    """Make so many changes and then no more, as if the process were killed."""
+    """Make a number of changes, then stop as if the process were killed."""
     life = Life()
     made = itertools.count()
 
@@ -133,7 +133,7 @@ def full(root: Path, room_bytes: int) -> Iterator[None]:
 
 @contextmanager
 def noted() -> Iterator[list[Op]]:
-    """Note every change that is made, in order."""
+    """Record every change, in order."""
     ops: list[Op] = []
     files: dict[tuple[int, int], int] = {}  # device and inode -> our number
     contents: dict[int, bytearray] = {}
@@ -149,7 +149,7 @@ def noted() -> Iterator[list[Op]]:
             ops.append(Op(name, arguments[0]))
         elif name == "open":
             if fresh:
-                # A new number even where the disk uses a removed file's inode again.
+                # A new number, even if the disk reuses a removed file's inode.
                 number = len(contents) + 1
                 found = os.fstat(result)
                 files[found.st_dev, found.st_ino] = number
@@ -163,7 +163,7 @@ def noted() -> Iterator[list[Op]]:
                 return result
             found = os.fstat(arguments[0])
             number = files.get((found.st_dev, found.st_ino), 0)
-            if not number:  # the lock, from an earlier install: nobody relies on what it holds
+            if not number:  # the lock of an earlier install, whose content is not used
                 return result
             if name == "fsync":
                 ops.append(Op("fsync", path, file=number))
@@ -192,7 +192,7 @@ def _note_old(
 
 
 def tree(folder: Path) -> Tree:
-    """What is in a folder."""
+    """Return the content of a folder."""
     return {
         str(path.relative_to(folder)): None if path.is_dir() else path.read_bytes()
         for path in sorted(folder.rglob("*"))
@@ -200,7 +200,7 @@ def tree(folder: Path) -> Tree:
 
 
 def plant(folder: Path, content: Tree) -> None:
-    """Make a folder that holds just that."""
+    """Make a folder with that content."""
     folder.mkdir()
     for name, data in sorted(content.items()):
         if data is None:
@@ -210,10 +210,10 @@ def plant(folder: Path, content: Tree) -> None:
 
 
 def states(before: Tree, ops: Sequence[Op], root: Path) -> Iterator[Tree]:
-    """Whatever a power cut may leave that comes after these changes; each once.
+    """Yield all states that a power cut after these changes may leave, each once.
 
     Args:
-        before: what was on the disk, flushed, beneath `root`.
+        before: the flushed content of the disk under `root`.
     """
     seen: set[frozenset[tuple[str, bytes | None]]] = set()
     for choice in _names(before, ops, root):
@@ -231,9 +231,9 @@ def states(before: Tree, ops: Sequence[Op], root: Path) -> Iterator[Tree]:
 
 
 def _names(before: Tree, ops: Sequence[Op], root: Path) -> Iterator[dict[str, bytes | int | None]]:
-    """The names that may be there, each with its bytes, its file's number, or None for a folder."""
+    """Yield the possible sets of names: with bytes, a file's number, or None for a folder."""
     flushed: dict[str, bytes | int | None] = dict(before)
-    waiting: dict[str, list[Op]] = {}  # of each folder, what is not flushed
+    waiting: dict[str, list[Op]] = {}  # the unflushed changes of each folder
     for op in ops:
         if op.kind == "old":
             flushed[str(Path(op.path).relative_to(root))] = op.file
@@ -247,7 +247,7 @@ def _names(before: Tree, ops: Sequence[Op], root: Path) -> Iterator[dict[str, by
         names = dict(flushed)
         for op in itertools.chain(*kept):
             _apply(names, op, root)
-        # What is in a folder that is not there is not there.
+        # A missing folder has no content.
         yield {
             name: what
             for name, what in names.items()
@@ -266,7 +266,7 @@ def _apply(names: dict[str, bytes | int | None], op: Op, root: Path) -> None:
 
 
 def _subsets(ops: Sequence[Op]) -> Iterator[tuple[Op, ...]]:
-    """Those of the changes that may be there: of one name, none without the earlier ones."""
+    """Yield the sets of changes that may be there: for one name, none without the earlier ones."""
     for keep in itertools.product((False, True), repeat=len(ops)):
         lost: set[str] = set()
         for op, kept in zip(ops, keep, strict=True):
@@ -280,7 +280,7 @@ def _subsets(ops: Sequence[Op]) -> Iterator[tuple[Op, ...]]:
 
 
 def _contents(ops: Sequence[Op], number: int) -> list[bytes]:
-    """What a file may hold."""
+    """Yield the possible contents of a file."""
     flushed = b""
     written: list[bytes] = []
     for op in ops:

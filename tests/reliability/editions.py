@@ -1,4 +1,4 @@
-"""Versions of one small model, each told from the others by its answers."""
+"""Versions of one small model that differ in their answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests import bundles
 
 SAMPLES = np.arange(64, dtype=np.uint8).reshape(4, 4, 4) * 3  # (4, 4, 4)
 
-# What a check found once, for tests that are about something else.
+# The result of one check, for tests of other things.
 CHECKED = (RecordedResult("reference", "float32", "weights", "cpu", np.__version__, 1e-7),)
 
 
@@ -27,7 +27,7 @@ def content(version: int) -> bytes:
 
 
 def name(version: int) -> str:
-    """What that bundle is stored under."""
+    """The name under which that bundle is stored."""
     return sha256_hex(content(version))
 
 
@@ -44,15 +44,15 @@ def _answers(version: int) -> bytes:
 
 
 def which(model: strop.Model | strop.Watched, versions: tuple[int, ...]) -> int | None:
-    """The version whose answers a model gives; None: it gives another's, or nobody's."""
+    """The version whose answers a model gives; None if they are no version's."""
     given = model.predict(SAMPLES).round(3).tobytes()
     return next((version for version in versions if given == _answers(version)), None)
 
 
 def current(folder: Path, versions: tuple[int, ...]) -> int | None:
-    """The version installed in a folder, opened as an app does and asked; 0: there is none.
+    """The version installed in a folder, as an app opens and runs it; 0 if there is none.
 
-    None: it is lost; what is there does not open, or is not what it says, or answers wrongly.
+    None: it is lost: it does not open, is another version than it says, or answers wrongly.
     """
     try:
         if installed.find(folder) is None:

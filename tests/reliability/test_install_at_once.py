@@ -1,4 +1,4 @@
-"""Several processes install into one folder at once: one after the other, and none is lost."""
+"""Several processes install into one folder at once: they run in sequence, and none is lost."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ print(done)
 
 
 def _storm(tmp_path: Path, wait_s: float) -> int:
-    """How many installs changed what is current."""
+    """Return the number of installs that changed the current bundle."""
     editions.write(tmp_path, *VERSIONS)
 
     def one(number: int) -> int:
@@ -50,7 +50,7 @@ def _storm(tmp_path: Path, wait_s: float) -> int:
 
 
 def _breaks(folder: Path, changes: int) -> int:
-    """How often the history does not go on from what was there, and what else is wrong."""
+    """Count the gaps in the history, and other faults."""
     record = installed.read(folder)
     history = record.history
     breaks = sum(later.replaced != earlier.bundle for earlier, later in pairwise(history))

@@ -1,4 +1,4 @@
-"""Installs under an app that never stops asking: no call lost, none answered by nobody's model."""
+"""Installs under an app that never stops calling: no call is lost, no answer is wrong."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_running_app_goes_over_to_each_without_losing_a_call(
 def test_reloading_at_every_call_never_finds_half_an_install(
     tmp_path: Path, figure: Record
 ) -> None:
-    """An app that opens the folder anew, again and again, while bundles come and are removed."""
+    """An app opens the folder again and again while bundles are added and removed."""
     folder = tmp_path / "folder"
     versions = (1, 2, 3, 4, 5)
     editions.write(tmp_path, *versions)
@@ -118,7 +118,7 @@ def test_reloading_at_every_call_never_finds_half_an_install(
 def test_sessions_of_native_engines_are_let_go_under_calls(
     edge: Exported, tmp_path: Path, figure: Record, engine: str
 ) -> None:
-    """What is let go is memory of a native library, and threads were inside a moment ago."""
+    """A dropped session is a native library's memory, and threads have just used it."""
     members = dict(open_bundle(edge.bundle("cpu")).members)
     manifest = json.loads(bytes(members[archive.MANIFEST]))
     folder, path = tmp_path / "folder", tmp_path / "next.strop"

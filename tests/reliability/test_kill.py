@@ -1,4 +1,4 @@
-"""kill -9 before, within and after every change to the disk: the old or the new, and it runs."""
+"""kill -9 before, within and after every change to the disk: the old or the new bundle runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TIMES = 10
 KILLS = 20  # of the whole command
 BEFORE, WITHIN, AFTER = "before", "within", "after"
 
-STEPS: dict[str, tuple[tuple[int, ...], int, int]] = {  # installed before, to install, what was
+STEPS: dict[str, tuple[tuple[int, ...], int, int]] = {  # installed before, to install, the step
     "a first install": ((), 1, 0),
     "an install": ((1, 2), 3, 2),
     "a rollback": ((1, 2), 0, 2),
@@ -46,7 +46,7 @@ def _step(version: int, folder: Path) -> None:
 
 
 def _changes(step: Callable[[], None]) -> list[str]:
-    """The calls of a step that change the disk, by name, in order."""
+    """Return the calls of a step that change the disk, by name, in order."""
     names = []
 
     def note(name: str, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
@@ -85,7 +85,7 @@ def _kill(number: int, moment: str, step: Callable[[], None]) -> None:
 
 
 def _fresh(tmp_path: Path, name: str) -> Path:
-    """A folder as it is before a step."""
+    """Make a folder in its state before a step."""
     template, folder = tmp_path / name, tmp_path / "folder"
     if not template.exists():
         editions.write(tmp_path, 1, 2, 3)
@@ -99,7 +99,7 @@ def _fresh(tmp_path: Path, name: str) -> Path:
 
 
 def _goes_on(folder: Path) -> bool:
-    """Whether the next install works, and leaves nothing of what was stopped."""
+    """Tell whether the next install works and removes the remains of the stopped step."""
     _step(3, folder)
     drafts = [path for path in folder.rglob("*") if path.name.endswith(durable.DRAFT)]
     return editions.current(folder, (3,)) == 3 and not drafts
@@ -131,7 +131,7 @@ def test_killed_at_every_change(in_memory: Path, figure: Record, name: str) -> N
 
 
 def test_the_command_killed_at_any_time(tmp_path: Path, figure: Record) -> None:
-    """With all that belongs to it: the interpreter's start, the check in its process, the lock."""
+    """This includes the interpreter's start, the check in its process, and the lock."""
     folder = _fresh(tmp_path, "an install")
     command = (sys.executable, "-m", "strop", "install", tmp_path / "3.strop", "--into", folder)
     start = time.monotonic()

@@ -1,4 +1,4 @@
-"""A power cut at any moment of an install or a rollback leaves the old or the new, and it runs."""
+"""After a power cut at any moment of an install or a rollback, the old or the new bundle runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.reliability.disk import Op, Tree
 
 ROLLBACK = 0  # as a step, beside the versions to install
 NOTHING = 0  # as what is installed
-EVERY = 5  # of the states, one in so many is installed into
+EVERY = 5  # the share of states that are installed into: one in this many
 VERSIONS = (1, 2, 3, 4)
 NEXT = 5  # the version installed into it
 FOLDER = "place/model"
@@ -31,9 +31,9 @@ FOLDER = "place/model"
 
 @dataclass(frozen=True)
 class Case:
-    """Steps that were taken, what was there before, and what may be there after a cut."""
+    """Steps, the disk before them, and the versions allowed after a cut."""
 
-    root: Path  # all of the disk that counts
+    root: Path  # the disk before
     before: Tree  # of `root`
     ops: Sequence[Op]
     old: tuple[int, ...]
@@ -52,7 +52,7 @@ def _step(version: int, root: Path, keep: int = 2) -> None:
 
 
 def _place(sources: Path, earlier: Sequence[int], keep: int = 2) -> Path:
-    """The root of a disk on which these steps were taken, beside the bundles they took."""
+    """Make the root of a disk on which these steps are taken, with their bundles."""
     root = sources / "root"
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
@@ -72,9 +72,9 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _left(case: Case, ops: Sequence[Op]) -> Iterator[int | None]:
-    """The version in the folder in each state that a cut after these changes may leave.
+    """Yield the version in the folder in each state that a cut after these changes may leave.
 
-    Into some of the good ones the next version is installed, and has to be there then.
+    The next version is installed into some of the good states, and must be there then.
     """
     for number, state in enumerate(disk.states(case.before, ops, case.root)):
         root = case.root.parent / "again"
@@ -88,9 +88,9 @@ def _left(case: Case, ops: Sequence[Op]) -> Iterator[int | None]:
 
 
 def _verdicts(case: Case, first: int = 0) -> Iterator[bool]:
-    """Of each state that a cut may leave, from some change on, whether it is good."""
+    """Yield whether each state that a cut may leave, from some change on, is good."""
     for made in range(first, len(case.ops) + 1):
-        # A step that has returned is not undone.
+        # A finished step is not undone.
         good = (*case.old, case.new) if made < len(case.ops) else (case.new,)
         for found in _left(case, case.ops[:made]):
             yield found in good
@@ -158,10 +158,10 @@ def test_a_damaged_copy_of_the_current_bundle_is_mended_whole_or_not_at_all(
 
 
 def _killed_and_cut_off(sources: Path, name: str, *, unflushed: str = "") -> Iterator[bool]:
-    """Verdicts on a disk where one was killed, anywhere, and a cut comes under the next one.
+    """Yield verdicts on a disk where one step was killed, anywhere, and a cut hits the next one.
 
     Args:
-        unflushed: a folder that the next one does not flush, as it would before it changes any.
+        unflushed: a folder whose first flush the next step omits.
     """
     step = STEPS[name]
     for changes in itertools.count():
@@ -184,7 +184,7 @@ def _killed_and_cut_off(sources: Path, name: str, *, unflushed: str = "") -> Ite
 def test_a_cut_after_one_who_was_killed_and_another_who_went_on(
     in_memory: Path, figure: Record, name: str
 ) -> None:
-    """What the first had not flushed may be missing under what the second builds upon it."""
+    """Data that the first step did not flush may be missing under the second step's data."""
     verdicts = list(_killed_and_cut_off(in_memory, name))
     figure(f"{name} killed anywhere, power cut in the next", len(verdicts), verdicts.count(False))
     assert all(verdicts)
@@ -204,7 +204,7 @@ def test_who_does_not_flush_what_another_left_loses_it(
 def test_without_any_one_of_its_flushes_a_step_would_lose_something(
     in_memory: Path, figure: Record, name: str
 ) -> None:
-    """That nothing is lost says something only where something could be."""
+    """Otherwise the other tests could not fail."""
     case = _case(in_memory, name)
     # A new reserve is flushed to take its room on the disk; one that is lost is made again.
     reserves = {op.file for op in case.ops if op.kind == "create" and op.path.endswith(".reserve")}
@@ -220,7 +220,7 @@ def test_without_any_one_of_its_flushes_a_step_would_lose_something(
         ops = [*case.ops[:i], *case.ops[i + 1 :]]
         if all(_verdicts(Case(case.root, case.before, ops, case.old, case.new))):
             needless.append((case.ops[i].kind, Path(case.ops[i].path).name))
-    # One is for whoever goes on after one who was killed; the test above this one is about it.
+    # One flush is for a step after a killed one; the test above covers it.
     settling = [("sync folder", "model")] if name.startswith("an install") else []
     figure(
         f"a flush left out of {name}, and nothing found",

@@ -1,4 +1,4 @@
-"""One model, shared: by threads, by processes, with whoever closes it, and for a long time."""
+"""One model, shared by threads and processes, closed during calls, and used for a long time."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ EXITS = 10
 MOST_GROWN_BYTES = 1_000_000
 MOST_EXTRA_BYTES = 16_000_000  # a part of 1,024 images as float32 takes 3, and outputs are joined
 MOST_MORE_MS = 5.0
-# What the figures have to be, and what no machine is so busy as to excuse: a timing is told, and
+# The expected figures, and limits that even a busy machine meets: a timing is reported, and
 # fails a run only if it is grossly off.
 BATCHES, ONE = 1.6, 0.6
 GROSSLY = 0.6
-TRIES = 3  # others may be at work on this machine
+TRIES = 3  # other work may run on this machine
 
 Task = Callable[..., dict[str, Any]]
 
@@ -43,7 +43,7 @@ Task = Callable[..., dict[str, Any]]
 def task(
     edge: Exported, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Task:
-    """Have the worker do something with an engine, in an environment that has it."""
+    """Run a task of the worker with an engine, in an environment that has it."""
     images = tmp_path_factory.mktemp("images") / "images.npy"
     np.save(images, edge.evaluation()["inputs"][:1000])
 
@@ -77,7 +77,7 @@ def test_threads(task: Task, figure: Record, engine: str, precision: str) -> Non
 @pytest.mark.alone
 @pytest.mark.parametrize(("engine", "precision"), ONE_EACH)
 def test_two_threads_against_one(task: Task, figure: Record, engine: str, precision: str) -> None:
-    """Two threads, in images a second, over one: a run's median; the best of up to three runs."""
+    """The images per second of two threads over one: a run's median, the best of up to three."""
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("two threads need two CPUs; this machine lends one")
     bars = {"1": ONE, **({"256": BATCHES} if engine == "onnx" else {})}
@@ -104,7 +104,7 @@ def test_two_threads_against_one(task: Task, figure: Record, engine: str, precis
     ("name", "said"),
     [
         ("closing_storm", "calls while a model is closed"),
-        ("forking_storm", "processes forked off in the midst of calls"),
+        ("forking_storm", "processes forked during calls"),
         ("spawning", "models sent to new processes"),
     ],
 )
@@ -121,14 +121,14 @@ def test_what_happens_to_a_shared_model(
 def test_ending_in_the_midst_of_calls(
     task: Task, figure: Record, engine: str, precision: str
 ) -> None:
-    """Daemon threads are inside the engine as the program ends: it ends well nevertheless."""
+    """Daemon threads are inside the engine when the program ends: it still ends normally."""
     failed = []
     for _ in range(EXITS):
         try:
             task("exiting", engine, precision)
         except AssertionError as error:
             failed.append(str(error))
-    figure(f"programs ended in the midst of calls, {engine} {precision}", EXITS, len(failed))
+    figure(f"programs ended during calls, {engine} {precision}", EXITS, len(failed))
     assert not failed, failed[0]
 
 
@@ -149,7 +149,7 @@ def test_a_hundred_thousand_images_at_once(
     found = task("large_batch", engine, precision)
     extra = found["extra_bytes"]
     failed = found["wrong"] + (extra >= MOST_EXTRA_BYTES)
-    detail = f"{extra / 1e6:.1f} MB beside images and outputs"
+    detail = f"{extra / 1e6:.1f} MB besides images and outputs"
     figure(f"images in calls of 100,000, {engine} {precision}", found["tried"], failed, detail)
     assert failed == 0
 
@@ -157,7 +157,7 @@ def test_a_hundred_thousand_images_at_once(
 @pytest.mark.alone
 @pytest.mark.parametrize(("engine", "precision"), ONE_EACH)
 def test_what_verifying_costs(task: Task, figure: Record, engine: str, precision: str) -> None:
-    """More than to open the bare file: a run's median of 30; the best of up to three runs."""
+    """The extra time over opening the bare file: a run's median of 30, the best of up to three."""
     runs = [task("opening", engine, precision)]
     while len(runs) < TRIES and runs[-1]["more_ms"] > MOST_MORE_MS:
         runs.append(task("opening", engine, precision))

@@ -1,4 +1,4 @@
-"""Where trust is configured, nothing but what a trusted key signed gets in: not one changed bit."""
+"""With configured trust, only bundles signed by a trusted key are accepted: no changed bit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MUTANTS = 10_000
 
 
 def _flipped(content: bytes) -> Iterator[bytes]:
-    """Every copy with one bit the other way round."""
+    """Yield every copy with one flipped bit."""
     for bit in range(8 * len(content)):
         changed = bytearray(content)
         changed[bit // 8] ^= 1 << bit % 8
@@ -26,7 +26,7 @@ def _flipped(content: bytes) -> Iterator[bytes]:
 
 
 def _mutant(content: bytes, number: int) -> bytes:
-    """The content with one to three pieces replaced, removed, doubled or put in; by its number."""
+    """Return the content with one to three pieces changed, removed, doubled or inserted."""
     chance = random.Random(number)
     changed = content
     while changed == content:
@@ -41,7 +41,7 @@ def _mutant(content: bytes, number: int) -> bytes:
 
 
 def test_no_changed_signature_or_manifest_is_taken_for_a_signed_one(figure: Record) -> None:
-    """Repacked each time with a digest that matches, as someone who knows the format would."""
+    """Each is repacked with a matching digest, as by an attacker who knows the format."""
     draft = bundles.image()
     key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
     trust = Trust((signing.public_half(key),), "the keys of the test")

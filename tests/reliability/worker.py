@@ -1,9 +1,9 @@
-"""What is done to one engine, in a process of its own: a Python with strop, and no tools for tests.
+"""The tasks for one engine, in a separate process: a Python with strop and without test tools.
 
     python worker.py TASK BUNDLE IMAGES ENGINE PRECISION
 
-prints one line of JSON. A wrong answer is one that is not, bit for bit, what the same call gave
-while nobody else was calling.
+prints one line of JSON. An answer is wrong if it differs in any bit from that of the same call
+without other callers.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ import numpy as np
 
 import strop
 
-SIZES = (1, 1, 1, 1, 2, 7)  # of the batches: mostly one image, as on a device
-LARGE_SIZES = (1, 7, 32, 64, 256)  # for which a BLAS has threads of its own
+SIZES = (1, 1, 1, 1, 2, 7)  # batch sizes: mostly one image, as on a device
+LARGE_SIZES = (1, 7, 32, 64, 256)  # a BLAS uses threads for the larger ones
 CASES = 200
 THREADS = 8
-CALLS = 10_000  # a thread
+CALLS = 10_000  # per thread
 SOAK_CALLS = 1_000_000
 SOAK_WARM_UP = 50_000
 
 
 class Case:
-    """A batch, and the answer to it when nobody else calls."""
+    """A batch, and its answer without other callers."""
 
     def __init__(self, model: strop.Model, images: Any, size: int) -> None:
         self.images = images
@@ -56,7 +56,7 @@ def cases(model: strop.Model, images: Any, sizes: tuple[int, ...] = SIZES) -> li
 
 
 def threads_storm(load: Callable[[], strop.Model], images: Any) -> dict[str, Any]:
-    """Eight threads, ten thousand calls each, on one model."""
+    """Call one model from eight threads, ten thousand times each."""
     model = load()
     asked = cases(model, images)
     wrong, raised = [0] * THREADS, [0] * THREADS
@@ -74,7 +74,7 @@ def threads_storm(load: Callable[[], strop.Model], images: Any) -> dict[str, Any
 
 
 def throughput(load: Callable[[], strop.Model], images: Any) -> dict[str, Any]:
-    """Images a second of two threads over those of one, turn about: the median of the rounds."""
+    """Compare the images per second of two threads and one, alternating: the rounds' median."""
     found: dict[str, Any] = {}
     for size, calls, rounds in ((1, 4000, 15), (256, 60, 15)):
         model = load()
@@ -91,14 +91,14 @@ def throughput(load: Callable[[], strop.Model], images: Any) -> dict[str, Any]:
                 begun = time.perf_counter()
                 run_all([lambda: work(calls)] * threads)  # noqa: B023  run at once
                 took_s[threads] = (time.perf_counter() - begun) / threads
-            if number:  # the first warms up, and opens what two callers need
+            if number:  # the first warms up, and opens the sessions for two callers
                 ratios.append(took_s[1] / took_s[2])
         found[str(size)] = sorted(ratios)[len(ratios) // 2]
     return found
 
 
 def closing_storm(load: Callable[[], strop.Model], images: Any) -> dict[str, Any]:
-    """Models closed while four threads call them: an answer, and a right one, or "closed"."""
+    """Close models while four threads call them: each call gives a right answer or "closed"."""
     tried, failed = 0, 0
     chooser = random.Random(0)
     for _ in range(100):
@@ -130,8 +130,8 @@ def closing_storm(load: Callable[[], strop.Model], images: Any) -> dict[str, Any
 
 
 def forking_storm(load: Callable[[], strop.Model], images: Any) -> dict[str, Any]:
-    """Processes forked off while four threads are in the midst of calls."""
-    warnings.simplefilter("ignore", DeprecationWarning)  # that there are threads is the point
+    """Fork processes while four threads are inside calls."""
+    warnings.simplefilter("ignore", DeprecationWarning)  # the threads are intended
     model = load()
     asked = cases(model, images, LARGE_SIZES)
     stop, failed = threading.Event(), [0]
@@ -152,7 +152,7 @@ def forking_storm(load: Callable[[], strop.Model], images: Any) -> dict[str, Any
             right = all(case.is_right(model) for case in asked[:20])
             if number % 2:
                 model.close()
-            sys.exit(0 if right else 1)  # as a program ends: all that is left is taken apart
+            sys.exit(0 if right else 1)  # as a program ends: everything left is destroyed
         failed[0] += ended(child) != 0
     stop.set()
     for worker in workers:
@@ -161,7 +161,7 @@ def forking_storm(load: Callable[[], strop.Model], images: Any) -> dict[str, Any
 
 
 def ended(child: int) -> int:
-    """A child's exit status; one that hangs is killed, and counts as dead."""
+    """Return a child's exit status; one that hangs is killed, and counts as dead."""
     end = time.monotonic() + 30
     while time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
@@ -178,7 +178,7 @@ def answers(model: strop.Model, images: Any) -> Any:
 
 
 def spawning(load: Callable[[], strop.Model], images: Any) -> dict[str, Any]:
-    """A model sent to processes started anew, by multiprocessing as people use it."""
+    """Send a model to new processes, by multiprocessing."""
     model = load()
     right = answers(model, images[:50])
     with multiprocessing.get_context("spawn").Pool(2) as pool:
@@ -187,7 +187,7 @@ def spawning(load: Callable[[], strop.Model], images: Any) -> dict[str, Any]:
 
 
 def exiting(load: Callable[[], strop.Model], images: Any) -> dict[str, Any]:
-    """Leave while threads nobody waits for are in the midst of calls; the caller looks at how."""
+    """Exit while daemon threads are inside calls; the caller checks how it ends."""
     model = load()
 
     def work() -> None:
@@ -202,7 +202,7 @@ def exiting(load: Callable[[], strop.Model], images: Any) -> dict[str, Any]:
 
 
 def soak(load: Callable[[], strop.Model], images: Any) -> dict[str, Any]:
-    """A million predictions, with a refusal now and then: memory stays as it was."""
+    """Make a million predictions, with some refusals: memory does not grow."""
     model = load()
     asked = cases(model, images)
     wrong = 0
@@ -232,10 +232,10 @@ def soak(load: Callable[[], strop.Model], images: Any) -> dict[str, Any]:
 
 
 def large_batch(load: Callable[[], strop.Model], images: Any) -> dict[str, Any]:
-    """A hundred thousand images in one call: right, and in little more memory than they take."""
+    """Run a hundred thousand images in one call: right answers, and little extra memory."""
     model = load()
     many = np.tile(images, (100, 1, 1))
-    backwards = many[::-1, :, :]  # neither contiguous nor in one's own order
+    backwards = many[::-1, :, :]  # neither contiguous nor in native byte order
     model.predict(many[:2048])
     before = most_resident_bytes()
     outputs = model.predict(many)
@@ -251,7 +251,7 @@ def large_batch(load: Callable[[], strop.Model], images: Any) -> dict[str, Any]:
 
 
 def opening(load: Callable[[], strop.Model], images: Any) -> dict[str, Any]:
-    """Milliseconds to verify and open a bundle, less those to open the bare file, turn about."""
+    """Measure the extra time to verify and open a bundle over the bare file, alternating."""
     from strop.bundle.open import open_bundle
 
     path, engine, precision = sys.argv[2], sys.argv[4], sys.argv[5]
@@ -278,7 +278,7 @@ def opening(load: Callable[[], strop.Model], images: Any) -> dict[str, Any]:
 
 
 def open_bare(engine: str, path: str) -> Any:
-    """As a script does it that trusts its file."""
+    """Open the file as a script that trusts it does."""
     if engine == "onnx":
         import onnxruntime
 
@@ -298,7 +298,7 @@ def open_bare(engine: str, path: str) -> Any:
 
 
 def run_all(works: list[Callable[[], None]]) -> None:
-    """Each in a thread of its own, all let go at once."""
+    """Run each function in its own thread, all started at once."""
     gate = threading.Barrier(len(works))
 
     def begin(work: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""Putting a bundle together: manifest, model files and golden samples, as bytes."""
+"""The assembly of a bundle: manifest, model files and golden samples, as bytes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def build(
         engines: names of engines, in order of preference.
         variants: the proven files, in order of preference.
         golden: indices of the golden samples among `source.samples`, int64 (golden samples,).
-        record: what the bundle was made from and with, as plain JSON values.
+        record: the sources and tools that made the bundle, as plain JSON values.
 
     Returns:
         The bytes of the `.strop` file.
@@ -113,7 +113,7 @@ def build(
         golden=GoldenInputs(inputs=tuple(inputs), keras=tuple(keras), samples=len(golden)),
         export=dict(record),
     ).to_json()
-    schema.parse(content)  # what a device would refuse, export refuses first
+    schema.parse(content)  # export refuses what a device would refuse
     return archive.pack({archive.MANIFEST: content, **members})
 
 
@@ -138,7 +138,7 @@ def draft(source: Source, spec: VariantSpec, converted: Converted, engines: Sequ
 
 
 def _numbered(arrays: Sequence[NDArray[Any]]) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Yield each array with what tells its file's name from those of the others."""
+    """Yield each array with a suffix for its file's name; "" if there is only one array."""
     for i, array in enumerate(arrays):
         yield ("" if len(arrays) == 1 else f".{i}"), array
 

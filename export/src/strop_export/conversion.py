@@ -1,7 +1,7 @@
-"""Conversions in a process of their own, which is started again after it dies.
+"""Conversion in a separate process, which is restarted after it dies.
 
 A converter is a large native library: TensorFlow's int8 conversion of a recurrent layer ends its
-process by SIGSEGV (tensorflow#41305), and would take the export along.
+process by SIGSEGV (tensorflow#41305), and would end the export with it.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ if TYPE_CHECKING:
 _LIMIT_S = 1800  # of one conversion
 _REQUEST, _CALIBRATION = "request.json", "calibration.npz"
 _ERRORS = {kind.__name__: kind for kind in (ConversionError, CalibrationError, UnsupportedLayer)}
-_MOST_BYTES = 2**22  # of an answer, which says where the file is
+_MOST_BYTES = 2**22  # of an answer, which only names the file
 
 
 class Converter:
-    """Converts one model, in another process; leave its `with` to end that process."""
+    """A converter of one model in another process, which ends with the `with` block."""
 
     def __init__(self, model: source.Source, folder: Path) -> None:
         """Prepare to convert; the process starts with the first conversion.
 
         Args:
             model: what to convert, and the samples that calibrate it.
-            folder: an empty folder for what passes between the two processes.
+            folder: an empty folder for the files that the two processes share.
         """
         self._folder = folder
         self._kinds = _layers(model.model)
@@ -68,7 +68,7 @@ class Converter:
         """Convert the model to one format and precision.
 
         Raises:
-            ConversionError: the model cannot be written so, or the converter died or hung.
+            ConversionError: the model cannot be converted, or the converter died or hung.
         """
         if self._process is None:
             self._process = subprocess.Popen(
@@ -102,7 +102,7 @@ class Converter:
 
 
 def _layers(model: keras.Model) -> list[str]:
-    """Name a model's layers by kind; recurrent ones, which converters die of, alone if any."""
+    """Name the kinds of a model's layers, or only its recurrent ones: those crash converters."""
     import keras
 
     layers = list(model._flatten_layers(include_self=False))
@@ -114,7 +114,7 @@ def _layers(model: keras.Model) -> list[str]:
 
 
 def _death(process: subprocess.Popen[bytes], layers: Sequence[str]) -> ConversionError:
-    """Give the error to raise for a converter that ended, or hung, without an answer.
+    """Return the error for a converter that ended, or hung, without an answer.
 
     Args:
         process: the converter.
@@ -146,12 +146,12 @@ def _read_answer(answer: bytes, spec: VariantSpec, folder: Path) -> Converted:
         )
     except (BundleError, LookupError, TypeError, OSError) as error:
         raise ConversionError(
-            f"the converter of {spec.format} {spec.precision} gave no sound answer: {error}"
+            f"the converter of {spec.format} {spec.precision} gave an invalid answer: {error}"
         ) from None
 
 
 def _serve(folder: Path) -> None:
-    """Convert what is asked for on stdin, a spec a line; answer on stdout."""
+    """Read a spec from each line of stdin, convert the model, and answer on stdout."""
     answers = _keep_stdout()
     request = json.loads((folder / _REQUEST).read_text(encoding="ascii"))
     loading = source.Loading(
@@ -184,7 +184,7 @@ def _serve(folder: Path) -> None:
 
 
 def _keep_stdout() -> IO[bytes]:
-    """Take stdout for the answers; what libraries print goes to stderr."""
+    """Keep stdout for the answers, and send what libraries print to stderr."""
     ours = os.dup(1)
     os.dup2(2, 1)
     return open(ours, "wb")  # noqa: PTH123  a descriptor, kept open

@@ -1,4 +1,4 @@
-"""Writing into `dist/`: each file is written whole or not at all."""
+"""The files in `dist/`, each written whole or not at all."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def write(path: Path, content: bytes) -> None:
 
 
 def publish(out: Path, wheel: Path, results: Iterable[Finished | Refused]) -> None:
-    """Write the results into `dist/`, once all of them are made; nothing there is replaced before.
+    """Write the results into `dist/` after all of them are made.
 
     The earlier bundle and requirements file of a refused target are removed, and so is an earlier
     wheel.

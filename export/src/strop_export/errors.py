@@ -29,11 +29,11 @@ class TargetError(ExportError):
 
 
 class EngineMissing(ExportError):
-    """An engine that a target must be proven on cannot be had on this workstation."""
+    """An engine that a target must be proven on is missing on this workstation."""
 
 
 class DeviceMissing(ExportError):
-    """A GPU that a file could also be proven on cannot be had on this workstation."""
+    """A GPU that a file could also be proven on is missing on this workstation."""
 
 
 class EngineTooOld(ExportError):

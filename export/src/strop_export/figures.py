@@ -13,9 +13,9 @@ from strop.bundle.manifest import OutputSpec
 Values = NDArray[Any]  # (N, ...): float32, or an integer or bool dtype
 Labels = NDArray[Any] | None  # (N,), or of the output's shape, or None
 
-_ROUNDING = 1e-6  # some last places of float32, relative to a value's size
-MOST_DB = 200.0  # of a tensor without any noise: a figure has to be finite
-DECIDED = ("class", "binary", "multilabel", "segmentation")  # kinds whose outputs decide something
+_ROUNDING = 1e-6  # a few units in the last place of float32, relative to a value's size
+MOST_DB = 200.0  # for a tensor without noise: a figure must be finite
+DECIDED = ("class", "binary", "multilabel", "segmentation")  # kinds of output that are decisions
 
 
 def decisions(spec: OutputSpec, outputs: Values) -> NDArray[np.int64]:
@@ -49,7 +49,7 @@ def compare(spec: OutputSpec, ours: Values, keras: Values, labels: Labels) -> di
         spec: the output.
         ours: (N, ...), finite, of Keras's shape.
         keras: (N, ...).
-        labels: the truth, or None if it is not known: int64 of what `decisions` gives, or float
+        labels: the truth, or None if it is not known: int64 as `decisions` returns, or float
             values of a regression.
 
     Returns:
@@ -95,7 +95,7 @@ def _decided(spec: OutputSpec, ours: Values, keras: Values, labels: Labels) -> d
 
 
 def _regression(own: Values, keras: Values, labels: Labels) -> dict[str, Any]:
-    """Give the figures of each column; over all at once, a large column would hide a small one."""
+    """Return the figures of each column: taken together, a large one would hide a small one."""
     mine, theirs = columns(own), columns(keras)
     rounding = _ROUNDING * np.abs(theirs).max(axis=0)  # float32 can do no better
     share = np.maximum(rmse(mine, theirs) - rounding, 0) / spread(theirs)
@@ -110,7 +110,7 @@ def _regression(own: Values, keras: Values, labels: Labels) -> dict[str, Any]:
 
 
 def whole(own: Values, keras: Values) -> dict[str, Any]:
-    """Give the figures of a tensor as a whole: signal to noise in dB, cosine, largest error."""
+    """Return the figures of a whole tensor: signal to noise in dB, cosine, largest error."""
     theirs = keras.astype(np.float64)
     noise = float(((own - theirs) ** 2).mean())
     signal = float(theirs.var())
@@ -125,7 +125,7 @@ def whole(own: Values, keras: Values) -> dict[str, Any]:
 
 
 def columns(values: Values) -> NDArray[np.float64]:
-    """Return values as float64 (N, columns): all that one sample has, in a row."""
+    """Return values as float64 (N, columns), with all values of a sample in one row."""
     return np.asarray(values, np.float64).reshape(len(values), -1)
 
 
@@ -143,8 +143,8 @@ def rmse(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.f
 def spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the standard deviation of each column, float64 (columns,).
 
-    Of a column that never varies it is the column's size, or of one that is always zero the largest
-    of all.
+    For a column that never varies this is the column's largest magnitude; if that is zero too, the
+    largest magnitude of all columns.
     """
     size, own = np.abs(values).max(axis=0), values.std(axis=0)
     instead = np.where(size > 0, size, max(float(size.max(initial=0.0)), 1e-9))
@@ -152,24 +152,24 @@ def spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def f1(decided: NDArray[np.int64], labels: NDArray[Any]) -> float | None:
-    """Return the F1 score of yes, 0..1, over all decisions; None where nothing is yes."""
+    """Return the F1 score of the positive class, 0..1, or None if nothing is positive."""
     hits = int(((decided == 1) & (labels == 1)).sum())
     total = int((decided == 1).sum() + (labels == 1).sum())
     return 2 * hits / total if total else None
 
 
 def auc(scores: Values, labels: NDArray[Any]) -> float | None:
-    """Return the area under the ROC curve, 0..1: the mean over columns that have yes and no.
+    """Return the area under the ROC curve, 0..1: the mean over columns with both classes.
 
-    It is the share of pairs of a yes and a no that are in the right order (Mann and Whitney, Annals
-    of Mathematical Statistics 18, 1947).
+    It is the share of pairs of a positive and a negative that are in the right order (Mann and
+    Whitney, Annals of Mathematical Statistics 18, 1947).
 
     Args:
         scores: (N,), (N, 1) or (N, labels).
         labels: 0 or 1, (N,) or (N, labels).
 
     Returns:
-        None if no column has both.
+        The area, or None if no column has both classes.
     """
     from scipy.stats import mannwhitneyu
 

@@ -1,4 +1,4 @@
-"""A check whether a bundle in `dist/` is already what an export would make again."""
+"""The check whether a bundle in `dist/` is what an export would make again."""
 
 from __future__ import annotations
 
@@ -55,21 +55,21 @@ def read_report(out: Path, current: str) -> dict[str, Any]:
         current: the key that the report must have, from `key`.
 
     Returns:
-        The report; empty if there is none, its key is another, or its wheel is gone or changed.
+        The report; empty if there is none, its key differs, or its wheel is missing or changed.
     """
     try:
         report = json.loads((out / "report.json").read_bytes())
         if report["inputs_sha256"] == current and _is_there(out, report["wheel"]):
             return dict(report)
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # no report, or none of ours: everything is to be done
+        pass  # no valid report: export everything
     return {}
 
 
 def target_key(target: Target, adapters: Iterable[str]) -> str:
-    """Return a SHA-256 of what one target's bundle depends on beside `key`.
+    """Return a SHA-256 of what one target's bundle depends on besides `key`.
 
-    That is what the target says and, if it has files for GPUs, the GPUs here.
+    This covers the target's fields and, if it has files for GPUs, the GPUs here.
 
     Args:
         target: the target.
@@ -82,10 +82,10 @@ def target_key(target: Target, adapters: Iterable[str]) -> str:
 def fresh_targets(
     out: Path, report: Mapping[str, Any], chosen: Iterable[Target], adapters: Iterable[str]
 ) -> set[str]:
-    """Find the targets whose bundle and requirements file are, byte for byte, those of a report.
+    """Find the targets whose bundle and requirements file match a report, byte for byte.
 
-    One of the `chosen` is not fresh if the bundle there was made from another file of that name,
-    or proven on other GPUs.
+    A chosen target is not fresh if its bundle was made from another target file of that name, or
+    proven on other GPUs.
 
     Args:
         out: the folder, usually `dist/`.

@@ -2,7 +2,7 @@
 
 Each distinct file is converted once, and run once on each engine, even if several targets share it.
 A target is refused as a whole if its engines are too old for a file or its proof fails; the other
-targets go on.
+targets are still exported.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Finished:
     outputs: tuple[OutputSpec, ...]
     variants: tuple[bundles.Proven, ...]
     left_out: tuple[str, ...]  # variants that could not be written or proven, and why
-    not_on_gpu: tuple[NotOnGpu, ...]  # what was made for GPUs and proven on the CPU alone, and why
+    not_on_gpu: tuple[NotOnGpu, ...]  # files for GPUs that were proven on the CPU alone, and why
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,12 @@ class Refused:
     target: Target
     bundle: str
     reason: str
-    engine_missing: bool  # the workstation's lack, not the model's
+    engine_missing: bool  # the workstation is at fault, not the model
 
 
 @dataclass
 class _Work:
-    """The results made so far, shared by all targets; an error stands in place of a result."""
+    """The results so far, shared by all targets; an error replaces a missing result."""
 
     workstation: Workstation
     converted: dict[VariantSpec, Converted | ConversionError] = field(default_factory=dict)
@@ -89,7 +89,7 @@ def find_engines(
         progress: called with a line before each step.
 
     Returns:
-        What the targets can be proven on here, and the targets that need an engine that is missing.
+        The workstation, and a refusal for each target that needs an engine that is missing.
     """
     targets = list(targets)
     workstation = survey(targets, adapters, progress)
@@ -128,9 +128,9 @@ def export(
         tolerances: precision -> its tolerance.
         workstation: from `find_engines`; it has every engine of these targets.
         wheel: the runtime's wheel; every engine runs under it.
-        record: what the bundles were made from and with, as plain JSON values.
+        record: the sources and tools that made the bundles, as plain JSON values.
         progress: called with a line before each step.
-        strict: refuse a target whole if one of its variants fails.
+        strict: refuse the whole target if one of its variants fails.
 
     Returns:
         A result for each target; first those refused because an engine is too old.
@@ -195,10 +195,10 @@ def _convert_all(
 def _check_floors(
     work: _Work, source: Source, targets: list[Target]
 ) -> tuple[list[Target], list[Refused]]:
-    """Split the targets by whether their engines, as measured, run all their files.
+    """Split the targets by whether their engines run all their files, by the measured floors.
 
     Returns:
-        The targets whose engines do, and the others, refused.
+        The targets whose engines do, and a refusal for each other target.
     """
     able, refused = [], []
     for target in targets:
@@ -264,9 +264,9 @@ def _proven(
 
 
 def _smaller_first(proven: list[bundles.Proven]) -> list[bundles.Proven]:
-    """Put each quantized file that is larger than the float32 one of its format behind that one.
+    """Move each file that is larger than the float32 file of its format to the end.
 
-    Recurrent layers are written step by step in int8; size is no reason to prefer such a file.
+    An int8 file writes recurrent layers step by step, so it may have no advantage in size.
     """
     floats = {v.spec.format: v for v in proven if v.spec.precision == "float32"}
 
@@ -280,13 +280,13 @@ def _smaller_first(proven: list[bundles.Proven]) -> list[bundles.Proven]:
 def _check_bundle(
     work: _Work, finished: Finished, wheel: Path, folder: Path
 ) -> dict[tuple[str, str], str]:
-    """Run `strop check`, as a device does, on the finished bytes, wherever they were proven.
+    """Run `strop check` on the finished bundle, on every engine and device that proved it.
 
     Returns:
-        For the format and precision of each variant that fails there, what was said of it.
+        (format, precision) of each variant that fails -> the reason.
 
     Raises:
-        ProofError: the check itself fails, or passes over a variant.
+        ProofError: the check itself fails, or skips a variant.
     """
     draft = folder / finished.bundle
     draft.write_bytes(finished.content)
@@ -308,7 +308,7 @@ def _check_bundle(
         found = {(r["format"], r["precision"]): r for r in said["results"]}
         for kind in (kind for where, kind in proven if where == place):
             if kind not in found:
-                raise ProofError(f"strop check {' '.join(place)} passes over {' '.join(kind)}")
+                raise ProofError(f"strop check {' '.join(place)} skips {' '.join(kind)}")
             if found[kind]["status"] != PASSED:
                 where = on_device(*place)
                 fallen[kind] = f"{' '.join(kind)}: strop check on {where}: {found[kind]['detail']}"

@@ -1,7 +1,7 @@
-"""The decision rules of a proof: when a measured share is past its bound, and when it cannot tell.
+"""The decision rules of a proof: when a share exceeds its bound, and when that is undecided.
 
-A share of n samples is an estimate. It is held against a bound only if chance does not explain it:
-if the lower limit of its 95 % interval is above the bound.
+A share of n samples is an estimate. It fails its bound only if chance does not explain it: if the
+lower limit of its 95 % interval is above the bound.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _CONFIDENCE = 0.95
-_MOST_SAMPLES = 10**9  # more than that settles nothing in practice
+_MOST_SAMPLES = 10**9  # more are of no practical use
 
 
 class Interval(NamedTuple):
@@ -28,7 +28,7 @@ def proportion(count: int, total: int) -> Interval:
     """Return a share and its exact interval (Clopper and Pearson, Biometrika 26, 1934).
 
     Args:
-        count: how many of the samples, 0 to `total`.
+        count: the number of samples in the share, 0 to `total`.
         total: the number of samples, 1 or more.
     """
     from scipy.stats import binomtest
@@ -57,25 +57,26 @@ def paired_loss(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Interval
 
 
 def is_past(found: Interval, bound: float) -> bool:
-    """Tell whether a share is past its bound, and not by chance."""
+    """Tell whether a share exceeds its bound, and not by chance."""
     return found.low > bound and found.share > bound
 
 
 def is_open(found: Interval, bound: float) -> bool:
-    """Tell whether more samples could still show that a share is past its bound."""
+    """Tell whether more samples could still show that a share exceeds its bound."""
     return not is_past(found, bound) and found.high > bound
 
 
 def settling_samples(count: int, total: int, bound: float) -> int | None:
-    """Return how many samples would tell a share from its bound, if the share stays what it is.
+    """Return how many samples would decide whether a share meets its bound, if it does not change.
 
     Args:
-        count: how many of the samples so far.
+        count: the number of samples in the share so far.
         total: the number of samples so far.
         bound: the share that is allowed, 0..1.
 
     Returns:
-        About so many; `total` if they tell already; None if no number does: the share is the bound.
+        An approximate number; `total` if it is decided already; None if no number of samples
+        decides it, because the share equals the bound.
     """
     share = count / total
 

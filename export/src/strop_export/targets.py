@@ -1,4 +1,4 @@
-"""The needs of each device: `targets/*.toml`, read into dataclasses."""
+"""The targets: the needs of each kind of device, read from `targets/*.toml`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ ALL = "all"
 
 _REAL = tuple(name for name in engines.NAMES if name != engines.FAKE)
 
-_LISTS = {"platforms": str, "engines": str, "variants": dict}  # of what; other fields are text
+# Field -> type of its items; other fields are text.
+_LISTS = {"platforms": str, "engines": str, "variants": dict}
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Target:
 
     name: str
     description: str
-    platforms: tuple[str, ...]  # where its engines have wheels: system-machine, as Python says
+    platforms: tuple[str, ...]  # where its engines have wheels: system-machine, in Python's names
     requirements: str  # the lock file under requirements/ that a device installs
     extra: str  # the runtime's extra that asks for the packages of that lock
     engines: tuple[str, ...]
@@ -61,7 +62,7 @@ def names() -> tuple[str, ...]:
 
 
 def load_all(wanted: Sequence[str]) -> list[Target]:
-    """Read targets, each once, in the order they are asked for.
+    """Read targets, each once, in the order of `wanted`.
 
     Args:
         wanted: names of targets, paths of .toml files, and `ALL` for all that ship.
@@ -112,14 +113,14 @@ def load(name: str) -> Target:
         name: the name of one that ships, or the path of another `.toml` file.
 
     Raises:
-        TargetError: no target has that name. Or its file has a field missing, unknown or of another
-            type; an unknown engine or extra; a variant that none of its engines opens; or a variant
-            for GPUs where none of its engines runs on one.
+        TargetError: no target has that name, or its file is not valid: a field is missing, unknown
+            or of another type; an engine or extra is unknown; none of its engines opens a variant;
+            or a variant is for GPUs and none of its engines runs on one.
     """
     if name.endswith(".toml"):
         path = Path(name)
         if not is_name(path.stem):
-            raise TargetError(f"{path}: {path.stem!r} is no name for a target")
+            raise TargetError(f"{path}: {path.stem!r} is not a valid target name")
     elif name in names():
         path = TARGETS / f"{name}.toml"
     else:
@@ -135,7 +136,7 @@ def load(name: str) -> Target:
     for variant in content["variants"]:
         for field in ("per_channel", "gpu"):
             if type(variant.get(field, True)) is not bool:
-                raise TargetError(f"{path.name}: {field} is true or false")
+                raise TargetError(f"{path.name}: {field} must be true or false")
     try:
         specs = tuple(VariantSpec(**variant) for variant in content["variants"])
     except (TypeError, ExportError) as error:
@@ -153,16 +154,16 @@ def load(name: str) -> Target:
         raise TargetError(f"{path.name}: there are no variants")
     for spec in specs:
         if not target.engines_of(spec):
-            raise TargetError(f"{path.name}: no engine there opens {spec.format}")
+            raise TargetError(f"{path.name}: none of its engines opens {spec.format}")
         if spec.gpu and not target.gpu_engines_of(spec):
             opening = [name for name in _REAL if engines.entry(name).format == spec.format]
             able = ", ".join(filter(_runs_on_gpu, opening))
             raise TargetError(
-                f"{path.name}: no engine there runs {spec.format} on a GPU: add {able} to its "
-                "engines, or leave out gpu = true"
+                f"{path.name}: none of its engines runs {spec.format} on a GPU: add {able} to its "
+                "engines, or remove gpu = true"
             )
     if len({(spec.format, spec.precision) for spec in specs}) != len(specs):
-        raise TargetError(f"{path.name}: a format and precision stand twice")
+        raise TargetError(f"{path.name}: two variants have the same format and precision")
     return target
 
 
@@ -175,12 +176,12 @@ def _check_fields(path: Path, content: dict[str, Any]) -> None:
         raise TargetError(f"{path.name}: {'; '.join(wrong)}")
     for field in sorted(known - _LISTS.keys()):
         if not isinstance(content[field], str):
-            raise TargetError(f"{path.name}: {field} is not text")
+            raise TargetError(f"{path.name}: {field} must be text")
     for field, kind in _LISTS.items():
         values = content[field]
         if not isinstance(values, list) or not all(isinstance(value, kind) for value in values):
             what = "texts" if kind is str else "tables"
-            raise TargetError(f"{path.name}: {field} is not a list of {what}")
+            raise TargetError(f"{path.name}: {field} must be a list of {what}")
     if not (REQUIREMENTS / content["requirements"]).is_file():
         there = ", ".join(sorted(lock.name for lock in REQUIREMENTS.glob("*.txt")))
         raise TargetError(f"{path.name}: no lock {content['requirements']!r}; there are {there}")
@@ -195,7 +196,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file.
 
     Raises:
-        TargetError: it cannot be read, or is no TOML.
+        TargetError: it cannot be read, or is not TOML.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

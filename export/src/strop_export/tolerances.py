@@ -1,4 +1,4 @@
-"""The loss that a variant is allowed: `tolerances.toml`, read into dataclasses."""
+"""The tolerances of the proof, read from `tolerances.toml`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OF_KIND = {
 
 @dataclass(frozen=True)
 class Tolerance:
-    """The loss that a variant of one precision is allowed; shares are 0..1. See tolerances.toml."""
+    """The most that a variant of one precision may lose; shares are 0..1. See tolerances.toml."""
 
     disagreements: float
     pixels: float
@@ -39,11 +39,11 @@ class Tolerance:
     plain: bool
 
     def of(self, spec: VariantSpec) -> Tolerance:
-        """Return the tolerance of one file: one made for GPUs is replayed on them too."""
+        """Return the tolerance of one file: a file for GPUs is replayed on them too."""
         return replace(self, golden=self.gpu) if spec.gpu else self
 
     def on(self, device: str) -> Tolerance:
-        """Return the tolerance of a run on a device: GPUs add in another order.
+        """Return the tolerance of a run on a device: GPUs sum in another order.
 
         Args:
             device: "cpu" or "gpu".
@@ -58,16 +58,16 @@ class Tolerance:
         )
 
     def bounds(self, output: OutputSpec) -> dict[str, float]:
-        """Return the bounds of one output, by name: those of its kind, and those of all."""
+        """Return the bounds of one output, by name: those of its kind, and those of every kind."""
         names = (*_OF_KIND[output.kind], "engine_changes", "golden")
         return {name: getattr(self, name) for name in names}
 
 
 def tolerances(model: str, path: Path = TOLERANCES) -> dict[str, Tolerance]:
-    """Return the tolerance of each precision for a model: its own section over the default one.
+    """Return the tolerance of each precision; a model's own section overrides the default one.
 
     Args:
-        model: the model's name, which its section has.
+        model: the model's name, which is also its section's name.
         path: the TOML file.
 
     Raises:
@@ -84,12 +84,12 @@ def tolerances(model: str, path: Path = TOLERANCES) -> dict[str, Tolerance]:
             raise TargetError(f"{path.name}: bad section for {precision}: {error}") from None
         numbers = [value for value in asdict(bounds[precision]).values() if value is not True]
         if not all(0 <= value < math.inf for value in numbers):
-            raise TargetError(f"{path.name}: {precision}: a bound is a number from 0 up")
+            raise TargetError(f"{path.name}: {precision}: a bound must be a number from 0 up")
     return bounds
 
 
 def _tolerance(values: dict[str, object]) -> Tolerance:
-    """Make a tolerance of a section's values.
+    """Make a tolerance from a section's values.
 
     Raises:
         ValueError: a value is missing, unknown, or of another type.

@@ -1,7 +1,7 @@
-"""Small trained models of many kinds, as people bring them: what export has to cope with.
+"""Small trained models of many kinds, such as users bring to export.
 
 Each family is a module whose public functions build one model each, in a few seconds, from a fixed
-seed. The modules import Keras, so that they are imported only where a model is built.
+seed. The modules import Keras, so they are imported only when a model is built.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def build(family: str, name: str) -> Specimen:
 
 
 def names(family: str) -> tuple[str, ...]:
-    """Name the builders of a family, in the order in which they stand there. Imports Keras."""
+    """List the builders of a family, in the order of the module. Imports Keras."""
     module = _module(family)
     functions = inspect.getmembers(module, inspect.isfunction)
     own = [f for name, f in functions if name[0] != "_" and f.__module__ == module.__name__]

@@ -11,7 +11,7 @@ FAMILIES = ("tabular", "vision", "sequence", "several", "tiny")
 
 
 def main(families: tuple[str, ...], wanted: set[str]) -> None:
-    """Print a line for each model: seconds, Keras's figure, what it must exceed, parameters."""
+    """Print a line for each model: seconds, Keras's figure, its lower bound, parameters."""
     for family in families:
         for name in zoo.names(family):
             if wanted and name not in wanted:

@@ -1,4 +1,4 @@
-"""Classes that a model file names and Keras does not have: what `--custom` is given."""
+"""Classes that a model file names and Keras lacks, for `--custom`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import keras
 
 @keras.saving.register_keras_serializable(package="zoo")
 class Scaled(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
-    """A factor that is learnt."""
+    """A learnt factor."""
 
     def build(self, shape: Any) -> None:
         """Make the one weight."""
@@ -36,9 +36,9 @@ class SmallNet(keras.Model):  # type: ignore[misc]
         self.tell = layers.Dense(classes, activation="softmax")
 
     def call(self, inputs: Any) -> Any:
-        """Give the probabilities of the classes."""
+        """Return the probabilities of the classes."""
         return self.tell(self.factor(self.flat(self.pool(self.look(self.scale(inputs))))))
 
     def get_config(self) -> dict[str, Any]:
-        """Give what makes another like this."""
+        """Return the arguments of the constructor."""
         return {**super().get_config(), "filters": self.filters, "classes": self.classes}

@@ -1,4 +1,4 @@
-"""The samples that the zoo trains on: MNIST, and a few tasks made of NumPy's random numbers."""
+"""The samples that the zoo trains on: MNIST, and a few tasks from NumPy's random numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def generator(seed: int = 0) -> np.random.Generator:
 
 @functools.cache
 def digits(n: int = 4000) -> tuple[Samples, Samples]:
-    """Give MNIST's first training images: uint8 (n, 28, 28) and int64 (n,)."""
+    """Return MNIST's first training images: uint8 (n, 28, 28) and int64 (n,)."""
     train = _mnist().train
     return train.images[:n], train.labels[:n]
 
@@ -30,7 +30,7 @@ def _mnist() -> mnist.Mnist:
 
 
 def blobs(n: int, features: int, classes: int, seed: int = 0) -> tuple[Samples, Samples]:
-    """Give clouds of points around one centre a class, columns of very different scale.
+    """Make clouds of points around one centre per class, with columns of very different scale.
 
     Returns:
         float32 (n, features) and int64 (n,).
@@ -46,7 +46,7 @@ def blobs(n: int, features: int, classes: int, seed: int = 0) -> tuple[Samples, 
 def waves(
     n: int, steps: int, channels: int, classes: int, seed: int = 0
 ) -> tuple[Samples, Samples]:
-    """Give noisy sines whose frequency tells the class.
+    """Make noisy sines whose frequency is the class.
 
     Returns:
         float32 (n, steps, channels) and int64 (n,).
@@ -60,7 +60,7 @@ def waves(
 
 
 def spectrograms(n: int, classes: int = 4, seed: int = 0) -> tuple[Samples, Samples]:
-    """Give pictures of chirps in noise, as a keyword spotter sees them: 49 frames of 10 bands.
+    """Make spectrograms of chirps in noise, as for keyword spotting: 49 frames of 10 bands.
 
     Returns:
         float32 (n, 49, 10, 1) and int64 (n,): the class is where the chirp starts, and whether it
@@ -78,7 +78,7 @@ def spectrograms(n: int, classes: int = 4, seed: int = 0) -> tuple[Samples, Samp
 
 
 def shapes(n: int, size: int, seed: int = 0) -> tuple[Samples, Samples]:
-    """Give coloured pictures of a square or a ring on noise.
+    """Make coloured pictures of a square or a ring on noise.
 
     Returns:
         uint8 (n, size, size, 3) and int64 (n,): 0 for a square.

@@ -1,4 +1,4 @@
-"""How good a model of the zoo is at its task, by the kind of its output."""
+"""The quality of a model of the zoo, by the kind of its output."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def figure(
     labels: NDArray[Any] | None,
     inputs: Mapping[str, NDArray[Any]],
 ) -> float:
-    """Give one figure, the higher the better: a share that is right, or a share explained.
+    """Return one figure, higher is better: the share of right answers, or of explained variance.
 
     Args:
-        kind: of the output.
-        answers: (N, ...), Keras's.
+        kind: the output's kind.
+        answers: (N, ...), Keras's answers.
         labels: (N, ...), the truth; without it, an output of the input's shape is judged as its
-            reconstruction, and another by how much it varies from sample to sample.
+            reconstruction, and any other by its variation from sample to sample.
         inputs: the samples.
     """
     answers = answers.astype(np.float64)
@@ -41,7 +41,7 @@ def figure(
 
 
 def explained(answers: NDArray[Any], truth: NDArray[Any]) -> float:
-    """Give the smallest share of the variance that a column's answers explain (R squared)."""
+    """Return the smallest share of the variance that a column's answers explain (R squared)."""
     axes = tuple(range(answers.ndim - 1))
     missed = ((answers - truth) ** 2).mean(axis=axes)
     spread = truth.var(axis=axes)
@@ -50,19 +50,19 @@ def explained(answers: NDArray[Any], truth: NDArray[Any]) -> float:
 
 
 def errors(answers: NDArray[Any], samples: NDArray[Any]) -> NDArray[np.float64]:
-    """Give the mean squared error of each sample's reconstruction: float64 (N,)."""
+    """Return the mean squared error of each sample's reconstruction: float64 (N,)."""
     missed = answers.astype(np.float64) - samples.astype(np.float64)
     squared: NDArray[np.float64] = (missed**2).reshape(len(missed), -1).mean(axis=1)
     return squared
 
 
 def auc(scores: NDArray[np.float64], faults: NDArray[np.bool_]) -> float:
-    """Give how often a fault's score is above that of a good sample: 0.5 for guessing."""
+    """Return how often a fault's score is above a good sample's: 0.5 for guessing."""
     bad, good = scores[faults], scores[~faults]
     above = (bad[:, None] > good).mean() + (bad[:, None] == good).mean() / 2
     return float(above)
 
 
 def _middle(answers: NDArray[Any]) -> float:
-    """Give the threshold: half for probabilities, nought for logits."""
+    """Return the threshold: 0.5 for probabilities, 0 for logits."""
     return 0.5 if answers.min() >= 0 and answers.max() <= 1 else 0.0

@@ -39,7 +39,7 @@ def gru_of_any_length() -> Specimen:
 
 
 def text_embedding() -> Specimen:
-    """Token ids, int32, each a vector; their mean decides."""
+    """Embeddings of token ids, int32, averaged."""
     start()
     random = generator(1)
     tokens = random.integers(1, 200, (N, 24)).astype(np.int32)
@@ -114,7 +114,7 @@ def per_step_softmax() -> Specimen:
 def _recurrent(
     layer: keras.Layer, steps: int | None = 16, options: tuple[str, ...] = ()
 ) -> Specimen:
-    """Int8 files of recurrent layers are a matter of luck with TensorFlow's converter."""
+    """A recurrent specimen; int8 files are not required: TensorFlow often fails on them."""
     series, labels = waves(N, 16, 3, 3, seed=5)
     model = keras.Sequential(
         [keras.Input((steps, 3)), layer, layers.Dense(3, activation="softmax", name="tone")]

@@ -14,8 +14,8 @@ TRAIN, CALIBRATE, EVALUATE = slice(0, 3000), slice(0, 150), slice(3000, 3300)
 
 
 def two_inputs() -> Specimen:
-    """A picture, uint8, beside a table of three numbers; the table's name comes first in the
-    alphabet's order and last in the model's.
+    """A picture, uint8, and a table of three numbers; the table's name comes first
+    alphabetically and last in the model's order.
     """
     start()
     images, labels = digits()
@@ -69,7 +69,7 @@ def inputs_by_name() -> Specimen:
 
 
 def two_outputs() -> Specimen:
-    """A dict of a class and a regression: which digit, and how much ink."""
+    """A dict of a class, the digit, and a regression, the amount of ink."""
     start()
     images, labels = digits()
     ink = images.mean(axis=(1, 2), dtype=np.float64).astype(np.float32)
@@ -137,7 +137,7 @@ def two_in_two_out() -> Specimen:
 
 
 def series_of_any_length() -> Specimen:
-    """A series, whose number of steps --shape fixes by the input's name, beside a table."""
+    """A series, whose number of steps --shape fixes by the input's name, and a table."""
     start()
     waving, labels = waves(1800, 16, 3, 3, seed=6)
     table = _table(labels)[:, :2]
@@ -163,7 +163,7 @@ def _part(arrays: Arrays, part: slice) -> dict[str, np.ndarray]:
 
 
 def _table(labels: np.ndarray) -> np.ndarray:
-    """Measure three numbers that tell something of each digit: float32 (N, 3)."""
+    """Measure three features of each digit: float32 (N, 3)."""
     random = generator(3)
     told = np.stack([labels % 2, labels // 5, labels % 3], 1)
     return (told + random.normal(0, 0.3, told.shape)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What one model of the zoo is: the model, its samples, and what is expected of its export."""
+"""One model of the zoo: the model, its samples, and the expectations of its export."""
 
 from __future__ import annotations
 
@@ -21,23 +21,24 @@ INT8: frozenset[Variant] = frozenset({("tflite", "int8")})
 
 @dataclass(frozen=True)
 class Specimen:
-    """A trained model and all that its export is given.
+    """A trained model and all inputs of its export.
 
     Attributes:
         model: a Keras model.
-        calibration: training samples, as `calibration.npz` holds them: `inputs`, or an array for
-            each input.
-        evaluation: other samples; also `labels`, or `labels.NAME` for each output that has some.
-        kinds: the kind of each output, by Keras's name for it, in Keras's order.
-        learnt: what Keras's figure must exceed for the first output: clearly more than guessing
-            gets (`figures.figure`).
+        calibration: training samples, as in `calibration.npz`: `inputs`, or an array for each
+            input.
+        evaluation: other samples, with `labels`, or `labels.NAME` for each output with labels.
+        kinds: the kind of each output, by Keras's name, in Keras's order.
+        learnt: the lower bound of Keras's figure for the first output: clearly above guessing
+            (`figures.figure`).
         must: the variants that the bundle must have at least.
-        names: of the classes, one a line of labels.txt; none: no such file.
+        names: the names of classes, one a line in labels.txt; empty: no such file.
         options: more of the exporter's command line.
         custom: the source file of the classes that the model file names.
-        rounding: how far Keras's own answers may be from those that export judges by, relative to
-            the largest: another batch, or a policy of mixed precision, which export takes off.
-        faults: bool (N,), of an anomaly detector: which evaluation samples are no good.
+        rounding: the tolerance of Keras's own answers against those that export judges by,
+            relative to the largest: for another batch, or for mixed precision, which export
+            removes.
+        faults: bool (N,), for an anomaly detector: the evaluation samples that are faults.
     """
 
     model: Any
@@ -53,18 +54,18 @@ class Specimen:
     faults: NDArray[np.bool_] | None = None
 
     def inputs(self, arrays: Arrays | None = None) -> dict[str, NDArray[Any]]:
-        """Give the arrays that are inputs, of the evaluation samples unless others are given."""
+        """Return the input arrays, of the evaluation samples by default."""
         given = self.evaluation if arrays is None else arrays
         return {name: array for name, array in given.items() if name.split(".")[0] != "labels"}
 
     def labels(self) -> list[NDArray[Any] | None]:
-        """Give the evaluation's labels of each output, in the order of the kinds."""
+        """Return the evaluation's labels of each output, in the order of the kinds."""
         one = len(self.kinds) == 1
         keys = ["labels" if one else f"labels.{name}" for name in self.kinds]
         return [self.evaluation.get(key) for key in keys]
 
     def answers(self) -> list[NDArray[Any]]:
-        """Give Keras's answers to the evaluation samples, one array for each output, in order."""
+        """Return Keras's answers to the evaluation samples, one array for each output, in order."""
         given: Any = {
             name: array.astype(self._dtype(name)) for name, array in self.inputs().items()
         }
@@ -77,7 +78,7 @@ class Specimen:
         return [np.asarray(answer) for answer in many]
 
     def _dtype(self, name: str) -> Any:
-        """Give the dtype that Keras's input has; the sensor's may be a narrower one."""
+        """Return the dtype of Keras's input; the sensor's may be narrower."""
         declared = getattr(self.model, "inputs", None) or []
         for tensor in declared:
             if tensor.name == name or len(declared) == 1:
@@ -85,7 +86,7 @@ class Specimen:
         return np.float32
 
     def figure(self) -> float:
-        """Give Keras's own figure for the first output, on the evaluation samples."""
+        """Return Keras's own figure for the first output, on the evaluation samples."""
         kind = next(iter(self.kinds.values()))
         answers = self.answers()[0]
         if self.faults is not None:
@@ -96,7 +97,7 @@ class Specimen:
         """Write the files of an export.
 
         Returns:
-            The exporter's options that name them, and those of the specimen.
+            The exporter's options that name them, with the specimen's.
         """
         self.model.save(folder / "model.keras")
         np.savez(folder / "cal.npz", **self.calibration)  # type: ignore[arg-type]

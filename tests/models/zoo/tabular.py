@@ -36,7 +36,7 @@ def dense_normalized() -> Specimen:
 
 
 def logits_head() -> Specimen:
-    """No softmax: the classes are of integer labels."""
+    """No softmax: integer labels show that the outputs are classes."""
     start()
     rows, labels = blobs(ROWS, 6, 5, seed=1)
     normalize = layers.Normalization()
@@ -67,7 +67,7 @@ def binary_sigmoid() -> Specimen:
 
 
 def multilabel_sigmoid() -> Specimen:
-    """Three answers at once, each yes or no."""
+    """Three labels at once, each yes or no."""
     start()
     rows = generator(3).normal(0, 1, (ROWS, 10)).astype(np.float32)
     sums = np.stack([rows[:, :4].sum(1), rows[:, 3:7].sum(1), np.abs(rows[:, 7:]).sum(1) - 2.4], 1)
@@ -84,7 +84,7 @@ def multilabel_sigmoid() -> Specimen:
 
 
 def regression_one_column() -> Specimen:
-    """A price of four numbers."""
+    """A price from four numbers."""
     start()
     rows = generator(4).uniform(0, 10, (ROWS, 4)).astype(np.float32)
     price = 20 + 3 * rows[:, 0] + 2 * np.sin(rows[:, 1]) * rows[:, 2] + rows[:, 3] ** 2 / 5
@@ -105,7 +105,7 @@ def regression_one_column() -> Specimen:
 
 
 def regression_two_columns() -> Specimen:
-    """A distance of up to 95 beside an angle of up to 6.28: one scale would lose the angle."""
+    """A distance of up to 95 and an angle of up to 6.28: one scale would lose the angle."""
     start()
     random = generator(5)
     distance, angle = random.uniform(0, 95, ROWS), random.uniform(0, 2 * np.pi, ROWS)
@@ -127,7 +127,7 @@ def regression_two_columns() -> Specimen:
 
 
 def outlier_weights() -> Specimen:
-    """One weight a hundred times the others: what one scale a tensor does not survive."""
+    """One weight a hundred times the others: one scale per tensor ruins the rest."""
     start()
     rows, labels = blobs(ROWS, 8, 4, seed=6)
     normalize = layers.Normalization()
@@ -180,7 +180,7 @@ def int64_input() -> Specimen:
 
 
 def autoencoder() -> Specimen:
-    """The output is the input again: nobody has labels for it."""
+    """The output is the input again, without labels."""
     start()
     random = generator(9)
     hidden = random.normal(0, 1, (ROWS, 4)) @ random.normal(0, 1, (4, 20))
@@ -213,7 +213,7 @@ def _specimen(
     names: tuple[str, ...] = (),
     must: frozenset[tuple[str, str]] = FLOATS | INT8,
 ) -> Specimen:
-    """Split a table into what calibrates and what judges."""
+    """Split a table into calibration and evaluation samples."""
     return Specimen(
         model,
         {"inputs": rows[CALIBRATE]},

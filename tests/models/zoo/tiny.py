@@ -20,7 +20,7 @@ def mobilenet_v2() -> Specimen:
     pictures, labels = shapes(700, 96)
     inputs = keras.Input((96, 96, 3))
     body = keras.applications.MobileNetV2((96, 96, 3), alpha=0.35, weights=None, include_top=False)
-    for layer in body.layers:  # averages that follow within the few steps there are
+    for layer in body.layers:  # averages that adapt within the few steps
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = 0.8
     hidden = body(layers.Rescaling(1 / 127.5, offset=-1)(inputs))
@@ -94,7 +94,7 @@ def resnet8() -> Specimen:
 
 
 def anomaly() -> Specimen:
-    """The sound of a machine, 5 frames of 128 bands, and again: what comes back ill is a fault.
+    """An autoencoder of a machine's sound, 5 frames of 128 bands: a bad reconstruction is a fault.
 
     The last half of the evaluation samples are faults: a band that hums.
     """

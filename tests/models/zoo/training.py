@@ -11,7 +11,7 @@ LOGITS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def start(seed: int = 1) -> None:
-    """Begin as in a new process: the seed, and layers named from one."""
+    """Start as in a new process: set the seed, and number layers from one."""
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
 
@@ -27,7 +27,7 @@ def fit(
     batch: int = 64,
     weights: dict[str, float] | None = None,
 ) -> Any:
-    """Train a model and give it back. XLA would take longer to compile than this takes to run."""
+    """Train a model and return it. XLA would take longer to compile than this takes to run."""
     model.compile(keras.optimizers.Adam(rate), loss, loss_weights=weights, jit_compile=False)
     model.fit(inputs, labels, epochs=epochs, batch_size=batch, verbose=0)
     return model

@@ -100,7 +100,7 @@ def mixed_float16() -> Specimen:
 
 
 def augmentation() -> Specimen:
-    """Layers that are there for training alone."""
+    """Layers that are only for training."""
     start()
     model = keras.Sequential(
         [
@@ -142,7 +142,7 @@ def activations() -> Specimen:
 
 
 def lambda_layer() -> Specimen:
-    """Python code within the model file: loading it wants trust."""
+    """Python code in the model file: loading it needs trust."""
     start()
     inputs = keras.Input((28, 28, 1))
     hidden = layers.Lambda(lambda pixels: pixels / 127.5 - 1.0, output_shape=(28, 28, 1))(inputs)
@@ -153,7 +153,7 @@ def lambda_layer() -> Specimen:
 
 
 def subclassed() -> Specimen:
-    """A class of one's own, found through a module of one's own."""
+    """A user's own class in a user's own module."""
     start()
     model = SmallNet(filters=8, classes=10)
     model(np.zeros((1, 28, 28, 1), np.float32))
@@ -192,7 +192,7 @@ def free_size() -> Specimen:
 
 
 def unet() -> Specimen:
-    """One probability a pixel: the ink, in pictures that are noisy and uneven."""
+    """One probability per pixel, the ink, in pictures that are noisy and uneven."""
     start()
     images, _ = digits()
     clean = np.pad(images[:1600], ((0, 0), (2, 2), (2, 2)))[..., None]
@@ -219,7 +219,7 @@ def unet() -> Specimen:
 
 
 def detection() -> Specimen:
-    """Boxes: for each of 49 cells whether there is ink, and four numbers. Nobody has labels."""
+    """Boxes: for each of 49 cells, whether there is ink, and four numbers; no labels."""
     start()
     images, _ = digits()
     cells = images[:1600].reshape(-1, 7, 4, 7, 4).astype(np.float32).swapaxes(2, 3)
@@ -243,7 +243,7 @@ def detection() -> Specimen:
 
 
 def embedding() -> Specimen:
-    """A vector of length one for each picture, trained by the classes that it tells apart."""
+    """A vector of length one for each picture, trained to separate classes."""
     start()
     inputs = keras.Input((28, 28, 1))
     hidden = layers.Rescaling(1 / 255)(inputs)

@@ -1,4 +1,4 @@
-"""What several tests of the benchmarks need."""
+"""Fixtures of the benchmark tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.unit.benchmarks.staged import crew
 
 @pytest.fixture
 def staged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Crew]:
-    """A crew of the peers in `staged`, and what it makes in a folder of its own."""
+    """A crew of the peers in `staged`, with its own folder."""
     monkeypatch.setattr(crew_module, "CACHE", tmp_path / "cache")
     with crew(tmp_path, monkeypatch) as made:
         yield made

@@ -1,4 +1,4 @@
-"""A run that never was, with figures like those of one: every axis, every kind of subject."""
+"""A made-up run with realistic figures: every axis, every kind of subject."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from benchmarks.results import PEER, STROP, UNITS, Ratio, Results, Row
 
 BATCHES = (1, 4, 16, 64, 256, 1024, 4096)
 
-# way to call, engine, precisions -> us of one image, us an image in large batches, MiB on the
-# device, ms of a cold start, MiB of memory
+# loop, engine, precisions -> us of one image, us per image in large batches, MiB on the device,
+# ms of a cold start, MiB of memory
 _FLOAT, _HALF, _DYNAMIC, _INT8 = "float32", "float16", "dynamic", "int8"
 _SUBJECTS: tuple[tuple[str, str, dict[str, tuple[float, float]], float, float, float], ...] = (
     (
@@ -79,7 +79,7 @@ _SUBJECTS: tuple[tuple[str, str, dict[str, tuple[float, float]], float, float, f
 _ACCURACY = {_FLOAT: 0.9880, _HALF: 0.9880, _DYNAMIC: 0.9878, _INT8: 0.9882}
 _BYTES = {_FLOAT: 170_800, _HALF: 87_104, _DYNAMIC: 47_008, _INT8: 48_688}
 _BUNDLE = 902_000
-_FIRSTS = {  # of the ways to call a package, the one of which sizes are told
+_FIRSTS = {  # the loop of each package whose sizes are shown
     *("Strop litert", "Strop tflite", "Strop onnx", "Strop reference", "LiteRT set_tensor"),
     *("LiteRT CompiledModel", "tflite-runtime set_tensor", "ONNX Runtime run", "NumPy alone"),
     *("Keras tf.function", "OpenVINO infer", "emx-onnx-cgen, C from Python", "IREE"),
@@ -126,7 +126,7 @@ def results() -> Results:
 
 
 def growth() -> list[Row]:
-    """4 us a call and 45 multiply-accumulates a nanosecond, or 13 us and 30."""
+    """4 us per call and 45 multiply-accumulates per nanosecond, or 13 us and 30."""
     rows = []
     engines = (("onnx", 4.0, 45e3), ("litert", 1.3, 24e3), ("reference", 13.0, 30e3))
     for engine, floor_us, rate in engines:
@@ -154,7 +154,7 @@ def growth() -> list[Row]:
 
 
 class _Naming:
-    """Who rows are of."""
+    """The naming fields of rows."""
 
     def __init__(self, way: str, engine: str, precision: str) -> None:
         kind = STROP if way.startswith("Strop") else PEER
@@ -190,7 +190,7 @@ def _parts(cold_ms: float) -> dict[str, float]:
 
 
 def _rounding(way: str) -> float:
-    """What one of them loses on the way."""
+    """The accuracy that a package's rounding loses."""
     return 0.0004 if way.startswith("emlearn") else 0.0
 
 

@@ -1,4 +1,4 @@
-"""Peers for tests of what measures them: each does one thing right, or wrong, in a real worker."""
+"""Peers for tests of the benchmarks: each does one thing right or wrong in a real worker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks.environments import Environments
 from benchmarks.files import Files
 
 IMAGES = 40
-ENGINE = "stage"  # of all, so that they share a process
+ENGINE = "stage"  # the same for all, so that they share a process
 
 _HEAD = """
 import os, signal, sys, time
@@ -44,7 +44,7 @@ ACTS = {
 
 
 def case(act: str, module: str | None = None) -> Case:
-    """A case that runs an act; with a module's name, it passes for that."""
+    """A case that runs an act; given a module's name, it takes that module's place."""
     return Case(module or act, act, "float32", ENGINE, "keras", "peers")
 
 
@@ -62,7 +62,7 @@ def crew(folder: Path, patch: pytest.MonkeyPatch) -> Crew:
     files = Files(folder / "artifact", folder)
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (IMAGES, 28, 28), np.uint8)
-    # Whole numbers: their sums are exact, in whatever order this machine's BLAS adds them up.
+    # Integers: their sums are exact in any order of this machine's BLAS.
     weights = np.random.default_rng(1).integers(0, 10, (784, 10)).astype(np.float32)
     answers = images.reshape(IMAGES, 784).astype(np.float32) @ weights / np.float32(50_000)
     np.save(files.images, images)

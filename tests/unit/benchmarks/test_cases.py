@@ -1,4 +1,4 @@
-"""Who is measured, and beside whom."""
+"""The measured cases, and their neighbours."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_every_engine_of_strop_has_raw_loops_of_every_precision() -> None:
         assert {case.environment for case in beside} == {ours.environment}
     wrapped = {case.engine for case in cases("Strop *")}
     assert wrapped <= set(engines.NAMES) - {engines.FAKE}
-    # One that is NumPy alone has no loop of its own to be measured against.
+    # The engine that is NumPy alone has no raw loop to compare with.
     assert wrapped >= {"reference", *(n for n, entry in engines.TABLE.items() if entry.package)}
     assert set(_TARGETS) <= wrapped
 

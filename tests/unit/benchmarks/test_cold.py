@@ -1,4 +1,4 @@
-"""Cold starts: new processes, turn about, more of those whose ratio is judged."""
+"""Cold starts: new processes, alternating, with more starts of judged cases."""
 
 from __future__ import annotations
 

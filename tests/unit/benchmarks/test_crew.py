@@ -1,4 +1,4 @@
-"""Workers: whoever fails, dies or hangs is left out with the reason, and the others go on."""
+"""Workers: a case that fails, dies or hangs is left out with the reason, and the others go on."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class TestManyCases:
         pid = worker._process.pid
         staged.end()
         assert not Path(f"/proc/{pid}").exists()
-        assert staged.open(case("right"), 1) is not None  # and a new one is started if need be
+        assert staged.open(case("right"), 1) is not None  # and a new one is started if needed
 
 
 class TestRounds:

@@ -1,4 +1,4 @@
-"""What is measured is what `make export` left, as it was when the run began."""
+"""The measured files are those of `make export` at the start of the run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests import bundles
 
 @pytest.fixture
 def exported(tmp_path: Path) -> tuple[Path, Path]:
-    """An artifact and its dist/, with the CPU's bundle alone."""
+    """An artifact and its dist/, with only the CPU's bundle."""
     artifact, dist = tmp_path / "shapes", tmp_path / "dist"
     artifact.mkdir()
     dist.mkdir()
@@ -36,7 +36,7 @@ def test_bundles_are_copied_and_taken_apart(exported: tuple[Path, Path], tmp_pat
     bundle = open_bundle(dist / "shapes-cpu.strop")
     variant = next(v for v in bundle.manifest.variants if v.format == "weights")
     expected = bundle.read(variant)
-    (dist / "shapes-cpu.strop").unlink()  # an export in the middle of a run changes nothing
+    (dist / "shapes-cpu.strop").unlink()  # an export during a run changes nothing
     path = prepared.path("weights", "reference", variant.precision)
     assert path.read_bytes() == expected
     assert prepared.path("bundle", "reference", variant.precision).is_file()

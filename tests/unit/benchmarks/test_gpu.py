@@ -1,4 +1,4 @@
-"""The picture of `strop sweep`: drawn of what it measured, and of nothing else."""
+"""The picture of `strop sweep`: drawn only from valid output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.gpu import SweepError
 
 
 def content(adapter: str = "NVIDIA Toaster, CUDA 12.8", engine: str = "onnx") -> dict[str, Any]:
-    """What `strop sweep --json` prints: 3 M images a second, 90 us a call, and a core of 1 M."""
+    """Output of `strop sweep --json`: 3 M images per second, 90 us per call, and a core of 1 M."""
     points = []
     for batch in (1, 16, 256, 4096, 65_536):
         gpu_us, cpu_us = 90 + batch / 3, 5 + float(batch)
@@ -71,7 +71,7 @@ def written(folder: Path, value: dict[str, Any], name: str = "sweep.json") -> Pa
 
 
 def texts(value: dict[str, Any], folder: Path) -> str:
-    """Every word in the picture of one sweep."""
+    """All texts in the picture of one sweep."""
     figure = gpu.draw([gpu.load(written(folder, value))])
     legends = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
     titles = [axes.get_title(loc="left") for axes in figure.axes]
@@ -153,7 +153,7 @@ class TestJunk:
             (_changed(lambda c: c["points"][0].update(batch=0)), "not above 0"),
             (_changed(lambda c: c["points"][0].update(upload_us=-1)), "not above 0"),
             (_changed(lambda c: c["points"][0]["gpu"].update(images_per_s=0)), "not above 0"),
-            (_changed(lambda c: c.update(crossover=3)), "crossover 3 is none of its batch sizes"),
+            (_changed(lambda c: c.update(crossover=3)), "crossover 3 is not one of its batch"),
             (_changed(lambda c: c.update(crossover=10**400)), "crossover"),
         ],
     )

@@ -1,4 +1,4 @@
-"""How the time of a call grows: random models that all engines answer alike, and rows of them."""
+"""The growth of a call's time: random models on which all engines agree, and their rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much a package brings: itself, what it asks for, and nothing that pip would leave out."""
+"""The size of a package: with its dependencies, and without files that pip would not install."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def site_packages(tmp_path: Path) -> Path:
     _install(folder, "Engine", "numeric>=1", "shape.tools[fast]", 'old ; python_version < "3.11"')
     _install(folder, "numeric")
     _install(folder, "shape_tools", 'speed ; extra == "fast"', 'slow ; extra == "other"')
-    _install(folder, "speed", "engine")  # and round again
+    _install(folder, "speed", "engine")  # a cycle
     _install(folder, "slow")
     return folder
 
 
 def _install(folder: Path, name: str, *requires: str) -> None:
-    """A package of 100 bytes of code, its bytecode, and what pip notes of it."""
+    """A package of 100 bytes of code, with bytecode and pip's metadata."""
     note = folder / f"{name}-2.1.dist-info"
     note.mkdir()
     lines = [f"Name: {name}", "Version: 2.1", *(f"Requires-Dist: {line}" for line in requires)]

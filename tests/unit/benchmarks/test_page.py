@@ -1,4 +1,4 @@
-"""The page of a run: Markdown, whole, and its pictures beside it."""
+"""The page of a run: complete Markdown, with its pictures beside it."""
 
 from __future__ import annotations
 

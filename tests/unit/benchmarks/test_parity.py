@@ -1,4 +1,4 @@
-"""What is not the same model is not timed."""
+"""A case that runs another model is not timed."""
 
 from __future__ import annotations
 

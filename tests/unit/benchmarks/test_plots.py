@@ -1,4 +1,4 @@
-"""The pictures of a run: everybody in them, named, with units, in type that is read."""
+"""The pictures of a run: all subjects, named, with units, in readable type."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def drawn(name: str, results: Results | None = None) -> Figure:
 
 
 def texts(figure: Figure) -> list[Text]:
-    """Every text that is to be seen."""
+    """All visible texts."""
     unseen = {
         label
         for axes in figure.axes
@@ -68,7 +68,7 @@ class TestEveryPicture:
     def test_no_two_texts_overlap(self, figure: Figure) -> None:
         boxes = []
         for text in texts(figure):
-            drawn_box = Text.get_window_extent(text)  # of an annotation: without its line
+            drawn_box = Text.get_window_extent(text)  # an annotation without its line
             if drawn_box.width:
                 boxes.append((text.get_text(), drawn_box.padded(-1.5)))
         for (one, a), (other, b) in itertools.combinations(boxes, 2):
@@ -130,7 +130,7 @@ def test_strops_files_are_its_bundle_at_every_precision() -> None:
 
 
 class TestFew:
-    """What a run of a few subjects or axes gives."""
+    """A run of a few subjects or axes."""
 
     def test_one_subject(self, tmp_path: Path) -> None:
         whole = sample.results()
@@ -178,7 +178,7 @@ def test_the_command_refuses_junk(
         path.write_text(junk, encoding="ascii")
     assert command.main([str(path)]) == 2
     said = capsys.readouterr().err
-    assert said.startswith(f"benchmarks: {path} is no result of make bench")
+    assert said.startswith(f"benchmarks: {path} is not a result of make bench")
     assert said.count("\n") == 1
 
 

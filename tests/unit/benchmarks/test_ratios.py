@@ -1,4 +1,4 @@
-"""Strop over the best raw loop: which that is, what is paired with what, and which way round."""
+"""Strop over the best raw loop: its choice, the pairs, and the direction of the ratio."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class TestLatency:
         assert tail.median == pytest.approx(2.0)
 
     def test_the_best_loop_is_found_within_rounds(self) -> None:
-        """Every other turn of the faster one fell into a slow spell, that hit all of its round."""
+        """Every other turn of the faster loop is in a slow period that affects its whole round."""
         turns = (
             taken(strop(), 1, 2.0, 20.0, 20.0)
             | taken(loop("Faster"), 1, 1.0, 10.0, 10.0)
@@ -126,7 +126,7 @@ class TestColdStarts:
         assert first.median == pytest.approx((95 + 20) / (95 + 10))  # 1.12 and 1.02 beside it
 
     def test_a_machine_that_slows_down_changes_no_ratio(self) -> None:
-        """Nor does it count who else was started while it was fast."""
+        """Nor does it matter which others were started while it was fast."""
         fast = [(10.0, 80.0, 29.0, 1.0), (10.0, 80.0, 9.0, 1.0)]
         slow = [tuple(ms * 1.7 for ms in parts) for parts in fast]
         ours, bare = (_starts(*[fast[i]] * 20, *[slow[i]] * 40) for i in (0, 1))

@@ -1,4 +1,4 @@
-"""What is written down is what is read again, and an old run is not half replaced."""
+"""Results are read as they were written, and an old run is never partly replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables on the screen: who is in them, and that they are read."""
+"""The tables on the screen: their subjects and their layout."""
 
 from __future__ import annotations
 

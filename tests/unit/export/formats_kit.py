@@ -1,4 +1,4 @@
-"""Small random Keras models of several kinds, and how to convert and run them, cached."""
+"""Small random Keras models of several kinds, with cached conversions, and runs of them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def model(kind: str) -> Any:
 
 @functools.cache
 def samples(kind: str) -> Samples:
-    """100 inputs as the sensor gives them: bytes for mlp and cnn, that stop short of 255."""
+    """100 inputs as the sensor gives them: bytes below 255 for mlp and cnn."""
     shape = (100, *model(kind).input_shape[1:])
     random = np.random.default_rng(1)
     if kind in ("mlp", "cnn"):
@@ -82,7 +82,7 @@ def converted(
 
 
 def run_tflite(data: bytes, inputs: Samples) -> NDArray[np.float32]:
-    """One sample at a time, at the file's own batch of 1."""
+    """Run one sample at a time, at the file's own batch of 1."""
     with quiet():
         interpreter = Interpreter(model_content=data, num_threads=1)
     interpreter.allocate_tensors()

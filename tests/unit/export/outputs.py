@@ -1,4 +1,4 @@
-"""Outputs of each kind, and the tolerances they are judged by."""
+"""Outputs of each kind, and their tolerances."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def truth(
     keras: NDArray[Any] | tuple[NDArray[Any], ...],
     labels: NDArray[Any] | tuple[NDArray[Any] | None, ...] | None = None,
 ) -> Truth:
-    """What one output is compared with, or several."""
+    """The reference for one output or several."""
     if isinstance(of, OutputSpec):
         assert not isinstance(keras, tuple)
         assert not isinstance(labels, tuple)

@@ -1,4 +1,4 @@
-"""Classes that Keras does not have, as a user gives them with --custom."""
+"""Custom classes, as a user gives them with --custom."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Scaled(keras.layers.Layer):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable("own")
 class Tower(keras.Model):  # type: ignore[misc]
-    """A subclass: it has inputs only once it is called."""
+    """A subclass, which has inputs only after a call."""
 
     def __init__(self, units: int = 3, **options: Any) -> None:
         super().__init__(**options)

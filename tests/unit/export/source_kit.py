@@ -17,7 +17,7 @@ from tests.environments import ROOT
 with quiet():
     import keras as keras
 
-SAMPLES = 100  # of which half calibrate and half judge, where there are no others
+SAMPLES = 100  # half calibrate and half judge, if there are no others
 
 
 def floats(*shape: int, seed: int = 1) -> NDArray[np.float32]:
@@ -92,7 +92,7 @@ def refused_before_tensorflow(files: source.Files, **options: Any) -> str:
     """Read a source in another process, and check that TensorFlow and Keras were never loaded.
 
     Returns:
-        What was said.
+        The error message.
     """
     script = (
         "import sys\n"

@@ -1,4 +1,4 @@
-"""The arrays of an .npz: taken by name, converted to what the app gives, or refused by name."""
+"""The arrays of an .npz: taken by name, converted to the app's dtypes, or refused by name."""
 
 from __future__ import annotations
 

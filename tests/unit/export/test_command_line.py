@@ -1,4 +1,4 @@
-"""What is asked of `strop-export`, and what is refused before anything is loaded."""
+"""The command line of `strop-export`, and its refusals before anything is loaded."""
 
 from __future__ import annotations
 

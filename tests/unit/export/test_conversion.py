@@ -1,4 +1,4 @@
-"""The converter in its own process: what it writes, what it refuses, and how it dies."""
+"""The converter in its own process: its files, its refusals and its crashes."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_recurrent_layer_is_written_step_by_step(tmp_path: Path) -> None:
 
 
 def test_one_that_is_too_long_ends_the_converter_and_not_the_export(tmp_path: Path) -> None:
-    """TensorFlow's int8 conversion of its loop dies or is refused; the next variant goes on."""
+    """TensorFlow's int8 conversion of its loop dies or is refused; the next variant continues."""
     stack = [layers.GRU(4, name="long"), dense(3, "softmax")]
     model = chain((129, 4), *stack)
     gru = kit.read(tmp_path, model, {"inputs": floats(129, 4)})
@@ -97,11 +97,11 @@ DIED = r"TensorFlow's converter {} on this model's layers \(Flatten, Dense\): re
     [
         ("import sys; sys.exit(3)", DIED.format("ended with exit 3")),
         ("import os; os.kill(os.getpid(), 11)", DIED.format("died of SIGSEGV")),
-        ("input(); print('{}')", "gave no sound answer"),
-        ("input(); print('[1]')", "gave no sound answer"),
-        ("input(); print('what?')", "gave no sound answer"),
-        (f"input(); print({json.dumps({'error': 'SystemExit', 'message': ''})!r})", "no sound ans"),
-        (f"input(); print({json.dumps({'file': '/nowhere'})!r})", "gave no sound answer"),
+        ("input(); print('{}')", "gave an invalid answer"),
+        ("input(); print('[1]')", "gave an invalid answer"),
+        ("input(); print('what?')", "gave an invalid answer"),
+        (f"input(); print({json.dumps({'error': 'SystemExit', 'message': ''})!r})", "an invalid"),
+        (f"input(); print({json.dumps({'file': '/nowhere'})!r})", "gave an invalid answer"),
     ],
 )
 def test_one_that_goes_astray_is_a_refusal(

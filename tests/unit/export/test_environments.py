@@ -1,4 +1,4 @@
-"""What comes of running strop elsewhere: an answer, a wrong one, or a GPU that cannot be had."""
+"""The results of strop in another environment: an answer, an error, or an unavailable GPU."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FAREWELL = "INFO: [accelerator_registry.cc:43] DestroyAccelerator"
 
 
 def said(folder: Path, script: str, *arguments: str) -> dict[str, Any]:
-    """What `run_strop` makes of a wheel whose command does as it is told."""
+    """The result of `run_strop` with a wheel whose command runs a given script."""
     wheel = folder / "strop-0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as file:
         file.writestr("strop/__init__.py", "")

@@ -1,4 +1,4 @@
-"""The figures of each kind, against numbers worked out by hand."""
+"""The figures of each kind, against numbers computed by hand."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TestBinary:
 
     @pytest.mark.parametrize(("threshold", "differ"), [(0.0, 1), (0.5, 2)])
     def test_the_threshold_is_the_output_s(self, threshold: float, differ: int) -> None:
-        """Logits are yes above 0, where probabilities are above 0.5."""
+        """Logits are positive above 0, probabilities above 0.5."""
         keras, ours = array([-3], [0.2], [0.3], [2]), array([-2], [-0.2], [0.7], [0.4])
         of = spec("binary", (1,), threshold=threshold)
         assert compare(of, ours, keras, None)["disagreements"] == differ
@@ -141,7 +141,7 @@ class TestRegression:
         assert found["rmse_share"] == [0]
 
     def test_a_column_that_hardly_varies_is_held_to_its_own_spread(self) -> None:
-        """1000 +- 0.04, answered by 1000."""
+        """Values of 1000 +- 0.04, all answered with 1000."""
         keras = (1000 + 0.04 * np.sin(np.arange(100))).reshape(100, 1)
         found = compare(spec("regression", (1,)), np.full_like(keras, 1000), keras, None)
         assert found["rmse_share"][0] > 0.9

@@ -1,4 +1,4 @@
-"""The lowest engine releases: looked up in tables that say what the engines really do."""
+"""The lowest engine releases, from tables that match the engines."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class TestPins:
 
 
 class TestTables:
-    """Whether they are whole. Whether they are true, the engines say below."""
+    """The tables are complete. The tests on the engines below show that they are right."""
 
     @pytest.mark.parametrize("engine", PACKAGES)
     def test_they_hold_the_releases_that_are_listed(self, engine: str) -> None:
@@ -119,7 +119,7 @@ class TestTables:
             assert [r for r in table.releases if r in changes] == list(changes), name
 
     def test_the_figure_that_began_it(self) -> None:
-        """docs/decisions/0012: what kept per-channel dynamic-range files off the Raspberry Pi."""
+        """docs/decisions/0012: why the Raspberry Pi gets no per-channel dynamic-range files."""
         assert floor.read("tflite").takes("FULLY_CONNECTED", "2.14.0") == 10
 
 
@@ -173,7 +173,7 @@ def test_every_file_of_the_targets_that_ship_runs_on_what_their_devices_get(name
 
 
 class TestRefusals:
-    """In one line: what the file has, what the release takes, what would help."""
+    """Refusals in one line: the file's need, the release's limit, and the fix."""
 
     def refused(self, spec: VariantSpec, requires: dict[str, object], name: str = "rpi") -> str:
         with pytest.raises(EngineTooOld) as caught:
@@ -184,7 +184,7 @@ class TestRefusals:
         requires = converted("mlp", "tflite", "dynamic", True).requires
         assert self.refused(DYNAMIC, dict(requires)) == (
             "tflite dynamic needs FULLY_CONNECTED version 12 where tflite 2.14.0 takes 10 at most: "
-            "set per_channel = false for it in rpi.toml, or take tflite out of the engines in "
+            "set per_channel = false for it in rpi.toml, or remove tflite from the engines in "
             "rpi.toml"
         )
 
@@ -192,15 +192,15 @@ class TestRefusals:
         said = self.refused(replace(DYNAMIC, precision="int8"), {"op_versions": {"WARP": 1}}, "cpu")
         litert = floor.pinned("litert", REQUIREMENTS / "litert.txt")
         assert said == (
-            f"tflite int8 needs WARP version 1 where litert {litert} takes none that is known of: "
-            "leave the variant out of cpu.toml"
+            f"tflite int8 needs WARP version 1 where litert {litert} takes no version known: "
+            "remove the variant from cpu.toml"
         )
 
     def test_an_opset_newer_than_any_release(self) -> None:
         spec = VariantSpec("onnx", "float32")
         said = self.refused(spec, {"opset": 999, "ir_version": 7}, "cpu")
         assert said.startswith("onnx float32 needs opset 999 where onnx ")
-        assert said.endswith("at most: leave the variant out of cpu.toml")
+        assert said.endswith("at most: remove the variant from cpu.toml")
 
     def test_a_domain_beside_onnx_s_own(self) -> None:
         spec = VariantSpec("onnx", "float32")
@@ -212,8 +212,8 @@ class TestRefusals:
         monkeypatch.setattr(floor, "read", lambda engine: table)
         said = self.refused(VariantSpec("tflite", "int8"), {"op_versions": {"ADD": 2}}, "rpi32")
         assert said == (
-            "tflite int8 needs ADD version 2 where tflite 2.14.0 takes 1 at most: leave the "
-            "variant out of rpi32.toml, or lock tflite-runtime 2.15.0 or newer"
+            "tflite int8 needs ADD version 2 where tflite 2.14.0 takes 1 at most: remove the "
+            "variant from rpi32.toml, or lock tflite-runtime 2.15.0 or newer"
         )
 
     def test_a_floor_at_the_pin_is_no_refusal(self, monkeypatch: pytest.MonkeyPatch) -> None:

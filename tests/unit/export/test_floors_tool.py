@@ -1,4 +1,4 @@
-"""The tool that measures the engines: what it makes of their answers, and what it writes."""
+"""The tool that measures the engines: its reading of their answers, and its tables."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_an_error_about_anything_else_is_not_taken_for_an_answer() -> None:
 def test_what_is_written_says_from_which_release_on() -> None:
     measured = {"1.9": {"ADD": 1}, "1.10": {"ADD": 1, "MUL": 2}, "2.0": {"ADD": 3}}
     text = tool.to_toml("litert", measured)
-    assert text.startswith("# What releases of ai-edge-litert take at most.")
+    assert text.startswith("# The highest versions that releases of ai-edge-litert take.")
     assert tomllib.loads(text) == {
         "releases": ["1.9", "1.10", "2.0"],
         "highest": {"ADD": {"1.9": 1, "2.0": 3}, "MUL": {"1.10": 2, "2.0": 0}},
@@ -67,7 +67,7 @@ def test_a_release_that_cannot_be_installed_is_one_line(
     assert tool.main(["onnx"]) == 2
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith("floors: onnxruntime==0.0.1 cannot be installed: ")
-    assert list(tmp_path.iterdir()) == []  # nothing is taken for measured, nothing left installed
+    assert list(tmp_path.iterdir()) == []  # no result is recorded, and nothing stays installed
 
 
 def test_an_unknown_engine_is_one_line() -> None:

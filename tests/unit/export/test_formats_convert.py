@@ -1,4 +1,4 @@
-"""What every conversion has in common: what is refused, and the same bytes each time."""
+"""Rules of every conversion: refusals, and the same bytes each time."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_unknown_formats_and_precisions_are_refused() -> None:
     [("weights", "float32"), ("onnx", "int8"), ("tflite", "int8"), ("tflite", "dynamic")],
 )
 def test_what_no_gpu_runs_is_not_made_for_one(format: str, precision: str) -> None:
-    message = rf"{format} {precision} runs on no GPU.* float32 or float16; leave out gpu = true"
+    message = rf"{format} {precision} does not run on GPUs.* float32 or float16; remove gpu = true"
     with pytest.raises(ConversionError, match=message):
         VariantSpec(format, precision, gpu=True)
 
@@ -120,7 +120,7 @@ def test_what_the_converter_cannot_do_is_one_readable_error(
     with pytest.raises(ConversionError, match=message) as caught:
         convert(odd, spec, [samples("vector")])
     assert "\n" not in str(caught.value)
-    assert capfd.readouterr() == ("", "")  # what C++ said is a note on the cause
+    assert capfd.readouterr() == ("", "")  # the output of C++ is a note on the cause
     assert caught.value.__cause__ is not None
     assert hasattr(caught.value.__cause__, "__notes__")
 

@@ -33,7 +33,7 @@ def _two_users() -> Any:
 
 
 def _raw_too() -> Any:
-    """The tensor that is rescaled is also used as it is."""
+    """The raw tensor is rescaled and also used directly."""
     inputs = keras.Input((6,))
     return keras.Model(
         inputs, layers.Add()([biased(6)(layers.Rescaling(0.1, offset=3.0)(inputs)), inputs])

@@ -9,7 +9,7 @@ import pytest
 from strop_export.formats import VariantSpec, convert, quiet
 from tests.unit.export.formats_kit import KINDS, converted, expected, run_onnx, samples
 
-# Random weights, outputs of size 1: how far each precision may be from Keras.
+# The tolerance of each precision against Keras, with random weights and outputs of size 1.
 TOLERANCE = {"float32": 1e-5, "float16": 5e-3, "int8": 0.05}
 
 
@@ -115,7 +115,7 @@ def test_a_small_last_layer_stays_float() -> None:
 
 
 def test_bytes_reach_a_layer_that_stays_float() -> None:
-    """A model whose only layer is its last, and small enough for float beside a wide input."""
+    """A model whose only layer is its last, and small enough for float with a wide input."""
     with quiet():
         import keras
 
@@ -143,7 +143,7 @@ def test_one_zero_point_per_channel_or_one_for_all() -> None:
 
 
 class TestForAGpu:
-    """The file takes bytes, a quarter of what would cross the bus, and widens them itself."""
+    """The file takes bytes, a quarter of the transfer, and widens them."""
 
     def nodes(self, kind: str, precision: str) -> list[onnx.NodeProto]:
         data = converted(kind, "onnx", precision, gpu=True).data
@@ -180,7 +180,7 @@ class TestForAGpu:
     def test_half_precision_s_rescaling_is_the_scale_of_the_bytes(
         self, kind: str, offsets: int
     ) -> None:
-        """Rounded once, not twice; and an operator less over every pixel."""
+        """It is rounded once, not twice, with one operator less over every pixel."""
         nodes = self.nodes(kind, "float16")
         assert [node.op_type for node in nodes].count("Add") == offsets
         assert "Mul" not in [node.op_type for node in nodes]
@@ -191,7 +191,7 @@ class TestForAGpu:
 
     @pytest.mark.parametrize("factors", [(0.5, 0.25), (-0.5, None), (0.0, None)])
     def test_any_other_rescaling_stays(self, factors: tuple[float, float | None]) -> None:
-        """The raw input is read too, or rescaled twice; or the factor can be no scale."""
+        """The raw input is used too, or rescaled twice, or the factor cannot be a scale."""
         with quiet():
             import keras
 

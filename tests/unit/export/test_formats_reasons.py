@@ -1,4 +1,4 @@
-"""Why a converter refused a model: operators and layers, never MLIR."""
+"""The reason why a converter refused a model: operators and layers, never MLIR."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recurrent layers in int8: step by step, so that TensorFlow's converter survives them."""
+"""Recurrent layers in int8: unrolled, so that TensorFlow's converter does not crash."""
 
 from __future__ import annotations
 

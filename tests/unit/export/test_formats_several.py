@@ -1,4 +1,4 @@
-"""Several inputs and outputs in one file: in the model's order, each of its own dtype."""
+"""Several inputs and outputs in one file: in the model's order, with their own dtypes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CASES = [("tflite", p) for p in TOLERANCE] + [("onnx", p) for p in TOLERANCE if 
 
 
 def _two() -> Any:
-    """Named so that TFLite would have them the other way round."""
+    """Two inputs whose names TFLite would sort in the opposite order."""
     a, b = keras.Input((40,), name="zebra"), keras.Input((6,), name="ant")
     both = layers.Concatenate()([layers.Dense(32, "relu")(a), layers.Dense(8, "relu")(b)])
     hidden = layers.Dense(32, "relu")(both)
@@ -69,7 +69,7 @@ def model(kind: str) -> Any:
 
 @functools.cache
 def samples(kind: str) -> tuple[np.ndarray, ...]:
-    """As the sensors give them."""
+    """Samples as the sensors give them."""
     random = np.random.default_rng(1)
     given = []
     for tensor in model(kind).inputs:
@@ -104,7 +104,7 @@ def expected(kind: str) -> list[np.ndarray]:
 
 
 def run(format: str, file: Converted, given: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """By the names that the file was given, in the order that it says."""
+    """Run by the file's names, in its order."""
     feeds = {
         tensor.name: array.astype(tensor.dtype)
         for tensor, array in zip(file.inputs, given, strict=True)
@@ -186,7 +186,7 @@ def test_an_input_that_nothing_reads_keeps_its_place(format: str) -> None:
 
 
 class TestPrecisions:
-    """A file that holds nothing of its precision is not one."""
+    """A file with nothing in its precision is refused."""
 
     def pooled(self) -> Any:
         return keras.Sequential([keras.Input((8, 8, 2)), layers.MaxPooling2D(), layers.Flatten()])

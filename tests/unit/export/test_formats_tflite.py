@@ -24,7 +24,7 @@ from tests.environments import ROOT, run
 from tests.unit.export.formats_kit import KINDS, converted, expected, model, run_tflite, samples
 from tests.unit.runtime import gpus
 
-# Random weights, outputs of size 1: how far each precision may be from Keras.
+# The tolerance of each precision against Keras, with random weights and outputs of size 1.
 TOLERANCE = {"float32": 1e-5, "float16": 5e-3, "dynamic": 0.05, "int8": 0.05}
 # Only larger layers are written in dynamic precision, and only mlp has one.
 CASES = [(k, p) for p in TOLERANCE for k in KINDS if p != "dynamic" or k == "mlp"]
@@ -137,7 +137,7 @@ def test_one_file_takes_any_batch_by_resizing(kind: str) -> None:
 
 
 class TestForAGpu:
-    """LiteRT's GPU wants its RESHAPE; bytes are a quarter of what would cross the bus."""
+    """LiteRT's GPU needs its RESHAPE; bytes are a quarter of the transfer."""
 
     @pytest.mark.parametrize("precision", ["float32", "float16"])
     @pytest.mark.parametrize("kind", KINDS)
@@ -197,7 +197,7 @@ def reshaped(kind: str, precision: str, *, gpu: bool) -> Converted:
 
 
 class TestAnyBatch:
-    """What is between the layers must not name the batch: a GPU's file keeps its RESHAPEs."""
+    """Shapes between the layers must not fix the batch: a GPU's file keeps its RESHAPEs."""
 
     @pytest.mark.parametrize("precision", ["float32", "float16"])
     @pytest.mark.parametrize("kind", ["reshape", "conv1d"])
@@ -283,7 +283,7 @@ session.close()
 
 @pytest.mark.parametrize("precision", TOLERANCE)
 def test_weights_are_aligned_as_the_schema_says(precision: str) -> None:
-    """flatbuffers' generated Python forgets force_align: 16."""
+    """flatbuffers' generated Python ignores force_align: 16."""
     data = converted("mlp", "tflite", precision).data
     file = schema.Model.GetRootAs(data)
     starts = []

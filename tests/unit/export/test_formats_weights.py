@@ -35,7 +35,7 @@ def arrays(data: bytes) -> dict[str, NDArray[Any]]:
 
 
 def run(data: bytes, inputs: NDArray[Any]) -> NDArray[np.float32]:
-    """The format as its module describes it."""
+    """Compute the format as its module describes it."""
     content = arrays(data)
     values: NDArray[np.float32] = (
         inputs.astype(np.float32) * content["scale"] + content["offset"]

@@ -1,4 +1,4 @@
-"""Which GPUs there are, and what follows where there are none, or none that an engine can use."""
+"""The workstation's GPUs, and the results without a GPU, or without one that an engine can use."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class TestAdapters:
     def test_a_driver_that_fails_is_none(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        """A library of that name without a function of Vulkan's."""
+        """A library of that name without Vulkan's functions."""
         shutil.copy(_ctypes.__file__, tmp_path / "libvulkan.so.1")
         self.set(monkeypatch, {**gpus.NONE, "LD_LIBRARY_PATH": str(tmp_path)})
         assert gpu.adapters() == ()
@@ -50,7 +50,7 @@ class TestAdapters:
 class TestWorkstation:
     @pytest.fixture
     def no_index(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        """A workstation that cannot have ONNX Runtime's build for GPUs."""
+        """A workstation that cannot install ONNX Runtime's build for GPUs."""
         monkeypatch.setattr(environments, "ENGINE_CACHE", tmp_path)
         monkeypatch.setenv("PIP_NO_INDEX", "1")
         monkeypatch.setenv("PIP_FIND_LINKS", "")

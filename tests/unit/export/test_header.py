@@ -1,4 +1,4 @@
-"""What a .keras file says of itself, before anything in it is loaded."""
+"""The check of a .keras file before anything in it is loaded."""
 
 from __future__ import annotations
 
@@ -112,11 +112,11 @@ def test_how_it_was_compiled_needs_none_either(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"not a model", "is no .keras file; write one with model.save"),
-        (b"PK\3\4", "is no .keras file"),
-        ({}, "is no .keras file"),
+        (b"not a model", "is not a .keras file; write one with model.save"),
+        (b"PK\3\4", "is not a .keras file"),
+        ({}, "is not a .keras file"),
         ({"config.json": "{"}, "is a damaged .keras file"),
-        ({"config.json": "[]"}, "config.json is no object"),
+        ({"config.json": "[]"}, "config.json is not an object"),
         ({"config.json": "[" * 100_000}, "is a damaged .keras file"),
         (None, "cannot read .*m.keras"),
     ],

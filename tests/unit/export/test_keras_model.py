@@ -1,4 +1,4 @@
-"""The model of a source: whatever it is made of, it is called on lists, in float32."""
+"""The model of a source: any kind of model is called on lists, in float32."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ class TestOwnClasses:
 
     @pytest.mark.parametrize(
         ("code", "said"),
-        [("1 / 0", r"--custom .*own.py fails: ZeroDivisionError"), ("", "Keras does not load")],
+        [("1 / 0", r"--custom .*own.py fails: ZeroDivisionError"), ("", "Keras cannot load")],
     )
     def test_a_file_that_fails_or_lacks_them_is_named(
         self, tmp_path: Path, code: str, said: str

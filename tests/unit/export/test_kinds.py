@@ -1,4 +1,4 @@
-"""What an output means: every row of docs/your-own-model.md's table, and what overrules it."""
+"""The kind of an output: every row of docs/your-own-model.md's table, and its overrides."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def find(
         (lambda: table(3, "tanh"), None, "raw"),
         (lambda: table(3), FLOATS[:, None].repeat(3, 1), "regression"),
         (lambda: table(1), FLOATS, "regression"),
-        (lambda: table(5), None, "raw"),  # as the input is: a reconstruction
+        (lambda: table(5), None, "raw"),  # the input's shape: a reconstruction
         (lambda: table(5, "sigmoid"), None, "raw"),
         (lambda: table(1, "sigmoid", columns=1), None, "binary"),
         (lambda: conv(3, "softmax"), None, "segmentation"),
@@ -178,7 +178,7 @@ def test_of_a_model_inside_it_is_that_of_the_right_output() -> None:
 
 
 class TestHeads:
-    """Of what is no plain layer, a class of one's own say, the answers tell."""
+    """For a custom class, which has no known activation, the answers decide."""
 
     OTHER = chain((4,), layers.BatchNormalization()).outputs[0]
     SUMS = np.array([[0.2, 0.8], [0.5, 0.5], [1, 0]], np.float32)

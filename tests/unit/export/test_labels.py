@@ -1,4 +1,4 @@
-"""Names of classes, and the truth of each sample, in the form that figures are made from."""
+"""Names of classes, and the labels of each sample, in the form that the figures need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Engines that cannot be had end as named refusals; the other targets go on."""
+"""A missing engine is a named refusal; the other targets are exported."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from strop_export.proof import environments
 
 @pytest.fixture
 def no_old_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A workstation whose Pythons are all too new for tflite-runtime, with nothing cached."""
+    """A workstation with only Pythons that are too new for tflite-runtime, and an empty cache."""
     monkeypatch.setattr(environments, "ENGINE_CACHE", tmp_path)
     monkeypatch.setattr(environments, "TFLITE_PYTHONS", ((3, 6),))
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -1,4 +1,4 @@
-"""The judge: it must pass what is the same model, and name by figures what is not."""
+"""The judge: it must pass the same model, and refuse any other with figures."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TestClasses:
 
     @pytest.mark.parametrize(("count", "passes"), [(2, True), (4, True), (5, False), (40, False)])
     def test_a_share_is_held_to_its_bound_by_its_interval(self, count: int, passes: bool) -> None:
-        """2 of 500 against 0.25 % say nothing; 40 do."""
+        """With a bound of 0.25 %, 2 of 500 prove nothing; 40 do."""
         keras = probabilities(500)
         tolerance = replace(LOOSE, disagreements=0.0025)
         arguments = ([run(swapped(keras, count))], truth(CLASS, keras), tolerance)
@@ -71,7 +71,7 @@ class TestClasses:
             prove("x", runs, truth(CLASS, keras), tolerance)
 
     def test_the_trained_model_is_held_to_plain_counts(self) -> None:
-        """12 of 10,000 is what the project promises of its int8 file; not 13."""
+        """The project guarantees at most 12 of 10,000 for its int8 file, not 13."""
         keras = probabilities(10_000, classes=10)
         tolerance = replace(MNIST["int8"], max_abs_error=10.0)
         prove("x", [run(swapped(keras, 12))], truth(CLASS, keras), tolerance)
@@ -104,7 +104,7 @@ class TestClasses:
 
 
 class TestEachKind:
-    """A good file of each kind keeps the bounds of any model, and has its kind's figures."""
+    """A good file of each kind meets the default bounds, and has its kind's figures."""
 
     def test_regression(self) -> None:
         keras = np.stack([RANDOM.uniform(0, 95, 200), RANDOM.uniform(0, 6.28, 200)], 1)
@@ -160,16 +160,16 @@ class TestEachKind:
 
 
 class TestWhatClassesCannotSee:
-    """A distance of 0..95 and an angle of 0..6.28, as one Dense gives them."""
+    """A distance of 0..95 and an angle of 0..6.28 from one Dense layer."""
 
     keras = np.stack([RANDOM.uniform(0, 95, 200), RANDOM.uniform(0, 6.28, 200)], 1).astype("f4")
 
     @pytest.mark.parametrize("kind", ["regression", "class", "raw"])
     def test_one_constant_for_all_samples(self, kind: str) -> None:
-        """It was certified once: every top class agrees, and no error is past its bound."""
+        """It was certified once: every top class agrees, and no error exceeds its bound."""
         constant = np.tile(self.keras.mean(axis=0), (200, 1))
         vast = replace(LOOSE, max_abs_error=100.0, sqnr_db=0.0, rmse_share=2.0)
-        said = "column 0, 1 is hardly nearer to Keras's than its mean is"
+        said = "column 0, 1 is hardly closer to Keras's than Keras's mean is"
         with pytest.raises(ProofError, match=said):
             prove("int8", [run(constant)], truth(spec(kind, (2,)), self.keras), vast)
 
@@ -178,7 +178,7 @@ class TestWhatClassesCannotSee:
         ruined = self.keras.copy()
         ruined[:, 1] = 3.14
         known = truth(spec(kind, (2,)), self.keras)
-        with pytest.raises(ProofError, match="column 1 is hardly nearer"):
+        with pytest.raises(ProofError, match="column 1 is hardly closer"):
             prove("int8", [run(ruined)], known, replace(LOOSE, rmse_share=2.0))
         if kind == "regression":
             with pytest.raises(ProofError, match=r"column 1: an RMSE of 10\d\.\d+% of its spread"):
@@ -210,7 +210,7 @@ class TestWhatClassesCannotSee:
         prove("int8", [run(rounded)], truth(spec("class", (3,)), keras), LOOSE)
 
     def test_a_rare_class_that_is_lost(self) -> None:
-        """1 % of all samples, none of which says yes any more."""
+        """A class with 1 % of all samples, which the file never predicts."""
         keras = np.full((1000, 1), 0.1, np.float32)
         keras[:10] = 0.9
         lost = keras.copy()
@@ -228,7 +228,7 @@ class TestWhatClassesCannotSee:
             prove("int8", [run(ruined)], known, OWN["int8"])
 
     def test_sigmoid_values_without_labels(self) -> None:
-        """Coordinates in 0..1 that stay on their side of a half, and are far off."""
+        """Coordinates in 0..1 with large errors that never cross 0.5."""
         keras = np.where(RANDOM.random((300, 4)) < 0.5, 0.3, 0.7).astype(np.float32)
         keras += RANDOM.uniform(-0.15, 0.15, keras.shape).astype(np.float32)
         known = truth(spec("multilabel"), keras)
@@ -246,18 +246,18 @@ class TestWhatClassesCannotSee:
             prove("int8", [run(other)], truth(of, keras), OWN["int8"])
 
     def test_ordinary_values_lost_beside_a_few_far_ones(self) -> None:
-        """990 prices of 1..100 and 10 of 100,000, all the ordinary ones answered by 0."""
+        """990 prices of 1..100, all answered with 0, and 10 of 100,000."""
         keras = RANDOM.uniform(1, 100, (1000, 1)).astype(np.float32)
         keras[:10] = 100_000
         zeros = np.where(keras > 100, keras, 0).astype(np.float32)
         known = truth(spec("regression", (1,)), keras)
-        with pytest.raises(ProofError, match="column 0 is hardly nearer to Keras's than its mean"):
+        with pytest.raises(ProofError, match="column 0 is hardly closer to Keras's than"):
             prove("int8", [run(zeros)], known, OWN["int8"])
         (room,) = golden_tolerance(spec("regression", (1,)), keras, 0.1)
         assert room < 15
 
     def test_scores_ruined_beside_boxes(self) -> None:
-        """Signal to noise over all is some 50 dB: boxes go to 300, scores to 1."""
+        """Signal to noise over all is about 50 dB: boxes go up to 300, scores to 1."""
         boxes = RANDOM.uniform(0, 300, (60, 20, 4))
         scores = RANDOM.uniform(0, 1, (60, 20, 1))
         keras = np.concatenate([boxes, scores], axis=2).astype(np.float32)
@@ -265,7 +265,7 @@ class TestWhatClassesCannotSee:
         prove("int8", [run(keras + np.float32(0.1))], known, OWN["int8"])
         ruined = keras.copy()
         ruined[..., 4] = 0.5
-        with pytest.raises(ProofError, match="column 4 is hardly nearer to Keras's than its mean"):
+        with pytest.raises(ProofError, match="column 4 is hardly closer to Keras's than"):
             prove("int8", [run(ruined)], known, OWN["int8"])
 
 
@@ -324,7 +324,7 @@ class TestEngines:
             prove("x", runs, known, INT8)
 
     def test_a_raw_value_that_is_always_nought_is_no_spread_to_measure_by(self) -> None:
-        """A dead pixel of a reconstruction: int8 kernels are a step apart there."""
+        """A dead pixel of a reconstruction, where int8 kernels differ by one step."""
         keras = normal(60, 30)
         keras[:, 7] = 0
         other = keras + np.float32(0)
@@ -334,7 +334,7 @@ class TestEngines:
 
 class TestGpus:
     def test_one_is_held_to_its_own_bound_and_named(self) -> None:
-        """It adds in another order: what is too far off for a CPU is not for a GPU."""
+        """It sums in another order: an error too large for a CPU may be allowed on a GPU."""
         keras = probabilities()
         off = keras + np.float32(5e-5)
         runs = [run(keras), run(off, device="gpu", adapter=GPU)]
@@ -400,7 +400,7 @@ class TestGoldenTolerance:
         assert golden_tolerance(of, keras, 0.1, keras) == (0.0,)
 
     def test_of_a_few_values_is_not_their_distance(self) -> None:
-        """10, 20 or 30 are no steps of a quantized output: half of one would hide any answer."""
+        """10, 20 and 30 are not steps of a quantized output: half of one would hide any answer."""
         keras = (10 + 10 * (np.arange(300) % 3)).reshape(300, 1).astype(np.float32)
         (room,) = golden_tolerance(spec("regression", (1,)), keras, 0.1, keras)
         assert room < 3
@@ -411,7 +411,7 @@ class TestGoldenTolerance:
         assert room >= 8 * float(np.spacing(np.float32(1001)))
 
     def test_of_a_quantized_output_has_room_for_one_of_its_steps(self) -> None:
-        """A column that hardly varies beside others: engines round it up or down by one step."""
+        """A column that varies much less than others: engines round it up or down by one step."""
         keras = np.column_stack([np.linspace(0, 255, 500), np.linspace(0, 2, 500)])
         large, small = golden_tolerance(spec("raw", (2,)), keras, 0.1, np.round(keras))
         assert large == pytest.approx(25.5 + 1.5, abs=0.01)
@@ -420,7 +420,7 @@ class TestGoldenTolerance:
         assert exact[1] == pytest.approx(0.2, abs=0.01)
 
     def test_of_values_is_one_for_each_column(self) -> None:
-        """Of 1000..1010 beside 0..1, one number for both would be blind to one of them."""
+        """For 1000..1010 and 0..1, one number for both would miss errors in one of them."""
         keras = np.column_stack([np.linspace(1000, 1010, 100), np.linspace(0, 1, 100)])
         large, small = golden_tolerance(spec("regression", (2,)), keras, 0.01)
         assert large == pytest.approx(0.1 + 1e-5 * 1010)

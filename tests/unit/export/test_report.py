@@ -1,4 +1,4 @@
-"""The tables and the page: the columns of each kind, what is undecided, and the width."""
+"""The tables and the page: the columns of each kind, undecided figures, and the width."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def output(kind: str, name: str = "scores") -> dict[str, Any]:
 
 
 def content(adapter: str = "", *outputs: dict[str, Any]) -> dict[str, Any]:
-    """A report with one bundle, whose figures are as wide as they get."""
+    """A report with one bundle, whose figures have the largest width."""
     row = {
         "bundle": "m-gpu.strop",
         "target": "gpu",

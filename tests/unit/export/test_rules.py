@@ -1,4 +1,4 @@
-"""When a share is past its bound, and when so few samples cannot tell."""
+"""The rules for when a share exceeds its bound, and when samples are too few to decide."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import pytest
 from strop_export import rules
 from strop_export.rules import Interval, proportion
 
-INT8 = 0.0025  # of an int8 file's decisions may differ, say
+INT8 = 0.0025  # share of decisions that may differ, such as an int8 file's
 
 
 def tail(low: int, high: int, total: int, share: float) -> float:
-    """How likely it is that low..high of so many samples are counted, if this is their share."""
+    """The probability of counting low..high of the samples, for a true share."""
     terms = (math.comb(total, k) * share**k * (1 - share) ** (total - k) for k in range(low, high))
     return math.fsum(terms)
 
 
 @pytest.mark.parametrize(("count", "total"), [(2, 500), (40, 500), (1, 10), (9, 10), (3, 50)])
 def test_the_interval_is_clopper_and_pearson_s(count: int, total: int) -> None:
-    """At its limits, a count so far off has a chance of 2.5 % to either side."""
+    """At its limits, a count this extreme has a probability of 2.5 % on either side."""
     found = proportion(count, total)
     assert found.share == count / total
     assert tail(count, total + 1, total, found.low) == pytest.approx(0.025, abs=1e-6)
@@ -31,7 +31,7 @@ def test_the_interval_is_clopper_and_pearson_s(count: int, total: int) -> None:
 @pytest.mark.parametrize(
     ("count", "total", "low", "high"),
     [
-        (1, 10, 0.0025, 0.4450),  # as tables have it
+        (1, 10, 0.0025, 0.4450),  # from published tables
         (8, 10, 0.4439, 0.9748),
         (0, 100, 0.0, 0.0362),
         (100, 100, 0.9638, 1.0),
@@ -46,7 +46,7 @@ def test_two_of_500_are_not_held_against_a_quarter_of_a_percent_and_40_are() -> 
     few, many = proportion(2, 500), proportion(40, 500)
     assert few.share > INT8
     assert not rules.is_past(few, INT8)
-    assert rules.is_open(few, INT8)  # and said to be undecided
+    assert rules.is_open(few, INT8)  # and reported as undecided
     assert rules.is_past(many, INT8)
     assert not rules.is_open(many, INT8)
 

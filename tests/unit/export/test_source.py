@@ -1,4 +1,4 @@
-"""What export is given: each thing that does not fit is refused by name, and no code in it runs."""
+"""The input of export: each part that does not fit is refused by name, and no code in it runs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def files(saved: Path, tmp_path: Path) -> source.Files:
     np.savez(tmp_path / "calibration.npz", inputs=PIXELS)
-    # Other bytes, or it would be the same file twice.
+    # Other bytes, or it would be the same file.
     np.savez_compressed(tmp_path / "evaluation.npz", inputs=PIXELS)
     return source.Files(
         name="small",
@@ -68,7 +68,7 @@ def test_what_fits_is_read(files: source.Files) -> None:
 
 
 def test_without_evaluation_half_of_the_calibration_samples_judge(files: source.Files) -> None:
-    """Every other one, for samples often lie in order; none does both."""
+    """Every other sample, because samples are often sorted; none does both."""
     read = source.read(replace(files, evaluation=None))
     assert read.self_evaluated
     assert read.labels == (None,)
@@ -84,7 +84,7 @@ def test_the_same_file_twice_is_no_evaluation(files: source.Files) -> None:
 
 def test_labels_of_calibration_samples_go_with_their_half(files: source.Files) -> None:
     given = np.arange(SAMPLES) % 3
-    right = source.read(files).keras[0].argmax(axis=1)  # or it would be refused as chance
+    right = source.read(files).keras[0].argmax(axis=1)  # or it would be no better than chance
     np.savez(files.calibration, inputs=PIXELS, labels=right)
     read = source.read(replace(files, evaluation=None))
     assert read.labels[0] is not None
@@ -160,7 +160,7 @@ PIXELS = np.random.default_rng(5).integers(0, 256, (SAMPLES, 4, 4), np.uint8)
         (missing("calibration"), "cannot read the calibration file"),
         (missing("evaluation"), "cannot read the evaluation file"),
         (missing("labels"), "cannot read the labels file"),
-        (raw("model", b"not a model"), "is no .keras file; write one with model.save"),
+        (raw("model", b"not a model"), "is not a .keras file; write one with model.save"),
         (raw("calibration", b"PK\3\4 half"), "cannot read arrays"),
         (raw("calibration", b""), "cannot read arrays"),
         (arrays("calibration", images=PIXELS), "has no array 'inputs'; it has images"),
@@ -182,7 +182,7 @@ PIXELS = np.random.default_rng(5).integers(0, 256, (SAMPLES, 4, 4), np.uint8)
         (labels(b"cat\ncat\nfish\n"), "different, non-empty, printable texts"),
         (labels(b"\xff\xfe"), "cannot read the label file"),
         (labels(b"cat\nd\tog\nfish\n"), "printable texts"),
-        (lambda files, _: replace(files, name="../victim"), "'../victim' is no name for a model"),
+        (lambda files, _: replace(files, name="../victim"), "'../victim' is not a valid model"),
         (lambda files, _: replace(files, name="my model (1)"), "give another with --name"),
         (single_array, "is a single array; save it with numpy.savez"),
     ],
@@ -215,7 +215,7 @@ def test_a_task_overrules_what_would_be_found(files: source.Files) -> None:
 
 
 class Bomb:
-    """Unpickling this creates a file: the proof that something ran."""
+    """An object whose unpickling creates a file, which shows that code ran."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -245,14 +245,14 @@ def test_a_truncated_keras_file_is_refused(
 ) -> None:
     content = saved.read_bytes()
     (tmp_path / "half.keras").write_bytes(content[: len(content) // 2])
-    with pytest.raises(SourceError, match="is no .keras file"):
+    with pytest.raises(SourceError, match="is not a .keras file"):
         source.read(replace(files, model=tmp_path / "half.keras"))
 
 
 def test_a_zip_that_holds_no_model_is_refused(files: source.Files, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "zip.keras", "w") as archive:
         archive.writestr("config.json", "{}")
-    with pytest.raises(SourceError, match="Keras does not load") as raised:
+    with pytest.raises(SourceError, match="Keras cannot load") as raised:
         source.read(replace(files, model=tmp_path / "zip.keras"))
     assert "\n" not in str(raised.value)
 
@@ -263,7 +263,7 @@ def test_a_saved_model_is_told_what_to_do(files: source.Files, tmp_path: Path) -
 
 
 def test_a_folder_that_is_no_artifact_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="is no artifact directory: it has no model.keras"):
+    with pytest.raises(SourceError, match="is not an artifact directory: it has no model.keras"):
         source.artifact(tmp_path)
 
 
@@ -364,7 +364,7 @@ def test_names_go_to_the_output_that_has_as_many_classes(tmp_path: Path) -> None
 
 def test_names_that_no_output_has_are_refused(tmp_path: Path) -> None:
     given = {"left": floats(4), "right": floats(2)}
-    said = "2 labels were given, and no output has so many classes: what 3, where 5"
+    said = "2 labels were given, and no output has that many classes: what 3, where 5"
     with pytest.raises(SourceError, match=said):
         kit.read(tmp_path, two_by_two(), given, names="a\nb\n")
 

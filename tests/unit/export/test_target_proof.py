@@ -1,4 +1,4 @@
-"""A target's proof: what falls takes nothing else along."""
+"""A target's proof: a variant that fails does not affect the others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FILE = Converted(b"", (), ())
 
 
 def judged(**wrong: np.ndarray) -> Judged:
-    """The proof of a target whose files answer as Keras does, but for some precisions."""
+    """The proof of a target whose files answer as Keras does, except for some precisions."""
     runs = {
         Job(variant, engine, "cpu"): run(wrong.get(variant.precision, KERAS), engine=engine)
         for variant in TARGET.variants
@@ -38,7 +38,7 @@ def test_all_that_agree_pass() -> None:
 
 
 def test_one_that_overflows_is_left_out_and_chooses_no_golden_samples() -> None:
-    """float16 ends at 65,504: its infinities once left no sample that engines agree on."""
+    """float16 ends at 65,504: its infinities once left no sample on which engines agree."""
     found = judged(float16=np.full_like(KERAS, np.inf))
     assert {p.spec.precision for p in found.passed} == {"float32", "dynamic", "int8"}
     (reason,) = found.left_out

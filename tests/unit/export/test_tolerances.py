@@ -1,4 +1,4 @@
-"""Tolerances are data; what they say wrongly is refused by name, and a GPU has its own."""
+"""Tolerances are data; each error in them is refused by name, and a GPU has its own."""
 
 from __future__ import annotations
 

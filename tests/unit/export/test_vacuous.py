@@ -1,4 +1,4 @@
-"""Proofs that could not have failed are refused; a model that is given another scale is told."""
+"""Proofs that could not fail are refused; samples of the wrong scale are reported."""
 
 from __future__ import annotations
 
@@ -79,10 +79,10 @@ class TestChance:
 
 
 class TestScale:
-    """A model trained on 0..1 that is given bytes, by what the labels say or else by a note."""
+    """A model trained on 0..1 and given bytes: an error if labels show it, else a note."""
 
     def model(self, *first: Any) -> Any:
-        """Tells dark from bright: exactly right on 0..1, on bytes always bright."""
+        """A classifier of dark and bright: always right on 0..1, always bright on bytes."""
         head = dense(2, "softmax")
         model = chain((4, 4), *first, layers.Flatten(), layers.Dense(1, trainable=False), head)
         mean = np.full((16, 1), 1 / 16)

@@ -1,4 +1,4 @@
-"""`python -m lab` where there is nothing to run on."""
+"""`python -m lab` without boards to run on."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_board_that_is_not_built_names_the_mend(
 
 
 class Stub:
-    """A board whose building ends as its test wants."""
+    """A board whose build has the result that a test needs."""
 
     begun: ClassVar[list[str]] = []
 
@@ -75,7 +75,7 @@ def test_an_interrupt_begins_no_further_board(
     monkeypatch.setattr(Stub, "build", build)
     assert main(["build"]) == 130
     assert len(Stub.begun) <= 2
-    assert capsys.readouterr().err == "lab: stopped; the next run goes on from here\n"
+    assert capsys.readouterr().err == "lab: stopped; the next run continues from here\n"
 
 
 def test_the_boards_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,7 +94,7 @@ def test_the_software_gpu_is_built_and_its_variables_are_said(
     assert main(["gpu"]) == 0
     assert capsys.readouterr().out == (
         "  fetching it\n"
-        "GPU: SwiftShader [1], software. Programs see it that are started with\n"
+        "GPU: SwiftShader [1], software. To use it, start a program with\n"
         f"  NAME={'/a/value' * 40}\n"
     )
 

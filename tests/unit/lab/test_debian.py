@@ -1,4 +1,4 @@
-"""An apt of one's own: what it is told, and what is made of its answers."""
+"""The separate apt: its commands, and the reading of its answers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_only_what_this_resolution_is_made_of_is_given(
 ) -> None:
     archives = tmp_path / "cache" / "archives"
     archives.mkdir(parents=True)
-    (archives / "p_2%3a0.9_arm64.deb").touch()  # of an earlier point release
+    (archives / "p_2%3a0.9_arm64.deb").touch()  # from an earlier point release
     found = debian.download(tmp_path, "bookworm", "arm64", ["p"])
     assert found == [archives / "p_2%3a1.0_arm64.deb", archives / "q_3_all.deb"]
 

@@ -1,4 +1,4 @@
-"""What reaches a board's programs of the workstation, and what does not."""
+"""The workstation's variables and files that a board's programs see or do not see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Long steps: whole or not at all, and only once."""
+"""Long steps: complete or not at all, and only once."""
 
 from __future__ import annotations
 

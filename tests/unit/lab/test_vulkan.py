@@ -1,4 +1,4 @@
-"""The software GPU: what is kept of Debian's packages, and what a program is told of it."""
+"""The software GPU: the files kept from Debian's packages, and the variables for programs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from lab import debian, vulkan
 from lab.errors import LabError
 
-# What Debian's packages hold, by and large, and what those they depend on would add.
+# Typical contents of Debian's packages, and of their dependencies.
 CONTENT = {
     "chromium-common": (
         "usr/lib/chromium/libvk_swiftshader.so",
@@ -28,7 +28,7 @@ CONTENT = {
 
 
 class Machine:
-    """Stands in for apt, dpkg and the process that asks the loader."""
+    """A replacement of apt, dpkg and the process that asks the loader."""
 
     def __init__(self) -> None:
         self.asked: list[object] = []

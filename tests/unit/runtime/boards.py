@@ -1,4 +1,4 @@
-"""Boards that are not here, as `strop.device.board.read` would describe them."""
+"""Boards as `strop.device.board.read` would describe them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from strop.device.board import Board, Processor, Python
 
 
 def board(machine: str, python: str, *, bits: int = 64, **changes: Any) -> Board:
-    """A Debian of 2023 on that machine, with python3-numpy, whose Python pip may not touch."""
+    """A Debian 12 on a machine, with python3-numpy and an externally managed Python."""
     about_python = {
         name: changes.pop(name)
         for name in ("standard", "venv", "managed", "makes_venvs")

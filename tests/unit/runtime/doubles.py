@@ -1,4 +1,4 @@
-"""Engines made for tests, and putting them in the place of real ones."""
+"""Engines made for tests, and their installation in place of real ones."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from tests import bundles
 
 
 class SpySession:
-    """Answers like `answer`, keeps what it was given, and tells when it is entered twice at once.
+    """A session that answers like `answer`, records its inputs, and detects concurrent callers.
 
-    A pause inside `run` gives other threads the time to come in.
+    A pause inside `run` gives other threads time to enter.
     """
 
     def __init__(
@@ -67,9 +67,9 @@ class SpySession:
 
 
 class Double:
-    """An engine whose sessions a function makes, from the model's bytes."""
+    """An engine whose sessions a function makes from the model's bytes."""
 
-    adapter: str | None = "NVIDIA Toaster, CUDA 12.8"  # that "gpu" means; None: there is none
+    adapter: str | None = "NVIDIA Toaster, CUDA 12.8"  # the adapter of "gpu"; None: there is none
 
     def __init__(self, name: str, make: Callable[[bytes], Session]) -> None:
         self.name = name
@@ -92,7 +92,7 @@ def install(
     make: Callable[[bytes], Session] = lambda model: SpySession(lambda inputs: inputs),
     devices: tuple[str, ...] = ("cpu",),
 ) -> Double:
-    """Make an engine of the table one of ours, as if its package were installed."""
+    """Replace an engine of the table with ours, as if its package were installed."""
     engine = Double(name, make)
     module = ModuleType(f"strop.engines.{name}")
     module.ENGINE = engine  # type: ignore[attr-defined]
@@ -103,18 +103,18 @@ def install(
 
 
 def uninstall(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    """Make engines of the table absent, whatever is installed here."""
+    """Make engines of the table absent, even if they are installed here."""
     for name in names:
         replace_package(monkeypatch, name, f"no_{name}_here")
 
 
 def replace_package(monkeypatch: pytest.MonkeyPatch, name: str, package: str) -> None:
-    """Have an engine of the table need another package."""
+    """Make an engine of the table need another package."""
     monkeypatch.setitem(engines.TABLE, name, engines.TABLE[name]._replace(package=package))
 
 
 class Source(NamedTuple):
-    """Where a model of ours is opened from: sessions of our own, made by a function."""
+    """A source of a test's model: a function makes its sessions."""
 
     variant: Variant
     open: Callable[[], Session]
@@ -129,7 +129,7 @@ def model(
     more: Callable[[], Session] | None = None,
     sessions: int | None = 1,
 ) -> Model:
-    """A model over a session of our own, and more of them."""
+    """Make a model over our own sessions."""
     from strop.bundle.file import parse_bundle
 
     content = parse_bundle(draft.pack()).manifest

@@ -1,4 +1,4 @@
-"""GPUs for the programs that tests start: none at all, or one that is a program itself."""
+"""GPUs for the programs that tests start: none, or a software GPU."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from strop_export.proof.environments import python_for
 from tests.needs import unavailable
 
 _NO_CUDA = {"CUDA_VISIBLE_DEVICES": ""}
-# The variables under which a program finds no GPU, whatever this machine has.
+# The variables with which a program finds no GPU on any machine.
 NONE = {"VK_DRIVER_FILES": os.devnull, "VK_ICD_FILENAMES": os.devnull, **_NO_CUDA}
 
 
 def software() -> dict[str, str]:
-    """The variables under which a program finds one GPU, the lab's software one."""
+    """The variables with which a program finds one GPU, the lab's software GPU."""
     if not vulkan.is_built():
         unavailable("there is no software GPU", "make lab-gpu")
     return {**vulkan.environment(), **_NO_CUDA}
 
 
 def webgpu_python() -> Path:
-    """The interpreter of an environment with the onnxruntime that runs on Vulkan's GPUs."""
+    """The interpreter of an environment with the onnxruntime for Vulkan GPUs."""
     try:
         return python_for("onnx", "gpu")
     except EngineMissing as error:

@@ -1,4 +1,4 @@
-"""Manifests of schema 2 as JSON values, and bundles around them whose members mean nothing.
+"""Manifests of schema 2 as JSON values, and bundles around them with dummy members.
 
     content = full()                      # or small(), or several()
     content["engines"] = []               # break it, or do not
@@ -22,7 +22,7 @@ DECILES = [0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 255]
 
 
 def small() -> Content:
-    """A classifier of 4 x 4 grey pictures, with one variant that one engine has proven."""
+    """A classifier of 4 x 4 grey pictures, with one variant proven on one engine."""
     source = {
         "name": "image",
         "shape": [None, 4, 4],
@@ -101,7 +101,7 @@ def several() -> Content:
 
 
 def output(kind: str, shape: list[int | None], **changes: Any) -> Content:
-    """An output of this kind, called as it."""
+    """An output of a kind, with the kind's name."""
     return {
         "name": kind,
         "shape": shape,
@@ -138,7 +138,7 @@ def add_variant(content: Content, format: str, precision: str, engines: list[str
 
 
 def write(content: Content) -> bytes:
-    """The manifest as it stands, valid or not."""
+    """The manifest's bytes, valid or not."""
     return json.dumps(content, indent=2, sort_keys=True).encode("ascii") + b"\n"
 
 

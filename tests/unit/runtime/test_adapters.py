@@ -1,6 +1,6 @@
-"""The GPUs that drivers offer: what their bytes mean, drivers that fail, and a real one.
+"""The GPUs that drivers offer: the meaning of their bytes, drivers that fail, and a real one.
 
-The drivers that fail are called as the real ones are, through ctypes, on callbacks of these tests.
+Drivers that fail are called like real ones, through ctypes, on callbacks of these tests.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ VULKAN_1_3 = 1 << 22 | 3 << 12 | 296
 def _properties(
     name: bytes = b"a GPU", *, version: int = VULKAN_1_3, vendor: int = 0x10DE, kind: int = 2
 ) -> bytes:
-    """VkPhysicalDeviceProperties, as far as the name."""
+    """VkPhysicalDeviceProperties, up to the name."""
     return struct.pack("=5I256s", version, 7, vendor, 0x2335, kind, name)
 
 
@@ -143,7 +143,7 @@ class TestAbsence:
 
 
 class Library:
-    """Stands in for a shared library: Python functions behind C's calling convention."""
+    """A replacement of a shared library: Python functions behind C's calling convention."""
 
     def _offer(self, name: str, *takes: Any) -> Callable[[Callable[..., int]], None]:
         def offer(function: Callable[..., int]) -> None:
@@ -234,7 +234,7 @@ class TestVulkansLoader:
 
 
 class Driver(Library):
-    """NVIDIA's CUDA driver, with a device a name; it fails in the function that is named."""
+    """NVIDIA's CUDA driver, with one device per name; it fails in a given function."""
 
     def __init__(self, *names: bytes, version: int = 12080, fails: str = "") -> None:
         def result(function: str) -> int:

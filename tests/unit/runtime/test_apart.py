@@ -1,4 +1,4 @@
-"""Questions asked in another process; tests of the doctor ask those that kill and hang."""
+"""Questions asked in another process; the doctor's tests cover those that kill and hang."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_what_may_be_taken_is_what_is_to_spare() -> None:
 def test_it_may_write_no_file_without_end(tmp_path: Path) -> None:
     def question(size_bytes: int) -> int:
         with (tmp_path / "cache").open("wb") as file:
-            return file.truncate(size_bytes)  # holes count
+            return file.truncate(size_bytes)  # holes in files count
 
     assert ask(lambda: question(2**28), LIMIT_S) == 2**28
     with pytest.raises(NoAnswer, match="exit 1 and no answer; its last words: OSError"):
@@ -130,7 +130,7 @@ ask(hang, float(sys.argv[2]))
 
 @contextlib.contextmanager
 def _hanging(path: Path, limit_s: float) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """A process that waits for one that hangs, and the number of that one."""
+    """A process that waits for a hanging child, and the child's number."""
     with subprocess.Popen([sys.executable, "-c", _HANGS, path, str(limit_s)]) as parent:
         child = 0
         try:
@@ -151,7 +151,7 @@ def _until(true: Callable[[], bool]) -> None:
 
 
 def _runs(process: int) -> bool:
-    """Whether it is there, and no mere entry that nobody has collected."""
+    """Tell whether the process exists and is not a zombie."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):
@@ -176,6 +176,6 @@ def test_one_that_hangs_ends_by_itself_while_the_other_is_stopped(tmp_path: Path
 
 
 def test_the_kernel_ends_it_before_its_neighbours() -> None:
-    """No higher score exists."""
+    """The score is the highest possible."""
     score = Path("/proc/self/oom_score_adj")
     assert ask(lambda: int(score.read_text()), LIMIT_S) == 1000 > int(score.read_text())

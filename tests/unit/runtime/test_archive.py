@@ -1,4 +1,4 @@
-"""The outer layer: one way to write it, and nothing else is read."""
+"""The archive: one way to write it, and nothing else is read."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def _zip(
     mode: int = 0o100644,
     date: tuple[int, int, int, int, int, int] = (1980, 1, 1, 0, 0, 0),
 ) -> bytes:
-    """An archive written by the standard library, as near to ours as it goes, with our digest."""
+    """An archive written by the standard library, as close to ours as possible, with our digest."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as file:
         for name, content in entries:
@@ -154,7 +154,7 @@ def _zip(
 
 
 class TestOtherZips:
-    """Valid ZIPs with valid digests that are not the one way to write their content."""
+    """Valid ZIPs with valid digests that are not in the canonical form."""
 
     entries = ((MANIFEST, b"{}"), ("a", b"first" * 20))
 
@@ -230,7 +230,7 @@ class TestOtherZips:
         offset = directory + len(header) + 1 + len(hidden)
         body += END.pack(b"PK\5\6", 0, 0, 1, 1, size, offset, 64)
         with zipfile.ZipFile(io.BytesIO(body + bytes(64))) as file:
-            assert file.namelist() == [MANIFEST]  # the attack is one
+            assert file.namelist() == [MANIFEST]  # the attack works
         with pytest.raises(BundleError, match="tampered"):
             unpack(bundles.reseal(body + bytes(64)))
 

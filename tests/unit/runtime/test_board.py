@@ -1,4 +1,4 @@
-"""What a board says of itself, from the files of boards that are not here."""
+"""The description of a board, from the files of other boards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOTHING: frozenset[str] = frozenset()
 
 
 def _root(folder: Path, **files: str) -> Path:
-    """A root directory with these files; __ in a name is a /."""
+    """A root directory with these files; __ in a name stands for /."""
     for name, text in files.items():
         path = folder / name.replace("__", "/")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +102,7 @@ def test_the_machine_is_what_programs_see(
 
 Cpuinfo = Mapping[str, tuple[str, ...]]
 
-# machine, what the kernel says, the model and features found in that
+# machine, the kernel's text, the model and features found in it
 CPUINFO: dict[str, tuple[str, Cpuinfo, tuple[str, tuple[str, ...]]]] = {
     "Pi Zero": (
         "armv6l",
@@ -192,7 +192,7 @@ def test_this_machine_is_described() -> None:
 
 
 def test_an_emulated_cpu_is_the_one_described() -> None:
-    """/proc/cpuinfo is the real machine's there."""
+    """/proc/cpuinfo there is the real machine's."""
     emulator = shutil.which("qemu-x86_64")
     if emulator is None or platform.machine() != "x86_64":
         unavailable("no qemu-x86_64 to emulate a CPU without AVX-512", "apt install qemu-user")

@@ -1,4 +1,4 @@
-"""Opening a bundle: what the manifest lists is there, nothing else is, and all is as hashed."""
+"""Opening a bundle: it has exactly the manifest's members, and all match their hashes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests import bundles
 
 
 class Trap:
-    """Unpickling one makes a folder."""
+    """An object whose unpickling makes a folder."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -75,7 +75,7 @@ def test_a_member_that_is_not_the_one_listed_is_named(name: str, change: str) ->
     with pytest.raises(BundleError, match=f"{name} is not the file the manifest lists"):
         parse_bundle(draft.pack()).check_digests()
     if change == "other":
-        bundle = parse_bundle(draft.pack())  # of one that is not used nothing need be known
+        bundle = parse_bundle(draft.pack())  # an unused member is not checked
         (ref,) = (ref for ref in bundle.manifest.files() if ref.file == name)
         with pytest.raises(BundleError, match=f"{name} is not the file the manifest lists"):
             bundle.read(ref)
@@ -105,7 +105,7 @@ class TestArrays:
             self._array(payload)
         assert not made.exists()
         pickle.loads(payload)
-        assert made.exists()  # the trap is one
+        assert made.exists()  # the trap works
 
     @pytest.mark.parametrize(
         "content",

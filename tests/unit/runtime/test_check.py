@@ -1,4 +1,4 @@
-"""Proving a bundle again, here."""
+"""The replay of a bundle's proofs on this device."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _check(draft: bundles.Draft, **asked: Any) -> list[CheckResult]:
 def _with_double(
     monkeypatch: pytest.MonkeyPatch, change: Any = lambda outputs: outputs
 ) -> bundles.Draft:
-    """The image bundle with an int8 variant on litert, which answers rightly but for `change`."""
+    """The image bundle with an int8 variant on litert, whose answers are right plus `change`."""
     draft = bundles.image()
     right = bundles.image()
     draft.add_variant("tflite", "int8", ["litert"])
@@ -187,7 +187,7 @@ class TestVerdicts:
         assert "arithmetic overflows" in nan.detail
 
 
-# Of a result in JSON's types.
+# A result in JSON's types.
 _PASSED = {
     **{"status": PASSED, "detail": "", "mend": ""},
     **{"max_abs_error": 0.0, "tolerance": 1e-5, "keras_agreement": 1.0},
@@ -196,19 +196,19 @@ _PASSED = {
 
 
 def _segfault() -> None:
-    signal.signal(signal.SIGSEGV, signal.SIG_DFL)  # pytest's own handler would say more than we do
+    signal.signal(signal.SIGSEGV, signal.SIG_DFL)  # pytest's own handler would print more
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
 def _take_all_memory() -> None:
-    """More than is to spare, untouched: the kernel alone would most often grant it."""
+    """Take more than the spare memory, without touching it: the kernel would usually allow it."""
     spare = spare_memory_bytes()
     assert spare is not None
     np.empty(spare + 2**28, np.uint8)
 
 
 class TestApart:
-    """Each engine on each file in a process of its own."""
+    """Each engine on each file in a separate process."""
 
     def test_what_is_found_is_the_same(self) -> None:
         (here,), (apart,) = _check(bundles.image()), _check(bundles.image(), limit_s=60)
@@ -330,7 +330,7 @@ class TestApart:
 
         monkeypatch.setattr(engines, "get", spy)
         assert [r.status for r in _check(draft, limit_s=60)] == [PASSED] * 3
-        assert asked == ["litert"]  # here; what is asked for elsewhere stays there
+        assert asked == ["litert"]  # here; requests in another process stay there
 
 
 class TestInsisting:
@@ -372,7 +372,7 @@ class TestInsisting:
             "device 'gpu' is not available: onnx found no GPU; "
             "litert: not installed; pip install './strop-0.1.0-py3-none-any.whl[litert]'"
         )
-        assert bool(opened) == (limit_s is None)  # else in the other process alone
+        assert bool(opened) == (limit_s is None)  # otherwise only in the other process
 
     def test_a_precision_only_absent_engines_have_is_an_error(self) -> None:
         draft = bundles.image()
@@ -405,7 +405,7 @@ class TestInsisting:
 
 
 class TestGolden:
-    """Golden arrays that are not what the manifest says condemn the bundle, not the engine."""
+    """Golden arrays that do not match the manifest fail the bundle, not the engine."""
 
     @pytest.mark.parametrize(
         ("which", "array", "found"),

@@ -1,4 +1,4 @@
-"""The command people type on the device: what it prints, what it returns, how it refuses."""
+"""The command on the device: its output, its exit status, and its errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ZEROS = np.zeros((4, 4), np.uint8)
 
 
 class Done:
-    """What a command printed and returned."""
+    """The output and exit status of a command."""
 
     def __init__(self, status: int, out: str, err: str) -> None:
         self.status = status
@@ -43,7 +43,7 @@ class Done:
         return json.loads(self.out)
 
     def refusal(self) -> str:
-        """The one line of a request that cannot be met."""
+        """The one-line error of an impossible request."""
         assert self.status == 2
         assert self.out == ""
         assert self.err.startswith("strop: ")
@@ -87,7 +87,7 @@ def _process(*arguments: object, **options: Any) -> Done:
 
 @pytest.fixture(autouse=True)
 def board(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the commands that time something take this machine for."""
+    """The machine's name in commands that time something."""
     monkeypatch.setattr(cpu, "this_cpu", lambda: cpu.Cpu("armv6l", BOARD, 1))
 
 

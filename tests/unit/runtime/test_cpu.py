@@ -1,4 +1,4 @@
-"""What a timing is true of."""
+"""The CPU that a timing is valid for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from strop.device.cpu import Cpu, this_cpu
 
 
 def _root(folder: Path, board: str, cpuinfo: str) -> Path:
-    """A root directory whose kernel says this."""
+    """A root directory with this kernel output."""
     for name, text in {"device-tree/model": board, "cpuinfo": cpuinfo}.items():
         path = folder / "proc" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What `device=` means: the GPU or a refusal, and a measured choice where it is left to us."""
+"""The meaning of `device=`: the GPU or an error, and a measured choice by default."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class TestRefused:
     def test_a_file_made_for_the_cpu_never_gets_there(
         self, draft: bundles.Draft, tmp_path: Path
     ) -> None:
-        """Other files may give wrong answers on a GPU, and say nothing."""
+        """Other files may give wrong answers on a GPU, without an error."""
         draft.content["variants"][1]["devices"] = ["cpu"]
         path = draft.write(tmp_path / "b.strop")
         assert _running(path, device="gpu", engine="onnx")[1] == "float16"
@@ -197,20 +197,20 @@ class TestCheck:
 
 
 def _timer(calls: Any) -> list[Latency]:
-    """The later, the faster."""
+    """A timer by which later candidates are faster."""
     for call in calls:
         call()
     return [Latency(9.0 - i, 9, 9, 1) for i in range(len(calls))]
 
 
 def _timer_of_gpus(calls: Any, **_: Any) -> list[Latency]:
-    """The same, but for the reference, which is slow."""
+    """The same, except that the reference is slow."""
     return [*_timer(calls)[:4], *[Latency(99, 99, 99, 1)] * (len(calls) - 4)]
 
 
 @pytest.mark.usefixtures("litert")
 class TestTune:
-    """`auto` is what was measured."""
+    """`auto` is the measured winner."""
 
     def _tuned(
         self, draft: bundles.Draft, timer: tune.Timer = _timer, **options: Any
@@ -245,7 +245,7 @@ class TestTune:
     def test_kept_to_a_device_it_decides_for_that_one_alone(
         self, draft: bundles.Draft, path: Path
     ) -> None:
-        """Nothing was compared that could tell which device is faster."""
+        """The devices were not compared."""
         for kept, other in (BOTH, BOTH[::-1]):
             assert {row.device for row in self._tuned(draft, device=kept)} == {kept}
             for asked, is_tuned in ((kept, True), (other, False), ("auto", False), (None, False)):

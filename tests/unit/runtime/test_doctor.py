@@ -1,4 +1,4 @@
-"""strop doctor: engines seen to work, to be broken in every way, and not to be there.
+"""strop doctor: engines that work, are broken in every way, or are absent.
 
 Engines are broken by packages of the same names put before the real ones on the path.
 """
@@ -30,7 +30,7 @@ from tests.needs import unavailable
 from tests.unit.runtime import boards, gpus
 
 SOURCE = ROOT / "runtime" / "src"
-COMMAND = Path(sys.executable).with_name("strop")  # unlike -m, it looks for nothing in the cwd
+COMMAND = Path(sys.executable).with_name("strop")  # unlike -m, it does not import from the cwd
 
 # A LiteRT in Python, right or wrong.
 INTERPRETER = """
@@ -63,7 +63,7 @@ def _run(
     gpu: dict[str, str] = gpus.NONE,
     **options: Any,
 ) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own; its paths are a folder of fakes, and strop's."""
+    """Run the command in a separate process, with a folder of fakes and strop's on its path."""
     paths = ":".join(str(folder) for folder in (path, SOURCE) if folder)
     environment = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", **gpu}
     command = [str(python), "-m", "strop"] if python else [str(COMMAND)]
@@ -71,7 +71,7 @@ def _run(
 
 
 def _doctor(*arguments: str, **options: Any) -> dict[str, Any]:
-    """What it says in JSON, with its engines by name; those on the GPU are "litert gpu"."""
+    """Return its JSON output, with engines by name; those on the GPU are "litert gpu"."""
     done = _run("doctor", "--json", *arguments, **options)
     assert done.stderr == ""
     content: dict[str, Any] = json.loads(done.stdout)
@@ -89,7 +89,7 @@ def _doctor(*arguments: str, **options: Any) -> dict[str, Any]:
 
 
 def _litert(folder: Path, module: str, interpreter: str = INTERPRETER) -> Path:
-    """A folder with a package in LiteRT's place."""
+    """A folder with a replacement of LiteRT's package."""
     package = folder / "ai_edge_litert"
     package.mkdir()
     (package / "__init__.py").write_text(
@@ -280,7 +280,7 @@ class TestWhatIsBroken:
 
 
 def _hangs(note: Path) -> str:
-    """A module that starts a process, notes its number, and never ends."""
+    """A module that starts a process, records its number, and never ends."""
     return f"""
         import pathlib, subprocess, time
         child = subprocess.Popen(["sleep", "600"])
@@ -324,7 +324,7 @@ def test_the_onnxruntime_that_is_installed_is_the_one_that_is_mended(
     assert mend == "pip install --force-reinstall --no-deps onnxruntime"
 
 
-# What LiteRT does on the GPU, in the place of strop's module that has it do so.
+# LiteRT on the GPU, in place of strop's own module.
 ON_GPU = """
     import os, signal, time
     from strop.errors import DeviceUnavailable
@@ -338,7 +338,7 @@ ON_GPU = """
     def open_on_gpu(model, variant):
         {}
 """
-# What Python does first: the drivers say what is wanted, and LiteRT has the module above.
+# Start-up code: it sets the drivers' answers, and gives LiteRT the module above.
 FIRST = """
     import os, signal, sys, time
     import strop.device.adapters as adapters
@@ -355,7 +355,7 @@ RADEON = "lambda: [radeon], lambda: []"
 
 
 def _gpu(folder: Path, drivers: str = RADEON, on_gpu: str = "return Session()") -> Path:
-    """A folder with a LiteRT in Python, and drivers and a GPU that do what is said."""
+    """A folder with a LiteRT in Python, and drivers and a GPU that run given code."""
     (folder / "on_gpu.py").write_text(
         textwrap.dedent(ON_GPU).format(on_gpu) if on_gpu else "", encoding="utf-8"
     )
@@ -365,7 +365,7 @@ def _gpu(folder: Path, drivers: str = RADEON, on_gpu: str = "return Session()") 
     return _litert(folder, "")
 
 
-# what opening a model on the GPU does, the status, the reason, the mend
+# the code that opens a model on the GPU, the status, the reason, the mend
 GPUS = {
     "a refusal": (
         "raise DeviceUnavailable('it lacks shader-f16;\\nuse float32')",
@@ -522,7 +522,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class TestAnotherOfNumpyAlone:
-    """As one adds it by a module and a row of the table: it needs no package either."""
+    """A second engine without a package, added by a module and a row of the table."""
 
     @pytest.fixture
     def first(self, tmp_path: Path) -> Path:
@@ -593,7 +593,7 @@ class TestWithoutNumpy:
 
 
 def _numpy(folder: Path, module: str) -> Path:
-    """A folder with a package in numpy's place."""
+    """A folder with a replacement of numpy."""
     package = folder / "numpy"
     package.mkdir()
     (package / "__init__.py").write_text(textwrap.dedent(module), encoding="utf-8")
@@ -601,7 +601,7 @@ def _numpy(folder: Path, module: str) -> Path:
 
 
 def _app(code: str, *, path: Path | None = None, python: Path | None = None) -> str:
-    """What an app says on stderr."""
+    """Return an app's stderr."""
     paths = ":".join(str(folder) for folder in (path, SOURCE) if folder)
     environment = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
     return run(python or sys.executable, "-c", code, check=False, env=environment).stderr
@@ -611,7 +611,7 @@ PIP = "pip install --force-reinstall --no-deps numpy"
 LOST = "libopenblas64_p-r0-0cf96a72.3.23.dev.so: cannot open shared object file: No such file"
 ADVICE = "\\n\\nIMPORTANT: PLEASE READ THIS\\n\\n"
 
-# what importing numpy does, the reason given, the mend
+# the code of numpy, the reported reason, the mend
 NUMPY = {
     "as 1.26 says it": (
         f"""
@@ -674,7 +674,7 @@ CRASHES = {
 
 
 class TestBrokenNumpy:
-    """It is said to be that, the doctor survives it, and no other engine is tried with it."""
+    """It is reported, the doctor survives it, and no other engine is tried with it."""
 
     @pytest.mark.parametrize("name", [*NUMPY, *CRASHES])
     def test_the_doctor_says_what_became_of_it(self, name: str, bare: Path, tmp_path: Path) -> None:
@@ -770,6 +770,6 @@ class TestPrinting:
         assert done.returncode == 0
         here = [name for name in doctor.ENGINES if name not in ("reference", "tflite")]
         assert [step.split()[1] for step in said.split("\r\033[K") if step] == [
-            *("reference", "GPU", *here),  # what is absent is not tried
+            *("reference", "GPU", *here),  # absent engines are not tried
         ]
         assert said.endswith("\r\033[K")

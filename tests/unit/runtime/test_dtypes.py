@@ -1,4 +1,4 @@
-"""Which dtypes an input takes, and the line that mends another."""
+"""The dtypes that an input takes, and the fix for any other."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WHOLE = np.arange(10).reshape(2, 5)
 
 
 def _model(dtype: str, range: list[float] | None = None) -> tuple[strop.Model, doubles.SpySession]:
-    """A model of five values of a dtype, and the session that it runs on."""
+    """A model of five values of a dtype, and its session."""
     draft = bundles.vector()
     draft.content["inputs"][0].update(dtype=dtype, range=range)
     draft.variant["inputs"][0]["dtype"] = dtype

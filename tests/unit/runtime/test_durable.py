@@ -1,4 +1,4 @@
-"""Whole files or none; what a power cut does is told in tests/reliability."""
+"""Complete files or none; tests/reliability covers power cuts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of engines, and the two that need nothing but numpy."""
+"""The table of engines, and the two that need only numpy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.unit.runtime import doubles
 
 class _ThreeArguments:
     def find_spec(self, name: str, path: Any, target: Any) -> None:
-        """It finds nothing."""
+        """Find nothing."""
 
 
 class TestTable:
@@ -76,7 +76,7 @@ class TestTable:
     def test_other_finders_are_asked_as_python_asks_them(
         self, finder: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """One may be older than `find_spec`, or insist on all that it is given."""
+        """A finder may lack `find_spec`, or require all its arguments."""
         monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])
         for package, there in (("a_package_of_no_one", False), ("antigravity", True)):
             doubles.replace_package(monkeypatch, "onnx", package)
@@ -85,7 +85,7 @@ class TestTable:
     def test_one_that_does_not_say_where_it_is_from_is_here(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A module that an app made itself, say."""
+        """For example a module that an app made itself."""
         doubles.replace_package(monkeypatch, "onnx", "made_by_hand")
         module = ModuleType("made_by_hand")
         monkeypatch.setitem(sys.modules, "made_by_hand", module)
@@ -171,14 +171,14 @@ class TestReference:
         np.testing.assert_allclose(outputs[0], np.array(expected, np.float32), atol=1e-6)
 
     def test_a_few_bytes_that_unpack_to_many_are_refused(self) -> None:
-        """As a ZIP bomb does; a thousand times here, and unpacked before anybody could count."""
+        """Like a ZIP bomb, with a factor of a thousand, refused before unpacking."""
         bomb = io.BytesIO()
         np.savez_compressed(bomb, kernel_0=np.zeros((2**10, 2**10), np.float32))
         with pytest.raises(ValueError, match="its arrays are larger than the file"):
             ReferenceSession(bomb.getvalue(), 1, 1)
 
     def test_more_names_than_layers_are_refused(self) -> None:
-        """Names of no bytes take no room, so there may be any number of them."""
+        """Empty names take no space, so a file may have any number of them."""
         header = f"{{'descr': '|S0', 'fortran_order': False, 'shape': ({10**12},)}}"
         file = io.BytesIO()
         with zipfile.ZipFile(file, "w") as archive:

@@ -1,4 +1,4 @@
-"""Errors as programs read them, and warnings that blame the line that asked."""
+"""Errors as programs read them, and warnings that name the calling line."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class TestFields:
 
 
 class TestJson:
-    """With --json a refusal is an object on stdout, and still a line on stderr."""
+    """With --json an error is an object on stdout, and still a line on stderr."""
 
     def _refused(self, capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[Any, ...]:
         status = cli.main([*arguments, "--json"])
@@ -145,7 +145,7 @@ def _trust(command: str, folder: Path) -> tuple[str, ...]:
 
 
 class TestWarnings:
-    """They name the line of the program that called strop, however deep strop was."""
+    """They name the line of the program that called strop, from any depth of strop."""
 
     def _blamed(self, caught: list[warnings.WarningMessage]) -> str:
         (warning,) = (each for each in caught if each.category is StropWarning)

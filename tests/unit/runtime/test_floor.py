@@ -1,4 +1,4 @@
-"""An engine older than the manifest says a file needs never sees that file."""
+"""An engine older than the manifest's floor for a file never sees that file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from strop.model.select import Choice, open_model
 from tests import bundles
 from tests.unit.runtime import doubles
 
-INSTALLED = "1.2.3"  # what doubles say of themselves
+INSTALLED = "1.2.3"  # the version of the doubles
 
 
 def opened(

@@ -1,4 +1,4 @@
-"""A model in another process: forked off with it, or sent by pickle."""
+"""A model in another process: forked with it, or sent by pickle."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (7, 4, 4)).astype(np.uint8)
 
 
 def in_child(work: Callable[[], Any]) -> int:
-    """Run in a process forked off, to Python's own end of it; its exit status."""
+    """Run a function in a forked process until Python exits, and return its exit status."""
     child = os.fork()
     if child == 0:
         code = 1

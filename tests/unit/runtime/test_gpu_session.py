@@ -1,4 +1,4 @@
-"""What sessions on a GPU share, on a device that is NumPy."""
+"""The shared parts of GPU sessions, on a device made of NumPy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests import bundles
 
 
 class NumpyBound:
-    """Buffers for one size: what is not written over stays, in the input and in the output."""
+    """Buffers for one size: bytes that are not overwritten stay, in the input and the output."""
 
     def __init__(self, size: int, log: list[str]) -> None:
         self._log = log
@@ -42,7 +42,7 @@ class NumpyBound:
 
 
 class Device:
-    """Binds, and remembers what it was asked to do."""
+    """A device that binds and records its requests."""
 
     def __init__(self) -> None:
         self.log: list[str] = []
@@ -69,7 +69,7 @@ def device() -> Device:
 
 @pytest.fixture
 def session(device: Device, variant: Variant, monkeypatch: pytest.MonkeyPatch) -> GpuSession:
-    """Batches of at most eight, warmed up, and nothing of that remembered but its size."""
+    """A warm session with batches of at most eight, whose device records only sizes of warm-ups."""
     monkeypatch.setattr(gpu, "LARGEST_BYTES", 8 * 16 * 4)
     session = GpuSession(device.bind, variant, "Acme Abacus, Vulkan 1.3")
     device.log.clear()
@@ -88,7 +88,7 @@ def answers(session: GpuSession, samples: NDArray[Any]) -> NDArray[Any]:
 
 @pytest.mark.parametrize("count", [*range(1, 10), 15, 16, 17, 100])
 def test_any_number_of_samples_gives_its_own_answers(session: GpuSession, count: int) -> None:
-    """The rest of a batch that was filled up is dropped, and no part is another's."""
+    """The padding of a batch is dropped, and no part gets another's answer."""
     for samples in (images(count), images(count)[::-1]):
         outputs = answers(session, samples)
         assert outputs.shape == (count, 3)
@@ -130,7 +130,7 @@ class TestParts:
 
 
 def test_what_was_given_is_the_callers(session: GpuSession) -> None:
-    """The device's buffers are used again, and no answer given before changes."""
+    """The device's buffers are reused, and earlier answers do not change."""
     first = answers(session, images(8))
     kept = first.copy()
     second = answers(session, 255 - images(8))
@@ -174,7 +174,7 @@ class TestTimedInParts:
 
 class TestOpening:
     def test_batches_of_one_and_two_are_run_at_once(self, device: Device, variant: Variant) -> None:
-        """Some lacks of an adapter show on the first run alone, those of a file on a batch."""
+        """Some limits of an adapter show only on the first run, those of a file only on a batch."""
         GpuSession(device.bind, variant, "")
         steps = ["compute", "download"]
         assert device.log == ["upload 1 of 1", *steps, "upload 2 of 2", *steps]
@@ -189,7 +189,7 @@ class TestOpening:
         monkeypatch.setattr(NumpyBound, step, fail)
         with pytest.raises(RuntimeError, match="no shader-f16"):
             GpuSession(device.bind, variant, "")
-        gc.collect()  # the traceback held them
+        gc.collect()  # the traceback kept them
         assert [made() for made in device.bound] == [None]
 
     def test_buffers_that_cannot_be_made_are_not_taken_for_made(
@@ -219,13 +219,13 @@ class TestLargestBatch:
         ("sample", "count"),
         [
             ((28, 28), 16_384),  # 49 MiB of the 64
-            ((1,), 2**14),  # whatever lies between
+            ((1,), 2**14),  # values between the layers may be larger
             ((4096,), 4096),
             ((4097,), 2048),
             ((224, 224, 3), 64),
             ((2**24,), 1),
             ((2**24 + 1,), 1),
-            ((2**26,), 1),  # what no bundle goes beyond
+            ((2**26,), 1),  # the limit of bundles
             ((None, 4096), 4096),  # an axis that is free counts as one
         ],
     )

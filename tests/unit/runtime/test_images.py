@@ -258,7 +258,7 @@ class TestBadPictures:
         self._refused(tmp_path / "no.png", content)
 
     def test_a_program_for_ghostscript_is_not_run(self, tmp_path: Path) -> None:
-        """Pillow would start `gs`, if it is there, on any file that begins like this."""
+        """Pillow would start `gs`, if it is installed, on any file that begins like this."""
         program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\nshowpage\n"
         message = self._refused(tmp_path / "picture.png", program)
         assert "no picture that Pillow reads" in message

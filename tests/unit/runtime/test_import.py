@@ -46,7 +46,7 @@ def test_an_answers_class_needs_no_numpy() -> None:
 
 
 def test_nothing_heavy_comes_with_the_model() -> None:
-    """numpy may have json or hashlib loaded already; strop's own modules must not ask for them."""
+    """numpy may have loaded json or hashlib; strop's own modules must not import them."""
     added = _python(
         "import sys, numpy; before = set(sys.modules); from strop import Model;"
         "print(*set(sys.modules) - before)"

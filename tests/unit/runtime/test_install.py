@@ -1,4 +1,4 @@
-"""Installing and going back: what is refused, what is kept, what is left alone."""
+"""Install and rollback: what is refused, kept and left unchanged."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Place:
 
     @property
     def files(self) -> dict[str, bytes]:
-        """All files but the lock and the reserve."""
+        """All files except the lock and the reserve."""
         return {
             str(path.relative_to(self.folder)): path.read_bytes()
             for path in self.folder.rglob("*")
@@ -65,7 +65,7 @@ class Place:
         }
 
     def stored(self, back: int = 0) -> Path:
-        """The file of the current bundle, or of one before it."""
+        """The file of the current bundle, or of an earlier one."""
         names = installed.read(self.folder).bundles
         return Path(installed.bundle_path(str(self.folder), names[-1 - back]))
 
@@ -245,7 +245,7 @@ class TestInstall:
     def test_what_lies_without_a_record_goes_when_another_has_proved_itself(
         self, place: Place
     ) -> None:
-        """All of it, for nothing says any more which counts; and none of it before."""
+        """All bundles without a record are removed, but only after a new one is current."""
         place.install(1)
         place.install(2)
         record = place.folder / "installed.json"
@@ -413,7 +413,7 @@ class TestTheDisk:
         change: str,
         number: int,
     ) -> None:
-        """The first time, of the bundle; the second, of installed.json."""
+        """The first refusal is of the bundle; the second, of installed.json."""
         place.install(1)
         before = place.files
         call = getattr(os, change)
@@ -661,7 +661,7 @@ class TestTrust:
 
 
 class TestSelfCheck:
-    """The check that the command hands in, with engines that do what bad ones do."""
+    """The command's check, with engines that fail in various ways."""
 
     def _refused(self, place: Place, limit_s: float = 20) -> str:
         place.install(1)

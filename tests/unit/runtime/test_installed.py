@@ -1,4 +1,4 @@
-"""What is installed in a folder, and opening it like a bundle."""
+"""The installed bundle of a folder, and opening the folder like a bundle."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CHECKED = (RecordedResult("reference", "float32", "weights", "cpu", "2", 1e-7),)
 
 
 def write(tmp_path: Path, version: int) -> Path:
-    """A bundle of its own for each version."""
+    """Write a separate bundle for each version."""
     path = tmp_path / f"{version}.strop"
     return bundles.image(seed=version, model_version=version).write(path)
 

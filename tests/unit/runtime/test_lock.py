@@ -1,4 +1,4 @@
-"""One at a time, and never for longer than its holder lives."""
+"""The install lock: one holder at a time, and never longer than its holder lives."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import pytest
 from strop.errors import InstallError
 from strop.install import lock
 
-# Holds the lock and stays until it is killed; so does a child, which has all that its parent has.
-# Whoever came last says who it is.
+# Holds the lock until it is killed; so does a child, which inherits everything. The last process
+# prints its number.
 _HOLDER = """
 import os, sys, time
 from strop.install import lock
@@ -91,7 +91,7 @@ def test_it_goes_with_its_holder_whatever_its_children_do(
 
 
 def test_a_fork_that_goes_its_own_way_lets_go_of_nothing(tmp_path: Path) -> None:
-    """It has let go already, and the descriptor may be another file's by then."""
+    """It has released the lock already, and the descriptor may belong to another file by then."""
     path = str(tmp_path / "lock")
     with contextlib.suppress(KeyError), lock.hold(path, 0, pytest.fail):
         child = os.fork()

@@ -1,4 +1,4 @@
-"""manifest.json: read strictly, refused by name, written in one way."""
+"""manifest.json: read strictly, refused by name, written in one form."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.unit.runtime import manifests
 
 DRAFTS: dict[str, Callable[[], bundles.Draft]] = {"image": bundles.image, "vector": bundles.vector}
 
-# Where each object of the schema stands, and the parse's name for that place.
+# The place of each object of the schema, and the parser's name for it.
 OBJECTS: dict[str, tuple[str | int, ...]] = {
     "manifest": (),
     "manifest.inputs[0]": ("inputs", 0),
@@ -339,7 +339,7 @@ def test_a_grey_picture_may_have_a_channel_axis() -> None:
 
 
 class TestJson:
-    """What the manifest is before it is a manifest."""
+    """The manifest as JSON, before it is parsed."""
 
     @pytest.mark.parametrize(
         "data",

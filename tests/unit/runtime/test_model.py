@@ -1,4 +1,4 @@
-"""The model an app holds: what goes in, what comes out, from any number of threads."""
+"""The app's model: its inputs and outputs, from any number of threads."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class TestRealNumbers:
 
     @pytest.mark.parametrize("size", [1, 3])
     def test_an_overflow_inside_the_net_is_no_answer(self, size: int) -> None:
-        """Finite numbers can still be too large for float32's arithmetic: inf - inf is NaN."""
+        """Finite inputs can be too large for float32's arithmetic: inf - inf is NaN."""
         session = SpySession(lambda x: np.full((len(x), 2), np.nan))
         model = doubles.model(bundles.vector(), session)
         with pytest.raises(InputError, match=r"values of up to 3e\+38: its arithmetic overflows"):
@@ -243,7 +243,7 @@ class TestRefusals:
 
 
 class TestSessions:
-    """What an engine is given."""
+    """The calls that an engine gets."""
 
     def test_what_is_right_already_goes_in_untouched(self) -> None:
         draft = bundles.image()
@@ -273,11 +273,11 @@ class TestSessions:
     def test_one_that_is_thread_safe_is_entered_by_many(self) -> None:
         session = SpySession(lambda inputs: inputs[:, 0, :3], pause_s=0.0005)
         _hammer(doubles.model(bundles.image(), session), lambda pixels: pixels[:, 0, :3])
-        assert session.most_inside > 1  # and so the test above can fail
+        assert session.most_inside > 1  # shows that the test above can fail
 
 
 def _hammer(model: strop.Model, answer: Any, *, threads: int = 8, calls: int = 25) -> None:
-    """Predict from many threads at once, each with inputs of its own."""
+    """Predict from many threads at once, each with its own inputs."""
     start = threading.Barrier(threads)
     batches = np.random.default_rng(5).integers(0, 256, (threads, calls, 4, 4)).astype(np.uint8)
     expected = answer(batches.reshape(-1, 4, 4)).reshape(threads, calls, -1)
@@ -350,7 +350,7 @@ class TestClosing:
         with ThreadPoolExecutor(2) as pool:
             outputs = pool.submit(model.predict, PIXELS)
             assert inside.wait(5)
-            model.close()  # waits for nobody: it may be called where waiting would be for ever
+            model.close()  # never waits: it may be called where waiting would be a deadlock
             with pytest.raises(StropError, match="closed"):
                 model.predict(PIXELS)
             go_on.set()

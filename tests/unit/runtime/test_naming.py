@@ -1,4 +1,4 @@
-"""What `classify` says, by the kind of the output."""
+"""The answers of `classify`, by the kind of the output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.unit.runtime import doubles
 def _model(
     outputs: list[dict[str, Any]], answers: list[Any], structure: str = "dict"
 ) -> strop.Model:
-    """A model of 4 x 4 pictures whose every answer is this."""
+    """A model of 4 x 4 pictures with one constant answer."""
     draft = bundles.image()
     known: dict[str, Any] = {
         "dtype": "float32",

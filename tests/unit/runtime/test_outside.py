@@ -1,4 +1,4 @@
-"""Model files that reach for something outside of themselves."""
+"""Model files that refer to other files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from strop.model.select import Choice, open_model
 from tests import bundles
 from tests import probe_models as recipe
 
-SECRET = b"SECRET!!" * 128  # enough for the optimizer not to look at it on its own
+SECRET = b"SECRET!!" * 128  # large enough that the optimizer does not read it
 FLOAT = onnx.TensorProto.FLOAT
 
 
@@ -131,7 +131,7 @@ def test_a_tensor_in_another_file_is_refused_wherever_it_stands(
     place: Callable[[onnx.TensorProto], bytes], location: str
 ) -> None:
     data = place(_tensor(location, offset=4096))
-    assert onnx.load_from_string(data)  # it is one
+    assert onnx.load_from_string(data)  # it is still the same model
     with pytest.raises(BundleError, match=r"^variants/float32\.onnx refused: its tensors lie out"):
         _open(data)
 
@@ -162,7 +162,7 @@ def test_a_name_with_that_word_in_it_is_none_of_this(name: str) -> None:
 
 
 def test_a_model_compiled_into_another_file_is_refused() -> None:
-    """A node of that kind names a file for a provider; the CPU's has none."""
+    """Such a node names a file for a provider; the CPU's provider has none."""
     node = helper.make_node(
         *("EPContext", ["input"], ["output"]),
         domain="com.microsoft",
@@ -186,7 +186,7 @@ def test_the_engine_s_own_format_is_refused(tmp_path: Path) -> None:
 
 
 def _tflite_with_kernel_in(file: str) -> bytes:
-    """The probe's model, its kernel a whole other file."""
+    """The probe's model, with its kernel in another file."""
     content = schema_fbs.ModelT.InitFromPackedBuf(bytearray(probe_models.model("tflite")[0]), 0)
     kernel = content.subgraphs[0].tensors[1]
     kernel.buffer, kernel.externalBuffer = 0, 1

@@ -1,4 +1,4 @@
-"""The steps from a picture to an input: what each does, and that it is what the page says."""
+"""The steps from a picture to an input, as docs/bundle-format.md describes them."""
 
 from __future__ import annotations
 

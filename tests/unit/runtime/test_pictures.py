@@ -32,7 +32,7 @@ def _spec(*shape: int, dtype: str = "uint8") -> InputSpec:
 
 
 def _is_sound(name: str, options: dict[str, Any]) -> bool:
-    """Whether a step is sound at its place in a picture that is sound without it."""
+    """Tell whether a step is valid at its place in a picture that is valid without it."""
     step = PictureStep(name, options)
     steps = {"normalise": (CROP, step), "ink": (CROP, step), "find": (CROP, step, CROP)}.get(
         name, (step, CROP)

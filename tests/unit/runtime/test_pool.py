@@ -1,4 +1,4 @@
-"""Several sessions behind one model: nobody shares one, and no more are opened than allowed."""
+"""Several sessions behind one model: none is shared, and no more are opened than allowed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _refuse(samples: Any) -> Any:
 
 
 class Opened:
-    """Sessions that note how many callers were inside at once; the first is open already."""
+    """Sessions that record the number of concurrent callers; the first is already open."""
 
     def __init__(self, most: int | None, pause_s: float = 0.0) -> None:
         self.pause_s = pause_s
@@ -83,7 +83,7 @@ def test_what_cannot_be_opened_once_more_is_done_without() -> None:
 
 
 def test_a_signal_handler_may_call_while_its_thread_is_inside() -> None:
-    """It finds the first session taken by its own thread, and goes to another."""
+    """It finds the first session taken by its own thread, and uses another."""
     inside: list[Any] = []
 
     def answer(samples: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The known model: each file read by the libraries its format belongs to, run by each engine."""
+"""The known model: each file is read by its format's libraries and run by each engine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_no_order_of_adding_up_could_round() -> None:
 
 
 def test_a_mix_up_of_rows_and_columns_would_show() -> None:
-    """Every output has another column, and the kernel read across is another kernel."""
+    """All columns differ, and the transposed kernel is a different one."""
     assert len(np.unique(recipe.KERNEL, axis=1).T) == recipe.KERNEL.shape[1]
     across = recipe.KERNEL.reshape(recipe.KERNEL.T.shape).T
     assert not np.array_equal(SAMPLE @ across + recipe.BIAS, ANSWER)

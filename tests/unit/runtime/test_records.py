@@ -1,4 +1,4 @@
-"""JSON, as strictly as hostile bytes want it, held against the standard library's."""
+"""The strict JSON reader for hostile bytes, compared with the standard library's."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ BROKEN = [
 ]
 
 
-TELLING = b'{}[]":, \t0123456789-.eEtfnu\\a'  # bytes on which a reader may go wrong
+TELLING = b'{}[]":, \t0123456789-.eEtfnu\\a'  # bytes that a reader may misread
 
 
 @pytest.mark.parametrize("error", [AttributeError, ImportError])
@@ -68,7 +68,7 @@ def test_a_scanner_that_wants_more_than_this_strop_knows_is_not_used(
 
 @pytest.fixture(params=["C", "Python"])
 def scanner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both of the standard library's: that in C, and that of a Python without it."""
+    """Both scanners of the standard library: the one in C, and the one of a Python without it."""
     if request.param == "Python":
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(sys.modules, "_json", None)
@@ -100,11 +100,11 @@ def test_mutants_of_a_manifest_are_read_as_json_reads_them_or_refused_as_it_does
         ours = _or_none(partial(decode, bytes(mutant), "it"))
         assert ours == _or_none(partial(_strictly, bytes(mutant)))
         refused += ours is None
-    assert 500 < refused < 2_900  # of both there are many
+    assert 500 < refused < 2_900  # both occur often
 
 
 def _strictly(data: bytes) -> Any:
-    """As json reads it, where a key twice in an object is an error."""
+    """Read with json, with duplicate keys as an error."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len({name for name, _ in pairs}) < len(pairs):

@@ -1,4 +1,4 @@
-"""What runs: the first proven pair that is here, or a refusal that says how to mend it."""
+"""The choice of variant and engine: the first proven pair that is here, or an error with a fix."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class TestChoice:
 
 
 class TestRefusals:
-    """Each says what was asked for, what is there, and the mend."""
+    """Each says what was asked for, what was found, and what to do."""
 
     def test_an_unknown_engine(self, draft: bundles.Draft) -> None:
         assert _refused(draft, EngineUnavailable, engine="tpu") == (
@@ -168,7 +168,7 @@ class TestRefusals:
 
     def test_a_bundle_for_an_engine_of_the_future(self) -> None:
         draft = bundles.image(engines=["quantum", "reference"])
-        assert _chosen(draft)[0] == "reference"  # as good as absent
+        assert _chosen(draft)[0] == "reference"  # counts as absent
         draft.content["engines"] = ["quantum"]
         draft.content["variants"][0]["proofs"][0]["engine"] = "quantum"
         assert _refused(draft, EngineUnavailable) == (
@@ -182,7 +182,7 @@ class TestRefusals:
 
 
 class TestBrokenEngines:
-    """Present and broken is never passed over."""
+    """A broken engine is never skipped."""
 
     @pytest.fixture
     def broken_package(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

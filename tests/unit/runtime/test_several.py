@@ -1,4 +1,4 @@
-"""Several inputs and outputs: on each engine, by name and in order, and what is refused."""
+"""Several inputs and outputs: on each engine, by name and in order, and their refusals."""
 
 from __future__ import annotations
 

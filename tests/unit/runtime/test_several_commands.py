@@ -1,4 +1,4 @@
-"""The commands, and the replay under them, on models with several inputs and outputs."""
+"""The commands and their replay on models with several inputs and outputs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Run = Callable[..., Any]
 
 
 class PairSession(doubles.SpySession):
-    """Computes `pair`, but for what a test changes."""
+    """A session that computes `pair`, with a test's changes."""
 
     def __init__(self, change: Change) -> None:
         super().__init__(lambda samples: 0)
@@ -40,7 +40,7 @@ class PairSession(doubles.SpySession):
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Change], None]:
-    """Put a session of ours in the place of ONNX Runtime's."""
+    """Replace ONNX Runtime's session with ours."""
 
     def install(change: Change) -> None:
         doubles.install(monkeypatch, "onnx", lambda model: PairSession(change))
@@ -81,7 +81,7 @@ class TestReplay:
         def change(right: Any, value: Any) -> tuple[Any, Any]:
             return (right + np.array(scores)).astype(np.float32), value + np.float32(level)
 
-        if np.isnan(scores).any():  # NaN is refused before anybody compares; infinity is not
+        if np.isnan(scores).any():  # NaN is refused before the comparison; infinity is not
             scores = [0, np.inf, 0]
         engine(change)
         result = _check(bundles.pair())
@@ -304,7 +304,7 @@ class TestOthers:
 
 
 class TestFiles:
-    """.npz files from anybody."""
+    """.npz files from untrusted sources."""
 
     def _refused(self, path: Path, content: bytes) -> str:
         path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Signatures: made and verified, and what is refused where trust is configured."""
+"""Signatures: made and verified, and the refusals with configured trust."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from strop.cli import main
 from strop.errors import BundleError, InputError
 from tests import bundles
 
-# RFC 8032, 7.1, test 1: a private key that everybody knows, and its public one.
+# RFC 8032, 7.1, test 1: a published private key and its public key.
 SEED = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
 PUBLIC = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
 KEY = Ed25519PrivateKey.from_private_bytes(SEED)
 TRUST = Trust((PublicKey(bytes.fromhex(PUBLIC), "known"),), "the keys of the test")
 OTHER = Ed25519PrivateKey.from_private_bytes(bytes(32))
 
-# The signature of a manifest that is `{}`; whoever changes the format changes this.
+# The signature of the manifest `{}`; a change of the format changes it.
 SIGNED = (
     "5757ab16d548640953b90c0beb5e0acf635feeab52ce9bafd382810434ea176a"
     "bf043c48382ada046df667e1bd488e03c6b43e2ed7040d46b604797892bec80a"
@@ -53,7 +53,7 @@ def _signed(draft: bundles.Draft, key: Ed25519PrivateKey = KEY) -> bundles.Draft
 
 
 def _fields(**changes: Any) -> bytes:
-    """A right signature of the small bundle, with other fields, written as it should be."""
+    """A valid signature of the small bundle with some fields changed, in the right form."""
     content = json.loads(signing.sign(bundles.image().manifest(), KEY))
     content.update(changes)
     content = {name: value for name, value in content.items() if value is not None}
@@ -106,7 +106,7 @@ class TestSignatures:
             signing.require_signature(manifest + b"\0", content, TRUST)
 
     def test_a_signature_of_the_manifest_alone_is_none(self) -> None:
-        """The key may sign other things too: what it signs of ours starts with our words."""
+        """The key may sign other things too: our signed text starts with its purpose."""
         bare = KEY.sign(bundles.image().manifest()).hex()
         assert "tampered with" in _refusal(_fields(signature=bare))
 
@@ -209,7 +209,7 @@ class TestRefusals:
             signing.require_signature(bundles.image().manifest(), changed, TRUST)
 
     def test_a_key_of_small_order_cannot_even_be_listed(self, image_path: Path) -> None:
-        """For the neutral point, this is a signature of whatever it stands under."""
+        """For the neutral point, this is a valid signature of any message."""
         neutral = b"\1" + bytes(31)
         draft = bundles.image()
         draft.files["signature.json"] = signing.Signature(
@@ -261,7 +261,7 @@ class TestKeyFiles:
     def test_where_nothing_can_be_written_none_is_left(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="cannot write .*/none/release: No such file"):
             make_pair(str(tmp_path / "none" / "release"))
-        name = "r" * 255  # the name of the public file is then too long
+        name = "r" * 255  # the public file's name is then too long
         with pytest.raises(InputError, match="cannot write .*pub: File name too long"):
             make_pair(str(tmp_path / name))
         assert list(tmp_path.iterdir()) == []
@@ -533,7 +533,7 @@ class TestCommands:
             assert form not in texts
 
 
-# The library is absent: what is refused, and what goes on.
+# The library is absent: some commands fail, others work.
 ABSENT = """
 import sys
 sys.modules["cryptography"] = None
@@ -579,7 +579,7 @@ def test_without_the_library_trust_lets_nothing_through(release: Path, image_pat
 def test_a_broken_library_lets_nothing_through(
     release: Path, image_path: Path, tmp_path: Path
 ) -> None:
-    """A wheel of another machine, say: it is there, and does not import."""
+    """For example a wheel for another machine: it is installed but does not import."""
     assert main(["sign", str(image_path), "--key", str(release)]) == 0
     (tmp_path / "cryptography").mkdir()
     broken = "raise OSError('wrong ELF class')"

@@ -1,4 +1,4 @@
-"""Classes of fields: what they hold, refuse, and how they compare."""
+"""Classes of fields: their values, refusals and comparison."""
 
 from __future__ import annotations
 
@@ -77,6 +77,6 @@ def test_what_holds_something_that_has_no_hash_has_none() -> None:
 
 
 def test_a_class_of_fields_is_no_base() -> None:
-    """Its fields would not be the other's, whatever type checkers think."""
+    """A subclass would not have the base's fields, although type checkers think so."""
     with pytest.raises(TypeError, match="More must derive from Struct, and from nothing else"):
         type("More", (Point,), {"__annotations__": {"z": int}})

@@ -1,4 +1,4 @@
-"""The GPU against one core of the CPU by batch size: what is timed, and what the command says."""
+"""The GPU against one core of the CPU by batch size: the timed calls, and the command's output."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _right(inputs: NDArray[Any]) -> NDArray[Any]:
 
 
 class NumpyBound:
-    """Buffers of a GPU that is NumPy."""
+    """Buffers of a GPU made of NumPy."""
 
     def __init__(self, size: int, answer: Answer) -> None:
         self._input = np.zeros((size, 4, 4), np.uint8)
@@ -61,7 +61,7 @@ class Engine(doubles.Double):
     devices = ("cpu", "gpu")
     on_gpu: Answer = staticmethod(_right)
     on_cpu: Answer = staticmethod(_right)
-    sizes: tuple[int, ...] = ()  # that the GPU was bound for
+    sizes: tuple[int, ...] = ()  # sizes that the GPU was bound for
     opened: tuple[Session, ...] = ()
 
     def open(self, model: bytes, variant: Variant, *, device: str, threads: int) -> Session:
@@ -190,7 +190,7 @@ class TestCompetitors:
     def test_numpy_which_takes_every_core_is_none(
         self, draft: bundles.Draft, engine: Engine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """NumPy's BLAS does not ask how many threads it may have."""
+        """NumPy's BLAS ignores the number of threads."""
         opened: list[tuple[str, str]] = []
 
         def spied(bundle: Any, choice: Choice) -> Model:
@@ -206,7 +206,7 @@ class TestCompetitors:
         on_cpu = [s for s in engine.opened if isinstance(s, doubles.SpySession)]
         on_gpu = [s for s in engine.opened if isinstance(s, GpuSession)]
         assert [s.closed for s in on_cpu] == [1, 1, 1]
-        assert len(on_gpu) == 2  # one to be timed whole, one in its parts
+        assert len(on_gpu) == 2  # one timed as a whole, one in parts
         assert not any(hasattr(s, "_bind") for s in on_gpu)
 
     @pytest.mark.parametrize("device", ["on_gpu", "on_cpu"])
@@ -256,7 +256,7 @@ class TestCrossover:
             ({1: 2.0, 4: 3.0}, 1),
             ({1: 0.1, 4: 0.9}, None),
             ({1: 0.1, 4: 1.0}, None),  # as fast is not faster
-            ({1: 0.1, 4: 1.2, 16: 0.9, 64: 2.0}, 64),  # from where on it stays so
+            ({1: 0.1, 4: 1.2, 16: 0.9, 64: 2.0}, 64),  # from where it stays faster
             ({1: 2.0, 4: 0.5}, None),
             ({}, None),
         ],

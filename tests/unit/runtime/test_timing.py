@@ -53,12 +53,12 @@ def test_percentiles_are_ordered() -> None:
 
 
 class Clock:
-    """A clock that only calls move on."""
+    """A clock that only calls advance."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_ns = 0
         self.called: list[str] = []
-        self.factor = 1.0  # how much slower the machine is at the moment
+        self.factor = 1.0  # the machine's current slowdown
         monkeypatch.setattr(timing, "perf_counter_ns", lambda: self.now_ns)
 
     def call(self, name: str, us: float) -> Callable[[], None]:
@@ -99,14 +99,14 @@ class TestSideBySide:
     @pytest.mark.parametrize("us", [0.05, 3, 1000, 50_000])
     def test_the_budget_holds(self, clock: Clock, us: float) -> None:
         compared = side_by_side([clock.call(name, us) for name in "abcdefgh"], budget_s=4.0)
-        round_ns = 8 * 2 * us * 1000  # one may be under way
+        round_ns = 8 * 2 * us * 1000  # one may be running
         assert clock.now_ns <= 4.2e9 + round_ns
         assert all(latency.samples >= 3 for latency in compared)
 
     def test_slow_calls_get_three_rounds_of_one_sample(self, clock: Clock) -> None:
         compared = side_by_side([clock.call(name, 2e6) for name in "ab"], budget_s=1.0)
         assert [latency.samples for latency in compared] == [3, 3]
-        assert len(clock.called) == 2 * 3 * 2  # and one to warm up each time
+        assert len(clock.called) == 2 * 3 * 2  # and one warm-up each time
 
     def test_a_slow_spell_in_which_one_call_fits_less_often_does_not_change_the_ratio(
         self, clock: Clock

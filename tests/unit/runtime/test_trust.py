@@ -1,4 +1,4 @@
-"""Whose bundles may run: what a key is, how a file lists them, and where a device's are found."""
+"""The trusted keys: their form, the files that list them, and the places of a device's keys."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _times(n: int, point: Point) -> Point:
 
 
 def _any_point(y: int) -> Point:
-    """A point of this height or of the next that has one."""
+    """A point with this y coordinate, or with the next one that has a point."""
     while True:
         square = (y * y - 1) * pow(D * y * y + 1, -1, PRIME) % PRIME
         x = pow(square, (PRIME + 3) // 8, PRIME)
@@ -68,7 +68,7 @@ def _small_subgroup() -> set[Point]:
 
 
 def _encodings(point: Point) -> list[bytes]:
-    """Every 32 bytes that some reader takes for the point: sign in the highest bit, y below."""
+    """All 32-byte encodings that some reader takes for the point: sign in the top bit, y below."""
     x, y = point
     heights = [y, y + PRIME] if y + PRIME < 2**255 else [y]
     signs = (0, 1) if x == 0 else (x & 1,)
@@ -116,11 +116,11 @@ class TestKeys:
         assert "secret" not in str(caught.value)
 
     def test_the_small_subgroup_is_refused_in_every_encoding(self) -> None:
-        """Anybody can sign for these, so listing one would be to trust everybody."""
+        """Anybody can sign for these keys, so listing one would trust everybody."""
         points = _small_subgroup()
         assert len(points) == 8
         encodings = [encoding for point in points for encoding in _encodings(point)]
-        assert len(set(encodings)) == 14  # as many as libsodium and others list
+        assert len(set(encodings)) == 14  # the number that libsodium and others list
         for encoding in encodings:
             with pytest.raises(BundleError, match="anybody could sign for ed25519:"):
                 parse_key(PublicKey(encoding).text)
@@ -241,7 +241,7 @@ class TestFiles:
 
 
 class TestTheDevice:
-    """Where a device's trust is configured; each is looked for at every start."""
+    """The places where a device's trust is configured; each is read at every start."""
 
     @pytest.fixture(autouse=True)
     def system_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

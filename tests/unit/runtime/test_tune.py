@@ -1,4 +1,4 @@
-"""Finding the fastest that passes: what is tried, what wins, and what the command says."""
+"""Finding the fastest passing candidate: the candidates, the winner, and the command's output."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Call = Callable[[], object]
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, four cores, and no engine but the reference."""
+    """An empty cache, four cores, and only the reference engine."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(cpu, "this_cpu", lambda: cpu.Cpu("aarch64", "Pi 4", 4))
     doubles.uninstall(monkeypatch, "litert", "tflite", "onnx")
@@ -39,7 +39,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def draft(monkeypatch: pytest.MonkeyPatch) -> bundles.Draft:
-    """int8 on litert, which is preferred and answers rightly, and float32 on the reference."""
+    """int8 on litert, preferred and right, and float32 on the reference."""
     draft = bundles.image(engines=["litert", "reference"])
     draft.add_variant("tflite", "int8", ["litert"])
     _install_right(monkeypatch, "litert")
@@ -49,7 +49,7 @@ def draft(monkeypatch: pytest.MonkeyPatch) -> bundles.Draft:
 def _install_right(
     monkeypatch: pytest.MonkeyPatch, name: str, change: Callable[[Any], Any] = lambda x: x
 ) -> list[doubles.SpySession]:
-    """An engine that gives the right answers but for `change`; gives its sessions as they open."""
+    """Install an engine whose answers are right plus `change`, and return its sessions."""
     sessions: list[doubles.SpySession] = []
 
     def make(model: bytes) -> doubles.SpySession:
@@ -63,7 +63,7 @@ def _install_right(
 
 
 def _timer(*relative: float) -> tune.Timer:
-    """Takes no time: each call runs once, and has taken so much."""
+    """A timer that runs each call once and reports a given duration."""
 
     def compared(calls: Sequence[Call]) -> list[Latency]:
         for call in calls:
@@ -87,7 +87,7 @@ class TestCandidates:
             ("litert", 1, PASSED),
             ("litert", 2, PASSED),
             ("litert", 4, PASSED),
-            ("reference", 1, PASSED),  # numpy does not listen
+            ("reference", 1, PASSED),  # numpy ignores the request
         ]
 
     @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ class TestCandidates:
 
 
 class TestFailures:
-    """Fast and wrong is no winner."""
+    """A fast but wrong candidate does not win."""
 
     def test_one_that_answers_wrongly_is_a_line_and_is_not_timed(
         self, draft: bundles.Draft, monkeypatch: pytest.MonkeyPatch
@@ -223,14 +223,14 @@ class TestFailures:
 
 
 def _candidates(*p50_us: float) -> list[TuneResult]:
-    """Timed ones, named by their threads, in order of preference."""
+    """Timed candidates, named by their threads, in order of preference."""
     result = CheckResult("litert", "int8", "tflite", "cpu", PASSED, "")
     timed = [replace(result, latency=Latency(us, us, us, 1)) for us in p50_us]
     return [TuneResult("f", i, "1", "", checked) for i, checked in enumerate(timed)]
 
 
 class TestRanking:
-    """The fastest wins, and what is as fast within the noise goes to the one preferred."""
+    """The fastest wins; among candidates within the noise, the preferred one."""
 
     @pytest.mark.parametrize(
         ("p50_us", "order"),
@@ -241,7 +241,7 @@ class TestRanking:
             ([1 + NOISE * 0.9, 1.0], [0, 1]),
             ([1 + NOISE * 1.1, 1.0], [1, 0]),
             ([2.0, 1 + NOISE * 0.9, 1.0, 1.99], [1, 2, 0, 3]),
-            # Each is near the next, and the first is still far from the last.
+            # Each is close to the next, but the first is far from the last.
             ([1.08, 1.04, 1.0], [1, 2, 0]),
         ],
     )
@@ -261,7 +261,7 @@ Strop = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Strop:
-    """The command, in this process, with a timer for which litert's second thread is best."""
+    """Run the command in this process, with a timer by which litert's second thread is best."""
 
     def quick(calls: Sequence[Call], **_: object) -> list[Latency]:
         return _timer(*[1.5, 1.0, 2.0, 4.0][: len(calls)])(calls)
@@ -324,7 +324,7 @@ class TestCommand:
         monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
         _, *steps = call("tune", path)[2].split("\r\033[K")
         assert steps[0] == "checking litert int8, threads=1, 1 of 4"
-        assert steps[-1] == ""  # wiped
+        assert steps[-1] == ""  # the progress line is cleared
 
     def test_load_run_and_bench_use_the_winner_and_say_so(
         self, call: Strop, path: Path, sample: Path
@@ -455,7 +455,7 @@ class TestCommand:
         assert err.count("\n") == 1
 
     def test_it_runs_as_people_run_it(self, tmp_path: Path) -> None:
-        """Timed for real, on the reference."""
+        """Real timings, on the reference."""
         path = bundles.image().write(tmp_path / "a.strop")
         command = [sys.executable, "-m", "strop", "tune", str(path), "--json"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

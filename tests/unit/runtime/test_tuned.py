@@ -1,4 +1,4 @@
-"""What tuning found, remembered: used where it is true, and a hint from a stranger otherwise."""
+"""The remembered table of tuning: used if it is valid here, and treated as untrusted."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def draft() -> bundles.Draft:
-    """float32 on the reference, which is preferred, and int8 on litert."""
+    """float32 on the reference, preferred, and int8 on litert."""
     draft = bundles.image()
     draft.add_variant("tflite", "int8", ["litert"])
     return draft
@@ -64,7 +64,7 @@ def bundle(draft: bundles.Draft) -> Bundle:
 
 @pytest.fixture
 def remembered(bundle: Bundle, cache: Path) -> Path:
-    """The file that tuning leaves: int8 with two threads is best."""
+    """The file that tuning writes: int8 with two threads is best."""
     path = tuned.remember(bundle, [INT8, INT8_ALONE, FLOAT])
     assert path == cache / f"{bundle.digest}.json"
     return path
@@ -77,7 +77,7 @@ def _rewrite(path: Path, change: Callable[[Any], object]) -> None:
 
 
 def _opened(path: Path, **asked: Any) -> tuple[str, str, int, bool]:
-    """What runs; a warning is an error."""
+    """Return the opened model; a warning is an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with strop.load(path, **asked) as model:
@@ -184,8 +184,8 @@ class TestUse:
     def test_no_engine_is_imported_but_the_winner(
         self, tmp_path: Path, draft: bundles.Draft
     ) -> None:
-        """Not even to see whether the others are still what they were."""
-        draft.content["engines"].reverse()  # litert first, which is really installed here
+        """Not even to check the other engines' releases."""
+        draft.content["engines"].reverse()  # litert first, which is installed here
         code = (
             "import sys, strop\n"
             "from strop.bundle.open import open_bundle\n"
@@ -204,7 +204,7 @@ class TestUse:
 
 
 class TestKeptToOneDevice:
-    """Where tuning kept to a device, nothing was compared."""
+    """Tuning on one device does not compare devices."""
 
     def test_it_decides_for_that_device_alone(self, path: Path, bundle: Bundle) -> None:
         tuned.remember(bundle, [INT8, FLOAT], 1, "cpu")
@@ -222,7 +222,7 @@ class TestKeptToOneDevice:
 
 
 class TestWhere:
-    """XDG_CACHE_HOME, else .cache in HOME, else nowhere; none of it may fail a load."""
+    """The cache is in XDG_CACHE_HOME, else in .cache of HOME, else absent; a load never fails."""
 
     @pytest.mark.parametrize(
         ("xdg", "home", "folder"),
@@ -263,7 +263,7 @@ class TestWhere:
     def test_a_home_that_may_not_be_entered_is_no_error(
         self, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        _no_permission(monkeypatch)  # and there is no file to be seen
+        _no_permission(monkeypatch)  # and there is no visible file
         assert not _opened(path)[3]
 
     def test_a_file_in_the_place_of_the_folder_is_no_error_until_one_wants_to_remember(
@@ -296,7 +296,7 @@ def _no_permission(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestStale:
-    """What was true of another device, or of other engines, is ignored, and says why."""
+    """A table from another device or other engines is ignored, with the reason."""
 
     @pytest.mark.parametrize(
         ("change", "reason"),
@@ -336,7 +336,7 @@ def _row(**changes: Any) -> Callable[[Any], object]:
 
 
 class TestHostile:
-    """Whatever stands in the file: the bundle's order, one line, and no harm."""
+    """A hostile file gives the bundle's order and one line, and does no harm."""
 
     @pytest.mark.parametrize(
         ("change", "reason"),
@@ -495,7 +495,7 @@ class TestWriting:
                 finally:
                     os._exit(status)
             processes.append(process)
-        seen = {tuned.recall(bundle) for _ in range(50)}  # whole at any time: no warning
+        seen = {tuned.recall(bundle) for _ in range(50)}  # always complete: no warning
         for process in processes:
             assert os.waitpid(process, 0)[1] == 0
         seen.add(tuned.recall(bundle))
@@ -515,7 +515,7 @@ class TestReleases:
         [
             (["some_engine-1.2.dist-info", "other-3.dist-info"], "some_engine-1.2"),
             (["some_engine_gpu-1.2.dist-info"], "some_engine_gpu-1.2"),
-            (["some_engine-2.14.0.egg-info"], "some_engine-2.14.0"),  # as Debian has it
+            (["some_engine-2.14.0.egg-info"], "some_engine-2.14.0"),  # as on Debian
             (["other-3.dist-info"], "unknown"),
         ],
     )

@@ -1,4 +1,4 @@
-"""A model that follows what is installed, under an app that runs on."""
+"""A model that follows the installed bundle while the app runs."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ class TestWhatDoesNotRun:
         _until(lambda: watched.error)
         assert message in str(watched.error)
         assert watched.error
-        assert watched.error.__traceback__ is None  # nothing of what was opened is kept by it
+        assert watched.error.__traceback__ is None  # it keeps no reference to the opened bundle
         assert watched.model.version == 1
         assert np.allclose(watched.predict(ZERO), _answer(1), atol=1e-5)
 
@@ -333,7 +333,7 @@ class TestWhatDoesNotRun:
     def test_what_runs_can_be_read_again(
         self, watched: strop.Watched, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Nothing was installed, and nothing is wrong any more."""
+        """Nothing was installed, and the error is gone."""
         stamp = watched_module._stamp
 
         def refuse(*_: object) -> Any:
@@ -480,7 +480,7 @@ class TestFork:
 
 
 def test_a_look_sees_every_install(folder: Path) -> None:
-    """Two installs within a clock's tick leave files of one size, and another inode."""
+    """Two installs within a clock tick leave files of one size, but different inodes."""
     from strop.install.watched import _stamp
 
     stamps = {_stamp(str(folder))}

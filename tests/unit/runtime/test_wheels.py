@@ -1,4 +1,4 @@
-"""The install lines of every board, and the table they come from against the package index."""
+"""The install lines of every board, and their table compared with the package index."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class TestInstallLines:
 
 
 class TestAmong:
-    """What is advised is only what would do as well."""
+    """Only equivalent engines are advised."""
 
     @pytest.mark.parametrize(
         ("here", "engine", "among", "mend"),
@@ -288,7 +288,7 @@ class TestGpus:
 def _index(package: str, version: str) -> set[tuple[str, str]]:
     """(tag of Python, tag of platform) of each wheel for Linux that pip finds of a version.
 
-    pip is asked for a platform that is none, and says of each wheel why it passes it over.
+    pip is asked for a platform that does not exist, and prints why it skips each wheel.
     """
     command = [sys.executable, "-m", "pip", "download", "-vv", "--no-deps", "--no-cache-dir"]
     wanted = ["--only-binary=:all:", "--platform=none", f"{package}=={version}"]
@@ -342,7 +342,7 @@ def test_the_table_is_what_the_index_has(row: Wheels) -> None:
 
 @pytest.mark.parametrize("row", [row for row in GPU_WHEELS if row.cuda], ids=_id)
 def test_the_extra_brings_the_cuda_that_is_said(row: Wheels, tmp_path: Path) -> None:
-    """All of it: that of its packages alone would leave the rest to chance."""
+    """All of CUDA: only some packages would leave the rest to chance."""
     command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
     python = ".".join(map(str, row.pythons[0]))
     machine, glibc = next(iter(row.glibc.items()))

@@ -1,4 +1,4 @@
-"""What the tests of training share: small pieces of the real digits, and a recipe for them."""
+"""Fixtures of the training tests: small parts of the real digits, and a recipe for them."""
 
 from pathlib import Path
 
@@ -34,13 +34,13 @@ shift = 1.5
 
 @pytest.fixture(scope="session")
 def digits() -> mnist.Mnist:
-    """All of MNIST, fetched if this checkout has none."""
+    """All of MNIST, fetched if this checkout does not have it."""
     return mnist.load()
 
 
 @pytest.fixture(scope="session")
 def few_digits(digits: mnist.Mnist) -> mnist.Mnist:
-    """A little of each part: 1,500, 300 and 400."""
+    """A few digits of each part: 1,500, 300 and 400."""
     return mnist.Mnist(
         digits.train.take(slice(1500)),
         digits.validation.take(slice(300)),

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    """The edge network, not trained: the contract does not ask how good it is."""
+    """The untrained edge network: the contract does not depend on accuracy."""
     backend.start(3)
     from train.model import build
 
@@ -113,7 +113,7 @@ def test_calibration_is_a_hundred_of_each_digit(digits: mnist.Mnist) -> None:
     }
     chosen = [labels[image.tobytes()] for image in images]  # a KeyError: not a training image
     assert np.bincount(chosen).tolist() == [100] * 10
-    assert len(set(chosen[:30])) > 5  # mixed, for whoever takes only the first few
+    assert len(set(chosen[:30])) > 5  # mixed, for users of only the first few
 
 
 def test_training_json_says_how_it_came_about(folder: Path, few_digits: mnist.Mnist) -> None:

@@ -1,4 +1,4 @@
-"""How TensorFlow is started, and what it is said to train on."""
+"""The start of TensorFlow, and the name of its device."""
 
 import os
 from typing import Any
@@ -11,7 +11,7 @@ from train import backend
 
 @pytest.fixture
 def gpus(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """The details of the GPUs that TensorFlow sees, as the test fills them in."""
+    """The details of the GPUs that TensorFlow sees, set by the test."""
     seen: list[dict[str, Any]] = []
     monkeypatch.setattr(
         tf.config, "list_physical_devices", lambda kind: seen if kind == "GPU" else []
@@ -24,7 +24,7 @@ def test_it_is_deterministic_exact_and_modest(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("TF_FORCE_GPU_ALLOW_GROWTH", raising=False)
     backend.start(1)
     assert tf.config.experimental.tensor_float_32_execution_enabled() is False
-    # TensorFlow has no public question for it: of random numbers it then insists on a seed.
+    # TensorFlow has no public function for this: random numbers then need a seed.
     tf.random.set_seed(None)
     with pytest.raises(RuntimeError, match="determinism"):
         tf.random.uniform([1])

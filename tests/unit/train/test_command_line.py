@@ -19,7 +19,7 @@ Refused = Callable[..., str]
 def refused(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Refused:
-    """Run a command that must be refused, and return what it said."""
+    """Run a command that must be refused, and return its message."""
 
     def trains(*_: object, **__: object) -> None:
         pytest.fail("it was not refused but began")
@@ -95,13 +95,13 @@ def test_a_place_that_cannot_be_written(refused: Refused, tmp_path: Path) -> Non
 def test_the_folder_one_stands_in_is_not_replaced(
     refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
 ) -> None:
-    """Not even an empty one, nor an earlier artifact."""
+    """Not even if it is empty, or an earlier artifact."""
     here = tmp_path / "here"
     (here / "below").mkdir(parents=True)
     (tmp_path / "training.json").write_text("{}", encoding="utf-8")
     monkeypatch.chdir(here)
-    assert "is the current folder or one around it" in refused("--out", out)
-    assert "is the current folder or one around it" in refused("--resume", "--out", out)
+    assert "is the current folder or a parent of it" in refused("--out", out)
+    assert "is the current folder or a parent of it" in refused("--resume", "--out", out)
 
 
 def test_a_path_through_a_folder_above_names_what_it_leads_to(

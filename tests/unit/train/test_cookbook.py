@@ -1,4 +1,4 @@
-"""Recipes: what ships parses, and nothing that does not fit gets through."""
+"""Recipes: the shipped ones parse, and invalid ones are refused."""
 
 import json
 from pathlib import Path
@@ -76,7 +76,7 @@ def test_fewer_epochs_shorten_all_that_is_told_in_epochs() -> None:
         ("learning_rate = 1", "learning_rate = nan", "learning_rate is nan"),
         ("learning_rate = 1", "learning_rate = -1", "learning_rate is -1.0"),
         ('"adamw"', '"sgd"', "adam or adamw"),
-        ('"adamw"', '"adam"', "adamw, where"),
+        ('"adamw"', '"adam"', "adamw, if"),
         ("rotation = 0.1", "rotation = inf", "augmentation.rotation is inf"),
         ("[schedule]", "[network]\nhidden = [0]\n[schedule]", "network.hidden"),
         ("[schedule]", "[network]\nhidden = 50\n[schedule]", "a list"),

@@ -1,4 +1,4 @@
-"""What people see: a bar on a terminal, a handful of lines in a log."""
+"""The display: a bar on a terminal, a few lines in a log."""
 
 import io
 

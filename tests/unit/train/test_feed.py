@@ -44,7 +44,7 @@ def test_distortion_keeps_shape_type_and_range(few_digits: mnist.Mnist) -> None:
     assert result.min() >= 0
     assert result.max() <= 255
     ink = result.sum(axis=(1, 2)) / images.sum(axis=(1, 2))
-    assert 0.7 < ink.min() < ink.max() < 1.4  # still the same digits, not emptied, not doubled
+    assert 0.7 < ink.min() < ink.max() < 1.4  # still the same digits, not empty or doubled
 
 
 def test_distortion_is_a_function_of_its_seed(few_digits: mnist.Mnist) -> None:
@@ -67,7 +67,7 @@ def test_no_distortion_is_the_image_itself(few_digits: mnist.Mnist) -> None:
 
 def test_a_dot_in_the_middle_moves_no_further_than_the_shift() -> None:
     dot = np.zeros((400, 28, 28), np.uint8)
-    dot[:, 13:15, 13:15] = 255  # about 13.5, where rotation and scale leave it
+    dot[:, 13:15, 13:15] = 255  # about 13.5, which rotation and scale keep
     result = distorted(dot, ALL, (3, 4))
     rows, columns = np.mgrid[:28, :28]
     weight = result.sum(axis=(1, 2))

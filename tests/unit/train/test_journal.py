@@ -1,4 +1,4 @@
-"""Checkpoints: whole at every moment, and continued only by the training that wrote them."""
+"""Checkpoints: complete at every moment, and continued only by the training that wrote them."""
 
 import shutil
 from pathlib import Path
@@ -17,7 +17,7 @@ IDENTITY = {
 
 
 class Model:
-    """Stands in for Keras's: its state is a number."""
+    """A replacement of Keras's model, whose state is a number."""
 
     def __init__(self, state: int = 0) -> None:
         self.state = state
@@ -91,7 +91,7 @@ def test_a_kill_at_any_step_of_saving_leaves_one_whole_checkpoint(
     def dies(*arguments: Any, **keywords: Any) -> None:
         if after:
             original(*arguments, **keywords)
-        # A killed process runs no clean-up of its own either.
+        # A killed process does not clean up either.
         monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
         raise Killed
 
@@ -177,7 +177,7 @@ def test_another_training_is_not_continued(
     with pytest.raises(UnfinishedRun, match=said) as refusal:
         journal.open(resume=True, restart=False)
     journal.close()
-    assert "begin anew with --restart (make train AGAIN=1)" in str(refusal.value)
+    assert "start again with --restart (make train AGAIN=1)" in str(refusal.value)
     assert Journal(tmp_path / "out", asked).open(resume=False, restart=True) == Progress()
 
 

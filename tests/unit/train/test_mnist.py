@@ -1,4 +1,4 @@
-"""The data: the original bytes or an error, from whichever route has them."""
+"""The data: the original bytes or an error, from any route."""
 
 import hashlib
 import io
@@ -16,7 +16,7 @@ from train.storage import npz_bytes
 
 @pytest.fixture(scope="module")
 def arrays(digits: mnist.Mnist) -> dict[str, mnist.Bytes]:
-    """The four arrays as a route yields them."""
+    """The four arrays of a route."""
     images = [digits.train.images, digits.validation.images]
     labels = [digits.train.labels, digits.validation.labels]
     return {
@@ -72,7 +72,7 @@ def test_the_second_route_is_taken_when_the_first_fails(arrays: dict[str, mnist.
     assert mnist.fetch(said.append, routes) is arrays
     assert said == [
         "fetching MNIST from first",
-        "  not there: no such host",
+        "  failed: no such host",
         "fetching MNIST from second",
     ]
 
@@ -125,7 +125,7 @@ def fetches(arrays: dict[str, mnist.Bytes], monkeypatch: pytest.MonkeyPatch) -> 
         happened.append("fetched")
         return arrays
 
-    def stored(given: mnist.Arrays) -> bytes:  # without a second's compression
+    def stored(given: mnist.Arrays) -> bytes:  # without the second that compression takes
         buffer = io.BytesIO()
         np.savez(buffer, **given)  # type: ignore[arg-type]
         return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""The wheel route: a pickle that may build arrays and nothing else, behind a pinned hash."""
+"""The wheel route: a pickle that may only build arrays, behind a pinned hash."""
 
 import gzip
 import hashlib
@@ -24,7 +24,7 @@ def old_pickle(value: Any) -> bytes:
 
 
 def pairs(*counts: int) -> tuple[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]], ...]:
-    """(images, labels) as the package keeps them: float32 p / 256 and int64."""
+    """(images, labels) as the package stores them: float32 p / 256 and int64."""
     random = np.random.default_rng(0)
     return tuple(
         (
@@ -54,7 +54,7 @@ def make_lock(folder: Path, wheel: Path, sha256: str) -> Path:
 
 
 class Payload:
-    """Calls ``function(*arguments)`` when it is unpickled."""
+    """An object that calls ``function(*arguments)`` when it is unpickled."""
 
     def __init__(self, function: Any, *arguments: Any) -> None:
         self.call = (function, arguments)

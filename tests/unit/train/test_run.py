@@ -1,4 +1,4 @@
-"""Whole trainings on a few digits: same seed, same weights, whatever happens on the way."""
+"""Complete trainings on a few digits: the same seed gives the same weights, even if interrupted."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from train.paths import CHECKOUT
 
 EPOCHS = 8
 
-# Keras's, on each weight it reads with this NumPy.
+# Keras's warning for each weight that it reads with this NumPy.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 # The command line on the few digits (the real ones would take a minute), once for each moment, in a
@@ -221,7 +221,7 @@ def test_the_device_is_said_recorded_and_kept_to(
 def test_a_full_disk_leaves_the_earlier_artifact_and_nothing_half_written(
     unbroken: Path, small_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A limit on the size of files stands in for the full disk: writing fails midway just so."""
+    """A limit on the size of files simulates the full disk: writing fails midway."""
     out = tmp_path / "out"
     out.mkdir()
     (out / "training.json").write_text('{"seed": "earlier"}')

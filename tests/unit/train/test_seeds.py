@@ -16,7 +16,7 @@ TEST = {1: 0.98, 2: 0.99, 3: 0.97}
 
 @pytest.fixture
 def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The commands run; each leaves the training.json of its seed. Seed 13 fails."""
+    """The executed commands; each writes the training.json of its seed. Seed 13 fails."""
     run: list[list[str]] = []
 
     def fake(command: list[str], **_: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Complete or not there at all; and the same arrays are the same bytes."""
+"""Complete or not there at all; and the same arrays give the same bytes."""
 
 import io
 import os

@@ -1,8 +1,8 @@
 """`python -m strop_export.floors [ENGINE ...]`: measure the engines' releases, write the tables.
 
-This takes a while: each release of `releases.py` is installed into an environment of its own under
-.cache/, shown the files that `probes.py` makes, and removed. Results are kept in .cache/, so that
-no release is measured twice. Needs python3.11, and python3.10 for releases without a wheel for it.
+This takes a while: it installs each release of `releases.py` into a separate environment under
+.cache/, tries the files that `probes.py` makes, and removes the release. It keeps results in
+.cache/, so no release is measured twice. It needs python3.11, and python3.10 for older releases.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ def main(argv: list[str] | None = None) -> int:
                 highest[release] = measure(engine, release)
             path = FLOORS / f"{engine}.toml"
             path.write_text(to_toml(engine, highest), encoding="ascii")
-            print(f"{path} holds what {len(highest)} releases take")
+            print(f"{path} has the versions that {len(highest)} releases take")
     except KeyboardInterrupt:
-        print("floors: stopped; what was measured is kept", file=sys.stderr)
+        print("floors: stopped; the results so far are kept", file=sys.stderr)
         return 130
     except ExportError as error:
         print(f"floors: {error}", file=sys.stderr)
@@ -56,16 +56,16 @@ def main(argv: list[str] | None = None) -> int:
 def to_toml(engine: str, highest: Mapping[str, Mapping[str, int]]) -> str:
     """Return the table of an engine as TOML text.
 
-    For each name, it lists only the releases from which on the highest version is another one.
+    For each name, it lists only the releases at which the highest version changes.
 
     Args:
         engine: the engine's name.
         highest: release -> name -> highest version, the releases in ascending order.
     """
     lines = [
-        f"# What releases of {PACKAGES[engine]} take at most. Written by",
-        f"# `python -m strop_export.floors {engine}` on {datetime.date.today()}, never by hand:",
-        f"# each release was installed ({' or '.join(PYTHONS)}, {platform.machine()}) and shown",
+        f"# The highest versions that releases of {PACKAGES[engine]} take. Written by",
+        f"# `python -m strop_export.floors {engine}` on {datetime.date.today()}; do not edit.",
+        f"# Each release was installed ({' or '.join(PYTHONS)}, {platform.machine()}) and tried on",
         "# one-claim files (probes.py). NAME = { RELEASE = VERSION }: from that release on.",
         "releases = [",
         *(f'    "{release}",' for release in highest),

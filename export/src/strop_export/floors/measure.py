@@ -1,4 +1,4 @@
-"""Measuring one release of an engine: it is installed by itself, and shown files."""
+"""The measurement of one engine release: it is installed alone and tried on files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from strop_export.paths import FLOOR_CACHE
 
 WORKER = Path(__file__).with_name("worker.py")
 
-# How the engines say that a file is too new; anything else they say would be about the probe.
+# The engines' errors for a file that is too new; any other error would be a fault of the probe.
 _TOO_NEW = re.compile(
     r"Didn't find op for builtin opcode '\w+' version '\d+'"
     r"|Op builtin_code out of range"
@@ -96,12 +96,12 @@ def highest_taken(release: str, files: Probes, answers: Any) -> dict[str, int]:
 
     Args:
         release: the engine and its release, for messages.
-        files: the files that the release was shown.
+        files: the files that the release was tried on.
         answers: name -> version -> error message, or None for a file that opened.
 
     Raises:
-        ExportError: a probe failed for another reason than its version, or the versions that are
-            taken are not one range that ends before the last probe.
+        ExportError: a probe failed for another reason than its version, or the accepted versions
+            are not one range that ends before the last probe.
     """
     highest = {}
     for name, each in files.items():
@@ -114,7 +114,7 @@ def highest_taken(release: str, files: Probes, answers: Any) -> dict[str, int]:
                 raise ExportError(f"{release}: {name} version {version}: {error}")
         if not taken:
             continue
-        # One operator, BROADCAST_TO, begins at 2; a gap or no end would be another matter.
+        # One operator, BROADCAST_TO, begins at 2. A gap or a missing end would be an error.
         if taken != list(range(taken[0], taken[-1] + 1)) or taken[-1] == max(each):
             raise ExportError(f"{release} takes {name} in versions {taken}: no range with an end")
         highest[name] = taken[-1]
@@ -122,7 +122,7 @@ def highest_taken(release: str, files: Probes, answers: Any) -> dict[str, int]:
 
 
 def _run(*command: str, shown: str = "") -> str:
-    # Set, this lets ONNX Runtime load opsets it does not vouch for.
+    # If it is set, ONNX Runtime loads opsets that it does not support.
     environment = {k: v for k, v in os.environ.items() if k != "ALLOW_RELEASED_ONNX_OPSET_ONLY"}
     try:
         done = subprocess.run(

@@ -1,7 +1,7 @@
-"""Files with nothing in them but a claim: an operator's version, an opset or an IR version.
+"""Files that hold only a claim: an operator's version, an opset or an IR version.
 
-They have no operators to run. They hold only what an engine checks before it looks at operators,
-so no operator is prepared or called, and nothing can crash.
+They have no operators to run. An engine checks the claim before it looks at operators, so it
+prepares and calls none, and nothing can crash.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import onnx
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
-Probes = Mapping[str, Mapping[int, bytes]]  # what is claimed -> its version -> the file
+Probes = Mapping[str, Mapping[int, bytes]]  # claim -> its version -> the file
 
 _OPERATOR_VERSIONS = range(1, 25)
-_OPSETS = range(7, 41)  # ONNX Runtime promises nothing below 7
+_OPSETS = range(7, 41)  # ONNX Runtime supports none below 7
 _IR_VERSIONS = range(3, 25)  # the first with opsets
 
 
 def probes(engine: str) -> Probes:
-    """Make the files to show to an engine's releases.
+    """Make the files to try on an engine's releases.
 
     Args:
         engine: "onnx" gets .onnx files; any other engine gets .tflite files.

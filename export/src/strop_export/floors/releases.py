@@ -1,12 +1,12 @@
-"""The releases that are measured, their order, and the Pythons for them."""
+"""The releases to measure, in ascending order, and the Pythons that they are tried with."""
 
 from __future__ import annotations
 
 from typing import Final
 
-# Every release of the two .tflite engines that pip finds for the Pythons below, and the first of
-# each minor of ONNX Runtime, whose later patches read the same files, with those that
-# requirements/ pins and the one that the runtime's extra begins at.
+# Every release of the two .tflite engines that pip finds for the Pythons below. For ONNX Runtime:
+# the first release of each minor version, whose later patches read the same files; those that
+# requirements/ pins; and the lowest that the runtime's extra allows.
 RELEASES: Final[dict[str, tuple[str, ...]]] = {
     "tflite": ("2.13.0", "2.14.0"),
     "litert": (

@@ -1,7 +1,7 @@
 """The lowest releases of the engines that run a file, and whether a target's are new enough.
 
-The tables in this folder hold what was measured of each release. An operator, an opset or a release
-older than all measured ones, which is in no table, counts as not taken: nothing is assumed.
+The tables in this folder hold the measurements of each release. An operator or opset that is in no
+table counts as not supported, and so does a release older than all measured ones.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Table:
             needs: name -> version.
 
         Returns:
-            The release, or None if the newest measured one does not take all of it.
+            The release, or None if the newest measured one does not take all of them.
         """
         lowest = None
         for release in reversed(self.releases):
@@ -120,7 +120,7 @@ def check(target: Target, spec: VariantSpec, requires: Mapping[str, Any]) -> Non
 
     Raises:
         EngineTooOld: an engine does not run it; the message says what the file needs, what the
-            release takes and what would help.
+            release takes and how to fix it.
     """
     needs = _needs(requires)
     for engine in target.engines_of(spec) if needs else ():
@@ -131,7 +131,7 @@ def check(target: Target, spec: VariantSpec, requires: Mapping[str, Any]) -> Non
             word = " version" if spec.format == "tflite" else ""
             said = ", ".join(
                 f"{name}{word} {needs[name]} where {engine} {release} takes "
-                + (f"{known[name]} at most" if known[name] else "none that is known of")
+                + (f"{known[name]} at most" if known[name] else "no version known")
                 for name in lacking
             )
             mends = _mends(target, spec, engine, lacking, lowest(engine, requires))
@@ -143,7 +143,7 @@ def check(target: Target, spec: VariantSpec, requires: Mapping[str, Any]) -> Non
 def pinned(engine: str, lock: Path) -> str:
     """Return the release of an engine that a lock installs.
 
-    Where the release depends on the Python, this is the lowest.
+    If the release depends on the Python version, this is the lowest.
 
     Args:
         engine: the engine's name.
@@ -153,7 +153,7 @@ def pinned(engine: str, lock: Path) -> str:
         TargetError: the lock does not pin the engine's package.
     """
     package = PACKAGES.get(engine, engine)
-    # Builds for GPUs have other names: what reads a file is the same in the same release.
+    # Builds for GPUs have other names; in the same release they read the same files.
     starts = tuple(f"{name}==" for name in (package, *packages(engine)))
     pins = [
         pin.version
@@ -167,9 +167,9 @@ def pinned(engine: str, lock: Path) -> str:
 
 
 def _lock(target: Target, engine: str) -> Path:
-    """Return the lock a device installs for an engine.
+    """Return the lock that a device installs for an engine.
 
-    For the target's first engine it is the target's own lock, for another one that engine's.
+    It is the target's own lock for the target's first engine, and the engine's for any other.
     """
     first = engine == target.engines[0]
     return REQUIREMENTS / (target.requirements if first else f"{engine}.txt")
@@ -186,13 +186,13 @@ def _mends(
 ) -> list[str]:
     file = f"{target.name}.toml"
     mends = []
-    # One scale a channel is what takes FULLY_CONNECTED past version 10 there.
+    # In a dynamic file, per-channel scales need a version of FULLY_CONNECTED above 10.
     if spec.precision == "dynamic" and spec.per_channel and "FULLY_CONNECTED" in lacking:
         mends.append(f"set per_channel = false for it in {file}")
     if len(target.engines_of(spec)) > 1:
-        mends.append(f"take {engine} out of the engines in {file}")
+        mends.append(f"remove {engine} from the engines in {file}")
     else:
-        mends.append(f"leave the variant out of {file}")
+        mends.append(f"remove the variant from {file}")
     if release is not None:
         mends.append(f"lock {PACKAGES[engine]} {release} or newer")
     return mends

@@ -1,7 +1,7 @@
-"""Open the files on standard input with one engine, and print for each how that went.
+"""Open the files on standard input with one engine, and print the result for each.
 
-This runs in the environment of the release that is measured, which has no strop: it imports
-nothing but the standard library and the engine.
+This runs in the environment of the measured release, which has no strop. It imports only the
+standard library and the engine.
 
     worker.py ENGINE  <  {NAME: {VERSION: file in base64}}  >  {NAME: {VERSION: error or null}}
 """
@@ -30,7 +30,7 @@ def _opener(engine: str) -> Callable[[bytes], Any]:
 def _error(open_file: Callable[[bytes], Any], file: bytes) -> str | None:
     try:
         open_file(file)
-    except Exception as error:  # noqa: BLE001 (who reads this judges it)
+    except Exception as error:  # noqa: BLE001 (the caller judges the message)
         return str(error) or type(error).__name__
     return None
 

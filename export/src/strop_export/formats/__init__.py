@@ -33,15 +33,15 @@ def convert(
     The same arguments give the same bytes, in any process.
 
     Args:
-        model: its inputs and outputs are of fixed shapes, but for the batch.
+        model: its inputs and outputs have fixed shapes, except for the batch.
         spec: the format and precision, and whether the file is for GPUs too.
         calibration: for each input, samples as the device's sensor gives them, (N, *input). int8
-            files take their ranges from these samples alone, and take uint8 themselves if the
+            files take their ranges from these samples alone, and their input is uint8 if the
             samples are uint8.
-        names: the names that the file gives its inputs and outputs.
+        names: the names of the file's inputs and outputs.
 
     Returns:
-        The file, its tensors and what an engine needs to run it.
+        The file, its tensors and its requirements on an engine.
 
     Raises:
         CalibrationError: the samples do not fit the model.

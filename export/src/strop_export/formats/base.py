@@ -23,15 +23,14 @@ class VariantSpec:
     Attributes:
         format: a key of `PRECISIONS`.
         precision: one of `PRECISIONS[format]`.
-        per_channel: for `dynamic` and `int8`: True gives each output channel of a layer's weights a
-            scale of its own, False gives the whole tensor one (tflite-runtime 2.14 reads nothing
-            else in a `dynamic` file).
+        per_channel: for `dynamic` and `int8`: True gives each output channel of a layer's weights
+            its own scale, False gives the whole tensor one (in a `dynamic` file tflite-runtime 2.14
+            reads only that).
         gpu: the file is made for GPUs too. It takes bytes where the sensor gives bytes, and a
             `tflite` file keeps the RESHAPE that LiteRT's GPU needs (docs/decisions/0015).
 
     Raises:
-        ConversionError: no converter writes this format in this precision, or it is not one for a
-            GPU.
+        ConversionError: no converter writes this format in this precision, or no GPU runs it.
     """
 
     format: str
@@ -52,8 +51,8 @@ class VariantSpec:
             )
         if self.gpu and (self.format == "weights" or self.precision not in GPU_PRECISIONS):
             raise ConversionError(
-                f"{self.format} {self.precision} runs on no GPU, whose files are tflite or onnx, "
-                f"{' or '.join(GPU_PRECISIONS)}; leave out gpu = true"
+                f"{self.format} {self.precision} does not run on GPUs, which take tflite or onnx, "
+                f"{' or '.join(GPU_PRECISIONS)}; remove gpu = true"
             )
 
     @property
@@ -65,8 +64,8 @@ class VariantSpec:
 def stays_float(weights: int, total: int) -> bool:
     """Tell whether an int8 file keeps its last layer in float, at 3 bytes more for each weight.
 
-    Rounded to 256 steps, the logits of different classes tie. docs/decisions/0004 has what the
-    float layer gains. It is kept where it makes the file larger by no more than a sixteenth.
+    Rounded to 256 steps, the logits of different classes tie. docs/decisions/0004 says how much the
+    float layer helps. It stays float if that makes the file larger by at most a sixteenth.
 
     Args:
         weights: number of weights in the last layer.
@@ -77,7 +76,7 @@ def stays_float(weights: int, total: int) -> bool:
 
 @dataclass(frozen=True)
 class Names:
-    """The names that a file gives its inputs and outputs, in the model's order."""
+    """The names of a file's inputs and outputs, in the model's order."""
 
     inputs: tuple[str, ...] = ("image",)
     outputs: tuple[str, ...] = ("probabilities",)
@@ -85,14 +84,14 @@ class Names:
 
 @dataclass(frozen=True)
 class Converted:
-    """A finished file, its inputs and outputs, and what an engine needs to run it.
+    """A finished file, its inputs and outputs, and its requirements on an engine.
 
     Attributes:
         data: the bytes of the file.
-        inputs: the tensors that go in.
-        outputs: the tensors that come out.
+        inputs: the input tensors.
+        outputs: the output tensors.
         requires: plain JSON values. For ONNX: `opset` and `ir_version`, and the version of any
-            domain other than ONNX's own, under its name. For TFLite: `op_versions`, the highest
+            domain besides ONNX's own, under its name. For TFLite: `op_versions`, the highest
             version of every operator in the file.
     """
 

@@ -1,4 +1,4 @@
-"""Changes to a .tflite file after TensorFlow wrote it.
+"""Changes to a .tflite file that TensorFlow wrote.
 
 The file is a FlatBuffer of the schema in tensorflow/lite/schema/schema.fbs; `ModelT` and its
 parts are the object form that ai-edge-litert generates from it.
@@ -23,7 +23,7 @@ _TYPES: Final[dict[int, str]] = {
     value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()
 }
 _HEADS: Final = ("SOFTMAX", "LOGISTIC")
-# Operators to which the samples of a batch are so many rows, whatever their number.
+# Operators that process each sample of a batch as a row by itself.
 _BY_ROWS: Final = frozenset(
     (
         *("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D"),
@@ -36,9 +36,9 @@ _ALIGNMENT: Final = 16  # force_align of Buffer.data in the schema
 
 
 class _Buffer(schema.BufferT):  # type: ignore[misc]
-    """A buffer whose bytes are aligned as the schema asks.
+    """A buffer whose bytes are aligned as the schema requires.
 
-    The generated Python writes them at any address, despite `force_align: 16`. Kernels that read
+    The generated Python ignores `force_align: 16` and writes them at any address. Kernels that read
     aligned vectors, and 32-bit ARM, may then be slow or crash.
     """
 
@@ -57,11 +57,11 @@ class _Buffer(schema.BufferT):  # type: ignore[misc]
 
 
 def with_input_range(calibrated: bytes, number: int, low: float, high: float) -> bytes:
-    """Set the range of values that an input of a calibrated file is said to have held.
+    """Set the recorded range of values of an input in a calibrated file.
 
     Args:
         calibrated: a .tflite file that is calibrated and not quantized yet.
-        number: of the input, in the model's order.
+        number: the input's number, in the model's order.
         low: the lowest value.
         high: the highest value.
 
@@ -75,7 +75,7 @@ def with_input_range(calibrated: bytes, number: int, low: float, high: float) ->
 
 
 class TFLiteFile:
-    """A .tflite file in parts, for small changes, which `to_bytes` puts together again.
+    """A parsed .tflite file, for small changes; `to_bytes` writes it.
 
     Args:
         data: the bytes of the file.
@@ -94,7 +94,7 @@ class TFLiteFile:
 
     @property
     def inputs(self) -> tuple[FileTensor, ...]:
-        """The file's inputs, in the model's order; of a quantized one also scale and zero point."""
+        """The file's inputs, in the model's order; scale and zero point if one is quantized."""
         return self._border_infos(self._main.inputs)
 
     @property
@@ -103,9 +103,9 @@ class TFLiteFile:
         return self._border_infos(self._main.outputs)
 
     def is_of(self, precision: str) -> bool:
-        """Tell whether the file holds anything of its precision.
+        """Tell whether anything in the file has its precision.
 
-        TensorFlow leaves what it cannot quantize in float32, and says nothing.
+        TensorFlow leaves what it cannot quantize in float32, without a message.
 
         Args:
             precision: "float16", "dynamic" or "int8".
@@ -132,15 +132,15 @@ class TFLiteFile:
 
     @property
     def takes_any_batch(self) -> bool:
-        """True if the file runs as many samples as an interpreter resizes its input to.
+        """True if the file runs at any batch size that an interpreter resizes its input to.
 
-        It is False as soon as one operator is not known to take samples row by row. A wrong True
-        would give wrong answers; a wrong False only means that samples run one at a time.
+        It is False if any operator is not known to take samples row by row. A wrong True would give
+        wrong answers; a wrong False only means that samples run one at a time.
         """
         constants: set[int] = set()
         for operator in self._main.operators:
             if all(index < 0 or self._is_constant(index, constants) for index in operator.inputs):
-                constants.update(operator.outputs)  # float16 weights are widened so
+                constants.update(operator.outputs)  # this is how float16 weights are widened
             elif not self._goes_by_rows(operator, constants):
                 return False
         return True
@@ -158,8 +158,8 @@ class TFLiteFile:
     def end_in_float(self) -> None:
         """Change the closing softmax or sigmoid, and a small last layer, to float.
 
-        An int8 file ends with `layer, head, DEQUANTIZE`. The DEQUANTIZE moves to before the head,
-        because outputs near 1, rounded to 256 steps, tie for the top class. It moves to before the
+        An int8 file ends with `layer, head, DEQUANTIZE`. The DEQUANTIZE moves before the head,
+        because outputs near 1, rounded to 256 steps, tie for the top class. It moves before the
         layer if that is small (see `stays_float`), because logits tie too, though less often.
         """
         names = self.operators
@@ -189,7 +189,7 @@ class TFLiteFile:
         """Drop each RESHAPE that only flattens for a FULLY_CONNECTED, which flattens by itself.
 
         The constant shape of such a RESHAPE would fix the batch at 1; without it an interpreter can
-        resize the input. And an operator that is not there takes no time.
+        resize the input. The file is faster too.
         """
         for operator in list(self._main.operators):
             if self._name(operator) != "RESHAPE":
@@ -202,12 +202,12 @@ class TFLiteFile:
                 self._main.operators.remove(operator)
 
     def free_batch(self) -> None:
-        """Let each RESHAPE from one sample to one sample take any number of them.
+        """Let each RESHAPE from one sample to one sample take any batch size.
 
-        TensorFlow writes the batch it knew into the shape, such as [1, 7, 7, 16]; at another batch
-        an interpreter then finds no memory that fits. This writes -1 in place of that 1. A shape
-        that starts with more than the batch, or is made from one that does, stays as it is: there a
-        larger batch is not just more rows.
+        TensorFlow writes the batch that it knew into the shape, such as [1, 7, 7, 16]; an
+        interpreter then fails at any other batch. This replaces that 1 with -1. It leaves a RESHAPE
+        whose first axis, before or after, holds more than the batch: there a larger batch is not
+        just more rows.
         """
         for operator in self._main.operators:
             if self._name(operator) != "RESHAPE" or len(operator.inputs) < 2:
@@ -225,10 +225,10 @@ class TFLiteFile:
                     options.newShape = shape
 
     def take_bytes(self, number: int) -> None:
-        """Make an input uint8, and have the file CAST it to float32 itself.
+        """Make an input uint8, and add a CAST to float32.
 
         Args:
-            number: of the input, in the model's order.
+            number: the input's number, in the model's order.
         """
         wide = self._main.inputs[number]
         tensor = schema.TensorT()
@@ -251,13 +251,14 @@ class TFLiteFile:
         self._main.inputs[number] = narrow
 
     def to_bytes(self, names: Names) -> bytes:
-        """Write the file again, with our names and without what no operator uses.
+        """Write the file, with our names and without unused parts.
 
-        TensorFlow's names count the layers made since the process began: with them no two exports
-        would be the same bytes. So each tensor from input to output is named after its operator.
+        TensorFlow's names count the layers made since the process began, so no two exports would
+        have the same bytes. Each tensor from input to output is named after its operator instead.
 
         Args:
-            names: of the inputs and outputs, as tensors and in the signature `serving_default`.
+            names: the names of inputs and outputs, as tensors and in the signature
+                `serving_default`.
 
         Returns:
             The bytes of the file.
@@ -288,28 +289,28 @@ class TFLiteFile:
         return index in computed or self._data(index) is not None
 
     def _goes_by_rows(self, operator: Any, constants: set[int]) -> bool:
-        """Tell whether more samples are only more rows to an operator, by how it takes one."""
+        """Tell whether an operator takes samples row by row, judging by how it takes one."""
         name, (output,) = self._name(operator), operator.outputs[:1]
         data = [index for index in operator.inputs if index >= 0]
         samples = [index for index in data if not self._is_constant(index, constants)]
         shapes = [list(self._main.tensors[index].shape) for index in (*samples, output)]
         if any(shape[:1] != [1] for shape in shapes):
             return False
-        if name == "RESHAPE":  # to one sample again, the first axis left open (see free_batch)
+        if name == "RESHAPE":  # to one sample, with a free first axis (see free_batch)
             shape = self._data(data[1]) if len(data) > 1 else None
             first, *rest = (
                 np.frombuffer(bytes(shape), np.int32).tolist() if shape is not None else [0]
             )
             return bool(first == -1 and math.prod(rest) == math.prod(shapes[0]))
-        if name in _PAIRWISE:  # rows meet rows only if both have as many axes
+        if name in _PAIRWISE:  # rows match rows only with as many axes
             return len({len(shape) for shape in shapes}) == 1 and all(
                 len(own := list(self._main.tensors[index].shape)) < len(shapes[-1]) or own[0] == 1
                 for index in data
             )
-        if name == "CONCATENATION":  # side by side, and not one after the other
+        if name == "CONCATENATION":  # along any axis but the batch
             axis = operator.builtinOptions.axis
             return samples == data and axis % len(shapes[-1]) != 0
-        return name in _BY_ROWS and len(samples) == 1  # weights that are computed are no weights
+        return name in _BY_ROWS and len(samples) == 1  # weights must be constant
 
     def _border_infos(self, indices: Iterable[int]) -> tuple[FileTensor, ...]:
         free = self.takes_any_batch
@@ -348,7 +349,7 @@ class TFLiteFile:
                 self._to_float(index)
 
     def _to_float(self, index: int) -> None:
-        """Change a tensor to float32; a constant gets the values that its integers stand for."""
+        """Change a tensor to float32; the integers of a constant are dequantized."""
         tensor = self._main.tensors[index]
         data = self._data(index)
         if data is not None:
@@ -367,7 +368,7 @@ class TFLiteFile:
 
         Args:
             index: the tensor with that shape and type.
-            values: of that type; int32 (axes,) for the shape of a RESHAPE.
+            values: its values, of that type; int32 (axes,) for the shape of a RESHAPE.
 
         Returns:
             The index of the new tensor.
@@ -413,20 +414,20 @@ class TFLiteFile:
 
 
 def _in_order(model: Any, side: str) -> list[int]:
-    """Return the main graph's inputs or outputs in the order that the model has them in.
+    """Return the main graph's inputs or outputs in the model's order.
 
-    TensorFlow orders them by names of its own. The signature tells them apart: we name inputs by
-    number, and TensorFlow numbers outputs.
+    TensorFlow orders them by its own names. The signature has the order: we name inputs by number,
+    and TensorFlow numbers outputs.
 
     Args:
-        model: the file in parts.
+        model: the parsed file.
         side: "inputs" or "outputs".
     """
     own = list(getattr(model.subgraphs[0], side))
     if len(own) == 1:
         return own
     if not model.signatureDefs:
-        raise ConversionError(f"TensorFlow wrote {len(own)} {side} and no signature to tell them")
+        raise ConversionError(f"TensorFlow wrote {len(own)} {side}, and no signature to sort them")
     numbered = {}
     for entry in getattr(model.signatureDefs[0], side):
         name = entry.name if isinstance(entry.name, str) else entry.name.decode()

@@ -1,4 +1,4 @@
-"""The Keras side of every conversion: the check of a model, and a plainer graph of it."""
+"""The Keras side of every conversion: the check of a model, and a simpler graph of it."""
 
 import math
 from typing import Any
@@ -14,10 +14,11 @@ _CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 
 
 def check_borders(model: keras.Model) -> None:
-    """Check that a model's inputs and outputs are of fixed shapes, but for the batch.
+    """Check that a model's inputs and outputs have fixed shapes, except for the batch.
 
     Raises:
-        ConversionError: it has none before it is called, or one has a free axis or another dtype.
+        ConversionError: it has none before it is called, or one has a free axis or an unsupported
+            dtype.
     """
     for side in ("input", "output"):
         tensors = list(getattr(model, f"{side}s", None) or ())  # a subclass may have none
@@ -35,13 +36,13 @@ def check_borders(model: keras.Model) -> None:
 
 
 def simplify(model: keras.Model, *, fold_rescaling: bool) -> keras.Model:
-    """Return the same function on a plainer graph.
+    """Return the same function as a simpler graph.
 
     Each Flatten becomes a reshape to `(-1, size)`: Keras computes the batch from the input's shape
     at run time, which costs a converted graph up to six operators.
 
     Args:
-        model: is left as it is; the result shares its layers.
+        model: the model, which is not changed; the result shares its layers.
         fold_rescaling: multiply each scalar Rescaling into the weights that follow:
             `w @ (scale * x + offset)` is `(scale * w) @ x + offset * sum(w)`. This saves one
             operation over every pixel, and an int8 file can feed raw bytes straight to its first
@@ -51,7 +52,7 @@ def simplify(model: keras.Model, *, fold_rescaling: bool) -> keras.Model:
     """
     rewrite = _Rewrite(fold_rescaling=fold_rescaling)
     simplified = keras.models.clone_model(
-        keras.Model(list(model.inputs), list(model.outputs)),  # a Sequential too becomes a graph
+        keras.Model(list(model.inputs), list(model.outputs)),  # makes a graph of a Sequential too
         clone_function=lambda layer: layer,
         call_function=rewrite.call,
     )
@@ -61,7 +62,7 @@ def simplify(model: keras.Model, *, fold_rescaling: bool) -> keras.Model:
 
 
 class _Rewrite:
-    """Calls layers one by one, and holds each Rescaling back until a layer can absorb it."""
+    """A rewrite that calls layers in order, and delays each Rescaling until a layer absorbs it."""
 
     def __init__(self, *, fold_rescaling: bool) -> None:
         self._fold_rescaling = fold_rescaling
@@ -84,11 +85,11 @@ class _Rewrite:
         return _plain_call(layer, *args, **kwargs)
 
     def _owe(self, tensor: Any, rescaling: keras.layers.Rescaling) -> Any:
-        self._owed[id(tensor)] = (tensor, rescaling)  # held, or its id could come again
+        self._owed[id(tensor)] = (tensor, rescaling)  # kept, or its id could be reused
         return tensor
 
     def settle(self, value: Any) -> Any:
-        """Return a value with the Rescaling that it owes."""
+        """Return a value with its delayed Rescaling applied, if it has one."""
         return self._owed[id(value)][1](value) if self.owes(value) else value
 
 
@@ -106,7 +107,7 @@ def is_scalar_rescaling(layer: Any) -> bool:
 
 
 def _absorbs(layer: Any, rescaling: keras.layers.Rescaling) -> bool:
-    if type(layer) in _CONVOLUTIONS:  # a padded zero is a zero after the rescaling, not before
+    if type(layer) in _CONVOLUTIONS:  # padding adds zeros after the rescaling
         linear = layer.padding == "valid" or rescaling.offset == 0
     else:
         linear = type(layer) is keras.layers.Dense
@@ -114,11 +115,11 @@ def _absorbs(layer: Any, rescaling: keras.layers.Rescaling) -> bool:
 
 
 def _rescaled_call(layer: Any, rescaling: keras.layers.Rescaling, tensor: Any) -> Any:
-    """Call a layer of the same kind on the raw tensor, with the rescaling in its weights."""
+    """Call a copy of a layer on the raw tensor, with the rescaling in its weights."""
     config = {
         key: value
         for key, value in layer.get_config().items()
-        if not key.endswith(("_initializer", "_regularizer", "_constraint"))  # training's
+        if not key.endswith(("_initializer", "_regularizer", "_constraint"))  # for training only
     }
     config |= {"name": f"{layer.name}_rescaled", "activation": None}
     scaled = type(layer).from_config(config)

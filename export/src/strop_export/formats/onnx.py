@@ -24,12 +24,12 @@ from strop_export.formats.graph import simplify
 from strop_export.formats.onnx_bytes import take_bytes
 from strop_export.formats.onnx_int8 import quantize
 
-# The oldest with one scale per channel in DequantizeLinear, and so in every int8 file:
-# onnxruntime 1.6 of 2020 and all since run it. Its IR version is 7.
+# The oldest opset with per-channel scales in DequantizeLinear, which every int8 file needs.
+# onnxruntime 1.6 of 2020 and all later releases run it. Its IR version is 7.
 _OPSET: Final = 13
 _IR_VERSION: Final = 7
 
-_STAY_FLOAT32: Final = (*DEFAULT_OP_BLOCK_LIST, "DequantizeLinear")  # so opset 13 wants it
+_STAY_FLOAT32: Final = (*DEFAULT_OP_BLOCK_LIST, "DequantizeLinear")  # opset 13 requires it
 
 
 def convert_onnx(
@@ -37,26 +37,26 @@ def convert_onnx(
 ) -> Converted:
     """Convert `model` to an .onnx file; see `strop_export.formats.convert`.
 
-    Inputs and outputs are of the model's dtypes. In an int8 file, and in one for GPUs, a float
-    input is uint8 where its calibration samples are.
+    Inputs and outputs have the model's dtypes. In an int8 file, and in one for GPUs, a float input
+    is uint8 if its calibration samples are.
 
     Args:
-        model: takes and gives lists.
+        model: a model that takes and returns lists.
         spec: the precision, and whether the file is for GPUs too.
         calibration: (N, *input) for each input; int8 files use their values, GPU files their
             dtypes.
-        names: the names that the file gives its inputs and outputs.
+        names: the names of the file's inputs and outputs.
 
     Raises:
-        ConversionError: the file would not be what its precision says.
+        ConversionError: nothing in the file would have its precision.
     """
-    # float16 keeps the Rescaling: weights / 255 would sink into its subnormal numbers, which
-    # a GPU may take for zero.
+    # float16 keeps the Rescaling: weights / 255 would be subnormal numbers, which a GPU may flush
+    # to zero.
     graph = simplify(model, fold_rescaling=spec.precision != "float16")
     file = _tidy(_from_keras(graph))
     places = [value.name for value in file.graph.input]
     given = dict(zip(places, calibration, strict=True))
-    if spec.gpu:  # a quarter of what would cross the bus; the GPU widens them
+    if spec.gpu:  # a quarter of the transfer to the GPU, which widens them
         for value in file.graph.input:
             if given[value.name].dtype == np.uint8 and _is_float(value):
                 take_bytes(file.graph, value)
@@ -64,7 +64,7 @@ def convert_onnx(
         halved = ONNXModel(
             convert_float_to_float16(file, keep_io_types=True, op_block_list=_STAY_FLOAT32)
         )
-        halved.topological_sort()  # it puts its first Cast last, which ONNX forbids
+        halved.topological_sort()  # the converter puts its first Cast last, which ONNX forbids
         file = halved.model
     elif spec.precision == "int8":
         file = quantize(file, given, per_channel=spec.per_channel)
@@ -89,7 +89,7 @@ def _is_float(value: onnx.ValueInfoProto) -> bool:
 
 
 def _is_of(graph: onnx.GraphProto, precision: str) -> bool:
-    """Tell whether a file holds anything of its precision."""
+    """Tell whether anything in a file has its precision."""
     if precision == "float32":
         return True
     wanted = {
@@ -125,21 +125,21 @@ def _from_keras(model: keras.Model) -> onnx.ModelProto:
 
 
 def _in_order(graph: onnx.GraphProto, count: int) -> None:
-    """Put the inputs into the model's order; tf2onnx drops those that nothing reads."""
+    """Sort the inputs into the model's order; tf2onnx drops unused ones."""
     values = sorted(graph.input, key=lambda value: value.name)
     if len(values) != count:
-        raise ConversionError("an input of the model has no part in its outputs; leave it out")
+        raise ConversionError("the model does not use one of its inputs; remove that input")
     del graph.input[:]
     graph.input.extend(values)
 
 
 def _keep_inside(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]) -> None:
-    """Make initializers of what tf2onnx took for inputs: constants that a layer holds as tensors.
+    """Turn the constant tensors of layers, which tf2onnx made inputs, into initializers.
 
-    A Normalization holds its mean and variance so.
+    The mean and variance of a Normalization are such constants.
 
     Args:
-        graph: is changed in place.
+        graph: the graph, changed in place.
         constants: name of the input -> its value.
     """
     for value in [value for value in graph.input if value.name in constants]:
@@ -149,7 +149,7 @@ def _keep_inside(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]) ->
 
 
 def _without_erfc(graph: onnx.GraphProto) -> None:
-    """Write each Erfc, which ONNX has not, as 1 - Erf; a GELU comes with one."""
+    """Replace each Erfc, which a GELU has and ONNX lacks, with 1 - Erf."""
     for node in [node for node in graph.node if node.op_type == "Erfc"]:
         (source,), (result,) = node.input, node.output
         one = onnx.numpy_helper.from_array(np.ones((), np.float32), f"{result}.one")
@@ -163,10 +163,10 @@ def _without_erfc(graph: onnx.GraphProto) -> None:
 
 
 def _tidy(file: onnx.ModelProto) -> onnx.ModelProto:
-    """Fold constants, and make one Gemm of each MatMul and Add, by onnxruntime's basic rewrites.
+    """Fold constants and fuse each MatMul and Add into a Gemm, by onnxruntime's basic rewrites.
 
-    They stay within standard ONNX, and the quantizer has better operators for Gemm. After this,
-    names no longer depend on TensorFlow's counters.
+    The result is standard ONNX, and the quantizer has better operators for Gemm. After this, names
+    no longer depend on TensorFlow's counters.
     """
     with TemporaryDirectory() as folder:
         path = Path(folder, "tidy.onnx")
@@ -177,14 +177,14 @@ def _tidy(file: onnx.ModelProto) -> onnx.ModelProto:
             file.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
         file = onnx.load(path)
-    _rename(file.graph, {"": ""}, prefix="")  # or the quantizer takes weights in another order
+    _rename(file.graph, {"": ""}, prefix="")  # the quantizer orders weights by name
     return file
 
 
 def _finish(
     file: onnx.ModelProto, names: Names, shapes: Sequence[tuple[int, ...]]
 ) -> onnx.ModelProto:
-    """Name the inputs and outputs, and remove every trace of the tools and of this process."""
+    """Name the inputs and outputs, and remove all traces of the tools and of this process."""
     graph = file.graph
     borders = [*graph.input, *graph.output]
     titles = (*names.inputs, *names.outputs)
@@ -208,10 +208,10 @@ def _finish(
 
 
 def _rename(graph: onnx.GraphProto, names: dict[str, str], prefix: str) -> None:
-    """Rename everything not in `names` after its operator, in place, bodies of loops included.
+    """Rename everything not in `names` after its operator, in place, also in bodies of loops.
 
-    TensorFlow's names count the layers made since the process began: with them no two exports
-    would be the same bytes.
+    TensorFlow's names count the layers made since the process began, so no two exports would have
+    the same bytes.
     """
     for value in graph.input:
         names.setdefault(value.name, f"{prefix}in.{len(names)}")
@@ -225,7 +225,7 @@ def _rename(graph: onnx.GraphProto, names: dict[str, str], prefix: str) -> None:
                 _rename(body, names, f"{node.name}.")
     for value in (*graph.input, *graph.output, *graph.initializer):
         value.name = names.setdefault(value.name, f"{prefix}unused.{len(names)}")
-    # They came sorted by the old names: dense_10 before dense_9.
+    # They were sorted by their old names: dense_10 before dense_9.
     graph.initializer.sort(key=lambda value: value.name)
 
 
@@ -233,6 +233,6 @@ def _info(value: onnx.ValueInfoProto) -> FileTensor:
     tensor = value.type.tensor_type
     shape = (None, *(dim.dim_value for dim in tensor.shape.dim[1:]))
     dtype = str(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
-    # A byte goes in as the number it is; see onnx_int8 and onnx_bytes.
+    # A byte stands for itself, without a scale; see onnx_int8 and onnx_bytes.
     scale, zero_point = (1.0, 0) if dtype == "uint8" else (None, None)
     return FileTensor(value.name, shape, dtype, scale, zero_point)

@@ -1,6 +1,6 @@
-"""An .onnx file that takes bytes and turns them into floats itself.
+"""Byte inputs for an .onnx file, which converts them to floats.
 
-It does so by DequantizeLinear, not Cast: ONNX Runtime's WebGPU has no Cast from uint8.
+It uses DequantizeLinear, not Cast: ONNX Runtime's WebGPU has no Cast from uint8.
 """
 
 import numpy as np
@@ -8,13 +8,13 @@ import onnx
 
 
 def take_bytes(graph: onnx.GraphProto, source: onnx.ValueInfoProto) -> None:
-    """Make an input of a float graph uint8, and have the graph turn it into float32.
+    """Make an input of a float graph uint8, and add a conversion to float32.
 
-    If the first operator is a Rescaling by one positive number, the same DequantizeLinear does it,
-    with that number as its scale.
+    If the first operator is a Rescaling by one positive number, that number becomes the scale of
+    the DequantizeLinear.
 
     Args:
-        graph: is changed in place.
+        graph: the graph, changed in place.
         source: the input.
     """
     wide, scale = source.name, 1.0
@@ -23,7 +23,7 @@ def take_bytes(graph: onnx.GraphProto, source: onnx.ValueInfoProto) -> None:
         node, scale = rescaling
         wide = node.output[0]
         graph.node.remove(node)
-    # The floats keep their name, for whoever reads them; the bytes get another.
+    # The floats keep their name, for their readers; the bytes get a new one.
     source.name = f"{source.name}.bytes"
     source.type.tensor_type.elem_type = onnx.TensorProto.UINT8
     graph.node.insert(0, widening(graph, source.name, wide, scale))
@@ -35,7 +35,7 @@ def widening(graph: onnx.GraphProto, narrow: str, wide: str, scale: float = 1.0)
     Its constants are added to the graph; the node itself is not inserted yet.
 
     Args:
-        graph: gets the constants.
+        graph: the graph that gets the constants.
         narrow: name of the node's input.
         wide: name of the node's output.
         scale: the factor.
@@ -50,7 +50,7 @@ def widening(graph: onnx.GraphProto, narrow: str, wide: str, scale: float = 1.0)
 
 
 def _rescaling(graph: onnx.GraphProto, source: str) -> tuple[onnx.NodeProto, float] | None:
-    """Find the Mul by a positive number that alone reads the input.
+    """Find a Mul by a positive number that is the only reader of the input.
 
     Returns:
         The node and the number, or None if there is no such node.
@@ -58,7 +58,7 @@ def _rescaling(graph: onnx.GraphProto, source: str) -> tuple[onnx.NodeProto, flo
     users = [node for node in graph.node if source in node.input]
     attributes = [attribute for node in graph.node for attribute in node.attribute]
     has_bodies = any(attribute.HasField("g") or attribute.graphs for attribute in attributes)
-    if [node.op_type for node in users] != ["Mul"] or has_bodies:  # those may read it unseen
+    if [node.op_type for node in users] != ["Mul"] or has_bodies:  # bodies may read it too
         return None
     (mul,) = users
     for tensor in graph.initializer:

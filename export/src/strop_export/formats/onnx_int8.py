@@ -1,6 +1,6 @@
-"""Static int8 for .onnx; docs/decisions/0003-int8-onnx.md has the measurements behind it.
+"""Static int8 for .onnx; docs/decisions/0003-int8-onnx.md has the measurements.
 
-Operators stay in float between QuantizeLinear and DequantizeLinear (QDQ). That is standard ONNX,
+Float operators stand between DequantizeLinear and QuantizeLinear (QDQ). That is standard ONNX,
 which onnxruntime fuses into integer kernels when it loads the file.
 """
 
@@ -20,8 +20,8 @@ _HEADS: Final = ("Softmax", "Sigmoid")
 _LAYERS: Final = ("Gemm", "MatMul")
 _ONLY_MOVE: Final = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Identity")
 _CHUNK: Final = 100  # calibration samples in one run
-# The closing dense layers stay float as long as they hold no more than this share of the weights:
-# each would cost an operator's start and the rounding of what it takes, and saves next to nothing.
+# The closing dense layers stay float if they hold at most this share of the weights: quantized,
+# each would cost an operator's overhead and the rounding of its input, and save almost nothing.
 _FLOAT_SHARE: Final = 1 / 12
 
 
@@ -31,8 +31,7 @@ def quantize(
     """Quantize a model to uint8 activations and weights; its head and last small layers stay float.
 
     If the calibration samples of a float input are uint8, the file's input is uint8 too and the
-    samples are its quantized values (scale 1, zero point 0), so nothing is left to compute for each
-    pixel.
+    samples are its quantized values (scale 1, zero point 0), so there is no work for each pixel.
 
     Args:
         file: the float32 model.
@@ -89,7 +88,7 @@ def _float_tail(graph: onnx.GraphProto, result: str) -> list[str]:
         layer = _producer(graph, node.input[0]) if activation else node
         if not layer or layer.op_type not in _LAYERS:
             break
-        if activation:  # of a layer in integers too: it gives its sums as floats
+        if activation:  # also after an integer layer, which returns its sums as floats
             tail.insert(0, activation)
         left -= sum(weights.get(name, 0) for name in layer.input)
         if left < 0:
@@ -115,7 +114,7 @@ class _Samples(quantization.CalibrationDataReader):  # type: ignore[misc]
 def _leave_float(graph: onnx.GraphProto, tail: list[str], result: str) -> None:
     """Cut the QuantizeLinear and DequantizeLinear before the tail, or before the output if none.
 
-    The sums of the last integer layer are exact: rounded to 256 steps, classes would tie.
+    The sums of the last integer layer are exact. Rounded to 256 steps, classes would tie.
     """
     nodes = {node.name: node for node in graph.node}
     first = nodes[tail[0]] if tail else None
@@ -137,8 +136,8 @@ def _leave_float(graph: onnx.GraphProto, tail: list[str], result: str) -> None:
         if name == rounded.input[0]:
             exact.output[i] = dequantize.output[0]
     if first and first.op_type == "Relu":
-        # ONNX Runtime would make one float operator of Gemm and Relu, and widen the weights in
-        # every call: 68 us instead of 7. Of Gemm and Max it does not.
+        # ONNX Runtime would fuse Gemm and Relu into one float operator, and widen the weights in
+        # every call: 68 us instead of 7. It does not fuse Gemm and Max.
         zero = onnx.numpy_helper.from_array(np.zeros((), np.float32), f"{first.name}.zero")
         graph.initializer.append(zero)
         first.op_type = "Max"
@@ -146,9 +145,9 @@ def _leave_float(graph: onnx.GraphProto, tail: list[str], result: str) -> None:
 
 
 def _take_bytes(graph: onnx.GraphProto, source: onnx.ValueInfoProto) -> None:
-    """Make an input uint8. Bytes are already quantized values, so QuantizeLinear is removed.
+    """Make an input uint8, and remove its QuantizeLinear: bytes are already quantized values.
 
-    An operator that was not quantized, and so must get floats, gets the bytes widened to float32.
+    An operator that was not quantized gets the bytes widened to float32.
     """
     source.type.tensor_type.elem_type = onnx.TensorProto.UINT8
     raw = _unchanged(graph, source.name)
@@ -166,9 +165,9 @@ def _take_bytes(graph: onnx.GraphProto, source: onnx.ValueInfoProto) -> None:
 
 
 def _unchanged(graph: onnx.GraphProto, source: str) -> set[str]:
-    """Return the names of the tensors that hold the values of `source`, in whatever shape."""
+    """Return the names of the tensors that hold the values of `source`, in any shape."""
     names = {source}
-    for node in graph.node:  # each comes after what it reads
+    for node in graph.node:  # each comes after its inputs
         if node.op_type in _ONLY_MOVE and node.input[0] in names:
             names.update(node.output)
     return names
@@ -182,5 +181,5 @@ def _reroute(nodes: Iterable[onnx.NodeProto], old: str, new: str) -> None:
 
 
 def _producer(graph: onnx.GraphProto, value: str) -> onnx.NodeProto | None:
-    """Return the node that makes a value; None for an input or a constant."""
+    """Return the node that computes a value; None for an input or a constant."""
     return next((node for node in graph.node if value in node.output), None)

@@ -13,10 +13,9 @@ from collections.abc import Iterator
 def quiet() -> Iterator[None]:
     """Silence TensorFlow, tf2onnx and onnxruntime; errors are still raised.
 
-    Python's stdout is dropped (Keras prints the signature of everything it exports) and so are
-    warnings. C++ writes to file descriptor 2 directly, past Python, so that is redirected for the
-    whole process: keep the block short. An exception that leaves the block gets that output as a
-    note, for a traceback to show.
+    This drops Python's stdout (Keras prints the signature of everything it exports) and warnings.
+    C++ writes directly to file descriptor 2, so that is redirected for the whole process: keep the
+    block short. An exception that leaves the block gets that output as a note in its traceback.
     """
     sys.stderr.flush()
     with contextlib.ExitStack() as stack:

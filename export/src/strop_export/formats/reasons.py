@@ -1,11 +1,11 @@
-"""Why a converter refused a model, in one line that names operators and layers."""
+"""The reason why a converter refused a model, in one line that names operators and layers."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-# What TensorFlow's converter lists: operators that no file of builtin operators can hold.
+# The operators that TensorFlow's converter lists because TFLite has no builtin for them.
 _OPERATORS = re.compile(r"\b(?:tf|tfl)\.([A-Z]\w+)")
 _MISSING = re.compile(
     r"Op type not registered '(\w+)'|Tensorflow op \[[^]]*: (\w+)\] is not supported"
@@ -17,7 +17,7 @@ def reason(error: Exception, model: Any) -> str:
     """Say why a conversion failed.
 
     Args:
-        error: what the converter raised; its text is MLIR, protobuf or a stack.
+        error: the converter's error, with a text of MLIR, protobuf or a stack.
         model: the Keras model, for the kinds of its layers.
     """
     text = "\n".join((str(error), *getattr(error, "__notes__", ())))

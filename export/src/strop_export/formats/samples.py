@@ -1,4 +1,4 @@
-"""The one check of samples, wherever they come from."""
+"""The check of samples, the same for every source of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def fault(samples: NDArray[Any], shape: tuple[int | None, ...]) -> str:
 
     Args:
         samples: (N, ...), as the device's sensor gives them.
-        shape: of one sample, as the model takes it; None: any size.
+        shape: the shape of one sample that the model takes; None: any size.
 
     Returns:
         One line, or "" if the samples fit.

@@ -14,7 +14,7 @@ from strop_export.formats.base import Converted, Names, VariantSpec
 from strop_export.formats.flatbuffer import TFLiteFile, with_input_range
 from strop_export.formats.graph import simplify
 
-_MOST_STEPS = 128  # of a recurrent layer that are written out: each takes a kilobyte and more
+_MOST_STEPS = 128  # of an unrolled recurrent layer: each takes a kilobyte or more
 
 
 def convert_tflite(
@@ -22,25 +22,25 @@ def convert_tflite(
 ) -> Converted:
     """Convert `model` to a .tflite file; see `strop_export.formats.convert`.
 
-    Inputs and outputs are of the model's dtypes, whatever the precision between them. Float inputs
-    are uint8, where their calibration samples are, in an int8 file (with scale 1 and zero point 0)
-    and in one for GPUs; in an int8 file all of them or none.
+    Inputs and outputs have the model's dtypes in every precision, with one exception: in an int8
+    file (with scale 1 and zero point 0) and in one for GPUs, a float input is uint8 if its
+    calibration samples are; in an int8 file all float inputs or none.
 
     Args:
-        model: takes and gives lists.
+        model: a model that takes and returns lists.
         spec: the precision, the scales of the weights, and whether the file is for GPUs too.
         calibration: (N, *input) for each input; int8 files use their values, GPU files their
             dtypes.
-        names: the names that the file gives its inputs and outputs.
+        names: the names of the file's inputs and outputs.
 
     Raises:
-        ConversionError: the file would not be what its precision says.
+        ConversionError: nothing in the file would have its precision.
     """
-    # float16 keeps the Rescaling: weights / 255 would sink into its subnormal numbers, which
-    # a GPU may take for zero.
+    # float16 keeps the Rescaling: weights / 255 would be subnormal numbers, which a GPU may flush
+    # to zero.
     graph = simplify(model, fold_rescaling=spec.precision != "float16")
-    # A batch fixed before conversion keeps SHAPE, STRIDED_SLICE and PACK out of the file. Of the
-    # converter's entries only from_keras_model freezes the variables of a Keras 3 model.
+    # A batch fixed before conversion keeps SHAPE, STRIDED_SLICE and PACK out of the file. Only
+    # from_keras_model, of the converter's entry points, freezes a Keras 3 model's variables.
     inputs = [
         keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype=tensor.dtype, name=_place(i))
         for i, tensor in enumerate(model.inputs)
@@ -60,7 +60,7 @@ def convert_tflite(
         )
     file.free_batch()
     if spec.gpu:
-        # A quarter of what would cross the bus; the GPU widens them.
+        # A quarter of the transfer to the GPU, which widens them.
         for i, tensor in enumerate(model.inputs):
             if calibration[i].dtype == np.uint8 and tensor.dtype == "float32":
                 file.take_bytes(i)
@@ -72,7 +72,7 @@ def convert_tflite(
 
 @contextlib.contextmanager
 def _unrolled(model: keras.Model) -> Iterator[None]:
-    """Have recurrent layers write their steps one after another, as long as those are few.
+    """Unroll recurrent layers for the block, if none has more than `_MOST_STEPS` steps.
 
     TensorFlow's int8 conversion of their loop ends the process by SIGSEGV (tensorflow#41305).
     """
@@ -94,7 +94,7 @@ def _unrolled(model: keras.Model) -> Iterator[None]:
 
 
 def _place(number: int) -> str:
-    """Return a name for an input that sorts by its number: TFLite orders them by name."""
+    """Return a name for an input that sorts by its number: TFLite orders inputs by name."""
     return f"strop_{number:03}"
 
 
@@ -104,7 +104,7 @@ def _float(converter: Any, spec: VariantSpec) -> bytes:
     if spec.precision == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if spec.precision == "dynamic":
-        # Two switches: dense layers have their own, and are what tflite-runtime 2.14 trips over.
+        # Dense layers have their own switch; tflite-runtime 2.14 fails on per-channel ones.
         converter._experimental_disable_per_channel = not spec.per_channel
         converter._experimental_disable_per_channel_quantization_for_dense_layers = (
             not spec.per_channel
@@ -116,7 +116,7 @@ def _float(converter: Any, spec: VariantSpec) -> bytes:
 def _int8(
     converter: Any, spec: VariantSpec, calibration: Sequence[np.ndarray], inputs: Sequence[Any]
 ) -> bytes:
-    """Calibrate, then quantize; `converter.convert()` does both, but allows no change between."""
+    """Calibrate, then quantize: `converter.convert()` does both, but allows no change between."""
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: _samples(calibration, inputs)
     converter._experimental_calibrate_only = True
@@ -124,8 +124,8 @@ def _int8(
     real = [i for i, tensor in enumerate(inputs) if tensor.dtype == "float32"]
     takes_bytes = bool(real) and all(calibration[i].dtype == np.uint8 for i in real)
     if takes_bytes:
-        # Whatever the brightest sample was: with scale 1 and zero point 0, raw bytes are the
-        # quantized values.
+        # Always 0..255, whatever the samples hold: with scale 1 and zero point 0, raw bytes are
+        # the quantized values.
         for i in real:
             calibrated = with_input_range(calibrated, i, 0.0, 255.0)
     data: bytes = mlir_quantize(

@@ -1,4 +1,4 @@
-"""Stacks of dense layers as plain arrays, for an engine that has NumPy and nothing else.
+"""Stacks of dense layers as plain arrays, for an engine that needs only NumPy.
 
 The file is an uncompressed .npz, a ZIP of .npy members (numpy.lib.format), without pickles:
 
@@ -29,15 +29,15 @@ _ACTIVATIONS: Final = {
 def convert_weights(model: keras.Model, names: Names) -> Converted:
     """Write the weights of a stack of dense layers, unchanged; see `strop_export.formats.convert`.
 
-    Such a stack has one Rescaling at most, then Dense layers one after another, with any Flatten
-    and Dropout. Input and output are float32 (batch, ...).
+    Such a stack is at most one Rescaling, then a sequence of Dense layers, with any Flatten and
+    Dropout. Input and output are float32 (batch, ...).
 
     Args:
         model: the model.
-        names: the names that the file gives its input and output.
+        names: the names of the file's input and output.
 
     Raises:
-        UnsupportedLayer: a layer is of another kind; the message names the first such layer.
+        UnsupportedLayer: the model has any other layer; the message names the first.
     """
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise UnsupportedLayer(
@@ -60,7 +60,7 @@ def convert_weights(model: keras.Model, names: Names) -> Converted:
 
 
 class _Stack:
-    """The layers met so far; each must take the output of the one before it, and nothing else."""
+    """The layers so far; each must take only the output of the one before it."""
 
     def __init__(self) -> None:
         self._rescaling: keras.layers.Rescaling | None = None
@@ -86,7 +86,7 @@ class _Stack:
     def call(self, layer: Any, *args: Any, **kwargs: Any) -> Any:
         (tensor, *more) = args
         if more or (self._last is not None and tensor is not self._last):
-            raise _unsupported(layer, "it does not take the layer before it alone")
+            raise _unsupported(layer, "its input is not only the layer before it")
         if isinstance(layer, keras.layers.Dense):
             if layer.activation not in _ACTIVATIONS:
                 raise _unsupported(layer, "its activation is not linear, relu, sigmoid or softmax")

@@ -1,9 +1,9 @@
-"""The Python environments that hold the engines a bundle is proven on.
+"""The Python environments with the engines that a bundle is proven on.
 
 Current engines are in the workstation's own environment. tflite-runtime 2.14 needs an old Python
-and an old numpy, so it gets an environment of its own; that is the honest test anyway, since a
-device has no TensorFlow either. ONNX Runtime for GPUs gets one too, because it has the same import
-name as the build for CPUs. In each of them the runtime is the very wheel that ships.
+and an old numpy, so it gets a separate environment; that also makes a fair test, since a device
+has no TensorFlow. ONNX Runtime for GPUs gets one too, because it has the same import name as the
+build for CPUs. In each of them the runtime is the wheel that ships.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from strop_export.paths import ENGINE_CACHE, REQUIREMENTS, RUNTIME
 
 TFLITE_LOCK = REQUIREMENTS / "tflite.txt"
 WEBGPU_LOCK = REQUIREMENTS / "onnx-webgpu.txt"
-TFLITE_PYTHONS = ((3, 11), (3, 10))  # what has both a tflite-runtime 2.14 wheel and our support
+TFLITE_PYTHONS = ((3, 11), (3, 10))  # with a tflite-runtime 2.14 wheel and our support
 
 _RUN_LIMIT_S = 300
 _INSTALL_LIMIT_S = 900
 
 
 def build_wheel(directory: Path) -> Path:
-    """Build the runtime's wheel, the same bytes each time.
+    """Build the runtime's wheel, with the same bytes each time.
 
     Args:
         directory: the folder to build it into.
@@ -55,14 +55,14 @@ def build_wheel(directory: Path) -> Path:
 
 
 def python_for(engine: str, device: str = "cpu") -> Path:
-    """Return the interpreter whose environment holds an engine; make the environment if need be.
+    """Return the interpreter of the environment with an engine; make the environment if needed.
 
     Args:
         engine: the engine's name.
         device: "cpu", or "gpu" for the build of the engine that runs on one.
 
     Raises:
-        EngineMissing: the engine cannot be had here; the message says why and what would help.
+        EngineMissing: the engine cannot be installed here; the message says why and how to fix it.
     """
     if engine == "tflite":
         return _locked_python(engine, TFLITE_LOCK, "tflite_runtime", _old_python)
@@ -93,9 +93,9 @@ def run_strop(
         The JSON object that it prints.
 
     Raises:
-        DeviceMissing: it was to run on the GPU, and that cannot be had: strop said so, died there,
+        DeviceMissing: it should run on the GPU, which is not available: strop said so, died there,
             or took longer than five minutes.
-        ExportError: the wheel's path has a character that cannot stand in PYTHONPATH.
+        ExportError: the wheel's path has a character that PYTHONPATH cannot hold.
         ProofError: it exited with another status, died, took longer than five minutes, or printed
             no JSON object.
     """
@@ -107,7 +107,7 @@ def run_strop(
         **os.environ,
         "PYTHONPATH": path,
         "PYTHONDONTWRITEBYTECODE": "1",
-        "XDG_CACHE_HOME": str(directory.resolve() / "cache"),  # no proof hangs on what was tuned
+        "XDG_CACHE_HOME": str(directory.resolve() / "cache"),  # proofs ignore the user's tuning
     }
     done = run(command, cwd=directory, env=environment, limit_s=_RUN_LIMIT_S)
     if done.returncode not in statuses or _refusal(done.stdout):
@@ -128,13 +128,13 @@ def run_strop(
 def _locked_python(engine: str, lock: Path, module: str, base: Callable[[], str]) -> Path:
     """Return the interpreter of the environment made from a lock.
 
-    The environment is made again if the lock has changed or the environment is broken.
+    Make the environment again if the lock has changed or the environment is broken.
 
     Args:
         engine: the engine's name, for messages.
         lock: the requirements file, with hashes.
         module: the module that must import there.
-        base: gives the Python to make it with.
+        base: returns the Python to make it with.
     """
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()
     environment = ENGINE_CACHE / lock.stem
@@ -161,7 +161,7 @@ def _locked_python(engine: str, lock: Path, module: str, base: Callable[[], str]
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Wait for other exports from this checkout that are making the same environment."""
+    """Wait while another export from this checkout makes the same environment."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -180,19 +180,19 @@ def _old_python() -> str:
     for candidate in (sys.executable, *(shutil.which(name) for name in wanted)):
         if candidate is None:
             continue
-        # Ask: a version manager's shim may be on the path with nothing behind it.
+        # Run it: a version manager's shim may be on the path without a Python.
         done = run([candidate, "-c", script], limit_s=_RUN_LIMIT_S)
         if done.returncode == 0 and tuple(map(int, done.stdout.split())) in TFLITE_PYTHONS:
             return candidate
     raise EngineMissing(
         "engine tflite: tflite-runtime 2.14, the last, runs on CPython 3.11 at most, and there is "
         f"no {' or '.join(wanted)} here (this is Python {sys.version_info[0]}."
-        f"{sys.version_info[1]}); install one, with its venv module, and export again"
+        f"{sys.version_info[1]}); install one with its venv module, and export again"
     )
 
 
 def run(command: list[str], *, limit_s: int, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run a command and capture its output; one that cannot start or end counts as failed.
+    """Run a command and capture its output; if it cannot start or times out, it counts as failed.
 
     Args:
         command: the program and its arguments.
@@ -219,7 +219,7 @@ class _Refusal(NamedTuple):
 
 
 def _refusal(stdout: str) -> _Refusal | None:
-    """Read what strop refused from what it printed; None if it printed no refusal."""
+    """Read a refusal from what strop printed; None if there is none."""
     try:
         error = json.loads(stdout)["error"]
         return _Refusal(error["kind"], message(error["problem"], error["mend"]))

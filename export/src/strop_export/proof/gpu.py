@@ -14,7 +14,7 @@ _LIMIT_S = 60
 
 @dataclass(frozen=True)
 class NotOnGpu:
-    """A file that was made for GPUs and proven on the CPU alone, or all such files of a target."""
+    """A file for GPUs that was proven on the CPU alone, or all such files of a target."""
 
     reason: str
     format: str | None = None  # None: all of them
@@ -25,7 +25,7 @@ class NotOnGpu:
 def adapters() -> tuple[str, ...]:
     """Return the names of the GPUs that the drivers here offer.
 
-    Each driver is asked in a process of its own, which it may crash.
+    Each driver is asked in a separate process, because it may crash.
     """
     found: list[str] = []
     for api in ("vulkan", "cuda"):
@@ -37,7 +37,7 @@ def adapters() -> tuple[str, ...]:
 
 
 def on_the_device(bundle: str) -> str:
-    """Return the command that makes, on a device with a GPU, the check that is impossible here.
+    """Return the command to check a bundle on a device with a GPU, which is impossible here.
 
     Args:
         bundle: the file name of the bundle.

@@ -1,4 +1,4 @@
-"""Proof: every variant, on every engine it is meant for, over every sample, against Keras."""
+"""The proof: each variant, on each of its engines, over every sample, against Keras."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ from strop_export.rules import (
 )
 from strop_export.tolerances import Tolerance
 
-# Of an output column, as a share of the outputs' scale; less is noise. A class may be never likely,
-# and a pixel hardly ever lit; of a few values each means something, however small beside others.
+# The least spread of an output column, as a share of the outputs' scale; less is noise. A class may
+# never be likely, and a pixel almost never lit. If there are few values, even a small one counts.
 _LEAST_SPREAD = 0.01
 _LEAST_VALUE_SPREAD = 1e-4
 _MOST_CHANNELS = 16
 _MOST_TIMES = 100  # the median column's size
 _MIDDLE = (5, 95)  # percentiles
-_LEAST_MIDDLE = 1e-6  # spread of a column's middle values that is no rounding, relative to them
-_CLASS_FACTOR = 5  # how much more of one class may get another than of all
-_MOST_ERROR = 0.9  # root mean square, as a share of the column's spread; the mean alone has 1
+_LEAST_MIDDLE = 1e-6  # spread of a column's middle values, relative to them; less is rounding
+_CLASS_FACTOR = 5  # the bound for one class, as a multiple of the bound for all
+_MOST_ERROR = 0.9  # root mean square, as a share of the column's spread; a constant mean has 1
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Run:
     version: str
     outputs: tuple[Values, ...]
     device: str = "cpu"
-    adapter: str = ""  # of a GPU
+    adapter: str = ""  # the GPU's name
 
     def __str__(self) -> str:
         return on_device(f"{self.engine} {self.version}", self.device)
@@ -65,7 +65,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Truth:
-    """What runs are compared with: for each output its meaning, Keras's answers and the labels."""
+    """The reference for runs: for each output its meaning, Keras's answers and the labels."""
 
     specs: tuple[OutputSpec, ...]
     keras: tuple[Values, ...]
@@ -85,15 +85,15 @@ def prove(
     Args:
         variant: the file's format and precision, for messages.
         runs: the file's answers from each engine and device.
-        truth: what they are compared with.
+        truth: the reference for them.
         tolerance: how far a run may be from Keras, and runs from each other.
 
     Returns:
         A proof for each run, in their order.
 
     Raises:
-        ProofError: a run is past the tolerance, or two runs disagree about the file; the message
-            holds the figures.
+        ProofError: a run exceeds the tolerance, or two runs disagree about the file; the message
+            has the figures.
     """
     runs = tuple(runs)
     proofs = []
@@ -129,10 +129,10 @@ def judge(
         ours: the run's answers.
         keras: Keras's, (N, ...).
         labels: the truth, or None.
-        tolerance: what is allowed on the run's device.
+        tolerance: the tolerance on the run's device.
 
     Returns:
-        The figures with their bounds, and a line for each figure that is past its bound. Answers of
+        The figures with their bounds, and a line for each figure that misses its bound. Answers of
         another shape, or not finite, have no figures.
     """
     bounds = tolerance.bounds(spec)
@@ -144,7 +144,7 @@ def judge(
     past = []
     if keras.dtype.kind != "f":
         return Judged(figures, bounds), _wrong_integers(figures, keras.size, tolerance)
-    if spec.kind == "multilabel" and labels is None:  # it may be a sigmoid of values
+    if spec.kind == "multilabel" and labels is None:  # it may be values, not labels
         figures |= whole(ours, keras)
         bounds["sqnr_db"] = tolerance.sqnr_db
         past += _too_noisy(figures, tolerance)
@@ -163,7 +163,7 @@ def judge(
     if blind := _uninformed(spec, ours, keras):
         some = f"{', '.join(map(str, blind[:8]))}{' and others' if len(blind) > 8 else ''}"
         past.append(
-            f"column {some} is hardly nearer to Keras's than its mean is, so it says nothing "
+            f"column {some} is hardly closer to Keras's than Keras's mean is, so it says nothing "
             "about the input"
         )
     return Judged(figures, bounds), past
@@ -177,7 +177,7 @@ def _wrong_decisions(
     labels: Labels,
     tolerance: Tolerance,
 ) -> list[str]:
-    """Hold decisions to their bounds; the limits of the intervals join the figures."""
+    """Check decisions against their bounds, and add the limits of the intervals to the figures."""
     mine, theirs = decisions(spec, ours), decisions(spec, keras)
     differ, total = figures["disagreements"], mine.size
     bound = tolerance.pixels if spec.kind == "segmentation" else tolerance.disagreements
@@ -210,13 +210,13 @@ def _wrong_decisions(
 def _lost_classes(
     spec: OutputSpec, mine: NDArray[np.int64], theirs: NDArray[np.int64], what: str, bound: float
 ) -> list[str]:
-    """Find the classes that a file loses: of all decisions, rare ones are too few to count.
+    """Find the classes that a file loses: rare ones hardly count among all decisions.
 
     Args:
         spec: the output.
         mine: the run's decisions.
         theirs: Keras's.
-        what: what is decided, for messages.
+        what: the word for the things decided, for messages.
         bound: the share of all decisions that may differ.
     """
     groups = (
@@ -237,7 +237,7 @@ def _lost_classes(
 
 
 def _wrong_integers(figures: dict[str, Any], total: int, tolerance: Tolerance) -> list[str]:
-    """Hold integers, and yes or no, to the share that may differ: they have no error in between."""
+    """Check integers and booleans against the share that may differ: they differ or are equal."""
     found = proportion(figures["disagreements"], total)
     if not is_past(found, tolerance.disagreements):
         return []
@@ -278,12 +278,12 @@ def _too_noisy(figures: dict[str, Any], tolerance: Tolerance) -> list[str]:
 def _uninformed(spec: OutputSpec, outputs: Values, keras: Values) -> list[int]:
     """Find the output columns that a run predicts hardly better than Keras's mean would.
 
-    Top classes and figures over a whole tensor do not see one ruined column beside larger ones.
-    A column is a position of the last axis: scores beside boxes, say, over all boxes.
+    Top classes, and figures of a whole tensor, hide one ruined column among larger ones. A column
+    is a position of the last axis: in boxes with scores, say, the score of every box.
 
     Args:
         spec: the output.
-        outputs: the run's, (N, ...).
+        outputs: the run's answers, (N, ...).
         keras: Keras's, (N, ...).
     """
     ours, theirs = by_column(outputs), by_column(keras)
@@ -292,7 +292,7 @@ def _uninformed(spec: OutputSpec, outputs: Values, keras: Values) -> list[int]:
     least = _LEAST_VALUE_SPREAD if few else _LEAST_SPREAD
     telling = own > least * np.abs(theirs).max()
     ruined = telling & (rmse(ours, theirs) > _MOST_ERROR * own)
-    if few:  # a few far values make a spread in which all others are lost
+    if few:  # outliers widen the spread, which would hide errors in all others
         for column in np.flatnonzero(~ruined):
             low, high = np.percentile(theirs[:, column], _MIDDLE)
             middle = (theirs[:, column] >= low) & (theirs[:, column] <= high)
@@ -319,7 +319,7 @@ def _disagreement(
         return f"on {differ} of {total} decisions, at most {bound:.2%} allowed" if past else ""
     mine, theirs, true = columns(one), columns(other), columns(keras)
     whose, most = "a column's", tolerance.rmse_share
-    if spec.kind != "regression":  # all values at once: of many, some never vary
+    if spec.kind != "regression":  # all values at once: among many, some never vary
         mine, theirs, true = mine.reshape(-1, 1), theirs.reshape(-1, 1), true.reshape(-1, 1)
         whose, most = "the output's", 10 ** (-tolerance.sqnr_db / 20)
     apart = float((rmse(mine, theirs) / spread(true)).max())
@@ -329,7 +329,7 @@ def _disagreement(
 def scale(keras: Values) -> float:
     """Return the factor for error bounds, which are meant for outputs of size about 1.
 
-    Larger outputs widen them; the factor is never below 1.
+    It is larger for larger outputs, and never below 1.
 
     Args:
         keras: Keras's answers, (N, ...).
@@ -338,7 +338,7 @@ def scale(keras: Values) -> float:
 
 
 def usual(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Keep the columns of usual size: a masked logit of -1e9 says nothing of the others.
+    """Keep the columns of usual size: a masked logit of -1e9 says nothing about the others.
 
     Args:
         values: (rows, columns).

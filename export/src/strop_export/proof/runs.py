@@ -1,4 +1,4 @@
-"""Runs of converted files over all samples, each on the engines and devices it is meant for."""
+"""Runs of converted files over all samples, each on its engines and devices."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Job:
         return f"{self.spec.format} {self.spec.precision} on {where}"
 
 
-# What came of it, or why nothing did: the file's fault, or the workstation's lack.
+# The run, or why there is none: a fault of the file, or no such device on the workstation.
 RunResult = Run | ProofError | DeviceMissing
 
 
@@ -44,11 +44,11 @@ class Workstation:
     """The GPUs and engines of this workstation."""
 
     adapters: tuple[str, ...]  # its GPUs
-    pythons: Mapping[tuple[str, str], Path]  # (engine, device) -> whose environment holds it
+    pythons: Mapping[tuple[str, str], Path]  # (engine, device) -> Python of its environment
     missing: Mapping[tuple[str, str], EngineMissing]
 
     def lacks(self, target: Target) -> list[EngineMissing]:
-        """Return an error for each engine that must prove a target and that is missing here."""
+        """Return an error for each engine that a target must be proven on and that is missing."""
         asked = ((engine, "cpu") for engine in target.engines)
         return [self.missing[place] for place in asked if place in self.missing]
 
@@ -58,7 +58,7 @@ def survey(targets: Iterable[Target], adapters: tuple[str, ...], progress: Progr
 
     Args:
         targets: the targets.
-        adapters: the GPUs here; without any, engines that run on one are not looked for.
+        adapters: the GPUs here; if there are none, engines for GPUs are skipped.
         progress: called with a line before each step.
     """
     pythons: dict[tuple[str, str], Path] = {}
@@ -104,7 +104,7 @@ def run_all(
 
     Args:
         jobs: the jobs; equal ones count as one.
-        converted: the files; a job for any other file is passed over.
+        converted: the files; a job for any other file is skipped.
         source: the model and its samples.
         workstation: from `survey`.
         wheel: the runtime's wheel; every engine runs under it.
@@ -112,7 +112,7 @@ def run_all(
         progress: called with a line before each step.
 
     Returns:
-        For each job its run, or the error that stands in its place.
+        For each job its run, or the error in its place.
     """
     samples = folder / "samples.npz"
     named = zip((spec.name for spec in source.inputs), source.samples, strict=True)

@@ -19,9 +19,9 @@ from strop_export.proof.runs import Job, RunResult, Workstation, jobs_of
 from strop_export.targets import Target
 from strop_export.tolerances import Tolerance
 
-_TO_TRY = "try more calibration samples, another precision, or bounds of its own (--tolerances)"
+_TO_TRY = "try more calibration samples, another precision, or your own bounds (--tolerances)"
 _MOST_GOLDEN, _LEAST_GOLDEN = 128, 16  # samples that a device replays
-_GOLDEN_BYTES = 2**22  # of them, with one set of outputs: large pictures are fewer
+_GOLDEN_BYTES = 2**22  # of all, with one set of outputs; a device gets fewer large pictures
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Judged:
     left_out: list[str] = field(default_factory=list)
 
     def drop(self, fallen: Mapping[tuple[str, str], str]) -> None:
-        """Leave out variants that passed, and fail in the bundle.
+        """Leave out variants that passed but fail in the bundle.
 
         Args:
             fallen: the reason, by format and precision.
@@ -68,9 +68,9 @@ def prove_target(
     Args:
         target: the target.
         converted: the files, or why there are none.
-        runs: what came of each job.
+        runs: the result of each job.
         workstation: where they ran.
-        truth: what runs are compared with.
+        truth: the reference for runs.
         tolerances: precision -> its tolerance.
         strict: raise at the first variant that fails.
 
@@ -86,7 +86,7 @@ def prove_target(
                 raise file
             jobs = jobs_of(target, spec, workstation)
             judged.passed.append(_prove(spec, file, jobs, runs, truth, tolerances[spec.precision]))
-        except UnsupportedLayer as error:  # the format's limit: no proof failed
+        except UnsupportedLayer as error:  # a limit of the format: no proof failed
             judged.left_out.append(f"{spec.format} {spec.precision}: {error}")
         except ConversionError as error:
             if strict:
@@ -110,7 +110,7 @@ def _prove(
     """Prove one variant on every engine that runs it.
 
     Raises:
-        ProofError: it is not the same model, or an engine fails, or two disagree about it.
+        ProofError: it is not the same model, an engine fails, or two engines disagree about it.
     """
     variant = f"{spec.format} {spec.precision}"
     ran, not_on_gpu = [], []
@@ -136,14 +136,14 @@ def choose_golden(
     judged: Iterable[Judged],
     tolerances: Mapping[str, Tolerance],
 ) -> NDArray[np.int64]:
-    """Choose the golden samples of all targets, by the CPU's outputs of the files that passed.
+    """Choose the golden samples of all targets, by the outputs of passed files on the CPU.
 
-    So a bundle for CPUs is the same whether or not the workstation has a GPU.
+    A bundle for CPUs is then the same whether or not the workstation has a GPU.
 
     Args:
-        truth: what runs are compared with.
+        truth: the reference for runs.
         samples: (N, ...) for each input.
-        judged: what passed for each target.
+        judged: the judged variants of each target.
         tolerances: precision -> its tolerance.
 
     Returns:

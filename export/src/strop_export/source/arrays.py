@@ -19,10 +19,10 @@ _RECORDED = ("outputs",)
 
 
 def read_arrays(path: Path) -> Arrays:
-    """Read the arrays of an .npz; pickled ones are refused, never loaded.
+    """Read the arrays of an .npz; pickled arrays are refused, never loaded.
 
     Raises:
-        SourceError: it cannot be read, or is no .npz.
+        SourceError: it cannot be read, or is not an .npz.
     """
     try:
         content = np.load(path, allow_pickle=False)
@@ -39,26 +39,26 @@ def read_arrays(path: Path) -> Arrays:
 
 @dataclass(frozen=True)
 class Wanted:
-    """An input, as far as samples have to fit it."""
+    """The properties of an input that samples must fit."""
 
     name: str
     shape: tuple[int | None, ...]  # of one sample; None: any size
-    dtype: str  # of the model's input
+    dtype: str  # the model's; "" if it is not known yet
 
 
 def samples(path: Path, arrays: Mapping[str, NDArray[Any]], inputs: Sequence[Wanted]) -> Arrays:
     """Take the samples of each input from a file's arrays, as the app will give them.
 
-    Reals come as float32, whatever their precision; integers as the integers of the model's input.
+    Reals become float32, whatever their precision; integers become the integer dtype of the input.
 
     Args:
         path: the file, for messages.
-        arrays: what it holds.
-        inputs: the model's inputs; none if they are not known yet, and then every array is one that
-            is neither labels nor recorded outputs.
+        arrays: its arrays.
+        inputs: the model's inputs; empty if they are not known yet: then each array that is neither
+            labels nor recorded outputs is an input.
 
     Returns:
-        One array (N, ...) for each input, by name; for the only input of unknown name, "inputs".
+        One array (N, ...) for each input, by name; "inputs" for a single input of unknown name.
 
     Raises:
         SourceError: an array is missing, or does not fit its input.
@@ -84,14 +84,14 @@ def samples(path: Path, arrays: Mapping[str, NDArray[Any]], inputs: Sequence[Wan
     counts = {name: len(array) for name, array in found.items() if array.ndim}
     if len(set(counts.values())) > 1:
         said = ", ".join(f"{name} {count}" for name, count in counts.items())
-        raise SourceError(f"{path}: inputs of different numbers of samples: {said}")
+        raise SourceError(f"{path}: inputs have different numbers of samples: {said}")
     if not found:
         raise SourceError(f"{path} holds no samples; it has {', '.join(arrays) or 'no arrays'}")
     return found
 
 
 def _as_given(array: NDArray[Any], wanted: Wanted) -> NDArray[Any]:
-    """Convert samples to the dtype in which the app gives them.
+    """Convert samples to the dtype that the app will give.
 
     Raises:
         ValueError: they do not fit the input.
@@ -125,15 +125,15 @@ def labels_of(
 
     Args:
         path: the file, for messages.
-        arrays: what it holds.
-        outputs: the names of the model's outputs; none if they are not known yet.
+        arrays: its arrays.
+        outputs: the names of the model's outputs; empty if they are not known yet.
         count: the number of samples.
 
     Returns:
         For each output its labels, (N, ...), or None.
 
     Raises:
-        SourceError: labels are of another number, are no numbers, or belong to no output.
+        SourceError: labels are of another number, are not numbers, or belong to no output.
     """
     given = {n: a for n, a in arrays.items() if n.partition(".")[0] == LABELS}
     for name, array in given.items():

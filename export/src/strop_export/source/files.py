@@ -1,4 +1,4 @@
-"""The paths of a source's parts, and how its model is to be loaded."""
+"""The paths of a source's parts, and the way to load its model."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from strop_export.errors import SourceError
 
 @dataclass(frozen=True)
 class Loading:
-    """How a model's file is loaded.
+    """The way to load a model's file.
 
     Attributes:
         path: the .keras file.
         trust: whether it may hold Lambda layers, and classes of `custom`: code that loading runs.
-        custom: a Python file with the classes and functions of its own that the model needs.
-        shapes: shapes of one sample, by input name, for inputs with free sizes; the name "" is of
-            the only input.
+        custom: a Python file with the custom classes and functions that the model needs.
+        shapes: shapes of one sample, by input name, for inputs with free sizes; "" names the only
+            input.
     """
 
     path: Path
@@ -34,7 +34,7 @@ class Files:
     """The paths of a source's parts. Evaluation, labels and the training record may be missing.
 
     Raises:
-        SourceError: the name cannot be the name of a bundle, and so of a file.
+        SourceError: the name cannot be the name of a bundle, which is also a file's name.
     """
 
     name: str
@@ -48,12 +48,12 @@ class Files:
     def __post_init__(self) -> None:
         if not is_name(self.name):
             raise SourceError(
-                f"{self.name!r} is no name for a model: letters, digits, '.', '_' and '-', at most "
-                "100; give another with --name (make export NAME=...)"
+                f"{self.name!r} is not a valid model name: use at most 100 letters, digits, '.', "
+                "'_' and '-'; give another with --name (make export NAME=...)"
             )
 
     def paths(self) -> dict[str, Path]:
-        """Return the path of each part that is there, by the part's name."""
+        """Return the path of each part that was given, by the part's name."""
         parts = ("model", "calibration", "evaluation", "labels", "training", "custom")
         return {part: path for part in parts if (path := getattr(self, part)) is not None}
 
@@ -78,7 +78,7 @@ class Files:
 
 
 def artifact(directory: Path) -> Files:
-    """Return the files of an artifact directory, as training writes it.
+    """Return the files of an artifact directory, which training writes.
 
     Raises:
         SourceError: it is not an artifact directory.
@@ -86,7 +86,7 @@ def artifact(directory: Path) -> Files:
     for name in ("model.keras", "calibration.npz", "evaluation.npz", "training.json"):
         if not (directory / name).is_file():
             raise SourceError(
-                f"{directory} is no artifact directory: it has no {name}; make one with `make "
+                f"{directory} is not an artifact directory: it has no {name}; make one with `make "
                 "train`, or export a model of your own with MODEL= and CALIBRATION="
             )
     return Files(

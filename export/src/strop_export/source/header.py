@@ -1,4 +1,4 @@
-"""What a .keras file says of its model, read without Keras: its inputs, and the code it brings.
+"""The inputs of a .keras file, and the code that it brings, read without Keras.
 
 A .keras file is a ZIP with config.json, which names every class that loading makes.
 """
@@ -18,7 +18,7 @@ from strop_export.source.files import Loading
 
 _MOST_BYTES = 64 * 2**20
 _OWN_MODULES = ("keras", "builtins", "numpy", "tensorflow")
-# What is code, or reads some from elsewhere, by its class's name.
+# Things that are code, or read code from elsewhere, by class name.
 _CODE = {
     "Lambda": "a Lambda layer",
     "__lambda__": "a lambda function",
@@ -30,7 +30,7 @@ _SUFFIX = ".keras"  # Keras reads other files by other rules
 
 @dataclass(frozen=True)
 class Input:
-    """An input of the model, as its file has it."""
+    """An input of the model, as its file describes it."""
 
     name: str
     shape: tuple[int | None, ...]  # of one sample; None: any size
@@ -44,13 +44,13 @@ def check(loading: Loading) -> tuple[Input, ...]:
         loading: the file, and what is allowed.
 
     Returns:
-        The inputs that it names; none where the model makes them only as it is called.
+        The inputs that it names; none if the model makes them only when it is called.
 
     Raises:
-        SourceError: it is no .keras file, or brings code that was not allowed.
+        SourceError: it is not a .keras file, or brings code that was not allowed.
     """
     config = _config(loading.path)
-    # Loading leaves out how the model was compiled: its loss may be anybody's.
+    # Loading ignores how the model was compiled, so a custom loss is allowed.
     nodes = list(_nodes({key: config[key] for key in config if key != "compile_config"}))
     code = sorted({name for node in nodes if (name := _class(node)) in _CODE})
     if code and not loading.trust:
@@ -78,13 +78,13 @@ def _class(node: dict[str, Any]) -> str:
 
 def _config(path: Path) -> dict[str, Any]:
     if path.suffix != _SUFFIX:
-        raise SourceError(f"{path} is no .keras file; write one with model.save('name.keras')")
+        raise SourceError(f"{path} is not a .keras file; write one with model.save('name.keras')")
     try:
         with zipfile.ZipFile(path) as archive, archive.open("config.json") as file:
             config = json.loads(file.read(_MOST_BYTES))
     except (zipfile.BadZipFile, KeyError):
         raise SourceError(
-            f"{path} is no .keras file; write one with model.save('name.keras')"
+            f"{path} is not a .keras file; write one with model.save('name.keras')"
         ) from None
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror or error}") from None
@@ -94,7 +94,7 @@ def _config(path: Path) -> dict[str, Any]:
     ) as error:
         raise SourceError(f"{path} is a damaged .keras file: {error}") from None
     if not isinstance(config, dict):
-        raise SourceError(f"{path} is a damaged .keras file: its config.json is no object")
+        raise SourceError(f"{path} is a damaged .keras file: its config.json is not an object")
     return config
 
 
@@ -116,7 +116,7 @@ def _own_name(node: dict[str, Any]) -> str:
         return ""
     module = str(node["module"] or "").partition(".")[0]
     registered = str(node.get("registered_name") or "")
-    if node["class_name"] == "function":  # of Keras's own there is the name alone
+    if node["class_name"] == "function":  # Keras's own functions have only a name
         return str(node["config"]).rpartition(">")[2]
     if _class(node) in _CODE:
         return ""
@@ -128,7 +128,7 @@ def _own_name(node: dict[str, Any]) -> str:
 def _inputs(config: dict[str, Any]) -> Iterator[Input]:
     own = config.get("config")
     if not isinstance(own, dict) or isinstance(own.get("input_layers"), dict):
-        return  # of a dict, the keys are the names that count, in an order that Keras knows
+        return  # a dict's keys are the names, in an order that only Keras knows
     layers = own.get("layers")
     for layer in layers if isinstance(layers, list) else ():
         said = layer.get("config") if isinstance(layer, dict) else None

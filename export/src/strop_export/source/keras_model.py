@@ -1,4 +1,4 @@
-"""The Keras model of a source: loaded, computed in float32, with every size but the batch given."""
+"""The Keras model of a source: loaded, in float32, with fixed sizes except for the batch."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from strop_export.source.files import Loading
 if TYPE_CHECKING:
     import keras
 
-_AUTOMATIC = re.compile(r"(input|input_layer|keras_tensor)(_\d+)?")  # names that nobody gave
+_AUTOMATIC = re.compile(r"(input|input_layer|keras_tensor)(_\d+)?")  # names that Keras makes
 _MOST_VALUES = 2**24  # of samples that Keras runs at once
-_ALONE = 4  # samples that are run one by one too
+_ALONE = 4  # samples that are also run one by one
 _MOST_APART = 1e-3  # of the outputs' size: more than rounding in another order
 
 
@@ -31,10 +31,10 @@ class Loaded:
     """A model as lists of inputs and outputs, and the structure that its user knows.
 
     Attributes:
-        model: takes and gives lists, in the order of the names.
+        model: a model that takes and returns lists, in the order of the names.
         inputs: the names of its inputs.
-        outputs: the names of its outputs; "" for the only one, which has no name of its own.
-        structure: "one", "list" or "dict": what Keras gives.
+        outputs: the names of its outputs; "" for a single one without a name.
+        structure: the structure that Keras returns: "one", "list" or "dict".
     """
 
     model: keras.Model
@@ -48,10 +48,10 @@ def load(loading: Loading, samples: Mapping[str, NDArray[Any]]) -> Loaded:
 
     Args:
         loading: the file, checked by `header.check`, and what is allowed.
-        samples: by input name, (N, ...): what gives free sizes, and a subclass its inputs.
+        samples: (N, ...) by input name; they set free sizes, and the inputs of a subclass.
 
     Raises:
-        SourceError: the file holds no model that can be run on these samples.
+        SourceError: the file holds no model that runs on these samples.
     """
     with quiet():
         import keras
@@ -63,7 +63,7 @@ def load(loading: Loading, samples: Mapping[str, NDArray[Any]]) -> Loaded:
             )
             model = _in_float32(model, custom, trust=loading.trust)
     except Exception as error:  # noqa: BLE001  hostile files make Keras raise anything
-        raise SourceError(f"Keras does not load {loading.path}: {_reason(error)}") from None
+        raise SourceError(f"Keras cannot load {loading.path}: {_reason(error)}") from None
     try:
         with quiet():
             return _functional(model, loading, samples)
@@ -80,14 +80,14 @@ def predict(model: keras.Model, samples: Sequence[NDArray[Any]]) -> tuple[NDArra
     """Run Keras in parts that fit into memory.
 
     Args:
-        model: takes and gives lists.
+        model: a model that takes and returns lists.
         samples: (N, ...) for each input.
 
     Returns:
         (N, ...) for each output.
 
     Raises:
-        SourceError: the model fails on them, or does not answer each sample for itself.
+        SourceError: the model fails on them, or its answer to a sample depends on other samples.
     """
     try:
         with quiet():
@@ -108,7 +108,7 @@ def predict(model: keras.Model, samples: Sequence[NDArray[Any]]) -> tuple[NDArra
         if apart > _MOST_APART * max(1.0, float(np.abs(answer).max())):
             raise SourceError(
                 "the model's answer to a sample depends on the other samples of its batch, or on "
-                f"those before it (by {apart:.3g}): no device can repeat it"
+                f"those before it (by {apart:.3g}): no device can reproduce it"
             )
     return answers
 
@@ -137,7 +137,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _custom_objects(loading: Loading) -> dict[str, Any]:
-    """Run the module with the user's own classes, and return these and its functions by name.
+    """Run the module with the user's own classes, and return its classes and functions by name.
 
     Raises:
         SourceError: it cannot be read, or fails.
@@ -147,7 +147,7 @@ def _custom_objects(loading: Loading) -> dict[str, Any]:
     path = loading.custom.resolve()
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
-        raise SourceError(f"--custom {loading.custom} is no Python file")
+        raise SourceError(f"--custom {loading.custom} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules.setdefault(path.stem, module)
     try:
@@ -165,10 +165,10 @@ def _custom_objects(loading: Loading) -> dict[str, Any]:
 
 
 def _in_float32(model: keras.Model, custom: dict[str, Any], *, trust: bool) -> keras.Model:
-    """Take a policy of mixed precision off: its casts are the training machine's, not the device's.
+    """Remove a mixed-precision policy: its casts are for the training machine, not the device.
 
     Returns:
-        The model itself, or one of the same weights that computes in float32.
+        The model itself, or one with the same weights that computes in float32.
     """
     import keras
 
@@ -218,7 +218,7 @@ def _functional(
         else:
             fresh = tensors
             answer = None
-    else:  # a subclass, which has inputs once it is called
+    else:  # a subclass, which has inputs only after a call
         names = tuple(samples)
         fresh = [
             keras.Input(
@@ -242,7 +242,7 @@ def _functional(
         given, results = answer, keras.tree.flatten(answer)
     if len({id(tensor) for tensor in (*fresh, *results)}) < len(fresh) + len(results):
         raise SourceError(
-            "an output of the model is one of its inputs unchanged, or is there twice; leave it out"
+            "an output of the model is one of its inputs unchanged, or occurs twice; remove it"
         )
     structure, outputs = _structure(given, results)
     plain = keras.Model(fresh, results)
@@ -250,7 +250,7 @@ def _functional(
 
 
 def _like(model: Any, values: list[Any]) -> Any:
-    """Arrange the inputs as the model has them: alone, in a list, or in a dict."""
+    """Arrange the inputs as the model takes them: one, a list, or a dict."""
     struct = getattr(model, "_inputs_struct", None)
     if isinstance(struct, dict):
         return dict(zip(_keys(struct), values, strict=True))
@@ -269,7 +269,7 @@ def _input_names(model: Any, tensors: list[Any]) -> tuple[str, ...]:
 def _fixed(
     tensor: Any, name: str, loading: Loading, samples: Mapping[str, NDArray[Any]]
 ) -> tuple[int, ...]:
-    """Return the shape of one sample, its free sizes as --shape says, or else as the samples have.
+    """Return the shape of one sample, with its free sizes from --shape, or else from the samples.
 
     Raises:
         SourceError: --shape or the samples do not fit the model.
@@ -292,7 +292,7 @@ def _fixed(
 
 
 def _structure(given: Any, results: list[Any]) -> tuple[str, tuple[str, ...]]:
-    """Tell what Keras gives, and the names of its outputs, in the order of `keras.tree`.
+    """Return the structure of Keras's answer, and its outputs' names in the order of `keras.tree`.
 
     Raises:
         SourceError: outputs are nested in each other.

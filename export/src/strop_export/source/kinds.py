@@ -1,4 +1,4 @@
-"""The kind of each output, from its activation, its shape and the labels: how it is judged."""
+"""The kind of each output, which decides how it is judged: by activation, shape and labels."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from strop.bundle.manifest import KINDS
 from strop_export.errors import SourceError
 
 _MOVING = ("Reshape", "Flatten", "Dropout", "Identity", "Permute", "Squeeze", "ExpandDims", "Cast")
-_MOST_COLUMNS = 16  # of a plain dense layer's outputs that are taken for a regression
+_MOST_COLUMNS = 16  # of a plain dense layer that counts as a regression
 
 
 class Kind(NamedTuple):
-    """What an output means."""
+    """The meaning of an output."""
 
     kind: str
-    logits: bool  # softmax or sigmoid is still to be applied
+    logits: bool  # softmax or sigmoid is not applied yet
     threshold: float | None
 
 
@@ -32,15 +32,15 @@ def find(
     named: bool,
     asked: str | None,
 ) -> Kind:
-    """Tell what an output means.
+    """Find the meaning of an output.
 
     Args:
         tensor: the output, a KerasTensor.
         inputs: the model's inputs, KerasTensors.
         labels: the truth for it, or None.
         head: its activation, from `head`.
-        named: whether somebody named its classes.
-        asked: a kind that overrules what would be found, or None.
+        named: whether its classes have names.
+        asked: a kind that overrides the detected one, or None.
 
     Raises:
         SourceError: the output cannot be of the kind asked for.
@@ -54,7 +54,7 @@ def find(
     _require(kind, shape, last, integers=integers)
     by_threshold = kind in ("binary", "multilabel") or (kind == "segmentation" and last == 1)
     probabilities = head == ("sigmoid" if by_threshold else "softmax")
-    # One sigmoid a class, say, gives no softmax either, and needs none to be compared.
+    # One sigmoid for each class, say, is not a softmax, and can be compared without one.
     logits = kind in ("class", "binary", "multilabel", "segmentation") and (
         not probabilities and head not in ("softmax", "sigmoid")
     )
@@ -93,7 +93,7 @@ def _kind(
             return "class"
         if last == 1 and set(np.unique(labels)) <= {0, 1} and labels.dtype.kind != "f":
             return "binary"
-    if named and last > 1 and (labels is None or whole):  # else they name columns
+    if named and last > 1 and (labels is None or whole):  # else the names are those of columns
         return "class"
     if labels is not None:
         return "regression"
@@ -111,7 +111,7 @@ def _is_whole(labels: NDArray[Any]) -> bool:
 
 
 def _mirrors(shape: tuple[int, ...], inputs: Sequence[Any], tensor: Any) -> bool:
-    """Tell whether an output is of an input's shape, as a reconstruction is."""
+    """Tell whether an output has the shape of an input, as a reconstruction does."""
     return bool(shape) and shape != (1,) and any(tuple(i.shape[1:]) == shape for i in inputs)
 
 
@@ -131,11 +131,11 @@ def _require(kind: str, shape: tuple[int, ...], last: int, *, integers: bool) ->
 
 
 def head(tensor: Any, answers: NDArray[Any], labels: NDArray[Any] | None) -> str:
-    """Return the activation of an output: as its layers say, else as Keras's answers look.
+    """Return the activation of an output, from its layers, or else from the range of its answers.
 
     Args:
         tensor: the output, a KerasTensor.
-        answers: Keras's, (N, ...).
+        answers: Keras's answers, (N, ...).
         labels: the truth for it, or None.
     """
     found = activation(tensor)
@@ -149,12 +149,13 @@ def head(tensor: Any, answers: NDArray[Any], labels: NDArray[Any] | None) -> str
 def activation(tensor: Any) -> str:
     """Return the name of the activation that an output comes from, such as "softmax".
 
+    This skips layers that only move values, and looks into models inside the model.
+
     Args:
-        tensor: a KerasTensor; layers that only move its values are looked through, and models
-            inside of the model are looked into.
+        tensor: a KerasTensor.
 
     Returns:
-        "linear" where there is none, "" where what makes the output is no plain layer.
+        "linear" if there is none, "" if no plain layer makes the output.
     """
     history = tensor._keras_history
     operation, index = history.operation, history.tensor_index

@@ -1,4 +1,4 @@
-"""The names of classes, and the truth of each sample, in the form that figures are made from."""
+"""The names of classes, and the labels of each sample, in the form that the figures need."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from strop_export.source.kinds import Kind
 
 
 def read_names(path: Path | None, said: Any) -> tuple[str, ...] | None:
-    """Read the names of classes: from a text file, or as training recorded them.
+    """Read the names of classes from a text file, or as training recorded them.
 
     Args:
-        path: a text file with one name a line, as editors leave it: with a byte-order mark, blanks
-            at ends, empty last lines. It takes precedence.
+        path: a text file with one name a line; a byte-order mark, blanks at line ends and empty
+            last lines are allowed. It takes precedence.
         said: a list that training recorded, or None.
 
     Returns:
-        The names; None if nobody gave any.
+        The names, or None if there are none.
 
     Raises:
-        SourceError: they cannot be read, or are not different, printable texts.
+        SourceError: they cannot be read, or are not distinct, printable texts.
     """
     if path is not None:
         try:
@@ -38,7 +38,9 @@ def read_names(path: Path | None, said: Any) -> tuple[str, ...] | None:
     else:
         return None
     if len(set(names)) != len(names) or "" in names or not all(map(is_printable, names)):
-        raise SourceError(f"{where}: labels are different, non-empty, printable texts, one a line")
+        raise SourceError(
+            f"{where}: labels must be different, non-empty, printable texts, one a line"
+        )
     return names
 
 
@@ -46,17 +48,17 @@ def names_for(kind: Kind, last: int, names: tuple[str, ...] | None, output: str)
     """Return the names of an output's classes.
 
     Args:
-        kind: what the output means.
+        kind: the meaning of the output.
         last: the size of its last axis.
-        names: those given, or None.
+        names: the user's names, or None.
         output: its name, for messages.
 
     Returns:
-        One for each class, plain numbers if nobody gave any; two for one probability; none for
-        values that are no classes.
+        One for each class (numbers if the user gave no names), two for a single probability, none
+        for values that are not classes.
 
     Raises:
-        SourceError: there are not as many as the output has classes.
+        SourceError: their number is not the number of classes of the output.
     """
     if kind.kind in ("regression", "raw"):
         return names if names and len(names) == last else ()
@@ -75,12 +77,12 @@ def names_for(kind: Kind, last: int, names: tuple[str, ...] | None, output: str)
 def truth(
     labels: NDArray[Any] | None, kind: Kind, shape: tuple[int, ...], output: str
 ) -> NDArray[Any] | None:
-    """Bring labels into the form of what the output decides.
+    """Convert labels to the form of the output's decisions.
 
     Args:
-        labels: (N, ...) numbers, or None; classes may be given as numbers or one-hot.
-        kind: what the output means.
-        shape: of one sample of the output.
+        labels: (N, ...) numbers, or None; classes may be numbers or one-hot.
+        kind: the meaning of the output.
+        shape: the shape of one sample of the output.
         output: its name, for messages.
 
     Returns:
@@ -121,7 +123,7 @@ def truth(
 
 
 def _fits(labels: NDArray[Any], wanted: tuple[int, ...]) -> bool:
-    """Tell whether labels have a shape, but for axes of one."""
+    """Tell whether labels have a shape, ignoring axes of size one."""
     found = [size for size in labels.shape[1:] if size != 1]
     return found == [size for size in wanted[1:] if size != 1]
 

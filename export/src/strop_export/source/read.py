@@ -1,4 +1,4 @@
-"""Reading a source: its parts checked, against each other and for a proof that could fail."""
+"""The reader of a source, which checks that its parts fit, and that a proof on it could fail."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from strop_export.source.specs import UNNAMED, input_spec, output_spec
 if TYPE_CHECKING:
     import keras
 
-MIN_SAMPLES = 50  # fewer cannot tell a model from one that is wrong now and then
-MAX_RECORD_DRIFT = 1e-5  # Keras against its own outputs recorded at training, another CPU maybe
+MIN_SAMPLES = 50  # fewer cannot distinguish a model from one that is sometimes wrong
+MAX_RECORD_DRIFT = 1e-5  # Keras against its outputs recorded at training, maybe on another CPU
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,16 @@ class Source:
 
     name: str
     model_version: int
-    model: keras.Model  # takes and gives lists
+    model: keras.Model  # takes and returns lists
     inputs: tuple[InputSpec, ...]
     outputs: tuple[OutputSpec, ...]
-    structure: str  # what Keras gives: "one", "list" or "dict"
+    structure: str  # the structure that Keras returns: "one", "list" or "dict"
     calibration: tuple[NDArray[Any], ...]  # (N, ...), training samples as the sensor gives them
-    samples: tuple[NDArray[Any], ...]  # (N, ...), what every variant is judged on
+    samples: tuple[NDArray[Any], ...]  # (N, ...), the samples that judge every variant
     labels: tuple[NDArray[Any] | None, ...]  # the truth of `samples`, for each output
     keras: tuple[NDArray[Any], ...]  # (N, ...), Keras's answers to `samples`
-    self_evaluated: bool  # judged on half of the calibration samples, for want of others
-    notes: tuple[str, ...]  # what the user should know of the source
+    self_evaluated: bool  # judged on half of the calibration samples, as there are no others
+    notes: tuple[str, ...]  # notes for the user about the source
     digests: Mapping[str, str]
     loading: Loading
 
@@ -56,14 +56,14 @@ def read(
 ) -> Source:
     """Read and check all parts of a source.
 
-    What can be known to be wrong without TensorFlow is said before it is loaded.
+    Errors that can be found without TensorFlow are raised before it is loaded.
 
     Args:
         files: the paths of its parts.
-        model_version: for a model without a training.json, which otherwise has the version.
+        model_version: the version, for a model without a training.json.
         trust: run the code that the model's file or `files.custom` brings.
         shapes: shapes of one sample, by input name ("" for the only one), for free sizes.
-        tasks: kinds, by output name ("" for the only one), that overrule what would be found.
+        tasks: kinds, by output name ("" for the only one), that override the detected ones.
 
     Raises:
         SourceError: a file is missing or unreadable, holds no Keras model, holds pickled arrays
@@ -122,17 +122,17 @@ def _outputs(
     names: tuple[str, ...] | None,
     tasks: dict[str, str],
 ) -> tuple[list[OutputSpec], list[NDArray[Any] | None]]:
-    """Tell what each output means, and bring its labels into the form that it decides in.
+    """Find the meaning of each output, and convert its labels to the form of its decisions.
 
     Args:
         loaded: the model.
-        answers: Keras's, (N, ...) for each output.
+        answers: Keras's answers, (N, ...) for each output.
         given: the labels of each output, or None.
-        names: of classes, or None.
-        tasks: kinds, by output name, that overrule what would be found.
+        names: the names of classes, or None.
+        tasks: kinds, by output name, that override the detected ones.
 
     Raises:
-        SourceError: the labels or the names do not fit, two outputs have one name, or a task names
+        SourceError: the labels or the names do not fit, two outputs share a name, or a task names
             no output.
     """
     outputs, labels = [], []
@@ -141,7 +141,7 @@ def _outputs(
         loaded.outputs, loaded.model.outputs, answers, given, strict=True
     ):
         asked = tasks.pop(name, None)
-        if alone and asked is None:  # by no name, by the report's, or by its layer's
+        if alone and asked is None:  # named "", by the report's name, or by its layer's
             known_as = ("", *UNNAMED, str(tensor._keras_history.operation.name))
             asked = next((tasks.pop(n) for n in known_as if n in tasks), None)
         shape = answer.shape[1:]
@@ -157,7 +157,7 @@ def _outputs(
         if not is_printable(name) or "/" in name or "\\" in name or _is_reserved(name):
             raise SourceError(
                 f"{name!a} cannot be the name of an input or output: it has a slash or "
-                "characters that cannot be printed, or means labels; name it differently"
+                "characters that cannot be printed, or means labels; choose another name"
             )
     there = ", ".join(spec.name for spec in outputs)
     if tasks:
@@ -165,10 +165,10 @@ def _outputs(
     if names and all(spec.labels != names for spec in outputs):
         sizes = ", ".join(f"{spec.name} {spec.shape[-1] or 1}" for spec in outputs)
         raise SourceError(
-            f"{len(names)} labels were given, and no output has so many classes: {sizes}"
+            f"{len(names)} labels were given, and no output has that many classes: {sizes}"
         )
     if len({spec.name for spec in outputs}) != len(outputs):
-        raise SourceError(f"two outputs of the model have one name: {there}")
+        raise SourceError(f"two outputs of the model have the same name: {there}")
     return outputs, labels
 
 
@@ -177,7 +177,7 @@ def _is_reserved(name: str) -> bool:
 
 
 class _Data:
-    """The arrays that calibrate and those that judge; of calibration samples alone, half each."""
+    """The arrays that calibrate and those that judge: half each if there is only one file."""
 
     def __init__(
         self,
@@ -196,12 +196,12 @@ class _Data:
     @classmethod
     def read(cls, files: Files, digests: Mapping[str, str]) -> _Data:
         calibrating = arrays.read_arrays(files.calibration)
-        # The same file twice is no other samples.
+        # The same file given twice counts as one.
         if digests.get("evaluation", digests["calibration"]) != digests["calibration"]:
             assert files.evaluation  # noqa: S101  it has a digest
             judging = arrays.read_arrays(files.evaluation)
             return cls(files, calibrating, judging, self_evaluated=False)
-        # Every other one: samples often lie in order.
+        # Take every other sample: samples are often sorted.
         halves: Sequence[arrays.Arrays] = [
             {name: array[start::2] for name, array in calibrating.items() if array.ndim}
             for start in (0, 1)
@@ -241,7 +241,7 @@ class _Data:
         return calibrating, judging
 
     def labels(self, outputs: Sequence[str]) -> list[NDArray[Any] | None]:
-        """Return the labels of each output; of unknown outputs none, after the same check."""
+        """Return the labels of each output; none for unknown outputs, after the same check."""
         place = self._files.evaluation or self._files.calibration
         return arrays.labels_of(place, self.judging, outputs, self._count)
 
@@ -263,19 +263,19 @@ def _training(path: Path | None) -> dict[str, Any]:
     if not isinstance(content, dict) or any(
         not isinstance(content.get(name, kind()), kind) for name, kind in types.items()
     ):
-        raise SourceError(f"{path} is no training record: train again")
+        raise SourceError(f"{path} is not a training record: train again")
     return content
 
 
 def _checked_record(
     files: Files, recorded: NDArray[Any] | None, answers: tuple[NDArray[Any], ...]
 ) -> tuple[NDArray[Any], ...]:
-    """Return Keras's outputs: those recorded at training if they are this model's, else today's.
+    """Return Keras's outputs, as recorded at training if they were, else as computed now.
 
     Args:
         files: the paths, for messages.
         recorded: float (N, ...) of the only output, or None if none were recorded.
-        answers: today's, (N, ...) for each output.
+        answers: as computed now, (N, ...) for each output.
 
     Raises:
         SourceError: the recorded outputs are those of another model.
@@ -288,7 +288,7 @@ def _checked_record(
         drift = np.abs(recorded - today).max() / max(1.0, float(np.abs(today).max()))
     if not drift <= MAX_RECORD_DRIFT:
         raise SourceError(
-            f"{files.evaluation} holds the outputs of another model than {files.model} "
+            f"{files.evaluation} holds outputs of another model than {files.model} "
             f"(they differ by {drift:.3g}); train again"
         )
     return (recorded.astype(np.float32),)

@@ -1,4 +1,4 @@
-"""Proofs that could not have failed, refused: a model that says nothing, or knows nothing."""
+"""The refusal of proofs that could not fail: the model is constant, or no better than chance."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def refuse(
     labels: Sequence[NDArray[Any] | None],
     model: str,
 ) -> None:
-    """Refuse a model whose outputs say nothing, so that any file would agree with it.
+    """Refuse a model whose outputs say nothing: any file would agree with it.
 
     Args:
         outputs: the model's outputs.
@@ -78,9 +78,9 @@ def check_scaling(
     """Look for a model that was trained on scaled pixels and is given bytes.
 
     Args:
-        model: takes and gives lists.
-        names: of its inputs.
-        samples: what it is judged on, (N, ...) for each input.
+        model: a model that takes and returns lists.
+        names: the names of its inputs.
+        samples: the samples that judge it, (N, ...) for each input.
         outputs: the model's outputs.
         answers: Keras's answers, (N, ...) each.
         labels: the truth, or None, for each.
