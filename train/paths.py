@@ -10,7 +10,7 @@ RECIPES = Path(__file__).resolve().parent / "recipes"
 
 
 def shown(path: Path) -> str:
-    """Return ``path`` as a user would type it: relative if below the current folder, and printable."""
+    """Return ``path`` as a user would type it, in printable characters."""
     try:
         return printable(str(path.resolve().relative_to(Path.cwd())))
     except ValueError:
