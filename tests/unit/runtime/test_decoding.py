@@ -107,11 +107,11 @@ class TestFiles:
     @pytest.mark.parametrize("name", ["pipe", "pipe.npy", "pipe.npz"])
     def test_a_pipe_is_refused_at_once(self, tmp_path: Path, name: str) -> None:
         os.mkfifo(tmp_path / name)
-        with pytest.raises(InputError, match="it is no regular file"):
+        with pytest.raises(InputError, match="not a regular file"):
             read_inputs(tmp_path / name, (SPEC,))
 
     def test_a_device_is_refused(self) -> None:
-        with pytest.raises(InputError, match="it is no regular file"):
+        with pytest.raises(InputError, match="not a regular file"):
             read_samples("/dev/zero", SPEC)
 
     @pytest.mark.parametrize("path", ["a\0b.png", "a\0b.npy", "a\0b.npz", "\0", "a\ud800.png"])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from strop.errors import InputError
 
 if TYPE_CHECKING:  # an app waits for every import
-    from typing import Any
+    from typing import Any, BinaryIO
 
 # Windows has none of these.
 _FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
@@ -61,14 +61,26 @@ def read_file(path: str, max_bytes: int) -> tuple[bytes, os.stat_result]:
     Raises:
         OSError: it cannot be read, is larger, or is not a regular file.
     """
-    with open(path, "rb", opener=_open) as file:
+    with open_regular(path) as file:
         status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "not a regular file")
         if status.st_size > max_bytes:
             raise OSError(errno.EFBIG, f"more than {max_bytes} bytes")
         # Not more than it has: memory is taken, and given back, for all that is asked for.
         return file.read(status.st_size + 1), status
+
+
+def open_regular(path: str) -> BinaryIO:
+    """Open a regular file for reading.
+
+    Raises:
+        OSError: it cannot be opened, or is not a regular file.
+        ValueError: the path holds a zero byte, or half a surrogate pair.
+    """
+    file = open(path, "rb", opener=_open)  # noqa: SIM115  the caller closes it
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "not a regular file")
+    return file
 
 
 def _open(path: str, flags: int) -> int:

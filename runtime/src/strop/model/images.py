@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import stat
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,11 +11,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from strop.bundle.files import open_regular
 from strop.bundle.manifest import InputSpec, Picture
 from strop.errors import InputError, StropError
 
-# Only POSIX has pipes that an opening would wait for; only Windows has text files.
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 MAX_NPY_BYTES = 2**30
 MAX_FILE_BYTES = 2**28  # of a picture
 
@@ -51,23 +49,18 @@ def read_samples(path: str | PathLike[str] | BinaryIO, spec: InputSpec) -> NDArr
 
 
 def open_file(path: str) -> BinaryIO:
-    """Open a regular file, and never wait for another, as a pipe or a device.
+    """Open a regular file, without waiting for a pipe or a device.
 
     Raises:
-        InputError: it cannot be opened, or is no regular file.
+        InputError: it cannot be opened, or is not a regular file.
     """
     try:
-        file = os.open(path, _FLAGS)
+        return open_regular(path)
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+        problem = f"cannot read {path}: {error.strerror or error}"
+        raise InputError(problem, "name a file") from None
     except ValueError as error:  # a path with a zero byte, or with half a surrogate pair
         raise InputError(f"cannot read {path!r}: {error}") from None
-    mode = os.fstat(file).st_mode
-    if not stat.S_ISREG(mode):
-        os.close(file)
-        found = "a directory" if stat.S_ISDIR(mode) else "no regular file"
-        raise InputError(f"cannot read {path}: it is {found}", "name a file")
-    return os.fdopen(file, "rb")
 
 
 def _read_npy(file: BinaryIO, where: str) -> NDArray[Any]:
