@@ -30,6 +30,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[LATENCIES] = []
     # A run in the background is started with ^C ignored, and what tests start would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Readline, which pytest imports, sets it for all that tests start, unseen by os.environ.
+    os.unsetenv("COLUMNS")
+    os.environ.pop("COLUMNS", None)
 
 
 @pytest.hookimpl(tryfirst=True)  # before those are left out that have another mark
