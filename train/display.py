@@ -1,4 +1,4 @@
-"""What a person sees while a training runs: a bar on a terminal, a few lines anywhere else."""
+"""The progress of a training: a bar on a terminal, a few lines anywhere else."""
 
 from types import TracebackType
 
@@ -59,7 +59,7 @@ class Display:
         return epoch * _LINES // self._epochs > (epoch - 1) * _LINES // self._epochs
 
     def _left(self, progress: Progress) -> str:
-        """Say what time is left, at the pace since the first epoch shown.
+        """Return the time that is left, at the pace since the first epoch shown.
 
         That epoch alone pays for the start.
         """

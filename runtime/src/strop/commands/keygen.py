@@ -9,7 +9,7 @@ from strop.commands.terminal import print_json, print_line
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Make a pair of keys to sign with; only the public one is ever shown."""
+    """Make a pair of keys to sign with; only the public key is printed."""
     public = make_pair(arguments.key, arguments.comment)
     if arguments.json:
         print_json(
