@@ -30,7 +30,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[LATENCIES] = []
     # A run in the background starts with ^C ignored, and its child processes would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # Tests that run beside each other are told how wide pytest's terminal is; commands would wrap.
+    # Readline, which pytest imports, sets it for child processes, unseen by os.environ.
+    # pytest-xdist's workers see it too, and commands would wrap their output.
+    os.unsetenv("COLUMNS")
     os.environ.pop("COLUMNS", None)
 
 

@@ -1,4 +1,4 @@
-"""The display of a running training: a bar on a terminal, a few lines anywhere else."""
+"""The progress of a training: a bar on a terminal, a few lines anywhere else."""
 
 from types import TracebackType
 
@@ -59,7 +59,7 @@ class Display:
         return epoch * _LINES // self._epochs > (epoch - 1) * _LINES // self._epochs
 
     def _left(self, progress: Progress) -> str:
-        """Return the time left, at the pace since the first epoch shown.
+        """Return the time that is left, at the pace since the first epoch shown.
 
         Only that epoch includes the time of the start.
         """

@@ -69,7 +69,7 @@ def columns_of(rows: Iterable[dict[str, Any]]) -> list[Column]:
 
 
 def cells_of(row: dict[str, Any], columns: Sequence[Column]) -> Iterator[list[str]]:
-    """Yield the cells of a row, a list for each of its outputs; what is common stands once.
+    """Yield the cells of a row, a list for each of its outputs; only the first has the common ones.
 
     Args:
         row: of the report's `variants`.
@@ -103,7 +103,7 @@ def decibels(figure: float | None) -> str:
 
 
 def undecided(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """Yield a line for each figure that is kept, and could be past its bound by its interval."""
+    """Yield a line for each figure within its bound whose interval goes past the bound."""
     for row in rows:
         for output in row["outputs"]:
             figures = output["figures"]

@@ -9,8 +9,8 @@ StropError
 └── ParityError          the model ran, and its answers are not the ones proven at export
 
 Each message names the thing, what was found, and the mend. Programs read the fields instead: `kind`
-says which of these errors it is, `problem` says what was found, and `mend` says what to do about
-it. Where Strop can do without something, it issues a StropWarning instead.
+is the kind of error, `problem` says what was found, and `mend` says what to do about it. Where
+Strop can do without something, it issues a StropWarning instead.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LONGEST = 2000  # characters of a problem or a mend: it may quote a whole file
 
 
 class StropError(Exception):
-    """Base of every error Strop raises on purpose.
+    """Base of every error that Strop raises on purpose.
 
     Attributes:
         kind: the kind of error, one word for each class, for programs.

@@ -9,7 +9,7 @@ from strop.commands.terminal import print_json, print_line, telling
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Make a pair of keys to sign with, and print the public one."""
+    """Make a pair of keys to sign with; only the public key is printed."""
     public = make_pair(arguments.key, arguments.comment)
     private, public_file = arguments.key, f"{arguments.key}.pub"
     with telling(f"{private} and {public_file} are made"):

@@ -12,7 +12,7 @@ from strop.install.selfcheck import self_check
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Prove the bundle before this one on this device, and make it current at once."""
+    """Check the previous bundle on this device, and make it the current one."""
     with progress() as show:
         event = rollback(
             arguments.folder,

@@ -28,7 +28,7 @@ def open_asked(bundle: Bundle, arguments: argparse.Namespace) -> strop.Model:
 
 
 def identity(model: strop.Model) -> dict[str, Any]:
-    """Collect what says which model runs, and on what, for JSON."""
+    """Collect which model runs, and on what, for JSON."""
     names = ("name", "version", "engine", "engine_version", "device", "adapter", "precision")
     return {name: getattr(model, name) for name in (*names, "threads", "tuned")}
 

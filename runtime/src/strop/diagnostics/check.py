@@ -119,7 +119,7 @@ def check(
 
 
 def failures(results: list[CheckResult]) -> list[CheckResult]:
-    """Select the results that condemn the device or the bundle; an absent engine does not."""
+    """Return the results that failed; an absent engine is no failure."""
     return [result for result in results if result.status in (FAILED, BROKEN)]
 
 
@@ -201,7 +201,7 @@ class _Apart:
 
 
 def _as_json(prove: Callable[[Choice], CheckResult], choice: Choice) -> dict[str, Any]:
-    """Prove a choice; give the result, or what refused the bundle, in JSON's types."""
+    """Prove a choice; return the result, or what refused the bundle, in JSON's types."""
     try:
         result = prove(choice)
     except BundleError as error:
@@ -212,11 +212,11 @@ def _as_json(prove: Callable[[Choice], CheckResult], choice: Choice) -> dict[str
 
 
 def _from_json(choice: Choice, said: Any) -> CheckResult:
-    """Read what `_as_json` gave.
+    """Read a result of `_as_json`.
 
     Raises:
         BundleError: the bundle was refused.
-        NoAnswer: it is something else: an engine went astray, and wrote where it should not.
+        NoAnswer: it is something else, because an engine wrote into the pipe.
     """
     try:
         if "refused" in said:

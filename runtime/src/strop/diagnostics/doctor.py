@@ -38,21 +38,21 @@ class EngineResult:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the doctor found."""
+    """All findings of the doctor."""
 
     board: Board
     adapters: tuple[Adapter, ...]  # the GPUs that drivers offer
-    driver_troubles: tuple[str, ...]  # what became of drivers that did not live to tell
+    driver_troubles: tuple[str, ...]  # drivers that crashed or hung, and how
     results: tuple[EngineResult, ...]
 
 
 def diagnose(limit_s: float, *, progress: Callable[[str], None] = lambda engine: None) -> Diagnosis:
     """Describe this board, and try each engine in a process of its own.
 
-    So no engine keeps another from being tried. The reference goes first: it is numpy alone,
-    without which the others need not be tried. If numpy can be imported, it is imported here too:
-    the description of the board uses it, and the other engines' processes inherit it. An engine
-    that works is tried on the GPU as well, if it can use one and there is one.
+    A crash of one engine does not keep the others from being tried. The reference goes first: it is
+    numpy alone, and without numpy no other engine works. If numpy can be imported, it is imported
+    here too: the description of the board uses it, and the other engines' processes inherit it. An
+    engine that works is tried on the GPU as well, if it can use one and there is one.
 
     Call it from a program with one thread: it forks.
 
@@ -92,7 +92,7 @@ def diagnose(limit_s: float, *, progress: Callable[[str], None] = lambda engine:
 
 
 def no_numpy(error: Exception) -> tuple[str, str]:
-    """Say what is the matter where numpy cannot be imported, and what to do about it.
+    """Return why numpy cannot be imported, and what to do about it.
 
     Args:
         error: what importing it raised.
@@ -195,7 +195,7 @@ def explain(engine: str, probed: ProbeResult, here: Board) -> tuple[str, str]:
 
 
 def _version(engine: str) -> str:
-    """Read the version of a package, which may not even import, as its installer wrote it down."""
+    """Read the version that a package's installer recorded; the package need not import."""
     return _installed("numpy" if _is_numpy_alone(engine) else _package(engine))
 
 
@@ -222,7 +222,7 @@ def _numpy_is_absent() -> bool:
 
 
 def _numpy_trouble(probed: ProbeResult, here: Board) -> tuple[str, str]:
-    """Say what is the matter with a numpy that cannot be imported, and the mend."""
+    """Return what is wrong with a numpy that cannot be imported, and the mend."""
     if _numpy_is_absent():
         return "numpy is not installed, and strop needs it", wheels.mend_numpy(here)
     # It may put a page of advice before what went wrong.

@@ -60,7 +60,7 @@ def sweep(
 ) -> tuple[Model, list[Point]]:
     """Time the GPU against every engine of the bundle that keeps to one core of the CPU here.
 
-    The reference is not among them: NumPy's BLAS takes as many cores as it likes.
+    The reference is not among them: NumPy's BLAS uses any number of cores.
 
     Args:
         bundle: verified.
@@ -143,7 +143,7 @@ def _timing(model: Model, batch: int, latency: Latency) -> Timing:
 
 
 def _on_one_core(bundle: Bundle) -> list[Choice]:
-    """List what runs here on the CPU with as many threads as it is told to use."""
+    """List what runs here on the CPU and obeys the number of threads."""
     return [
         Choice(name, variant)
         for name in tuned.installed(bundle.manifest)

@@ -141,7 +141,7 @@ def require_winner(candidates: Sequence[TuneResult]) -> TuneResult:
 
 
 def rows(candidates: Sequence[TuneResult]) -> list[tuned.Row]:
-    """Give the rows to remember: one for each candidate that passed."""
+    """Return the rows to remember: one for each candidate that passed."""
     return [
         tuned.Row(
             c.checked.engine,
@@ -175,7 +175,7 @@ def _planned(bundle: Bundle, counts: Sequence[int]) -> list[tuple[Choice, int]]:
 
 
 def _traits(engine: str) -> tuple[tuple[str, ...], bool]:
-    """Tell where an engine runs, and whether trying several numbers of threads tells anything."""
+    """Return where an engine runs, and whether the number of threads matters to it."""
     try:
         engines.get(engine)
     except EngineUnavailable:  # broken: one line says so as well as three

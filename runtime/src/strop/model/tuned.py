@@ -1,8 +1,8 @@
-"""What `strop tune` found out about a bundle on this device, kept in the user's cache.
+"""The results of `strop tune` for a bundle on this device, kept in the user's cache.
 
-The file is a hint and never more. Its bytes are treated as hostile: all they can do is choose among
-what the verified bundle proves and this device has installed. A file that is damaged, or that was
-true of another device or of other engines, is ignored with a warning. To forget it, delete it.
+The file is a hint, and its bytes are hostile: they can only choose among what the verified bundle
+proves and this device has installed. A file that is damaged, or that is of another device or of
+other engines, is ignored with a warning. To forget it, delete it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Table(NamedTuple):
     cpu: Cpu
     engines: dict[str, str]  # the bundle's engines that were installed, and their releases
     batch: int  # samples a call
-    device: str  # that tuning was told to keep to: "cpu" or "gpu"; else "auto"
+    device: str  # the only one that was tuned, "cpu" or "gpu"; else "auto"
     rows: tuple[Row, ...]  # best first
 
 
@@ -91,7 +91,7 @@ def recall(bundle: Bundle, device: str | None = None) -> tuple[Row, ...]:
 
 
 def ignore(bundle: Bundle, reason: str) -> None:
-    """Warn that what is remembered of a bundle is not used, and why."""
+    """Warn that the table of a bundle is not used, and why."""
     manifest = bundle.manifest
     warn(
         f"what strop tune found for {manifest.name}-{manifest.target} is ignored: "
@@ -103,13 +103,13 @@ def ignore(bundle: Bundle, reason: str) -> None:
 def remember(
     bundle: Bundle, rows: Sequence[Row], batch: int = 1, device: str = engines.AUTO
 ) -> Path:
-    """Keep a table for this device, in the place of any older one.
+    """Keep a table for this device; it replaces any older one.
 
     Args:
         bundle: verified; its digest names the file.
         rows: best first.
         batch: samples a call, as they were timed.
-        device: the one that tuning was told to keep to, "cpu" or "gpu"; else "auto".
+        device: the only one that was tuned, "cpu" or "gpu"; else "auto".
 
     Returns:
         The path of the table.

@@ -13,7 +13,7 @@ def path_of(digest: str) -> str | None:
     """Return the path of a bundle's table; None where there is no home for a cache.
 
     The cache is in XDG_CACHE_HOME, or else in .cache in HOME. A relative path does not count, as
-    the XDG specification has it.
+    in the XDG specification.
 
     Args:
         digest: of the bundle, in hexadecimal.
@@ -26,6 +26,6 @@ def path_of(digest: str) -> str | None:
 
 
 def is_there(digest: str) -> bool:
-    """Tell whether anything is kept of a bundle, sound or not."""
+    """Tell whether a file is kept for a bundle, sound or not."""
     path = path_of(digest)
     return path is not None and os.path.lexists(path)
