@@ -564,14 +564,18 @@ class TestAFullDisk:
         history = installed.read(place.folder).history
         assert [event.model_version for event in history] == [6, 7, 8, 7]
 
-    def test_older_bundles_make_room_for_a_new_one(self, place: Place) -> None:
+    @pytest.mark.parametrize("room", [0, 3000])
+    @pytest.mark.parametrize("keep", [2, 3])
+    def test_older_bundles_make_room_for_a_new_one(
+        self, place: Place, room: int, keep: int
+    ) -> None:
         for version in (1, 2, 3):
             place.install(version)
         told: list[str] = []
-        with disk.full(place.folder, place.source(4).stat().st_size // 2):
-            assert place.install(4, keep=2, notify=told.append)
-        assert told == ["the disk is full: removing 1 older bundle first"]
-        assert place.rollback().model_version == 3
+        with disk.full(place.folder, room):
+            assert place.install(4, keep=keep, notify=told.append)
+            assert told == ["the disk is full: removing 1 older bundle first"]
+            assert place.rollback().model_version == 3
 
     def test_the_way_back_stays_if_the_new_one_is_refused(self, place: Place) -> None:
         def check(bundle: Bundle) -> tuple[RecordedResult, ...]:

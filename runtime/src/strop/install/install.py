@@ -20,10 +20,10 @@ from strop.bundle.digest import sha256_hex
 from strop.bundle.file import Bundle
 from strop.bundle.files import path_of
 from strop.bundle.installed import Event, Record, RecordedResult
-from strop.bundle.manifest import Manifest
 from strop.bundle.open import open_bundle
 from strop.errors import BundleError, InputError, InstallError, StropError, either, printable
 from strop.install import store
+from strop.install.admit import admit
 from strop.install.lock import Lock
 from strop.install.turn import Notify, alone, refusals
 from strop.versions import __version__
@@ -91,7 +91,7 @@ def install(
         durable.add_folder(folder)
         with alone(folder, wait_s, notify) as held:
             before = installed.find(folder)
-            _admit(folder, before, bundle.manifest, allow_downgrade)
+            admit(folder, before, bundle.manifest, allow_downgrade)
             durable.add_folder(installed.bundles_folder(folder))
             store.settle(folder)  # from here on the folders stay too
             if before and before.current.bundle == name and store.is_whole(folder, name):
@@ -111,13 +111,14 @@ def install(
                 with contextlib.suppress(OSError, BundleError):  # the next install will do it
                     if held.is_held():
                         store.settle(folder)
-                        if installed.find(folder) is None:
+                        if installed.find(folder):
+                            store.reserve(folder)
+                        else:
                             store.unreserve(folder)
                             if fresh:
                                 durable.remove(path)
                 raise
-            if held.is_held():
-                store.sweep(folder, after)
+            _clear(folder, after, held)
             return event
 
 
@@ -155,6 +156,7 @@ def rollback(
     folder = _folder(folder, wait_s)
     installed.read(folder)  # before a lock is made in a folder that is not ours
     with refusals(f"roll back {printable(folder)}"), alone(folder, wait_s, notify) as held:
+        store.settle(folder)
         before = installed.read(folder)
         if len(before.bundles) < 2:
             raise InstallError(
@@ -176,10 +178,7 @@ def rollback(
         checked = _prove(bundle, check, before)
         event = _event(installed.ROLLBACK, name, bundle, checked, before)
         after = _commit(folder, before.bundles[:-1], before, event, held)
-        if held.is_held():
-            store.sweep(folder, after)
-            with contextlib.suppress(OSError):  # the next install will do it
-                store.reserve(folder)
+        _clear(folder, after, held)
         return event
 
 
@@ -188,35 +187,6 @@ def _folder(folder: str | PathLike[str], wait_s: float) -> str:
     if type(wait_s) not in (int, float) or not wait_s >= 0:
         raise InputError(f"`wait_s` must be seconds, 0 or more, got {wait_s!r}")
     return path_of(folder, "folder")
-
-
-def _admit(folder: str, before: Record | None, manifest: Manifest, allow_downgrade: bool) -> None:
-    """Raise InstallError unless a bundle may be installed after what is there."""
-    if before is None:
-        strange = sorted(entry for entry in os.listdir(folder) if not store.is_ours(entry))  # noqa: PTH208
-        if strange:
-            raise InstallError(
-                f"{printable(folder)} holds other things ({printable(strange[0])}) and no "
-                "installed bundle",
-                "name an empty or a new folder",
-            )
-        return
-    current = before.current
-    if manifest.name != current.name:
-        raise InstallError(
-            f"{printable(folder)} is for {printable(current.name)}, and this bundle is of "
-            f"{manifest.name}",
-            "install it into another folder",
-        )
-    if manifest.model_version < current.model_version and not allow_downgrade:
-        back = f"strop rollback {printable(folder)} goes back to the one before"
-        raise InstallError(
-            f"{printable(folder)} has {manifest.name} v{current.model_version}, and this bundle is "
-            f"the older v{manifest.model_version}",
-            either(
-                back if len(before.bundles) > 1 else "", "--allow-downgrade installs this bundle"
-            ),
-        )
 
 
 def _stage(
@@ -247,7 +217,6 @@ def _stage(
         notify(f"the disk is full: removing {number} older bundle{'s'[: number - 1]} first")
         before = store.commit(folder, before._replace(bundles=kept), held.require, frees=True)
         store.sweep(folder, before)
-        store.reserve(folder)
         durable.write(path, content, mode=0o444)
     return before
 
@@ -287,6 +256,14 @@ def _commit(
     history = (*(before.history if before else ()), event)[-installed.MAX_HISTORY :]
     record = Record(installed.SCHEMA, bundles, history)
     return store.commit(folder, record, last, frees=event.action == installed.ROLLBACK)
+
+
+def _clear(folder: str, after: Record, held: Lock) -> None:
+    """Remove what is not needed any more, and make sure of the reserve."""
+    if held.is_held():
+        store.sweep(folder, after)
+        with contextlib.suppress(OSError):  # the next install will do it
+            store.reserve(folder)
 
 
 def _event(

@@ -21,7 +21,7 @@ LOCK = "lock"
 _BUNDLE = ".strop"
 _RECORD = "installed.json"
 _RESERVE = f"{_RECORD}.reserve"
-RESERVE_BYTES = 64 * 2**10  # for an installed.json of ours with some 50 changes
+RESERVES_BYTES = (64 * 2**10, 16 * 2**10)  # for some 50 changes; on a full disk for some 12
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -75,8 +75,15 @@ def reserve(folder: str) -> None:
     Raises:
         OSError: the disk is full, or the folder cannot be written.
     """
-    if _reserved_bytes(folder) < RESERVE_BYTES:
-        durable.reserve(f"{folder}/{_RESERVE}", RESERVE_BYTES)
+    if _reserved_bytes(folder) >= min(RESERVES_BYTES):
+        return
+    for size in RESERVES_BYTES:
+        try:
+            durable.reserve(f"{folder}/{_RESERVE}", size)
+            return
+        except OSError as error:
+            if not is_full(error) or size == RESERVES_BYTES[-1]:
+                raise
 
 
 def unreserve(folder: str) -> None:
