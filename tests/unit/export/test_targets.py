@@ -138,6 +138,7 @@ class TestAFileOfOnesOwn:
         ('extra = "litert"', 'extra = "npu"', r"no extra 'npu'; there are litert, .*onnx-webgpu"),
         ("litert.txt", "toaster.txt", r"no lock 'toaster.txt'; there are .*litert.txt"),
         ("[[variants]]", "[[variants", "not TOML"),
+        ('"a board"', "[" * 20_000 + "]" * 20_000, "not TOML"),
         (
             "[[variants]]",
             '[[variants]]\nformat="tflite"\nprecision="int8"\n[[variants]]',
