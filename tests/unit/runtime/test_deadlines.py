@@ -90,7 +90,7 @@ def test_a_file_that_is_read_is_interrupted(
 
 
 @pytest.mark.parametrize(
-    "place", ["strop.bundle.file.read_bytes", "strop.engines.reference.np.load"]
+    "place", ["strop.bundle.file.read_file", "strop.engines.reference.np.load"]
 )
 def test_loading_is_interrupted(
     image_path: Path, expires: Any, place: str, monkeypatch: pytest.MonkeyPatch
