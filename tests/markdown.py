@@ -94,8 +94,12 @@ def follow(text: str, folder: Path, programs: Path, variables: Mapping[str, str]
             (folder / block.saved_as).write_text(block.text, encoding="utf-8")
         elif block.mark == "run":
             printed = ""
-            for command, sample in _commands(block):
-                if not EXEMPT.match(command):
+            commands = _commands(block)
+            assert not all(EXEMPT.match(command) for command, _ in commands), "nothing here is run"
+            for command, sample in commands:
+                if EXEMPT.match(command):
+                    assert not sample, f"{command!r} is not run, and has a sample"
+                else:
                     done = run("sh", "-c", command, cwd=folder, env=environment)
                     printed += f"{done.stdout}\n{done.stderr}\n"
                     require_sample(sample, f"{done.stdout}\n{done.stderr}")

@@ -14,17 +14,19 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from types import ModuleType
 
 import strop
 from strop.commands.arguments import parser
 from strop.commands.quiet import without_notes
 from strop.commands.refusal import complain, refuse
-from strop.commands.terminal import forget, print_note
+from strop.commands.terminal import OutputError, forget, print_note
 from strop.errors import StropError, StropWarning
 
 # The status that a shell gives a command that died of SIGPIPE. Not 0: nobody has read the result.
 BROKEN_PIPE = 141
+_OPEN_HERE = ("run", "bench", "tune", "sweep")  # commands that open engines in this process
 _POSIX_MODULES = ("fcntl", "resource")
 INTERRUPTED = 130  # and of one stopped with ^C
 
@@ -45,18 +47,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.simplefilter("ignore")  # Pillow's and numpy's
             warnings.simplefilter("always", StropWarning)
             warnings.showwarning = _warn
-            with without_notes():
+            with without_notes() if arguments.command in _OPEN_HERE else nullcontext():
                 status = _run(arguments)
-        sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has gone (`strop info x | head`)
         forget(sys.stdout)
         return BROKEN_PIPE
     except KeyboardInterrupt:
         print_note("strop: stopped")
         return INTERRUPTED
-    except OSError as error:
+    except OutputError as error:
         forget(sys.stdout)
-        return complain(StropError(f"cannot write the output: {error.strerror or error}"))
+        return complain(StropError(f"cannot write the output: {error}"))
+    except OSError as error:
+        return complain(StropError(f"the system refused: {error}"))
     return status
 
 

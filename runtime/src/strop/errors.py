@@ -38,8 +38,8 @@ class StropError(Exception):
     kind = "error"
 
     def __init__(self, problem: str = "", mend: str = "") -> None:
-        self.problem = _short(problem)
-        self.mend = _short(mend)
+        self.problem = _short(printable(problem))  # they quote other people's text
+        self.mend = _short(printable(mend))
         super().__init__(message(self.problem, self.mend))
 
     def within(self, place: str) -> Self:

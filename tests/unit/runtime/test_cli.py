@@ -212,6 +212,13 @@ class TestRun:
         assert said[2].startswith(f"strop: {tmp_path}/shape.npy: shapes takes ")
         assert len(said) == 3
 
+    def test_the_samples_of_a_file_line_up(
+        self, call: Strop, image_path: Path, tmp_path: Path
+    ) -> None:
+        np.save(tmp_path / "many.npy", np.zeros((11, 4, 4), np.uint8))
+        done = call("run", image_path, tmp_path / "many.npy")
+        assert len({line.index("circle") for line in done.out.splitlines()}) == 1
+
     def test_so_it_is_in_json(
         self, call: Strop, image_path: Path, sample: Path, tmp_path: Path
     ) -> None:
@@ -724,7 +731,7 @@ class TestPipes:
             "engine = engines.get('fake')\n"
             "right = engine.open\n"
             "def noisy(*given, **asked):\n"
-            "    os.write(1, b'INFO: no OpenCL\\n')\n"
+            "    os.write(1, b'ERROR: no OpenCL\\n')\n"
             "    return right(*given, **asked)\n"
             "engine.open = noisy\n"
             "sys.exit(cli.main(sys.argv[1:]))"
@@ -737,7 +744,7 @@ class TestPipes:
             check=True,
         )
         assert json.loads(done.stdout)["model"]["engine"] == "fake"
-        assert done.stderr == "INFO: no OpenCL\n"
+        assert done.stderr == "ERROR: no OpenCL\n"
 
     def test_the_module_and_its_version_run(self) -> None:
         done = _process("--version")

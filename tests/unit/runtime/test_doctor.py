@@ -370,7 +370,7 @@ GPUS = {
     "a refusal": (
         "raise DeviceUnavailable('it lacks shader-f16;\\nuse float32')",
         "absent",
-        "it lacks shader-f16; use float32",
+        "it lacks shader-f16;\\nuse float32",
         "",
     ),
     "a wrong answer": (

@@ -191,6 +191,8 @@ class TestReference:
         [
             ({"scale": np.ones((3000, 1, 1), np.float32)}, "must be single numbers"),
             ({"offset": np.ones(1, np.float32)}, "must be single numbers"),
+            ({"scale": np.float32(np.inf)}, "not finite"),
+            ({"bias_0": np.array([0, np.nan, 0], np.float32)}, "not finite"),
             ({"scale": np.float64(1)}, "`scale` must be float32, got float64"),
             ({"kernel_0": np.zeros((4, 3), np.complex64)}, "must be float32, got complex64"),
             ({"kernel_1": np.zeros((3, 2))}, "`kernel_1` must be float32, got float64"),

@@ -93,3 +93,12 @@ def test_a_model_that_takes_no_pictures(
     )
     pair: Any = bundles.pair().write(tmp_path / "pair.strop")
     assert "takes no pictures" in run("run", pair, picture, "--explain", tmp_path / "a.png")[1]
+
+
+def test_the_picture_itself_is_not_written_over(run: Run, image_path: Path, picture: Path) -> None:
+    before = picture.read_bytes()
+    (picture.parent / "link.png").symlink_to(picture)
+    for path in (picture, picture.parent / "link.png"):
+        status, error = run("run", image_path, picture, "--explain", path)
+        assert (status, error.rstrip().endswith("choose another name")) == (2, True)
+    assert picture.read_bytes() == before

@@ -144,7 +144,9 @@ class Unwilling:
 
 
 class TestRefusals:
-    @pytest.mark.parametrize("wrap", [lambda x: x, list, lambda x: {"image": x}])
+    @pytest.mark.parametrize(
+        "wrap", [lambda x: x, list, lambda x: [list(one) for one in x], lambda x: {"image": x}]
+    )
     def test_masked_arrays_are_refused(
         self, image: strop.Model, wrap: Callable[[Any], Any]
     ) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import strop
-from strop.errors import InputError
+from strop.errors import InputError, StropError
 from tests import bundles
 from tests.unit.runtime import doubles
 
@@ -61,6 +61,14 @@ VALUE = {"kind": "regression", "shape": [None, 2]}
 
 
 class TestClass:
+    def test_nan_names_nothing(self) -> None:
+        with pytest.raises(StropError, match="gives NaN for class"):
+            _model([CLASS], [[[np.nan, 0.5, 0.25]]], "one").classify(PIXELS)
+
+    def test_the_name_of_an_output_is_text(self) -> None:
+        with pytest.raises(InputError, match="has no output"):
+            _model([CLASS], [[[0.25, 0.5, 0.25]]], "one").classify(PIXELS, output=np.array([1, 2]))  # type: ignore[arg-type]
+
     def test_probabilities_are_the_output(self) -> None:
         best = _model([CLASS], [[[0.25, 0.5, 0.25]]], "one").classify(PIXELS)
         assert best[:3] == ("b", 0.5, 1)

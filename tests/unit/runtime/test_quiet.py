@@ -52,6 +52,42 @@ def test_the_last_words_of_a_crash_are_seen() -> None:
     assert (done.returncode, done.stderr) == (-6, "terminate called\n")
 
 
+def test_notes_on_a_stdout_that_goes_to_stderr_are_left_out() -> None:
+    done = _run(
+        "import os, sys\n"
+        "from strop.cli import _keep_stdout_ours\n"
+        "from strop.commands.quiet import without_notes\n"
+        "_keep_stdout_ours()\n"
+        "with without_notes():\n"
+        "    os.write(1, b'INFO: all is well\\nERROR: no\\n')\n"
+        "    print('result')\n"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "result\n", "ERROR: no\n")
+
+
+def test_without_another_process_all_is_shown() -> None:
+    done = _run(
+        "import errno, os\n"
+        "def refuse():\n"
+        "    raise BlockingIOError(errno.EAGAIN, 'no process is left')\n"
+        "os.fork = refuse\n"
+        "from strop.commands.quiet import without_notes\n"
+        "with without_notes():\n"
+        "    os.write(2, b'INFO: all is well\\n')\n"
+    )
+    assert (done.returncode, done.stderr) == (0, "INFO: all is well\n")
+
+
+def test_a_process_that_keeps_stderr_delays_no_command() -> None:
+    program = (
+        "import subprocess, sys\n"
+        "from strop.commands.quiet import without_notes\n"
+        "with without_notes():\n"
+        "    subprocess.Popen(['sleep', '20'], stdout=subprocess.DEVNULL)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], timeout=10, check=True)
+
+
 def test_no_command_shows_litert_s(edge: Exported, tmp_path: Path) -> None:
     samples = tmp_path / "samples.npy"
     np.save(samples, edge.evaluation()["inputs"][:1])

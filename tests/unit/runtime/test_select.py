@@ -243,7 +243,7 @@ class TestLoad:
 
     @pytest.mark.parametrize("threads", [0, -1, 1.0, True, "2"])
     def test_threads_are_a_number_of_threads(self, image_path: Path, threads: int) -> None:
-        with pytest.raises(InputError, match="`threads` must be a positive integer, got"):
+        with pytest.raises(InputError, match="`threads` must be an integer from 1 to 1024, got"):
             strop.load(image_path, threads=threads)
 
     def test_what_is_asked_for_reaches_the_engine(

@@ -48,6 +48,8 @@ class TestStreams:
 
     def test_output_that_nobody_gets_is_no_failed_check(self, image_path: Path) -> None:
         full = ">/dev/full 2>/dev/full"
+        for option in ("--help", "--version"):
+            assert self._status(full, "-m", "strop", option) == 2
         assert self._status(full, "-m", "strop", "check", image_path) == 2
 
     @pytest.mark.parametrize("option", [(), ("--json",)])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import sys
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from strop import engines
 from strop.bundle import manifest
+from strop.commands.terminal import show
 from strop.errors import one_line
 from strop.versions import __version__
 
@@ -38,6 +40,13 @@ class Parser(argparse.ArgumentParser):
         raise argparse.ArgumentError(
             None, f"there is no {str(action.metavar).lower()} {value[:_LONGEST]!r} ({hint})"
         )
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help and version, or fail as a result that cannot be written does."""
+        if file is sys.stdout:
+            show(message.rstrip("\n"))
+        else:
+            super()._print_message(message, file)
 
     def error(self, message: str) -> NoReturn:
         """Exit with the message in one line."""

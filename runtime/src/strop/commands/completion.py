@@ -12,6 +12,7 @@ from shlex import quote
 from typing import NamedTuple
 
 from strop.commands.arguments import VALUES, Parser, parser
+from strop.commands.terminal import show
 
 BUNDLE, FILE, FOLDER = "bundle", "file", "folder"
 # The kind of path that an argument takes, by what its help calls it.
@@ -57,7 +58,7 @@ class Argument(NamedTuple):
 def main(arguments: argparse.Namespace) -> int:
     """Print the script for the shell that was asked for."""
     scripts = {"bash": _bash, "fish": _fish, "zsh": _zsh}
-    print("\n".join(scripts[arguments.shell](parser())))
+    show(*scripts[arguments.shell](parser()))
     return 0
 
 

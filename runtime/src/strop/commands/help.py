@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 
 from strop.commands.arguments import parser
+from strop.commands.terminal import show
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Print the help of the command that was asked about, or of strop."""
     root = parser()
     asked = root.commands[arguments.topic] if arguments.topic else root
-    print(asked.format_help(), end="")
+    show(asked.format_help().rstrip("\n"))
     return 0

@@ -6,11 +6,13 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 _NOTE = b"INFO: "  # how LiteRT's notes begin; it has no setting for them
 _PIECE_BYTES = 65536
+_WAIT_S = 1.0
 
 
 @contextlib.contextmanager
@@ -31,28 +33,64 @@ def without_notes() -> Iterator[None]:
         yield
         return
     ours.flush()
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(writer)
-        _pass_on(reader, shown)
-    os.close(reader)
-    os.dup2(writer, 2)
+    try:
+        child, writer = _start(shown)
+    except OSError:  # no process, or no descriptor, is left
+        os.close(shown)
+        yield
+        return
+    # Native code's stdout is stderr by now; the command writes its results elsewhere.
+    native = (2,) if _writes_to_1(sys.stdout) else (1, 2)
+    for descriptor in native:
+        os.dup2(writer, descriptor)
     os.close(writer)
     sys.stderr = open(shown, "w", 1, ours.encoding, "backslashreplace")  # noqa: SIM115, PTH123
     try:
         yield
     finally:
-        os.dup2(shown, 2)  # the end of the pipe, for the other process
-        os.waitpid(child, 0)
+        for descriptor in native:
+            os.dup2(shown, descriptor)  # the end of the pipe, for the other process
+        _wait(child)
         sys.stderr.close()
         sys.stderr = ours
 
 
-def _pass_on(reader: int, shown: int) -> NoReturn:
+def _start(shown: int) -> tuple[int, int]:
+    """Start the process that passes lines on; return its id, and the descriptor to write to."""
+    reader, writer = os.pipe()
+    # ^C is for the command; the child keeps it blocked.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        child = os.fork()
+        if child == 0:
+            _pass_on(reader, writer, shown)
+    except OSError:
+        os.close(writer)
+        raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        os.close(reader)
+    return child, writer
+
+
+def _wait(child: int) -> None:
+    """Wait for the last lines, but not for a process that an engine left behind with our stderr."""
+    end = time.monotonic() + _WAIT_S
+    while os.waitpid(child, os.WNOHANG) == (0, 0) and time.monotonic() < end:
+        time.sleep(0.002)
+
+
+def _writes_to_1(stream: TextIO) -> bool:
+    try:
+        return stream.fileno() == 1
+    except (OSError, ValueError):  # a program has put its own there
+        return True
+
+
+def _pass_on(reader: int, writer: int, shown: int) -> NoReturn:
     """Copy all lines but notes, to the end of the pipe; in the child, and end it."""
     try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is for the command, which then ends us
+        os.close(writer)
         rest = b""
         while piece := os.read(reader, _PIECE_BYTES):
             *lines, rest = (rest + piece).split(b"\n")

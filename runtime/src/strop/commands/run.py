@@ -19,7 +19,7 @@ from strop.bundle.manifest import OutputSpec
 from strop.bundle.open import open_bundle
 from strop.commands.explain import require_one_picture, write_seen
 from strop.commands.refusal import FAILED, REFUSED, complain, content
-from strop.commands.saving import save
+from strop.commands.saving import require_other, save
 from strop.commands.show import identity, open_asked, print_choice
 from strop.commands.terminal import print_json, print_line, print_table, width_of
 from strop.errors import InputError
@@ -43,18 +43,24 @@ def main(arguments: argparse.Namespace) -> int:
         _require_suffix(arguments.output, len(bundle.manifest.outputs))
     if arguments.explain:
         require_one_picture(arguments.explain, arguments.inputs, bundle.manifest)
+    for path in filter(None, (arguments.output, arguments.explain)):
+        require_other(path, (*arguments.inputs, arguments.bundle))
     failed: Failed = []
     with open_asked(bundle, arguments) as model:
         answers = _answers(arguments, model, failed)
         if arguments.output:
             return _write(arguments, model, answers, failed)
         if arguments.json:
-            predictions = [_content(row, model) for row in _rows(answers, model)]
+            predictions = [
+                _content(row, model)
+                for path, columns in answers
+                for row in _rows(path, columns, model)
+            ]
             errors = _errors(failed)
             print_json({"model": identity(model), "predictions": predictions, "errors": errors})
             done = bool(predictions)
         else:
-            done = _print(_rows(answers, model), arguments.inputs, model)
+            done = _print(answers, arguments.inputs, model)
             if done:
                 print_choice(model, arguments.device)
     if not failed:
@@ -86,19 +92,18 @@ def _predict(model: Model, inputs: Any, path: str) -> Outputs:
         raise error.within(path) from None
 
 
-def _rows(answers: Iterator[tuple[str, Outputs]], model: Model) -> Iterator[Row]:
-    """Yield each output of each sample; a sample of several in a file has its place in its name."""
-    for path, columns in answers:
-        count = len(columns[0])
-        for i in range(count):
-            for spec, column in zip(model.outputs, columns, strict=True):
-                yield path if count == 1 else f"{path}[{i}]", spec, np.asarray(column[i])
+def _rows(path: str, columns: Outputs, model: Model) -> Iterator[Row]:
+    """Yield each output of each sample; several samples of a file have their place in the name."""
+    count = len(columns[0])
+    for i in range(count):
+        for spec, column in zip(model.outputs, columns, strict=True):
+            yield path if count == 1 else f"{path}[{i}]", spec, np.asarray(column[i])
 
 
-def _print(rows: Iterator[Row], paths: Sequence[str], model: Model) -> bool:
-    """Print a line for each row as it comes; tell whether there was one.
+def _print(answers: Iterator[tuple[str, Outputs]], paths: Sequence[str], model: Model) -> bool:
+    """Print the rows of each file once they are there; return whether there were any.
 
-    Columns are as wide as the longest path, output and label.
+    Columns are as wide as the longest path, output and label; within a file as its longest name.
     """
     several = len(model.outputs) > 1
     labels = [
@@ -110,10 +115,12 @@ def _print(rows: Iterator[Row], paths: Sequence[str], model: Model) -> bool:
         max(labels, default=0),
     ]
     done = False
-    for row in rows:
-        name, spec, _ = row
-        cells = [name, *([spec.name] if several else []), *_cells(row, model)]
-        print_table([cells], least=widths)
+    for path, columns in answers:
+        rows = [
+            (row[0], *([row[1].name] if several else []), *_cells(row, model))
+            for row in _rows(path, columns, model)
+        ]
+        print_table(rows, least=widths)
         done = True
     if done and any(spec.kind not in NAMED for spec in model.outputs):
         suffixes = NPZ if several else f"{NPY} or {NPZ}"

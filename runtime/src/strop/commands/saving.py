@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 from strop import durable
 from strop.errors import InputError
+
+
+def require_other(path: str, inputs: Iterable[str]) -> None:
+    """Refuse to write over one of the files that are read.
+
+    Raises:
+        InputError: the path leads to one of them.
+    """
+    if any(_is_same(Path(path), given) for given in inputs):
+        raise InputError(f"{path} is read, and would be written over", "choose another name")
+
+
+def _is_same(path: Path, other: str) -> bool:
+    try:
+        return path.samefile(other)
+    except (OSError, ValueError):  # one of them is not there
+        return False
 
 
 def save(path: str, data: bytes) -> None:

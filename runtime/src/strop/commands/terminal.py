@@ -21,10 +21,29 @@ _LEAST = 24  # columns that text needs beside its row; with fewer it goes below
 _NARROWEST = 20  # a terminal that says it is narrower than this is laid out for this
 
 
+class OutputError(Exception):
+    """Stdout cannot be written, for another reason than a reader that has gone."""
+
+
+def show(*lines: str) -> None:
+    """Print finished lines on stdout at once.
+
+    Raises:
+        BrokenPipeError: the reader has gone.
+        OutputError: stdout cannot be written.
+    """
+    try:
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(error.strerror or str(error)) from error
+
+
 def print_line(text: str = "") -> None:
     """Print a line on stdout, wrapped between words if the terminal is narrower."""
-    for line in _wrapped(printable(text), width()):
-        print(line)
+    show(*_wrapped(printable(text), width()))
 
 
 def print_note(text: str) -> None:
@@ -41,7 +60,7 @@ def print_fact(name: str, *values: str, margin: int = 7, widest: int | None = No
         margin: columns for the name.
         widest: columns to use at most.
     """
-    print(_beside(f"{name:<{margin}}", [printable(value) for value in values], _room(widest)))
+    show(_beside(f"{name:<{margin}}", [printable(value) for value in values], _room(widest)))
 
 
 def print_table(
@@ -60,13 +79,12 @@ def print_table(
         widest: columns to use at most.
         least: columns that the first cells take at least; the rows of a long table then line up.
     """
-    for line in lay_out(rows, header, notes, _room(widest), least=least):
-        print(line, flush=True)
+    show(*lay_out(rows, header, notes, _room(widest), least=least))
 
 
 def print_json(content: Any) -> None:
     """Print a value on stdout as JSON in ASCII; it must hold no NaN or infinity."""
-    print(json.dumps(content, indent=2, allow_nan=False), flush=True)
+    show(json.dumps(content, indent=2, allow_nan=False))
 
 
 @contextlib.contextmanager
@@ -80,13 +98,13 @@ def progress() -> Iterator[Callable[[str], None]]:
         return
     room = (_columns_of(sys.stderr) or 80) - 1
 
-    def show(step: str) -> None:
-        _write_stderr(f"\r\033[K{printable(step)[:room]}")
+    def step_to(step: str) -> None:
+        _write_stderr(f"\r\033[K{_cut(printable(step), room)}")
 
     try:
-        yield show
+        yield step_to
     finally:
-        show("")
+        step_to("")
 
 
 @contextlib.contextmanager
@@ -101,10 +119,9 @@ def telling(done: str) -> Iterator[None]:
     """
     try:
         yield
-        sys.stdout.flush()
-    except OSError as error:
+    except (OutputError, BrokenPipeError) as error:
         forget(sys.stdout)
-        print_note(f"strop: {done}; cannot write the output: {error.strerror or error}")
+        print_note(f"strop: {done}; cannot write the output: {error}")
 
 
 def width() -> int | None:
@@ -207,6 +224,13 @@ def _width(text: str) -> int:
     from unicodedata import combining, east_asian_width
 
     return sum(0 if combining(c) else 1 + (east_asian_width(c) in "WF") for c in text)
+
+
+def _cut(text: str, room: int) -> str:
+    """Return the start of a text that fits into so many columns."""
+    while _width(text) > room:
+        text = text[: room - _width(text)]
+    return text
 
 
 def _padded(text: str, columns: int, *, at_right: bool) -> str:

@@ -115,6 +115,8 @@ class ReferenceSession:
             features = bias.size
         if features != units:
             raise ValueError(f"gives {features} values; the manifest says {units}")
+        if not all(np.isfinite(array).all() for array in (*kernels, *biases, *others)):
+            raise ValueError("holds values that are not finite")
         scale, offset = (float(array) for array in others)
         first = kernels[0].astype(np.float64)
         biases[0] = (biases[0] + offset * first.sum(0)).astype(np.float32)

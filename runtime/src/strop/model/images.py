@@ -57,8 +57,7 @@ def open_file(path: str) -> BinaryIO:
     try:
         return open_regular(path)
     except OSError as error:
-        problem = f"cannot read {path}: {error.strerror or error}"
-        raise InputError(problem, "name a file") from None
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
     except ValueError as error:  # a path with a zero byte, or with half a surrogate pair
         raise InputError(f"cannot read {path!r}: {error}") from None
 

@@ -38,7 +38,7 @@ def admit(inputs: Any, spec: InputSpec, name: str) -> NDArray[Any]:
             likely mistake.
     """
     dtype, sample = np.dtype(spec.dtype), spec.shape[1:]
-    if type(inputs) is not np.ndarray and _is_masked(inputs):
+    if type(inputs) is not np.ndarray and is_masked(inputs):
         raise _refused(
             spec, name, "got a masked array", "put values where it has none: x.filled(0)"
         )
@@ -84,10 +84,11 @@ def finite(array: NDArray[Any], spec: InputSpec, name: str) -> None:
         raise InputError(f"{name} takes finite values; got NaN or infinity")
 
 
-def _is_masked(inputs: Any) -> bool:
+def is_masked(inputs: Any) -> bool:
     """Tell whether inputs are NumPy's masked arrays, or a list of them, which lose their masks."""
-    several = inputs if isinstance(inputs, list | tuple) else (inputs,)
-    return any(isinstance(one, np.ndarray) and hasattr(one, "mask") for one in several)
+    if isinstance(inputs, list | tuple):
+        return any(map(is_masked, inputs))
+    return isinstance(inputs, np.ndarray) and hasattr(inputs, "mask")
 
 
 def _is_written(inputs: Any, array: NDArray[Any]) -> bool:

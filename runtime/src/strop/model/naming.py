@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strop.errors import InputError
+from strop.errors import InputError, StropError
+from strop.model.inputs import is_masked
 from strop.model.prediction import LabelSet, Prediction
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def choose_output(outputs: tuple[OutputSpec, ...], asked: str | None, model: str
         InputError: there is no such output, or it names nothing; or several do, and none was asked.
     """
     names = [spec.name for spec in outputs]
-    if asked is not None and asked not in names:
+    if asked is not None and not (isinstance(asked, str) and asked in names):
         raise InputError(
             f"{model} has no output {asked!r}", f"ask for {_one_of([repr(name) for name in names])}"
         )
@@ -65,6 +66,8 @@ def admit_row(row: Any, spec: OutputSpec, model: str) -> NDArray[np.float32]:
             values outside the output's range.
     """
     found = f"got {type(row).__name__}"
+    if is_masked(row):
+        raise _no_row(spec, model, f"{found}, whose mask would be lost")
     try:
         array = np.asarray(row)
     except Exception as error:  # noqa: BLE001  a ragged list; an object's own conversion, anything
@@ -94,9 +97,12 @@ def name_row(
 
     Raises:
         InputError: the output names nothing.
+        StropError: the row holds NaN.
     """
     if spec.kind not in NAMED:
         raise _names_nothing(spec, model)
+    if np.isnan(row).any():
+        raise StropError(f"{model} gives NaN for {spec.name}", "check the file: strop check BUNDLE")
     if spec.kind == "class":
         probabilities = _softmax(row) if spec.logits else row
         index = int(row.argmax())

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from strop.model.tuned import Row
 
 
+MOST = 1024  # threads or sessions: an engine starts as many as it is told
+
+
 class Choice(Struct):
     """A variant, and the engine and device to run it on."""
 
@@ -141,8 +144,10 @@ def open_model(
         DeviceUnavailable: the engine cannot use that device, or not for all of this file.
     """
     for name, number in (("threads", threads), ("sessions", sessions)):
-        if (number is not None or name == "threads") and (type(number) is not int or number < 1):
-            raise InputError(f"`{name}` must be a positive integer, got {number!r}")
+        if number is None and name == "sessions":
+            continue
+        if type(number) is not int or not 0 < number <= MOST:
+            raise InputError(f"`{name}` must be an integer from 1 to {MOST}, got {number!r}")
     manifest, variant = bundle.manifest, choice.variant
     engine = engines.get(choice.engine)
     _check_floor(choice.engine, engine.version(), variant)
