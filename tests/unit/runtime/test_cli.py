@@ -461,9 +461,9 @@ class TestRefusals:
                 "gpu",
                 "shapes-cpu has no variant made for the GPU; export it for a target",
             ),
-            ("--threads", "0", "argument --threads: '0' is no whole number from 1 up"),
-            ("--threads", "two", "argument --threads: 'two' is no whole number from 1 up"),
-            ("--threads", "9" * 5000, "is no whole number from 1 up"),
+            ("--threads", "0", "argument --threads: '0' is not a whole number of 1 or more"),
+            ("--threads", "two", "argument --threads: 'two' is not a whole number of 1 or more"),
+            ("--threads", "9" * 5000, "is not a whole number of 1 or more"),
         ],
     )
     def test_what_cannot_be_had(
