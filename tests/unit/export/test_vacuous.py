@@ -96,7 +96,7 @@ class TestScale:
 
     def test_labels_tell(self, tmp_path: Path) -> None:
         found = (
-            r"input 'image' is given bytes, 0..255, and the model wants x / 255: its accuracy is "
+            r"input 'image' has bytes, 0..255, and the model needs x / 255: its accuracy is "
             r"0.5000 on bytes and 1.0000 on these; put a keras.layers.Rescaling first"
         )
         with pytest.raises(SourceError, match=found):

@@ -54,7 +54,7 @@ def _unspeakable() -> object:
         (lambda: os._exit(4), "ended with exit 4 and no answer", ""),
         (
             lambda: os.kill(os.getpid(), signal.SIGKILL),
-            "died of SIGKILL (killed, perhaps for want of memory)",
+            "died of SIGKILL (killed, perhaps from lack of memory)",
             "SIGKILL",
         ),
     ],

@@ -312,10 +312,10 @@ class TestNpy:
     def test_a_pickled_one_is_refused_and_not_run(self, tmp_path: Path) -> None:
         made, path = tmp_path / "made by a pickle", tmp_path / "a.npy"
         np.save(path, np.array([Trap(made)], dtype=object), allow_pickle=True)
-        with pytest.raises(InputError, match=r"a.npy is no .npy array: Object arrays cannot"):
+        with pytest.raises(InputError, match=r"a.npy is not an .npy array: Object arrays cannot"):
             read_samples(path, GREY_INPUT)
         path.write_bytes(pickle.dumps(Trap(made)))
-        with pytest.raises(InputError, match="is no .npy array"):
+        with pytest.raises(InputError, match="is not an .npy array"):
             read_samples(path, GREY_INPUT)
         assert not made.exists()
 
@@ -335,7 +335,7 @@ class TestNpy:
     def test_any_other_nonsense_is_refused(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "a.npy"
         path.write_bytes(content)
-        with pytest.raises(InputError, match="is no .npy array"):
+        with pytest.raises(InputError, match="is not an .npy array"):
             read_samples(path, GREY_INPUT)
 
     def test_a_file_beyond_the_limit_is_refused_unread(

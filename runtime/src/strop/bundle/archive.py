@@ -69,7 +69,7 @@ def unpack(data: bytes | bytearray) -> Mapping[str, memoryview]:
         BundleError: the bytes are not exactly what `pack` would have written.
     """
     if len(data) > MAX_ARCHIVE_BYTES:
-        raise BundleError(f"more than {MAX_ARCHIVE_BYTES} bytes, which is the most of a bundle")
+        raise BundleError(f"more than {MAX_ARCHIVE_BYTES} bytes, the limit for a bundle")
     view = memoryview(bytes(data))  # no copy of bytes, and of a bytearray one that stays as it is
     if _digest(view[:-_DIGEST_BYTES]) != view[-_DIGEST_BYTES:]:
         raise BundleError(

@@ -84,7 +84,7 @@ class Bundle(Struct):
             array: NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
         except Exception as error:  # what numpy's reader raises on bad headers has no end
             raise BundleError(
-                f"{ref.file} in the bundle is no array: {printable(str(error))}"
+                f"{ref.file} in the bundle is not an array: {printable(str(error))}"
             ) from error
         return array
 

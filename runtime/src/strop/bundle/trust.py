@@ -118,7 +118,9 @@ def read_trust(trusted_keys: str | os.PathLike[str] | Sequence[str]) -> Trust:
         except BundleError as error:
             raise error.within(f"{source}, line {number}") from None
     if not keys:
-        raise BundleError(f"{source}: there is none, so no bundle can be trusted", "add one")
+        raise BundleError(
+            f"{source}: there is no key in it, so no bundle can be trusted", "add one"
+        )
     return Trust(tuple(keys), source)
 
 

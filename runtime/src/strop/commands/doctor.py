@@ -11,7 +11,7 @@ from strop.diagnostics.doctor import ABSENT, BROKEN, WORKS, Diagnosis, EngineRes
 from strop.engines import on_device
 
 _MARGIN = 10  # columns for the names of facts
-_WIDEST = 100  # columns: reasons and mends are long, and wrap where stdout is no terminal too
+_WIDEST = 100  # columns: reasons and mends are long, and wrap even if stdout is not a terminal
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -57,7 +57,7 @@ def _facts(found: Diagnosis) -> list[tuple[str, list[str]]]:
         ("OS", [here.os]),
         ("machine", [f"{here.machine}, {here.bits}-bit{kernel}"]),
         ("CPU", [f"{here.cpu.model}, {cores}"]),
-        ("features", [", ".join(here.cpu.features) or "none that inference gains by"]),
+        ("features", [", ".join(here.cpu.features) or "none that speeds up inference"]),
         ("Python", [here.python.version]),
         ("C library", [f"glibc {here.glibc}" if here.glibc else "not glibc (musl, perhaps)"]),
         ("numpy", [here.numpy or "none that works"]),

@@ -73,7 +73,7 @@ def print_json(content: Any) -> None:
 def progress() -> Iterator[Callable[[str], None]]:
     """Give a function that shows a step on stderr, in the place of the step before.
 
-    It shows nothing where stderr is no terminal. The last step is wiped at the end.
+    It shows nothing if stderr is not a terminal. The last step is wiped at the end.
     """
     if not sys.stderr.isatty():
         yield lambda step: None
@@ -108,7 +108,7 @@ def telling(done: str) -> Iterator[None]:
 
 
 def width() -> int | None:
-    """Return how many columns stdout has; None where it is no terminal and any number is right.
+    """Return how many columns stdout has; None if it is not a terminal, which limits nothing.
 
     The environment variable COLUMNS overrules the terminal.
     """

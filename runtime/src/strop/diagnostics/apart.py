@@ -32,7 +32,7 @@ _SIGNALS = {
     "SIGBUS": "bad memory access",
     "SIGABRT": "it gave up",
     "SIGFPE": "bad arithmetic",
-    "SIGKILL": "killed, perhaps for want of memory",
+    "SIGKILL": "killed, perhaps from lack of memory",
 }
 
 
@@ -115,7 +115,7 @@ def spare_memory_bytes() -> int | None:
 
 
 def _limit_memory(spare_bytes: int | None) -> None:
-    """Limit this process's memory, and make it the first that the kernel ends for want of memory.
+    """Limit this process's memory, and make it the first that the kernel ends from lack of memory.
 
     The limit is on what it may write to (RLIMIT_DATA), not on what it has addresses for
     (RLIMIT_AS): CUDA takes addresses for all of the memory that there is.

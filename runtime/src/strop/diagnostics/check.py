@@ -81,7 +81,7 @@ def check(
         BundleError: the golden arrays are not what the manifest says, or not finite.
     """
     if engine == engines.FAKE:
-        raise EngineUnavailable("engine 'fake' makes its answers up", "ask for a real one")
+        raise EngineUnavailable("engine 'fake' makes up its answers", "ask for a real one")
     engines.require_device(device)
     bundle.check_digests()
     if engine is not None or precision is not None:
@@ -216,7 +216,7 @@ def _from_json(choice: Choice, said: Any) -> CheckResult:
 
     Raises:
         BundleError: the bundle was refused.
-        NoAnswer: it is something else: an engine went astray, and wrote where it should not.
+        NoAnswer: it is anything else; an engine may have written over memory that is not its own.
     """
     try:
         if "refused" in said:
@@ -236,7 +236,7 @@ def _from_json(choice: Choice, said: Any) -> CheckResult:
             latency=Latency(p50_us, p95_us, p99_us, int(samples)),
         )
     except (LookupError, TypeError, ValueError, OverflowError):
-        raise NoAnswer("gave an answer that makes no sense") from None
+        raise NoAnswer("gave an invalid answer") from None
 
 
 def _latency(call: Callable[[], object]) -> Latency:

@@ -236,7 +236,7 @@ def replay(
 class _Error(NamedTuple):
     """How far an output is from what was proven, where that is worst."""
 
-    error: float  # absolute; infinite where one of both is no number
+    error: float  # absolute; infinite where one of both is not a number
     tolerance: float  # what it may be there
     share: float  # error / tolerance; above 1 it fails
 

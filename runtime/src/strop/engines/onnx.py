@@ -219,7 +219,7 @@ def _require_whole(model: bytes, file: str) -> None:
     if _KEY in model and any(length + _KEY in model for length in (b"\x08", b"\0")):
         raise BundleError(
             f"{file} refused: its tensors lie outside of it (the key 'location')",
-            "export the model with its weights inside, and nothing in it of that name",
+            "export the model with its weights inside, and no tensor or node called 'location'",
         )
 
 

@@ -45,7 +45,7 @@ class Provider(NamedTuple):
 
 # By name; the first that this build of onnxruntime has is used.
 PROVIDERS = {
-    # TF32 has ten bits of mantissa: it is no float32.
+    # TF32 has ten bits of mantissa: it is not float32.
     CUDA: Provider(adapters.cuda, "cuda", {"device_id": "0"}, {"use_tf32": "0"}),
     "WebGpuExecutionProvider": Provider(
         adapters.vulkan, CPU, {"powerPreference": "high-performance"}, {}

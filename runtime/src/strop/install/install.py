@@ -167,7 +167,7 @@ def rollback(
             bundle = open_bundle(path, trusted_keys)
             bundle.check_digests()
             if not store.is_whole(folder, name):
-                raise BundleError(f"{printable(path)} is another bundle than its name says")
+                raise BundleError(f"{printable(path)} is not the bundle that its name says")
         except BundleError as error:
             raise BundleError(
                 f"{error.problem}; it is the bundle that {printable(folder)} would go back to",

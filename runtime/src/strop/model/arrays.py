@@ -84,7 +84,7 @@ def read_npz(path: str | PathLike[str]) -> dict[str, NDArray[Any]]:
             for entry in entries:
                 name = entry.filename.removesuffix(NPY)
                 if name == entry.filename or name in arrays:
-                    raise ValueError(f"{entry.filename!r} is no array, or is there twice")
+                    raise ValueError(f"{entry.filename!r} is not an array, or is there twice")
                 with archive.open(entry) as content:
                     arrays[name] = np.lib.format.read_array(content, allow_pickle=False)
     except InputError:
@@ -92,7 +92,7 @@ def read_npz(path: str | PathLike[str]) -> dict[str, NDArray[Any]]:
     except OSError as error:
         raise InputError(f"cannot read {where}: {error.strerror or error}") from None
     except Exception as error:  # what a ZIP's and NumPy's readers raise on bad bytes has no end
-        raise InputError(f"{where} is no .npz file of arrays: {error}") from error
+        raise InputError(f"{where} is not an .npz file of arrays: {error}") from error
     return arrays
 
 

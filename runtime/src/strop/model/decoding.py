@@ -44,7 +44,7 @@ def decode(file: BinaryIO) -> Levels:
         It is turned and mirrored as its EXIF orientation says.
 
     Raises:
-        InputError: it is no picture of `FORMATS`, is damaged, or has too many pixels.
+        InputError: it is not a picture of one of the `FORMATS`, is damaged, or has too many pixels.
         StropError: Pillow is not installed.
     """
     try:
@@ -80,7 +80,7 @@ def _refusing() -> Iterator[None]:
     except UnidentifiedImageError:
         kinds = ", ".join(FORMATS)
         raise InputError(
-            "this is no picture that Pillow reads", f"give it one of {kinds}"
+            "this is not a picture that Pillow reads", f"give it one of {kinds}"
         ) from None
     except Exception as error:  # noqa: BLE001
         raise InputError(
@@ -148,7 +148,7 @@ def _eight_bits(values: NDArray[Any]) -> Levels:
 
 def _unknown_range() -> InputError:
     return InputError(
-        "the picture has 32 bits a pixel, in a range it does not say", "save it with 8"
+        "the picture has 32 bits per pixel, and does not say in which range", "save it with 8 bits"
     )
 
 

@@ -54,7 +54,7 @@ def open_file(path: str) -> BinaryIO:
     """Open a regular file, and never wait for another, as a pipe or a device.
 
     Raises:
-        InputError: it cannot be opened, or is no regular file.
+        InputError: it cannot be opened, or is not a regular file.
     """
     try:
         file = os.open(path, _FLAGS)
@@ -78,7 +78,7 @@ def _read_npy(file: BinaryIO, where: str) -> NDArray[Any]:
     except OSError as error:
         raise InputError(f"cannot read {where}: {error.strerror or error}") from None
     except Exception as error:  # what numpy's reader raises on bad headers has no end
-        raise InputError(f"{where} is no .npy array: {error}") from error
+        raise InputError(f"{where} is not an .npy array: {error}") from error
     return array
 
 
@@ -117,7 +117,7 @@ def prepare(image: Any, picture: Picture) -> NDArray[Any]:
 
     Raises:
         InputError: the picture is blank and its steps need a drawing; it is damaged; or it has 32
-            bits a pixel, in a range it does not say.
+            bits per pixel, and does not say in which range.
     """
     from strop.model.decoding import opened
 

@@ -71,7 +71,7 @@ def recall(bundle: Bundle, device: str | None = None) -> tuple[Row, ...]:
             faster goes first; there are none if tuning kept to one device and compared nothing.
 
     Returns:
-        The candidates, best first; empty if none are remembered, which is no error.
+        The candidates, best first; empty if none are remembered, which is not an error.
     """
     path = path_of(bundle.digest)
     if path is None:
@@ -157,7 +157,7 @@ def _read(path: str) -> bytes | None:
     """Read the file's bytes, up to one more than `MAX_BYTES`; None if there is no such file.
 
     Raises:
-        BundleError: it cannot be read, or is no plain file.
+        BundleError: it cannot be read, or is not a regular file.
     """
     try:
         descriptor = os.open(path, _FLAGS)
@@ -169,7 +169,7 @@ def _read(path: str) -> bytes | None:
         raise BundleError(f"it cannot be read: {error.strerror}") from None
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise BundleError("it is no plain file")
+            raise BundleError("it is not a regular file")
         return os.read(descriptor, MAX_BYTES + 1)
     except OSError as error:
         raise BundleError(f"it cannot be read: {error.strerror}") from None
@@ -191,21 +191,22 @@ def _require_true_here(table: Table, bundle: Bundle) -> None:
             raise BundleError(otherwise)
 
     need(table.bundle == bundle.digest, "it is of another bundle")
-    need(table.strop == __version__, "it was made by another strop")
+    need(table.strop == __version__, "it was made by another version of strop")
     now = cpu.this_cpu()
-    need(table.cpu == now, f"the CPU was another than {now.model or now.machine} x {now.cores}")
+    this = f"{now.model or now.machine} x {now.cores}"
+    need(table.cpu == now, f"it was made on another CPU than {this}")
     here = installed(bundle.manifest)
     releases = ", ".join(here.values())
-    need(table.engines == here, f"what was installed was not {releases}")
-    need(table.batch >= 1, "it has a batch that cannot be")
-    need(table.device in engines.ASKABLE, "it is for a device that cannot be")
+    need(table.engines == here, f"other engines were installed than {releases}")
+    need(table.batch >= 1, "its batch is not valid")
+    need(table.device in engines.ASKABLE, "its device is not valid")
     variants = {variant.file: variant for variant in bundle.manifest.variants}
     seen = set()
     for row in table.rows:
         variant = variants.get(row.file)
         proven = variant and row.engine in variant.engines and row.engine in here
         if variant is None or not proven:
-            raise BundleError("it names what the bundle does not prove on an installed engine")
+            raise BundleError("it has a variant that is not proven on an installed engine")
         need(
             row.device in variant.devices and bool(row.adapter) == (row.device == engines.GPU),
             f"it has {row.file} on a device that the file is not made for",
@@ -216,7 +217,7 @@ def _require_true_here(table: Table, bundle: Bundle) -> None:
         )
         kind = (variant.precision, variant.format)
         need((row.precision, row.format) == kind, f"it takes {row.file} for another variant")
-        need(1 <= row.threads <= now.cores, "it has a number of threads that cannot be")
-        need(0 < row.p50_us <= _MAX_US, "it has a duration that cannot be")
+        need(1 <= row.threads <= now.cores, "a number of threads is not valid")
+        need(0 < row.p50_us <= _MAX_US, "a duration is not valid")
         seen.add((row.engine, row.file, row.device, row.threads))
-    need(bool(seen) and len(seen) == len(table.rows), "it has a row twice, or none")
+    need(bool(seen) and len(seen) == len(table.rows), "it has no rows, or one twice")
