@@ -39,8 +39,8 @@ def test_a_shape_is_of_an_input(text: str, found: tuple[str, tuple[int, ...]]) -
     [
         (["--task", "boxes=blob"], "there is no kind 'blob'; choose class, binary"),
         (["--shape", "28,x"], "'28,x' is not a shape; write one such as 28,28,1"),
-        (["--shape", "in=28,0"], "'in=28,0' is no shape"),
-        (["--shape", "28,-1"], "'28,-1' is no shape"),
+        (["--shape", "in=28,0"], "'in=28,0' is not a shape"),
+        (["--shape", "28,-1"], "'28,-1' is not a shape"),
     ],
 )
 def test_what_is_none_is_refused(

@@ -51,7 +51,7 @@ class TestConstants:
     def test_so_are_samples_that_are_all_alike(self, tmp_path: Path) -> None:
         alike = np.repeat(floats(4)[:1], SAMPLES, axis=0)
         given: tuple[Any, ...] = ({"inputs": floats(4)}, {"inputs": alike})
-        with pytest.raises(SourceError, match="holds 100 samples .* and only 1 different ones"):
+        with pytest.raises(SourceError, match="has 100 samples .* and only 1 different ones"):
             read(tmp_path, chain((4,), dense(3, "softmax")), *given)
 
 

@@ -114,7 +114,7 @@ class TestModes:
     def test_values_of_no_known_range_are_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "deep.pfm"
         path.write_bytes(b"Pf\n4 4\n-1.0\n" + INK.astype("<f4").tobytes())
-        with pytest.raises(InputError, match="32 bits a pixel, in a range it does not say"):
+        with pytest.raises(InputError, match="32 bits per pixel, and does not say in which range"):
             read_samples(path, GREY_INPUT)
 
 
@@ -261,7 +261,7 @@ class TestBadPictures:
         """Pillow would start `gs`, if it is installed, on any file that begins like this."""
         program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\nshowpage\n"
         message = self._refused(tmp_path / "picture.png", program)
-        assert "no picture that Pillow reads" in message
+        assert "not a picture that Pillow reads" in message
 
     def test_a_model_that_takes_no_pictures_says_so(self, tmp_path: Path) -> None:
         spec = InputSpec("measurements", (None, 5), "float32", None, ())

@@ -38,7 +38,7 @@ BROKEN = [
     (b"{}\0", "goes on after its end"),
     (b"{}\xc2\xa0", "goes on after its end"),  # a space to Python, and not to JSON
     (b"\xef\xbb\xbf{}", "no value at character 0"),
-    (b'{"a": 1, "a": 1}', "a key stands twice"),
+    (b'{"a": 1, "a": 1}', "a key is twice"),
     (b"NaN", "NaN is not a number"),
     (b"[-Infinity]", "-Infinity is not a number"),
     (b'"\n"', "control character"),

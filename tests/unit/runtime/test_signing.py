@@ -114,7 +114,7 @@ class TestSignatures:
 class TestRefusals:
     def test_an_unsigned_bundle(self) -> None:
         assert _refusal(None) == (
-            "not signed; it must be signed with one of the keys of the test; use strop sign"
+            "not signed, and it must be signed with one of the keys of the test; use strop sign"
         )
 
     def test_one_signed_by_a_key_that_is_not_listed(self) -> None:
@@ -163,7 +163,7 @@ class TestRefusals:
             (b"[]", "has schema None"),
             (b"null", "has schema None"),
             (b"\xff", "is not JSON"),
-            (b'{"schema": 1, "schema": 1}', "a key stands twice"),
+            (b'{"schema": 1, "schema": 1}', "a key is twice"),
             (b'{"schema": NaN}', "NaN is not a number"),
             (b"[" * 500 + b"]" * 500, "nested more than"),
             (b"[" * 1024, "is not JSON"),
@@ -506,7 +506,7 @@ class TestCommands:
         assert status == 2
         assert json.loads(out)["error"] == {
             "kind": "bundle",
-            "problem": "bundle shapes-cpu refused: signature.json has schema None, this strop "
+            "problem": "bundle shapes-cpu refused: signature.json has schema None; this strop "
             "reads 1",
             "mend": "install the strop wheel that came with the bundle",
         }
