@@ -1,6 +1,6 @@
 """The keys whose bundles may run here: public keys as text, and the files that list them.
 
-A file has one key a line, as `strop keygen` writes it; what follows the key is for people:
+A file has one key per line, as `strop keygen` writes it; text after the key is for people:
 
     # the release machine, 2026
     ed25519:9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60 release

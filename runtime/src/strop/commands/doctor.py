@@ -47,7 +47,7 @@ def _content(found: Diagnosis) -> dict[str, object]:
 
 
 def _facts(found: Diagnosis) -> list[tuple[str, list[str]]]:
-    """List what is known of the board; each adapter, and each driver without one, has a line."""
+    """List the facts about the board; each adapter, and each driver without one, has a line."""
     here = found.board
     cores = f"{here.cpu.cores} core{'s' if here.cpu.cores != 1 else ''}"
     kernel = f", under an {here.kernel} kernel" if here.kernel != here.machine else ""
@@ -72,9 +72,9 @@ def _print_results(results: Sequence[EngineResult]) -> None:
 
 
 def _todo(result: EngineResult) -> list[str]:
-    """List the reason, then the mend; the mend alone where the engine is only not installed.
+    """List the reason, then the mend; only the mend if the engine is just not installed.
 
-    There is nothing to do about what works; a GPU's text is its name.
+    An engine that works has no text, except the name of its GPU.
     """
     if result.status == WORKS:
         return [result.adapter]

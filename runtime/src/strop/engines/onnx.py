@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 # On import, release 1.31 would write a device id into the user's cache and report to its makers;
-# this stops both. Whoever wants it sets the variable to 0.
+# this stops both. To allow them, set the variable to 0.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 

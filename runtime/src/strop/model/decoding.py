@@ -1,6 +1,6 @@
 """Decoding of pictures: bounded in memory, and with no error but ours; Pillow only decodes.
 
-A picture takes at most 256 MiB beside what the interpreter has; docs/bundle-format.md, How a
+A picture takes at most 256 MiB besides the interpreter's memory; docs/bundle-format.md, How a
 picture is decoded, has the limits.
 """
 
@@ -68,7 +68,7 @@ def opened(image: Any) -> Levels:
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """Raise InputError for whatever Pillow raises; what its decoders raise has no end."""
+    """Raise InputError for any error of Pillow, whose decoders may raise anything."""
     from PIL import Image, UnidentifiedImageError
 
     try:

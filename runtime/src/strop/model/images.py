@@ -77,7 +77,7 @@ def _read_npy(file: BinaryIO, where: str) -> NDArray[Any]:
         array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
     except OSError as error:
         raise InputError(f"cannot read {where}: {error.strerror or error}") from None
-    except Exception as error:  # what numpy's reader raises on bad headers has no end
+    except Exception as error:  # numpy's reader may raise anything on a bad header
         raise InputError(f"{where} is not an .npy array: {error}") from error
     return array
 
@@ -108,7 +108,7 @@ def prepare(image: Any, picture: Picture) -> NDArray[Any]:
     comes before the mode, the other steps after it.
 
     Args:
-        image: a `PIL.Image.Image` of any size and mode; one of 32 bits a pixel is refused.
+        image: a `PIL.Image.Image` of any size and mode; one of 32 bits per pixel is refused.
         picture: the mode and the steps; `strop.bundle.pictures.is_picture` holds of them.
 
     Returns:

@@ -33,7 +33,7 @@ _EXACT = ("uint8", "int8", "bool")
 
 
 class About(Struct):
-    """The facts about a model besides its file."""
+    """The facts about a model, apart from its file."""
 
     name: str
     version: int

@@ -1,4 +1,4 @@
-"""What `strop tune` found out about a bundle on this device, kept in the user's cache.
+"""The result of `strop tune` for a bundle on this device, kept in the user's cache.
 
 The file is a hint and never more. Its bytes are treated as hostile: all they can do is choose among
 what the verified bundle proves and this device has installed. A file that is damaged, or that was
@@ -29,9 +29,9 @@ if TYPE_CHECKING:  # slow to import, and `strop.load` does without
 SCHEMA = 1
 MAX_BYTES = 2**18  # a table of ours is some 5 kB
 _MAX_US = 1e9  # a quarter of an hour; no call that anyone tunes takes longer
-# Not blocking: what stands here may be a pipe that nobody writes into. Windows has none of these.
+# Not blocking: the file may be a pipe that nobody writes into. Windows has none of these.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-_MAX_REASON = 200  # characters of what a damaged file makes us say
+_MAX_REASON = 200  # characters of a reason, which may quote a damaged file
 
 
 class Row(NamedTuple):
@@ -55,7 +55,7 @@ class Table(NamedTuple):
     strop: str
     cpu: Cpu
     engines: dict[str, str]  # the bundle's engines that were installed, and their releases
-    batch: int  # samples a call
+    batch: int  # samples per call
     device: str  # that tuning was told to keep to: "cpu" or "gpu"; else "auto"
     rows: tuple[Row, ...]  # best first
 
@@ -91,7 +91,7 @@ def recall(bundle: Bundle, device: str | None = None) -> tuple[Row, ...]:
 
 
 def ignore(bundle: Bundle, reason: str) -> None:
-    """Warn that what is remembered of a bundle is not used, and why."""
+    """Warn that the remembered result of a bundle is not used, and why."""
     manifest = bundle.manifest
     warn(
         f"what strop tune found for {manifest.name}-{manifest.target} is ignored: "
@@ -108,7 +108,7 @@ def remember(
     Args:
         bundle: verified; its digest names the file.
         rows: best first.
-        batch: samples a call, as they were timed.
+        batch: samples per call, as timed.
         device: the one that tuning was told to keep to, "cpu" or "gpu"; else "auto".
 
     Returns:
