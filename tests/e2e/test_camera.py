@@ -177,7 +177,7 @@ def test_it_goes_on_with_what_comes_until_it_is_told_to_stop(
     assert line_of(process).startswith("c.png: 0 (")
     said = stopped(process)
     (line,) = (line for line in said.splitlines() if line.startswith("camera: "))
-    assert "b.png: this is no picture" in line
+    assert "b.png: this is not a picture" in line
 
 
 def test_a_missing_folder_or_a_bundle_that_is_none_is_one_line(

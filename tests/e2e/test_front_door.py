@@ -58,7 +58,10 @@ def test_make_demo_names_ten_digits(exported: Exported) -> None:
         (["help", "IMAGES=1'; touch x"], "IMAGES is a number of images from 1 up, got '1'; t"),
         (["demo", "ARTIFACT=artifacts/nope"], "There is no model in artifacts/nope. Train one: "),
         (["-o", "export", "demo", "OUT=/nowhere"], "demo: cannot read bundle /nowhere/mnist-mlp-"),
-        (["export", "SHAPE=x"], "export: argument --shape: 'x' is no shape; write one such as 28"),
+        (
+            ["export", "SHAPE=x"],
+            "export: argument --shape: 'x' is not a shape; write one such as 28",
+        ),
         (["export", "TARGET=x"], "export: there is no target 'x'; there are cpu, gpu, rpi, rpi32"),
         (["export", "PRECISION=x"], "export: no precision 'x'; ask for float32, "),
         (["export", "MODEL=x.keras"], "export: --model needs --calibration FILE.npz"),

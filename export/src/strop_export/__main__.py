@@ -139,9 +139,7 @@ def _make(
         tasks=dict(arguments.task),
     )
     if read.self_evaluated and arguments.strict:
-        raise SourceError(
-            "--strict takes no self-evaluation: give samples to judge on with --evaluation"
-        )
+        raise SourceError("--strict takes no self-evaluation: give test samples with --evaluation")
     for spec in read.outputs:
         progress(f"output {spec.name} is judged as {spec.kind}")
     for note in read.notes:

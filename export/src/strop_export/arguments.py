@@ -117,5 +117,5 @@ def _shape(text: str) -> tuple[str, tuple[int, ...]]:
     except ValueError:
         shape = (0,)
     if not all(size > 0 for size in shape):
-        raise argparse.ArgumentTypeError(f"{text!r} is no shape; write one such as 28,28,1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a shape; write one such as 28,28,1")
     return name, shape

@@ -23,7 +23,7 @@ def to_markdown(report: dict[str, Any]) -> bytes:
         "against Keras" + _escaped(_keras_said(keras["outputs"])) + ".",
     ]
     if keras["self_evaluated"]:
-        lines.append("They are calibration samples, for want of others: self-evaluated.")
+        lines.append("They are calibration samples, for lack of others: self-evaluated.")
     columns = columns_of(report["variants"])
     lines += [
         "",

@@ -154,7 +154,7 @@ def notes(report: dict[str, Any]) -> Iterator[str]:
     if report["keras"]["self_evaluated"]:
         yield (
             f"self-evaluated: judged on {report['keras']['samples']:,} of the calibration samples, "
-            "for want of others (--evaluation)"
+            "for lack of others (--evaluation)"
         )
     yield from undecided(row for row in report["variants"] if _differs(row))
     for note in report["left_out"]:

@@ -84,7 +84,7 @@ def tolerances(model: str, path: Path = TOLERANCES) -> dict[str, Tolerance]:
             raise TargetError(f"{path.name}: bad section for {precision}: {error}") from None
         numbers = [value for value in asdict(bounds[precision]).values() if value is not True]
         if not all(0 <= value < math.inf for value in numbers):
-            raise TargetError(f"{path.name}: {precision}: a bound must be a number from 0 up")
+            raise TargetError(f"{path.name}: {precision}: a bound must be a number of 0 or more")
     return bounds
 
 

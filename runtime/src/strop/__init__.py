@@ -100,37 +100,35 @@ def load(
 ) -> Model:
     """Verify a bundle and open its best proven variant that can run here.
 
-    With nothing asked for, the first engine in the bundle's order that is installed runs the first
-    variant proven on it. An engine that is installed and broken raises; it is never passed over.
-    What is asked for is either used or refused with an error; nothing else takes its place. What
-    `strop tune` found for this bundle on this device goes before the bundle's order, among what
-    fits the arguments; if it is no longer true, it is ignored with a warning. `print(model)` says
-    what really runs.
+    By default, the first installed engine in the bundle's order runs the first variant proven on
+    it. If that engine is broken, this raises; it does not try the next one. The arguments are met
+    or refused with an error, never replaced. Among variants that meet them, the result of `strop
+    tune` on this device takes precedence over the bundle's order; if it no longer applies, it is
+    ignored with a warning. `print(model)` shows the variant and engine that run.
 
     Args:
         path: a .strop file; or a folder that `strop install` keeps, for the bundle installed there.
         engine: "litert", "tflite", "onnx", "reference" or, for tests, "fake".
-        device: "cpu"; or "gpu", which means the GPU and nothing else: the whole model runs there,
-            and `Model.device` names the adapter, or DeviceUnavailable is raised; or "auto", the
-            default: the faster of both as `strop tune` measured them, and the CPU as long as it
-            has not. Large batches and large networks may be faster on a GPU.
+        device: "cpu"; "gpu", where the whole model runs on the GPU that `Model.device` names, or
+            DeviceUnavailable is raised; or "auto", the default: the fastest that `strop tune`
+            found, and the CPU until it has run. A GPU may be faster for large batches or networks.
         precision: "float32", "float16", "dynamic", "int8", "int16x8" or "mixed".
         threads: threads the engine may use for one call, 1 or more; by default what tuning found,
             else 1, on which small networks are fastest.
         sessions: calls that may run at the same time on an engine that takes one caller at a time
-            (LiteRT, tflite-runtime), 1 or more. Each has memory of its own, which it takes when
-            callers first meet. By default as many as there are CPUs to use, at most 4.
+            (LiteRT, tflite-runtime), 1 or more. Each takes separate memory when
+            calls first overlap. By default the number of usable CPUs, at most 4.
         trusted_keys: who may have signed the bundle: the path of a file of public keys, or a list
             of the keys themselves; any other bundle is refused. By default the file that the
             environment variable STROP_TRUSTED_KEYS names, else /etc/strop/trusted-keys if it is
-            there; with neither, signatures are not looked at.
+            there; with neither, signatures are ignored.
 
     Returns:
         The model, open: close it, or use it in a `with`.
 
     Raises:
         BundleError: the file is missing, damaged, tampered with, or of another schema; or trust is
-            configured, and the bundle is not signed by a trusted key, or that cannot be found out.
+            configured, and the bundle is not signed by a trusted key, or that cannot be verified.
         EngineUnavailable: the engine is unknown, absent or broken, or not in the bundle; or numpy
             is absent or broken.
         DeviceUnavailable: there is no such adapter here, or no engine that can use it for all of
@@ -164,14 +162,14 @@ def load(
 def watch(folder: str | PathLike[str], *, interval_s: float = 1.0, **options: Any) -> Watched:
     """Open the bundle installed in a folder, and switch to each bundle installed there later.
 
-    No call is lost by that: the new bundle is opened and tried in the background, and calls in
-    flight end on the one they began on. A bundle that cannot be opened, or has other shapes, labels
-    or another range, is not switched to: the old one goes on, a StropWarning says why, and so does
-    `Watched.error`. What failed for a passing reason, such as a lack of memory, is tried again.
+    No call is lost: the new bundle is opened and tried in the background, and running calls end on
+    the model they began on. If the new bundle cannot be opened, or has other shapes, labels or
+    another range, the old one stays in use, and a StropWarning and `Watched.error` say why. After a
+    failure that may pass, such as a lack of memory, it is tried again.
 
     Args:
         folder: one that `strop install` keeps.
-        interval_s: how often to look, in seconds; a look costs some microseconds.
+        interval_s: seconds between two checks; a check costs some microseconds.
         options: engine, device, precision, threads, sessions, trusted_keys, as `load` has them.
 
     Raises:
@@ -185,7 +183,7 @@ def watch(folder: str | PathLike[str], *, interval_s: float = 1.0, **options: An
 
 
 def _no_numpy(error: Exception) -> EngineUnavailable:
-    """Give the error to raise where a module of ours does not import; they need only numpy."""
+    """Return the error for a module of ours that does not import; they need only numpy."""
     import sys
 
     from strop.diagnostics.doctor import no_numpy

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _keep_stdout_ours()
         if isinstance(sys.stdout, io.TextIOWrapper):  # the terminal may lack a label's alphabet
             sys.stdout.reconfigure(errors="backslashreplace")
-        with warnings.catch_warnings():  # -W is for programs: an engine that warns is no error
+        with warnings.catch_warnings():  # -W is for programs: an engine that warns is not an error
             warnings.simplefilter("ignore")  # Pillow's and numpy's
             warnings.simplefilter("always", StropWarning)
             warnings.showwarning = _warn

@@ -78,7 +78,7 @@ def reserve(path: str, size: int) -> None:
 
 
 def _fill(path: str, flags: int, content: bytes | memoryview, mode: int) -> None:
-    """Give a file this content, and flush it."""
+    """Write this content into a file, and flush it."""
     flags |= os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK
     descriptor = os.open(path, flags, mode)
     try:

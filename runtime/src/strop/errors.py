@@ -95,7 +95,7 @@ class ParityError(StropError):
 
 
 class StropWarning(RuntimeWarning):
-    """Strop ignores something that it cannot use, and goes on; the message says why."""
+    """Strop ignores something that it cannot use, and continues; the message says why."""
 
 
 def message(problem: str, mend: str) -> str:

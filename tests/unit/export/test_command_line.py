@@ -38,9 +38,9 @@ def test_a_shape_is_of_an_input(text: str, found: tuple[str, tuple[int, ...]]) -
     ("arguments", "said"),
     [
         (["--task", "boxes=blob"], "there is no kind 'blob'; choose class, binary"),
-        (["--shape", "28,x"], "'28,x' is no shape; write one such as 28,28,1"),
-        (["--shape", "in=28,0"], "'in=28,0' is no shape"),
-        (["--shape", "28,-1"], "'28,-1' is no shape"),
+        (["--shape", "28,x"], "'28,x' is not a shape; write one such as 28,28,1"),
+        (["--shape", "in=28,0"], "'in=28,0' is not a shape"),
+        (["--shape", "28,-1"], "'28,-1' is not a shape"),
     ],
 )
 def test_what_is_none_is_refused(
@@ -77,7 +77,7 @@ def test_strictly_no_model_judges_itself(
     assert main([*asked, "--target", "cpu", "--out", str(tmp_path / "dist")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line == (
-        "export: --strict takes no self-evaluation: give samples to judge on with --evaluation"
+        "export: --strict takes no self-evaluation: give test samples with --evaluation"
     )
     assert not (tmp_path / "dist").exists()
 

@@ -166,4 +166,4 @@ class TestBeforeTensorFlow:
 
     def test_too_few_samples_are(self, tmp_path: Path) -> None:
         files = kit.saved(tmp_path, chain((4,), dense(2)), {"inputs": floats(4)[:98]})
-        assert "holds 49 samples to judge on" in refused_before_tensorflow(files)
+        assert "has 49 samples for the proof" in refused_before_tensorflow(files)

@@ -100,7 +100,7 @@ def test_samples_too_few_for_a_proof_are_refused(
     assert path is not None
     np.savez(path, inputs=PIXELS[: 49 if evaluated else 98])
     asked = files if evaluated else replace(files, evaluation=None)
-    with pytest.raises(SourceError, match="holds 49 samples to judge on.* a proof takes 50 or mor"):
+    with pytest.raises(SourceError, match="has 49 samples for the proof.* a proof needs 50 or mor"):
         source.read(asked)
     np.savez(path, inputs=PIXELS[:least] if evaluated else PIXELS[:100])
     assert len(source.read(asked).samples[0]) == 50

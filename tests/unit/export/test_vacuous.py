@@ -51,7 +51,7 @@ class TestConstants:
     def test_so_are_samples_that_are_all_alike(self, tmp_path: Path) -> None:
         alike = np.repeat(floats(4)[:1], SAMPLES, axis=0)
         given: tuple[Any, ...] = ({"inputs": floats(4)}, {"inputs": alike})
-        with pytest.raises(SourceError, match="holds 100 samples .* and only 1 different ones"):
+        with pytest.raises(SourceError, match="has 100 samples .* and only 1 different ones"):
             read(tmp_path, chain((4,), dense(3, "softmax")), *given)
 
 
@@ -96,7 +96,7 @@ class TestScale:
 
     def test_labels_tell(self, tmp_path: Path) -> None:
         found = (
-            r"input 'image' is given bytes, 0..255, and the model wants x / 255: its accuracy is "
+            r"input 'image' has bytes, 0..255, and the model needs x / 255: its accuracy is "
             r"0.5000 on bytes and 1.0000 on these; put a keras.layers.Rescaling first"
         )
         with pytest.raises(SourceError, match=found):

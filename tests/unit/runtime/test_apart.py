@@ -48,13 +48,13 @@ def _unspeakable() -> object:
 @pytest.mark.parametrize(
     ("question", "words", "signal_name"),
     [
-        (_raises, "exit 1 and no answer; its last words: ValueError: no such thing", ""),
-        (_unspeakable, "its last words: TypeError: Object of type object is not JSON", ""),
-        (lambda: sys.exit(4), "exit 1 and no answer; its last words: SystemExit: 4", ""),
+        (_raises, "exit 1 and no answer; its last output: ValueError: no such thing", ""),
+        (_unspeakable, "its last output: TypeError: Object of type object is not JSON", ""),
+        (lambda: sys.exit(4), "exit 1 and no answer; its last output: SystemExit: 4", ""),
         (lambda: os._exit(4), "ended with exit 4 and no answer", ""),
         (
             lambda: os.kill(os.getpid(), signal.SIGKILL),
-            "died of SIGKILL (killed, perhaps for want of memory)",
+            "died of SIGKILL (killed, perhaps from lack of memory)",
             "SIGKILL",
         ),
     ],
@@ -80,7 +80,7 @@ def test_one_that_takes_more_memory_than_it_may_does_not_get_it() -> None:
         return len(bytearray(more_bytes))
 
     assert ask(lambda: question(2**26), LIMIT_S, spare_bytes=2**28) == 2**26
-    with pytest.raises(NoAnswer, match="exit 1 and no answer; its last words: MemoryError"):
+    with pytest.raises(NoAnswer, match="exit 1 and no answer; its last output: MemoryError"):
         ask(lambda: question(2**28), LIMIT_S, spare_bytes=2**27)
 
 
@@ -96,7 +96,7 @@ def test_it_may_write_no_file_without_end(tmp_path: Path) -> None:
             return file.truncate(size_bytes)  # holes in files count
 
     assert ask(lambda: question(2**28), LIMIT_S) == 2**28
-    with pytest.raises(NoAnswer, match="exit 1 and no answer; its last words: OSError"):
+    with pytest.raises(NoAnswer, match="exit 1 and no answer; its last output: OSError"):
         ask(lambda: question(2**28 + 1), LIMIT_S)
 
 

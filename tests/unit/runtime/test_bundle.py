@@ -99,9 +99,9 @@ class TestArrays:
         made = tmp_path / "made by a pickle"
         payload = pickle.dumps(np.array([Trap(made)], dtype=object))
         header = "{'descr': '|O', 'fortran_order': False, 'shape': (1,)}\n"
-        with pytest.raises(BundleError, match=r"golden/inputs.npy in the bundle is no array"):
+        with pytest.raises(BundleError, match=r"golden/inputs.npy in the bundle is not an array"):
             self._array(bundles.npy_header(header) + payload)
-        with pytest.raises(BundleError, match="is no array"):
+        with pytest.raises(BundleError, match="is not an array"):
             self._array(payload)
         assert not made.exists()
         pickle.loads(payload)
@@ -123,7 +123,7 @@ class TestArrays:
         ids=lambda content: repr(content[:70]),
     )
     def test_any_other_nonsense_is_refused(self, content: bytes) -> None:
-        with pytest.raises(BundleError, match="is no array"):
+        with pytest.raises(BundleError, match="is not an array"):
             self._array(content)
 
 

@@ -287,7 +287,7 @@ class TestApart:
     ) -> None:
         monkeypatch.setattr("strop.diagnostics.check._as_json", lambda prove, choice: told)
         (result,) = _check(bundles.image(), limit_s=60)
-        assert (result.status, result.detail) == (BROKEN, "gave an answer that makes no sense")
+        assert (result.status, result.detail) == (BROKEN, "gave an invalid answer")
 
     def test_an_engine_that_hung_is_not_tried_on_the_other_files(
         self, monkeypatch: pytest.MonkeyPatch
@@ -400,7 +400,7 @@ class TestInsisting:
             _check(bundles.image())
 
     def test_the_fake_proves_nothing_and_is_never_a_pass(self) -> None:
-        with pytest.raises(EngineUnavailable, match="'fake' makes its answers up"):
+        with pytest.raises(EngineUnavailable, match="'fake' makes up its answers"):
             _check(bundles.image(), engine="fake")
 
 

@@ -208,7 +208,7 @@ class TestRun:
         ] * 2
         said = [line for line in done.err.splitlines() if line.startswith("strop: ")]
         assert said[0] == f"strop: cannot read {gone}: No such file or directory"
-        assert said[1].startswith(f"strop: {tmp_path}/bad.npy is no .npy array")
+        assert said[1].startswith(f"strop: {tmp_path}/bad.npy is not an .npy array")
         assert said[2].startswith(f"strop: {tmp_path}/shape.npy: shapes takes ")
         assert len(said) == 3
 
@@ -468,9 +468,9 @@ class TestRefusals:
                 "gpu",
                 "shapes-cpu has no variant made for the GPU; export it for a target",
             ),
-            ("--threads", "0", "argument --threads: '0' is no whole number from 1 up"),
-            ("--threads", "two", "argument --threads: 'two' is no whole number from 1 up"),
-            ("--threads", "9" * 5000, "is no whole number from 1 up"),
+            ("--threads", "0", "argument --threads: '0' is not a whole number of 1 or more"),
+            ("--threads", "two", "argument --threads: 'two' is not a whole number of 1 or more"),
+            ("--threads", "9" * 5000, "is not a whole number of 1 or more"),
         ],
     )
     def test_what_cannot_be_had(
@@ -490,7 +490,7 @@ class TestRefusals:
 
     def test_a_fake_check(self, call: Strop, image_path: Path) -> None:
         assert (
-            "'fake' makes its answers up" in call("check", image_path, "--engine", "fake").refusal()
+            "'fake' makes up its answers" in call("check", image_path, "--engine", "fake").refusal()
         )
 
     @pytest.mark.parametrize(
@@ -521,14 +521,14 @@ class TestRefusals:
     ) -> None:
         path = tmp_path / "a.npy"
         path.write_bytes(content)
-        assert f"{path} is no .npy array" in call("run", image_path, path).refusal()
+        assert f"{path} is not an .npy array" in call("run", image_path, path).refusal()
 
     def test_a_pickle_for_an_array_is_not_run(
         self, call: Strop, image_path: Path, tmp_path: Path
     ) -> None:
         made, path = tmp_path / "made by a pickle", tmp_path / "a.npy"
         np.save(path, np.array([Trap(made)], dtype=object), allow_pickle=True)
-        assert "is no .npy array" in call("run", image_path, path).refusal()
+        assert "is not an .npy array" in call("run", image_path, path).refusal()
         assert not made.exists()
 
     def test_a_missing_input(self, call: Strop, image_path: Path, tmp_path: Path) -> None:

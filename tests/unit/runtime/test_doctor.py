@@ -164,7 +164,7 @@ BROKEN = {
     ),
     "last words": (
         "import os; os.write(2, b'terminating\\nwhat(): no luck\\n'); os.abort()",
-        "died of SIGABRT (it gave up); its last words: what(): no luck",
+        "died of SIGABRT (it gave up); its last output: what(): no luck",
         "pip install --force-reinstall --no-deps ai-edge-litert",
     ),
     "an end": ("import os; os._exit(3)", "ended with exit 3 and no answer", ""),
@@ -181,7 +181,7 @@ BROKEN = {
     ),
     "a library of its own that is gone": (
         "raise ImportError('libgomp-a34b3233.so.1.0.0: cannot open shared object file')",
-        "the package has lost a library of its own: engine 'litert' is installed and broken: ",
+        "the package lacks one of its own libraries: engine 'litert' is installed and broken: ",
         "pip install --force-reinstall --no-deps ai-edge-litert",
     ),
     "a symbol that is not there": (
@@ -450,7 +450,7 @@ class TestGpus:
         assert (gpu["status"], found["status"]) == ("absent", 0)
         assert "built without a GPU" in gpu["reason"]
         assert "pip" not in gpu["reason"]
-        assert gpu["mend"].startswith("in an environment of its own: python3 -m venv strop-gpu &&")
+        assert gpu["mend"].startswith("in a separate environment: python3 -m venv strop-gpu &&")
         assert gpu["mend"].endswith(line)
 
     def test_an_engine_that_is_broken_is_not_tried_on_one(self, tmp_path: Path) -> None:
@@ -623,7 +623,7 @@ NUMPY = {
         except ImportError as error:
             raise ImportError("not from its source directory") from error
         """,
-        f"the package has lost a library of its own: {LOST}",
+        f"the package lacks one of its own libraries: {LOST}",
         PIP,
     ),
     "as 2.4 says it": (
@@ -633,7 +633,7 @@ NUMPY = {
         except ImportError as error:
             raise ImportError("{ADVICE}") from error
         """,
-        f"the package has lost a library of its own: ImportError: {LOST}",
+        f"the package lacks one of its own libraries: ImportError: {LOST}",
         PIP,
     ),
     "an attribute that is gone": (

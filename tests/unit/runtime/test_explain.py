@@ -61,7 +61,7 @@ def test_levels_are_those_before_normalise(
     ("inputs", "name", "says"),
     [
         (["photo.png", "photo.png"], "a.png", "it takes one picture, got 2; give one"),
-        (["a.npy"], "a.png", "a.npy is no picture; give a picture"),
+        (["a.npy"], "a.png", "a.npy is not a picture; give a picture"),
         (["photo.png"], "a.jpg", "the name must end in .png; call it "),
         (["photo.png"], "gone/a.png", "cannot write "),
     ],

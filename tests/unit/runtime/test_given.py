@@ -62,12 +62,12 @@ def test_an_open_file_is_read_and_left_open(model: strop.Model, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (b"", "this is no picture that Pillow reads"),
-        (b"noise", "this is no picture that Pillow reads"),
+        (b"", "this is not a picture that Pillow reads"),
+        (b"noise", "this is not a picture that Pillow reads"),
         (_png()[:50], "the picture"),
-        (io.BytesIO(b"noise"), "this is no picture"),
+        (io.BytesIO(b"noise"), "this is not a picture"),
         (io.StringIO("noise"), 'the file is open as text; open it in mode "rb"'),
-        (Image.new("F", (4, 4)), "the picture has 32 bits a pixel"),
+        (Image.new("F", (4, 4)), "the picture has 32 bits per pixel"),
         (Image.new("L", (0, 4)), "the picture has no pixels"),
         ("a\0b", "cannot read"),
         ("a\0b.npy", "cannot read"),

@@ -114,7 +114,7 @@ class TestModes:
     def test_values_of_no_known_range_are_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "deep.pfm"
         path.write_bytes(b"Pf\n4 4\n-1.0\n" + INK.astype("<f4").tobytes())
-        with pytest.raises(InputError, match="32 bits a pixel, in a range it does not say"):
+        with pytest.raises(InputError, match="32 bits per pixel, and does not say in which range"):
             read_samples(path, GREY_INPUT)
 
 
@@ -261,7 +261,7 @@ class TestBadPictures:
         """Pillow would start `gs`, if it is installed, on any file that begins like this."""
         program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\nshowpage\n"
         message = self._refused(tmp_path / "picture.png", program)
-        assert "no picture that Pillow reads" in message
+        assert "not a picture that Pillow reads" in message
 
     def test_a_model_that_takes_no_pictures_says_so(self, tmp_path: Path) -> None:
         spec = InputSpec("measurements", (None, 5), "float32", None, ())
@@ -312,10 +312,10 @@ class TestNpy:
     def test_a_pickled_one_is_refused_and_not_run(self, tmp_path: Path) -> None:
         made, path = tmp_path / "made by a pickle", tmp_path / "a.npy"
         np.save(path, np.array([Trap(made)], dtype=object), allow_pickle=True)
-        with pytest.raises(InputError, match=r"a.npy is no .npy array: Object arrays cannot"):
+        with pytest.raises(InputError, match=r"a.npy is not an .npy array: Object arrays cannot"):
             read_samples(path, GREY_INPUT)
         path.write_bytes(pickle.dumps(Trap(made)))
-        with pytest.raises(InputError, match="is no .npy array"):
+        with pytest.raises(InputError, match="is not an .npy array"):
             read_samples(path, GREY_INPUT)
         assert not made.exists()
 
@@ -335,7 +335,7 @@ class TestNpy:
     def test_any_other_nonsense_is_refused(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "a.npy"
         path.write_bytes(content)
-        with pytest.raises(InputError, match="is no .npy array"):
+        with pytest.raises(InputError, match="is not an .npy array"):
             read_samples(path, GREY_INPUT)
 
     def test_a_file_beyond_the_limit_is_refused_unread(

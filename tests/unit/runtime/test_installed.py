@@ -67,7 +67,7 @@ class TestReading:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            (lambda c: c.update(schema=2), "schema 2, this strop reads 1"),
+            (lambda c: c.update(schema=2), "schema 2; this strop reads 1"),
             (lambda c: c.update(schema=True), "schema True"),
             (lambda c: c.pop("bundles"), "'bundles' is missing"),
             (lambda c: c.update(more=1), "unknown field 'more'"),

@@ -97,7 +97,7 @@ class TestFields:
         del _at(draft.content, OBJECTS[where])[name]
         message = _refusal(draft)
         if (where, name) == ("manifest", "schema"):
-            assert "has schema None, this strop reads 2" in message
+            assert "has schema None; this strop reads 2" in message
         else:
             assert message == f"{where}: field {name!r} is missing"
 
@@ -378,7 +378,7 @@ class TestJson:
             parse(bundles.image(schema=2.0).manifest())
 
     def test_a_version_from_the_future_is_refused_whatever_else_it_says(self) -> None:
-        with pytest.raises(BundleError, match="has schema 3, this strop reads 2"):
+        with pytest.raises(BundleError, match="has schema 3; this strop reads 2"):
             parse(bundles.image(schema=3, future="unknown").manifest())
 
     @pytest.mark.parametrize("levels", [records.MAX_DEPTH, 500, 3000])

@@ -167,7 +167,7 @@ class TestSeveralOutputs:
         assert model.classify(PIXELS, output="class").label == "a"
         assert model.classify(PIXELS, output="multilabel").labels == ("a", "b")
         assert model.prediction(np.ones(3, np.float32), "multilabel").labels == ("a", "b", "c")
-        with pytest.raises(InputError, match="2 outputs that name something: class, multilabel"):
+        with pytest.raises(InputError, match="2 outputs with classes or labels: class, multilabel"):
             model.classify(PIXELS)
         with pytest.raises(InputError, match="no output 'x'; ask for one of 'class', 'multilabel'"):
             model.classify(PIXELS, output="x")

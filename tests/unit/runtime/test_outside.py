@@ -232,5 +232,5 @@ def test_litert_would_have_read_it(tmp_path: Path) -> None:
 )
 def test_what_is_no_flatbuffer_is_refused(data: bytes) -> None:
     _, variant = probe_models.model("tflite")
-    with pytest.raises(BundleError, match="it is no FlatBuffer; export the model again"):
+    with pytest.raises(BundleError, match="it is not a FlatBuffer; export the model again"):
         LITERT.open(data, variant, device="cpu", threads=1)

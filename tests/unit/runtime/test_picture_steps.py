@@ -338,7 +338,7 @@ class TestInk:
         r = max(1, max(width, height) * reach // 100)
 
         def each(levels: NDArray[Any], choose: Any) -> NDArray[Any]:
-            """Choose a level of each square that lies in the picture."""
+            """Choose a level of each square that is inside the picture."""
             squares = np.lib.stride_tricks.sliding_window_view(levels, (2 * r + 1, 2 * r + 1))
             return np.asarray(choose(squares, axis=(2, 3)))
 

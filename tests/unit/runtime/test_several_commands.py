@@ -326,7 +326,7 @@ class TestFiles:
 
     @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"noise" * 50])
     def test_what_is_no_archive(self, tmp_path: Path, content: bytes) -> None:
-        assert "is no .npz file of arrays" in self._refused(tmp_path / "a.npz", content)
+        assert "is not an .npz file of arrays" in self._refused(tmp_path / "a.npz", content)
 
     def test_objects_are_never_loaded(self, tmp_path: Path) -> None:
         content = io.BytesIO()
@@ -341,7 +341,7 @@ class TestFiles:
         with zipfile.ZipFile(content, "w") as archive:
             for name in names:
                 archive.writestr(name, bundles.npy(np.zeros(1)))
-        assert "is no array, or is there twice" in self._refused(
+        assert "is not an array, or is there twice" in self._refused(
             tmp_path / "a.npz", content.getvalue()
         )
 

@@ -114,7 +114,7 @@ class TestSignatures:
 class TestRefusals:
     def test_an_unsigned_bundle(self) -> None:
         assert _refusal(None) == (
-            "not signed, and it must be, with one of the keys of the test; use strop sign"
+            "not signed, and it must be signed with one of the keys of the test; use strop sign"
         )
 
     def test_one_signed_by_a_key_that_is_not_listed(self) -> None:
@@ -163,13 +163,13 @@ class TestRefusals:
             (b"[]", "has schema None"),
             (b"null", "has schema None"),
             (b"\xff", "is not JSON"),
-            (b'{"schema": 1, "schema": 1}', "a key stands twice"),
+            (b'{"schema": 1, "schema": 1}', "a key is twice"),
             (b'{"schema": NaN}', "NaN is not a number"),
             (b"[" * 500 + b"]" * 500, "nested more than"),
             (b"[" * 1024, "is not JSON"),
             (b" " * 1025, "signature.json has more than 1024 bytes"),
             (b" " * 10**6, "signature.json has more than 1024 bytes"),
-            (_fields(schema=2), "has schema 2, this strop reads 1; install the strop wheel"),
+            (_fields(schema=2), "has schema 2; this strop reads 1; install the strop wheel"),
             (_fields(schema=True), "has schema True"),
             (_fields(schema=1.0), "int"),
             (_fields(algorithm="none"), "algorithm is 'none', not ed25519"),
@@ -248,13 +248,13 @@ class TestKeyFiles:
     @pytest.mark.parametrize("there", ["release", "release.pub"])
     def test_no_file_is_overwritten_and_none_left(self, there: str, tmp_path: Path) -> None:
         (tmp_path / there).write_bytes(b"precious")
-        with pytest.raises(InputError, match=f"{there} exists, and strop overwrites no key"):
+        with pytest.raises(InputError, match=f"{there} exists, and strop does not overwrite keys"):
             make_pair(str(tmp_path / "release"))
         assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [(there, b"precious")]
 
     def test_a_link_is_not_followed(self, tmp_path: Path) -> None:
         (tmp_path / "release").symlink_to("elsewhere")
-        with pytest.raises(InputError, match="exists, and strop overwrites no key"):
+        with pytest.raises(InputError, match="exists, and strop does not overwrite keys"):
             make_pair(str(tmp_path / "release"))
         assert not (tmp_path / "elsewhere").exists()
 
@@ -506,7 +506,7 @@ class TestCommands:
         assert status == 2
         assert json.loads(out)["error"] == {
             "kind": "bundle",
-            "problem": "bundle shapes-cpu refused: signature.json has schema None, this strop "
+            "problem": "bundle shapes-cpu refused: signature.json has schema None; this strop "
             "reads 1",
             "mend": "install the strop wheel that came with the bundle",
         }

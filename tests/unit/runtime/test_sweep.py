@@ -359,4 +359,4 @@ class TestCommand:
         with pytest.raises(SystemExit) as stopped:
             cli.main(["sweep", str(path), f"--batches={batches}"])
         assert stopped.value.code == 2
-        assert "is no whole number from 1 up" in capsys.readouterr().err
+        assert "is not a whole number of 1 or more" in capsys.readouterr().err

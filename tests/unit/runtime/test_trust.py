@@ -160,11 +160,11 @@ class TestFiles:
     def test_no_key_at_all_is_no_trust_in_everybody(self, content: str, tmp_path: Path) -> None:
         path = tmp_path / "keys"
         path.write_text(content, encoding="ascii")
-        with pytest.raises(BundleError, match="there is none, so no bundle can be trusted"):
+        with pytest.raises(BundleError, match="there is no key in it, so no bundle can be trusted"):
             read_trust(path)
 
     def test_an_empty_list_is_no_trust_in_everybody(self, image_path: Path) -> None:
-        with pytest.raises(BundleError, match="the trusted keys given: there is none"):
+        with pytest.raises(BundleError, match="the trusted keys given: there is no key in it"):
             strop.load(image_path, trusted_keys=[])
 
     def test_a_missing_file_and_a_folder_are_refused(self, tmp_path: Path) -> None:

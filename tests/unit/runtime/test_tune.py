@@ -437,9 +437,9 @@ class TestCommand:
         ("value", "message"),
         [
             ("5", "5 threads were asked for and this process may use 4 CPUs; ask for 1 to 4"),
-            ("0", "argument --threads: '0' is no whole number from 1 up"),
-            ("1,,2", "argument --threads: '' is no whole number from 1 up"),
-            ("1,two", "argument --threads: 'two' is no whole number from 1 up"),
+            ("0", "argument --threads: '0' is not a whole number of 1 or more"),
+            ("1,,2", "argument --threads: '' is not a whole number of 1 or more"),
+            ("1,two", "argument --threads: 'two' is not a whole number of 1 or more"),
         ],
     )
     def test_threads_that_cannot_be(

@@ -301,9 +301,9 @@ class TestStale:
     @pytest.mark.parametrize(
         ("change", "reason"),
         [
-            ({"machine": "x86_64"}, "the CPU was another than Pi 4 x 4"),
-            ({"model": "Pi 5"}, "the CPU was another than Pi 4 x 4"),
-            ({"cores": 8}, "the CPU was another than Pi 4 x 4"),
+            ({"machine": "x86_64"}, "it was made on another CPU than Pi 4 x 4"),
+            ({"model": "Pi 5"}, "it was made on another CPU than Pi 4 x 4"),
+            ({"cores": 8}, "it was made on another CPU than Pi 4 x 4"),
         ],
     )
     def test_another_cpu(
@@ -319,16 +319,16 @@ class TestStale:
 
         _rewrite(remembered, change)
         here = engines.installed_release("reference")  # the double of litert has the same
-        assert _ignored(path) == f"what was installed was not {here}, {here}"
+        assert _ignored(path) == f"other engines were installed than {here}, {here}"
 
     @pytest.mark.usefixtures("remembered")
     def test_an_engine_installed_since(self, monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
         doubles.uninstall(monkeypatch, "litert")
-        assert _ignored(path) == f"what was installed was not numpy-{np.__version__}"
+        assert _ignored(path) == f"other engines were installed than numpy-{np.__version__}"
 
     def test_another_strop(self, path: Path, remembered: Path) -> None:
         _rewrite(remembered, lambda c: c.update(strop="0.0.9"))
-        assert _ignored(path) == "it was made by another strop"
+        assert _ignored(path) == "it was made by another version of strop"
 
 
 def _row(**changes: Any) -> Callable[[Any], object]:
@@ -342,40 +342,49 @@ class TestHostile:
         ("change", "reason"),
         [
             (lambda c: c.update(bundle="0" * 64), "it is of another bundle"),
-            (lambda c: c.update(schema=2), "it has schema 2, this strop reads 1"),
-            (lambda c: c.update(schema=True), "it has schema True, this strop reads 1"),
+            (lambda c: c.update(schema=2), "it has schema 2; this strop reads 1"),
+            (lambda c: c.update(schema=True), "it has schema True; this strop reads 1"),
             (lambda c: c.update(extra=1), "it: unknown field 'extra'"),
             (lambda c: c.pop("cpu"), "it: field 'cpu' is missing"),
             (lambda c: c.pop("device"), "it: field 'device' is missing"),
             (lambda c: c.update(device=None), "it.device: NoneType instead of str"),
-            (lambda c: c.update(device="npu"), "it is for a device that cannot be"),
+            (lambda c: c.update(device="npu"), "its device is not valid"),
             (lambda c: c.update(device="gpu"), "it has a row on the cpu, and is for the gpu"),
             (lambda c: c.update(rows={}), "it.rows: dict instead of tuple"),
-            (lambda c: c.update(rows=[]), "it has a row twice, or none"),
-            (lambda c: c.update(rows=c["rows"] * 2), "it has a row twice, or none"),
+            (lambda c: c.update(rows=[]), "it has no rows, or one twice"),
+            (lambda c: c.update(rows=c["rows"] * 2), "it has no rows, or one twice"),
             (lambda c: c["cpu"].update(model="\x1b[31m"), "it.cpu.model: '\\x1b[31m' holds"),
             (lambda c: c.update({"x" * 9999: 1}), "it: unknown field 'xxx"),
-            (_row(engine="onnx"), "it names what the bundle does not prove"),
-            (_row(engine="fake"), "it names what the bundle does not prove"),
-            (_row(engine="reference"), "it names what the bundle does not prove"),
-            (_row(engine="/bin/sh"), "it names what the bundle does not prove"),
-            (_row(file="../../../../etc/passwd"), "it names what the bundle does not prove"),
-            (_row(file="golden/inputs.npy"), "it names what the bundle does not prove"),
+            (_row(engine="onnx"), "it has a variant that is not proven on an installed engine"),
+            (_row(engine="fake"), "it has a variant that is not proven on an installed engine"),
+            (
+                _row(engine="reference"),
+                "it has a variant that is not proven on an installed engine",
+            ),
+            (_row(engine="/bin/sh"), "it has a variant that is not proven on an installed engine"),
+            (
+                _row(file="../../../../etc/passwd"),
+                "it has a variant that is not proven on an installed engine",
+            ),
+            (
+                _row(file="golden/inputs.npy"),
+                "it has a variant that is not proven on an installed engine",
+            ),
             (_row(precision="float32"), "it takes variants/int8.tflite for another variant"),
             (_row(format="onnx"), "it takes variants/int8.tflite for another variant"),
-            (_row(threads=10**9), "it has a number of threads that cannot be"),
-            (_row(threads=CORES + 1), "it has a number of threads that cannot be"),
-            (_row(threads=0), "it has a number of threads that cannot be"),
-            (_row(threads=-1), "it has a number of threads that cannot be"),
+            (_row(threads=10**9), "a number of threads is not valid"),
+            (_row(threads=CORES + 1), "a number of threads is not valid"),
+            (_row(threads=0), "a number of threads is not valid"),
+            (_row(threads=-1), "a number of threads is not valid"),
             (_row(threads=True), "it.rows[0].threads: bool instead of int"),
             (_row(threads=1.0), "it.rows[0].threads: float instead of int"),
             (_row(threads="1"), "it.rows[0].threads: str instead of int"),
             (_row(p50_us=math.nan), "it is not JSON: NaN is not a number"),
             (_row(p50_us=math.inf), "it is not JSON: Infinity is not a number"),
             (_row(p50_us=1e300), "it.rows[0].p50_us: the number is too large"),
-            (_row(p50_us=1e10), "it has a duration that cannot be"),
-            (_row(p50_us=0), "it has a duration that cannot be"),
-            (_row(p50_us=-3.5), "it has a duration that cannot be"),
+            (_row(p50_us=1e10), "a duration is not valid"),
+            (_row(p50_us=0), "a duration is not valid"),
+            (_row(p50_us=-3.5), "a duration is not valid"),
         ],
     )
     def test_a_value_that_cannot_be(
@@ -390,10 +399,10 @@ class TestHostile:
         ("content", "reason"),
         [
             (b"", "it is not JSON"),
-            (b"null", "it has schema None, this strop reads 1"),
+            (b"null", "it has schema None; this strop reads 1"),
             (b"[" * 10_000, "it is not JSON"),
             (b"[" * 100 + b"]" * 100, "it is nested more than 32 levels deep"),
-            (b'{"schema": 1, "schema": 1}', "it is not JSON: a key stands twice"),
+            (b'{"schema": 1, "schema": 1}', "it is not JSON: a key is twice"),
             (b'{"a\xff": 1}', "it is not JSON: 'utf-8' codec"),
             ('{"schema": 1}'.encode("utf-16"), "it is not JSON: 'utf-8' codec"),
             (b" " * 10_000_000, f"it has more than {2**18} bytes"),
@@ -432,7 +441,7 @@ class TestHostile:
             remembered.symlink_to("/dev/zero")
         said = _ignored(path)
         assert said in (
-            "it is no plain file",
+            "it is not a regular file",
             "it cannot be read: Too many levels of symbolic links",
         )
 

@@ -192,7 +192,7 @@ class TestReasons:
         assert why_none("onnx", board("x86_64", "3.11.9", glibc="2.27")) != ""
 
 
-OWN = "in an environment of its own: python3 -m venv strop-gpu && . strop-gpu/bin/activate && "
+OWN = "in a separate environment: python3 -m venv strop-gpu && . strop-gpu/bin/activate && "
 
 
 class TestGpus:
@@ -259,7 +259,7 @@ class TestGpus:
 
     def test_without_pip_s_half_of_venv_it_is_installed_first(self) -> None:
         here = board("x86_64", "3.11.2", makes_venvs=False)
-        first = "in an environment of its own: sudo apt install python3-venv && python3 -m venv "
+        first = "in a separate environment: sudo apt install python3-venv && python3 -m venv "
         assert remedy_gpu(here, 0)[1].startswith(first)
 
     @pytest.mark.parametrize(

@@ -163,8 +163,8 @@ def judge(
     if blind := _uninformed(spec, ours, keras):
         some = f"{', '.join(map(str, blind[:8]))}{' and others' if len(blind) > 8 else ''}"
         past.append(
-            f"column {some} is hardly closer to Keras's than Keras's mean is, so it says nothing "
-            "about the input"
+            f"column {some} is hardly closer to Keras's than a constant would be, so it does not "
+            "depend on the input"
         )
     return Judged(figures, bounds), past
 

@@ -39,7 +39,7 @@ def read_names(path: Path | None, said: Any) -> tuple[str, ...] | None:
         return None
     if len(set(names)) != len(names) or "" in names or not all(map(is_printable, names)):
         raise SourceError(
-            f"{where}: labels must be different, non-empty, printable texts, one a line"
+            f"{where}: labels must be different, non-empty, printable texts, one per line"
         )
     return names
 

@@ -229,13 +229,13 @@ class _Data:
         different = len({tuple(part.tobytes() for part in row) for row in rows})
         if count >= MIN_SAMPLES and different < MIN_SAMPLES:
             raise SourceError(
-                f"{place} holds {count} samples to judge on, and only {different} different ones; "
-                f"a proof takes {MIN_SAMPLES} or more: give more"
+                f"{place} has {count} samples for the proof, and only {different} different ones; "
+                f"a proof needs {MIN_SAMPLES} or more: give more"
             )
         if count < MIN_SAMPLES:
             half = ", half of its own" if self.self_evaluated else ""
             raise SourceError(
-                f"{place} holds {count} samples to judge on{half}, and a proof takes "
+                f"{place} has {count} samples for the proof{half}, and a proof needs "
                 f"{MIN_SAMPLES} or more: give more"
             )
         return calibrating, judging
@@ -248,7 +248,7 @@ class _Data:
 
 def _version(version: int) -> int:
     if version < 0:
-        raise SourceError(f"model version {version} is negative; count from 1 up")
+        raise SourceError(f"model version {version} is negative; it must be 1 or more")
     return version
 
 

@@ -108,7 +108,7 @@ def check_scaling(
             better = decisions(spec, keras_model.predict(model, scaled)[i]) == known
             if paired_loss(better, right).low > 0:
                 raise SourceError(
-                    f"input {name!r} is given bytes, 0..255, and the model wants {way}: its "
+                    f"input {name!r} has bytes, 0..255, and the model needs {way}: its "
                     f"accuracy is {right.mean():.4f} on bytes and {better.mean():.4f} on these; "
                     "put a keras.layers.Rescaling first into the model, or give float32 samples "
                     "scaled as in training"

@@ -1,4 +1,4 @@
-"""What PyInstaller needs to know of Strop; it finds this by the entry point `pyinstaller40`."""
+"""PyInstaller's hook for Strop, which it finds by the entry point `pyinstaller40`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The outer layer of a bundle: a ZIP that can be written in exactly one way.
 
-Entries are stored (never compressed), in ascending order of name but for `manifest.json`, which
+Entries are stored (never compressed), in ascending order of name except `manifest.json`, which
 comes first, all with the same timestamp and mode. The archive comment is the SHA-256, in hex, of
 every byte before it. `unpack` accepts bytes only if packing what it found gives the same bytes
 again, so one rule refuses whatever ZIP readers may disagree on (duplicates, gaps, hidden members,
@@ -25,7 +25,7 @@ MANIFEST = "manifest.json"
 
 # Far above any model this runtime is meant for, far below what hurts a small board.
 MAX_ARCHIVE_BYTES = 512 * 2**20
-MAX_NAME_BYTES = 255  # what a file name may have on every file system
+MAX_NAME_BYTES = 255  # the longest file name that every file system takes
 MAX_MEMBERS = 1024
 
 _LOCAL = struct.Struct("<4s5H3I2H")
@@ -69,7 +69,7 @@ def unpack(data: bytes | bytearray) -> Mapping[str, memoryview]:
         BundleError: the bytes are not exactly what `pack` would have written.
     """
     if len(data) > MAX_ARCHIVE_BYTES:
-        raise BundleError(f"more than {MAX_ARCHIVE_BYTES} bytes, which is the most of a bundle")
+        raise BundleError(f"more than {MAX_ARCHIVE_BYTES} bytes, the limit for a bundle")
     view = memoryview(bytes(data))  # no copy of bytes, and of a bytearray one that stays as it is
     if _digest(view[:-_DIGEST_BYTES]) != view[-_DIGEST_BYTES:]:
         raise BundleError(
@@ -130,7 +130,7 @@ def _digest(body: bytes | memoryview) -> bytes:
 def _members(body: memoryview) -> dict[str, memoryview]:
     """Read the members by walking the local headers.
 
-    A header that lies is believed here; packing the members again, in `unpack`, shows the lie.
+    A false header is believed here; packing the members again, in `unpack`, shows that it is false.
     """
     members: dict[str, memoryview] = {}
     offset = 0

@@ -82,9 +82,9 @@ class Bundle(Struct):
         content = io.BytesIO(self.read(ref))
         try:
             array: NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
-        except Exception as error:  # what numpy's reader raises on bad headers has no end
+        except Exception as error:  # numpy's reader may raise anything on a bad header
             raise BundleError(
-                f"{ref.file} in the bundle is no array: {printable(str(error))}"
+                f"{ref.file} in the bundle is not an array: {printable(str(error))}"
             ) from error
         return array
 

@@ -88,7 +88,7 @@ def read_private(path: str) -> Ed25519PrivateKey:
         key = load_pem_private_key(content, password=None)
     except TypeError:  # the library's word for it
         raise InputError(
-            f"the key {shown} has a password, and strop asks for none",
+            f"the key {shown} has a password, and strop cannot ask for it",
             "make a key without one: strop keygen",
         ) from None
     except (ValueError, UnsupportedAlgorithm):
@@ -96,7 +96,7 @@ def read_private(path: str) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise InputError(
             f"{shown} is not a private Ed25519 key",
-            "give the file that strop keygen wrote, not the .pub",
+            "give the private key that strop keygen wrote, not the .pub",
         )
     if status.st_mode & _OTHERS:
         raise InputError(
@@ -124,7 +124,7 @@ def _create(files: tuple[tuple[str, bytes, int], ...]) -> None:
                 os.unlink(path)  # noqa: PTH108
         if isinstance(error, FileExistsError):
             raise InputError(
-                f"{printable(error.filename)} exists, and strop overwrites no key",
+                f"{printable(error.filename)} exists, and strop does not overwrite keys",
                 "choose another name",
             ) from None
         if isinstance(error, OSError):

@@ -50,7 +50,7 @@ class Picture(Struct):
 
 
 class Statistics(Struct):
-    """What the values of an input were over the calibration samples."""
+    """The distribution of an input's values over the calibration samples."""
 
     samples: int
     mean: float
@@ -76,7 +76,7 @@ class OutputSpec(Struct):
     shape: tuple[int | None, ...]
     dtype: str
     range: tuple[float, float] | None  # smallest and largest value, where they are known
-    labels: tuple[str, ...]  # of the last axis; two for one probability; () if nobody named them
+    labels: tuple[str, ...]  # of the last axis; two for one probability; () if unnamed
     kind: str  # one of KINDS
     logits: bool  # whether softmax or sigmoid is still to be applied for probabilities
     threshold: float | None  # of binary, multilabel, one-channel segmentation: above it is yes
@@ -165,7 +165,7 @@ class Manifest(Struct):
     inputs: tuple[InputSpec, ...]
     outputs: tuple[OutputSpec, ...]
     structure: str  # of what predict returns; one of STRUCTURES
-    self_evaluated: bool  # judged on calibration samples kept apart, for want of others
+    self_evaluated: bool  # proven on calibration samples kept apart, for lack of others
     engines: tuple[str, ...]
     variants: tuple[Variant, ...]
     golden: GoldenInputs

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 MAX_STEPS = 32
 MAX_SIDE = 2**12  # pixels
 MAX_AREA = 2**22  # pixels; each step makes a picture of its own
-MAX_DRAWING = 2**9  # pixels a side, of what `ink` and `find` look at
+MAX_DRAWING = 2**9  # pixels per side of a picture for `ink` and `find`
 MAX_FACTOR = 1e30  # 255 of them are still finite as float32
 
 

@@ -48,7 +48,7 @@ def read_record(
     content = decode(data, what)
     version = content.get("schema") if isinstance(content, dict) else None
     if version != schema or isinstance(version, bool):
-        raise BundleError(f"{what} has schema {version!r}, this strop reads {schema}", mend)
+        raise BundleError(f"{what} has schema {version!r}; this strop reads {schema}", mend)
     return read(kind, content, what.removeprefix("the "))
 
 
@@ -71,7 +71,7 @@ def decode(data: bytes, what: str) -> Any:
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{what} is not JSON: {printable(str(error))}") from None
     if text[end:].strip(_WHITESPACE):
-        raise BundleError(f"{what} is not JSON: it goes on after its end, at character {end}")
+        raise BundleError(f"{what} is not JSON: there is text after its end, at character {end}")
     if not _is_shallow(content, MAX_DEPTH):
         raise BundleError(f"{what} is nested more than {MAX_DEPTH} levels deep")
     return content
@@ -108,7 +108,7 @@ def _reader(kind: Any) -> Callable[[Any, str], Any]:
         return _tuple_reader(arguments)
     if origin is dict:
         return _dict_reader(_reader(arguments[1]))
-    raise TypeError(f"{kind} is no type that is read")
+    raise TypeError(f"{kind} is not a type that records have")
 
 
 def _text(value: Any, where: str) -> str:
@@ -225,7 +225,7 @@ def _bad(where: str, problem: str) -> BundleError:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) != len(pairs):
-        raise ValueError("a key stands twice in an object")
+        raise ValueError("a key is twice in an object")
     return content
 
 

@@ -112,7 +112,7 @@ def require_signature(
     """
     if content is None:
         raise BundleError(
-            f"not signed, and it must be, with one of {trust.source}", "use strop sign"
+            f"not signed, and it must be signed with one of {trust.source}", "use strop sign"
         )
     signature = read_signature(content)
     key = trust.find(signature.key.raw)

@@ -1,6 +1,6 @@
 """The keys whose bundles may run here: public keys as text, and the files that list them.
 
-A file has one key a line, as `strop keygen` writes it; what follows the key is for people:
+A file has one key per line, as `strop keygen` writes it; text after the key is for people:
 
     # the release machine, 2026
     ed25519:9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60 release
@@ -118,7 +118,9 @@ def read_trust(trusted_keys: str | os.PathLike[str] | Sequence[str]) -> Trust:
         except BundleError as error:
             raise error.within(f"{source}, line {number}") from None
     if not keys:
-        raise BundleError(f"{source}: there is none, so no bundle can be trusted", "add one")
+        raise BundleError(
+            f"{source}: there is no key in it, so no bundle can be trusted", "add one"
+        )
     return Trust(tuple(keys), source)
 
 

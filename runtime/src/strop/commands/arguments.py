@@ -1,4 +1,4 @@
-"""The command line's arguments: what each command takes, and what it means."""
+"""The commands and options of the command line, with their help."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from strop.versions import __version__
 
 SHELLS = ("bash", "fish", "zsh")
 
-# The values that an argument is known to take, by its name; shells complete them.
+# The values that an argument takes, by its name; shells complete them.
 VALUES: dict[str, tuple[str, ...]] = {
     "engine": engines.NAMES,
     "precision": manifest.PRECISIONS,
     "device": engines.ASKABLE,
     "shell": SHELLS,
 }
-_LONGEST = 40  # characters of a command that is unknown
+_LONGEST = 40  # characters of an unknown command that a message quotes
 
 
 class Parser(argparse.ArgumentParser):
     """A parser that reports errors in one line, and suggests a command for one that is unknown."""
 
-    commands: Mapping[str, argparse.ArgumentParser] = {}  # by name; those of a command are none
+    commands: Mapping[str, argparse.ArgumentParser] = {}  # by name; only the root parser has any
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         known = list(action.choices or ())
@@ -55,14 +55,14 @@ class Parser(argparse.ArgumentParser):
 
 def parser() -> Parser:
     """Build the parser of all commands; no command means `help`."""
-    root = Parser(prog="strop", description="Run a proven model here, and prove it again.")
+    root = Parser(prog="strop", description="Check and run a proven model on this device.")
     root.add_argument("-V", "--version", action="version", version=f"strop {__version__}")
     subparsers = root.add_subparsers(dest="command", metavar="COMMAND")
     root.set_defaults(command="help", topic=None, json=False)
     root.commands = subparsers.choices
 
-    info = _command(subparsers, "info", "what the bundle holds, and what was proven")
-    run = _command(subparsers, "run", "predict: pictures, .npy or .npz files in, labels out")
+    info = _command(subparsers, "info", "show a bundle's variants and how they were proven")
+    run = _command(subparsers, "run", "predict the labels of pictures, .npy or .npz files")
     run.add_argument(
         "inputs",
         nargs="+",
@@ -72,66 +72,84 @@ def parser() -> Parser:
     run.add_argument(
         "--output",
         metavar="NPY",
-        help="write the outputs instead: to an .npy, or to an .npz with each output by name",
+        help="write the outputs to this .npy, or .npz with each output by name; print no labels",
     )
     run.add_argument(
-        "--explain", metavar="PNG", help="save what the model sees of the picture, enlarged"
+        "--explain", metavar="PNG", help="save the picture as the model sees it, enlarged"
     )
-    checking = _command(subparsers, "check", "replay the golden samples on this device")
-    bench = _command(subparsers, "bench", "time predict on this device")
-    bench.add_argument("--samples", type=_positive, default=2000, help="calls (default 2000)")
-    tune = _command(subparsers, "tune", "time all that passes here, and remember the fastest")
+    checking = _command(subparsers, "check", "compare each engine here with the proven outputs")
+    bench = _command(subparsers, "bench", "measure how long predict takes on this device")
+    bench.add_argument(
+        "--samples", type=_positive, default=2000, help="calls to time (default 2000)"
+    )
+    tune = _command(subparsers, "tune", "find the fastest engine and precision, and remember it")
     tune.add_argument(
-        "--threads", type=_counts, metavar="1,2,4", help="default 1, 2, 4 .. up to the usable CPUs"
+        "--threads",
+        type=_counts,
+        metavar="1,2,4",
+        help="numbers of threads to try (default 1, 2, 4 .. up to the usable CPUs)",
     )
-    sweep = _command(subparsers, "sweep", "time the GPU against the CPU by batch size")
+    sweep = _command(subparsers, "sweep", "compare the speed of GPU and CPU by batch size")
     sweep.add_argument(
-        "--batches", type=_counts, metavar="1,4,16", help="samples a call, default 1 to 65536"
+        "--batches",
+        type=_counts,
+        metavar="1,4,16",
+        help="samples per call to try (default 1 to 65536)",
     )
     verify = _command(subparsers, "verify", "check a bundle against the trusted keys")
     sign = _command(subparsers, "sign", "sign a bundle")
     sign.add_argument(
-        "--key", required=True, metavar="KEY", help="the private key, of strop keygen"
+        "--key", required=True, metavar="KEY", help="the private key that strop keygen made"
     )
-    sign.add_argument("--output", metavar="PATH", help="write there, instead of over BUNDLE")
-    sign.add_argument("--replace", action="store_true", help="put aside another key's signature")
+    sign.add_argument(
+        "--output", metavar="PATH", help="write a signed copy, and leave BUNDLE as it is"
+    )
+    sign.add_argument("--replace", action="store_true", help="replace another key's signature")
     keygen = _command(subparsers, "keygen", "make a pair of keys to sign with", bundle=False)
-    keygen.add_argument("key", metavar="KEY", help="the private key's file; KEY.pub has the public")
     keygen.add_argument(
-        "--comment", metavar="TEXT", help="what people call it (default KEY's name)"
+        "key", metavar="KEY", help="the file for the private key; the public key is put in KEY.pub"
     )
-    install = _command(subparsers, "install", "verify, prove here, and make current at once")
+    keygen.add_argument(
+        "--comment", metavar="TEXT", help="the key's name for people (default KEY's name)"
+    )
+    install = _command(subparsers, "install", "check a bundle here, and make it a folder's current")
     install.add_argument(
-        "--into", required=True, metavar="DIR", help="the folder to keep it in, made if missing"
+        "--into", required=True, metavar="DIR", help="the folder to install into; made if missing"
     )
     install.add_argument(
-        "--allow-downgrade", action="store_true", help="take an older model_version, too"
+        "--allow-downgrade", action="store_true", help="install an older model_version, too"
     )
     install.add_argument(
         "--keep", type=_positive, default=3, metavar="N", help="bundles to keep (default 3)"
     )
-    rollback = _command(subparsers, "rollback", "go back to the bundle before", bundle=False)
-    history = _command(subparsers, "history", "what was installed, and when", bundle=False)
+    rollback = _command(subparsers, "rollback", "make the previous bundle current", bundle=False)
+    history = _command(subparsers, "history", "list what was installed, and when", bundle=False)
     for command in (rollback, history):
-        command.add_argument("folder", metavar="DIR", help="the folder that strop install keeps")
+        command.add_argument("folder", metavar="DIR", help="a folder made by strop install")
     for command in (install, rollback):
         command.add_argument(
             "--wait",
             type=_positive,
             default=60,
             metavar="SECONDS",
-            help="for another who installs there (default 60)",
+            help="how long to wait for another install in that folder (default 60)",
         )
     doctor = _command(
-        subparsers, "doctor", "which engines work here, and how to get the rest", bundle=False
+        subparsers, "doctor", "show which engines work here, and how to get others", bundle=False
     )
     doctor.add_argument(
-        "--timeout", type=_positive, default=60, metavar="SECONDS", help="an engine (default 60)"
+        "--timeout",
+        type=_positive,
+        default=60,
+        metavar="SECONDS",
+        help="limit for each engine (default 60)",
     )
 
-    completion = _command(subparsers, "completion", "print a shell's completion", bundle=False)
-    completion.add_argument("shell", choices=SHELLS, help="the shell", metavar="SHELL")
-    asked = _command(subparsers, "help", "how to use strop, or one command", bundle=False)
+    completion = _command(
+        subparsers, "completion", "print a completion script for a shell", bundle=False
+    )
+    completion.add_argument("shell", choices=SHELLS, help=", ".join(SHELLS), metavar="SHELL")
+    asked = _command(subparsers, "help", "show how to use strop, or one command", bundle=False)
     asked.add_argument(
         "topic", nargs="?", choices=root.commands, metavar="COMMAND", help="the command"
     )
@@ -139,28 +157,32 @@ def parser() -> Parser:
         command.set_defaults(json=False)
 
     for command in (run, checking, bench, sweep):
-        command.add_argument("--engine", help=f"insist on one: {', '.join(engines.NAMES)}")
-        command.add_argument("--precision", help=f"insist on one: {', '.join(manifest.PRECISIONS)}")
+        command.add_argument("--engine", help=f"use only this one: {', '.join(engines.NAMES)}")
+        command.add_argument(
+            "--precision", help=f"use only this one: {', '.join(manifest.PRECISIONS)}"
+        )
     for command in (run, checking, bench, tune):
-        command.add_argument("--device", help=f"insist on one: {', '.join(engines.ASKABLE)}")
+        command.add_argument("--device", help=f"use only this one: {', '.join(engines.ASKABLE)}")
     for command in (run, bench):
-        command.add_argument("--threads", type=_positive, help="default: as tuned, else 1")
+        command.add_argument(
+            "--threads", type=_positive, help="default: as strop tune found, else 1"
+        )
     for command in (checking, install, rollback):
         command.add_argument(
             "--timeout",
             type=_positive,
             default=120,
             metavar="SECONDS",
-            help="an engine on a file (default 120)",
+            help="limit for one engine on one file (default 120)",
         )
     for command in (bench, tune):
         command.add_argument(
-            "--batch", type=_positive, default=1, help="samples a call (default 1)"
+            "--batch", type=_positive, default=1, help="samples per call (default 1)"
         )
     opening = (info, run, checking, bench, tune, sweep, verify, install, rollback)
     for command in opening:
         command.add_argument(
-            "--trusted-keys", metavar="FILE", help="refuse what none of these keys has signed"
+            "--trusted-keys", metavar="FILE", help="refuse bundles not signed by one of these keys"
         )
     for command in (*opening, sign, keygen, history, doctor):
         command.add_argument("--json", action="store_true", help="print JSON instead of text")
@@ -173,7 +195,7 @@ def _command(
     parser: argparse.ArgumentParser = subparsers.add_parser(name, help=text, description=text)
     if bundle:
         parser.add_argument(
-            "bundle", metavar="BUNDLE", help="a .strop file, or a folder of strop install"
+            "bundle", metavar="BUNDLE", help="a .strop file, or a folder made by strop install"
         )
     return parser
 
@@ -181,7 +203,7 @@ def _command(
 def _positive(text: str) -> int:
     value = int(text) if text.isdecimal() and len(text) < 10 else 0
     if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
     return value
 
 

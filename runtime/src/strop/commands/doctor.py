@@ -11,7 +11,7 @@ from strop.diagnostics.doctor import ABSENT, BROKEN, WORKS, Diagnosis, EngineRes
 from strop.engines import on_device
 
 _MARGIN = 10  # columns for the names of facts
-_WIDEST = 100  # columns: reasons and mends are long, and wrap where stdout is no terminal too
+_WIDEST = 100  # columns: reasons and mends are long, and wrap even if stdout is not a terminal
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -47,7 +47,7 @@ def _content(found: Diagnosis) -> dict[str, object]:
 
 
 def _facts(found: Diagnosis) -> list[tuple[str, list[str]]]:
-    """List what is known of the board; each adapter, and each driver without one, has a line."""
+    """List the facts about the board; each adapter, and each driver without one, has a line."""
     here = found.board
     cores = f"{here.cpu.cores} core{'s' if here.cpu.cores != 1 else ''}"
     kernel = f", under an {here.kernel} kernel" if here.kernel != here.machine else ""
@@ -57,7 +57,7 @@ def _facts(found: Diagnosis) -> list[tuple[str, list[str]]]:
         ("OS", [here.os]),
         ("machine", [f"{here.machine}, {here.bits}-bit{kernel}"]),
         ("CPU", [f"{here.cpu.model}, {cores}"]),
-        ("features", [", ".join(here.cpu.features) or "none that inference gains by"]),
+        ("features", [", ".join(here.cpu.features) or "none that speeds up inference"]),
         ("Python", [here.python.version]),
         ("C library", [f"glibc {here.glibc}" if here.glibc else "not glibc (musl, perhaps)"]),
         ("numpy", [here.numpy or "none that works"]),
@@ -72,9 +72,9 @@ def _print_results(results: Sequence[EngineResult]) -> None:
 
 
 def _todo(result: EngineResult) -> list[str]:
-    """List the reason, then the mend; the mend alone where the engine is only not installed.
+    """List the reason, then the mend; only the mend if the engine is just not installed.
 
-    There is nothing to do about what works; a GPU's text is its name.
+    An engine that works has no text, except the name of its GPU.
     """
     if result.status == WORKS:
         return [result.adapter]

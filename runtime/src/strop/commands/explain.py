@@ -34,7 +34,7 @@ def require_one_picture(path: str, inputs: Sequence[str], manifest: Manifest) ->
     if len(inputs) > 1:
         raise InputError(f"--explain {path}: it takes one picture, got {len(inputs)}", "give one")
     if Path(inputs[0]).suffix in (NPY, NPZ):
-        raise InputError(f"--explain {path}: {inputs[0]} is no picture", "give a picture")
+        raise InputError(f"--explain {path}: {inputs[0]} is not a picture", "give a picture")
     if Path(path).suffix != ".png":
         raise InputError(f"--explain {path}: the name must end in .png", f"call it {path}.png")
 

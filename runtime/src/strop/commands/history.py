@@ -1,4 +1,4 @@
-"""strop history: what was installed in a folder, and when."""
+"""strop history: list what was installed in a folder, and when."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from strop.commands.terminal import print_json, print_line, print_table
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Show what was installed, newest first, and what a rollback would go to."""
+    """Show what was installed, newest first, and the bundle for a rollback."""
     folder = arguments.folder
     record = installed.read(folder)
     if arguments.json:

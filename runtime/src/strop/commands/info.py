@@ -1,4 +1,4 @@
-"""strop info: what a bundle holds, and what was proven of it."""
+"""strop info: show a bundle's content and its proofs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FIRST = (
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Show what the bundle holds, and what was proven of it."""
+    """Show the bundle's content and its proofs."""
     bundle = open_bundle(arguments.bundle, arguments.trusted_keys)
     bundle.check_digests()
     content = bundle.manifest
@@ -53,7 +53,7 @@ def main(arguments: argparse.Namespace) -> int:
     if content.structure != "one":
         print_fact("gives", f"a {content.structure} of these, as the Keras model does")
     print_fact("engines", ", ".join(map(_engine_state, content.engines)))
-    by_itself = ", self-evaluated: on calibration samples kept apart, for want of others"
+    by_itself = ", self-evaluated: on calibration samples kept apart, for lack of others"
     print_line(f"proven at export, against Keras{by_itself if content.self_evaluated else ''}:")
     _print_proofs(content)
     return 0

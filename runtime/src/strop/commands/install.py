@@ -13,7 +13,7 @@ from strop.install.selfcheck import self_check
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Verify a bundle, check it on this device, and make it the current one."""
+    """Verify a bundle, check it on this device, and make it current."""
     folder = arguments.into
     with progress() as show:
         event = install(

@@ -19,7 +19,7 @@ _WAIT_S = 1.0
 def without_notes() -> Iterator[None]:
     """Leave out of stderr the lines by which LiteRT's native code says that all is well.
 
-    A process of its own passes on the rest, so that the last words of an engine that crashes are
+    A separate process passes on the rest, so that the last message of an engine that crashes is
     still seen. Python's own stderr stays the terminal. Where there is no fork, or stderr is not
     this process's own, nothing is left out.
     """

@@ -1,6 +1,6 @@
 """Refusals: one line that says why a command cannot do what was asked; with --json an object too.
 
-This module does without numpy, because numpy may be what is absent.
+This module does without numpy, because numpy may be absent.
 """
 
 from __future__ import annotations

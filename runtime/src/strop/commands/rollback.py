@@ -1,4 +1,4 @@
-"""strop rollback: go back to the bundle before."""
+"""strop rollback: make the previous bundle current."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from strop.install.selfcheck import self_check
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Check the previous bundle on this device, and make it the current one."""
+    """Check the previous bundle on this device, and make it current."""
     with progress() as show:
         event = rollback(
             arguments.folder,

@@ -1,6 +1,6 @@
 """strop run: predict each file, and print or write the outputs.
 
-Files are read, predicted and printed one by one. A file that the model does not take costs one line
+Files are read, predicted and printed one by one. A file that the model refuses gets one line
 on stderr, and the others go on. Exit status: 1 if some files failed; 2 if all did, or if --output
 was asked for, which is then not written.
 """

@@ -1,4 +1,4 @@
-"""Steps that several commands share: opening what was asked for, and describing it."""
+"""Steps that several commands share: opening a model, and describing it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from strop.model.select import open_best
 
 
 def open_asked(bundle: Bundle, arguments: argparse.Namespace) -> strop.Model:
-    """Open what the options of a command insist on."""
+    """Open a model with the options of a command."""
     return open_best(
         bundle,
         engine=arguments.engine,
@@ -51,11 +51,11 @@ def signature(bundle: Bundle) -> dict[str, Any] | None:
 
 
 def print_choice(model: strop.Model, asked: str | None) -> None:
-    """Print on stderr what ran; and, if strop chose the device, what it was chosen by.
+    """Print on stderr which model ran; and, if strop chose the device, the reason.
 
     Args:
         model: the one that ran.
-        asked: the device that was asked for, if any.
+        asked: the requested device, if any.
     """
     print_note(repr(model))
     if asked == engines.AUTO:
@@ -94,7 +94,7 @@ def print_changed(folder: str, event: Event) -> None:
 
 
 def print_cpu(cpu: Cpu) -> None:
-    """Print which CPU the timings below are true of.
+    """Print the CPU on which the timings below were made.
 
     The name of an emulated board says that it is one.
     """

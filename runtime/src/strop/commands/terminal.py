@@ -52,11 +52,11 @@ def print_note(text: str) -> None:
 
 
 def print_fact(name: str, *values: str, margin: int = 7, widest: int | None = None) -> None:
-    """Print a name and what it has, on stdout.
+    """Print a name and its values, on stdout.
 
     Args:
         name: as long as the margin, or shorter.
-        values: each on a line of its own.
+        values: each on a separate line.
         margin: columns for the name.
         widest: columns to use at most.
     """
@@ -89,9 +89,9 @@ def print_json(content: Any) -> None:
 
 @contextlib.contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
-    """Give a function that shows a step on stderr, in the place of the step before.
+    """Yield a function that shows a step on stderr, in place of the previous step.
 
-    It shows nothing where stderr is no terminal. The last step is wiped at the end.
+    It shows nothing if stderr is not a terminal. The last step is wiped at the end.
     """
     if not sys.stderr.isatty():
         yield lambda step: None
@@ -125,7 +125,7 @@ def telling(done: str) -> Iterator[None]:
 
 
 def width() -> int | None:
-    """Return how many columns stdout has; None where it is no terminal and any number is right.
+    """Return how many columns stdout has; None if it is not a terminal, which limits nothing.
 
     The environment variable COLUMNS overrules the terminal.
     """

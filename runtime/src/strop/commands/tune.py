@@ -1,4 +1,4 @@
-"""strop tune: find what is fastest on this device, and remember it."""
+"""strop tune: find the fastest variant on this device, and remember it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from strop.model import tuned
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Find what is fastest on this device, and remember it.
+    """Find the fastest variant on this device, and remember it.
 
     The table is printed even where nothing passes (exit status 1), or where the winner cannot be
     remembered (exit status 2).

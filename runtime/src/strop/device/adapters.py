@@ -189,7 +189,7 @@ def taken(listed: Callable[[], Sequence[Adapter]]) -> Iterator[Adapter | None]:
             found = listed()
             if any(adapter.is_software for adapter in found):
                 raise DeviceUnavailable(
-                    f"{software[0]} stands beside a GPU, and an engine would not say which it took",
+                    f"{software[0]} is here beside a GPU, and engines do not say which they use",
                     "name the driver to use in VK_DRIVER_FILES, one of the files in "
                     "/usr/share/vulkan/icd.d",
                 )

@@ -126,7 +126,7 @@ def userland(kernel: str, bits: int, multiarch: str) -> str:
 def features(
     machine: str, cpuinfo: Mapping[str, tuple[str, ...]], detected: frozenset[str]
 ) -> tuple[str, ...]:
-    """List what the processor can do, of the things that inference gains by.
+    """List the processor's features that speed up inference.
 
     Args:
         machine: as `Board.machine`.

@@ -1,4 +1,4 @@
-"""The CPU that a timing is true of, and what the kernel says about the processor.
+"""The CPU of this machine, for timings, and the kernel's description of the processor.
 
 `strop.load` asks for it where a bundle was tuned, so it has to be quick.
 """
@@ -35,7 +35,7 @@ _ARM_CORES = {  # part numbers of implementer 0x41, Arm itself
 
 
 class Cpu(NamedTuple):
-    """The CPU that a timing is true of."""
+    """The CPU on which a timing was made."""
 
     machine: str  # "x86_64", "aarch64"
     model: str  # as the board or the processor calls itself; "" if neither does
@@ -100,7 +100,7 @@ def pairs(text: str, separator: str) -> dict[str, tuple[str, ...]]:
 
     Args:
         text: the lines.
-        separator: what stands between a name and its value.
+        separator: the text between a name and its value.
 
     Returns:
         Each name's different values, in order.

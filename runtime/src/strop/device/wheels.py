@@ -1,6 +1,6 @@
 """The wheels of each engine, and the command that installs one on this board.
 
-The table is what the package index held when this version was made; a test compares the two.
+The table lists the package index's wheels when this version was made; a test compares the two.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ WHEELS = (
 )
 
 # Builds of onnxruntime for GPUs, the best first. They share its import name, and so the place where
-# it is installed: each wants an environment of its own.
+# it is installed: each needs a separate environment.
 GPU_WHEELS = (
     Wheels(
         "onnx-gpu",
@@ -101,7 +101,7 @@ GPU_WHEELS = (
 
 ENGINES = (*dict.fromkeys(row.engine for row in WHEELS), "reference")
 
-# Elsewhere pip would build numpy from source, for hours or in vain: the OS has a package of it.
+# Elsewhere pip would build numpy from source, for hours or without success; the OS has a package.
 NUMPY_MACHINES = ("x86_64", "aarch64")
 _REINSTALLING = "--force-reinstall --no-deps "
 
@@ -181,7 +181,7 @@ def mend_absent(engine: str, board: Board, among: Collection[str] = ENGINES) -> 
 
 
 def remedy(engine: str, among: Collection[str] = ENGINES) -> tuple[str, str]:
-    """Say what there is to know, on this very machine, about an engine that is absent.
+    """Explain why an engine is absent on this machine, and how to install it.
 
     Args:
         engine: the engine's name.
@@ -244,7 +244,7 @@ def remedy_gpu(board: Board, cuda: int) -> tuple[str, str]:
             line = _joined(*_environment(board), install_line(row.extra))
             is_newest = row == next(other for other in GPU_WHEELS if other.extra == row.extra)
             pin = "" if is_newest else f" '{row.package}=={row.version}'"
-            return "", f"in an environment of its own: {line}{pin}"
+            return "", f"in a separate environment: {line}{pin}"
     rows = [row for row in GPU_WHEELS if 0 < row.cuda <= cuda] or [GPU_WHEELS[-1]]
     is_jetson = rows[0].cuda > 0 and board.machine == "aarch64"
     theirs = "; NVIDIA makes some for its Jetson boards" if is_jetson else ""
@@ -262,7 +262,7 @@ def remedy_gpu_here(has_cuda: bool) -> tuple[str, str]:
 
 
 def pip(requirement: str, options: str = "") -> str:
-    """Give the command that installs something other than strop.
+    """Return the command that installs something other than strop.
 
     The commands for strop name its wheel file: `strop.versions.install_line`.
 

@@ -1,7 +1,7 @@
-"""Asking a question in a process of its own, so that a crash or a hang is an answer too.
+"""Calling a function in a separate process, so that a crash or a hang is only a result.
 
-The process is a fork: it sees the very modules and paths that this one does, and stays on the same
-processor where one is emulated. A program started anew might not.
+The process is a fork: it has the same modules and paths as this one, and stays on the same
+processor if one is emulated. A new program might not.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SIGNALS = {
     "SIGBUS": "bad memory access",
     "SIGABRT": "it gave up",
     "SIGFPE": "bad arithmetic",
-    "SIGKILL": "killed, perhaps for want of memory",
+    "SIGKILL": "killed, perhaps from lack of memory",
 }
 
 
@@ -51,7 +51,7 @@ def can_ask() -> bool:
 
 
 def ask(question: Callable[[], Any], limit_s: float, *, spare_bytes: int | None = None) -> Any:
-    """Call the question in a process of its own, and return its answer. What it prints is dropped.
+    """Call the question in a separate process, and return its answer. Its output is dropped.
 
     Call it from a program with one thread: it forks. If the machine runs out of memory, the kernel
     ends the other process before any of its neighbours. If this process ends, the kernel ends the
@@ -60,10 +60,10 @@ def ask(question: Callable[[], Any], limit_s: float, *, spare_bytes: int | None 
     Args:
         question: called in the other process.
         limit_s: how long it may take, in seconds.
-        spare_bytes: how much memory of its own it may take beyond what it is born with; None: any.
+        spare_bytes: how much memory it may take beyond what it starts with; None: any.
 
     Returns:
-        What the question returned, in JSON's types, of at most 64 kB.
+        The question's answer, in JSON's types, of at most 64 kB.
 
     Raises:
         NoAnswer: the process gave none.
@@ -71,7 +71,7 @@ def ask(question: Callable[[], Any], limit_s: float, *, spare_bytes: int | None 
     """
     if not can_ask():
         raise StropError(
-            f"engines cannot be tried in processes of their own: {sys.platform} has no fork",
+            f"engines cannot be tried in separate processes: {sys.platform} has no fork",
             "use Linux or macOS for this",
         )
     reader, writer = os.pipe()
@@ -107,7 +107,7 @@ def ask(question: Callable[[], Any], limit_s: float, *, spare_bytes: int | None 
 
 
 def spare_memory_bytes() -> int | None:
-    """Return the bytes of memory that are free for programs to take; None if nobody knows.
+    """Return the bytes of memory that are free for programs; None if the system does not say.
 
     To take that much makes no other program wait for memory.
     """
@@ -115,7 +115,7 @@ def spare_memory_bytes() -> int | None:
 
 
 def _limit_memory(spare_bytes: int | None) -> None:
-    """Limit this process's memory, and make it the first that the kernel ends for want of memory.
+    """Limit this process's memory, and make it the first that the kernel ends from lack of memory.
 
     The limit is on what it may write to (RLIMIT_DATA), not on what it has addresses for
     (RLIMIT_AS): CUDA takes addresses for all of the memory that there is.
@@ -211,8 +211,8 @@ def _read(reader: int) -> bytes:
 
 
 def _no_answer(status: int, last_words: str) -> NoAnswer:
-    """Give the error to raise for a process that ended without an answer."""
-    said = f"; its last words: {last_words}" if last_words else ""
+    """Return the error to raise for a process that ended without an answer."""
+    said = f"; its last output: {last_words}" if last_words else ""
     if not os.WIFSIGNALED(status):
         code = os.waitstatus_to_exitcode(status)
         return NoAnswer(f"ended with exit {code} and no answer{said}")

@@ -1,7 +1,7 @@
-"""Proving a bundle again, here: its golden samples on this device's own engines.
+"""Checking a bundle on this device: its golden samples, on the installed engines.
 
-An engine's parser is native code, and a digest says who wrote a file's bytes, never that they are
-harmless. So `check` can give each engine a process of its own; one that dies is a result too.
+An engine's parser is native code. A digest shows that a file is unchanged, not that it is harmless.
+So `check` can run each engine in a separate process, and a crash is one of the results.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ def check(
 
     Args:
         bundle: verified; every member is checked against the manifest first.
-        engine: insist on this one: if it is absent that is an error, not a result.
-        device: insist on "cpu" or "gpu", likewise; None or "auto": both.
+        engine: only this one; if it is absent, that is an error, not a result.
+        device: only "cpu" or only "gpu", likewise; None or "auto": both.
         precision: only variants of this precision.
-        limit_s: let each engine open each file in a process of its own, with so many seconds and
-            the memory that is to spare here. One that dies, hangs or wants more is BROKEN, and one
+        limit_s: run each engine on each file in a separate process, with so many seconds and
+            the memory that is free here. One that crashes, hangs or needs more is BROKEN, and one
             that hung is not tried on that device again. It forks, so the program must have one
             thread and must not have used a GPU. None: open the files in this process.
         progress: called with a line before each step.
@@ -81,7 +81,7 @@ def check(
         BundleError: the golden arrays are not what the manifest says, or not finite.
     """
     if engine == engines.FAKE:
-        raise EngineUnavailable("engine 'fake' makes its answers up", "ask for a real one")
+        raise EngineUnavailable("engine 'fake' makes up its answers", "ask for a real one")
     engines.require_device(device)
     bundle.check_digests()
     if engine is not None or precision is not None:
@@ -172,7 +172,7 @@ def _prove(bundle: Bundle, inputs: Any, keras: Any, choice: Choice) -> CheckResu
 
 
 class _Apart:
-    """Proves each choice in a process of its own; if there is no answer, the result says why."""
+    """Checks each choice in a separate process; if there is no answer, the result says why."""
 
     def __init__(self, prove: Callable[[Choice], CheckResult], limit_s: float) -> None:
         self._prove = prove
@@ -201,7 +201,7 @@ class _Apart:
 
 
 def _as_json(prove: Callable[[Choice], CheckResult], choice: Choice) -> dict[str, Any]:
-    """Prove a choice; return the result, or what refused the bundle, in JSON's types."""
+    """Check a choice; return the result, or the refusal of the bundle, in JSON's types."""
     try:
         result = prove(choice)
     except BundleError as error:
@@ -212,11 +212,11 @@ def _as_json(prove: Callable[[Choice], CheckResult], choice: Choice) -> dict[str
 
 
 def _from_json(choice: Choice, said: Any) -> CheckResult:
-    """Read a result of `_as_json`.
+    """Read the answer of `_as_json`.
 
     Raises:
         BundleError: the bundle was refused.
-        NoAnswer: it is something else, because an engine wrote into the pipe.
+        NoAnswer: it is anything else; an engine may have written over memory that is not its own.
     """
     try:
         if "refused" in said:
@@ -236,7 +236,7 @@ def _from_json(choice: Choice, said: Any) -> CheckResult:
             latency=Latency(p50_us, p95_us, p99_us, int(samples)),
         )
     except (LookupError, TypeError, ValueError, OverflowError):
-        raise NoAnswer("gave an answer that makes no sense") from None
+        raise NoAnswer("gave an invalid answer") from None
 
 
 def _latency(call: Callable[[], object]) -> Latency:

@@ -38,7 +38,7 @@ class EngineResult:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All findings of the doctor."""
+    """The doctor's findings."""
 
     board: Board
     adapters: tuple[Adapter, ...]  # the GPUs that drivers offer
@@ -47,7 +47,7 @@ class Diagnosis:
 
 
 def diagnose(limit_s: float, *, progress: Callable[[str], None] = lambda engine: None) -> Diagnosis:
-    """Describe this board, and try each engine in a process of its own.
+    """Describe this board, and try each engine in a separate process.
 
     A crash of one engine does not keep the others from being tried. The reference goes first: it is
     numpy alone, and without numpy no other engine works. If numpy can be imported, it is imported
@@ -92,7 +92,7 @@ def diagnose(limit_s: float, *, progress: Callable[[str], None] = lambda engine:
 
 
 def no_numpy(error: Exception) -> tuple[str, str]:
-    """Return why numpy cannot be imported, and what to do about it.
+    """Explain why numpy cannot be imported, and return the mend.
 
     Args:
         error: what importing it raised.
@@ -181,7 +181,7 @@ def explain(engine: str, probed: ProbeResult, here: Board) -> tuple[str, str]:
         )
     # A wheel's own libraries have a digest in their names.
     if re.search(r"lib\S+-[0-9a-f]{8}\S*: cannot open shared object", said):
-        return f"the package has lost a library of its own: {said}", mend
+        return f"the package lacks one of its own libraries: {said}", mend
     if found := re.search(r"((lib[\w+-]+)\.so\.?(\d*)[\d.]*): cannot open shared object", said):
         library = found[1]
         package = f"{found[2]}{found[3]}".replace("_", "-")  # Debian has libgomp.so.1 in libgomp1
@@ -222,7 +222,7 @@ def _numpy_is_absent() -> bool:
 
 
 def _numpy_trouble(probed: ProbeResult, here: Board) -> tuple[str, str]:
-    """Return what is wrong with a numpy that cannot be imported, and the mend."""
+    """Explain why a numpy cannot be imported, and return the mend."""
     if _numpy_is_absent():
         return "numpy is not installed, and strop needs it", wheels.mend_numpy(here)
     # It may put a page of advice before what went wrong.

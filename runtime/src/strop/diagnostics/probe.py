@@ -1,4 +1,4 @@
-"""Trying an engine on a model whose answer is known, in a process of its own."""
+"""Trying an engine on a model with a known answer, in a separate process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ProbeResult:
 
 
 def probe(engine: str, limit_s: float, device: str = "cpu") -> ProbeResult:
-    """Open the known model on an engine, run it, and compare, in a process of its own.
+    """Open the known model on an engine, run it, and compare, in a separate process.
 
     Call it from a program with one thread: it forks.
 

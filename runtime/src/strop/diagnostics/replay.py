@@ -51,13 +51,13 @@ class CheckResult:
 
 
 def broken(choice: Choice, error: StropError) -> CheckResult:
-    """Give the result of a choice whose engine raised: BROKEN, or ABSENT if it lacks the device."""
+    """Return the result of a choice whose engine raised: BROKEN, or ABSENT without the device."""
     status = ABSENT if isinstance(error, DeviceUnavailable) else BROKEN
     return without_figures(choice, status, error.problem, error.mend)
 
 
 def without_figures(choice: Choice, status: str, detail: str, mend: str = "") -> CheckResult:
-    """Give the result of a choice of which there are no figures.
+    """Return the result of a choice that has no figures.
 
     Args:
         choice: what was tried.
@@ -234,9 +234,9 @@ def replay(
 
 
 class _Error(NamedTuple):
-    """How far an output is from what was proven, where that is worst."""
+    """The largest difference of an output from the proven one."""
 
-    error: float  # absolute; infinite where one of both is no number
+    error: float  # absolute; infinite where one of both is not a number
     tolerance: float  # what it may be there
     share: float  # error / tolerance; above 1 it fails
 

@@ -67,7 +67,7 @@ def sweep(
         engine: the one to use the GPU by; None: the one that `strop tune` remembered as fastest
             there at this precision, else the first in the bundle's order that can.
         precision: of the file on the GPU; the CPU's competitors are of every precision.
-        batches: samples a call.
+        batches: samples per call.
         progress: called with a line before each step.
 
     Returns:

@@ -53,7 +53,7 @@ def tune(
         device: only candidates on the "cpu" or the "gpu"; None or "auto": on both, where a variant
             is made for both.
         threads: the numbers of threads to try; None: 1, 2, 4 and so on, up to the usable CPUs.
-        batch: samples a call; a GPU wins with large ones only.
+        batch: samples per call; a GPU is faster only with many.
         timer: what times calls, one Latency each; None: `side_by_side`.
         progress: called with a line before each step.
 

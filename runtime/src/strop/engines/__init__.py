@@ -36,7 +36,7 @@ TABLE = {
 
 NAMES = tuple(TABLE)
 CPU, GPU, AUTO = "cpu", "gpu", "auto"
-ASKABLE = (CPU, GPU, AUTO)  # what a caller may insist on; auto is as good as saying nothing
+ASKABLE = (CPU, GPU, AUTO)  # what a caller may ask for; auto is the same as asking for nothing
 FAKE = "fake"  # opens any variant, so no bundle lists it
 
 

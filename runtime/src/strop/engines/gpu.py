@@ -16,7 +16,7 @@ from strop.engines.batches import batch_shape, count, pick
 # Of one batch's input, widened to float32: half of the buffer that WebGPU grants at least
 # (docs/decisions/0015-gpu.md).
 LARGEST_BYTES = 2**26
-LARGEST_BATCH = 2**14  # what lies between input and output may be wider than both
+LARGEST_BATCH = 2**14  # layers between input and output may be wider than both
 
 
 class Bound(Protocol):

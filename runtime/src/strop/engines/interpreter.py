@@ -91,7 +91,7 @@ class InterpreterSession:
         self._interpreter.allocate_tensors()
         (output,) = self._interpreter.get_output_details()
         if output["shape"][0] != size:
-            raise ValueError(f"resized to {size} samples, the file answers {output['shape'][0]}")
+            raise ValueError(f"resized to {size} samples, the file gives {output['shape'][0]}")
         self._bind()
         self._size = size
 
@@ -152,7 +152,7 @@ class SeveralInterpreterSession(InterpreterSession):
         for output in self._interpreter.get_output_details():
             if output["shape"][0] != size:
                 raise ValueError(
-                    f"resized to {size} samples, the file answers {output['shape'][0]} of "
+                    f"resized to {size} samples, the file gives {output['shape'][0]} of "
                     f"{output['name']}"
                 )
         self._bind()
@@ -202,7 +202,7 @@ def require_whole(model: bytes, file: str) -> None:
     except struct.error:
         fields = -1
     if fields < 0:
-        raise BundleError(f"{file} refused: it is no FlatBuffer", "export the model again")
+        raise BundleError(f"{file} refused: it is not a FlatBuffer", "export the model again")
     if any(model[fields + 4 + 2 * _KNOWN_FIELDS : fields + size]):
         raise BundleError(
             f"{file} refused: its root table has fields unknown to this strop, which may name "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 # On import, release 1.31 would write a device id into the user's cache and report to its makers;
-# this stops both. Whoever wants it sets the variable to 0.
+# this stops both. To allow them, set the variable to 0.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
@@ -219,7 +219,7 @@ def _require_whole(model: bytes, file: str) -> None:
     if _KEY in model and any(length + _KEY in model for length in (b"\x08", b"\0")):
         raise BundleError(
             f"{file} refused: its tensors lie outside of it (the key 'location')",
-            "export the model with its weights inside, and nothing in it of that name",
+            "export the model with its weights inside, and no tensor or node called 'location'",
         )
 
 

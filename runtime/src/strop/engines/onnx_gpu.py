@@ -29,7 +29,7 @@ from strop.errors import DeviceUnavailable, one_line
 
 CPU = "cpu"
 CUDA = "CUDAExecutionProvider"
-_FATAL_ONLY = 4  # of severities 0 to 4; what it would print is in what it raises
+_FATAL_ONLY = 4  # of severities 0 to 4; its exceptions have the same text
 _FILE_FAULTS = (InvalidArgument, InvalidGraph, InvalidProtobuf, TypeError, ValueError)
 _LOADING = Lock()  # a process has one stdout
 
@@ -45,7 +45,7 @@ class Provider(NamedTuple):
 
 # By name; the first that this build of onnxruntime has is used.
 PROVIDERS = {
-    # TF32 has ten bits of mantissa: it is no float32.
+    # TF32 has ten bits of mantissa: it is not float32.
     CUDA: Provider(adapters.cuda, "cuda", {"device_id": "0"}, {"use_tf32": "0"}),
     "WebGpuExecutionProvider": Provider(
         adapters.vulkan, CPU, {"powerPreference": "high-performance"}, {}
@@ -176,7 +176,7 @@ def _no_adapter(name: str) -> DeviceUnavailable:
 
 
 def _another_build(problem: str, *, has_cuda: bool) -> DeviceUnavailable:
-    """Give the error to raise where another build of onnxruntime could use a GPU that is here."""
+    """Return the error to raise if another build of onnxruntime could use a GPU of this machine."""
     why_none, mend = wheels.remedy_gpu_here(has_cuda)
     return DeviceUnavailable(f"{problem}; {why_none}" if why_none else problem, mend)
 
@@ -201,7 +201,7 @@ def _load_cuda() -> None:
 
 
 def _explain(said: str) -> tuple[str, str]:
-    """Give the meaning of what ONNX Runtime said of a model it does not run, and the mend."""
+    """Explain ONNX Runtime's message about a model that it does not run, and return the mend."""
     if "requires f16" in said:
         return "; this adapter has no shader-f16", "use precision='float32'"
     if "fallback to CPU EP" in said:

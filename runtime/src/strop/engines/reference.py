@@ -83,7 +83,7 @@ class ReferenceSession:
             ValueError: it is not such a file.
         """
         with np.load(io.BytesIO(model), allow_pickle=False) as weights:
-            # Stored, as export writes them: a few kB that unpack to GB are no model.
+            # Stored, as export writes them: a few kB that unpack to GB are not a model.
             if sum(entry.file_size for entry in weights.zip.infolist()) > len(model):
                 raise ValueError("its arrays are larger than the file: store, do not compress them")
             activations = weights["activations"]
@@ -183,7 +183,7 @@ class Reference:
         """Read the weights of a model, an .npz file, into a session.
 
         Raises:
-            ValueError: it is not what the manifest says, or no stack of dense layers.
+            ValueError: it is not what the manifest says, or not a stack of dense layers.
         """
         if not len(variant.inputs) == len(variant.outputs) == 1:
             raise ValueError("a stack of layers has one input and one output")

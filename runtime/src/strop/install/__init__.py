@@ -1,1 +1,1 @@
-"""The installer: it changes what is installed in a folder, and follows it."""
+"""The installer: it changes what is installed in a folder, and watches it."""

@@ -1,7 +1,7 @@
-"""Making a bundle current in a folder: verify it, prove it on this device, then switch at once.
+"""Making a bundle current in a folder: verify it, check it on this device, then switch.
 
-The order makes it safe. The bundle is written beside the others and flushed. The staged file proves
-itself. Then installed.json is moved into place, the one moment in which the folder changes. A stop
+The order makes it safe. The bundle is written beside the others and flushed. The written file is
+checked. Then installed.json is moved into place, the one moment in which the folder changes. A stop
 before that moment leaves the old bundle current, a stop after it leaves the new one, and the next
 process that installs removes what was left (docs/decisions/0018-install.md).
 """
@@ -169,7 +169,7 @@ def rollback(
             bundle = open_bundle(path, trusted_keys)
             bundle.check_digests()
             if not store.is_whole(folder, name):
-                raise BundleError(f"{printable(path)} is another bundle than its name says")
+                raise BundleError(f"{printable(path)} is not the bundle that its name says")
         except BundleError as error:
             raise BundleError(
                 f"{error.problem}; it is the bundle that {printable(folder)} would go back to",
@@ -200,7 +200,7 @@ def _stage(
 ) -> Record | None:
     """Write a bundle beside the others; on a full disk, remove first those that may go.
 
-    These are the bundles that would go after the install, but for the one that a rollback goes to
+    These are the bundles that the install would remove at its end, except the one for a rollback
     if the install is refused.
 
     Returns:

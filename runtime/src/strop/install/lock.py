@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from strop.errors import InstallError, printable
 
 _LOOK_S = 0.05  # between two tries
-_MODE = 0o600  # whoever can open the file can lock it, and keep all others out
+_MODE = 0o600  # any user who can open the file can lock it, and keep all others out
 _DIGITS = 20  # of the holder's process id, filled up with spaces
 _held: set[int] = set()
 

@@ -1,4 +1,4 @@
-"""A bundle proves itself on this device before it becomes the current one."""
+"""The check of a bundle on this device before it becomes the current one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST = 100  # results that are remembered of a bundle with very many variants
 def self_check(
     bundle: Bundle, limit_s: float, progress: Callable[[str], None] = lambda step: None
 ) -> tuple[RecordedResult, ...]:
-    """Replay the golden samples on every engine that is installed, each in a process of its own.
+    """Replay the golden samples on every installed engine, each in a separate process.
 
     Args:
         bundle: the staged bundle.

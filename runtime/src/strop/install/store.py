@@ -87,7 +87,7 @@ def reserve(folder: str) -> None:
 
 
 def unreserve(folder: str) -> None:
-    """Give the room back, in a folder where nothing is installed."""
+    """Release the reserve, in a folder where nothing is installed."""
     durable.remove(f"{folder}/{_RESERVE}")
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from strop.bundle.manifest import InputSpec
 
 NPY, NPZ = ".npy", ".npz"
-ONLY = "inputs"  # what the only input may be called in a file
+ONLY = "inputs"  # the name that the only input may have in a file
 # The earliest time that a ZIP knows: the same arrays, the same bytes.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -60,7 +60,7 @@ def read_inputs(path: str | PathLike[str], specs: tuple[InputSpec, ...]) -> Any:
 
 
 def _is_extra(name: str) -> bool:
-    """Tell whether an array is what samples to judge on have beside the inputs."""
+    """Tell whether an array is one that test samples have besides the inputs, such as labels."""
     return name.partition(".")[0] in ("labels", "outputs")
 
 
@@ -84,15 +84,15 @@ def read_npz(path: str | PathLike[str]) -> dict[str, NDArray[Any]]:
             for entry in entries:
                 name = entry.filename.removesuffix(NPY)
                 if name == entry.filename or name in arrays:
-                    raise ValueError(f"{entry.filename!r} is no array, or is there twice")
+                    raise ValueError(f"{entry.filename!r} is not an array, or is there twice")
                 with archive.open(entry) as content:
                     arrays[name] = np.lib.format.read_array(content, allow_pickle=False)
     except InputError:
         raise
     except OSError as error:
         raise InputError(f"cannot read {where}: {error.strerror or error}") from None
-    except Exception as error:  # what a ZIP's and NumPy's readers raise on bad bytes has no end
-        raise InputError(f"{where} is no .npz file of arrays: {error}") from error
+    except Exception as error:  # the readers of ZIP and NumPy may raise anything on bad bytes
+        raise InputError(f"{where} is not an .npz file of arrays: {error}") from error
     return arrays
 
 

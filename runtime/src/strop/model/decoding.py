@@ -1,6 +1,6 @@
 """Decoding of pictures: bounded in memory, and with no error but ours; Pillow only decodes.
 
-A picture takes at most 256 MiB beside what the interpreter has; docs/bundle-format.md, How a
+A picture takes at most 256 MiB besides the interpreter's memory; docs/bundle-format.md, How a
 picture is decoded, has the limits.
 """
 
@@ -44,7 +44,7 @@ def decode(file: BinaryIO) -> Levels:
         It is turned and mirrored as its EXIF orientation says.
 
     Raises:
-        InputError: it is no picture of `FORMATS`, is damaged, or has too many pixels.
+        InputError: it is not a picture of one of the `FORMATS`, is damaged, or has too many pixels.
         StropError: Pillow is not installed.
     """
     try:
@@ -68,7 +68,7 @@ def opened(image: Any) -> Levels:
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """Raise InputError for whatever Pillow raises; what its decoders raise has no end."""
+    """Raise InputError for any error of Pillow, whose decoders may raise anything."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -80,7 +80,7 @@ def _refusing() -> Iterator[None]:
     except UnidentifiedImageError:
         kinds = ", ".join(FORMATS)
         raise InputError(
-            "this is no picture that Pillow reads", f"give it one of {kinds}"
+            "this is not a picture that Pillow reads", f"give it one of {kinds}"
         ) from None
     except Exception as error:  # noqa: BLE001
         raise InputError(
@@ -148,7 +148,7 @@ def _eight_bits(values: NDArray[Any]) -> Levels:
 
 def _unknown_range() -> InputError:
     return InputError(
-        "the picture has 32 bits a pixel, in a range it does not say", "save it with 8"
+        "the picture has 32 bits per pixel, and does not say in which range", "save it with 8 bits"
     )
 
 

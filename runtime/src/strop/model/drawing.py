@@ -37,7 +37,7 @@ def _ink(levels: Levels, reach: int, least: int) -> Levels:
     mean = _summed(_summed(around, side).T, side).T // side**2  # (height, width)
     if int(((levels - mean) ** 3).sum()) < 0:  # the few pixels that differ much are dark
         levels, around = 255 - levels, 255 - around
-    # The opening: what is light and narrower than the square is gone from it.
+    # The opening: it has nothing that is light and narrower than the square.
     around = np.pad(around, radius, mode="edge")
     paper = _slid(_slid(around, side, np.minimum), side, np.maximum)
     return _stretched(levels - paper, least)
@@ -79,7 +79,7 @@ def _summed(levels: NDArray[np.generic], side: int) -> NDArray[np.int64]:
 
 
 def _slid(levels: Levels, side: int, choose: np.ufunc) -> Levels:
-    """Choose one level of each square that lies in the picture: `side - 1` fewer each way."""
+    """Choose one level of each square that is inside the picture: `side - 1` fewer each way."""
     for _ in range(2):
         covered = 1
         while 2 * covered <= side:
@@ -125,7 +125,7 @@ def find(levels: Levels, above: int) -> Levels:
     for part in parts:
         if part.weight * _FAINT >= main.weight and part.near(main):
             kept[part.places] = True
-    # The faint edges of what is kept belong to it.
+    # The faint edges of kept parts belong to them.
     whole = _slid(kept.reshape(framed.shape).view(np.uint8), 3, np.maximum).view(bool)
     drawn = np.where(whole[..., None], levels, 0).astype(np.uint8)
     inked = drawn.max(axis=2) > 0

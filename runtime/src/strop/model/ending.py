@@ -1,4 +1,4 @@
-"""How open models end: after a `with`, and with the program.
+"""The end of open models: after a `with`, and with the program.
 
 As a program ends, Python stops the threads that nobody waits for (daemon threads) where they next
 ask for the interpreter lock. A thread that returns from an engine's C++ code at that moment takes
@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # a protocol takes Python longer to make than all else here
 
 
 WAIT_S = 2.0  # for calls in flight; whoever ends a program does not wait for a day's batch
-_A_TURN_S = 0.01  # twice what Python lets a thread go on before it is another's turn
+_A_TURN_S = 0.01  # twice the time that Python lets a thread run before it switches
 
 _followers: WeakSet[Follower] = WeakSet()
 

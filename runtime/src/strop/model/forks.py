@@ -1,6 +1,6 @@
-"""What happens to open models in a process that is forked off.
+"""Open models in a forked process.
 
-Only the thread that forked goes on in the child. Whatever the other threads were doing stays as it
+Only the thread that forked runs on in the child. The work of the other threads stays as it
 was: a lock that is taken, an interpreter half-way through a network, a thread pool that no longer
 exists. So the child neither uses nor takes apart any native object of the parent's: ending a
 session there may wait for threads that do not exist.

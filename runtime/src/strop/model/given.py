@@ -28,7 +28,7 @@ def as_inputs(given: Any, specs: tuple[InputSpec, ...]) -> Any:
         specs: the model's inputs.
 
     Raises:
-        InputError: it is no such file or picture, or the model takes no pictures.
+        InputError: it is not such a file or picture, or the model takes no pictures.
         StropError: it is a picture, and Pillow is not installed.
     """
     if isinstance(given, str | PathLike):

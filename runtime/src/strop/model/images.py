@@ -69,8 +69,8 @@ def _read_npy(file: BinaryIO, where: str) -> NDArray[Any]:
         array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
     except OSError as error:
         raise InputError(f"cannot read {where}: {error.strerror or error}") from None
-    except Exception as error:  # what numpy's reader raises on bad headers has no end
-        raise InputError(f"{where} is no .npy array: {error}") from error
+    except Exception as error:  # numpy's reader may raise anything on a bad header
+        raise InputError(f"{where} is not an .npy array: {error}") from error
     return array
 
 
@@ -100,7 +100,7 @@ def prepare(image: Any, picture: Picture) -> NDArray[Any]:
     comes before the mode, the other steps after it.
 
     Args:
-        image: a `PIL.Image.Image` of any size and mode; one of 32 bits a pixel is refused.
+        image: a `PIL.Image.Image` of any size and mode; one of 32 bits per pixel is refused.
         picture: the mode and the steps; `strop.bundle.pictures.is_picture` holds of them.
 
     Returns:
@@ -109,7 +109,7 @@ def prepare(image: Any, picture: Picture) -> NDArray[Any]:
 
     Raises:
         InputError: the picture is blank and its steps need a drawing; it is damaged; or it has 32
-            bits a pixel, in a range it does not say.
+            bits per pixel, and does not say in which range.
     """
     from strop.model.decoding import opened
 

@@ -33,7 +33,7 @@ _EXACT = ("uint8", "int8", "bool")
 
 
 class About(Struct):
-    """The facts about a model besides its file."""
+    """The facts about a model, apart from its file."""
 
     name: str
     version: int
@@ -227,7 +227,7 @@ class Model(Closing):
                 picture, .npy or .npz file; or a picture: the bytes of its file, an open binary
                 file, or a Pillow image. For several inputs, one sample of each, by name or in the
                 manifest's order.
-            output: the name of the output to read; None: the only one that names something.
+            output: the name of the output to read; None: the only one with classes or labels.
 
         Returns:
             A Prediction, the best class or the answer yes or no; of a model of many labels at once
@@ -264,11 +264,11 @@ class Model(Closing):
 
         Args:
             output: float32, one sample of an output: (classes,) of a classifier.
-            name: the output that the row is of; None: the only one that names something.
+            name: the output that the row is of; None: the only one with classes or labels.
 
         Raises:
-            InputError: it is no row of that output: another type, shape or range, or NaN; or that
-                output names nothing.
+            InputError: the output has no classes or labels; or this is not a row of it: another
+                type, shape or range, or NaN.
         """
         from strop.model.naming import admit_row, choose_output, name_row
 

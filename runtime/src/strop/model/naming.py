@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from strop.bundle.manifest import OutputSpec
 
-NAMED = ("class", "binary", "multilabel")  # the kinds of output that name something
-_LARGEST = 1e300  # infinity less itself is no number
+NAMED = ("class", "binary", "multilabel")  # the kinds of output that `classify` can name
+_LARGEST = 1e300  # infinity less itself is not a number
 _ROUNDING = 1e-2  # an engine of low precision may leave the range by this share of it
 
 
@@ -41,12 +41,12 @@ def choose_output(outputs: tuple[OutputSpec, ...], asked: str | None, model: str
     able = [spec.name for spec in outputs if spec.kind in NAMED]
     if asked is None and len(able) > 1:
         raise InputError(
-            f"{model} has {len(able)} outputs that name something: {', '.join(able)}",
+            f"{model} has {len(able)} outputs with classes or labels: {', '.join(able)}",
             f"say which, output={_one_of([repr(name) for name in able])}",
         )
     if asked is None and not able and len(outputs) > 1:
         kinds = ", ".join(f"{spec.name} ({spec.kind})" for spec in outputs)
-        raise InputError(f"no output of {model} names anything: {kinds}", "use predict")
+        raise InputError(f"no output of {model} has classes or labels: {kinds}", "use predict")
     place = names.index(asked if asked is not None else (able or names)[0])
     if outputs[place].kind not in NAMED:
         raise _names_nothing(outputs[place], model)
@@ -62,7 +62,7 @@ def admit_row(row: Any, spec: OutputSpec, model: str) -> NDArray[np.float32]:
         model: its name, for messages.
 
     Raises:
-        InputError: it is no array of numbers of the output's dtype and shape, or holds NaN or
+        InputError: it is not an array of numbers of the output's dtype and shape, or holds NaN or
             values outside the output's range.
     """
     found = f"got {type(row).__name__}"
@@ -96,7 +96,7 @@ def name_row(
         model: its name, for messages.
 
     Raises:
-        InputError: the output names nothing.
+        InputError: the output has no classes or labels.
         StropError: the row holds NaN.
     """
     if spec.kind not in NAMED:
@@ -130,7 +130,8 @@ def _no_row(spec: OutputSpec, model: str, found: str) -> InputError:
 def _names_nothing(spec: OutputSpec, model: str) -> InputError:
     shape = ", ".join(str(size) for size in spec.shape[1:])
     return InputError(
-        f"{model}: output {spec.name!r} is a {spec.kind} of shape ({shape}) and names nothing",
+        f"{model}: output {spec.name!r} is a {spec.kind} of shape ({shape}), without classes or "
+        "labels",
         "use predict",
     )
 

@@ -24,7 +24,7 @@ _CONTRAST = "contrast"
 
 
 def flatten(levels: Levels, level: int | str) -> Levels:
-    """Lay what is transparent over paper of this level, or over that which differs from the ink."""
+    """Lay transparent pixels over paper of this level, or of one that contrasts with the ink."""
     if levels.shape[2] != 4:
         return levels
     if level == _CONTRAST:
@@ -98,7 +98,7 @@ def resize(levels: Levels, width: int, height: int) -> Levels:
 
 
 def crop(levels: Levels, width: int, height: int) -> Levels:
-    """Cut out the middle; where the picture is smaller, its border goes on around it."""
+    """Cut out the middle; pad a smaller picture with the level of its border."""
     return _in_the_middle(levels, width, height, _paper(levels))
 
 
@@ -128,7 +128,7 @@ def _grey(levels: Levels) -> NDArray[np.int32]:
 
 
 def _is_light(levels: Levels) -> bool:
-    """Tell whether what is not transparent is light: in the mean, weighted by its alpha."""
+    """Tell whether the opaque pixels are light: by their mean, weighted by alpha."""
     light = weight = 0
     for rows in _stripes(levels):
         alpha = levels[rows, :, 3].astype(np.int64)
@@ -159,7 +159,7 @@ def _in_the_middle(levels: Levels, width: int, height: int, fill: Any) -> Levels
 
 
 def _pasted(levels: Levels, width: int, height: int, x: int, y: int, fill: Any) -> Levels:
-    """Put a picture on a canvas of this colour; what lies beyond the canvas is cut off."""
+    """Put a picture on a canvas of this colour; the part outside the canvas is cut off."""
     canvas = np.empty((height, width, levels.shape[2]), np.uint8)
     canvas[...] = fill
     inside = levels[max(0, -y) : max(0, height - y), max(0, -x) : max(0, width - x)]

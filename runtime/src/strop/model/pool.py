@@ -45,7 +45,7 @@ class Slot:
             session = self.sessions.pop()
         except IndexError:  # another thread was here
             return
-        # Whoever comes from now on is refused. A call in flight holds its session, and nothing
+        # Later calls are refused. A call in flight holds its session, and nothing
         # else does: it goes with the call. Waiting for it could be for ever, in a signal's handler.
         if not self.lock.locked():
             with self.lock:
@@ -53,7 +53,7 @@ class Slot:
 
 
 class Pool:
-    """Runs each call on a session that nobody else is in."""
+    """Runs each call on a session that no other caller uses."""
 
     def __init__(self, first: Session, another: Callable[[], Session], most: int | None) -> None:
         """Take the first session.
@@ -79,7 +79,7 @@ class Pool:
             samples: (N, ...), as the session takes them.
 
         Returns:
-            What the session returns, of the caller's own.
+            The session's outputs; no other caller has these arrays.
         """
         slot = self._free()
         with slot.lock:

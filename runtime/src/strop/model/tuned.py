@@ -1,4 +1,4 @@
-"""The results of `strop tune` for a bundle on this device, kept in the user's cache.
+"""The result of `strop tune` for a bundle on this device, kept in the user's cache.
 
 The file is a hint, and its bytes are hostile: they can only choose among what the verified bundle
 proves and this device has installed. A file that is damaged, or that is of another device or of
@@ -29,9 +29,9 @@ if TYPE_CHECKING:  # slow to import, and `strop.load` does without
 SCHEMA = 1
 MAX_BYTES = 2**18  # a table of ours is some 5 kB
 _MAX_US = 1e9  # a quarter of an hour; no call that anyone tunes takes longer
-# Not blocking: what stands here may be a pipe that nobody writes into. Windows has none of these.
+# Not blocking: the file may be a pipe that nobody writes into. Windows has none of these.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-_MAX_REASON = 200  # characters of what a damaged file makes us say
+_MAX_REASON = 200  # characters of a reason, which may quote a damaged file
 
 
 class Row(NamedTuple):
@@ -55,8 +55,8 @@ class Table(NamedTuple):
     strop: str
     cpu: Cpu
     engines: dict[str, str]  # the bundle's engines that were installed, and their releases
-    batch: int  # samples a call
-    device: str  # the only one that was tuned, "cpu" or "gpu"; else "auto"
+    batch: int  # samples per call
+    device: str  # that tuning was told to keep to: "cpu" or "gpu"; else "auto"
     rows: tuple[Row, ...]  # best first
 
 
@@ -71,7 +71,7 @@ def recall(bundle: Bundle, device: str | None = None) -> tuple[Row, ...]:
             faster goes first; there are none if tuning kept to one device and compared nothing.
 
     Returns:
-        The candidates, best first; empty if none are remembered, which is no error.
+        The candidates, best first; empty if none are remembered, which is not an error.
     """
     path = path_of(bundle.digest)
     if path is None:
@@ -91,7 +91,7 @@ def recall(bundle: Bundle, device: str | None = None) -> tuple[Row, ...]:
 
 
 def ignore(bundle: Bundle, reason: str) -> None:
-    """Warn that the table of a bundle is not used, and why."""
+    """Warn that the remembered result of a bundle is not used, and why."""
     manifest = bundle.manifest
     warn(
         f"what strop tune found for {manifest.name}-{manifest.target} is ignored: "
@@ -108,8 +108,8 @@ def remember(
     Args:
         bundle: verified; its digest names the file.
         rows: best first.
-        batch: samples a call, as they were timed.
-        device: the only one that was tuned, "cpu" or "gpu"; else "auto".
+        batch: samples per call, as timed.
+        device: the one that tuning was told to keep to, "cpu" or "gpu"; else "auto".
 
     Returns:
         The path of the table.
@@ -157,7 +157,7 @@ def _read(path: str) -> bytes | None:
     """Read the file's bytes, up to one more than `MAX_BYTES`; None if there is no such file.
 
     Raises:
-        BundleError: it cannot be read, or is no plain file.
+        BundleError: it cannot be read, or is not a regular file.
     """
     try:
         descriptor = os.open(path, _FLAGS)
@@ -169,7 +169,7 @@ def _read(path: str) -> bytes | None:
         raise BundleError(f"it cannot be read: {error.strerror}") from None
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise BundleError("it is no plain file")
+            raise BundleError("it is not a regular file")
         return os.read(descriptor, MAX_BYTES + 1)
     except OSError as error:
         raise BundleError(f"it cannot be read: {error.strerror}") from None
@@ -191,21 +191,22 @@ def _require_true_here(table: Table, bundle: Bundle) -> None:
             raise BundleError(otherwise)
 
     need(table.bundle == bundle.digest, "it is of another bundle")
-    need(table.strop == __version__, "it was made by another strop")
+    need(table.strop == __version__, "it was made by another version of strop")
     now = cpu.this_cpu()
-    need(table.cpu == now, f"the CPU was another than {now.model or now.machine} x {now.cores}")
+    this = f"{now.model or now.machine} x {now.cores}"
+    need(table.cpu == now, f"it was made on another CPU than {this}")
     here = installed(bundle.manifest)
     releases = ", ".join(here.values())
-    need(table.engines == here, f"what was installed was not {releases}")
-    need(table.batch >= 1, "it has a batch that cannot be")
-    need(table.device in engines.ASKABLE, "it is for a device that cannot be")
+    need(table.engines == here, f"other engines were installed than {releases}")
+    need(table.batch >= 1, "its batch is not valid")
+    need(table.device in engines.ASKABLE, "its device is not valid")
     variants = {variant.file: variant for variant in bundle.manifest.variants}
     seen = set()
     for row in table.rows:
         variant = variants.get(row.file)
         proven = variant and row.engine in variant.engines and row.engine in here
         if variant is None or not proven:
-            raise BundleError("it names what the bundle does not prove on an installed engine")
+            raise BundleError("it has a variant that is not proven on an installed engine")
         need(
             row.device in variant.devices and bool(row.adapter) == (row.device == engines.GPU),
             f"it has {row.file} on a device that the file is not made for",
@@ -216,7 +217,7 @@ def _require_true_here(table: Table, bundle: Bundle) -> None:
         )
         kind = (variant.precision, variant.format)
         need((row.precision, row.format) == kind, f"it takes {row.file} for another variant")
-        need(1 <= row.threads <= now.cores, "it has a number of threads that cannot be")
-        need(0 < row.p50_us <= _MAX_US, "it has a duration that cannot be")
+        need(1 <= row.threads <= now.cores, "a number of threads is not valid")
+        need(0 < row.p50_us <= _MAX_US, "a duration is not valid")
         seen.add((row.engine, row.file, row.device, row.threads))
-    need(bool(seen) and len(seen) == len(table.rows), "it has a row twice, or none")
+    need(bool(seen) and len(seen) == len(table.rows), "it has no rows, or one twice")
