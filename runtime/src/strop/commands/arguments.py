@@ -112,7 +112,9 @@ def parser() -> Parser:
     keygen.add_argument(
         "--comment", metavar="TEXT", help="the key's name for people (default KEY's name)"
     )
-    install = _command(subparsers, "install", "check a bundle here, and make it a folder's current")
+    install = _command(
+        subparsers, "install", "check a bundle here, then make it current in a folder"
+    )
     install.add_argument(
         "--into", required=True, metavar="DIR", help="the folder to install into; made if missing"
     )
@@ -162,7 +164,7 @@ def parser() -> Parser:
             "--precision", help=f"use only this one: {', '.join(manifest.PRECISIONS)}"
         )
     for command in (run, checking, bench, tune):
-        command.add_argument("--device", help=f"use only this one: {', '.join(engines.ASKABLE)}")
+        command.add_argument("--device", help=f"use this device: {', '.join(engines.ASKABLE)}")
     for command in (run, bench):
         command.add_argument(
             "--threads", type=_positive, help="default: as strop tune found, else 1"

@@ -234,8 +234,8 @@ class Model(Closing):
             a LabelSet.
 
         Raises:
-            InputError: it is not one sample, or no picture; or the output names nothing, as that
-                of a regression; or several outputs do, and `output` does not say which.
+            InputError: it is not one sample, or not a picture; or the output has no classes or
+                labels, as a regression; or several outputs have, and `output` names none of them.
             StropError: as `predict`; or Pillow is needed and absent.
         """
         from strop.model.naming import choose_output, name_row  # an app waits for every import

@@ -31,7 +31,7 @@ def choose_output(outputs: tuple[OutputSpec, ...], asked: str | None, model: str
         model: its name, for messages.
 
     Raises:
-        InputError: there is no such output, or it names nothing; or several do, and none was asked.
+        InputError: there is no such output; it has no classes or labels; or `asked` must name one.
     """
     names = [spec.name for spec in outputs]
     if asked is not None and not (isinstance(asked, str) and asked in names):
