@@ -175,11 +175,19 @@ def watch(folder: str | PathLike[str], *, interval_s: float = 1.0, **options: An
     Raises:
         StropError: as `load`, of what is installed now.
     """
+    import sys
+
+    from strop.errors import StropError, let_handlers_raise
+
     try:
         from strop.install.watched import Watched
     except Exception as error:
         raise _no_numpy(error) from error
-    return Watched(folder, interval_s, **options)
+    try:
+        return Watched(folder, interval_s, **options)
+    except StropError as error:
+        let_handlers_raise(error, sys._getframe())
+        raise
 
 
 def _no_numpy(error: Exception) -> EngineUnavailable:

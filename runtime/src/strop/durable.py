@@ -20,6 +20,11 @@ import errno
 import os
 from collections.abc import Callable
 
+# Windows lacks most of these, and writes text unless told otherwise.
+_BINARY, _CLOEXEC = getattr(os, "O_BINARY", 0), getattr(os, "O_CLOEXEC", 0)
+_WRITE = os.O_WRONLY | _BINARY | _CLOEXEC | getattr(os, "O_NONBLOCK", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
 DRAFT = ".part"  # how the names of drafts end; one that is left over was never moved into place
 
 
@@ -47,7 +52,7 @@ def write(
     """
     draft = over or f"{path}.{os.urandom(4).hex()}{DRAFT}"
     try:
-        _fill(draft, os.O_NOFOLLOW if over else os.O_CREAT | os.O_EXCL, content, mode)
+        _fill(draft, _NO_LINK if over else os.O_CREAT | os.O_EXCL, content, mode)
         if last:
             last()
         os.replace(draft, path)
@@ -62,6 +67,8 @@ def write(
 def reserve(path: str, size: int) -> None:
     """Take room on the disk: make a file whose only use is to `write` another one over it.
 
+    The bytes are random: a compressing file system would take little room for others.
+
     Args:
         path: the file's path; a file that is there already is overwritten.
         size: bytes to take.
@@ -70,7 +77,29 @@ def reserve(path: str, size: int) -> None:
         OSError: the disk is full, or the file cannot be written. No file is left.
     """
     try:
-        _fill(path, os.O_CREAT | os.O_NOFOLLOW, b" " * size, 0o666)
+        _fill(path, os.O_CREAT | _NO_LINK, os.urandom(size), 0o666)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
+
+
+def create(path: str, content: bytes, mode: int) -> None:
+    """Write a new file, and flush it, but not its name.
+
+    Args:
+        path: the file's path.
+        content: the bytes of the file.
+        mode: permissions of the file, before the umask.
+
+    Raises:
+        FileExistsError: there is something at `path`, which stays.
+        OSError: the file cannot be written. No file is left.
+    """
+    try:
+        _fill(path, os.O_CREAT | os.O_EXCL, content, mode)
+    except FileExistsError:
+        raise
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(path)
@@ -79,8 +108,7 @@ def reserve(path: str, size: int) -> None:
 
 def _fill(path: str, flags: int, content: bytes | memoryview, mode: int) -> None:
     """Write this content into a file, and flush it."""
-    flags |= os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK
-    descriptor = os.open(path, flags, mode)
+    descriptor = os.open(path, _WRITE | flags, mode)
     try:
         left = memoryview(content)
         while left:
@@ -157,11 +185,14 @@ def sync_names(path: str) -> None:
 def sync_folder(path: str) -> None:
     """Flush the names in a folder to the disk.
 
-    Some file systems cannot do this, such as some over a network; there it does nothing.
+    Some file systems cannot do this, such as some over a network, nor can Windows, which opens no
+    folders; there it does nothing.
 
     Raises:
         OSError: the disk failed, or the folder may not be read.
     """
+    if not hasattr(os, "O_DIRECTORY"):
+        return
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

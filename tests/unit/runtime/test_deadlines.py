@@ -12,6 +12,7 @@ import pytest
 
 import strop
 from strop.errors import InputError
+from strop.install.install import install
 from tests import bundles
 from tests.unit.runtime import doubles
 from tests.unit.runtime.doubles import SpySession
@@ -101,6 +102,21 @@ def test_loading_is_interrupted(
             strop.load(image_path)
         assert type(raised.value) is expires.kind
     strop.load(image_path).close()
+
+
+@pytest.mark.parametrize(
+    "place", ["strop.bundle.installed.read_file", "strop.engines.reference.np.load"]
+)
+def test_opening_what_is_watched_is_interrupted(
+    image_path: Path, tmp_path: Path, expires: Any, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(image_path, tmp_path / "folder", check=lambda _: ())
+    with monkeypatch.context() as patch:
+        patch.setattr(place, expires)
+        with pytest.raises(expires.kind, match="^too late$") as raised:
+            strop.watch(tmp_path / "folder")
+        assert type(raised.value) is expires.kind
+    strop.watch(tmp_path / "folder").close()
 
 
 def test_what_was_raised_before_stays_where_it_was(image_path: Path, expires: Any) -> None:

@@ -305,7 +305,7 @@ class TestTune:
         self, draft: bundles.Draft, path: Path, change: dict[str, str]
     ) -> None:
         self._tuned(draft)
-        table = Path(str(tuned_path.path_of(parse_bundle(draft.pack()).digest)))
+        table = Path(str(tuned_path.table_path(parse_bundle(draft.pack()).digest)))
         content = json.loads(table.read_text("ascii"))
         content["rows"][0].update(change)
         table.write_text(json.dumps(content), "ascii")

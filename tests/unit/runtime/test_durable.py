@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,34 @@ class TestWrite:
         with pytest.raises(IsADirectoryError):
             durable.write(str(tmp_path / "file"), b"new")
         assert _names(tmp_path) == ["file"]
+
+
+class TestCreate:
+    def test_what_is_there_stays(self, tmp_path: Path, mask: None) -> None:
+        path = tmp_path / "file"
+        durable.create(str(path), b"first", 0o600)
+        assert path.stat().st_mode & 0o777 == 0o600
+        with pytest.raises(FileExistsError):
+            durable.create(str(path), b"second", 0o600)
+        assert path.read_bytes() == b"first"
+
+    def test_a_full_disk_leaves_no_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*arguments: Any) -> Any:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(os, "write", fail)
+        with pytest.raises(OSError, match="No space left"):
+            durable.create(str(tmp_path / "file"), b"content", 0o600)
+        assert _names(tmp_path) == []
+
+
+def test_a_reserve_does_not_compress(tmp_path: Path) -> None:
+    durable.reserve(str(tmp_path / "file"), 2**14)
+    content = (tmp_path / "file").read_bytes()
+    assert len(content) == 2**14
+    assert len(zlib.compress(content)) >= 2**14
 
 
 class TestFolders:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 _PRELUDE = """
 import builtins, io, os, signal, sys
+import subprocess  # elsewhere it needs none of what follows; Pillow imports it
 
 for name in ("fcntl", "resource", "pwd", "grp", "termios"):
     sys.modules[name] = None  # importing it raises ModuleNotFoundError
@@ -75,6 +77,31 @@ def test_the_commands_that_need_no_fork_work(image_path: Path, tmp_path: Path) -
     assert done.stderr == (
         "strop: warning: this system has no fork: engines run in this process, without limits\n"
     )
+
+
+def test_the_commands_that_write_files_work(
+    image_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    samples, outputs = tmp_path / "in.npy", tmp_path / "out.npy"
+    np.save(samples, np.zeros((2, 4, 4), np.uint8))
+    photo, seen = tmp_path / "photo.png", tmp_path / "seen.png"
+    Image.new("L", (4, 4), 200).save(photo)
+    key, public = tmp_path / "key", tmp_path / "key.pub"
+    for arguments in (
+        ("run", image_path, samples, "--output", outputs),
+        ("run", image_path, photo, "--explain", seen),
+        ("tune", image_path),
+        ("keygen", key),
+        ("sign", image_path, "--key", key),
+        ("verify", image_path, "--trusted-keys", public),
+    ):
+        done = _strop(*arguments)
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+    assert np.load(outputs).shape == (2, 3)
+    assert seen.is_file()
+    assert "tuned" in _strop("run", image_path, samples).stderr
 
 
 @pytest.mark.parametrize("arguments", [("install", "--into"), ("doctor",)])

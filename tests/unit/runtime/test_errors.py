@@ -20,7 +20,7 @@ from strop import cli, errors
 from strop.bundle.open import open_bundle
 from strop.errors import BundleError, DeviceUnavailable, InputError, StropError, StropWarning
 from strop.install.install import install
-from strop.model.tuned_path import path_of
+from strop.model.tuned_path import table_path
 from tests import bundles
 from tests.unit.runtime import doubles
 
@@ -157,7 +157,7 @@ class TestWarnings:
     ) -> None:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # not that of other tests
         bundle = open_bundle(image_path)
-        path = path_of(bundle.digest)
+        path = table_path(bundle.digest)
         assert path is not None
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text("{}")

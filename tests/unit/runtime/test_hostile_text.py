@@ -17,7 +17,7 @@ from strop.device import adapters, board, cpu
 from strop.diagnostics import tune
 from strop.diagnostics.doctor import Diagnosis, EngineResult
 from strop.diagnostics.timing import Latency
-from strop.model.tuned_path import path_of
+from strop.model.tuned_path import table_path
 from tests import bundles
 from tests.unit.runtime import doubles
 
@@ -131,7 +131,7 @@ class TestHostileText:
         assert "broken" in say("doctor")
 
     def test_a_warning(self, say: Callable[..., str], place: Path) -> None:
-        path = path_of(open_bundle(place / "a.strop").digest)
+        path = table_path(open_bundle(place / "a.strop").digest)
         assert path is not None
         Path(path).parent.mkdir(parents=True)
         Path(path).write_bytes(b"noise")

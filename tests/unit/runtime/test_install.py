@@ -19,7 +19,7 @@ from strop.bundle.installed import Event, RecordedResult
 from strop.bundle.keys import make_pair
 from strop.cli import main
 from strop.errors import BundleError, InputError, InstallError, ParityError, StropError
-from strop.install import selfcheck
+from strop.install import selfcheck, store
 from strop.install.install import install, rollback
 from tests import bundles
 from tests.reliability import disk
@@ -392,6 +392,24 @@ class TestTheDisk:
         why = "Read-only file system; mount it for writing"
         assert str(caught.value) == f"cannot roll back {place.folder}: {why}"
         assert place.current == 2
+
+    def test_the_reserve_is_not_looked_at_unless_the_disk_is_full(
+        self, place: Place, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An error of its own would hide the disk's."""
+        place.install(1)
+        record = installed.read(place.folder)
+
+        def fail(*_: object, **__: object) -> Any:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        def refuse(path: str) -> Any:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+        monkeypatch.setattr(os, "fsync", fail)
+        monkeypatch.setattr(os, "lstat", refuse)
+        with pytest.raises(OSError, match="Input/output error"):
+            store.commit(str(place.folder), record, lambda: None, frees=True)
 
     @pytest.mark.parametrize(
         ("code", "mend"),

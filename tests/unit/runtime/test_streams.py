@@ -12,7 +12,7 @@ import pytest
 
 from strop.bundle import installed
 from strop.bundle.open import open_bundle
-from strop.model.tuned_path import path_of
+from strop.model.tuned_path import table_path
 from tests import bundles
 
 ZEROS = np.zeros((4, 4), np.uint8)
@@ -88,7 +88,7 @@ class TestStreams:
         self, image_path: Path, tmp_path: Path, option: tuple[str, str], monkeypatch: Any
     ) -> None:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-        path = path_of(open_bundle(image_path).digest)
+        path = table_path(open_bundle(image_path).digest)
         assert path is not None
         Path(path).parent.mkdir(parents=True)
         Path(path).write_bytes(b"noise")

@@ -136,7 +136,8 @@ class TestKeys:
 class TestFiles:
     def test_a_file_holds_a_key_a_line_and_remarks(self, tmp_path: Path) -> None:
         path = tmp_path / "keys"
-        path.write_text(f"# ours\r\n{ONE} first é\r\n\r\n  \n{TWO}\n", encoding="utf-8")
+        text = f"# ours\r\n \t# indented\n{ONE} first é\r\n\r\n  \n{TWO}\n"
+        path.write_text(text, encoding="utf-8")
         for given_as in (path, str(path)):
             found = read_trust(given_as)
             assert [str(key) for key in found.keys] == [f"{ONE} (first é)", TWO]
@@ -207,6 +208,34 @@ class TestFiles:
             read_trust(link)
         folders[through].chmod(0o1777)  # as /tmp: nobody may replace another's file there
         assert read_trust(link).keys
+
+    @pytest.mark.parametrize("through", ["first", "middle", "last"])
+    def test_each_folder_in_a_chain_of_links_is_checked(self, tmp_path: Path, through: str) -> None:
+        folders = {name: tmp_path / name for name in ("first", "middle", "last")}
+        for folder in folders.values():
+            folder.mkdir(mode=0o755)
+        (folders["last"] / "keys").write_text(ONE, encoding="ascii")
+        (folders["middle"] / "link").symlink_to("../last/keys")
+        (folders["first"] / "link").symlink_to(folders["middle"] / "link")
+        assert read_trust(folders["first"] / "link").keys
+        folders[through].chmod(0o777)
+        with pytest.raises(BundleError, match=f"chmod go-w {folders[through]}$"):
+            read_trust(folders["first"] / "link")
+
+    def test_a_relative_path_is_checked_too(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "keys").write_text(ONE, encoding="ascii")
+        monkeypatch.chdir(tmp_path)
+        assert read_trust("keys").keys
+        tmp_path.chmod(0o777)
+        with pytest.raises(BundleError, match=f"chmod go-w {tmp_path}$"):
+            read_trust("keys")
+
+    def test_links_in_a_circle_are_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "keys").symlink_to("keys")
+        with pytest.raises(BundleError, match="Too many levels of symbolic links"):
+            read_trust(tmp_path / "keys")
 
     @pytest.mark.parametrize("whose", ["file", "folder"])
     def test_another_users_is_refused(

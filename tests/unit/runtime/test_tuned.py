@@ -23,7 +23,7 @@ from strop.device import cpu
 from strop.errors import EngineUnavailable, InputError, StropError, StropWarning
 from strop.model import tuned
 from strop.model.tuned import Row
-from strop.model.tuned_path import path_of
+from strop.model.tuned_path import table_path
 from tests import bundles
 from tests.unit.runtime import doubles
 
@@ -249,7 +249,7 @@ class TestWhere:
             else:
                 monkeypatch.setenv(name, value)
         expected = folder and f"{folder}/strop/tune/abc.json"
-        assert path_of("abc") == expected
+        assert table_path("abc") == expected
 
     def test_no_home_is_no_error_until_one_wants_to_remember(
         self, path: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
@@ -405,7 +405,7 @@ class TestHostile:
             (b'{"schema": 1, "schema": 1}', "it is not JSON: a key is twice"),
             (b'{"a\xff": 1}', "it is not JSON: 'utf-8' codec"),
             ('{"schema": 1}'.encode("utf-16"), "it is not JSON: 'utf-8' codec"),
-            (b" " * 10_000_000, f"it has more than {2**18} bytes"),
+            (b" " * 10_000_000, f"it cannot be read: more than {2**18} bytes"),
         ],
         ids=["empty", "null", "deep", "nested", "twice", "no UTF-8", "UTF-16", "10 MB"],
     )
@@ -441,7 +441,8 @@ class TestHostile:
             remembered.symlink_to("/dev/zero")
         said = _ignored(path)
         assert said in (
-            "it is not a regular file",
+            "it cannot be read: Is a directory",
+            "it cannot be read: not a regular file",
             "it cannot be read: Too many levels of symbolic links",
         )
 

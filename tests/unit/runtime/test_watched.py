@@ -479,6 +479,46 @@ class TestFork:
             _until(lambda: watched.model.version == 2)
 
 
+_FORK_BETWEEN_OPENING_AND_PREDICTING = """
+import os, sys, threading, time, warnings
+import strop
+
+warnings.simplefilter("ignore", DeprecationWarning)
+opened, forking = threading.Event(), threading.Event()
+folder, real = sys.argv[1], strop.Model.predict
+with strop.watch(folder, interval_s=0.005) as watched:
+    def predict(model, inputs):
+        opened.set()
+        forking.wait(5)
+        time.sleep(0.1)
+        return real(model, inputs)
+
+    strop.Model.predict = predict
+    print("ready", flush=True)
+    assert opened.wait(20)
+    forking.set()
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    while watched.model.version != 2:
+        time.sleep(0.005)
+"""
+
+
+def test_a_fork_between_opening_and_predicting_goes_through(folder: Path) -> None:
+    """The reference has a lock for forks of its own, whichever was imported first."""
+    program = (sys.executable, "-c", _FORK_BETWEEN_OPENING_AND_PREDICTING, str(folder))
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout
+            assert running.stdout.readline() == "ready\n"
+            _install(folder, 2)
+            assert running.wait(30) == 0
+        finally:
+            running.kill()
+
+
 def test_a_look_sees_every_install(folder: Path) -> None:
     """Two installs within a clock tick leave files of one size, but different inodes."""
     from strop.install.watched import _stamp

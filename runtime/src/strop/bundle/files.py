@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # an app waits for every import
 
 # Windows has none of these.
 _FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
 def path_of(path: Any, argument: str) -> str:
@@ -48,12 +49,13 @@ def path_of(path: Any, argument: str) -> str:
     return text
 
 
-def read_file(path: str, max_bytes: int) -> tuple[bytes, os.stat_result]:
+def read_file(path: str, max_bytes: int, *, links: bool = True) -> tuple[bytes, os.stat_result]:
     """Read a regular file.
 
     Args:
         path: the file.
         max_bytes: the largest size that is read.
+        links: False refuses a symbolic link, where the system can.
 
     Returns:
         The bytes, and the status of the file that they are from.
@@ -61,7 +63,7 @@ def read_file(path: str, max_bytes: int) -> tuple[bytes, os.stat_result]:
     Raises:
         OSError: it cannot be read, is larger, or is not a regular file.
     """
-    with open_regular(path) as file:
+    with open_regular(path, links=links) as file:
         status = os.fstat(file.fileno())
         if status.st_size > max_bytes:
             raise OSError(errno.EFBIG, f"more than {max_bytes} bytes")
@@ -69,14 +71,18 @@ def read_file(path: str, max_bytes: int) -> tuple[bytes, os.stat_result]:
         return file.read(status.st_size + 1), status
 
 
-def open_regular(path: str) -> BinaryIO:
+def open_regular(path: str, *, links: bool = True) -> BinaryIO:
     """Open a regular file for reading.
+
+    Args:
+        path: the file.
+        links: False refuses a symbolic link, where the system can.
 
     Raises:
         OSError: it cannot be opened, or is not a regular file.
         ValueError: the path holds a zero byte, or half a surrogate pair.
     """
-    file = open(path, "rb", opener=_open)  # noqa: SIM115  the caller closes it
+    file = open(path, "rb", opener=_open if links else _open_no_link)  # noqa: SIM115  the caller closes it
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError(errno.EINVAL, "not a regular file")
@@ -85,3 +91,7 @@ def open_regular(path: str) -> BinaryIO:
 
 def _open(path: str, flags: int) -> int:
     return os.open(path, flags | _FLAGS)
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return _open(path, flags | _NO_LINK)

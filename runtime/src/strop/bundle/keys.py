@@ -1,6 +1,7 @@
 """The files of a pair of keys: the private one in PKCS #8 (RFC 5958) as PEM, the public as text.
 
-A private key is never printed, never overwritten, and never used if other users may read it.
+A private key is never printed, never overwritten, and never used if
+its mode lets other users read it.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
+from strop import durable
 from strop.bundle.files import read_file
 from strop.bundle.manifest import is_printable
 from strop.bundle.signing import no_library, public_half
 from strop.bundle.trust import PublicKey
-from strop.durable import sync_folder
 from strop.errors import InputError, StropError, printable
 from strop.versions import install_line
 
@@ -98,7 +99,7 @@ def read_private(path: str) -> Ed25519PrivateKey:
             f"{shown} is not a private Ed25519 key",
             "give the private key that strop keygen wrote, not the .pub",
         )
-    if status.st_mode & _OTHERS:
+    if hasattr(os, "geteuid") and status.st_mode & _OTHERS:  # Windows has access lists instead
         raise InputError(
             f"other users may read or write the private key {shown}", f"chmod 600 {shown}"
         )
@@ -110,14 +111,9 @@ def _create(files: tuple[tuple[str, bytes, int], ...]) -> None:
     made: list[str] = []
     try:
         for path, content, mode in files:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            descriptor = os.open(path, flags, mode)
+            durable.create(path, content, mode)
             made.append(path)
-            with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor
-                file.write(content)
-                file.flush()
-                os.fsync(descriptor)
-        sync_folder(os.path.dirname(files[0][0]) or ".")  # noqa: PTH120
+        durable.sync_folder(os.path.dirname(files[0][0]) or ".")  # noqa: PTH120
     except BaseException as error:
         for path in made:
             with contextlib.suppress(OSError):

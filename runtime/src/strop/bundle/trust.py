@@ -8,10 +8,11 @@ A file has one key per line, as `strop keygen` writes it; text after the key is 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from strop.bundle.files import path_of, read_file
@@ -20,6 +21,7 @@ from strop.errors import BundleError, InputError, printable
 
 MAX_BYTES = 64 * 2**10  # of a file of keys: some 600 of them, far more than a device needs
 
+_MOST_LINKS = 40  # in a chain, as Linux has it
 _LINE = re.compile(r"ed25519:([0-9a-f]{64})(?:[ \t]+(.*))?")
 
 # The curve's field, and the heights (y) of the points of its small subgroup, whose order divides 8.
@@ -89,7 +91,7 @@ def parse_key(line: str) -> PublicKey:
 def read_trust(trusted_keys: str | os.PathLike[str] | Sequence[str]) -> Trust:
     """Read the trusted keys from a file, or take the keys given.
 
-    Empty lines and lines that start with # are skipped.
+    Empty lines and comments, which start with #, are skipped, with any blanks before them.
 
     Args:
         trusted_keys: the path of a file of keys, or the keys themselves.
@@ -111,7 +113,7 @@ def read_trust(trusted_keys: str | os.PathLike[str] | Sequence[str]) -> Trust:
         )
     keys = []
     for number, line in enumerate(lines, 1):
-        if not line.strip() or line.startswith("#"):
+        if line.strip()[:1] in ("", "#"):
             continue
         try:
             keys.append(parse_key(line))
@@ -130,8 +132,7 @@ def _lines(path: str) -> list[str]:
     try:
         data, status = read_file(path, MAX_BYTES)
         _require_ours(path, status)
-        for place in {os.path.abspath(path), os.path.realpath(path)}:  # noqa: PTH100  a text
-            folder = os.path.dirname(place)  # noqa: PTH120  importing pathlib takes 4 ms
+        for folder in _folders(path):
             _require_ours(folder, os.stat(folder))  # noqa: PTH116
     except OSError as error:
         raise BundleError(
@@ -142,6 +143,19 @@ def _lines(path: str) -> list[str]:
         return data.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise BundleError(f"the trusted keys in {shown}: not UTF-8 text ({error.reason})") from None
+
+
+def _folders(path: str) -> Iterator[str]:
+    """Yield the folder of a file and, if it is a symbolic link, of each file that it leads to."""
+    # Texts: importing pathlib takes 4 ms.
+    for _ in range(_MOST_LINKS):
+        folder = os.path.realpath(os.path.dirname(path) or ".")  # noqa: PTH120
+        yield folder
+        path = os.path.join(folder, os.path.basename(path))  # noqa: PTH118, PTH119
+        if not os.path.islink(path):  # noqa: PTH114
+            return
+        path = os.path.join(folder, os.readlink(path))  # noqa: PTH115, PTH118
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
 
 def _require_ours(path: str, status: os.stat_result) -> None:

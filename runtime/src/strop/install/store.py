@@ -45,8 +45,11 @@ def commit(folder: str, record: Record, last: Callable[[], None], *, frees: bool
     try:
         durable.write(path, content, last=last)
     except OSError as error:
-        written, content = _encode(record, _reserved_bytes(folder))
-        if not (frees and is_full(error) and len(content) <= _reserved_bytes(folder)):
+        if not (frees and is_full(error)):
+            raise
+        room_bytes = _reserved_bytes(folder)
+        written, content = _encode(record, room_bytes)
+        if len(content) > room_bytes:
             raise
         durable.write(path, content, over=f"{folder}/{_RESERVE}", last=last)
     return written

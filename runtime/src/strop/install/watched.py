@@ -15,6 +15,7 @@ from strop.bundle.file import Bundle
 from strop.bundle.files import path_of
 from strop.bundle.installed import read, record_path
 from strop.bundle.open import open_bundle
+from strop.engines.blas import opening
 from strop.errors import (
     BundleError,
     InputError,
@@ -167,7 +168,7 @@ class Watched(Closing):
         self._seen, self._again_s = stamp, _NEVER_S
         try:
             if read(self._folder).current.digest != self._digest:
-                with _opening:
+                with opening:
                     self._replace()
             self._error = None
         except Exception as error:  # noqa: BLE001  whatever it is, the current model runs on
@@ -222,14 +223,6 @@ class Watched(Closing):
 
 
 _watching: WeakSet[Watched] = WeakSet()
-
-# Held while a thread of ours opens a model, and while the process forks: a fork in between would
-# have an engine's own locks, held by a thread that it does not have.
-_opening = threading.RLock()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_opening.acquire, after_in_parent=_opening.release, after_in_child=_opening.release
-    )
 
 
 def _watch(watched: ReferenceType[Watched], stop: threading.Event, interval_s: float) -> None:

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from strop import engines
 from strop.bundle.file import Bundle
+from strop.bundle.files import read_file
 from strop.bundle.manifest import Manifest, plain
 from strop.bundle.records import read_record
 from strop.device import cpu
 from strop.device.cpu import Cpu
 from strop.errors import BundleError, StropError, one_line, warn
-from strop.model.tuned_path import path_of
+from strop.model.tuned_path import table_path
 from strop.versions import __version__
 
 if TYPE_CHECKING:  # slow to import, and `strop.load` does without
@@ -29,8 +29,6 @@ if TYPE_CHECKING:  # slow to import, and `strop.load` does without
 SCHEMA = 1
 MAX_BYTES = 2**18  # a table of ours is some 5 kB
 _MAX_US = 1e9  # a quarter of an hour; no call that anyone tunes takes longer
-# Not blocking: the file may be a pipe that nobody writes into. Windows has none of these.
-_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _MAX_REASON = 200  # characters of a reason, which may quote a damaged file
 
 
@@ -73,7 +71,7 @@ def recall(bundle: Bundle, device: str | None = None) -> tuple[Row, ...]:
     Returns:
         The candidates, best first; empty if none are remembered, which is not an error.
     """
-    path = path_of(bundle.digest)
+    path = table_path(bundle.digest)
     if path is None:
         return ()
     try:
@@ -96,7 +94,7 @@ def ignore(bundle: Bundle, reason: str) -> None:
     warn(
         f"what strop tune found for {manifest.name}-{manifest.target} is ignored: "
         f"{one_line(reason)[:_MAX_REASON]}; run strop tune again, or delete "
-        f"{path_of(bundle.digest)}"
+        f"{table_path(bundle.digest)}"
     )
 
 
@@ -121,7 +119,7 @@ def remember(
 
     from strop import durable
 
-    place = path_of(bundle.digest)
+    place = table_path(bundle.digest)
     if place is None:
         raise StropError(
             "the winner cannot be remembered: neither XDG_CACHE_HOME nor HOME is an absolute path",
@@ -154,27 +152,17 @@ def installed(manifest: Manifest) -> dict[str, str]:
 
 
 def _read(path: str) -> bytes | None:
-    """Read the file's bytes, up to one more than `MAX_BYTES`; None if there is no such file.
+    """Read the file's bytes; None if there is no such file.
 
     Raises:
-        BundleError: it cannot be read, or is not a regular file.
+        BundleError: it cannot be read, is too large, or is not a regular file.
     """
     try:
-        descriptor = os.open(path, _FLAGS)
-    except FileNotFoundError:
-        return None
+        return read_file(path, MAX_BYTES, links=False)[0]
     except OSError as error:
         if not os.path.lexists(path):  # a home that may not be entered is as good as none
             return None
-        raise BundleError(f"it cannot be read: {error.strerror}") from None
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise BundleError("it is not a regular file")
-        return os.read(descriptor, MAX_BYTES + 1)
-    except OSError as error:
-        raise BundleError(f"it cannot be read: {error.strerror}") from None
-    finally:
-        os.close(descriptor)
+        raise BundleError(f"it cannot be read: {error.strerror or error}") from None
 
 
 def _parse(data: bytes) -> Table:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 
-def path_of(digest: str) -> str | None:
+def table_path(digest: str) -> str | None:
     """Return the path of a bundle's table; None where there is no home for a cache.
 
     The cache is in XDG_CACHE_HOME, or else in .cache in HOME. A relative path does not count, as
@@ -27,5 +27,5 @@ def path_of(digest: str) -> str | None:
 
 def is_there(digest: str) -> bool:
     """Tell whether a file is kept for a bundle, sound or not."""
-    path = path_of(digest)
+    path = table_path(digest)
     return path is not None and os.path.lexists(path)
