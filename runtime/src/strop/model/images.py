@@ -24,7 +24,7 @@ def read_samples(path: str | PathLike[str] | BinaryIO, spec: InputSpec) -> NDArr
 
     Args:
         path: a `.npy` file, or a picture in one of `strop.model.decoding.FORMATS`; or such a
-            picture as a binary file that is open and can seek.
+            picture as a binary file that is open and can seek, which is read from its start.
         spec: the model's input; its `picture` says how one is prepared.
 
     Returns:
