@@ -1,7 +1,7 @@
-"""Decoding of pictures: bounded in memory, and with no error but ours; Pillow only decodes.
+"""Decode pictures with Pillow in bounded memory; whatever Pillow raises becomes an InputError.
 
-A picture takes at most 256 MiB beside what the interpreter has; docs/bundle-format.md, How a
-picture is decoded, has the limits.
+A picture takes at most 256 MiB beside what the interpreter has. docs/bundle-format.md lists the
+limits under "How a picture is decoded".
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_WEBP_PIXELS = 3 * 2**22  # libwebp holds the picture twice
 MAX_JPEG_PIXELS = 2**26  # of one scan: larger ones than MAX_PIXELS are decoded at half size
 MAX_SIDE = 2**14 + 2**13  # pixels
 
-# Pillow knows others: it starts Ghostscript for EPS, and libtiff complains past us on stderr.
+# Pillow reads others, but starts Ghostscript for EPS, and libtiff writes to stderr.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "WEBP")
 
 _PHOTOS = "MPO"  # what Pillow calls a JPEG with other ones behind it, as some phones write
@@ -87,7 +87,7 @@ def opened(image: Any) -> Levels:
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """Raise InputError for whatever Pillow raises; what its decoders raise has no end."""
+    """Turn what Pillow raises into an InputError; its decoders may raise any exception."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -174,7 +174,7 @@ def _unknown_range() -> InputError:
 
 
 def orientation(exif: Any) -> int:
-    """Read the orientation, 1 to 8, from EXIF bytes, and nothing else; 1 where they have none."""
+    """Return the orientation in EXIF bytes, 1 to 8, or 1 if there is none; read no other tag."""
     if not isinstance(exif, bytes):
         return 1
     data = exif.removeprefix(b"Exif\0\0")

@@ -95,13 +95,14 @@ def _read_image(file: BinaryIO, where: str, picture: Picture) -> NDArray[Any]:
 
 
 def prepare(image: Any, picture: Picture) -> NDArray[Any]:
-    """Turn a Pillow image into the model's input, step by step as the manifest has it.
+    """Turn a Pillow image into the model's input by the manifest's steps.
 
-    It is turned as its EXIF data say, and brought to 8 bits and to `picture.mode`. A `flatten`
+    First turn it as its EXIF data say, and bring it to 8 bits and to `picture.mode`. A `flatten`
     comes before the mode, the other steps after it.
 
     Args:
-        image: a `PIL.Image.Image` of any size and mode; one of 32 bits a pixel is refused.
+        image: a `PIL.Image.Image` within the limits of `strop.model.decoding`, of any mode but
+            those of 32 bits a pixel.
         picture: the mode and the steps; `strop.bundle.pictures.is_picture` holds of them.
 
     Returns:
@@ -109,8 +110,9 @@ def prepare(image: Any, picture: Picture) -> NDArray[Any]:
         if the last step is `normalise`.
 
     Raises:
-        InputError: the picture is blank and its steps need a drawing; it is damaged; or it has 32
-            bits a pixel, in a range it does not say.
+        InputError: the picture is blank and its steps need a drawing; it is damaged or too large;
+            it has 32 bits a pixel, whose range is unknown; or Pillow has still to read it, and its
+            format is not one of `strop.model.decoding.FORMATS`.
     """
     from strop.model.decoding import opened
 
