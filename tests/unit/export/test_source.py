@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -305,6 +306,14 @@ class TestDrawings:
             names = [each.step for each in picture.steps]
             assert names == ["flatten", "shrink", "ink", "find", "fit", "centre"]
             assert picture.steps[4].options == {"width": 20, "height": 20, "fill": 0}
+
+    def test_they_are_looked_at_in_little_memory(self) -> None:
+        samples = np.tile(self._samples(), (30, 1, 1))
+        tracemalloc.start()
+        assert specs._drawn_into(samples) == 20
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 2 * samples.nbytes
 
     @pytest.mark.parametrize("case", ["few", "moved", "of several sizes", "light", "blank", "full"])
     def test_others_are_not(self, case: str) -> None:

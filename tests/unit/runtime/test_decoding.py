@@ -17,7 +17,7 @@ import pytest
 from strop.bundle.manifest import InputSpec, Picture, PictureStep
 from strop.errors import InputError
 from strop.model.arrays import read_inputs
-from strop.model.decoding import decode, orientation
+from strop.model.decoding import decode, opened, orientation
 from strop.model.images import read_samples
 from tests.needs import unavailable
 
@@ -31,7 +31,22 @@ STEPS = (
     PictureStep("shrink", {"side": 128}),
     PictureStep("fit", {"width": 28, "height": 28, "fill": "border"}),
 )
+
+
+def _spec(side: int, *steps: PictureStep) -> InputSpec:
+    return InputSpec("image", (None, side, side, 3), "uint8", (0, 255), (), Picture("RGB", steps))
+
+
 SPEC = InputSpec("image", (None, 28, 28), "uint8", (0, 255), (), Picture("L", STEPS))
+_RESIZED = {side: PictureStep("resize", {"width": side, "height": side}) for side in (224, 1024)}
+_STRETCHED = PictureStep("stretch", {"low": 1, "high": 99})
+_CENTRED = PictureStep("centre", {"width": 224, "height": 224, "fill": 0})
+SPECS = {
+    "digit": SPEC,
+    "224": _spec(224, _RESIZED[224]),
+    "1024": _spec(1024, _RESIZED[1024]),
+    "stretched": _spec(224, _STRETCHED, _CENTRED),
+}
 PEAK_MIB = 256  # as docs/bundle-format.md has it
 
 
@@ -125,6 +140,52 @@ class TestFiles:
         assert (read_samples(content, SPEC) == 7).all()
 
 
+class TestImages:
+    """Images that Pillow has opened."""
+
+    @pytest.mark.parametrize("size", [(9000, 9000), (1, 30_000)])
+    def test_one_that_is_too_large_is_refused(self, size: tuple[int, int]) -> None:
+        lazy = Image.open(io.BytesIO(_png(*size, 1)))
+        for image in (lazy, Image.new("L", size)):
+            with pytest.raises(InputError, match=f"{size[0]} x {size[1]} pixels"):
+                opened(image)
+        assert lazy.fp is not None  # it was not read
+
+    def test_one_of_another_format_must_have_been_read(self) -> None:
+        lazy = Image.open(io.BytesIO(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EOF\n"))
+        with pytest.raises(InputError, match="of format EPS, and not read yet"):
+            opened(lazy)
+        content = io.BytesIO()
+        Image.new("L", (4, 4), 7).save(content, "TIFF")
+        tiff = Image.open(content)
+        with pytest.raises(InputError, match="of format TIFF"):
+            opened(tiff)
+        tiff.load()
+        assert (opened(tiff) == 7).all()
+
+    def test_a_large_photo_is_decoded_at_half_its_size_and_stays(self, photo: bytes) -> None:
+        levels = decode(io.BytesIO(photo))
+        assert levels.shape == (2000, 2500, 3)
+        assert levels[0].max() < 10 < 245 < levels[-1].min()
+        image = Image.open(io.BytesIO(photo))
+        np.testing.assert_array_equal(opened(image), levels)
+        assert image.size == (5000, 4000)
+        image.load()
+
+
+@pytest.fixture(params=["JPEG", "MPO"])
+def photo(request: pytest.FixtureRequest) -> bytes:
+    """Give a photo of more than MAX_PIXELS; an MPO has a second picture behind it."""
+    content = io.BytesIO()
+    others = [Image.new("RGB", (8, 8))] if request.param == "MPO" else []
+    options = {"save_all": True, "append_images": others} if others else {}
+    Image.linear_gradient("L").resize((5000, 4000)).convert("RGB").save(
+        content, request.param, quality=20, **options
+    )
+    assert Image.open(content).format == request.param
+    return content.getvalue()
+
+
 def _png(width: int, height: int, channels: int) -> bytes:
     """Give a PNG of one level, made without a picture in memory."""
     packer = zlib.compressobj(1)
@@ -147,12 +208,12 @@ PEAK = """
 import re, sys
 from PIL import Image
 from strop.model.images import read_samples
-from tests.unit.runtime.test_decoding import SPEC
+from tests.unit.runtime.test_decoding import SPECS
 def peak():  # in KiB; the figure of getrusage starts with that of the process before
     return int(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1])
 start = peak()
 try:
-    print(read_samples(sys.argv[1], SPEC).shape)
+    print(read_samples(sys.argv[1], SPECS[sys.argv[2]]).shape)
 except Exception as error:
     print(type(error).__name__, error)
 print((peak() - start) // 1024)
@@ -160,9 +221,9 @@ print((peak() - start) // 1024)
 
 
 class TestMemory:
-    def _peak(self, path: Path) -> tuple[str, int]:
+    def _peak(self, path: Path, spec: str = "digit") -> tuple[str, int]:
         """Read the picture in a process of its own; return what came out, and the MiB it took."""
-        command = [sys.executable, "-W", "ignore", "-c", PEAK, str(path)]
+        command = [sys.executable, "-W", "ignore", "-c", PEAK, str(path), spec]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         *said, peak = done.stdout.splitlines()
         return " ".join(said), int(peak)
@@ -178,6 +239,22 @@ class TestMemory:
         path.write_bytes(_png(width, height, channels))
         said, peak = self._peak(path)
         assert said == "(28, 28)"
+        assert peak < PEAK_MIB
+
+    @pytest.mark.parametrize(
+        ("width", "height", "spec"),
+        [
+            *((*size, spec) for size in ((1, 24_576), (24_576, 1)) for spec in ("224", "1024")),
+            (4096, 4096, "stretched"),
+        ],
+    )
+    def test_every_step_takes_little(
+        self, tmp_path: Path, width: int, height: int, spec: str
+    ) -> None:
+        path = tmp_path / "large.png"
+        path.write_bytes(_png(width, height, 3))
+        said, peak = self._peak(path, spec)
+        assert said == str(SPECS[spec].shape[1:])
         assert peak < PEAK_MIB
 
     @pytest.mark.parametrize("size", [(1, 2**26), (8192, 8192)])

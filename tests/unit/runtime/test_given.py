@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,34 @@ from PIL import Image
 
 import strop
 from strop.errors import InputError
+from strop.model import given, images
 from tests import bundles
 
 PIXELS = np.arange(0, 256, 16, dtype=np.uint8).reshape(4, 4)
+
+
+class Readable:
+    """A file of an app: `read` gives a few bytes at a time, or raises; it cannot seek."""
+
+    def __init__(self, content: bytes, error: Exception | None = None) -> None:
+        self._content, self._error = io.BytesIO(content), error
+
+    def read(self, size: int) -> Any:
+        if self._error:
+            raise self._error
+        return self._content.read(min(size, 7))
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> Iterator[strop.Model]:
     with strop.load(bundles.image().write(tmp_path / "shapes.strop")) as opened:
         yield opened
+
+
+def _closed() -> io.BytesIO:
+    file = io.BytesIO()
+    file.close()
+    return file
 
 
 def _png() -> bytes:
@@ -36,11 +56,13 @@ def _png() -> bytes:
     [
         _png,
         lambda: bytearray(_png()),
+        lambda: memoryview(_png()),
         lambda: io.BytesIO(_png()),
+        lambda: Readable(_png()),
         lambda: Image.fromarray(PIXELS),
         lambda: Image.open(io.BytesIO(_png())),
     ],
-    ids=["bytes", "bytearray", "file", "image", "lazy image"],
+    ids=["bytes", "bytearray", "view", "file", "stream", "image", "lazy image"],
 )
 def test_a_picture_is_the_same_in_every_form(
     model: strop.Model, form: Callable[[], Any], tmp_path: Path
@@ -60,13 +82,17 @@ def test_an_open_file_is_read_and_left_open(model: strop.Model, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("wrong", "says"),
     [
         (b"", "this is not a picture that Pillow reads"),
         (b"noise", "this is not a picture that Pillow reads"),
         (_png()[:50], "the picture"),
         (io.BytesIO(b"noise"), "this is not a picture"),
-        (io.StringIO("noise"), 'the file is open as text; open it in mode "rb"'),
+        (io.StringIO("noise"), 'the file gives str instead of bytes; open it in mode "rb"'),
+        (io.BytesIO(), "the file has nothing left to read; go to its start with seek(0)"),
+        (_closed(), "cannot read the file: I/O operation on closed file; give one that is open"),
+        (Readable(b"", OSError("unplugged")), "cannot read the file: unplugged"),
+        (memoryview(b"noise"), "this is not a picture"),
         (Image.new("F", (4, 4)), "the picture has 32 bits per pixel"),
         (Image.new("L", (0, 4)), "the picture has no pixels"),
         ("a\0b", "cannot read"),
@@ -75,21 +101,60 @@ def test_an_open_file_is_read_and_left_open(model: strop.Model, tmp_path: Path) 
         (Path("a\0b"), "cannot read"),
     ],
 )
-def test_what_is_no_picture_is_an_input_error(model: strop.Model, given: Any, says: str) -> None:
+def test_what_is_no_picture_is_an_input_error(model: strop.Model, wrong: Any, says: str) -> None:
     with pytest.raises(InputError) as caught:
-        model.classify(given)
+        model.classify(wrong)
     assert says in str(caught.value)
 
 
-@pytest.mark.parametrize("given", [_png(), Image.new("L", (4, 4))], ids=["bytes", "image"])
-def test_a_model_of_arrays_takes_no_picture(given: Any, tmp_path: Path) -> None:
+def test_a_pipe_is_read_to_its_end(model: strop.Model) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "wb") as file:
+        file.write(_png())
+    with os.fdopen(reading, "rb", buffering=0) as file:
+        np.testing.assert_array_equal(
+            model.classify(file).probabilities, model.classify(_png()).probabilities
+        )
+
+
+def test_a_file_is_read_from_where_it_is(model: strop.Model) -> None:
+    file = io.BytesIO(b"header" + _png())
+    file.seek(6)
+    assert model.classify(file).label == model.classify(_png()).label
+
+
+def test_a_view_of_an_array_is_an_array(model: strop.Model) -> None:
+    found = model.classify(PIXELS.data)
+    np.testing.assert_array_equal(found.probabilities, model.classify(PIXELS).probabilities)
+
+
+def test_an_endless_file_is_refused(model: strop.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (given, images):
+        monkeypatch.setattr(module, "MAX_FILE_BYTES", 2**22)
+    with (
+        Path("/dev/zero").open("rb") as zeros,
+        pytest.raises(InputError, match="larger than 4194304"),
+    ):
+        model.classify(zeros)
+
+
+def test_an_error_of_the_apps_own_file_passes(model: strop.Model) -> None:
+    class Cancelled(Exception):
+        pass
+
+    with pytest.raises(Cancelled):
+        model.classify(Readable(b"", Cancelled()))
+
+
+@pytest.mark.parametrize("picture", [_png(), Image.new("L", (4, 4))], ids=["bytes", "image"])
+def test_a_model_of_arrays_takes_no_picture(picture: Any, tmp_path: Path) -> None:
     draft = bundles.image()
     draft.content["inputs"][0]["picture"] = None
     with (
         strop.load(draft.write(tmp_path / "a.strop")) as arrays,
         pytest.raises(InputError, match="the model takes no pictures"),
     ):
-        arrays.classify(given)
+        arrays.classify(picture)
 
 
 class TestToDict:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from strop.bundle import pictures
 from strop.bundle.manifest import Picture, PictureStep
 from strop.errors import InputError
+from strop.model import scaling
 from strop.model.images import prepare
 from tests.needs import unavailable
 
@@ -286,6 +287,16 @@ class TestScaling:
         np.testing.assert_array_equal(
             made[2990:], _run(pixels[2990:], "resize", width=7, height=10)
         )
+
+    @pytest.mark.parametrize("size", [(90, 7), (7, 90), (41, 60), (50, 50)])
+    def test_parts_of_any_size_give_the_same(
+        self, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pixels = _noise(3, 60, 41, 3)
+        whole = scaling.scaled(pixels, *size)
+        for name, least in (("_BETWEEN", 60 * 3 * 5), ("_STRIPE", 500), ("_LINES", 3)):
+            monkeypatch.setattr(scaling, name, least)
+        np.testing.assert_array_equal(scaling.scaled(pixels, *size), whole)
 
 
 class TestShrink:

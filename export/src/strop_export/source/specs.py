@@ -95,11 +95,10 @@ def _drawn_into(samples: NDArray[np.uint8]) -> int | None:
         The side of the box; None if more than a few samples are made otherwise.
     """
     count, height, width = samples.shape
-    mass = samples.astype(np.int64)
-    whole = mass.sum(axis=(1, 2))
+    across, down = (samples.sum(axis, np.int64) for axis in (1, 2))  # (N, width), (N, height)
+    whole = across.sum(axis=1)
     if count < _FEWEST_DRAWINGS or not whole.all():
         return None
-    across, down = mass.sum(axis=1), mass.sum(axis=2)  # (N, width), (N, height)
     x, y = across @ np.arange(width) / whole, down @ np.arange(height) / whole
     centred = (abs(x - width // 2) <= 0.5) & (abs(y - height // 2) <= 0.5)
     longer = np.maximum(_extent(across > 0), _extent(down > 0))  # (N,)

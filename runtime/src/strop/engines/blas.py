@@ -15,8 +15,6 @@ from _thread import RLock, _local  # threading takes a millisecond to import
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from strop.engines.held_signals import HeldSignals
-
 if TYPE_CHECKING:  # an app waits for every import
     from typing import Any
 
@@ -27,8 +25,7 @@ WAIT_S = 10.0  # for products in flight: longer than any takes, so that no fork 
 opening = RLock()
 _locks: WeakSet[Any] = WeakSet()
 _gate = RLock()  # held by a fork, and shortly by a new thread
-# The signals and the locks that each fork under way holds; a signal's handler may begin another.
-forks: list[tuple[HeldSignals, list[Any]]] = []
+forks: list[list[Any]] = []  # the locks of each fork under way: a signal's handler may fork too
 
 
 class _Own(_local):
@@ -54,38 +51,37 @@ def wait() -> None:
 
 
 def _before_fork() -> None:
-    signals = HeldSignals()
-    try:
-        signals.hold()
-    finally:  # a handler may run just before it is held
-        _take_locks(signals)
-
-
-def _take_locks(signals: HeldSignals) -> None:
-    opening.acquire()  # before the gate, which a thread that opens a model may wait for
-    _gate.acquire()
-    held = [_gate, opening]
-    forks.append((signals, held))
+    raised: list[BaseException] = []
     end = time.monotonic() + WAIT_S
+    held: list[Any] = []
+    forks.append(held)
+    # First that of a thread that opens a model: it may wait at the gate. New locks wait there too.
+    for lock in (opening, _gate):
+        _take(lock, end, held, raised)
     for lock in tuple(_locks):
-        if lock.acquire(timeout=max(0.0, end - time.monotonic())):
-            held.append(lock)
+        _take(lock, end, held, raised)
+    if raised:
+        raise raised[0]  # Python reports what a hook raises, and goes on with the fork
 
 
-def _after_in_child() -> None:
-    signals, held = forks.pop()
-    for lock in held:
+def _take(lock: Any, end: float, held: list[Any], raised: list[BaseException]) -> None:
+    """Wait for a lock, also if a signal's handler raises meanwhile."""
+    while True:
+        try:
+            if lock.acquire(timeout=max(0.0, end - time.monotonic())):
+                held.append(lock)
+        except BaseException as error:  # noqa: BLE001
+            raised.append(error)
+        else:
+            return
+
+
+def _after_fork() -> None:
+    for lock in forks.pop():
         lock.release()
-    signals.let_go()
-
-
-def _after_in_parent() -> None:
-    signals = forks[-1][0]
-    _after_in_child()
-    signals.deliver()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_before_fork, after_in_parent=_after_in_parent, after_in_child=_after_in_child
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
     )

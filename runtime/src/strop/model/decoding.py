@@ -1,4 +1,4 @@
-"""Decoding of pictures: bounded in memory, and with no error but ours; Pillow only decodes.
+"""Decode pictures with Pillow in bounded memory; whatever Pillow raises becomes an InputError.
 
 A picture takes at most 256 MiB besides the interpreter's memory; docs/bundle-format.md, How a
 picture is decoded, has the limits.
@@ -27,8 +27,10 @@ MAX_WEBP_PIXELS = 3 * 2**22  # libwebp holds the picture twice
 MAX_JPEG_PIXELS = 2**26  # of one scan: larger ones than MAX_PIXELS are decoded at half size
 MAX_SIDE = 2**14 + 2**13  # pixels
 
-# Pillow knows others: it starts Ghostscript for EPS, and libtiff complains past us on stderr.
+# Pillow reads others, but starts Ghostscript for EPS, and libtiff writes to stderr.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "WEBP")
+
+_PHOTOS = "MPO"  # what Pillow calls a JPEG with other ones behind it, as some phones write
 
 _ORIENTATION, _SHORT = 0x0112, 3  # a tag of EXIF, and its type
 
@@ -56,13 +58,30 @@ def decode(file: BinaryIO) -> Levels:
             "reading a picture needs Pillow, which is not installed", install_line("images")
         ) from None
     with _refusing(), Image.open(file, formats=FORMATS) as image:
-        _bound(image, file)
+        if _is_large_photo(image, file):
+            image.draft(None, ((image.width + 1) // 2, (image.height + 1) // 2))
+        _bound(image)
         return _pixels(image)
 
 
 def opened(image: Any) -> Levels:
-    """Return the levels of a Pillow image that is open, as `decode` does."""
+    """Return the levels of a Pillow image that is open, as `decode` does.
+
+    It has the same limits. An image that Pillow has still to read is read if `decode` reads its
+    format.
+    """
     with _refusing():
+        file = getattr(image, "fp", None)  # which Pillow closes and sets to None when it has read
+        if file is not None:
+            if image.format not in (*FORMATS, _PHOTOS):
+                kinds = ", ".join(FORMATS)
+                raise InputError(
+                    f"the picture is of format {image.format}, and not read yet",
+                    f"give one of {kinds}, or convert it",
+                )
+            if _is_large_photo(image, file):
+                return decode(file)  # which leaves the app's image as large as it is
+        _bound(image)
         return _pixels(image)
 
 
@@ -88,36 +107,38 @@ def _refusing() -> Iterator[None]:
         ) from None
 
 
-def _bound(image: Any, file: BinaryIO) -> None:
-    """Refuse a picture whose decoding would take too much memory, or have it decoded smaller."""
+def _bound(image: Any) -> None:
+    """Refuse a picture whose decoding would take too much memory."""
     width, height = image.size
-    draft = image.format == "JPEG" and width * height > MAX_PIXELS and _is_one_scan(image, file)
     limit = MAX_WEBP_PIXELS if image.format == "WEBP" else MAX_PIXELS
-    if draft:
-        limit = MAX_JPEG_PIXELS
     if width * height > limit or max(width, height) > MAX_SIDE:
         raise InputError(
             f"the picture has {width} x {height} pixels; at most {limit}, and {MAX_SIDE} a side",
             "scale it down",
         )
-    if draft:
-        image.draft(None, ((width + 1) // 2, (height + 1) // 2))
 
 
-def _is_one_scan(image: Any, file: BinaryIO) -> bool:
-    """Tell whether a JPEG, read up to its first scan, has all colours in it, one after the other.
+def _is_large_photo(image: Any, file: BinaryIO) -> bool:
+    """Tell whether an image is a JPEG too large to decode but at half its size, which it can be.
 
-    Of any other, libjpeg keeps the coefficients of the whole picture in memory.
+    Its first scan has all colours, one after the other. Of any other JPEG, libjpeg keeps the
+    coefficients of the whole picture in memory.
     """
-    if image.info.get("progressive"):
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    width, height = image.size
+    if image.format not in ("JPEG", _PHOTOS) or max(width, height) > MAX_SIDE:
         return False
-    channels = len(image.getbands())
+    if not MAX_PIXELS < width * height <= MAX_JPEG_PIXELS:
+        return False
+    file.seek(0)
+    first = JpegImageFile(file)  # read up to its first scan
+    channels = len(first.getbands())
     size = 6 + 2 * channels  # of the header of a scan that has all of them
-    end = file.tell()
-    file.seek(max(0, end - size - 2))
+    file.seek(max(0, file.tell() - size - 2))
     header = file.read(size + 2)
-    file.seek(end)
-    return header[:5] == struct.pack(">HHB", 0xFFDA, size, channels)
+    is_one_scan = header[:5] == struct.pack(">HHB", 0xFFDA, size, channels)
+    return is_one_scan and not first.info.get("progressive")
 
 
 def _pixels(image: Any) -> Levels:
@@ -153,7 +174,7 @@ def _unknown_range() -> InputError:
 
 
 def orientation(exif: Any) -> int:
-    """Read the orientation, 1 to 8, from EXIF bytes, and nothing else; 1 where they have none."""
+    """Return the orientation in EXIF bytes, 1 to 8, or 1 if there is none; read no other tag."""
     if not isinstance(exif, bytes):
         return 1
     data = exif.removeprefix(b"Exif\0\0")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from strop.errors import InputError
 from strop.model.arrays import read_inputs
-from strop.model.images import prepare, read_samples
+from strop.model.images import MAX_FILE_BYTES, prepare, read_samples
 
 if TYPE_CHECKING:
     from typing import Any
@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
     from strop.bundle.manifest import InputSpec
 
+_PIECE = 2**20  # bytes that are read at once
+
 
 def as_inputs(given: Any, specs: tuple[InputSpec, ...]) -> Any:
     """Return a sample as `Model.predict` takes it.
 
     Args:
         given: the path of a picture, .npy or .npz file; a picture as the bytes of its file, as an
-            open binary file or as a Pillow image; anything else is returned as it is.
+            open binary file, which is read from where it is, or as a Pillow image; anything else
+            is returned as it is.
         specs: the model's inputs.
 
     Raises:
@@ -33,15 +36,41 @@ def as_inputs(given: Any, specs: tuple[InputSpec, ...]) -> Any:
     """
     if isinstance(given, str | PathLike):
         return read_inputs(given, specs)
-    if isinstance(given, bytes | bytearray):
+    if isinstance(given, bytes | bytearray) or _is_content(given, specs):
         return read_samples(io.BytesIO(given), _only(specs))
     if _is_image(given):
         return _prepared(given, _only(specs))
     if callable(getattr(given, "read", None)):
-        if isinstance(given, io.TextIOBase):
-            raise InputError("the file is open as text", 'open it in mode "rb"')
-        return read_samples(given, _only(specs))
+        spec = _only(specs)
+        return read_samples(_read(given), spec)
     return given
+
+
+def _is_content(given: Any, specs: tuple[InputSpec, ...]) -> bool:
+    """Tell whether it is a view of a picture file's bytes, and not of an array."""
+    if not isinstance(given, memoryview) or not given.c_contiguous:
+        return False
+    return given.ndim == given.itemsize == 1 and any(spec.picture for spec in specs)
+
+
+def _read(file: Any) -> io.BytesIO:
+    """Read an app's open file from where it is to its end."""
+    content = io.BytesIO()
+    while content.tell() <= MAX_FILE_BYTES:  # read_samples refuses more
+        try:
+            piece = file.read(_PIECE)
+        except (OSError, ValueError) as error:  # ValueError: the file is closed
+            found = str(error).rstrip(".")
+            raise InputError(f"cannot read the file: {found}", "give one that is open") from error
+        if not isinstance(piece, bytes | bytearray | memoryview):
+            found = type(piece).__name__
+            raise InputError(f"the file gives {found} instead of bytes", 'open it in mode "rb"')
+        if not piece:
+            break
+        content.write(piece)
+    if not content.tell():
+        raise InputError("the file has nothing left to read", "go to its start with seek(0)")
+    return content
 
 
 def _only(specs: tuple[InputSpec, ...]) -> InputSpec:

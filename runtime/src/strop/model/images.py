@@ -24,7 +24,7 @@ def read_samples(path: str | PathLike[str] | BinaryIO, spec: InputSpec) -> NDArr
 
     Args:
         path: a `.npy` file, or a picture in one of `strop.model.decoding.FORMATS`; or such a
-            picture as a binary file that is open and can seek.
+            picture as a binary file that is open and can seek, which is read from its start.
         spec: the model's input; its `picture` says how one is prepared.
 
     Returns:
@@ -94,13 +94,14 @@ def _read_image(file: BinaryIO, where: str, picture: Picture) -> NDArray[Any]:
 
 
 def prepare(image: Any, picture: Picture) -> NDArray[Any]:
-    """Turn a Pillow image into the model's input, step by step as the manifest has it.
+    """Turn a Pillow image into the model's input by the manifest's steps.
 
-    It is turned as its EXIF data say, and brought to 8 bits and to `picture.mode`. A `flatten`
+    First turn it as its EXIF data say, and bring it to 8 bits and to `picture.mode`. A `flatten`
     comes before the mode, the other steps after it.
 
     Args:
-        image: a `PIL.Image.Image` of any size and mode; one of 32 bits per pixel is refused.
+        image: a `PIL.Image.Image` within the limits of `strop.model.decoding`, of any mode except
+            those of 32 bits per pixel.
         picture: the mode and the steps; `strop.bundle.pictures.is_picture` holds of them.
 
     Returns:
@@ -108,8 +109,9 @@ def prepare(image: Any, picture: Picture) -> NDArray[Any]:
         if the last step is `normalise`.
 
     Raises:
-        InputError: the picture is blank and its steps need a drawing; it is damaged; or it has 32
-            bits per pixel, and does not say in which range.
+        InputError: the picture is blank and its steps need a drawing; it is damaged or too large;
+            it has 32 bits per pixel, whose range is unknown; or Pillow has not read it yet, and its
+            format is not one of `strop.model.decoding.FORMATS`.
     """
     from strop.model.decoding import opened
 

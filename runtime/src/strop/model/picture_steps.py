@@ -62,7 +62,8 @@ def shrink(levels: Levels, side: int) -> Levels:
 
 def stretch(levels: Levels, low: float, high: float) -> Levels:
     """Stretch the levels so that these percentiles become 0 and 255."""
-    upto = np.bincount(levels.reshape(-1), minlength=256).cumsum()
+    counts = (np.bincount(levels[rows].reshape(-1), minlength=256) for rows in _stripes(levels))
+    upto = sum(counts, np.zeros(256, np.int64)).cumsum()
     last = int(upto[-1]) - 1  # the place of the largest level, were all of them sorted
     bottom = int(np.searchsorted(upto, math.floor(last * low / 100), "right"))
     top = int(np.searchsorted(upto, math.ceil(last * high / 100), "right"))
@@ -70,7 +71,11 @@ def stretch(levels: Levels, low: float, high: float) -> Levels:
         return levels
     span = top - bottom
     table = ((np.arange(256) - bottom) * 510 + span) // (2 * span)
-    return table.clip(0, 255).astype(np.uint8)[levels]
+    table = table.clip(0, 255).astype(np.uint8)
+    made = np.empty(levels.shape, np.uint8)
+    for rows in _stripes(levels):
+        made[rows] = table[levels[rows]]
+    return made
 
 
 def fit(levels: Levels, width: int, height: int, fill: int | str) -> Levels:
@@ -83,9 +88,12 @@ def fit(levels: Levels, width: int, height: int, fill: int | str) -> Levels:
 
 def centre(levels: Levels, width: int, height: int, fill: int) -> Levels:
     """Put the centre of mass in the middle of a canvas of this level, which has no mass."""
-    mass = abs(levels.astype(np.int16) - fill)
-    across = mass.sum(axis=(0, 2), dtype=np.int64)  # (width,)
-    down = mass.sum(axis=(1, 2), dtype=np.int64)  # (height,)
+    across = np.zeros(levels.shape[1], np.int64)
+    down = np.zeros(len(levels), np.int64)
+    for rows in _stripes(levels):
+        mass = abs(levels[rows].astype(np.int16) - fill)
+        across += mass.sum(axis=(0, 2), dtype=np.int64)
+        down[rows] = mass.sum(axis=(1, 2), dtype=np.int64)
     if not across.any():
         return _in_the_middle(levels, width, height, fill)
     x, y = width // 2 - _centre_of(across), height // 2 - _centre_of(down)

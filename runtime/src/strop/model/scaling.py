@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-_STRIPE = 2**18  # levels that are summed at once, which bounds the memory
+from strop.engines import blas
+
+# These bound the memory.
+_STRIPE = 2**18  # levels that are summed at once, as float64
+_BETWEEN = 2**24  # levels of full height between the two passes
+_LINES = 16  # of the result that are summed at once; more would sum more weights of 0
 
 Levels = NDArray[np.uint8]
-Whole = NDArray[np.int64]
 
 
 def fitting(levels: Levels, width: int, height: int) -> tuple[int, int]:
@@ -23,51 +25,49 @@ def fitting(levels: Levels, width: int, height: int) -> tuple[int, int]:
 
 def scaled(levels: Levels, width: int, height: int) -> Levels:
     """Scale a picture, uint8 (H, W, channels), to (height, width, channels)."""
-    across = _across(levels, width)
-    return _across(across.swapaxes(0, 1), height).swapaxes(0, 1)
-
-
-def _across(levels: Levels, width: int) -> Levels:
-    """Scale every row to this width, some rows at a time."""
-    rows, whole, channels = levels.shape
-    if whole == width:
-        return levels
-    made = np.empty((rows, width, channels), np.uint8)
-    step = max(1, _STRIPE // (whole * channels))
-    totals = _weighted(np.ones((1, whole, 1), np.uint8), width)
-    for top in range(0, rows, step):
-        sums = _weighted(levels[top : top + step], width)
-        made[top : top + step] = (2 * sums + totals) // (2 * totals)
+    made = np.empty((height, width, levels.shape[2]), np.uint8)
+    step = max(1, _BETWEEN // (len(levels) * levels.shape[2]))
+    for left in range(0, width, step):
+        columns = slice(left, min(left + step, width))
+        across = _down(levels.swapaxes(0, 1), width, columns).swapaxes(0, 1)
+        made[:, columns] = _down(across, height, slice(0, height))
     return made
 
 
-def _weighted(levels: Levels, width: int) -> Whole:
-    """Sum weight x level for each new pixel; the weights rise and fall along straight lines.
+def _down(levels: Levels, height: int, wanted: slice) -> Levels:
+    """Scale every column to this height, and return the wanted lines of the result."""
+    whole, width, channels = levels.shape
+    if whole == height:
+        return levels[wanted]
+    made = np.empty((wanted.stop - wanted.start, width, channels), np.uint8)
+    for top in range(wanted.start, wanted.stop, _LINES):
+        lines = np.arange(top, min(top + _LINES, wanted.stop))
+        first, weights = _weights(whole, height, lines)
+        totals = weights.sum(axis=1)[:, None, None]
+        source = levels[first : first + weights.shape[1]]
+        step = max(1, _STRIPE // (max(weights.shape) * channels))
+        for left in range(0, width, step):
+            some = source[:, left : left + step]
+            # Whole numbers below 2**53: exact in any order, and the quotient has the right floor.
+            if blas.forks:
+                blas.wait()
+            with blas.own.lock:
+                sums = weights @ some.reshape(len(some), -1).astype(np.float64)
+            sums = sums.reshape(len(lines), -1, channels)
+            place = slice(top - wanted.start, top - wanted.start + len(lines))
+            made[place, left : left + step] = (2 * sums + totals) / (2 * totals)
+    return made
+
+
+def _weights(whole: int, size: int, lines: NDArray[np.int64]) -> tuple[int, NDArray[np.float64]]:
+    """Return the first level that counts for these lines, and the weights from there on.
 
     The level at j of W has the weight max(0, 2 max(w, W) - |(2j + 1) w - (2i + 1) W|) for the new
-    one at i of w. Prefix sums of level and of (2j + 1) x level give the sum of each straight part.
+    one at i of w.
     """
-    whole = levels.shape[1]
-    reach = 2 * max(width, whole)
-    middle = (2 * np.arange(width, dtype=np.int64) + 1) * whole
-    # So many levels j have (2j + 1) w at most at the start, the middle and the end of the weights.
-    start, peak, end = (
-        ((place // width + 1) // 2).clip(0, whole)
-        for place in (middle - reach, middle, middle + reach)
-    )
-    plain, moment = _prefix(levels, 1), _prefix(levels, 2 * np.arange(whole, dtype=np.int64) + 1)
-    rising, falling = (reach - middle)[:, None], (reach + middle)[:, None]
-    return np.asarray(
-        rising * (plain[:, peak] - plain[:, start])
-        + width * (moment[:, peak] - moment[:, start])
-        + falling * (plain[:, end] - plain[:, peak])
-        - width * (moment[:, end] - moment[:, peak])
-    )
-
-
-def _prefix(levels: Levels, factors: Any) -> Whole:
-    """Return the sums of factor x level before each place: int64 (rows, W + 1, channels)."""
-    rows, whole, channels = levels.shape
-    sums = np.zeros((rows, whole + 1, channels), np.int64)
-    np.cumsum(levels * np.reshape(factors, (-1, 1)), axis=1, dtype=np.int64, out=sums[:, 1:])
-    return sums
+    reach = 2 * max(size, whole)
+    middle = (2 * lines + 1) * whole
+    first = max(0, int(middle[0] - reach) // (2 * size))
+    last = min(whole, int(middle[-1] + reach) // (2 * size) + 1)
+    distance = abs((2 * np.arange(first, last) + 1) * size - middle[:, None])
+    return first, (reach - distance).clip(0).astype(np.float64)
