@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from strop.errors import InputError, StropError, one_line
+from strop.model.metadata import require_little
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +58,8 @@ def decode(file: BinaryIO) -> Levels:
         raise StropError(
             "reading a picture needs Pillow, which is not installed", install_line("images")
         ) from None
+    with _refusing():
+        require_little(file)
     with _refusing(), Image.open(file, formats=FORMATS) as image:
         if _is_large_photo(image, file):
             image.draft(None, ((image.width + 1) // 2, (image.height + 1) // 2))
