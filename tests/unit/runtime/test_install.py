@@ -487,7 +487,7 @@ class TestMeanwhile:
     """Another process changes the folder while a bundle is checked."""
 
     @pytest.mark.parametrize("step", ["install", "rollback"])
-    @pytest.mark.parametrize("change", ["removed", "overwritten", "replaced", "a pipe"])
+    @pytest.mark.parametrize("change", ["removed", "overwritten", "replaced", "a pipe", "a link"])
     def test_a_bundle_that_changes_is_not_made_current(
         self, place: Place, step: str, change: str
     ) -> None:
@@ -502,6 +502,10 @@ class TestMeanwhile:
             if change == "overwritten":
                 path.chmod(0o644)
                 path.write_bytes(path.read_bytes()[:-1] + b"x")
+                return CHECKED
+            if change == "a link":
+                path.rename(place.folder.parent / "elsewhere")
+                path.symlink_to(place.folder.parent / "elsewhere")
                 return CHECKED
             path.unlink()
             if change == "replaced":

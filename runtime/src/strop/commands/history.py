@@ -16,7 +16,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"folder": folder, "bundles": record.bundles, "history": plain(record.history)})
         return 0
-    rows, engines = [], []
+    rows = []
     for i, event in enumerate(reversed(record.history)):
         rows.append(
             (
@@ -27,11 +27,11 @@ def main(arguments: argparse.Namespace) -> int:
                 event.target,
                 event.digest[:12],
                 f"{max((checked.max_abs_error for checked in event.checked), default=0.0):.2g}",
+                ", ".join(dict.fromkeys(checked.engine for checked in event.checked)),
             )
         )
-        engines.append([", ".join(dict.fromkeys(checked.engine for checked in event.checked))])
     header = ("", "time (UTC)", "action", "model", "target", "digest", "max error", "checked on")
-    print_table(rows, header, engines)
+    print_table(rows, header)
     earlier = len(record.bundles) - 1
     print_line(
         f"* is current; strop rollback can go back {'once' if earlier == 1 else f'{earlier} times'}"

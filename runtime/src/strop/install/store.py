@@ -148,7 +148,8 @@ def is_whole(folder: str, name: str) -> bool:
         name: the bundle's name there, the SHA-256 that its bytes must have.
     """
     try:
-        data, _ = read_file(installed.bundle_path(folder, name), MAX_ARCHIVE_BYTES)
+        path = installed.bundle_path(folder, name)
+        data, _ = read_file(path, MAX_ARCHIVE_BYTES, links=False)
     except OSError:
         return False
     return sha256_hex(data) == name
