@@ -156,7 +156,7 @@ def let_handlers_raise(error: BaseException | None, below: FrameType) -> None:
 
     Args:
         error: what was caught.
-        below: the frame that was interrupted, or that called what was.
+        below: the interrupted frame, or one that called it.
 
     Raises:
         BaseException: what the handler raised, unchanged.

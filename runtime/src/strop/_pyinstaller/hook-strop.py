@@ -1,4 +1,4 @@
-"""Collect what an app needs of Strop: modules that are imported when they are asked for, and data.
+"""Collect Strop's data files, and the modules that it imports only on demand.
 
 The engines that are installed where the app is built come along, with their libraries.
 """

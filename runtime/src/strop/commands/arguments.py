@@ -75,7 +75,7 @@ def parser() -> Parser:
         help="write the outputs to this .npy, or .npz with each output by name; print no labels",
     )
     run.add_argument(
-        "--explain", metavar="PNG", help="save the picture as the model sees it, enlarged"
+        "--explain", metavar="PNG", help="save an enlarged copy of what the model sees"
     )
     checking = _command(subparsers, "check", "compare each engine here with the proven outputs")
     bench = _command(subparsers, "bench", "measure how long predict takes on this device")
@@ -167,7 +167,9 @@ def parser() -> Parser:
         command.add_argument("--device", help=f"use this device: {', '.join(engines.ASKABLE)}")
     for command in (run, bench):
         command.add_argument(
-            "--threads", type=_positive, help="default: as strop tune found, else 1"
+            "--threads",
+            type=_positive,
+            help="the engine's threads (default: as tuned, else 1)",
         )
     for command in (checking, install, rollback):
         command.add_argument(

@@ -1,8 +1,8 @@
 """strop run: predict each file, and print or write the outputs.
 
 Files are read, predicted and printed one by one. A file that the model refuses gets one line
-on stderr, and the others go on. Exit status: 1 if some files failed; 2 if all did, or if --output
-was asked for, which is then not written.
+on stderr, and the others go on. Exit status: 1 if some files
+failed, 2 if all did. With --output, 2 if any failed; nothing is written then.
 """
 
 from __future__ import annotations

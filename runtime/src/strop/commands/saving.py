@@ -16,7 +16,7 @@ def require_other(path: str, inputs: Iterable[str]) -> None:
         InputError: the path leads to one of them.
     """
     if any(_is_same(Path(path), given) for given in inputs):
-        raise InputError(f"{path} is read, and would be written over", "choose another name")
+        raise InputError(f"{path} is an input, and would be overwritten", "choose another name")
 
 
 def _is_same(path: Path, other: str) -> bool:

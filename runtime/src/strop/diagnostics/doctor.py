@@ -147,7 +147,7 @@ def _found_on_gpu(engine: str, probed: ProbeResult) -> EngineResult:
 def explain(engine: str, probed: ProbeResult, here: Board) -> tuple[str, str]:
     """Explain a failed probe: what it means, with the engine's own words, and the mend.
 
-    The reference is numpy alone: what is said of it, and of others like it, is said of numpy.
+    The reference engine needs only numpy, so its reasons name numpy.
 
     Args:
         engine: the one that was tried.

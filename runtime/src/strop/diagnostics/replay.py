@@ -88,7 +88,7 @@ def open_and_replay(
         threads: as `strop.load` has it.
 
     Returns:
-        The result; and the model, open, also where it failed to run: None if it did not open.
+        The result and the open model, which is None if it did not open.
 
     Raises:
         BundleError: the bundle is not what its manifest says; no engine is at fault.

@@ -64,14 +64,14 @@ def sweep(
 
     Args:
         bundle: verified.
-        engine: the one to use the GPU by; None: the one that `strop tune` remembered as fastest
-            there at this precision, else the first in the bundle's order that can.
+        engine: the engine to run on the GPU; None: the fastest one that `strop tune` found
+            there at this precision, else the first engine of the bundle that supports the GPU.
         precision: of the file on the GPU; the CPU's competitors are of every precision.
         batches: samples per call.
         progress: called with a line before each step.
 
     Returns:
-        The GPU's model, closed, for its name; and a point a batch size.
+        The GPU's model, closed, for its name; and one point per batch size.
 
     Raises:
         DeviceUnavailable: there is no GPU here that runs it.
@@ -100,7 +100,7 @@ def sweep(
 
 
 def crossover(points: Sequence[Point]) -> int | None:
-    """Find the smallest batch from which on the GPU is faster, at every larger one too.
+    """Find the smallest batch size from which the GPU is always faster.
 
     Returns:
         Samples a call; None if there is no such batch.

@@ -36,8 +36,8 @@ class Session(Protocol):
                 app gives integers, the session converts, in the way that is best for its engine.
 
         Returns:
-            Of a file with one output an array (N, ...), of several a tuple of them, in the
-            manifest's order: arrays that nothing else holds or writes to.
+            An array (N, ...) for a file with one output; for several, a tuple of arrays in the
+            manifest's order. Nothing else holds or writes to them.
         """
 
     def is_busy(self) -> bool:

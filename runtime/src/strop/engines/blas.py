@@ -31,8 +31,8 @@ forks: list[list[Any]] = []  # the locks of each fork under way: a signal's hand
 class _Own(_local):
     """A lock for each thread: calls never wait for each other, and a fork waits for all of them.
 
-    A handler of a signal runs between products, never inside one. So a thread that forks there may
-    take its own lock once more.
+    A signal handler runs between matrix products, never during one. If it forks, its thread may
+    take its own lock a second time.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ own = _Own()  # `with own.lock:` around products, after `wait` if there are `for
 
 
 def wait() -> None:
-    """Wait for the forks under way; without that a busy thread would take its lock again first."""
+    """Wait until running forks are done: a busy thread would otherwise keep taking its lock."""
     with _gate:
         """A fork holds this to its end."""
 

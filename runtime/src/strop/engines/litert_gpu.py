@@ -114,7 +114,7 @@ def _places(
 
     Args:
         order: the signature's names, in the file's order.
-        details: what the file says of each, by these names; its own name for it is among that.
+        details: the file's description of each tensor, its own name included, by these names.
         tensors: what the manifest says of them, by either of the names.
 
     Raises:

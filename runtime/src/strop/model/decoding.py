@@ -70,8 +70,8 @@ def decode(file: BinaryIO) -> Levels:
 def opened(image: Any) -> Levels:
     """Return the levels of a Pillow image that is open, as `decode` does.
 
-    It has the same limits. An image that Pillow has still to read is read if `decode` reads its
-    format.
+    The limits of `decode` apply. An image that Pillow has not read yet is read here, if `decode`
+    supports its format.
     """
     with _refusing():
         file = getattr(image, "fp", None)  # which Pillow closes and sets to None when it has read
@@ -122,7 +122,7 @@ def _bound(image: Any) -> None:
 
 
 def _is_large_photo(image: Any, file: BinaryIO) -> bool:
-    """Tell whether an image is a JPEG too large to decode but at half its size, which it can be.
+    """Return whether an image is a JPEG that is decoded at half its size because it is large.
 
     Its first scan has all colours, one after the other. Of any other JPEG, libjpeg keeps the
     coefficients of the whole picture in memory.

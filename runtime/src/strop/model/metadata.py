@@ -33,8 +33,9 @@ def require_little(file: BinaryIO) -> None:
         total, pieces = total + size, pieces + 1
         if total > MAX_BYTES or pieces > MAX_PIECES:
             raise InputError(
-                f"the picture has more than {MAX_BYTES} bytes of metadata, or {MAX_PIECES} pieces",
-                "save it again without",
+                f"the picture has too many metadata: at most {MAX_BYTES} bytes of metadata in "
+                f"{MAX_PIECES} pieces are allowed",
+                "save it again without metadata",
             )
     file.seek(0)
 

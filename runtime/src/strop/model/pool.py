@@ -1,6 +1,6 @@
 """Sessions of an engine that takes one caller at a time: as many as there are callers, to a limit.
 
-An interpreter that threads share does not only fail: now and then it answers wrongly. A lock around
+If threads share an interpreter, calls fail, and some return wrong answers. A lock around
 a single one leaves all cores but one idle. The first session is there from the start, and serves
 alone while one thread calls; others are opened when callers meet.
 """
