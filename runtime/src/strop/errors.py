@@ -152,7 +152,7 @@ def let_handlers_raise(error: BaseException | None, below: FrameType) -> None:
     """Raise the exception of an app's signal handler, if there is one behind an error.
 
     A handler, of a deadline say, may interrupt any code, and that code may take its exception for
-    one of its own. A handler is known by its second argument, the frame that it interrupted.
+    one of its own. A handler is known by its code.
 
     Args:
         error: what was caught.
@@ -161,26 +161,38 @@ def let_handlers_raise(error: BaseException | None, below: FrameType) -> None:
     Raises:
         BaseException: what the handler raised, unchanged.
     """
+    handlers = _handlers()
     while error is not None:
         frames = []
         trace = error.__traceback__
         while trace is not None:
             frames.append(trace.tb_frame)
             trace = trace.tb_next
-        if any(map(_is_handler, frames)) and any(_is_within(frame, below) for frame in frames):
+        if any(frame.f_code in handlers for frame in frames) and any(
+            _is_within(frame, below) for frame in frames
+        ):
             raise error from error.__cause__
         error = error.__context__
 
 
-def _is_handler(frame: FrameType) -> bool:
-    """Tell whether a frame was called with the frame that called it, as signal handlers are."""
-    caller = frame.f_back
-    if caller is None:
-        return False
-    return any(
-        value is caller or (type(value) is tuple and any(one is caller for one in value))
-        for value in frame.f_locals.values()
-    )
+def _handlers() -> set[Any]:
+    """Return the code of the signal handlers of this process.
+
+    Their frames are not searched for arguments: reading `f_locals` would keep all of them, an open
+    session of a GPU for example, until the garbage collector runs.
+    """
+    import _signal  # type: ignore[import-not-found]  # signal takes a millisecond to import
+
+    codes = set()
+    for number in range(1, _signal.NSIG):
+        try:
+            handler = _signal.getsignal(number)
+        except ValueError:  # Windows has few
+            continue
+        handler = getattr(handler, "func", handler)  # of functools.partial
+        call = handler if hasattr(handler, "__code__") else getattr(handler, "__call__", None)  # noqa: B004
+        codes.add(getattr(call, "__code__", None))
+    return codes - {None}
 
 
 def _is_within(frame: FrameType | None, below: FrameType) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import signal
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -126,3 +129,26 @@ def test_what_was_raised_before_stays_where_it_was(image_path: Path, expires: An
         except expires.kind:
             with pytest.raises(InputError, match="takes uint8"):
                 model.predict(np.zeros((1, 4, 4)))
+
+
+def test_a_failed_call_leaves_nothing_to_the_garbage_collector() -> None:
+    """The session of a GPU must not live on until Python's end."""
+
+    class Buffer:
+        pass
+
+    gone: list[weakref.ref[Buffer]] = []
+
+    def fail(samples: Any) -> Any:
+        buffer = Buffer()
+        gone.append(weakref.ref(buffer))
+        raise RuntimeError("no memory for this")
+
+    model = doubles.model(bundles.image(), SpySession(fail))
+    gc.disable()
+    try:
+        with contextlib.suppress(strop.StropError):
+            model.predict(np.zeros((4, 4), np.uint8))
+        assert gone[0]() is None
+    finally:
+        gc.enable()
