@@ -218,7 +218,8 @@ def _open_on_gpu(bundle: Bundle, engine: str | None, precision: str | None, thre
         try:
             model = open_model(bundle, Choice(name, proven[0], engines.GPU), threads=threads)
         except DeviceUnavailable as error:
-            tried.append(error)
+            # Its frames hold the session, and this list would keep them until Python's end.
+            tried.append(error.with_traceback(None))
             continue
         if tried:  # this may be another, slower GPU
             warn(f"{name} runs it on {model.device}, since {'; '.join(map(str, tried))}")
