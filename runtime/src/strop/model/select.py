@@ -218,7 +218,7 @@ def _open_on_gpu(bundle: Bundle, engine: str | None, precision: str | None, thre
         try:
             model = open_model(bundle, Choice(name, proven[0], engines.GPU), threads=threads)
         except DeviceUnavailable as error:
-            # A copy: the frames of the error hold the session, and would keep it until Python's end.
+            # A copy: the error's frames hold the session, and would keep it until Python's end.
             tried.append(DeviceUnavailable(error.problem, error.mend))
             continue
         if tried:  # this may be another, slower GPU
