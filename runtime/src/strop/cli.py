@@ -14,7 +14,6 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from contextlib import nullcontext
 from types import ModuleType
 
 import strop
@@ -47,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.simplefilter("ignore")  # Pillow's and numpy's
             warnings.simplefilter("always", StropWarning)
             warnings.showwarning = _warn
-            with without_notes() if arguments.command in _OPEN_HERE else nullcontext():
+            with without_notes() if arguments.command in _OPEN_HERE else contextlib.nullcontext():
                 status = _run(arguments)
     except BrokenPipeError:  # the reader of our output has gone (`strop info x | head`)
         forget(sys.stdout)

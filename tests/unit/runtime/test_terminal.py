@@ -98,7 +98,7 @@ class TestLayOut:
 
 
 class Shown:
-    """What a command shows on a terminal of its own."""
+    """The lines that a command shows on its own terminal."""
 
     def __init__(self, columns: int, *arguments: object, **variables: str) -> None:
         ours, its = pty.openpty()

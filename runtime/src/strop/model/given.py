@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from strop.errors import InputError
 from strop.model.arrays import read_inputs
-from strop.model.images import MAX_FILE_BYTES, prepare, read_samples
+from strop.model.images import MAX_FILE_BYTES, prepare, read_samples, sample_shape
 
 if TYPE_CHECKING:
     from typing import Any
@@ -92,5 +92,4 @@ def _is_image(given: Any) -> bool:
 def _prepared(image: Any, spec: InputSpec) -> NDArray[Any]:
     if spec.picture is None:
         raise InputError("the model takes no pictures", "give it an array")
-    array = prepare(image, spec.picture)
-    return array.reshape(*(size or 1 for size in spec.shape[1:]))
+    return prepare(image, spec.picture).reshape(sample_shape(spec))

@@ -43,9 +43,9 @@ def read_samples(path: str | PathLike[str] | BinaryIO, spec: InputSpec) -> NDArr
     if spec.picture is None:
         raise InputError("the model takes no pictures", f"give it a .npy file instead of {where}")
     if not isinstance(path, str | PathLike):
-        return _read_image(path, where, spec.picture).reshape(_sample(spec))
+        return _read_image(path, where, spec.picture).reshape(sample_shape(spec))
     with open_file(where) as file:
-        return _read_image(file, where, spec.picture).reshape(_sample(spec))
+        return _read_image(file, where, spec.picture).reshape(sample_shape(spec))
 
 
 def open_file(path: str) -> BinaryIO:
@@ -74,7 +74,8 @@ def _read_npy(file: BinaryIO, where: str) -> NDArray[Any]:
     return array
 
 
-def _sample(spec: InputSpec) -> tuple[int, ...]:
+def sample_shape(spec: InputSpec) -> tuple[int, ...]:
+    """Return the shape of one sample, with 1 for each free size."""
     return tuple(size or 1 for size in spec.shape[1:])
 
 
