@@ -25,7 +25,7 @@ from strop.bundle.records import decode, read
 from strop.errors import BundleError
 from strop_export import source
 from strop_export.errors import CalibrationError, ConversionError, UnsupportedLayer
-from strop_export.formats import Converted, Names, VariantSpec, convert
+from strop_export.formats import Converted, Names, Quantization, VariantSpec, convert
 from strop_export.source import keras_model
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def _serve(folder: Path) -> None:
     model = keras_model.load(loading, samples).model
     for number, line in enumerate(sys.stdin):
         try:
-            converted = convert(model, VariantSpec(**json.loads(line)), calibration, names)
+            converted = convert(model, _read_spec(json.loads(line)), calibration, names)
         except ConversionError as error:
             answer: dict[str, Any] = {"error": type(error).__name__, "message": str(error)}
         else:
@@ -181,6 +181,13 @@ def _serve(folder: Path) -> None:
             }
         answers.write(json.dumps(answer).encode("ascii") + b"\n")
         answers.flush()
+
+
+def _read_spec(said: dict[str, Any]) -> VariantSpec:
+    """Make a spec from the plain JSON values of one."""
+    own = said["quantization"]
+    quantization = Quantization(**{**own, "float_layers": tuple(own["float_layers"])})
+    return VariantSpec(**{**said, "quantization": quantization})
 
 
 def _keep_stdout() -> IO[bytes]:

@@ -137,6 +137,8 @@ def load(name: str) -> Target:
         for field in ("per_channel", "gpu"):
             if type(variant.get(field, True)) is not bool:
                 raise TargetError(f"{path.name}: {field} must be true or false")
+        if "quantization" in variant:
+            raise TargetError(f"{path.name}: export chooses the quantization; remove that table")
     try:
         specs = tuple(VariantSpec(**variant) for variant in content["variants"])
     except (TypeError, ExportError) as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from strop_export.errors import CalibrationError, ConversionError
-from strop_export.formats.base import PRECISIONS, Converted, Names, VariantSpec
+from strop_export.formats.base import PRECISIONS, Converted, Names, Quantization, VariantSpec
 from strop_export.formats.quiet import quiet
 from strop_export.formats.reasons import reason
 from strop_export.formats.samples import fault
@@ -19,7 +19,7 @@ from strop_export.formats.samples import fault
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["PRECISIONS", "Converted", "Names", "VariantSpec", "convert", "quiet"]
+__all__ = ["PRECISIONS", "Converted", "Names", "Quantization", "VariantSpec", "convert", "quiet"]
 
 
 def convert(

@@ -14,6 +14,27 @@ PRECISIONS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 GPU_PRECISIONS: Final = ("float32", "float16")
+CALIBRATED: Final = ("int8", "int16x8", "mixed")  # precisions whose activations have fixed ranges
+RANGES: Final = ("minmax", "percentile", "entropy")
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """How the values of a quantized file get their ranges, and which layers stay in float.
+
+    Attributes:
+        ranges: how an activation's range follows from its values over the calibration samples:
+            "minmax" takes all of them, "percentile" leaves out the largest 0.01 %, "entropy" takes
+            the range that keeps most of the distribution's information.
+        samples: the number of calibration samples that the ranges come from; None: all.
+        equalized: the scales of neighbouring layers are balanced first, channel by channel.
+        float_layers: names of the Keras layers that a "mixed" file computes in float.
+    """
+
+    ranges: str = "minmax"
+    samples: int | None = None
+    equalized: bool = False
+    float_layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -26,6 +47,8 @@ class VariantSpec:
         per_channel: for `dynamic` and `int8`: True gives each output channel of a layer's weights
             its own scale, False gives the whole tensor one (in a `dynamic` file tflite-runtime 2.14
             reads only that).
+        quantization: for `int8`, `int16x8` and `mixed`: where the ranges come from, and which
+            layers stay in float.
         gpu: the file is made for GPUs too. It takes bytes where the sensor gives bytes, and a
             `tflite` file keeps the RESHAPE that LiteRT's GPU needs (docs/decisions/0015).
 
@@ -36,6 +59,7 @@ class VariantSpec:
     format: str
     precision: str
     per_channel: bool = True
+    quantization: Quantization = Quantization()
     gpu: bool = False
 
     def __post_init__(self) -> None:
@@ -48,6 +72,11 @@ class VariantSpec:
             raise ConversionError(
                 f"{self.format} is not written in precision {self.precision!r}; "
                 f"choose {', '.join(known)}"
+            )
+        if (self.precision == "mixed") != bool(self.quantization.float_layers):
+            raise ConversionError(
+                "a mixed file names the layers that stay in float, and no other file does; "
+                "ask for int8: export chooses the layers if that is needed"
             )
         if self.gpu and (self.format == "weights" or self.precision not in GPU_PRECISIONS):
             raise ConversionError(

@@ -1,0 +1,56 @@
+"""The Keras layer that a tensor of a converted file comes from.
+
+TensorFlow names tensors after layers, but appends numbers of its own: `dense_1` may be the layer
+`dense` or the layer `dense_1`. So layers are numbered while TensorFlow reads them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
+
+_MARK = re.compile(r"layer(\d+)\.")
+
+
+@contextlib.contextmanager
+def numbered(model: keras.Model) -> Iterator[tuple[str, ...]]:
+    """Put a number before each layer's name for the block, so that `layer_of` finds it again.
+
+    Args:
+        model: the model; layers of models inside it are numbered too.
+
+    Yields:
+        The layers' own names, by number.
+    """
+    layers = list(dict.fromkeys(model._flatten_layers(include_self=False)))
+    names = tuple(layer.name for layer in layers)
+    try:
+        for number, layer in enumerate(layers):
+            layer.name = f"layer{number}.{layer.name}"
+        yield names
+    finally:
+        for layer, name in zip(layers, names, strict=True):
+            layer.name = name
+
+
+def layer_of(tensor: str, names: Sequence[str]) -> str:
+    """Return the name of the Keras layer that computes a tensor.
+
+    Args:
+        tensor: TensorFlow's name of a tensor; a fused operator has the names of several, joined
+            by ";", and the layer of the first counts.
+        names: from `numbered`.
+
+    Returns:
+        The innermost layer's name; for an operator outside all layers, its own name.
+    """
+    first = tensor.partition(";")[0]
+    marks = _MARK.findall(first) or _MARK.findall(tensor)
+    if marks:
+        return names[int(marks[-1])]
+    return first.rpartition("/")[2].partition(":")[0]
