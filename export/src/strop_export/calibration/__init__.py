@@ -1,0 +1,1 @@
+"""The calibration samples: whether they are fit for it, and whether there are enough of them."""
