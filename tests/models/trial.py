@@ -85,6 +85,8 @@ def _has_the_variants(trial: Trial) -> None:
 def _warns_of_no_honest_calibration(trial: Trial) -> None:
     warnings = trial.report["calibration"]["warnings"]
     assert [warned["kind"] for warned in warnings] == list(trial.specimen.warned), warnings
+    picture = trial.bundle.parent / f"{trial.report['model']}-calibration.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def _passes_check(trial: Trial) -> None:

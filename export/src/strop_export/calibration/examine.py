@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from strop_export.calibration import ranges, samples, scale, settling, values
 from strop_export.calibration.ranges import Layer
 from strop_export.calibration.warning import Warned
@@ -13,7 +15,6 @@ from strop_export.source import Source, keras_model
 _FEWEST = 100  # that need not show that the ranges have settled
 _TOO_FEW = 30  # settled or not
 _WIDER = 1 / 3  # by the second half of the samples: a few of them decide the range
-_EVALUATED = 1000  # evaluation samples that drive the layers
 
 
 def examine(source: Source) -> dict[str, Any]:
@@ -39,8 +40,8 @@ def examine(source: Source) -> dict[str, Any]:
         ),
     ]
     if all(warned.kind not in ("clipped", "constant") for warned in warnings):
-        every = max(1, len(source.samples[0]) // _EVALUATED)
-        some = [array[::every][:_EVALUATED] for array in source.samples]
+        chosen = np.linspace(0, len(source.samples[0]) - 1, count).round().astype(np.int64)
+        some = [array[np.unique(chosen)] for array in source.samples]  # at most as many
         judged = ranges.measure(source.model, names, some, inner=False)
         warnings += values.clipped_layers(finite, [x for x in judged if x.is_finite])
     return {

@@ -46,7 +46,7 @@ def draw(name: str, settled: Mapping[str, Any]) -> bytes:
             axes.plot(steps, inner, color=_LAST, lw=1.5, ls=(0, (2, 2)), zorder=4)
             _name(axes, row["layer"], steps[half // 2 - 1], lacks[half // 2 - 1])
         else:
-            axes.plot(steps, lacks, color=_OTHERS, lw=1)
+            axes.plot(steps, lacks, color=_OTHERS, lw=1, alpha=0.6)
     _verdict(axes, name, settled)
     written = io.BytesIO()
     figure.savefig(written, format="png")
@@ -77,7 +77,7 @@ def _frame(axes: Axes, count: int) -> None:
 def _name(axes: Axes, layer: str, x: float, y: float) -> None:
     """Write the name of the layer that settles last above its curve, and which curve is which."""
     axes.annotate(
-        f"{_short(layer)}\n(dotted: {INNER:.2%} of its values)",
+        f"{_short(layer)}\n(dotted: {100 * INNER:.2f} % of its values)",
         (x, y),
         xytext=(14, 14),
         textcoords="offset points",
