@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from strop_export.calibration import examine, lines, samples, values
 from strop_export.calibration.ranges import Layer
-from strop_export.calibration.warning import Warned, is_no_chance
+from strop_export.calibration.warning import Warned, is_no_chance, is_rarer
 from tests.unit.export.outputs import probabilities
 from tests.unit.export.outputs import spec as output
 from tests.unit.export.source_kit import chain, dense, keras, read
@@ -44,6 +44,12 @@ class TestChance:
         assert is_no_chance(20, 100, 100)
         assert not is_no_chance(20, 100, 100, tests=10)
         assert not is_no_chance(0, 10, 10)
+
+    def test_a_rare_property_may_be_rarer_by_chance(self) -> None:
+        assert not is_rarer(0, 100, 15, 100, 1)
+        assert is_rarer(0, 100, 25, 100, 1)
+        assert is_rarer(3, 100, 50, 100, 1)
+        assert not is_rarer(30, 100, 50, 100, 1)
 
     @pytest.mark.parametrize("kind", ["normal", "standard_t", "lognormal", "poisson"])
     def test_samples_of_one_source_pass_each_check(self, kind: str) -> None:
@@ -203,15 +209,19 @@ class TestClasses:
 
     def test_one_alone(self) -> None:
         ours = np.eye(4, dtype=np.float32)[np.zeros(100, int)]
-        (warned,) = samples.classes([self.spec], [ours], [probabilities(200)])
-        assert warned.found.startswith("the 100 calibration samples are all of class a, by Keras")
-        assert "b, c, d missing" in warned.found
+        theirs = np.eye(4, dtype=np.float32)[np.arange(199) % 4]
+        (warned,) = samples.classes([self.spec], [ours], [theirs])
+        assert warned.found == (
+            "0 of 100 calibration samples are of class b, and 50 of 199 evaluation samples, by "
+            "Keras's answers; 2 more classes are as rare"
+        )
 
-    def test_one_missing(self) -> None:
-        ours = np.eye(4, dtype=np.float32)[np.arange(100) % 3]
-        (warned,) = samples.classes([self.spec], [ours], [probabilities(200)])
-        assert "not of all" in warned.found
-        assert "d missing" in warned.found
+    def test_one_that_only_keras_errors_give(self) -> None:
+        ours = np.eye(4, dtype=np.float32)[np.minimum(np.arange(200) % 4, 2)]
+        ours[:4] = np.eye(4)[3]
+        theirs = np.eye(4, dtype=np.float32)[np.arange(400) % 4]
+        (warned,) = samples.classes([self.spec], [ours], [theirs])
+        assert warned.found.startswith("4 of 200 calibration samples are of class d, and 100 of")
 
     def test_not_a_rare_one(self) -> None:
         ours, theirs = (np.eye(4, dtype=np.float32)[np.arange(n) % 3] for n in (100, 200))

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strop.bundle.manifest import OutputSpec
-from strop_export.calibration.warning import Warned, is_no_chance
+from strop_export.calibration.warning import Warned, is_rarer
 from strop_export.figures import decisions
 
 _MOST_SHARED = 0.03  # of the evaluation samples
-_MOST_NAMED = 5  # classes in one line
+_RARER = 5  # times: a class that hardly occurs
 
 Values = NDArray[Any]
 
@@ -66,7 +66,7 @@ def _hashes(arrays: Sequence[Values]) -> list[bytes]:
 def classes(
     specs: Sequence[OutputSpec], calibration: Sequence[Values], evaluation: Sequence[Values]
 ) -> Iterator[Warned]:
-    """Look for classes that Keras finds among the evaluation samples alone.
+    """Look for classes that Keras finds far more often among the evaluation samples.
 
     Args:
         specs: the model's outputs.
@@ -76,22 +76,22 @@ def classes(
     for spec, ours, theirs in zip(specs, calibration, evaluation, strict=True):
         if spec.kind not in ("class", "binary"):
             continue
-        there = set(decisions(spec, ours).tolist())
+        there = Counter(decisions(spec, ours).tolist())
         often = Counter(decisions(spec, theirs).tolist())
-        missing = [
+        sizes = len(ours), len(theirs)
+        rare = [
             label
-            for label, count in sorted(often.items())
-            if label not in there and is_no_chance(count, len(ours), len(theirs), len(spec.labels))
+            for label, count in often.most_common()
+            if there[label] * sizes[1] * _RARER < count * sizes[0]
+            and is_rarer(there[label], sizes[0], count, sizes[1], len(often))
         ]
-        if missing:
-            count = sum(often[label] for label in missing)
-            names = ", ".join(spec.labels[label] for label in missing[:_MOST_NAMED])
-            more = ", .." if len(missing) > _MOST_NAMED else ""
-            only = f"all of class {spec.labels[there.pop()]}" if len(there) == 1 else "not of all"
+        if rare:
+            label, more = rare[0], len(rare) - 1
             yield Warned(
                 "classes",
                 "",
-                f"the {len(ours):,} calibration samples are {only}, by Keras's answers: {names}"
-                f"{more} missing, {count:,} of {len(theirs):,} evaluation samples",
+                f"{there[label]:,} of {sizes[0]:,} calibration samples are of class "
+                f"{spec.labels[label]}, and {often[label]:,} of {sizes[1]:,} evaluation samples, "
+                f"by Keras's answers{f'; {more:,} more classes are as rare' if more else ''}",
                 "calibrate with samples of every class",
             )

@@ -38,3 +38,19 @@ def is_no_chance(count: int, calibration: int, evaluation: int, tests: int = 1) 
     """
     share = evaluation / (calibration + evaluation)
     return count * math.log(share) < math.log(_CHANCE / tests)
+
+
+def is_rarer(there: int, calibration: int, count: int, evaluation: int, tests: int) -> bool:
+    """Tell whether chance cannot explain how rare a property is in the calibration samples.
+
+    Args:
+        there: the number of calibration samples with the property.
+        calibration: the number of calibration samples.
+        count: the number of evaluation samples with the property.
+        evaluation: the number of evaluation samples.
+        tests: the number of properties that are tried.
+    """
+    from scipy.stats import hypergeom
+
+    chance = hypergeom.cdf(there, calibration + evaluation, there + count, calibration)
+    return bool(chance < _CHANCE / tests)
