@@ -78,6 +78,20 @@ def test_extremes_alone_are_the_same_extremes() -> None:
     np.testing.assert_array_equal(quick.high[:, 0], all_of_it.high[:, -1])
 
 
+def test_a_table_of_positions_is_no_layer_whatever_the_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @keras.saving.register_keras_serializable(package="test")
+    class Positions(keras.layers.Layer):  # type: ignore[misc]
+        def call(self, inputs: Any) -> Any:
+            return keras.ops.ones((1, 6)) + 0 * inputs[:1]
+
+    given = keras.Input((6,))
+    model = keras.Model(given, dense(3, name="end")(given + Positions(name="table")(given)))
+    monkeypatch.setattr(ranges, "_LARGEST_BATCH", 99)  # and one sample alone
+    assert "table" not in measured(model, floats(6))
+
+
 def test_a_large_model_is_measured_on_fewer_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     model = chain((6,), dense(8, "relu", name="a"))
     monkeypatch.setattr(ranges, "_MOST_VALUES", 14 * 20)

@@ -123,9 +123,11 @@ class TestClipped:
     def test_a_column_above_and_below(self) -> None:
         ours, theirs = normal(200, 4), normal(400, 4, seed=2)
         theirs[:100, 3], theirs[:100, 0] = 20, -20
-        below, above = values.clipped("x", ours, theirs)
-        assert below.found.startswith("column 0 (the first is 0): 101 of 400 evaluation samples")
-        assert above.found.startswith("column 3 (the first is 0): 100 of 400 evaluation samples")
+        (warned,) = values.clipped("x", ours, theirs)
+        assert warned.found.startswith("column 0 (the first is 0): 101 of 400 evaluation samples")
+        assert warned.found.endswith("they reach -20 to 3.051; other such columns: 1")
+        (warned,) = values.clipped("x", ours[:, 1:], theirs[:, 1:])
+        assert warned.found.startswith("column 2 (the first is 0): 100 of 400 evaluation samples")
 
     def test_pictures_by_all_their_values(self) -> None:
         ours, theirs = normal(100, 8, 8, 1), normal(100, 8, 8, 1, seed=2) * 3
@@ -213,7 +215,7 @@ class TestClasses:
         (warned,) = samples.classes([self.spec], [ours], [theirs])
         assert warned.found == (
             "0 of 100 calibration samples are of class b, and 50 of 199 evaluation samples, by "
-            "Keras's answers; 2 more classes are as rare"
+            "Keras's answers; other such classes: 2"
         )
 
     def test_one_that_only_keras_errors_give(self) -> None:

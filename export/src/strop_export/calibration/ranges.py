@@ -84,7 +84,8 @@ def measure(
             found[key] = Layer(f"{name} ({times + 1})" if times else name)
         found[key].size += values.shape[1]
 
-    _run(model, names, [array[:1] for array in samples], size_up)
+    # With one sample, a table of positions (1, ...) would pass for its values.
+    _run(model, names, [array[:2] for array in samples], size_up)
     sizes = [layer.size for layer in found.values()]
     count = len(samples[0])
     fitting = max(1, min(count, _MOST_VALUES // max(sum(sizes), 1)))
@@ -99,14 +100,17 @@ def measure(
         def keep(
             key: int, name: str, values: NDArray[np.float32], seen: dict[int, Any] = seen
         ) -> None:
-            seen[key].append(_ends(values, kept[key]))
+            if key in seen:
+                seen[key].append(_ends(values, kept[key]))
 
         _run(model, names, [array[rows] for array in samples], keep)
-        for key, ends in seen.items():
+        for key, ends in ((key, ends) for key, ends in seen.items() if ends):
             both = _ends(np.concatenate(ends, axis=1), kept[key])
             parts[key].append((both[:, : kept[key]], both[:, -kept[key] :]))
     layers: list[Layer] = []
     for key, layer in found.items():
+        if sum(len(low) for low, _ in parts[key]) < fitting:  # it does not depend on the sample
+            continue
         layer.low, layer.high = map(np.concatenate, zip(*parts[key], strict=True))
         if not any(map(layer.same_as, layers)):
             layers.append(layer)

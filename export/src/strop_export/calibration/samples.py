@@ -92,6 +92,6 @@ def classes(
                 "",
                 f"{there[label]:,} of {sizes[0]:,} calibration samples are of class "
                 f"{spec.labels[label]}, and {often[label]:,} of {sizes[1]:,} evaluation samples, "
-                f"by Keras's answers{f'; {more:,} more classes are as rare' if more else ''}",
+                f"by Keras's answers{f'; other such classes: {more:,}' if more else ''}",
                 "calibrate with samples of every class",
             )

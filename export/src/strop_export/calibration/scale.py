@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _FLAT = 0.02  # size of values that a first layer should have scaled to about 1
 _FAR = 10.0  # standard deviations of the training samples
 _BYTES_FROM = 128  # the least maximum of floats that are taken for bytes
+_MOST_VALUES = 2**24  # that are scaled at once
 
 Values = NDArray[Any]
 
@@ -45,8 +46,9 @@ def check(model: keras.Model, name: str, tensor: Any, ours: Values) -> Iterator[
         if layer.name == tensor.name or not any(tensor is each for each in _inputs_of(layer)):
             continue
         if isinstance(layer, keras.layers.Rescaling):
-            largest = float(np.abs(ours * np.asarray(layer.scale, np.float32)).max())
-            if 0 < largest < _FLAT:
+            size = max(abs(float(ours.min())), abs(float(ours.max())))
+            largest = size * float(np.abs(layer.scale).max())
+            if ours.dtype.kind == "f" and 0 < largest < _FLAT:
                 yield Warned(
                     "scale",
                     name,
@@ -73,8 +75,9 @@ def _inputs_of(layer: keras.Layer) -> list[Any]:
 
 def _normalized(name: str, layer: keras.layers.Normalization, ours: Values) -> Iterator[Warned]:
     """Compare columns with the mean and spread of the training samples, as the layer knows them."""
+    some = ours[:: max(1, ours.size // _MOST_VALUES)]
     with quiet():
-        scaled = np.asarray(layer(ours.astype(layer.compute_dtype)))
+        scaled = np.asarray(layer(some.astype(layer.compute_dtype)))
     spread = np.asarray(layer.variance).ravel()
     if spread.size != ours.shape[-1]:
         scaled = scaled.reshape(-1, 1)

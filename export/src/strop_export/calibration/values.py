@@ -16,6 +16,7 @@ _MOST_NAMED = 5  # columns in one line
 _OUTSIDE = 0.05  # of a range's width: a value farther out than this is clipped
 _CONTINUOUS = 0.9  # the share of different values between the smallest and the largest
 _AT_THE_LIMIT, _OFTEN = 0.02, 5  # the share and the number of values that show a sensor's limit
+_MOST_SORTED = 10**5  # values, to see whether they are all different
 
 Values = NDArray[Any]
 
@@ -41,14 +42,13 @@ def constant(name: str, ours: Values, theirs: Values) -> Iterator[Warned]:
         return
     at = np.flatnonzero(fixed)
     times = (other[:, at] != own[0, at]).sum(axis=0)
-    late = [int(t) for t in times if is_no_chance(int(t), count, judged, own.shape[1])]
-    if late:
-        wrong = [int(i) for i, t in zip(at, times, strict=True) if int(t) in set(late)]
+    late = [is_no_chance(int(t), count, judged, own.shape[1]) for t in times]
+    if wrong := at[late].tolist():
         yield Warned(
             "constant",
             name,
             f"{places(ours, wrong)} never vary in {count:,} calibration samples, and differ "
-            f"from that in up to {max(late):,} of {judged:,} evaluation samples",
+            f"from that in up to {times.max():,} of {judged:,} evaluation samples",
             "calibrate with samples in which they vary, as on the device",
         )
 
@@ -77,24 +77,42 @@ def clipped(name: str, ours: Values, theirs: Values) -> Iterator[Warned]:
     """
     if ours.dtype.kind != "f":
         return
-    is_table = ours.ndim == 2 and ours.shape[1] <= _MOST_COLUMNS
-    columns = range(ours.shape[1]) if is_table else [...]
+    columns = _columns(ours)
+    found = []
     for column in columns:
-        own = ours[:, column].reshape(len(ours), -1)
-        other = theirs[:, column].reshape(len(theirs), -1)
-        if own.min() == own.max():  # told as constant
-            continue
-        found = outside(own, own, other, other, len(columns))
-        if found:
-            where = f"column {column} (the first is 0): " if is_table else ""
-            yield Warned(
-                "clipped",
-                name,
-                f"{where}{found:,} of {len(theirs):,} evaluation samples are far outside the "
-                f"calibration range, {own.min():.4g} to {own.max():.4g}: they reach "
-                f"{other.min():.4g} to {other.max():.4g}",
-                "calibrate with samples of the whole range that the device will see",
-            )
+        own, other = _column(ours, column), _column(theirs, column)
+        if own.min() < own.max():  # else it is constant
+            found.append((outside(own, own, other, other, len(columns)), column))
+    times, column = max(found, default=(0, None), key=lambda each: each[0])
+    if times:
+        own, other = _column(ours, column), _column(theirs, column)
+        yield Warned(
+            "clipped",
+            name,
+            f"{_at(column)}{times:,} of {len(theirs):,} evaluation samples are far outside the "
+            f"calibration range, {own.min():.4g} to {own.max():.4g}: they reach "
+            f"{other.min():.4g} to {other.max():.4g}{_more(sum(n > 0 for n, _ in found) - 1)}",
+            "calibrate with samples of the whole range that the device will see",
+        )
+
+
+def _columns(samples: Values) -> Sequence[int | None]:
+    """Return the columns of a table, which have a range of their own, or None for all values."""
+    is_table = samples.ndim == 2 and samples.shape[1] <= _MOST_COLUMNS
+    return range(samples.shape[1]) if is_table else [None]
+
+
+def _column(samples: Values, column: int | None) -> Values:
+    """Return the values of a column, or all: (N, values)."""
+    return samples.reshape(len(samples), -1) if column is None else samples[:, [column]]
+
+
+def _at(column: int | None) -> str:
+    return "" if column is None else f"column {column} (the first is 0): "
+
+
+def _more(columns: int) -> str:
+    return f"; other such columns: {columns}" if columns else ""
 
 
 def clipped_layers(ours: Sequence[Layer], theirs: Sequence[Layer]) -> Iterator[Warned]:
@@ -112,7 +130,7 @@ def clipped_layers(ours: Sequence[Layer], theirs: Sequence[Layer]) -> Iterator[W
     ]
     if wrong := [each for each in found if each[0]]:
         times, own, other = wrong[0]  # it drives the others
-        more = f", and {len(wrong) - 1} more layers" if len(wrong) > 1 else ""
+        more = f"; other such layers: {len(wrong) - 1}" if len(wrong) > 1 else ""
         yield Warned(
             "clipped",
             "",
@@ -153,21 +171,29 @@ def saturated(name: str, ours: Values) -> Iterator[Warned]:
     """
     if ours.dtype.kind != "f":
         return
-    is_table = ours.ndim == 2 and ours.shape[1] <= _MOST_COLUMNS
-    for column in range(ours.shape[1]) if is_table else [...]:
-        values = ours[:, column].ravel()
-        for limit in {float(values.min()), float(values.max())} - {0.0}:  # 0: nothing is there
-            times = int((values == limit).sum())
-            inside = values[(values > values.min()) & (values < values.max())]
-            share = times / len(values)
-            if times < _OFTEN or share <= _AT_THE_LIMIT or len(inside) < len(values) / 2:
-                continue
-            if len(np.unique(inside)) >= _CONTINUOUS * len(inside):
-                where = f"column {column} (the first is 0): " if is_table else ""
-                yield Warned(
-                    "saturated",
-                    name,
-                    f"{where}{share:.1%} of the values are exactly {limit:.6g}, the limit, and "
-                    "the others are all different",
-                    "if the sensor was driven past its limit, record samples with less gain",
-                )
+    found = [(*_limit(_column(ours, column)), column) for column in _columns(ours)]
+    share, limit, column = max(found, key=lambda each: each[0])
+    if share:
+        yield Warned(
+            "saturated",
+            name,
+            f"{_at(column)}{share:.1%} of the values are exactly {limit:.6g}, the limit, and the "
+            f"others are all different{_more(sum(each[0] > 0 for each in found) - 1)}",
+            "if the sensor was driven past its limit, record samples with less gain",
+        )
+
+
+def _limit(values: Values) -> tuple[float, float]:
+    """Return the share of values at a limit, and the limit; (0, 0) if there is none."""
+    low, high = values.min(), values.max()
+    inside = values[(values > low) & (values < high)]
+    if len(inside) < values.size / 2:
+        return 0.0, 0.0
+    limits = {float(low), float(high)} - {0.0}  # 0: nothing is there
+    times, limit = max(((int((values == x).sum()), x) for x in limits), default=(0, 0.0))
+    some = inside[:: max(1, len(inside) // _MOST_SORTED)]
+    if times < max(_OFTEN, _AT_THE_LIMIT * values.size) or (
+        len(np.unique(some)) < _CONTINUOUS * len(some)
+    ):
+        return 0.0, 0.0
+    return times / values.size, limit
