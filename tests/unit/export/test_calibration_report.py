@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from strop_export import calibration, page
 from strop_export.calibration import settling
 from strop_export.calibration.ranges import Layer
+from tests.environments import run
 from tests.unit.export.test_report import content
 
 LAST, GOOD = (213, 94, 0), (0, 158, 115)  # of a range that has not settled, and of one that has
@@ -86,3 +88,11 @@ def test_the_picture_shows_at_its_top_whether_they_settled(
 def test_names_are_not_read_as_formulas() -> None:
     odd = layer("$\\frac{1$" + "x" * 90, -1, 1, even=True)
     assert calibration.draw("$\\x$\n", examined(odd)["settling"])
+
+
+def test_reading_a_report_loads_nothing_slow() -> None:
+    script = (
+        "import sys, strop_export.calibration\n"
+        "print({'tensorflow', 'keras', 'matplotlib', 'scipy'} & set(sys.modules))"
+    )
+    assert run(sys.executable, "-c", script).stdout.strip() == "set()"
