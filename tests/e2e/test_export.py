@@ -165,6 +165,7 @@ def test_a_model_of_one_s_own_never_runs_train(head: str, tmp_path: Path) -> Non
     left_out = {note["reason"].partition(":")[0]: note["reason"] for note in report["left_out"]}
     assert "Conv2D" in left_out["weights float32"]
     assert "self-evaluated: judged on 100 of the calibration samples" in done.stdout
+    assert "\ncalibration: " in done.stdout
     assert report["keras"]["self_evaluated"]
     assert report["keras"]["samples"] == len(half)
     expected = np.asarray(model(pixels[:5].astype(np.float32)))

@@ -48,10 +48,11 @@ def begin(family: str, name: str, folder: Path) -> Trial:
 
 
 def finish(trial: Trial) -> None:
-    """Check the bundle against its specimen: kinds, variants, check, answers."""
+    """Check the bundle against its specimen: kinds, variants, warnings, check, answers."""
     _has_the_kinds(trial)
     _says_what_keras_achieves(trial)
     _has_the_variants(trial)
+    _warns_of_no_honest_calibration(trial)
     _passes_check(trial)
     _gives_keras_answers(trial)
 
@@ -79,6 +80,13 @@ def _has_the_variants(trial: Trial) -> None:
     reasons = [note["reason"] for note in trial.report["left_out"]]
     assert trial.specimen.must <= there, reasons
     assert not trial.report["refused"]
+
+
+def _warns_of_no_honest_calibration(trial: Trial) -> None:
+    warnings = trial.report["calibration"]["warnings"]
+    assert [warned["kind"] for warned in warnings] == list(trial.specimen.warned), warnings
+    picture = trial.bundle.parent / f"{trial.report['model']}-calibration.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def _passes_check(trial: Trial) -> None:

@@ -23,7 +23,7 @@ from rich.text import Text
 
 from strop.commands.terminal import print_line, print_note, width
 from strop.errors import StropError, printable
-from strop_export import dist, freshness, page, pipeline, report, source, targets
+from strop_export import calibration, dist, freshness, page, pipeline, report, source, targets
 from strop_export.arguments import parser
 from strop_export.errors import ExportError, SourceError
 from strop_export.floors import table
@@ -94,11 +94,16 @@ def _export(arguments: argparse.Namespace) -> int:
 
         progress("building the runtime's wheel")
         wheel = build_wheel(Path(scratch))
-        results, keras = _make(arguments, files, stale, adapters, tolerances, wheel, progress)
+        results, keras, examined = _make(
+            arguments, files, stale, adapters, tolerances, wheel, progress
+        )
         dist.publish(arguments.out, wheel, results)
     wheel = arguments.out / wheel.name
-    made = report.Made(files.name, wheel, keras, adapters)
+    made = report.Made(files.name, wheel, keras, adapters, examined)
     content = report.merge(old, fresh, results, made, key)
+    if examined["settling"]:
+        picture = calibration.draw(files.name, examined["settling"])
+        dist.write(arguments.out / calibration.picture_name(files.name), picture)
     dist.write(arguments.out / "report.json", report.to_json(content))
     dist.write(arguments.out / "report.md", page.to_markdown(content))
     _show(content)
@@ -112,7 +117,7 @@ def _export(arguments: argparse.Namespace) -> int:
 def _show(content: dict[str, Any]) -> None:
     for line in report.tables(content, width()):
         print(line)
-    for note in report.notes(content):
+    for note in (*calibration.lines(content), *report.notes(content)):
         print_line(note)
 
 
@@ -124,11 +129,11 @@ def _make(
     tolerances: dict[str, Tolerance],
     wheel: Path,
     progress: Progress,
-) -> tuple[list[Finished | Refused], dict[str, Any]]:
+) -> tuple[list[Finished | Refused], dict[str, Any], dict[str, Any]]:
     """Export the stale targets.
 
     Returns:
-        The results, and the figures that Keras achieves.
+        The results, the figures that Keras achieves, and the examination of the calibration.
     """
     progress(f"reading {files.model}")
     read = source.read(
@@ -144,6 +149,8 @@ def _make(
         progress(f"output {spec.name} is judged as {spec.kind}")
     for note in read.notes:
         progress(f"note: {note}")
+    progress("examining the calibration samples")
+    examined = calibration.examine(read)
     workstation, refused = pipeline.find_engines(files.name, stale, adapters, progress)
     results: list[Finished | Refused] = list(refused)
     refused_names = {refusal.target.name for refusal in refused}
@@ -160,7 +167,7 @@ def _make(
             progress,
             strict=arguments.strict,
         )
-    return results, report.keras_figures(read)
+    return results, report.keras_figures(read), examined
 
 
 def _verdict(results: list[Finished | Refused], *, explicit: bool) -> int:

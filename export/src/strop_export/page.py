@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from strop.errors import printable
+from strop_export import calibration
 from strop_export.columns import EXPLAINED, cells_of, columns_of, shown, undecided
 from strop_export.report import gpu_note
 
@@ -51,6 +52,7 @@ def to_markdown(report: dict[str, Any]) -> bytes:
             lines += [
                 f"- **{_escaped(note['bundle'])}**: {_escaped(text)}" for note, text in entries
             ]
+    lines += calibration.page(report, _escaped)
     lines += ["", "## Bundles", ""]
     lines += [
         f"- {_escaped(bundle['file'])}: {bundle['bytes']:,} bytes, SHA-256 `{bundle['sha256']}`"

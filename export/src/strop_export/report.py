@@ -29,6 +29,7 @@ class Made:
     wheel: Path  # in dist/, as everything else
     keras: dict[str, Any]  # what Keras achieves
     adapters: tuple[str, ...]  # the GPUs here
+    calibration: dict[str, Any]  # from `calibration.examine`
 
 
 def merge(
@@ -69,6 +70,7 @@ def merge(
         "model": made.model,
         "inputs_sha256": key,
         "keras": made.keras,
+        "calibration": made.calibration,
         "wheel": _entry(made.wheel),
         "bundles": kept("bundles") + bundles,
         "variants": kept("variants") + rows(results),

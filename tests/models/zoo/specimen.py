@@ -39,6 +39,7 @@ class Specimen:
             relative to the largest: for another batch, or for mixed precision, which export
             removes.
         faults: bool (N,), for an anomaly detector: the evaluation samples that are faults.
+        warned: the kinds of the warnings about the calibration samples.
     """
 
     model: Any
@@ -52,6 +53,7 @@ class Specimen:
     custom: Path | None = None
     rounding: float = 1e-5
     faults: NDArray[np.bool_] | None = None
+    warned: tuple[str, ...] = ()
 
     def inputs(self, arrays: Arrays | None = None) -> dict[str, NDArray[Any]]:
         """Return the input arrays, of the evaluation samples by default."""

@@ -59,7 +59,9 @@ def content(adapter: str = "", *outputs: dict[str, Any]) -> dict[str, Any]:
     entry = {"file": "m-gpu.strop", "bytes": 1_234_567, "sha256": "0" * 64}
     notes: dict[str, Any] = {"refused": [], "left_out": [], "not_on_gpu": []}
     keras = {"samples": 10_000, "accuracy": 0.9, "self_evaluated": False, "outputs": []}
-    return {"model": "m", "keras": keras, "bundles": [entry], "variants": [row], **notes}
+    examined = {"samples": 200, "warnings": [], "settling": None}
+    parts = {"keras": keras, "calibration": examined, "bundles": [entry], "variants": [row]}
+    return {"model": "m", **parts, **notes}
 
 
 def screen(made: dict[str, Any], room: int | None = None) -> list[str]:
