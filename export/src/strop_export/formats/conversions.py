@@ -122,7 +122,13 @@ class Conversions:
             from strop_export.formats.weights import convert_weights
 
             return convert_weights(self._model, self._names)
-        return self._of(spec.format).convert(spec)
+        file = self._of(spec.format).convert(spec)
+        if spec.precision == "mixed" and not file.integer_share:
+            raise ConversionError(
+                f"no layer of the mixed {spec.format} file multiplies integers; leave fewer layers "
+                "in float"
+            )
+        return file
 
     def _of(self, format: str) -> TFLite | Onnx:
         return self._tflite if format == "tflite" else self._onnx

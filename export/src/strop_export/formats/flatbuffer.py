@@ -307,7 +307,7 @@ class TFLiteFile:
         name, (output,) = self._name(operator), operator.outputs[:1]
         data = [index for index in operator.inputs if index >= 0]
         samples = [index for index in data if not self._is_constant(index, constants)]
-        shapes = [list(self._main.tensors[index].shape) for index in (*samples, output)]
+        shapes = [self._shape(index) for index in (*samples, output)]
         if any(shape[:1] != [1] for shape in shapes):
             return False
         if name == "RESHAPE":  # to one sample, with a free first axis (see free_batch)
@@ -318,7 +318,7 @@ class TFLiteFile:
             return bool(first == -1 and math.prod(rest) == math.prod(shapes[0]))
         if name in _PAIRWISE:  # rows match rows only with as many axes
             return len({len(shape) for shape in shapes}) == 1 and all(
-                len(own := list(self._main.tensors[index].shape)) < len(shapes[-1]) or own[0] == 1
+                len(own := self._shape(index)) < len(shapes[-1]) or own[0] == 1
                 for index in data
             )
         if name == "CONCATENATION":  # along any axis but the batch
@@ -392,6 +392,10 @@ class TFLiteFile:
             values = (stored * scale).astype(np.float32)  # symmetric: the zero point is 0
             self._model.buffers[tensor.buffer].data = np.frombuffer(values.tobytes(), np.uint8)
         tensor.type, tensor.quantization = schema.TensorType.FLOAT32, None
+
+    def _shape(self, index: int) -> list[int]:
+        shape = self._main.tensors[index].shape
+        return [] if shape is None else list(shape)  # a scalar
 
     def _data(self, index: int) -> Any:
         return self._model.buffers[self._main.tensors[index].buffer].data

@@ -38,8 +38,8 @@ def _step(model: Any, graph: Any, operator: Any) -> Step:
     return Step(
         tuple(map(_name, inputs)),
         tuple(map(_name, outputs)),
-        sum(math.prod(tensor.shape) for tensor in constants if tensor.type in _WEIGHTS),
-        _operations(kind, [list(t.shape) for t in inputs], list(outputs[0].shape)),
+        sum(math.prod(_shape(tensor)) for tensor in constants if tensor.type in _WEIGHTS),
+        _operations(kind, [_shape(t) for t in inputs], _shape(outputs[0])),
         numbers,
     )
 
@@ -61,3 +61,7 @@ def _operations(kind: str, inputs: list[list[int]], output: list[int]) -> int:
 
 def _name(tensor: Any) -> str:
     return str(tensor.name if isinstance(tensor.name, str) else (tensor.name or b"").decode())
+
+
+def _shape(tensor: Any) -> list[int]:
+    return [] if tensor.shape is None else list(tensor.shape)

@@ -114,13 +114,14 @@ class Onnx:
     def _graph(self, *, equalized: bool) -> _Graph:
         if equalized not in self._graphs:
             model = self._equalizer.model if equalized else self._model
-            self._graphs[equalized] = _float_graph(model, fold_rescaling=True)
+            file, layers = _float_graph(model, fold_rescaling=True)
+            self._graphs[equalized] = _Graph(file, steps_of(file), layers)
         return self._graphs[equalized]
 
     def _in_floats(self, spec: VariantSpec) -> onnx.ModelProto:
         # float16 keeps the Rescaling: weights / 255 would be subnormal numbers, which a GPU may
         # flush to zero.
-        file = _float_graph(self._model, fold_rescaling=spec.precision != "float16").file
+        file, _ = _float_graph(self._model, fold_rescaling=spec.precision != "float16")
         if spec.gpu:  # a quarter of the transfer to the GPU, which widens them
             for value, samples in zip(list(file.graph.input), self._calibration, strict=True):
                 if samples.dtype == np.uint8 and _is_float(value):
@@ -159,7 +160,10 @@ class _Graph(NamedTuple):
     layers: dict[str, str]
 
 
-def _float_graph(model: keras.Model, *, fold_rescaling: bool) -> _Graph:
+def _float_graph(
+    model: keras.Model, *, fold_rescaling: bool
+) -> tuple[onnx.ModelProto, dict[str, str]]:
+    """Return the float model, and the Keras layer of each operator by its name."""
     ends = last_layers(model)
     with numbered(model) as names:
         file = _tidy(_from_keras(simplify(model, fold_rescaling=fold_rescaling)))
@@ -167,8 +171,7 @@ def _float_graph(model: keras.Model, *, fold_rescaling: bool) -> _Graph:
     found = owners([(node.input, node.output) for node in file.graph.node], names, last)
     # After this, names no longer depend on TensorFlow's counters.
     _rename(file.graph, {"": ""}, prefix="")  # the quantizer orders weights by name
-    layers = {node.name: layer for node, layer in zip(file.graph.node, found, strict=True)}
-    return _Graph(file, steps_of(file), layers)
+    return file, {node.name: layer for node, layer in zip(file.graph.node, found, strict=True)}
 
 
 def _is_float(value: onnx.ValueInfoProto) -> bool:

@@ -4,7 +4,9 @@ import math
 from collections.abc import Collection
 from typing import Final
 
+import numpy as np
 import onnx
+import onnxruntime
 
 from strop_export.formats.steps import Step
 
@@ -21,9 +23,7 @@ def steps_of(file: onnx.ModelProto) -> dict[str, Step]:
     Args:
         file: the model; each operator has a name of its own.
     """
-    file = onnx.shape_inference.infer_shapes(file)
-    values = (*file.graph.input, *file.graph.value_info, *file.graph.output)
-    shapes = {value.name: _shape(value) for value in values}
+    shapes = _shapes(file)
     weights = {tensor.name: list(tensor.dims) for tensor in file.graph.initializer}
     return {
         node.name: Step(
@@ -34,7 +34,7 @@ def steps_of(file: onnx.ModelProto) -> dict[str, Step]:
                 for name in node.input
                 if name in weights and node.op_type not in _ONLY_MOVE
             ),
-            _operations(node, {**shapes, **weights}),
+            _operations(node, shapes),
             "" if node.op_type in _ONLY_MOVE else "floats",
         )
         for node in file.graph.node
@@ -71,19 +71,38 @@ def _reads_integers(
     return bool(read) and all(name in integers for name in read)
 
 
-def _shape(value: onnx.ValueInfoProto) -> list[int]:
-    """Return the sizes of a tensor for one sample; an unknown size counts as 1."""
-    return [dim.dim_value or 1 for dim in value.type.tensor_type.shape.dim]
+def _shapes(file: onnx.ModelProto) -> dict[str, list[int]]:
+    """Run a model on one sample, and return the shape of each tensor.
+
+    ONNX's own inference stops at the first shape that the model computes.
+    """
+    whole = onnx.ModelProto()
+    whole.CopyFrom(file)
+    names = [name for node in file.graph.node for name in node.output if name]
+    del whole.graph.output[:]
+    whole.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    session = onnxruntime.InferenceSession(
+        whole.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    sample = {}
+    for value in file.graph.input:
+        tensor = value.type.tensor_type
+        shape = [1, *(dim.dim_value for dim in tensor.shape.dim[1:])]
+        sample[value.name] = np.zeros(shape, onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
+    arrays = zip(names, session.run(None, sample), strict=True)
+    shapes = {name: list(np.shape(array)) for name, array in (*sample.items(), *arrays)}
+    return shapes | {tensor.name: list(tensor.dims) for tensor in file.graph.initializer}
 
 
 def _operations(node: onnx.NodeProto, shapes: dict[str, list[int]]) -> int:
     """Return the multiply-accumulates of an operator for one sample."""
-    if node.op_type not in _PRODUCTS or node.input[1] not in shapes:
+    if node.op_type not in _PRODUCTS:
         return 0
-    left, right = shapes.get(node.input[0], [1]), shapes[node.input[1]]
-    output = shapes.get(node.output[0], [1])
+    left, right, output = (shapes[name] for name in (*node.input[:2], node.output[0]))
     if node.op_type == "Conv":  # (out, in, ...)
         return math.prod(output) * math.prod(right[1:])
     if node.op_type == "ConvTranspose":  # (in, out, ...)
         return math.prod(left) * math.prod(right[1:])
+    if node.op_type == "Gemm":  # (in, out), or transposed
+        return math.prod(right) * math.prod(output[:-1])
     return math.prod(output) * left[-1]

@@ -107,8 +107,13 @@ def integer_share(steps: Sequence[Step]) -> float:
 
 
 def in_float(steps: Sequence[Step], layers: Sequence[str]) -> tuple[str, ...]:
-    """Return the layers that compute with floats alone, in the order they run."""
-    numbers: dict[str, set[str]] = {}
+    """Return the layers that compute with floats alone, in the order they run.
+
+    In a layer with multiplications only these count.
+    """
+    sizes = works(steps, layers)
+    numbers: dict[str, set[str]] = {layer: set() for layer in sizes}
     for step, layer in zip(steps, layers, strict=True):
-        numbers.setdefault(layer, set()).add(step.numbers)
-    return tuple(layer for layer, used in numbers.items() if used - {""} == {"floats"})
+        if step.numbers and (step.operations or not sizes[layer].operations):
+            numbers[layer].add(step.numbers)
+    return tuple(layer for layer, used in numbers.items() if used == {"floats"})

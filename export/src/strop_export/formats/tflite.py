@@ -76,7 +76,7 @@ class TFLite:
         float_layers = in_float(steps, quantizer.owners(file)) if quantizer else ()
         data = file.to_bytes(self._names)
         if spec.precision == "int16x8":
-            _prepare(data)
+            _run_once(data)
         return Converted(
             data,
             file.inputs,
@@ -118,6 +118,8 @@ def _float(model: keras.Model, spec: VariantSpec) -> bytes:
     return data
 
 
-def _prepare(data: bytes) -> None:
-    """Let LiteRT prepare a file: TensorFlow writes int16 operators that no kernel computes."""
-    Interpreter(model_content=data, num_threads=1).allocate_tensors()
+def _run_once(data: bytes) -> None:
+    """Let LiteRT run a file: TensorFlow writes int16 operators that no kernel computes."""
+    interpreter = Interpreter(model_content=data, num_threads=1)
+    interpreter.allocate_tensors()
+    interpreter.invoke()
