@@ -32,9 +32,9 @@ def model(kind: str) -> Any:
             keras.Input((6, 5)),
             layers.Rescaling(1 / 255, offset=-0.5),
             layers.Flatten(),
-            layers.Dense(40, "relu", bias_initializer="normal"),
+            layers.Dense(40, "relu", bias_initializer="normal", name="wide"),
             layers.Dropout(0.5),
-            layers.Dense(8, "relu", bias_initializer="normal"),
+            layers.Dense(8, "relu", bias_initializer="normal", name="narrow"),
             layers.Dense(2, "sigmoid", bias_initializer="normal"),
         ],
         "vector": [keras.Input((13,)), layers.Dense(9, "relu"), layers.Dense(4, "softmax")],
@@ -77,7 +77,7 @@ def expected(kind: str) -> NDArray[np.float32]:
 def converted(
     kind: str, format: str, precision: str, per_channel: bool = True, gpu: bool = False
 ) -> Converted:
-    spec = VariantSpec(format, precision, per_channel, gpu)
+    spec = VariantSpec(format, precision, per_channel, gpu=gpu)
     return convert(model(kind), spec, [samples(kind)])
 
 

@@ -87,8 +87,8 @@ class VariantSpec:
             )
         if self.precision == "int16x8" and self.quantization.ranges != "minmax":
             raise ConversionError(
-                f"an int16x8 file takes the whole range of a value, not {self.quantization.ranges}: "
-                "65,536 steps leave nothing to gain; ask for minmax"
+                f"an int16x8 file has 65,536 steps for the whole range of a value; ask for minmax "
+                f"ranges, not {self.quantization.ranges}"
             )
         if self.precision not in CALIBRATED and self.quantization != Quantization():
             raise ConversionError(

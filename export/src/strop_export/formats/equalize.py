@@ -1,4 +1,4 @@
-"""Scales balanced between neighbouring layers, channel by channel, without a change of the function.
+"""Scales balanced between neighbouring layers, channel by channel, with the function unchanged.
 
 A tensor of activations has one scale in an int8 file, so a channel of small values beside one of
 large values is lost. A layer's outputs are divided by a factor for each channel, and the weights of
@@ -118,9 +118,7 @@ def _balance(
     return [link for link in links if link.producer.name in changed]
 
 
-def _exponents(
-    activations: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.int64]:
+def _exponents(activations: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the exponent of the factor of two that balances each channel.
 
     The factors' mean is one: what counts is how the channels compare. A channel that is always zero

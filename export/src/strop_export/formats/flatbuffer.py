@@ -318,8 +318,7 @@ class TFLiteFile:
             return bool(first == -1 and math.prod(rest) == math.prod(shapes[0]))
         if name in _PAIRWISE:  # rows match rows only with as many axes
             return len({len(shape) for shape in shapes}) == 1 and all(
-                len(own := self._shape(index)) < len(shapes[-1]) or own[0] == 1
-                for index in data
+                len(own := self._shape(index)) < len(shapes[-1]) or own[0] == 1 for index in data
             )
         if name == "CONCATENATION":  # along any axis but the batch
             axis = operator.builtinOptions.axis

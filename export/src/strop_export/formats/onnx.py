@@ -1,8 +1,8 @@
-"""Keras to .onnx through tf2onnx, at any batch size: float32, float16, and quantized (onnx_int8)."""
+"""Keras to .onnx through tf2onnx, at any batch: float32, float16, and quantized (onnx_int8)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
@@ -11,8 +11,6 @@ import keras
 import numpy as np
 import onnx
 import onnxruntime
-import tensorflow as tf
-import tf2onnx
 from onnxruntime.quantization.onnx_model import ONNXModel
 from onnxruntime.transformers.float16 import (
     DEFAULT_OP_BLOCK_LIST,
@@ -27,6 +25,7 @@ from strop_export.formats.graph import simplify
 from strop_export.formats.layers import last_layers, numbered
 from strop_export.formats.onnx_bytes import take_bytes
 from strop_export.formats.onnx_int8 import calibrate, quantize
+from strop_export.formats.onnx_keras import from_keras
 from strop_export.formats.onnx_steps import in_quantized, steps_of
 from strop_export.formats.samples import spread
 from strop_export.formats.steps import (
@@ -39,10 +38,7 @@ from strop_export.formats.steps import (
     works,
 )
 
-# The oldest opset with per-channel scales in DequantizeLinear, which every int8 file needs.
-# onnxruntime 1.6 of 2020 and all later releases run it. Its IR version is 7.
-_OPSET: Final = 13
-_IR_VERSION: Final = 7
+_IR_VERSION: Final = 7  # of the opset in onnx_keras
 
 _STAY_FLOAT32: Final = (*DEFAULT_OP_BLOCK_LIST, "DequantizeLinear")  # opset 13 requires it
 
@@ -166,7 +162,7 @@ def _float_graph(
     """Return the float model, and the Keras layer of each operator by its name."""
     ends = last_layers(model)
     with numbered(model) as names:
-        file = _tidy(_from_keras(simplify(model, fold_rescaling=fold_rescaling)))
+        file = _tidy(from_keras(simplify(model, fold_rescaling=fold_rescaling)))
     last = {value.name: layer for value, layer in zip(file.graph.output, ends, strict=True)}
     found = owners([(node.input, node.output) for node in file.graph.node], names, last)
     # After this, names no longer depend on TensorFlow's counters.
@@ -188,69 +184,6 @@ def _is_of(graph: onnx.GraphProto, precision: str) -> bool:
         "mixed": {onnx.TensorProto.UINT8, onnx.TensorProto.INT8},
     }[precision]
     return any(tensor.data_type in wanted and tensor.dims for tensor in graph.initializer)
-
-
-def _from_keras(model: keras.Model) -> onnx.ModelProto:
-    # tf2onnx.convert.from_keras does not know Keras 3's tensors (KeyError: 'keras_tensor_...').
-    signature = [
-        tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=f"strop_{i:03}")
-        for i, tensor in enumerate(model.inputs)
-    ]
-    function = tf.function(
-        lambda *inputs: keras.tree.flatten(model(list(inputs), training=False)),
-        input_signature=signature,
-    )
-    concrete = function.get_concrete_function()
-    captures = concrete.graph.captures
-    file: onnx.ModelProto
-    file, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=_OPSET)
-    constants = {
-        inside.name: outside.numpy()
-        for outside, inside in captures
-        if outside.dtype != tf.resource  # variables are frozen already
-    }
-    _keep_inside(file.graph, constants)
-    _without_erfc(file.graph)
-    _in_order(file.graph, len(signature))
-    return file
-
-
-def _in_order(graph: onnx.GraphProto, count: int) -> None:
-    """Sort the inputs into the model's order; tf2onnx drops unused ones."""
-    values = sorted(graph.input, key=lambda value: value.name)
-    if len(values) != count:
-        raise ConversionError("the model does not use one of its inputs; remove that input")
-    del graph.input[:]
-    graph.input.extend(values)
-
-
-def _keep_inside(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]) -> None:
-    """Turn the constant tensors of layers, which tf2onnx made inputs, into initializers.
-
-    The mean and variance of a Normalization are such constants.
-
-    Args:
-        graph: the graph, changed in place.
-        constants: name of the input -> its value.
-    """
-    for value in [value for value in graph.input if value.name in constants]:
-        array = constants[value.name]
-        graph.initializer.append(onnx.numpy_helper.from_array(array, value.name))
-        graph.input.remove(value)
-
-
-def _without_erfc(graph: onnx.GraphProto) -> None:
-    """Replace each Erfc, which a GELU has and ONNX lacks, with 1 - Erf."""
-    for node in [node for node in graph.node if node.op_type == "Erfc"]:
-        (source,), (result,) = node.input, node.output
-        one = onnx.numpy_helper.from_array(np.ones((), np.float32), f"{result}.one")
-        graph.initializer.append(one)
-        place = list(graph.node).index(node)
-        graph.node.remove(node)
-        graph.node.insert(place, onnx.helper.make_node("Erf", [source], [f"{result}.erf"]))
-        graph.node.insert(
-            place + 1, onnx.helper.make_node("Sub", [one.name, f"{result}.erf"], [result])
-        )
 
 
 def _tidy(file: onnx.ModelProto) -> onnx.ModelProto:

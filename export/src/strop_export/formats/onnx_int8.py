@@ -23,7 +23,7 @@ from onnxruntime.quantization.calibrate import (
 )
 
 from strop_export.formats.onnx_bytes import widening
-from strop_export.formats.ranges import OPTIONS
+from strop_export.formats.ranges import Histograms
 
 _HEADS: Final = ("Softmax", "Sigmoid")
 _LAYERS: Final = ("Gemm", "MatMul")
@@ -56,8 +56,9 @@ def calibrate(file: onnx.ModelProto, calibration: Mapping[str, np.ndarray], rang
             path,
             augmented_model_path=str(Path(folder, "augmented.onnx")),
             calibrate_method=_METHODS[ranges],
-            extra_options=OPTIONS.get(ranges, {}),
         )
+        if ranges != "minmax":
+            calibrator.collector = Histograms(ranges)
         for chunk in _chunks(samples):  # it keeps the outputs of all that it is given at once
             calibrator.collect_data(_Samples(chunk))
         save_tensors_data(calibrator.compute_data(), Path(folder, "ranges.json"))

@@ -66,9 +66,7 @@ def owners(
     ]
 
 
-def _owner(
-    outputs: Sequence[str], names: Sequence[str], ends: Mapping[str, str]
-) -> str | None:
+def _owner(outputs: Sequence[str], names: Sequence[str], ends: Mapping[str, str]) -> str | None:
     marked = next((name for name in outputs if is_marked(name)), None)
     if marked is not None:
         return layer_of(marked, names)

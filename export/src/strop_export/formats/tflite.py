@@ -9,12 +9,12 @@ from ai_edge_litert.interpreter import Interpreter
 
 from strop_export.errors import ConversionError
 from strop_export.formats.base import CALIBRATED, Converted, Names, Quantization, VariantSpec
-from strop_export.formats.tflite_quantized import Quantizer, fixed_batch
 from strop_export.formats.equalize import Equalizer
 from strop_export.formats.flatbuffer import TFLiteFile
 from strop_export.formats.graph import simplify
 from strop_export.formats.samples import spread
 from strop_export.formats.steps import Work, in_float, integer_share
+from strop_export.formats.tflite_quantized import Quantizer, fixed_batch
 
 
 class TFLite:

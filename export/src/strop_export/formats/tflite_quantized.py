@@ -193,7 +193,8 @@ def _ranges(
     )
     interpreter.allocate_tensors()
     runner = interpreter.get_signature_runner()
-    indices = {d["name"]: d["index"] for d in interpreter.get_tensor_details() if d["name"] in wanted}
+    details = interpreter.get_tensor_details()
+    indices = {each["name"]: each["index"] for each in details if each["name"] in wanted}
     histograms = Histograms(method)
     waiting: dict[str, list[np.ndarray]] = {name: [] for name in indices}
     count = 0
@@ -204,10 +205,10 @@ def _ranges(
             waiting[name].append(value)
             count += value.size
         if count > _MOST_VALUES:
-            histograms.add({name: np.stack(values) for name, values in waiting.items()})
+            histograms.collect({name: np.stack(values) for name, values in waiting.items()})
             waiting, count = {name: [] for name in indices}, 0
     if count:
-        histograms.add({name: np.stack(values) for name, values in waiting.items()})
+        histograms.collect({name: np.stack(values) for name, values in waiting.items()})
     return histograms.ranges()
 
 

@@ -56,9 +56,7 @@ def _run_onnx(file: Converted, samples: Arrays) -> Iterator[list[NDArray[Any]]]:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        file.data, options, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(file.data, options, providers=["CPUExecutionProvider"])
     for start in range(0, len(samples[0]), _CHUNK):
         feeds = {
             tensor.name: np.asarray(array[start : start + _CHUNK], tensor.dtype)
