@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from strop_export.errors import ConversionError, NothingToEqualize
-from strop_export.formats import Conversions, Quantization, VariantSpec, convert, quiet
+from strop_export.formats import Conversions, Names, Quantization, VariantSpec, convert, quiet
 from strop_export.formats.flatbuffer import TFLiteFile
 from strop_export.formats.ranking import worst_channel_db
 from strop_export.formats.samples import spread
@@ -114,6 +114,14 @@ def test_float_layers_are_layers_of_the_file(format: str) -> None:
         columns().convert(_mixed(format, "first", "second", "last"))
 
 
+def test_a_mixed_file_multiplies_integers() -> None:
+    """A concatenation in integers before a layer in float only costs time."""
+    given = [keras.Input((4,), name="left"), keras.Input((4,), name="right")]
+    model = keras.Model(given, layers.Dense(12, name="only")(layers.Concatenate()(given)))
+    with pytest.raises(ConversionError, match="no layer of the mixed tflite file multiplies"):
+        convert(model, _mixed("tflite", "only"), [_samples(20, 4)] * 2, Names(("left", "right")))
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_mixed_file_takes_bytes_where_its_first_layer_is_float(format: str) -> None:
     keras.utils.set_random_seed(5)
@@ -186,11 +194,12 @@ def test_files_do_not_depend_on_those_made_before(format: str) -> None:
 def test_trials_share_one_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Conversions(columns()._model, columns()._calibration)
     real, calls = tf.lite.TFLiteConverter.from_keras_model, []
-    monkeypatch.setattr(
-        tf.lite.TFLiteConverter,
-        "from_keras_model",
-        lambda model: calls.append(model) or real(model),
-    )
+
+    def counted(model: Any) -> Any:
+        calls.append(model)
+        return real(model)
+
+    monkeypatch.setattr(tf.lite.TFLiteConverter, "from_keras_model", counted)
     made.convert(INT8)
     made.ranking(INT8)
     made.convert(_with("tflite", ranges="percentile"))
