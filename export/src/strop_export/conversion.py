@@ -13,12 +13,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from strop.bundle.manifest import FileTensor, plain
 from strop.bundle.records import decode, read
@@ -26,6 +27,7 @@ from strop.errors import BundleError
 from strop_export import source
 from strop_export.errors import CalibrationError, ConversionError, UnsupportedLayer
 from strop_export.formats import Converted, Names, Quantization, VariantSpec, convert
+from strop_export.layer_errors.measure import TensorError
 from strop_export.source import keras_model
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 _LIMIT_S = 1800  # of one conversion
 _REQUEST, _CALIBRATION = "request.json", "calibration.npz"
 _ERRORS = {kind.__name__: kind for kind in (ConversionError, CalibrationError, UnsupportedLayer)}
-_MOST_BYTES = 2**22  # of an answer, which only names the file
+_MOST_BYTES = 2**24  # of an answer
 
 
 class Converter:
@@ -70,6 +72,37 @@ class Converter:
         Raises:
             ConversionError: the model cannot be converted, or the converter died or hung.
         """
+        with _valid(spec):
+            said = self._ask("convert", spec)
+            tensors = tuple[FileTensor, ...]
+            return Converted(
+                (self._folder / Path(said["file"]).name).read_bytes(),
+                read(tensors, said["inputs"], "inputs"),
+                read(tensors, said["outputs"], "outputs"),
+                said["requires"],
+            )
+
+    def layer_errors(self, spec: VariantSpec) -> tuple[TensorError, ...]:
+        """Measure the error that each tensor of a file has against its float twin.
+
+        Returns:
+            The errors, in the order the file computes the tensors.
+
+        Raises:
+            ConversionError: the file cannot be made or run, or the converter died or hung.
+        """
+        with _valid(spec):
+            errors: tuple[TensorError, ...] = read(
+                tuple[TensorError, ...], self._ask("layer_errors", spec)["errors"], "errors"
+            )
+            return errors
+
+    def _ask(self, verb: str, spec: VariantSpec) -> dict[str, Any]:
+        """Send a request, and return the answer.
+
+        Raises:
+            ConversionError: the converter died, hung or refused.
+        """
         if self._process is None:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -80,7 +113,8 @@ class Converter:
         timer = threading.Timer(_LIMIT_S, process.kill)
         timer.start()
         try:
-            process.stdin.write(json.dumps(asdict(spec)).encode("ascii") + b"\n")
+            request = {"verb": verb, "spec": asdict(spec)}
+            process.stdin.write(json.dumps(request).encode("ascii") + b"\n")
             process.stdin.flush()
             answer = process.stdout.readline(_MOST_BYTES)
         except BrokenPipeError:  # it died before it read
@@ -90,7 +124,10 @@ class Converter:
         if not answer.endswith(b"\n"):
             self._process = None
             raise _death(process, self._kinds)
-        return _read_answer(answer, spec, self._folder)
+        said: dict[str, Any] = decode(answer, "its answer")
+        if "error" in said:
+            raise _ERRORS[said["error"]](said["message"])
+        return said
 
     def __enter__(self) -> Converter:
         return self
@@ -132,18 +169,11 @@ def _death(process: subprocess.Popen[bytes], layers: Sequence[str]) -> Conversio
     )
 
 
-def _read_answer(answer: bytes, spec: VariantSpec, folder: Path) -> Converted:
+@contextlib.contextmanager
+def _valid(spec: VariantSpec) -> Iterator[None]:
+    """Turn what an invalid answer raises in the block into a ConversionError."""
     try:
-        said = decode(answer, "its answer")
-        if "error" in said:
-            raise _ERRORS[said["error"]](said["message"])
-        tensors = tuple[FileTensor, ...]
-        return Converted(
-            (folder / Path(said["file"]).name).read_bytes(),
-            read(tensors, said["inputs"], "inputs"),
-            read(tensors, said["outputs"], "outputs"),
-            said["requires"],
-        )
+        yield
     except (BundleError, LookupError, TypeError, OSError) as error:
         raise ConversionError(
             f"the converter of {spec.format} {spec.precision} gave an invalid answer: {error}"
@@ -151,7 +181,7 @@ def _read_answer(answer: bytes, spec: VariantSpec, folder: Path) -> Converted:
 
 
 def _serve(folder: Path) -> None:
-    """Read a spec from each line of stdin, convert the model, and answer on stdout."""
+    """Read a request from each line of stdin, and answer it on stdout."""
     answers = _keep_stdout()
     request = json.loads((folder / _REQUEST).read_text(encoding="ascii"))
     loading = source.Loading(
@@ -164,23 +194,52 @@ def _serve(folder: Path) -> None:
         calibration = [held[name] for name in sorted(held.files)]
     names = Names(tuple(request["inputs"]), tuple(request["outputs"]))
     samples = dict(zip(names.inputs, calibration, strict=True))
-    model = keras_model.load(loading, samples).model
-    for number, line in enumerate(sys.stdin):
+    worker = _Worker(keras_model.load(loading, samples).model, calibration, names, folder)
+    verbs = {"convert": worker.convert, "layer_errors": worker.layer_errors}
+    for line in sys.stdin:
+        said = json.loads(line)
         try:
-            converted = convert(model, _read_spec(json.loads(line)), calibration, names)
+            answer = verbs[said["verb"]](_read_spec(said["spec"]))
         except ConversionError as error:
-            answer: dict[str, Any] = {"error": type(error).__name__, "message": str(error)}
-        else:
-            file = folder / f"converted-{number}-{os.getpid()}"
-            file.write_bytes(converted.data)
-            answer = {
-                "file": file.name,
-                "inputs": plain(converted.inputs),
-                "outputs": plain(converted.outputs),
-                "requires": dict(converted.requires),
-            }
+            answer = {"error": type(error).__name__, "message": str(error)}
         answers.write(json.dumps(answer).encode("ascii") + b"\n")
         answers.flush()
+
+
+class _Worker:
+    """The child's side: the model, and the files made so far. Each verb gives plain JSON values."""
+
+    def __init__(
+        self, model: keras.Model, samples: Sequence[NDArray[Any]], names: Names, folder: Path
+    ) -> None:
+        self._given = model, samples, names
+        self._folder = folder
+        self._made: dict[VariantSpec, Converted] = {}
+
+    def convert(self, spec: VariantSpec) -> dict[str, Any]:
+        """Convert the model, and write the file into the folder that both processes share."""
+        converted = self._convert(spec)
+        file = self._folder / f"converted-{len(self._made)}-{os.getpid()}"
+        file.write_bytes(converted.data)
+        return {
+            "file": file.name,
+            "inputs": plain(converted.inputs),
+            "outputs": plain(converted.outputs),
+            "requires": dict(converted.requires),
+        }
+
+    def layer_errors(self, spec: VariantSpec) -> dict[str, Any]:
+        """Measure the error of each tensor of a file."""
+        from strop_export.layer_errors.of_model import errors_of
+
+        model, samples, names = self._given
+        return {"errors": plain(errors_of(model, spec, self._convert(spec), samples, names))}
+
+    def _convert(self, spec: VariantSpec) -> Converted:
+        if spec not in self._made:
+            model, samples, names = self._given
+            self._made[spec] = convert(model, spec, samples, names)
+        return self._made[spec]
 
 
 def _read_spec(said: dict[str, Any]) -> VariantSpec:

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from strop_export.errors import CalibrationError, ConversionError
-from strop_export.formats.base import PRECISIONS, Converted, Names, Quantization, VariantSpec
+from strop_export.formats.base import (
+    PRECISIONS,
+    Converted,
+    Names,
+    Origin,
+    Quantization,
+    VariantSpec,
+)
 from strop_export.formats.quiet import quiet
 from strop_export.formats.reasons import reason
 from strop_export.formats.samples import fault
@@ -19,7 +26,16 @@ from strop_export.formats.samples import fault
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["PRECISIONS", "Converted", "Names", "Quantization", "VariantSpec", "convert", "quiet"]
+__all__ = [
+    "PRECISIONS",
+    "Converted",
+    "Names",
+    "Origin",
+    "Quantization",
+    "VariantSpec",
+    "convert",
+    "quiet",
+]
 
 
 def convert(
@@ -27,6 +43,8 @@ def convert(
     spec: VariantSpec,
     calibration: Sequence[np.ndarray],
     names: Names | None = None,
+    *,
+    as_float: bool = False,
 ) -> Converted:
     """Convert a Keras model to the format and precision of `spec`.
 
@@ -39,6 +57,7 @@ def convert(
             files take their ranges from these samples alone, and their input is uint8 if the
             samples are uint8.
         names: the names of the file's inputs and outputs.
+        as_float: write the graph of `spec` in float32: the float twin of its file.
 
     Returns:
         The file, its tensors and its requirements on an engine.
@@ -60,11 +79,11 @@ def convert(
             if spec.format == "tflite":
                 from strop_export.formats.tflite import convert_tflite
 
-                return convert_tflite(model, spec, calibration, names)
+                return convert_tflite(model, spec, calibration, names, as_float=as_float)
             if spec.format == "onnx":
                 from strop_export.formats.onnx import convert_onnx
 
-                return convert_onnx(model, spec, calibration, names)
+                return convert_onnx(model, spec, calibration, names, as_float=as_float)
             from strop_export.formats.weights import convert_weights
 
             return convert_weights(model, names)

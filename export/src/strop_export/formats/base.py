@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from strop.bundle.manifest import FileTensor
 from strop_export.errors import ConversionError
@@ -111,6 +111,19 @@ class Names:
     outputs: tuple[str, ...] = ("probabilities",)
 
 
+class Origin(NamedTuple):
+    """Where a tensor of a file comes from.
+
+    Attributes:
+        name: its name before the file's tensors were renamed. A tensor has the same name in every
+            precision of one format.
+        layer: the name of the Keras layer that computes it; "" if its name does not tell.
+    """
+
+    name: str
+    layer: str
+
+
 @dataclass(frozen=True)
 class Converted:
     """A finished file, its inputs and outputs, and its requirements on an engine.
@@ -122,9 +135,11 @@ class Converted:
         requires: plain JSON values. For ONNX: `opset` and `ir_version`, and the version of any
             domain besides ONNX's own, under its name. For TFLite: `op_versions`, the highest
             version of every operator in the file.
+        origins: the origin of each tensor of the main graph, by the tensor's name in the file.
     """
 
     data: bytes
     inputs: tuple[FileTensor, ...]
     outputs: tuple[FileTensor, ...]
     requires: Mapping[str, Any] = field(default_factory=dict)
+    origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, repr=False)

@@ -19,8 +19,9 @@ from onnxruntime.transformers.float16 import (
 
 from strop.bundle.manifest import FileTensor
 from strop_export.errors import ConversionError
-from strop_export.formats.base import Converted, Names, VariantSpec
+from strop_export.formats.base import Converted, Names, Origin, VariantSpec
 from strop_export.formats.graph import simplify
+from strop_export.formats.layers import numbered, origin_of
 from strop_export.formats.onnx_bytes import take_bytes
 from strop_export.formats.onnx_int8 import quantize
 
@@ -33,7 +34,12 @@ _STAY_FLOAT32: Final = (*DEFAULT_OP_BLOCK_LIST, "DequantizeLinear")  # opset 13 
 
 
 def convert_onnx(
-    model: keras.Model, spec: VariantSpec, calibration: Sequence[np.ndarray], names: Names
+    model: keras.Model,
+    spec: VariantSpec,
+    calibration: Sequence[np.ndarray],
+    names: Names,
+    *,
+    as_float: bool = False,
 ) -> Converted:
     """Convert `model` to an .onnx file; see `strop_export.formats.convert`.
 
@@ -46,42 +52,52 @@ def convert_onnx(
         calibration: (N, *input) for each input; int8 files use their values, GPU files their
             dtypes.
         names: the names of the file's inputs and outputs.
+        as_float: write the graph of `spec` in float32: the float twin of its file.
 
     Raises:
         ConversionError: nothing in the file would have its precision.
     """
     # float16 keeps the Rescaling: weights / 255 would be subnormal numbers, which a GPU may flush
     # to zero.
-    graph = simplify(model, fold_rescaling=spec.precision != "float16")
-    file = _tidy(_from_keras(graph))
+    with numbered(model) as layers:
+        graph = simplify(model, fold_rescaling=spec.precision != "float16")
+        file, given = _tidy(_from_keras(graph))
     places = [value.name for value in file.graph.input]
-    given = dict(zip(places, calibration, strict=True))
+    samples = dict(zip(places, calibration, strict=True))
     if spec.gpu:  # a quarter of the transfer to the GPU, which widens them
         for value in file.graph.input:
-            if given[value.name].dtype == np.uint8 and _is_float(value):
+            if samples[value.name].dtype == np.uint8 and _is_float(value):
                 take_bytes(file.graph, value)
-    if spec.precision == "float16":
+    precision = "float32" if as_float else spec.precision
+    if precision == "float16":
         halved = ONNXModel(
             convert_float_to_float16(file, keep_io_types=True, op_block_list=_STAY_FLOAT32)
         )
         halved.topological_sort()  # the converter puts its first Cast last, which ONNX forbids
         file = halved.model
-    elif spec.precision == "int8":
-        file = quantize(file, given, per_channel=spec.per_channel)
-    if not _is_of(file.graph, spec.precision):
+    elif precision == "int8":
+        file = quantize(file, samples, per_channel=spec.per_channel)
+    if not _is_of(file.graph, precision):
         raise ConversionError(
             f"every operator of the {spec.precision} file stays in float32; the model has nothing "
             "that this precision makes smaller"
         )
     shapes = [tensor.shape[1:] for tensor in (*model.inputs, *model.outputs)]
-    file = _finish(file, names, shapes)
+    file, tidy = _finish(file, names, shapes)
     opsets = {entry.domain or "opset": entry.version for entry in file.opset_import}
     return Converted(
         file.SerializeToString(deterministic=True),
         tuple(map(_info, file.graph.input)),
         tuple(map(_info, file.graph.output)),
         {**opsets, "ir_version": file.ir_version},
+        {own: _origin(old, given, layers) for own, old in tidy.items()},
     )
+
+
+def _origin(name: str, given: Mapping[str, str], layers: Sequence[str]) -> Origin:
+    """Return the origin of a tensor that the quantizer may have named after another."""
+    first = name.removesuffix("_DequantizeLinear_Output")
+    return Origin(first, origin_of(given.get(first, ""), layers).layer)
 
 
 def _is_float(value: onnx.ValueInfoProto) -> bool:
@@ -162,11 +178,14 @@ def _without_erfc(graph: onnx.GraphProto) -> None:
         )
 
 
-def _tidy(file: onnx.ModelProto) -> onnx.ModelProto:
+def _tidy(file: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, str]]:
     """Fold constants and fuse each MatMul and Add into a Gemm, by onnxruntime's basic rewrites.
 
     The result is standard ONNX, and the quantizer has better operators for Gemm. After this, names
     no longer depend on TensorFlow's counters.
+
+    Returns:
+        The file, and TensorFlow's name of each tensor by its new name.
     """
     with TemporaryDirectory() as folder:
         path = Path(folder, "tidy.onnx")
@@ -177,19 +196,25 @@ def _tidy(file: onnx.ModelProto) -> onnx.ModelProto:
             file.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
         file = onnx.load(path)
-    _rename(file.graph, {"": ""}, prefix="")  # the quantizer orders weights by name
-    return file
+    names = {"": ""}
+    _rename(file.graph, names, prefix="")  # the quantizer orders weights by name
+    return file, {new: old for old, new in names.items()}
 
 
 def _finish(
     file: onnx.ModelProto, names: Names, shapes: Sequence[tuple[int, ...]]
-) -> onnx.ModelProto:
-    """Name the inputs and outputs, and remove all traces of the tools and of this process."""
+) -> tuple[onnx.ModelProto, dict[str, str]]:
+    """Name the inputs and outputs, and remove all traces of the tools and of this process.
+
+    Returns:
+        The file, and the former name of each tensor by its new name.
+    """
     graph = file.graph
     borders = [*graph.input, *graph.output]
     titles = (*names.inputs, *names.outputs)
     known = {value.name: title for value, title in zip(borders, titles, strict=True)}
-    _rename(graph, {"": "", **known}, prefix="")
+    renamed = {"": "", **known}
+    _rename(graph, renamed, prefix="")
     for value, sample in zip(borders, shapes, strict=True):
         shape = value.type.tensor_type.shape  # tf2onnx leaves some sizes out
         shape.ClearField("dim")
@@ -197,7 +222,7 @@ def _finish(
         for size in sample:
             shape.dim.add().dim_value = size
     domains = {node.domain for node in graph.node}
-    return onnx.helper.make_model(
+    finished = onnx.helper.make_model(
         onnx.helper.make_graph(
             graph.node, "strop", list(graph.input), list(graph.output), graph.initializer
         ),
@@ -205,6 +230,7 @@ def _finish(
         ir_version=_IR_VERSION,
         producer_name="strop",
     )
+    return finished, {new: old for old, new in renamed.items()}
 
 
 def _rename(graph: onnx.GraphProto, names: dict[str, str], prefix: str) -> None:

@@ -10,15 +10,21 @@ import tensorflow as tf
 from tensorflow.lite.python.convert import mlir_quantize
 
 from strop_export.errors import ConversionError
-from strop_export.formats.base import Converted, Names, VariantSpec
+from strop_export.formats.base import CALIBRATED, Converted, Names, VariantSpec
 from strop_export.formats.flatbuffer import TFLiteFile, with_input_range
 from strop_export.formats.graph import simplify
+from strop_export.formats.layers import numbered, origin_of
 
 _MOST_STEPS = 128  # of an unrolled recurrent layer: each takes a kilobyte or more
 
 
 def convert_tflite(
-    model: keras.Model, spec: VariantSpec, calibration: Sequence[np.ndarray], names: Names
+    model: keras.Model,
+    spec: VariantSpec,
+    calibration: Sequence[np.ndarray],
+    names: Names,
+    *,
+    as_float: bool = False,
 ) -> Converted:
     """Convert `model` to a .tflite file; see `strop_export.formats.convert`.
 
@@ -32,28 +38,14 @@ def convert_tflite(
         calibration: (N, *input) for each input; int8 files use their values, GPU files their
             dtypes.
         names: the names of the file's inputs and outputs.
+        as_float: write the graph of `spec` in float32: the float twin of its file.
 
     Raises:
         ConversionError: nothing in the file would have its precision.
     """
-    # float16 keeps the Rescaling: weights / 255 would be subnormal numbers, which a GPU may flush
-    # to zero.
-    graph = simplify(model, fold_rescaling=spec.precision != "float16")
-    # A batch fixed before conversion keeps SHAPE, STRIDED_SLICE and PACK out of the file. Only
-    # from_keras_model, of the converter's entry points, freezes a Keras 3 model's variables.
-    inputs = [
-        keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype=tensor.dtype, name=_place(i))
-        for i, tensor in enumerate(model.inputs)
-    ]
-    if spec.precision == "int8":
-        with _unrolled(graph):
-            converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(inputs, graph(inputs)))
-            file = TFLiteFile(_int8(converter, spec, calibration, model.inputs))
-        file.end_in_float()
-    else:
-        converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(inputs, graph(inputs)))
-        file = TFLiteFile(_float(converter, spec))
-    if spec.precision != "float32" and not file.is_of(spec.precision):
+    with numbered(model) as layers:
+        file = _converted(model, spec, calibration, as_float=as_float)
+    if not as_float and spec.precision != "float32" and not file.is_of(spec.precision):
         raise ConversionError(
             f"TensorFlow left every operator of the {spec.precision} file in float32; the model "
             "has nothing that this precision makes smaller"
@@ -67,7 +59,38 @@ def convert_tflite(
     else:
         file.drop_flattening()
     data = file.to_bytes(names)
-    return Converted(data, file.inputs, file.outputs, {"op_versions": file.op_versions()})
+    return Converted(
+        data,
+        file.inputs,
+        file.outputs,
+        {"op_versions": file.op_versions()},
+        {own: origin_of(old, layers) for own, old in file.origins.items()},
+    )
+
+
+def _converted(
+    model: keras.Model, spec: VariantSpec, calibration: Sequence[np.ndarray], *, as_float: bool
+) -> TFLiteFile:
+    """Let TensorFlow convert the model; an int8 file ends in float."""
+    # float16 keeps the Rescaling: weights / 255 would be subnormal numbers, which a GPU may flush
+    # to zero.
+    graph = simplify(model, fold_rescaling=spec.precision != "float16")
+    # A batch fixed before conversion keeps SHAPE, STRIDED_SLICE and PACK out of the file. Only
+    # from_keras_model, of the converter's entry points, freezes a Keras 3 model's variables.
+    inputs = [
+        keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype=tensor.dtype, name=_place(i))
+        for i, tensor in enumerate(model.inputs)
+    ]
+    calibrated = spec.precision in CALIBRATED
+    with _unrolled(graph) if calibrated else contextlib.nullcontext():
+        converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(inputs, graph(inputs)))
+        if as_float:
+            return TFLiteFile(converter.convert())
+        if not calibrated:
+            return TFLiteFile(_float(converter, spec))
+        file = TFLiteFile(_int8(converter, spec, calibration, model.inputs))
+    file.end_in_float()
+    return file
 
 
 @contextlib.contextmanager
