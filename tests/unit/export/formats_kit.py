@@ -77,7 +77,7 @@ def expected(kind: str) -> NDArray[np.float32]:
 def converted(
     kind: str, format: str, precision: str, per_channel: bool = True, gpu: bool = False
 ) -> Converted:
-    spec = VariantSpec(format, precision, per_channel, gpu)
+    spec = VariantSpec(format, precision, per_channel, gpu=gpu)
     return convert(model(kind), spec, [samples(kind)])
 
 
