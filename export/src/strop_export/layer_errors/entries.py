@@ -71,7 +71,8 @@ def verdict(file: dict[str, Any]) -> str:
     Args:
         file: from `entry`.
     """
-    left = min((_db(t["total"]) for t in file["tensors"] if t["is_output"]), default=None)
+    outputs = [ratio_of(tensor["total"]) for tensor in file["tensors"] if tensor["is_output"]]
+    left = min((ratio for ratio in outputs if ratio is not None), default=None)
     kept = "" if left is None else f"; the outputs keep {left:.1f} dB"
     found = file["culprit"]
     if not found:
@@ -96,6 +97,6 @@ CAUSES = {
 }
 
 
-def _db(figures: dict[str, Any]) -> float:
-    own = figures["channels_db"]
-    return float("inf") if own is None else float(own)
+def ratio_of(figures: dict[str, Any] | None) -> float | None:
+    """Return the ratio over the channels of an entry's figures; None if there is none."""
+    return None if figures is None else figures["channels_db"]

@@ -122,9 +122,9 @@ def measure(
         if total is not None and not is_exact:
             dtype = grids[pair.file].dtype.name if pair.file in grids else "float32"
             layer = printable(layers.get(pair.twin, ""))
-            own = (total, rounding, weights)
             is_output = pair.twin in files.twin.outputs
-            errors.append(TensorError(pair.file, pair.operator, layer, dtype, is_output, *own))
+            about = (pair.file, pair.operator, layer, dtype, is_output)
+            errors.append(TensorError(*about, total, rounding, weights))
     return tuple(errors)
 
 

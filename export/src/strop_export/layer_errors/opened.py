@@ -74,11 +74,25 @@ class Probe(NamedTuple):
 class Opened(Protocol):
     """A file of some format, parsed."""
 
-    nodes: Sequence[Node]  # in the order they run
-    constants: Values  # real values
-    grids: Mapping[str, Grid]  # of the tensors that are not float32
-    inputs: Sequence[str]
-    outputs: Sequence[str]
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """The operators, in the order they run."""
+
+    @property
+    def constants(self) -> Values:
+        """The real values of the constants."""
+
+    @property
+    def grids(self) -> Mapping[str, Grid]:
+        """The tensors that are stored in another dtype than float32."""
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        """The names of the inputs, in the model's order."""
+
+    @property
+    def outputs(self) -> Sequence[str]:
+        """The names of the outputs, in the model's order."""
 
     def axis(self, tensor: str) -> int:
         """Return the axis of a tensor's channels."""

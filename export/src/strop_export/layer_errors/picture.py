@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from strop.errors import printable
 from strop_export.layer_errors.culprit import BROKEN_DB
-from strop_export.layer_errors.entries import picture_name, title
+from strop_export.layer_errors.entries import picture_name, ratio_of, title
 
 _MOST_TENSORS: Final = 60  # of a panel; with more, a column stands for a layer
 _MOST_LABELS: Final = 45
@@ -165,11 +165,7 @@ _CAUSES: Final = {"rounding": "own rounding", "weights": "own weights", "sum": "
 
 
 def _least(column: Sequence[dict[str, Any]], part: str) -> float | None:
-    ratios = [
-        tensor[part]["channels_db"]
-        for tensor in column
-        if tensor[part] and tensor[part]["channels_db"] is not None
-    ]
+    ratios = [ratio for tensor in column if (ratio := ratio_of(tensor[part])) is not None]
     return min(max(min(ratios), 0.0), _TOP_DB) if ratios else None
 
 

@@ -121,7 +121,8 @@ class TFLite:
 
     def _operator(self, operator: Any) -> str:
         code = self._model.operatorCodes[operator.opcodeIndex]
-        return _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        name: str = _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        return name
 
     def _named(self, indices: Sequence[int]) -> tuple[str, ...]:
         return tuple(self._names[index] if index >= 0 else "" for index in indices)
