@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from strop.commands.refusal import refuse
-from strop.commands.terminal import lay_out, print_json, show, width
+from strop.cli import BROKEN_PIPE
+from strop.commands.refusal import complain, refuse
+from strop.commands.terminal import OutputError, forget, lay_out, print_json, show, width
 from strop.errors import BundleError, StropError, printable
 from strop_export import report
 from strop_export.layer_errors.entries import ratio_of, title, verdict
@@ -34,11 +36,17 @@ def main(argv: Sequence[str]) -> int:
         argv: the arguments after `explain`.
 
     Returns:
-        0, or 2 if there is no such report: one line says why.
+        0, or 2 if there is no such report: one line says why. 141 if nobody reads the output.
     """
     arguments = _parser().parse_args(argv)
     try:
         _explain(arguments)
+    except BrokenPipeError:  # the reader has gone: explain x | head
+        forget(sys.stdout)
+        return BROKEN_PIPE
+    except OutputError as error:
+        forget(sys.stdout)
+        return complain(StropError(f"cannot write the output: {error}"))
     except StropError as error:
         return refuse(error, as_json=arguments.json)
     return 0

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_DB: Final = 150.0  # no float32 file is closer to its twin
-_LEAST_SPREAD: Final = 0.01  # of the median channel's, or a channel hardly varies
+_LEAST_SPREAD: Final = 0.01  # of the lower quartile's, or a channel hardly varies
 
 
 class Figures(NamedTuple):
@@ -76,7 +76,7 @@ class Comparison:
         variance = np.maximum(squares / self._count - (total / self._count) ** 2, 0.0)
         varied = variance > 1e-12 * squares / self._count  # else it is float32's own rounding
         if varied.any():
-            least = _LEAST_SPREAD**2 * np.median(variance[varied])
+            least = _LEAST_SPREAD**2 * np.quantile(variance[varied], 0.25, method="lower")
             varied &= variance >= least
         shares = noise[varied] / self._count / variance[varied]
         ratios = [_decibels(1.0, share) for share in shares]

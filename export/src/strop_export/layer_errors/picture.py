@@ -39,12 +39,19 @@ def pictures(layers: Sequence[dict[str, Any]]) -> Iterator[tuple[str, bytes]]:
 
 
 def draw(bundle: str, files: Sequence[dict[str, Any]]) -> bytes:
-    """Draw a panel for each file, and return the bytes of the PNG.
+    """Draw a bundle's picture, and return the bytes of the PNG.
 
     Args:
         bundle: the name of the bundle's file, for the title.
         files: its entries of report.json's `layers`; at least one.
     """
+    out = io.BytesIO()
+    figure_of(bundle, files).savefig(out, format="png")
+    return out.getvalue()
+
+
+def figure_of(bundle: str, files: Sequence[dict[str, Any]]) -> Figure:
+    """Make the figure of a bundle's picture, with a panel for each file; see `draw`."""
     panels = [_columns(file) for file in files]
     widest = max(map(len, panels))
     across = 2 if len(files) > 1 and widest <= 30 else 1
@@ -71,9 +78,7 @@ def draw(bundle: str, files: Sequence[dict[str, Any]]) -> bytes:
     handles, labels = grid.flat[0].get_legend_handles_labels()
     place = (0.5, 1 - 0.38 / height)
     figure.legend(handles, labels, loc="upper center", bbox_to_anchor=place, ncols=4, frameon=False)
-    out = io.BytesIO()
-    figure.savefig(out, format="png")
-    return out.getvalue()
+    return figure
 
 
 def _columns(file: dict[str, Any]) -> list[list[dict[str, Any]]]:
