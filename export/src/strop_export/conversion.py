@@ -39,6 +39,8 @@ from strop_export.formats import (
     Ranked,
     VariantSpec,
 )
+from strop_export.layer_errors.measure import TensorError
+from strop_export.layer_errors.of_model import layer_errors
 from strop_export.source import keras_model
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ _ERRORS = {
     kind.__name__: kind
     for kind in (ConversionError, CalibrationError, NothingToEqualize, UnsupportedLayer)
 }
-_MOST_BYTES = 2**22  # of an answer; arrays are in files
+_MOST_BYTES = 2**24  # of an answer; arrays are in files
 
 
 class Converter:
@@ -125,6 +127,22 @@ class Converter:
         said = self._ask("ranking", spec)
         with _checked(spec):
             return tuple(Ranked(*layer) for layer in said["layers"])
+
+    def layer_errors(self, spec: VariantSpec) -> tuple[TensorError, ...]:
+        """Measure the error that each tensor of a file has against its float twin.
+
+        Returns:
+            The errors, in the order the file computes the tensors.
+
+        Raises:
+            ConversionError: the file cannot be made or run, or the converter died or hung.
+        """
+        said = self._ask("layer_errors", spec)
+        with _checked(spec):
+            errors: tuple[TensorError, ...] = read(
+                tuple[TensorError, ...], said["errors"], "errors"
+            )
+            return errors
 
     def _ask(self, verb: str, spec: VariantSpec) -> dict[str, Any]:
         if self._process is None:
@@ -251,6 +269,8 @@ def _answer(conversions: Conversions, request: dict[str, Any], file: Path) -> di
     spec = _read_spec(request["spec"])
     if request["verb"] == "ranking":
         return {"layers": conversions.ranking(spec)}
+    if request["verb"] == "layer_errors":
+        return {"errors": plain(layer_errors(conversions, spec))}
     if request["verb"] == "answers":
         file = file.with_suffix(".npz")
         _save(file, conversions.answers(spec))

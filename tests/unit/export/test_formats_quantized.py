@@ -67,7 +67,7 @@ def columns() -> Conversions:
 def _db(made: Conversions, spec: VariantSpec) -> float:
     """Compare a file with Keras."""
     (samples,), (ours,) = made._held_out, made.answers(spec)
-    return worst_channel_db(np.asarray(made._model(samples)), ours)
+    return worst_channel_db(np.asarray(made.model(samples)), ours)
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -152,7 +152,7 @@ def test_some_samples_lie_evenly_apart() -> None:
     (found,) = spread([np.arange(10)], 4)
     assert found.tolist() == [0, 2, 5, 7]
     assert spread([np.arange(10)], 11)[0].tolist() == list(range(10))
-    few = convert(columns()._model, INT8, spread(columns()._calibration, 10))
+    few = convert(columns().model, INT8, spread(columns().calibration, 10))
     assert columns().convert(_with("tflite", samples=10)).data == few.data
 
 
@@ -188,11 +188,11 @@ def test_float_operators_read_no_rounded_floats() -> None:
 def test_files_do_not_depend_on_those_made_before(format: str) -> None:
     for spec in (VariantSpec(format, "int8"), _with(format, equalized=True)):
         made = outliers().convert(spec)
-        assert made == convert(outliers()._model, spec, outliers()._calibration)
+        assert made == convert(outliers().model, spec, outliers().calibration)
 
 
 def test_trials_share_one_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = Conversions(columns()._model, columns()._calibration)
+    made = Conversions(columns().model, columns().calibration)
     real, calls = tf.lite.TFLiteConverter.from_keras_model, []
 
     def counted(model: Any) -> Any:

@@ -128,6 +128,19 @@ class Names:
     outputs: tuple[str, ...] = ("probabilities",)
 
 
+class Origin(NamedTuple):
+    """Where a tensor of a file comes from.
+
+    Attributes:
+        name: its name before the file's tensors were renamed. A tensor has the same name in every
+            precision of one format.
+        layer: the name of the Keras layer that computes it; "" if its name does not tell.
+    """
+
+    name: str
+    layer: str
+
+
 @dataclass(frozen=True)
 class Converted:
     """A finished file, its inputs and outputs, and its requirements on an engine.
@@ -142,6 +155,7 @@ class Converted:
         float_layers: the Keras layers of an int8, int16x8 or mixed file that stayed in float.
         integer_share: the share of the multiply-accumulates that is done in integers, 0 to 1.
         equalized: each (producer, consumer) whose scales were balanced.
+        origins: the origin of each tensor of the main graph, by the tensor's name in the file.
     """
 
     data: bytes
@@ -151,6 +165,7 @@ class Converted:
     float_layers: tuple[str, ...] = ()
     integer_share: float = 0.0
     equalized: tuple[tuple[str, str], ...] = ()
+    origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, repr=False)
 
 
 class Ranked(NamedTuple):

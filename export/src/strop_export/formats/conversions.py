@@ -54,10 +54,10 @@ class Conversions:
             from strop_export.formats.graph import check_borders
 
         check_borders(model)
-        self._model, self._calibration = model, calibration
-        self._names = names or Names()
+        self.model, self.calibration = model, calibration
+        self.names = names or Names()
         self._held_out = calibration if held_out is None else held_out
-        for samples in (self._calibration, self._held_out):
+        for samples in (self.calibration, self._held_out):
             for tensor, array in zip(model.inputs, samples, strict=True):
                 if wrong := fault(array, tuple(tensor.shape[1:])):
                     raise CalibrationError(f"calibration samples: {wrong}")
@@ -72,6 +72,14 @@ class Conversions:
         if spec not in self._files:
             self._files[spec] = self._try(spec, lambda: self._convert(spec))
         return self._files[spec]
+
+    def twin(self, spec: VariantSpec) -> Converted:
+        """Write the graph of a file in float32: its float twin.
+
+        Raises:
+            ConversionError: the model cannot be written in this format.
+        """
+        return self._try(spec, lambda: self._of(spec.format).convert(spec, as_float=True))
 
     def answers(self, spec: VariantSpec) -> tuple[NDArray[Any], ...]:
         """Run the file of `spec` over the held-out samples, on LiteRT or onnxruntime.
@@ -103,7 +111,7 @@ class Conversions:
                 f"layers are ranked for int8 and mixed files, not for {spec.precision}"
             )
         made = self._try(spec, lambda: self._of(spec.format))
-        return self._try(spec, lambda: rank(made, spec, self._model, self._held_out))
+        return self._try(spec, lambda: rank(made, spec, self.model, self._held_out))
 
     def _try(self, spec: VariantSpec, act: Callable[[], _T]) -> _T:
         try:
@@ -114,14 +122,14 @@ class Conversions:
         except Exception as error:
             raise ConversionError(
                 f"the model cannot be written as {spec.precision} {spec.format}: "
-                f"{reason(error, self._model)}"
+                f"{reason(error, self.model)}"
             ) from error
 
     def _convert(self, spec: VariantSpec) -> Converted:
         if spec.format == "weights":
             from strop_export.formats.weights import convert_weights
 
-            return convert_weights(self._model, self._names)
+            return convert_weights(self.model, self.names)
         file = self._of(spec.format).convert(spec)
         if spec.precision == "mixed" and not file.integer_share:
             raise ConversionError(
@@ -137,16 +145,16 @@ class Conversions:
     def _tflite(self) -> TFLite:
         from strop_export.formats.tflite import TFLite
 
-        return TFLite(self._model, self._calibration, self._names, self._equalizer)
+        return TFLite(self.model, self.calibration, self.names, self._equalizer)
 
     @cached_property
     def _onnx(self) -> Onnx:
         from strop_export.formats.onnx import Onnx
 
-        return Onnx(self._model, self._calibration, self._names, self._equalizer)
+        return Onnx(self.model, self.calibration, self.names, self._equalizer)
 
     @cached_property
     def _equalizer(self) -> Any:
         from strop_export.formats.equalize import Equalizer
 
-        return Equalizer(self._model, self._calibration)
+        return Equalizer(self.model, self.calibration)

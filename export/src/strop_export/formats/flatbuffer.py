@@ -88,6 +88,7 @@ class TFLiteFile:
         self._main = self._model.subgraphs[0]  # others are bodies of loops and branches
         self._main.inputs = _in_order(self._model, "inputs")
         self._main.outputs = _in_order(self._model, "outputs")
+        self.origins: dict[str, str] = {}  # new name of a tensor -> TensorFlow's; see to_bytes
 
     @property
     def operators(self) -> list[str]:
@@ -192,7 +193,8 @@ class TFLiteFile:
         for operator in moved:
             for index in operator.outputs:
                 self._to_float(index)
-        self._main.tensors[between].shape = self._main.tensors[source].shape
+        for part in ("shape", "name"):
+            setattr(self._main.tensors[between], part, getattr(self._main.tensors[source], part))
         moved[-1].outputs = [result]
         dequantize.inputs, dequantize.outputs = [source], [between]
         moved[0].inputs = [between, *moved[0].inputs[1:]]
@@ -268,7 +270,8 @@ class TFLiteFile:
         """Write the file, with our names and without unused parts.
 
         TensorFlow's names count the layers made since the process began, so no two exports would
-        have the same bytes. Each tensor from input to output is named after its operator instead.
+        have the same bytes. Each tensor from input to output is named after its operator instead;
+        `origins` then has TensorFlow's names.
 
         Args:
             names: the names of inputs and outputs, as tensors and in the signature
@@ -279,6 +282,8 @@ class TFLiteFile:
         """
         for graph in self._model.subgraphs:
             _prune_tensors(graph)
+        given = [_text(tensor.name) for tensor in self._main.tensors]
+        for graph in self._model.subgraphs:
             self._name_tensors(graph)
         self._prune_codes()
         self._prune_buffers()
@@ -293,6 +298,8 @@ class TFLiteFile:
         )
         self._model.signatureDefs = [signature]
         self._model.metadata = None  # TensorFlow's version, and options of the conversion
+        own = [tensor.name for tensor in self._main.tensors]
+        self.origins = dict(zip(own, given, strict=True))
         return bytes(flatbuffer_utils.convert_object_to_bytearray(self._model))
 
     def _name(self, operator: Any) -> str:
@@ -334,7 +341,7 @@ class TFLiteFile:
 
     def _info(self, index: int) -> FileTensor:
         tensor = self._main.tensors[index]
-        name = tensor.name if isinstance(tensor.name, str) else tensor.name.decode()
+        name = _text(tensor.name)
         shape, dtype = tuple(int(size) for size in tensor.shape), _TYPES[tensor.type]
         quantization = tensor.quantization
         if quantization is None or quantization.scale is None or not len(quantization.scale):
@@ -425,8 +432,8 @@ class TFLiteFile:
             for k, index in enumerate(operator.inputs):
                 if index >= 0 and not graph.tensors[index].name:
                     graph.tensors[index].name = f"{own}.{k}"
-            for index in operator.outputs:
-                graph.tensors[index].name = own
+            for k, index in enumerate(operator.outputs):
+                graph.tensors[index].name = f"{own}:{k}" if k else own
 
     def _border(self, index: int, name: str) -> Any:
         self._main.tensors[index].name = name
@@ -466,9 +473,13 @@ def _in_order(model: Any, side: str) -> list[int]:
         raise ConversionError(f"TensorFlow wrote {len(own)} {side}, and no signature to sort them")
     numbered = {}
     for entry in getattr(model.signatureDefs[0], side):
-        name = entry.name if isinstance(entry.name, str) else entry.name.decode()
-        numbered[int(name.rpartition("_")[2])] = entry.tensorIndex
+        numbered[int(_text(entry.name).rpartition("_")[2])] = entry.tensorIndex
     return [numbered[number] for number in sorted(numbered)]
+
+
+def _text(name: str | bytes) -> str:
+    """Return a name, which is bytes where it was read from a file."""
+    return name if isinstance(name, str) else name.decode()
 
 
 def _renumbering(used: Iterable[int]) -> dict[int, int]:

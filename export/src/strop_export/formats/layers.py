@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from strop_export.formats.base import Origin
+
 if TYPE_CHECKING:
     import keras
 
@@ -75,3 +77,20 @@ def last_layers(model: keras.Model) -> list[str]:
             history = history.operation.outputs[history.tensor_index]._keras_history
         found.append(history.operation.name)
     return found
+
+
+def origin_of(tensor: str, names: Sequence[str]) -> Origin:
+    """Return the origin of a tensor that TensorFlow named.
+
+    TensorFlow counts the models made since the process began. Those counts stand before the first
+    mark of a name, so two conversions of one model agree on what follows.
+
+    Args:
+        tensor: as `layer_of` takes it.
+        names: from `numbered`.
+    """
+    parts = [
+        part[mark.start() :] if (mark := _MARK.search(part)) else part.rpartition("/")[2]
+        for part in tensor.split(";")
+    ]
+    return Origin(";".join(parts), layer_of(tensor, names) if _MARK.search(tensor) else "")

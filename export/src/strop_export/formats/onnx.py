@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
@@ -19,10 +20,10 @@ from onnxruntime.transformers.float16 import (
 
 from strop.bundle.manifest import FileTensor
 from strop_export.errors import ConversionError
-from strop_export.formats.base import CALIBRATED, Converted, Names, VariantSpec
+from strop_export.formats.base import CALIBRATED, Converted, Names, Origin, VariantSpec
 from strop_export.formats.equalize import Equalizer
 from strop_export.formats.graph import simplify
-from strop_export.formats.layers import last_layers, numbered
+from strop_export.formats.layers import last_layers, numbered, origin_of
 from strop_export.formats.onnx_bytes import take_bytes
 from strop_export.formats.onnx_int8 import calibrate, quantize
 from strop_export.formats.onnx_keras import from_keras
@@ -69,8 +70,12 @@ class Onnx:
         self._graphs: dict[bool, _Graph] = {}  # by whether the model is equalized
         self._ranges: dict[tuple[bool, int, str], bytes] = {}
 
-    def convert(self, spec: VariantSpec) -> Converted:
+    def convert(self, spec: VariantSpec, *, as_float: bool = False) -> Converted:
         """Convert the model.
+
+        Args:
+            spec: the precision, and how the file is quantized.
+            as_float: write the graph of `spec` in float32: the float twin of its file.
 
         Raises:
             ConversionError: nothing in the file would have its precision.
@@ -79,18 +84,19 @@ class Onnx:
         float_layers: tuple[str, ...] = ()
         if spec.precision in CALIBRATED:
             graph = self._graph(equalized=spec.quantization.equalized)
-            file = self._quantize(graph, spec)
+            file = copy.deepcopy(graph.file) if as_float else self._quantize(graph, spec)
+            origins = graph.origins
             steps = in_quantized(file.graph, graph.steps)
             float_layers = in_float(list(steps.values()), [graph.layers[name] for name in steps])
         else:
-            file = self._in_floats(spec)
-        if not _is_of(file.graph, spec.precision):
+            file, origins = self._in_floats(spec, as_float=as_float)
+        if not as_float and not _is_of(file.graph, spec.precision):
             raise ConversionError(
                 f"every operator of the {spec.precision} file stays in float32; the model has "
                 "nothing that this precision makes smaller"
             )
         shapes = [tensor.shape[1:] for tensor in (*self._model.inputs, *self._model.outputs)]
-        file = _finish(file, self._names, shapes)
+        file, former = _finish(file, self._names, shapes)
         opsets = {entry.domain or "opset": entry.version for entry in file.opset_import}
         return Converted(
             file.SerializeToString(deterministic=True),
@@ -100,6 +106,7 @@ class Onnx:
             float_layers,
             integer_share(list(steps.values())),
             self._equalizer.pairs if spec.quantization.equalized else (),
+            {own: _origin(old, origins) for own, old in former.items()},
         )
 
     def works(self, spec: VariantSpec) -> dict[str, Work]:
@@ -110,25 +117,27 @@ class Onnx:
     def _graph(self, *, equalized: bool) -> _Graph:
         if equalized not in self._graphs:
             model = self._equalizer.model if equalized else self._model
-            file, layers = _float_graph(model, fold_rescaling=True)
-            self._graphs[equalized] = _Graph(file, steps_of(file), layers)
+            file, layers, origins = _float_graph(model, fold_rescaling=True)
+            self._graphs[equalized] = _Graph(file, steps_of(file), layers, origins)
         return self._graphs[equalized]
 
-    def _in_floats(self, spec: VariantSpec) -> onnx.ModelProto:
+    def _in_floats(
+        self, spec: VariantSpec, *, as_float: bool
+    ) -> tuple[onnx.ModelProto, dict[str, str]]:
         # float16 keeps the Rescaling: weights / 255 would be subnormal numbers, which a GPU may
         # flush to zero.
-        file, _ = _float_graph(self._model, fold_rescaling=spec.precision != "float16")
+        file, _, origins = _float_graph(self._model, fold_rescaling=spec.precision != "float16")
         if spec.gpu:  # a quarter of the transfer to the GPU, which widens them
             for value, samples in zip(list(file.graph.input), self._calibration, strict=True):
                 if samples.dtype == np.uint8 and _is_float(value):
                     take_bytes(file.graph, value)
-        if spec.precision == "float16":
+        if spec.precision == "float16" and not as_float:
             halved = ONNXModel(
                 convert_float_to_float16(file, keep_io_types=True, op_block_list=_STAY_FLOAT32)
             )
             halved.topological_sort()  # the converter puts its first Cast last: ONNX forbids it
             file = halved.model
-        return file
+        return file, origins
 
     def _quantize(self, graph: _Graph, spec: VariantSpec) -> onnx.ModelProto:
         wanted = spec.quantization
@@ -149,25 +158,34 @@ class Onnx:
 
 
 class _Graph(NamedTuple):
-    """A float model, its operators by their names, and the Keras layer of each."""
+    """A float model, its operators by their names, the Keras layer of each, and of each tensor."""
 
     file: onnx.ModelProto
     steps: dict[str, Step]
     layers: dict[str, str]
+    origins: dict[str, str]
+
+
+def _origin(name: str, layers: Mapping[str, str]) -> Origin:
+    """Return the origin of a tensor that the quantizer may have named after another."""
+    first = name.removesuffix("_DequantizeLinear_Output")
+    return Origin(first, layers.get(first, ""))
 
 
 def _float_graph(
     model: keras.Model, *, fold_rescaling: bool
-) -> tuple[onnx.ModelProto, dict[str, str]]:
-    """Return the float model, and the Keras layer of each operator by its name."""
+) -> tuple[onnx.ModelProto, dict[str, str], dict[str, str]]:
+    """Return the float model, the Keras layer of each operator, and of each tensor, by its name."""
     ends = last_layers(model)
     with numbered(model) as names:
         file = _tidy(from_keras(simplify(model, fold_rescaling=fold_rescaling)))
     last = {value.name: layer for value, layer in zip(file.graph.output, ends, strict=True)}
     found = owners([(node.input, node.output) for node in file.graph.node], names, last)
     # After this, names no longer depend on TensorFlow's counters.
-    _rename(file.graph, {"": ""}, prefix="")  # the quantizer orders weights by name
-    return file, {node.name: layer for node, layer in zip(file.graph.node, found, strict=True)}
+    renamed = {"": ""}
+    _rename(file.graph, renamed, prefix="")  # the quantizer orders weights by name
+    layers = {node.name: layer for node, layer in zip(file.graph.node, found, strict=True)}
+    return file, layers, {new: origin_of(old, names).layer for old, new in renamed.items()}
 
 
 def _is_float(value: onnx.ValueInfoProto) -> bool:
@@ -204,13 +222,18 @@ def _tidy(file: onnx.ModelProto) -> onnx.ModelProto:
 
 def _finish(
     file: onnx.ModelProto, names: Names, shapes: Sequence[tuple[int, ...]]
-) -> onnx.ModelProto:
-    """Name the inputs and outputs, and remove all traces of the tools and of this process."""
+) -> tuple[onnx.ModelProto, dict[str, str]]:
+    """Name the inputs and outputs, and remove all traces of the tools and of this process.
+
+    Returns:
+        The file, and the former name of each tensor by its new name.
+    """
     graph = file.graph
     borders = [*graph.input, *graph.output]
     titles = (*names.inputs, *names.outputs)
     known = {value.name: title for value, title in zip(borders, titles, strict=True)}
-    _rename(graph, {"": "", **known}, prefix="")
+    renamed = {"": "", **known}
+    _rename(graph, renamed, prefix="")
     for value, sample in zip(borders, shapes, strict=True):
         shape = value.type.tensor_type.shape  # tf2onnx leaves some sizes out
         shape.ClearField("dim")
@@ -218,7 +241,7 @@ def _finish(
         for size in sample:
             shape.dim.add().dim_value = size
     domains = {node.domain for node in graph.node}
-    return onnx.helper.make_model(
+    finished = onnx.helper.make_model(
         onnx.helper.make_graph(
             graph.node, "strop", list(graph.input), list(graph.output), graph.initializer
         ),
@@ -226,6 +249,7 @@ def _finish(
         ir_version=_IR_VERSION,
         producer_name="strop",
     )
+    return finished, {new: old for old, new in renamed.items()}
 
 
 def _rename(graph: onnx.GraphProto, names: dict[str, str], prefix: str) -> None:

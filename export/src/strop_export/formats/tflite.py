@@ -12,6 +12,7 @@ from strop_export.formats.base import CALIBRATED, Converted, Names, Quantization
 from strop_export.formats.equalize import Equalizer
 from strop_export.formats.flatbuffer import TFLiteFile
 from strop_export.formats.graph import simplify
+from strop_export.formats.layers import numbered, origin_of
 from strop_export.formats.samples import spread
 from strop_export.formats.steps import Work, in_float, integer_share
 from strop_export.formats.tflite_quantized import Quantizer, fixed_batch
@@ -41,25 +42,34 @@ class TFLite:
     ) -> None:
         self._model, self._calibration, self._names = model, calibration, names
         self._equalizer = equalizer
+        with numbered(model) as layers:
+            self._layers = layers
         self._quantizers: dict[tuple[int, bool], Quantizer] = {}
 
-    def convert(self, spec: VariantSpec) -> Converted:
+    def convert(self, spec: VariantSpec, *, as_float: bool = False) -> Converted:
         """Convert the model.
+
+        Args:
+            spec: the precision, and how the file is quantized.
+            as_float: write the graph of `spec` in float32: the float twin of its file.
 
         Raises:
             ConversionError: nothing in the file would have its precision.
         """
         if spec.precision not in CALIBRATED:
             quantizer = None
-            file = TFLiteFile(_float(self._model, spec))
+            file = _float(self._model, spec, as_float=as_float)
         else:
             quantizer = self._quantizer(spec.quantization)
-            if spec.precision == "int16x8":
+            if as_float:
+                file = quantizer.float32()
+            elif spec.precision == "int16x8":
                 file = quantizer.int16x8(per_channel=spec.per_channel)
             else:
                 file = quantizer.int8(spec)
-            file.end_in_float()
-        if spec.precision != "float32" and not file.is_of(spec.precision):
+            if not as_float:
+                file.end_in_float()
+        if not as_float and spec.precision != "float32" and not file.is_of(spec.precision):
             raise ConversionError(
                 f"TensorFlow left every operator of the {spec.precision} file in float32; the "
                 "model has nothing that this precision makes smaller"
@@ -75,7 +85,7 @@ class TFLite:
         steps = file.steps()
         float_layers = in_float(steps, quantizer.owners(file)) if quantizer else ()
         data = file.to_bytes(self._names)
-        if spec.precision == "int16x8":
+        if spec.precision == "int16x8" and not as_float:
             _run_once(data)
         return Converted(
             data,
@@ -85,6 +95,7 @@ class TFLite:
             float_layers,
             integer_share(steps),
             self._equalizer.pairs if spec.quantization.equalized else (),
+            {own: origin_of(old, self._layers) for own, old in file.origins.items()},
         )
 
     def works(self, spec: VariantSpec) -> dict[str, Work]:
@@ -100,22 +111,24 @@ class TFLite:
         return self._quantizers[key]
 
 
-def _float(model: keras.Model, spec: VariantSpec) -> bytes:
+def _float(model: keras.Model, spec: VariantSpec, *, as_float: bool) -> TFLiteFile:
     # float16 keeps the Rescaling: weights / 255 would be subnormal numbers, which a GPU may flush
     # to zero.
-    converter = fixed_batch(simplify(model, fold_rescaling=spec.precision != "float16"))
-    if spec.precision != "float32":
+    precision = "float32" if as_float else spec.precision
+    with numbered(model):
+        converter = fixed_batch(simplify(model, fold_rescaling=spec.precision != "float16"))
+    if precision != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if spec.precision == "float16":
+    if precision == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if spec.precision == "dynamic":
+    if precision == "dynamic":
         # Dense layers have their own switch; tflite-runtime 2.14 fails on per-channel ones.
         converter._experimental_disable_per_channel = not spec.per_channel
         converter._experimental_disable_per_channel_quantization_for_dense_layers = (
             not spec.per_channel
         )
-    data: bytes = converter.convert()
-    return data
+    with numbered(model):
+        return TFLiteFile(converter.convert())
 
 
 def _run_once(data: bytes) -> None:

@@ -83,6 +83,12 @@ class Quantizer:
         )
         return TFLiteFile(data)
 
+    def float32(self) -> TFLiteFile:
+        """Return the float twin of the quantized files."""
+        with _converter(self._model, self._samples) as converter:
+            converter.optimizations = []
+            return TFLiteFile(converter.convert())
+
     def int16x8(self, *, per_channel: bool) -> TFLiteFile:
         """Return the file of int16 activations and int8 weights, by TensorFlow's older quantizer.
 
