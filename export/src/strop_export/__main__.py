@@ -1,5 +1,7 @@
 """`python -m strop_export`: turn a trained model into proven bundles.
 
+`python -m strop_export explain` prints a bundle's report again.
+
 Exit status:
 
 - 0: every target has its bundle. With `--target all`, a target whose engine cannot be had on this
@@ -27,6 +29,7 @@ from strop_export import calibration, dist, freshness, page, pipeline, report, s
 from strop_export.arguments import parser
 from strop_export.errors import ExportError, SourceError
 from strop_export.floors import table
+from strop_export.layer_errors.picture import pictures
 from strop_export.pipeline import Finished, Refused
 from strop_export.proof import gpu
 from strop_export.proof.environments import build_wheel
@@ -44,7 +47,12 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The exit status, as the module's docstring lists it.
     """
-    arguments = parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    if given[:1] == ["explain"]:
+        from strop_export.explain import main as explain
+
+        return explain(given[1:])
+    arguments = parser().parse_args(given)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what TensorFlow says on loading
     try:
         return _export(arguments)
@@ -106,6 +114,8 @@ def _export(arguments: argparse.Namespace) -> int:
         dist.write(arguments.out / calibration.picture_name(files.name), picture)
     dist.write(arguments.out / "report.json", report.to_json(content))
     dist.write(arguments.out / "report.md", page.to_markdown(content))
+    for name, picture in pictures(content["layers"]):
+        dist.write(arguments.out / name, picture)
     _show(content)
     print_line(f"{arguments.out / 'report.md'} and report.json hold these figures")
     others = {p.name for p in arguments.out.glob("*.strop")} - report.bundle_names(content)

@@ -23,7 +23,9 @@ class _Parser(argparse.ArgumentParser):
 def parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
     root = _Parser(
-        prog="strop-export", description="Turn a trained Keras model into proven bundles."
+        prog="strop-export",
+        description="Turn a trained Keras model into proven bundles.",
+        epilog="strop-export explain BUNDLE prints a bundle's report, layer by layer.",
     )
     add = root.add_argument
     add(

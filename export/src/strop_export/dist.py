@@ -8,6 +8,7 @@ from pathlib import Path
 
 from strop import durable
 from strop_export.errors import ExportError
+from strop_export.layer_errors.entries import picture_name
 from strop_export.paths import REQUIREMENTS
 from strop_export.pipeline import Finished, Refused
 from strop_export.targets import Target
@@ -34,8 +35,8 @@ def write(path: Path, content: bytes) -> None:
 def publish(out: Path, wheel: Path, results: Iterable[Finished | Refused]) -> None:
     """Write the results into `dist/` after all of them are made.
 
-    The earlier bundle and requirements file of a refused target are removed, and so is an earlier
-    wheel.
+    The earlier bundle, picture and requirements file of a refused target are removed, and so is an
+    earlier wheel.
 
     Args:
         out: the folder, usually `dist/`.
@@ -58,6 +59,7 @@ def publish(out: Path, wheel: Path, results: Iterable[Finished | Refused]) -> No
             write(bundle, result.content)
         else:
             bundle.unlink(missing_ok=True)
+            (out / picture_name(result.bundle)).unlink(missing_ok=True)
             requirements.unlink(missing_ok=True)
 
 

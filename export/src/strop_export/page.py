@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from strop.errors import printable
 from strop_export import calibration
 from strop_export.columns import EXPLAINED, cells_of, columns_of, shown, undecided
+from strop_export.layer_errors.entries import picture_name, title, verdict
 from strop_export.report import gpu_note
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&])")  # Markdown gives these a meaning
@@ -53,12 +55,24 @@ def to_markdown(report: dict[str, Any]) -> bytes:
                 f"- **{_escaped(note['bundle'])}**: {_escaped(text)}" for note, text in entries
             ]
     lines += calibration.page(report, _escaped)
+    lines += list(_layer_lines(report["layers"]))
     lines += ["", "## Bundles", ""]
     lines += [
         f"- {_escaped(bundle['file'])}: {bundle['bytes']:,} bytes, SHA-256 `{bundle['sha256']}`"
         for bundle in report["bundles"]
     ]
     return ("\n".join(lines) + "\n").encode("utf-8")
+
+
+def _layer_lines(layers: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield a section about the layers: each bundle's picture, and a line for each file."""
+    for bundle in dict.fromkeys(file["bundle"] for file in layers):
+        yield from ("", f"## Layers of {_escaped(bundle)}", "")
+        yield f"![signal to noise of each layer]({quote(picture_name(bundle))})"
+        yield ""
+        for file in layers:
+            if file["bundle"] == bundle:
+                yield f"- **{_escaped(title(file))}**: {_escaped(verdict(file))}"
 
 
 def _escaped(text: str) -> str:

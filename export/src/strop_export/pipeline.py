@@ -30,6 +30,8 @@ from strop_export.errors import (
 )
 from strop_export.floors import table
 from strop_export.formats import Converted, VariantSpec
+from strop_export.layer_errors.entries import FileErrors
+from strop_export.layer_errors.measure import TensorError
 from strop_export.proof import environments
 from strop_export.proof.golden import golden_tolerance
 from strop_export.proof.gpu import NO_ADAPTER, NotOnGpu
@@ -52,6 +54,7 @@ class Finished:
     variants: tuple[bundles.Proven, ...]
     left_out: tuple[str, ...]  # variants that could not be written or proven, and why
     not_on_gpu: tuple[NotOnGpu, ...]  # files for GPUs that were proven on the CPU alone, and why
+    layers: tuple[FileErrors, ...] = ()  # of the quantized files, those left out too
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class _Work:
     workstation: Workstation
     converted: dict[VariantSpec, Converted | ConversionError] = field(default_factory=dict)
     runs: dict[Job, RunResult] = field(default_factory=dict)
+    layers: dict[VariantSpec, tuple[TensorError, ...]] = field(default_factory=dict)
 
     def files(self) -> dict[VariantSpec, Converted]:
         """Return the files that could be converted."""
@@ -190,6 +194,12 @@ def _convert_all(
                 work.converted[spec] = converter.convert(spec)
             except ConversionError as error:
                 work.converted[spec] = error
+                continue
+            if spec.precision != "float32":
+                try:
+                    work.layers[spec] = converter.layer_errors(spec)
+                except ConversionError as error:
+                    progress(f"note: {error}")
 
 
 def _check_floors(
@@ -244,6 +254,11 @@ def _finish(
         tuple(proven),
         tuple(judged.left_out),
         tuple(not_on_gpu),
+        tuple(
+            FileErrors(spec, work.layers[spec], spec in {variant.spec for variant in proven})
+            for spec in target.variants
+            if spec in work.layers
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from strop_export.columns import cells_of, columns_of, undecided
 from strop_export.dist import requirements_name
 from strop_export.figures import compare
 from strop_export.freshness import target_key
+from strop_export.layer_errors.entries import entry
 from strop_export.pipeline import Finished, Refused
 from strop_export.proof.gpu import on_the_device
 from strop_export.source import Source
@@ -77,6 +78,7 @@ def merge(
         "refused": refusals(results),
         "left_out": kept("left_out") + left_out(results),
         "not_on_gpu": kept("not_on_gpu") + not_on_gpu(results),
+        "layers": kept("layers") + layers(results),
     }
 
 
@@ -219,6 +221,16 @@ def not_on_gpu(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
         for result in results
         if isinstance(result, Finished)
         for note in result.not_on_gpu
+    ]
+
+
+def layers(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
+    """List the error of each tensor of each quantized file, as plain JSON values."""
+    return [
+        entry(result.bundle, result.target.name, file)
+        for result in results
+        if isinstance(result, Finished)
+        for file in result.layers
     ]
 
 

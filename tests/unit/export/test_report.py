@@ -57,7 +57,8 @@ def content(adapter: str = "", *outputs: dict[str, Any]) -> dict[str, Any]:
         "outputs": list(outputs or (output("class"),)),
     }
     entry = {"file": "m-gpu.strop", "bytes": 1_234_567, "sha256": "0" * 64}
-    notes: dict[str, Any] = {"refused": [], "left_out": [], "not_on_gpu": []}
+    parts = ("refused", "left_out", "not_on_gpu", "layers")
+    notes: dict[str, Any] = {part: [] for part in parts}
     keras = {"samples": 10_000, "accuracy": 0.9, "self_evaluated": False, "outputs": []}
     examined = {"samples": 200, "warnings": [], "settling": None}
     parts = {"keras": keras, "calibration": examined, "bundles": [entry], "variants": [row]}

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from strop_export.formats.base import Origin
+
 if TYPE_CHECKING:
     import keras
 
@@ -54,3 +56,41 @@ def layer_of(tensor: str, names: Sequence[str]) -> str:
     if marks:
         return names[int(marks[-1])]
     return first.rpartition("/")[2].partition(":")[0]
+
+
+def is_marked(tensor: str) -> bool:
+    """Tell whether a tensor's name has the number of a layer."""
+    return bool(_MARK.search(tensor))
+
+
+def last_layers(model: keras.Model) -> list[str]:
+    """Return the name of the innermost layer that computes each output of a model.
+
+    Call it outside of `numbered`.
+    """
+    import keras
+
+    found = []
+    for tensor in model.outputs:
+        history = tensor._keras_history
+        while isinstance(history.operation, keras.Model):  # a model inside this one
+            history = history.operation.outputs[history.tensor_index]._keras_history
+        found.append(history.operation.name)
+    return found
+
+
+def origin_of(tensor: str, names: Sequence[str]) -> Origin:
+    """Return the origin of a tensor that TensorFlow named.
+
+    TensorFlow counts the models made since the process began. Those counts stand before the first
+    mark of a name, so two conversions of one model agree on what follows.
+
+    Args:
+        tensor: as `layer_of` takes it.
+        names: from `numbered`.
+    """
+    parts = [
+        part[mark.start() :] if (mark := _MARK.search(part)) else part.rpartition("/")[2]
+        for part in tensor.split(";")
+    ]
+    return Origin(";".join(parts), layer_of(tensor, names) if _MARK.search(tensor) else "")

@@ -1,0 +1,197 @@
+"""`python -m strop_export explain BUNDLE`: print what export's report says about a bundle."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from strop.cli import BROKEN_PIPE
+from strop.commands.refusal import complain, refuse
+from strop.commands.terminal import OutputError, forget, lay_out, print_json, show, width
+from strop.errors import BundleError, StropError, printable
+from strop_export import report
+from strop_export.layer_errors.entries import ratio_of, title, verdict
+
+_MOST_ROWS: Final = 12
+_HEADER: Final = (
+    *("layer", "operator", "kept as", "all errors", "rounding", "weights"),
+    *("worst channel", "max error"),
+)
+_EXPLAINED: Final = (
+    "In dB, mean over the channels; more is better, below 15 dB an output is broken. rounding, "
+    "weights: with the tensor's own rounding, or its operator's own weights, alone."
+)
+_REPORT: Final = "report.json"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command.
+
+    Args:
+        argv: the arguments after `explain`.
+
+    Returns:
+        0, or 2 if there is no such report: one line says why. 141 if nobody reads the output.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        _explain(arguments)
+    except BrokenPipeError:  # the reader has gone: explain x | head
+        forget(sys.stdout)
+        return BROKEN_PIPE
+    except OutputError as error:
+        forget(sys.stdout)
+        return complain(StropError(f"cannot write the output: {error}"))
+    except StropError as error:
+        return refuse(error, as_json=arguments.json)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="strop-export explain",
+        description="Print what export's report says about a bundle: its proofs, and the error of "
+        "each layer. The report lies beside the bundle.",
+    )
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="a .strop file")
+    parser.add_argument(
+        "--file", metavar="NAME", help="the layers of this file alone, such as tflite-int8"
+    )
+    parser.add_argument("--all", action="store_true", help="every tensor, not only the worst")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _explain(arguments: argparse.Namespace) -> None:
+    content = read(arguments.bundle)
+    files = content["layers"]
+    if arguments.file:
+        files = [file for file in files if _name(file) == arguments.file]
+        if not files:
+            names = ", ".join(dict.fromkeys(map(_name, content["layers"]))) or "none"
+            raise BundleError(
+                f"{_REPORT} has no layers of {arguments.file!r} in {arguments.bundle}",
+                f"choose from: {names}",
+            )
+    if arguments.json:
+        print_json({**content, "layers": files})
+        return
+    if not arguments.file:
+        show(*report.tables(content, width()))
+        show(*_path(content["guard"]))
+    for file in files:
+        show(*_table(file, all_rows=arguments.all))
+    if files:
+        show(_EXPLAINED)
+
+
+def read(bundle: Path) -> dict[str, Any]:
+    """Read the part of the report beside a bundle that is about the bundle.
+
+    Args:
+        bundle: the bundle.
+
+    Returns:
+        `bundles`, `variants`, `guard`, `layers` and `left_out`, as in report.json.
+
+    Raises:
+        BundleError: there is no report, or it is about another bundle.
+    """
+    path = bundle.parent / _REPORT
+    again = "export the model again, or keep report.json beside its bundles"
+    try:
+        digest = hashlib.sha256(bundle.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BundleError(f"{bundle}: {error.strerror}", "name a .strop file") from None
+    try:
+        content = json.loads(path.read_bytes())
+        entries = [entry for entry in content["bundles"] if entry["file"] == bundle.name]
+        parts = {
+            name: [entry for entry in content.get(name, ()) if entry["bundle"] == bundle.name]
+            for name in ("variants", "guard", "layers", "left_out")
+        }
+        known = [entry["sha256"] for entry in entries]
+    except OSError as error:
+        raise BundleError(f"{path}: {error.strerror}", again) from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise BundleError(f"{path} is not a report of strop-export", again) from None
+    if not known:
+        raise BundleError(f"{path} does not mention {bundle.name}", again)
+    if digest not in known:
+        raise BundleError(f"{bundle} is not the file that {path} is about: SHA-256 differs", again)
+    return {"bundles": entries, **parts}
+
+
+def _name(file: dict[str, Any]) -> str:
+    return f"{file['format']}-{file['precision']}"
+
+
+def _path(guard: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield the steps that the guard tried for each file that had to change."""
+    for entry in guard:
+        if len(entry["steps"]) < 2:
+            continue
+        yield printable(f"{entry['format']}: {entry['asked']} asked, {entry['shipped']} ships")
+        yield ""
+        yield from lay_out(
+            [
+                [step["name"], "holds" if step["holds"] else "misses", f"{step['bytes'] or 0:,}"]
+                for step in entry["steps"]
+            ],
+            ["step", "verdict", "bytes", "reason"],
+            [[step["reason"]] for step in entry["steps"]],
+            room=width(),
+            numbers={"bytes"},
+        )
+        yield ""
+
+
+def _table(file: dict[str, Any], *, all_rows: bool) -> Iterator[str]:
+    """Yield the lines of a file's table: all tensors, or the worst dozen, in the order they run."""
+    ships = "" if file["ships"] else ", left out"
+    yield printable(f"{title(file)}{ships}: {verdict(file)}")
+    yield ""
+    tensors = file["tensors"]
+    rows = sorted(range(len(tensors)), key=lambda i: _least(tensors[i]))
+    rows = sorted(rows if all_rows else rows[:_MOST_ROWS])
+    found = file["culprit"]
+    yield from lay_out(
+        [_cells(tensors[i]) for i in rows],
+        [*_HEADER, ""],
+        [
+            ["<- breaks here" if found and tensors[i]["tensor"] == found["tensor"] else ""]
+            for i in rows
+        ],
+        room=width(),
+        numbers=set(_HEADER[3:]),
+    )
+    if len(rows) < len(tensors):
+        yield f"the worst {len(rows)} of {len(tensors)} tensors; all {len(tensors)}: --all"
+    yield ""
+
+
+def _cells(tensor: dict[str, Any]) -> list[str]:
+    total = tensor["total"]
+    return [
+        tensor["layer"] or tensor["tensor"],
+        tensor["operator"],
+        tensor["dtype"],
+        *(_decibels(ratio_of(tensor[part])) for part in ("total", "rounding", "weights")),
+        _decibels(total["worst_db"]),
+        f"{total['max_error']:.2g}",
+    ]
+
+
+def _least(tensor: dict[str, Any]) -> float:
+    """Return the smallest ratio of a tensor, by which the worst are chosen."""
+    ratios = (ratio_of(tensor[part]) for part in ("rounding", "weights", "total"))
+    return min((ratio for ratio in ratios if ratio is not None), default=float("inf"))
+
+
+def _decibels(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{ratio:.1f}"
