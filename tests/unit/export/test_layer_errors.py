@@ -196,6 +196,15 @@ def test_a_file_whose_outputs_are_good_has_no_culprit() -> None:
     assert culprit([tensor("a", 3, own=1), tensor("output", 30)]) is None
 
 
+def test_the_last_tensor_that_varies_stands_for_a_constant_output() -> None:
+    constant = tensor("output", 3)._replace(total=Figures(3.0, 1.0, 0.1, None, None, None))
+    found = culprit([tensor("a", 3, own=1), constant])
+    assert found
+    assert found.tensor == "a"
+    assert culprit([tensor("a", 30), constant]) is None
+    assert culprit([]) is None
+
+
 @pytest.mark.parametrize(
     ("before", "found"),
     [

@@ -39,14 +39,17 @@ def own_db(error: TensorError) -> tuple[float, str]:
 def culprit(errors: Sequence[TensorError]) -> Culprit | None:
     """Find the layer where a file breaks.
 
-    A file is broken if an output keeps less than `BROKEN_DB`. It breaks at the first tensor that
+    A file is broken if an output keeps less than `BROKEN_DB`; if no output varies, the last tensor
+    that does counts. It breaks at the first tensor that
     does about the most harm by itself; if none does as much alone, at the first where so little is
     left.
 
     Args:
         errors: from `measure`.
     """
-    if all(_ratio(error.total) >= BROKEN_DB for error in errors if error.is_output):
+    measured = [error for error in errors if error.total.channels_db is not None]
+    ends = [error for error in measured if error.is_output] or measured[-1:]
+    if all(_ratio(error.total) >= BROKEN_DB for error in ends):
         return None
     least = min(own_db(error)[0] for error in errors)
     if least < BROKEN_DB:

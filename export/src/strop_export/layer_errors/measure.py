@@ -14,7 +14,8 @@ from strop_export.layer_errors.figures import MOST_DB, Comparison, Figures
 from strop_export.layer_errors.matching import CARRIERS, Files, layers_of, makers_of, matched
 from strop_export.layer_errors.opened import Grid, Node, Opened, Probe, Values, probe_name
 
-_MOST_VALUES: Final = 6000  # tensors times samples
+_MOST_VALUES: Final = 60_000_000  # of all samples
+_TENSOR: Final = 10_000  # values that take as long as the work for each tensor
 _LEAST_SAMPLES: Final = 8
 _ACTIVATIONS: Final = ("relu", "clip", "leakyrelu")
 _MOVES: Final = (
@@ -80,18 +81,19 @@ def measure(
 
     Args:
         files: both.
-        samples: an array for each input, for each sample; of a file with very many tensors, some
-            spread evenly are used.
+        samples: an array for each input, for each sample; of a large file, some spread evenly are
+            used.
         borders: name of an input or output of the files -> its Keras layer.
 
     Returns:
         An error for each tensor, in the order the file computes them.
     """
     pairs = list(_pairs(files))
-    count = min(len(samples), max(_LEAST_SAMPLES, _MOST_VALUES // (len(pairs) or 1)))
+    probes = [pair.probe for pair in pairs if pair.probe]
+    size = sum(values.size + _TENSOR for values in files.twin.run(samples[0], probes).values())
+    count = min(len(samples), max(_LEAST_SAMPLES, _MOST_VALUES // size))
     chosen = np.unique(np.linspace(0, len(samples) - 1, count).astype(int))
     layers = layers_of(files, borders)
-    probes = [pair.probe for pair in pairs if pair.probe]
     sums: dict[tuple[str, str], Comparison] = {}
     grids: dict[str, Grid] = {}
 
