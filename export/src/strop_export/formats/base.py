@@ -8,8 +8,8 @@ from strop.bundle.manifest import FileTensor
 from strop_export.errors import ConversionError
 
 PRECISIONS: Final[Mapping[str, tuple[str, ...]]] = {
-    "tflite": ("float32", "float16", "dynamic", "int8"),
-    "onnx": ("float32", "float16", "int8"),
+    "tflite": ("float32", "float16", "dynamic", "int8", "int16x8", "mixed"),
+    "onnx": ("float32", "float16", "int8", "mixed"),
     "weights": ("float32",),
 }
 
