@@ -15,6 +15,7 @@ PRECISIONS: Final[Mapping[str, tuple[str, ...]]] = {
 
 GPU_PRECISIONS: Final = ("float32", "float16")
 CALIBRATED: Final = ("int8", "int16x8", "mixed")  # precisions whose activations have fixed ranges
+QUANTIZED: Final = (*CALIBRATED, "dynamic")  # precisions with integer weights
 RANGES: Final = ("minmax", "percentile", "entropy")
 
 
