@@ -20,12 +20,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+import strop
 from strop.bundle.manifest import FileTensor, plain
 from strop.bundle.records import decode, read
-from strop.errors import BundleError
-from strop_export import source
+from strop.errors import BundleError, StropError
+from strop_export import bundles, source
 from strop_export.errors import CalibrationError, ConversionError, UnsupportedLayer
 from strop_export.formats import Converted, Names, Quantization, VariantSpec, convert
+from strop_export.formats.base import Ranked
 from strop_export.source import keras_model
 
 if TYPE_CHECKING:
@@ -40,14 +42,18 @@ _MOST_BYTES = 2**22  # of an answer, which only names the file
 class Converter:
     """A converter of one model in another process, which ends with the `with` block."""
 
-    def __init__(self, model: source.Source, folder: Path) -> None:
+    def __init__(
+        self, model: source.Source, folder: Path, held_out: Sequence[np.ndarray] = ()
+    ) -> None:
         """Prepare to convert; the process starts with the first conversion.
 
         Args:
             model: what to convert, and the samples that calibrate it.
             folder: an empty folder for the files that the two processes share.
+            held_out: the samples that `answers` runs, (N, ...) for each input.
         """
         self._folder = folder
+        self._source, self._held_out = model, held_out
         self._kinds = _layers(model.model)
         calibration = {f"{i:03}": array for i, array in enumerate(model.calibration)}
         np.savez(folder / _CALIBRATION, allow_pickle=False, **calibration)
@@ -91,6 +97,32 @@ class Converter:
             self._process = None
             raise _death(process, self._kinds)
         return _read_answer(answer, spec, self._folder)
+
+    def answers(self, spec: VariantSpec) -> tuple[np.ndarray, ...]:
+        """Run a file over the held-out samples. To be replaced: it belongs to the other process.
+
+        Raises:
+            ConversionError: the model cannot be converted, or the file cannot be run.
+        """
+        engine = {"tflite": "litert", "onnx": "onnx", "weights": "reference"}[spec.format]
+        path = self._folder / "draft.strop"
+        path.write_bytes(bundles.draft(self._source, spec, self.convert(spec), [engine]))
+        try:
+            with strop.load(path, engine=engine, device="cpu") as model:
+                found: Any = model.predict(
+                    dict(zip((i.name for i in self._source.inputs), self._held_out, strict=True))
+                    if len(self._held_out) > 1
+                    else self._held_out[0]
+                )
+        except StropError as error:
+            raise ConversionError(str(error)) from None
+        if isinstance(found, dict):
+            return tuple(found[o.name] for o in self._source.outputs)
+        return tuple(found) if isinstance(found, list | tuple) else (found,)
+
+    def ranking(self, spec: VariantSpec) -> tuple[Ranked, ...]:
+        """Rank the layers. To be replaced."""
+        raise ConversionError(f"the layers of {spec.format} cannot be ranked yet")
 
     def __enter__(self) -> Converter:
         return self

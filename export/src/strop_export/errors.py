@@ -9,6 +9,7 @@
     ├── ProofError         a variant is not the same model, or engines disagree about it
     └── ConversionError    the model cannot be written in the format that was asked for
         ├── CalibrationError   because the calibration samples do not fit it
+        ├── NothingToEqualize  because no two layers have scales to balance
         └── UnsupportedLayer   because of a layer that the format cannot hold
 
 Each message says what was asked for, what is there, and how to fix it. A command line catches
@@ -50,6 +51,10 @@ class ConversionError(ExportError):
 
 class CalibrationError(ConversionError):
     """The calibration samples do not fit the model, or are not valid samples at all."""
+
+
+class NothingToEqualize(ConversionError):
+    """No two neighbouring layers have scales that can be balanced."""
 
 
 class UnsupportedLayer(ConversionError):

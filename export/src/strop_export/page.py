@@ -7,10 +7,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from strop.errors import printable
-from strop_export.columns import EXPLAINED, cells_of, columns_of, shown, undecided
+from strop_export import guarded
+from strop_export.columns import EXPLAINED, Column, cells_of, columns_of, shown, undecided
 from strop_export.report import gpu_note
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&])")  # Markdown gives these a meaning
+
+_BUNDLE = Column("bundle", lambda row, _: str(row["bundle"]), number=False)
 
 
 def to_markdown(report: dict[str, Any]) -> bytes:
@@ -27,12 +30,13 @@ def to_markdown(report: dict[str, Any]) -> bytes:
     columns = columns_of(report["variants"])
     lines += [
         "",
-        "| " + " | ".join(("bundle", *(column.title for column in columns))) + " |",
-        "|---|" + "|".join("--:" if column.number else "---" for column in columns) + "|",
-        *(
-            "| " + " | ".join(map(_escaped, (row["bundle"], *cells))) + " |"
-            for row in report["variants"]
-            for cells in cells_of(row, columns)
+        *_table(
+            [_BUNDLE, *columns],
+            [
+                (row["bundle"], *cells)
+                for row in report["variants"]
+                for cells in cells_of(row, columns)
+            ],
         ),
         "",
         EXPLAINED,
@@ -40,6 +44,7 @@ def to_markdown(report: dict[str, Any]) -> bytes:
     ]
     if open_ones := list(undecided(report["variants"])):
         lines += ["", "## Undecided", "", *(f"- {_escaped(line)}" for line in open_ones)]
+    lines += _paths(report["guard"])
     sections = {
         "Refused": [(note, note["reason"]) for note in report["refused"]],
         "Left out": [(note, note["reason"]) for note in report["left_out"]],
@@ -57,6 +62,36 @@ def to_markdown(report: dict[str, Any]) -> bytes:
         for bundle in report["bundles"]
     ]
     return ("\n".join(lines) + "\n").encode("utf-8")
+
+
+def _paths(found: Sequence[dict[str, Any]]) -> list[str]:
+    """Write the steps tried for each int8 file that did not hold."""
+    lines = []
+    for entry in filter(guarded.is_news, found):
+        columns, rows = guarded.table(entry)
+        lines += [
+            "",
+            f"### {_escaped(entry['bundle'])}: {guarded.title(entry)}",
+            "",
+            f"{_escaped(guarded.note(entry))}.",
+            "",
+            *_table(columns, rows),
+            "",
+            *(
+                f"- {_escaped(step['name'])}: {_escaped(step['reason'])}"
+                for step in entry["steps"]
+                if not step["holds"]
+            ),
+        ]
+    return ["", "## In the place of int8", *lines] if lines else []
+
+
+def _table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [
+        "| " + " | ".join(column.title for column in columns) + " |",
+        "|" + "|".join("--:" if column.number else "---" for column in columns) + "|",
+        *("| " + " | ".join(map(_escaped, cells)) + " |" for cells in rows),
+    ]
 
 
 def _escaped(text: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from strop.bundle.manifest import Judged, OutputSpec
 from strop.commands.terminal import lay_out
 from strop.errors import printable
+from strop_export import guarded
 from strop_export.columns import cells_of, columns_of, undecided
 from strop_export.dist import requirements_name
 from strop_export.figures import compare
@@ -29,6 +30,7 @@ class Made:
     wheel: Path  # in dist/, as everything else
     keras: dict[str, Any]  # what Keras achieves
     adapters: tuple[str, ...]  # the GPUs here
+    max_drop: float | None = None  # of --max-drop
 
 
 def merge(
@@ -69,12 +71,14 @@ def merge(
         "model": made.model,
         "inputs_sha256": key,
         "keras": made.keras,
+        "max_drop": made.max_drop,
         "wheel": _entry(made.wheel),
         "bundles": kept("bundles") + bundles,
         "variants": kept("variants") + rows(results),
         "refused": refusals(results),
         "left_out": kept("left_out") + left_out(results),
         "not_on_gpu": kept("not_on_gpu") + not_on_gpu(results),
+        "guard": kept("guard") + guarded.entries(results),
     }
 
 
@@ -147,16 +151,19 @@ def tables(report: dict[str, Any], room: int | None) -> Iterator[str]:
             numbers={column.title for column in columns if column.number},
         )
         yield ""
+    yield from guarded.tables(report["guard"], room)
 
 
 def notes(report: dict[str, Any]) -> Iterator[str]:
-    """Yield lines for the screen: what is undecided, left out, or not proven on a GPU."""
+    """Yield lines for the screen: what is undecided, replaced, left out, not proven on a GPU."""
     if report["keras"]["self_evaluated"]:
         yield (
             f"self-evaluated: judged on {report['keras']['samples']:,} of the calibration samples, "
             "for lack of others (--evaluation)"
         )
     yield from undecided(row for row in report["variants"] if _differs(row))
+    for entry in filter(guarded.is_news, report["guard"]):
+        yield f"{entry['bundle']}: {guarded.note(entry)}"
     for note in report["left_out"]:
         yield f"{note['bundle']}: left out: {note['reason']}"
     for note in report["not_on_gpu"]:

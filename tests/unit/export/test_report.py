@@ -57,7 +57,7 @@ def content(adapter: str = "", *outputs: dict[str, Any]) -> dict[str, Any]:
         "outputs": list(outputs or (output("class"),)),
     }
     entry = {"file": "m-gpu.strop", "bytes": 1_234_567, "sha256": "0" * 64}
-    notes: dict[str, Any] = {"refused": [], "left_out": [], "not_on_gpu": []}
+    notes: dict[str, Any] = {"refused": [], "left_out": [], "not_on_gpu": [], "guard": []}
     keras = {"samples": 10_000, "accuracy": 0.9, "self_evaluated": False, "outputs": []}
     return {"model": "m", "keras": keras, "bundles": [entry], "variants": [row], **notes}
 
@@ -178,7 +178,7 @@ class TestRows:
         known = truth(specs, keras, (None, keras[1].argmax(axis=1)))
         proofs = prove("x", [run(*ours)], known, OWN["int8"])
         made = Proven(VariantSpec("tflite", "int8"), Converted(b"abc", (), ()), proofs, (), ())
-        return Finished(targets.load("cpu"), "m-cpu.strop", b"", specs, (made,), (), ())
+        return Finished(targets.load("cpu"), "m-cpu.strop", b"", specs, (made,), (), (), ())
 
     def test_a_row_holds_them(self) -> None:
         (row,) = report.rows([self.finished()])

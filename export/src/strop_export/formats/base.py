@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from strop.bundle.manifest import FileTensor
 from strop_export.errors import ConversionError
@@ -25,9 +25,10 @@ class Quantization:
 
     Attributes:
         ranges: how an activation's range follows from its values over the calibration samples:
-            "minmax" takes all of them, "percentile" leaves out the largest 0.01 %, "entropy" takes
+            "minmax" takes all of them, "percentile" leaves out 0.005 % at each end, "entropy" takes
             the range that keeps most of the distribution's information.
-        samples: the number of calibration samples that the ranges come from; None: all.
+        samples: the number of calibration samples that the ranges come from, spread evenly over
+            all; None: all.
         equalized: the scales of neighbouring layers are balanced first, channel by channel.
         float_layers: names of the Keras layers that a "mixed" file computes in float.
     """
@@ -36,6 +37,12 @@ class Quantization:
     samples: int | None = None
     equalized: bool = False
     float_layers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.ranges not in RANGES:
+            raise ConversionError(f"no ranges {self.ranges!r}; choose {', '.join(RANGES)}")
+        if self.samples is not None and self.samples < 1:
+            raise ConversionError(f"`samples` must be a positive integer, got {self.samples}")
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,16 @@ class VariantSpec:
             raise ConversionError(
                 "a mixed file names the layers that stay in float, and no other file does; "
                 "ask for int8: export chooses the layers if that is needed"
+            )
+        if self.precision == "int16x8" and self.quantization.ranges != "minmax":
+            raise ConversionError(
+                f"an int16x8 file takes the whole range of a value, not {self.quantization.ranges}: "
+                "65,536 steps leave nothing to gain; ask for minmax"
+            )
+        if self.precision not in CALIBRATED and self.quantization != Quantization():
+            raise ConversionError(
+                f"a {self.precision} file has no calibrated ranges; `quantization` is for "
+                f"{', '.join(CALIBRATED)}"
             )
         if self.gpu and (self.format == "weights" or self.precision not in GPU_PRECISIONS):
             raise ConversionError(
@@ -123,9 +140,32 @@ class Converted:
         requires: plain JSON values. For ONNX: `opset` and `ir_version`, and the version of any
             domain besides ONNX's own, under its name. For TFLite: `op_versions`, the highest
             version of every operator in the file.
+        float_layers: the Keras layers of an int8, int16x8 or mixed file that compute floats.
+        integer_share: the share of the multiply-accumulates that is done in integers, 0 to 1.
+        equalized: each (producer, consumer) whose scales were balanced.
     """
 
     data: bytes
     inputs: tuple[FileTensor, ...]
     outputs: tuple[FileTensor, ...]
     requires: Mapping[str, Any] = field(default_factory=dict)
+    float_layers: tuple[str, ...] = ()
+    integer_share: float = 0.0
+    equalized: tuple[tuple[str, str], ...] = ()
+
+
+class Ranked(NamedTuple):
+    """A layer, and the error of the model when this layer alone is quantized.
+
+    Attributes:
+        layer: the Keras layer.
+        damage_db: the signal-to-noise ratio of the worst channel of the outputs, in dB: the lower,
+            the more the layer loses.
+        weights: number of weights.
+        operations: multiply-accumulates of one sample.
+    """
+
+    layer: str
+    damage_db: float
+    weights: int
+    operations: int

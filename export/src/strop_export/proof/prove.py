@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from strop.bundle.manifest import OutputSpec, Proof
+from strop.bundle.manifest import Judged, OutputSpec, Proof
 from strop.engines import on_device
 from strop_export.errors import ProofError
 from strop_export.figures import (
@@ -76,17 +76,11 @@ def prove(
     runs = tuple(runs)
     proofs = []
     for run in runs:
-        judged, past = [], []
-        for i, spec in enumerate(truth.specs):
-            keras, labels = truth.keras[i], truth.labels[i]
-            found, faults = judge(spec, run.outputs[i], keras, labels, tolerance.on(run.device))
-            judged.append(found)
-            named = f"output {spec.name!r}: " if len(truth.specs) > 1 else ""
-            past += [f"{named}{fault}" for fault in faults]
-        if past:
+        judged, faults = zip(*judge_all(run.outputs, truth, tolerance.on(run.device)), strict=True)
+        if past := [fault for each in faults for fault in each]:
             raise ProofError(f"{variant} on {run}: {'; '.join(past)}")
         proofs.append(
-            Proof(run.engine, run.version, run.device, run.adapter, truth.samples, tuple(judged))
+            Proof(run.engine, run.version, run.device, run.adapter, truth.samples, judged)
         )
     for one, other in combinations(runs, 2):
         for i, spec in enumerate(truth.specs):
@@ -95,6 +89,30 @@ def prove(
             if fault := _disagreement(spec, *pair, truth.keras[i], allowed):
                 raise ProofError(f"{variant}: {one} and {other} disagree: {fault}")
     return tuple(proofs)
+
+
+def judge_all(
+    outputs: Sequence[Values], truth: Truth, tolerance: Tolerance, *, few: bool = False
+) -> list[tuple[Judged, list[str]]]:
+    """Judge a run's answers for each output.
+
+    Args:
+        outputs: the run's answers, (N, ...) for each output.
+        truth: the reference for them.
+        tolerance: the tolerance on the run's device.
+        few: the samples are the few that select a file.
+
+    Returns:
+        For each output the figures, and a line for each bound that it misses.
+    """
+    found = []
+    for i, spec in enumerate(truth.specs):
+        judged, faults = judge(
+            spec, outputs[i], truth.keras[i], truth.labels[i], tolerance, few=few
+        )
+        named = f"output {spec.name!r}: " if len(truth.specs) > 1 else ""
+        found.append((judged, [f"{named}{fault}" for fault in faults]))
+    return found
 
 
 def _disagreement(
