@@ -176,4 +176,4 @@ def _share(share: float | None) -> str:
 def _outcome(step: dict[str, Any]) -> str:
     if step["holds"]:
         return "holds"
-    return "misses" if step["outputs"] else "fails"
+    return "misses" if any(output["figures"] for output in step["outputs"]) else "fails"

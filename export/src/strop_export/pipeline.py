@@ -50,7 +50,7 @@ class Finished:
     variants: tuple[bundles.Proven, ...]
     left_out: tuple[str, ...]  # variants that could not be written or proven, and why
     not_on_gpu: tuple[NotOnGpu, ...]  # files for GPUs that were proven on the CPU alone, and why
-    guarded: tuple[guard.Path, ...]  # how the files in the places of its int8 files were found
+    guarded: tuple[guard.Path, ...] = ()  # how the files in the places of its int8 files were found
 
 
 @dataclass(frozen=True)

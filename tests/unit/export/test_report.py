@@ -178,7 +178,7 @@ class TestRows:
         known = truth(specs, keras, (None, keras[1].argmax(axis=1)))
         proofs = prove("x", [run(*ours)], known, OWN["int8"])
         made = Proven(VariantSpec("tflite", "int8"), Converted(b"abc", (), ()), proofs, (), ())
-        return Finished(targets.load("cpu"), "m-cpu.strop", b"", specs, (made,), (), (), ())
+        return Finished(targets.load("cpu"), "m-cpu.strop", b"", specs, (made,), (), ())
 
     def test_a_row_holds_them(self) -> None:
         (row,) = report.rows([self.finished()])
