@@ -51,6 +51,13 @@ def test_a_rare_class_that_is_lost_is_found() -> None:
     assert fault.startswith("6 of the 6 samples to which Keras gives class 0 get another")
 
 
+def test_two_lost_classes_are_named_and_the_others_counted() -> None:
+    keras = probabilities(400, 6)
+    found = [fault for fault in faults(CLASS, swapped(keras, 400), keras) if "gives class" in fault]
+    assert len(found) == 2
+    assert "so do samples of 4 more" in faults(CLASS, swapped(keras, 400), keras)
+
+
 def test_integers_are_counted() -> None:
     keras = np.arange(60, dtype=np.int32).reshape(20, 3)
     of, ours = spec("raw", (3,)), keras.copy()

@@ -40,6 +40,7 @@ _MOST_TIMES = 100  # the median column's size
 _MIDDLE = (5, 95)  # percentiles
 _LEAST_MIDDLE = 1e-6  # spread of a column's middle values, relative to them; less is rounding
 _CLASS_FACTOR = 5  # the bound for one class, as a multiple of the bound for all
+_NAMED_CLASSES = 2  # of those lost, in a message
 _MOST_ERROR = 0.9  # root mean square, as a share of the column's spread; a constant mean has 1
 
 
@@ -171,7 +172,8 @@ def _lost_classes(
                 f"{lost} of the {total} {what} to which Keras gives {title} get another, "
                 f"{_limits(found)}, at most {_CLASS_FACTOR * bound:.2%} allowed"
             )
-    return past
+    more = len(past) - _NAMED_CLASSES
+    return [*past[:_NAMED_CLASSES], f"so do samples of {more} more"] if more > 0 else past
 
 
 def _wrong_integers(
