@@ -83,8 +83,10 @@ def make_plans(
         The files, or why there are none; and a plan for each target.
     """
     truth = Truth(source.outputs, source.selection_keras, source.selection_labels)
+    selects = bool(source.selection_keras)
+    held_out = source.selection if selects else source.calibration
     plans = []
-    with Converter(source, folder, source.selection) as converter:
+    with Converter(source, folder, held_out) as converter:
         trials = guard.Trials(converter, truth, tolerances, len(source.calibration[0]))
         asked = set()
         for target in targets:
@@ -93,7 +95,7 @@ def make_plans(
                 if spec not in asked:
                     progress(f"converting to {spec.format} {spec.precision}")
                     asked.add(spec)
-                if source.selection_keras and guard.is_guarded(spec):
+                if selects and guard.is_guarded(spec):
                     guarded.append(guard.find_path(target, spec, trials, progress))
                 else:
                     with contextlib.suppress(ConversionError):  # `converted` holds it
