@@ -97,6 +97,8 @@ def tables(found: Iterable[Entry], room: int | None) -> Iterator[str]:
             room=room,
             numbers={column.title for column in columns if column.number},
         )
+        if entry["stopped"]:
+            yield f"mixed stopped: {entry['stopped']}"
         yield ""
 
 
@@ -122,7 +124,8 @@ def _without_figures(outputs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 def note(entry: Entry) -> str:
     """Write which file ships in the place of an int8 one, and why."""
     first, last = entry["steps"][0], entry["steps"][-1]
-    said = f"{entry['format']} {entry['asked']} did not hold ({_said(first)}): "
+    how = "cannot be written" if first["bytes"] is None else "did not hold"
+    said = f"{entry['format']} {entry['asked']} {how} ({_said(first)}): "
     if not last["holds"]:
         return f"{said}no other file does{_prevented(entry)}"
     size = f"{last['bytes']:,} bytes"
@@ -135,14 +138,13 @@ def note(entry: Entry) -> str:
 
 
 def _prevented(entry: Entry) -> str:
-    """Name the layer that loses most, if the layers were ranked, and why the guard stopped."""
-    stopped = f"; stopped: {entry['stopped']}" if entry["stopped"] else ""
+    """Name the layer that loses most, if the layers were ranked."""
     if not entry["ranking"]:
-        return stopped
+        return ""
     worst_layer = entry["ranking"][0]
     return (
         f"; layer {worst_layer['layer']} loses most (SQNR {decibels(worst_layer['damage_db'])} "
-        f"with it alone in integers){stopped}"
+        "with it alone in integers)"
     )
 
 

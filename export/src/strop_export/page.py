@@ -82,6 +82,7 @@ def _paths(found: Sequence[dict[str, Any]]) -> list[str]:
                 for step in entry["steps"]
                 if not step["holds"]
             ),
+            *([f"- mixed stopped: {_escaped(entry['stopped'])}"] if entry["stopped"] else []),
         ]
     return ["", "## In the place of int8", *lines] if lines else []
 

@@ -95,8 +95,10 @@ def test_a_float_file_names_the_layer_that_prevents_int8() -> None:
     (line,) = report.notes(content(found))
     assert line.endswith(
         "float16 does (accuracy 0.868, Keras 0.868, agreement 1.000; 112,576 bytes); layer dense_1 "
-        f"loses most (SQNR 3.2 dB with it alone in integers); stopped: {stopped}"
+        "loses most (SQNR 3.2 dB with it alone in integers)"
     )
+    assert f"mixed stopped: {stopped}" in report.tables(content(found), None)
+    assert f"- mixed stopped: {page._escaped(stopped)}" in page.to_markdown(content(found)).decode()
     assert guarded.is_float(found)
     assert not guarded.is_float(entry(MISS, HOLD))
     assert found["ranking"][0] == {
@@ -116,7 +118,9 @@ def test_a_file_that_fails_its_proof_is_not_said_to_ship() -> None:
 def test_a_step_without_figures_has_a_row_with_its_name() -> None:
     dead = Tried("int8", INT8, fault="TensorFlow's converter died of SIGSEGV")
     found = entry(dead, Tried("dynamic", DYNAMIC, (judged(None, 1.0),), 4_000, 0.5))
-    assert "did not hold (TensorFlow's converter died of SIGSEGV): dynamic" in guarded.note(found)
+    assert "cannot be written (TensorFlow's converter died of SIGSEGV): dynamic" in guarded.note(
+        found
+    )
     rows = list(guarded.tables([found], None))
     assert rows[3].split() == ["int8", "-", "-", "-", "-", "fails"]
 
