@@ -13,50 +13,67 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-import strop
 from strop.bundle.manifest import FileTensor, plain
 from strop.bundle.records import decode, read
-from strop.errors import BundleError, StropError
-from strop_export import bundles, source
-from strop_export.errors import CalibrationError, ConversionError, UnsupportedLayer
-from strop_export.formats import Converted, Names, Quantization, VariantSpec, convert
-from strop_export.formats.base import Ranked
+from strop.errors import BundleError
+from strop_export import source
+from strop_export.errors import (
+    CalibrationError,
+    ConversionError,
+    NothingToEqualize,
+    UnsupportedLayer,
+)
+from strop_export.formats import (
+    Conversions,
+    Converted,
+    Names,
+    Quantization,
+    Ranked,
+    VariantSpec,
+)
 from strop_export.source import keras_model
 
 if TYPE_CHECKING:
     import keras
 
-_LIMIT_S = 1800  # of one conversion
-_REQUEST, _CALIBRATION = "request.json", "calibration.npz"
-_ERRORS = {kind.__name__: kind for kind in (ConversionError, CalibrationError, UnsupportedLayer)}
-_MOST_BYTES = 2**22  # of an answer, which only names the file
+_LIMIT_S = 1800  # of one request
+_REQUEST, _CALIBRATION, _HELD_OUT = "request.json", "calibration.npz", "held-out.npz"
+_ERRORS = {
+    kind.__name__: kind
+    for kind in (ConversionError, CalibrationError, NothingToEqualize, UnsupportedLayer)
+}
+_MOST_BYTES = 2**22  # of an answer; arrays are in files
 
 
 class Converter:
     """A converter of one model in another process, which ends with the `with` block."""
 
     def __init__(
-        self, model: source.Source, folder: Path, held_out: Sequence[np.ndarray] = ()
+        self,
+        model: source.Source,
+        folder: Path,
+        held_out: Sequence[NDArray[Any]] | None = None,
     ) -> None:
-        """Prepare to convert; the process starts with the first conversion.
+        """Prepare to convert; the process starts with the first request.
 
         Args:
             model: what to convert, and the samples that calibrate it.
             folder: an empty folder for the files that the two processes share.
-            held_out: the samples that `answers` runs, (N, ...) for each input.
+            held_out: samples like the calibration, for `answers` and `ranking`; by default the
+                calibration.
         """
         self._folder = folder
-        self._source, self._held_out = model, held_out
         self._kinds = _layers(model.model)
-        calibration = {f"{i:03}": array for i, array in enumerate(model.calibration)}
-        np.savez(folder / _CALIBRATION, allow_pickle=False, **calibration)
+        _save(folder / _CALIBRATION, model.calibration)
+        _save(folder / _HELD_OUT, model.calibration if held_out is None else held_out)
         loading = model.loading
         request = {
             "path": str(loading.path.resolve()),
@@ -76,6 +93,40 @@ class Converter:
         Raises:
             ConversionError: the model cannot be converted, or the converter died or hung.
         """
+        said = self._ask("convert", spec)
+        tensors = tuple[FileTensor, ...]
+        with _checked(spec):
+            return Converted(
+                self._file(said).read_bytes(),
+                read(tensors, said["inputs"], "inputs"),
+                read(tensors, said["outputs"], "outputs"),
+                said["requires"],
+                tuple(said["float_layers"]),
+                float(said["integer_share"]),
+                tuple((producer, consumer) for producer, consumer in said["equalized"]),
+            )
+
+    def answers(self, spec: VariantSpec) -> tuple[NDArray[Any], ...]:
+        """Run the file of `spec` over the held-out samples; see `Conversions.answers`.
+
+        Raises:
+            ConversionError: the file cannot be written or run, or the converter died or hung.
+        """
+        said = self._ask("answers", spec)
+        with _checked(spec):
+            return tuple(_load(self._file(said)))
+
+    def ranking(self, spec: VariantSpec) -> tuple[Ranked, ...]:
+        """Rank the layers by what they lose in integers; see `Conversions.ranking`.
+
+        Raises:
+            ConversionError: the file cannot be written or run, or the converter died or hung.
+        """
+        said = self._ask("ranking", spec)
+        with _checked(spec):
+            return tuple(Ranked(*layer) for layer in said["layers"])
+
+    def _ask(self, verb: str, spec: VariantSpec) -> dict[str, Any]:
         if self._process is None:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -86,7 +137,8 @@ class Converter:
         timer = threading.Timer(_LIMIT_S, process.kill)
         timer.start()
         try:
-            process.stdin.write(json.dumps(asdict(spec)).encode("ascii") + b"\n")
+            request = {"verb": verb, "spec": asdict(spec)}
+            process.stdin.write(json.dumps(request).encode("ascii") + b"\n")
             process.stdin.flush()
             answer = process.stdout.readline(_MOST_BYTES)
         except BrokenPipeError:  # it died before it read
@@ -96,33 +148,14 @@ class Converter:
         if not answer.endswith(b"\n"):
             self._process = None
             raise _death(process, self._kinds)
-        return _read_answer(answer, spec, self._folder)
+        with _checked(spec):
+            said: dict[str, Any] = decode(answer, "its answer")
+            if "error" in said:
+                raise _ERRORS[said["error"]](said["message"])
+            return said
 
-    def answers(self, spec: VariantSpec) -> tuple[np.ndarray, ...]:
-        """Run a file over the held-out samples. To be replaced: it belongs to the other process.
-
-        Raises:
-            ConversionError: the model cannot be converted, or the file cannot be run.
-        """
-        engine = {"tflite": "litert", "onnx": "onnx", "weights": "reference"}[spec.format]
-        path = self._folder / "draft.strop"
-        path.write_bytes(bundles.draft(self._source, spec, self.convert(spec), [engine]))
-        try:
-            with strop.load(path, engine=engine, device="cpu") as model:
-                found: Any = model.predict(
-                    dict(zip((i.name for i in self._source.inputs), self._held_out, strict=True))
-                    if len(self._held_out) > 1
-                    else self._held_out[0]
-                )
-        except StropError as error:
-            raise ConversionError(str(error)) from None
-        if isinstance(found, dict):
-            return tuple(found[o.name] for o in self._source.outputs)
-        return tuple(found) if isinstance(found, list | tuple) else (found,)
-
-    def ranking(self, spec: VariantSpec) -> tuple[Ranked, ...]:
-        """Rank the layers. To be replaced."""
-        raise ConversionError(f"the layers of {spec.format} cannot be ranked yet")
+    def _file(self, said: dict[str, Any]) -> Path:
+        return self._folder / Path(said["file"]).name
 
     def __enter__(self) -> Converter:
         return self
@@ -164,27 +197,41 @@ def _death(process: subprocess.Popen[bytes], layers: Sequence[str]) -> Conversio
     )
 
 
-def _read_answer(answer: bytes, spec: VariantSpec, folder: Path) -> Converted:
+@contextlib.contextmanager
+def _checked(spec: VariantSpec) -> Iterator[None]:
+    """Turn what is wrong with an answer into a ConversionError."""
     try:
-        said = decode(answer, "its answer")
-        if "error" in said:
-            raise _ERRORS[said["error"]](said["message"])
-        tensors = tuple[FileTensor, ...]
-        return Converted(
-            (folder / Path(said["file"]).name).read_bytes(),
-            read(tensors, said["inputs"], "inputs"),
-            read(tensors, said["outputs"], "outputs"),
-            said["requires"],
-        )
-    except (BundleError, LookupError, TypeError, OSError) as error:
+        yield
+    except (BundleError, LookupError, TypeError, ValueError, OSError) as error:
         raise ConversionError(
             f"the converter of {spec.format} {spec.precision} gave an invalid answer: {error}"
         ) from None
 
 
+def _save(file: Path, arrays: Sequence[NDArray[Any]]) -> None:
+    np.savez(file, allow_pickle=False, **{f"{i:03}": array for i, array in enumerate(arrays)})
+
+
+def _load(file: Path) -> list[NDArray[Any]]:
+    with np.load(file, allow_pickle=False) as held:
+        return [held[name] for name in sorted(held.files)]
+
+
 def _serve(folder: Path) -> None:
-    """Read a spec from each line of stdin, convert the model, and answer on stdout."""
+    """Read a request from each line of stdin, and answer it on stdout."""
     answers = _keep_stdout()
+    conversions = None
+    for number, line in enumerate(sys.stdin):
+        try:
+            conversions = conversions or _open(folder)
+            answer = _answer(conversions, json.loads(line), folder / f"{number}-{os.getpid()}")
+        except ConversionError as error:
+            answer = {"error": type(error).__name__, "message": str(error)}
+        answers.write(json.dumps(answer).encode("ascii") + b"\n")
+        answers.flush()
+
+
+def _open(folder: Path) -> Conversions:
     request = json.loads((folder / _REQUEST).read_text(encoding="ascii"))
     loading = source.Loading(
         Path(request["path"]),
@@ -192,27 +239,33 @@ def _serve(folder: Path) -> None:
         Path(request["custom"]) if request["custom"] else None,
         {name: tuple(shape) for name, shape in request["shapes"].items()},
     )
-    with np.load(folder / _CALIBRATION, allow_pickle=False) as held:
-        calibration = [held[name] for name in sorted(held.files)]
+    calibration = _load(folder / _CALIBRATION)
     names = Names(tuple(request["inputs"]), tuple(request["outputs"]))
     samples = dict(zip(names.inputs, calibration, strict=True))
     model = keras_model.load(loading, samples).model
-    for number, line in enumerate(sys.stdin):
-        try:
-            converted = convert(model, _read_spec(json.loads(line)), calibration, names)
-        except ConversionError as error:
-            answer: dict[str, Any] = {"error": type(error).__name__, "message": str(error)}
-        else:
-            file = folder / f"converted-{number}-{os.getpid()}"
-            file.write_bytes(converted.data)
-            answer = {
-                "file": file.name,
-                "inputs": plain(converted.inputs),
-                "outputs": plain(converted.outputs),
-                "requires": dict(converted.requires),
-            }
-        answers.write(json.dumps(answer).encode("ascii") + b"\n")
-        answers.flush()
+    return Conversions(model, calibration, names, _load(folder / _HELD_OUT))
+
+
+def _answer(conversions: Conversions, request: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Answer a request; bytes and arrays go to `file`."""
+    spec = _read_spec(request["spec"])
+    if request["verb"] == "ranking":
+        return {"layers": conversions.ranking(spec)}
+    if request["verb"] == "answers":
+        file = file.with_suffix(".npz")
+        _save(file, conversions.answers(spec))
+        return {"file": file.name}
+    converted = conversions.convert(spec)
+    file.write_bytes(converted.data)
+    return {
+        "file": file.name,
+        "inputs": plain(converted.inputs),
+        "outputs": plain(converted.outputs),
+        "requires": dict(converted.requires),
+        "float_layers": converted.float_layers,
+        "integer_share": converted.integer_share,
+        "equalized": converted.equalized,
+    }
 
 
 def _read_spec(said: dict[str, Any]) -> VariantSpec:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from strop_export.errors import CalibrationError, ConversionError
-from strop_export.formats import PRECISIONS, Names, VariantSpec, convert, quiet
+from strop_export.formats import PRECISIONS, Names, Quantization, VariantSpec, convert, quiet
 from strop_export.formats.base import GPU_PRECISIONS
 from tests.environments import ROOT, run
 from tests.unit.export.formats_kit import model, samples
@@ -26,6 +26,11 @@ EVERY_SPEC = [
         VariantSpec(format, precision)
         for format, known in PRECISIONS.items()
         for precision in known
+        if precision != "mixed"
+    ),
+    *(
+        VariantSpec(format, "mixed", quantization=Quantization(float_layers=("narrow",)))
+        for format in ("tflite", "onnx")
     ),
     VariantSpec("tflite", "dynamic", per_channel=False),
     *(VariantSpec(format, p, gpu=True) for format in ("tflite", "onnx") for p in GPU_PRECISIONS),

@@ -15,7 +15,7 @@ from tests.unit.export.formats_kit import run_tflite
 with quiet():
     import keras
 
-    from strop_export.formats import tflite
+    from strop_export.formats import tflite_quantized
 
 layers = keras.layers
 KINDS = {
@@ -72,7 +72,7 @@ def test_they_are_even_if_it_fails() -> None:
         return bool(model("gru").layers[0].unroll)
 
     def fail() -> None:
-        with tflite._unrolled(model("gru")):
+        with tflite_quantized.unrolled(model("gru")):
             assert unrolled()
             raise ZeroDivisionError
 
@@ -84,7 +84,7 @@ def test_they_are_even_if_it_fails() -> None:
 @pytest.mark.parametrize(("steps", "unrolls"), [(128, True), (129, False)])
 def test_only_so_many_steps_are(steps: int, unrolls: bool) -> None:
     long = model("gru", steps)
-    with tflite._unrolled(long):
+    with tflite_quantized.unrolled(long):
         assert long.layers[0].unroll == unrolls
 
 

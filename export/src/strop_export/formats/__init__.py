@@ -10,16 +10,31 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strop_export.errors import CalibrationError, ConversionError
-from strop_export.formats.base import PRECISIONS, Converted, Names, Quantization, VariantSpec
+from strop_export.formats.base import (
+    PRECISIONS,
+    Converted,
+    Names,
+    Quantization,
+    Ranked,
+    VariantSpec,
+)
+from strop_export.formats.conversions import Conversions
 from strop_export.formats.quiet import quiet
-from strop_export.formats.reasons import reason
-from strop_export.formats.samples import fault
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["PRECISIONS", "Converted", "Names", "Quantization", "VariantSpec", "convert", "quiet"]
+__all__ = [
+    "PRECISIONS",
+    "Conversions",
+    "Converted",
+    "Names",
+    "Quantization",
+    "Ranked",
+    "VariantSpec",
+    "convert",
+    "quiet",
+]
 
 
 def convert(
@@ -28,49 +43,5 @@ def convert(
     calibration: Sequence[np.ndarray],
     names: Names | None = None,
 ) -> Converted:
-    """Convert a Keras model to the format and precision of `spec`.
-
-    The same arguments give the same bytes, in any process.
-
-    Args:
-        model: its inputs and outputs have fixed shapes, except for the batch.
-        spec: the format and precision, and whether the file is for GPUs too.
-        calibration: for each input, samples as the device's sensor gives them, (N, *input). int8
-            files take their ranges from these samples alone, and their input is uint8 if the
-            samples are uint8.
-        names: the names of the file's inputs and outputs.
-
-    Returns:
-        The file, its tensors and its requirements on an engine.
-
-    Raises:
-        CalibrationError: the samples do not fit the model.
-        ConversionError: the model cannot be written in this format and precision.
-    """
-    with quiet():  # importing TensorFlow is as noisy as using it
-        from strop_export.formats.graph import check_borders
-
-    check_borders(model)
-    names = names or Names()
-    for tensor, samples in zip(model.inputs, calibration, strict=True):
-        if wrong := fault(samples, tuple(tensor.shape[1:])):
-            raise CalibrationError(f"calibration samples: {wrong}")
-    try:
-        with quiet():
-            if spec.format == "tflite":
-                from strop_export.formats.tflite import convert_tflite
-
-                return convert_tflite(model, spec, calibration, names)
-            if spec.format == "onnx":
-                from strop_export.formats.onnx import convert_onnx
-
-                return convert_onnx(model, spec, calibration, names)
-            from strop_export.formats.weights import convert_weights
-
-            return convert_weights(model, names)
-    except ConversionError:
-        raise
-    except Exception as error:
-        raise ConversionError(
-            f"the model cannot be written as {spec.precision} {spec.format}: {reason(error, model)}"
-        ) from error
+    """Convert a Keras model to one format and precision; see `Conversions`."""
+    return Conversions(model, calibration, names).convert(spec)

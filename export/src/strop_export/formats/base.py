@@ -15,7 +15,6 @@ PRECISIONS: Final[Mapping[str, tuple[str, ...]]] = {
 
 GPU_PRECISIONS: Final = ("float32", "float16")
 CALIBRATED: Final = ("int8", "int16x8", "mixed")  # precisions whose activations have fixed ranges
-QUANTIZED: Final = (*CALIBRATED, "dynamic")  # precisions with integer weights
 RANGES: Final = ("minmax", "percentile", "entropy")
 
 
@@ -88,8 +87,8 @@ class VariantSpec:
             )
         if self.precision == "int16x8" and self.quantization.ranges != "minmax":
             raise ConversionError(
-                f"an int16x8 file takes the whole range of a value, not {self.quantization.ranges}: "
-                "65,536 steps leave nothing to gain; ask for minmax"
+                f"an int16x8 file has 65,536 steps for the whole range of a value; ask for minmax "
+                f"ranges, not {self.quantization.ranges}"
             )
         if self.precision not in CALIBRATED and self.quantization != Quantization():
             raise ConversionError(
@@ -140,7 +139,7 @@ class Converted:
         requires: plain JSON values. For ONNX: `opset` and `ir_version`, and the version of any
             domain besides ONNX's own, under its name. For TFLite: `op_versions`, the highest
             version of every operator in the file.
-        float_layers: the Keras layers of an int8, int16x8 or mixed file that compute floats.
+        float_layers: the Keras layers of an int8, int16x8 or mixed file that stayed in float.
         integer_share: the share of the multiply-accumulates that is done in integers, 0 to 1.
         equalized: each (producer, consumer) whose scales were balanced.
     """

@@ -15,6 +15,8 @@ from ai_edge_litert.tools import flatbuffer_utils
 from strop.bundle.manifest import FileTensor
 from strop_export.errors import ConversionError
 from strop_export.formats.base import Names, stays_float
+from strop_export.formats.flatbuffer_steps import steps_of
+from strop_export.formats.steps import Step
 
 _OPERATORS: Final[dict[int, str]] = {
     value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()
@@ -102,13 +104,23 @@ class TFLiteFile:
         """The file's outputs, in the model's order."""
         return self._border_infos(self._main.outputs)
 
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs' tensors, in the model's order."""
+        names = [self._main.tensors[index].name for index in self._main.outputs]
+        return [name if isinstance(name, str) else name.decode() for name in names]
+
+    def steps(self) -> list[Step]:
+        """Return the main graph's operators, in the order they run, with their sizes."""
+        return steps_of(self._model)
+
     def is_of(self, precision: str) -> bool:
         """Tell whether anything in the file has its precision.
 
         TensorFlow leaves what it cannot quantize in float32, without a message.
 
         Args:
-            precision: "float16", "dynamic" or "int8".
+            precision: "float16", "dynamic", "int8", "int16x8" or "mixed".
         """
         types = {
             _TYPES[tensor.type]
@@ -128,6 +140,8 @@ class TFLiteFile:
             for index in operator.outputs
             if index not in borders
         }
+        if precision == "int16x8":
+            return "int16" in computed
         return bool(computed & {"int8", "uint8"}) or "int8" in types
 
     @property
@@ -166,9 +180,8 @@ class TFLiteFile:
         if names[-1:] != ["DEQUANTIZE"] or len(self._main.outputs) > 1:
             return
         first = len(names) - 1 - (names[-2] in _HEADS)
-        if names[first - 1] == "FULLY_CONNECTED" and self._is_small(
-            self._main.operators[first - 1]
-        ):
+        layer = self._main.operators[first - 1]
+        if names[first - 1] == "FULLY_CONNECTED" and self._is_small(layer):
             first -= 1
             self._make_float(self._main.operators[first])
         *moved, dequantize = self._main.operators[first:]
@@ -184,6 +197,7 @@ class TFLiteFile:
         dequantize.inputs, dequantize.outputs = [source], [between]
         moved[0].inputs = [between, *moved[0].inputs[1:]]
         self._main.operators[first:] = [dequantize, *moved]
+        self._drop_round_trip(dequantize, moved[0])
 
     def drop_flattening(self) -> None:
         """Drop each RESHAPE that only flattens for a FULLY_CONNECTED, which flattens by itself.
@@ -293,7 +307,7 @@ class TFLiteFile:
         name, (output,) = self._name(operator), operator.outputs[:1]
         data = [index for index in operator.inputs if index >= 0]
         samples = [index for index in data if not self._is_constant(index, constants)]
-        shapes = [list(self._main.tensors[index].shape) for index in (*samples, output)]
+        shapes = [self._shape(index) for index in (*samples, output)]
         if any(shape[:1] != [1] for shape in shapes):
             return False
         if name == "RESHAPE":  # to one sample, with a free first axis (see free_batch)
@@ -304,8 +318,7 @@ class TFLiteFile:
             return bool(first == -1 and math.prod(rest) == math.prod(shapes[0]))
         if name in _PAIRWISE:  # rows match rows only with as many axes
             return len({len(shape) for shape in shapes}) == 1 and all(
-                len(own := list(self._main.tensors[index].shape)) < len(shapes[-1]) or own[0] == 1
-                for index in data
+                len(own := self._shape(index)) < len(shapes[-1]) or own[0] == 1 for index in data
             )
         if name == "CONCATENATION":  # along any axis but the batch
             axis = operator.builtinOptions.axis
@@ -337,11 +350,30 @@ class TFLiteFile:
             and self._main.tensors[user.inputs[1]].shape[1] == self._main.tensors[flat].shape[-1]
         )
 
+    def _drop_round_trip(self, dequantize: Any, user: Any) -> None:
+        """Let an operator read the floats that were rounded for the layers before it, if any."""
+        (rounded,) = dequantize.inputs
+        before = [step for step in self._main.operators if rounded in step.outputs]
+        if not before or self._name(before[0]) != "QUANTIZE":
+            return
+        (exact,) = before[0].inputs
+        if self._main.tensors[exact].type != schema.TensorType.FLOAT32:
+            return  # it only changes a scale
+        user.inputs = [exact, *user.inputs[1:]]
+        self._main.operators.remove(dequantize)
+        if not any(rounded in step.inputs for step in self._main.operators):
+            self._main.operators.remove(before[0])
+
     def _is_small(self, layer: Any) -> bool:
-        kernels = {tensor.buffer for tensor in self._main.tensors if _TYPES[tensor.type] == "int8"}
-        sizes = [self._model.buffers[index].data for index in kernels]
-        total = sum(len(data) for data in sizes if data is not None)
-        return stays_float(len(self._data(layer.inputs[1])), total)
+        kernels = {  # those of a mixed file's float layers too
+            tensor.buffer: math.prod(tensor.shape)
+            for tensor in self._main.tensors
+            if _TYPES[tensor.type] == "int8"
+            or (_TYPES[tensor.type] == "float32" and len(tensor.shape) > 1)
+            if self._model.buffers[tensor.buffer].data is not None
+        }
+        weights = self._main.tensors[layer.inputs[1]]
+        return stays_float(math.prod(weights.shape), sum(kernels.values()))
 
     def _make_float(self, layer: Any) -> None:
         for index in layer.inputs[1:]:
@@ -359,6 +391,10 @@ class TFLiteFile:
             values = (stored * scale).astype(np.float32)  # symmetric: the zero point is 0
             self._model.buffers[tensor.buffer].data = np.frombuffer(values.tobytes(), np.uint8)
         tensor.type, tensor.quantization = schema.TensorType.FLOAT32, None
+
+    def _shape(self, index: int) -> list[int]:
+        shape = self._main.tensors[index].shape
+        return [] if shape is None else list(shape)  # a scalar
 
     def _data(self, index: int) -> Any:
         return self._model.buffers[self._main.tensors[index].buffer].data

@@ -116,14 +116,7 @@ def _absorbs(layer: Any, rescaling: keras.layers.Rescaling) -> bool:
 
 def _rescaled_call(layer: Any, rescaling: keras.layers.Rescaling, tensor: Any) -> Any:
     """Call a copy of a layer on the raw tensor, with the rescaling in its weights."""
-    config = {
-        key: value
-        for key, value in layer.get_config().items()
-        if not key.endswith(("_initializer", "_regularizer", "_constraint"))  # for training only
-    }
-    config |= {"name": f"{layer.name}_rescaled", "activation": None}
-    scaled = type(layer).from_config(config)
-    scaled.activation = layer.activation
+    scaled = plain_copy(layer, name=f"{layer.name}_rescaled")
     output = scaled(tensor)
     kernel = np.asarray(layer.kernel, np.float64)  # (..., channels out)
     weights = [kernel * rescaling.scale]
@@ -132,3 +125,23 @@ def _rescaled_call(layer: Any, rescaling: keras.layers.Rescaling, tensor: Any) -
         weights.append(np.asarray(layer.bias) + rescaling.offset * sums)
     scaled.set_weights(weights)
     return output
+
+
+def plain_copy(layer: Any, **config: Any) -> Any:
+    """Return an unbuilt copy of a layer with an activation, without what only training uses.
+
+    Args:
+        layer: the layer.
+        config: settings in which the copy differs.
+    """
+    own = {
+        key: value
+        for key, value in layer.get_config().items()
+        if not key.endswith(("_initializer", "_regularizer", "_constraint"))
+    }
+    if hasattr(layer, "activation"):  # it may be a function that no config can name
+        own["activation"] = None
+    copy = type(layer).from_config({**own, **config})
+    if hasattr(layer, "activation"):
+        copy.activation = layer.activation
+    return copy

@@ -54,3 +54,24 @@ def layer_of(tensor: str, names: Sequence[str]) -> str:
     if marks:
         return names[int(marks[-1])]
     return first.rpartition("/")[2].partition(":")[0]
+
+
+def is_marked(tensor: str) -> bool:
+    """Tell whether a tensor's name has the number of a layer."""
+    return bool(_MARK.search(tensor))
+
+
+def last_layers(model: keras.Model) -> list[str]:
+    """Return the name of the innermost layer that computes each output of a model.
+
+    Call it outside of `numbered`.
+    """
+    import keras
+
+    found = []
+    for tensor in model.outputs:
+        history = tensor._keras_history
+        while isinstance(history.operation, keras.Model):  # a model inside this one
+            history = history.operation.outputs[history.tensor_index]._keras_history
+        found.append(history.operation.name)
+    return found

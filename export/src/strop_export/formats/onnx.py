@@ -1,16 +1,16 @@
-"""Keras to .onnx through tf2onnx: float32, float16 and (in onnx_int8) int8, at any batch size."""
+"""Keras to .onnx through tf2onnx, at any batch: float32, float16, and quantized (onnx_int8)."""
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, NamedTuple
 
 import keras
 import numpy as np
 import onnx
 import onnxruntime
-import tensorflow as tf
-import tf2onnx
 from onnxruntime.quantization.onnx_model import ONNXModel
 from onnxruntime.transformers.float16 import (
     DEFAULT_OP_BLOCK_LIST,
@@ -19,69 +19,155 @@ from onnxruntime.transformers.float16 import (
 
 from strop.bundle.manifest import FileTensor
 from strop_export.errors import ConversionError
-from strop_export.formats.base import Converted, Names, VariantSpec
+from strop_export.formats.base import CALIBRATED, Converted, Names, VariantSpec
+from strop_export.formats.equalize import Equalizer
 from strop_export.formats.graph import simplify
+from strop_export.formats.layers import last_layers, numbered
 from strop_export.formats.onnx_bytes import take_bytes
-from strop_export.formats.onnx_int8 import quantize
+from strop_export.formats.onnx_int8 import calibrate, quantize
+from strop_export.formats.onnx_keras import from_keras
+from strop_export.formats.onnx_steps import in_quantized, steps_of
+from strop_export.formats.samples import spread
+from strop_export.formats.steps import (
+    Step,
+    Work,
+    check_known,
+    in_float,
+    integer_share,
+    owners,
+    works,
+)
 
-# The oldest opset with per-channel scales in DequantizeLinear, which every int8 file needs.
-# onnxruntime 1.6 of 2020 and all later releases run it. Its IR version is 7.
-_OPSET: Final = 13
-_IR_VERSION: Final = 7
+_IR_VERSION: Final = 7  # of the opset in onnx_keras
 
 _STAY_FLOAT32: Final = (*DEFAULT_OP_BLOCK_LIST, "DequantizeLinear")  # opset 13 requires it
 
 
-def convert_onnx(
-    model: keras.Model, spec: VariantSpec, calibration: Sequence[np.ndarray], names: Names
-) -> Converted:
-    """Convert `model` to an .onnx file; see `strop_export.formats.convert`.
+class Onnx:
+    """Conversions of one model to .onnx; see `strop_export.formats.convert`.
 
-    Inputs and outputs have the model's dtypes. In an int8 file, and in one for GPUs, a float input
-    is uint8 if its calibration samples are.
+    Inputs and outputs have the model's dtypes. In an int8 or mixed file, and in one for GPUs, a
+    float input is uint8 if its calibration samples are.
 
     Args:
         model: a model that takes and returns lists.
-        spec: the precision, and whether the file is for GPUs too.
-        calibration: (N, *input) for each input; int8 files use their values, GPU files their
+        calibration: (N, *input) for each input; quantized files use their values, GPU files their
             dtypes.
-        names: the names of the file's inputs and outputs.
-
-    Raises:
-        ConversionError: nothing in the file would have its precision.
+        names: the names of the files' inputs and outputs.
+        equalizer: makes the model whose scales are balanced.
     """
-    # float16 keeps the Rescaling: weights / 255 would be subnormal numbers, which a GPU may flush
-    # to zero.
-    graph = simplify(model, fold_rescaling=spec.precision != "float16")
-    file = _tidy(_from_keras(graph))
-    places = [value.name for value in file.graph.input]
-    given = dict(zip(places, calibration, strict=True))
-    if spec.gpu:  # a quarter of the transfer to the GPU, which widens them
-        for value in file.graph.input:
-            if given[value.name].dtype == np.uint8 and _is_float(value):
-                take_bytes(file.graph, value)
-    if spec.precision == "float16":
-        halved = ONNXModel(
-            convert_float_to_float16(file, keep_io_types=True, op_block_list=_STAY_FLOAT32)
+
+    def __init__(
+        self,
+        model: keras.Model,
+        calibration: Sequence[np.ndarray],
+        names: Names,
+        equalizer: Equalizer,
+    ) -> None:
+        self._model, self._calibration, self._names = model, calibration, names
+        self._equalizer = equalizer
+        self._graphs: dict[bool, _Graph] = {}  # by whether the model is equalized
+        self._ranges: dict[tuple[bool, int, str], bytes] = {}
+
+    def convert(self, spec: VariantSpec) -> Converted:
+        """Convert the model.
+
+        Raises:
+            ConversionError: nothing in the file would have its precision.
+        """
+        steps: dict[str, Step] = {}
+        float_layers: tuple[str, ...] = ()
+        if spec.precision in CALIBRATED:
+            graph = self._graph(equalized=spec.quantization.equalized)
+            file = self._quantize(graph, spec)
+            steps = in_quantized(file.graph, graph.steps)
+            float_layers = in_float(list(steps.values()), [graph.layers[name] for name in steps])
+        else:
+            file = self._in_floats(spec)
+        if not _is_of(file.graph, spec.precision):
+            raise ConversionError(
+                f"every operator of the {spec.precision} file stays in float32; the model has "
+                "nothing that this precision makes smaller"
+            )
+        shapes = [tensor.shape[1:] for tensor in (*self._model.inputs, *self._model.outputs)]
+        file = _finish(file, self._names, shapes)
+        opsets = {entry.domain or "opset": entry.version for entry in file.opset_import}
+        return Converted(
+            file.SerializeToString(deterministic=True),
+            tuple(map(_info, file.graph.input)),
+            tuple(map(_info, file.graph.output)),
+            {**opsets, "ir_version": file.ir_version},
+            float_layers,
+            integer_share(list(steps.values())),
+            self._equalizer.pairs if spec.quantization.equalized else (),
         )
-        halved.topological_sort()  # the converter puts its first Cast last, which ONNX forbids
-        file = halved.model
-    elif spec.precision == "int8":
-        file = quantize(file, given, per_channel=spec.per_channel)
-    if not _is_of(file.graph, spec.precision):
-        raise ConversionError(
-            f"every operator of the {spec.precision} file stays in float32; the model has nothing "
-            "that this precision makes smaller"
+
+    def works(self, spec: VariantSpec) -> dict[str, Work]:
+        """Return the size of each layer of a quantized file, in the order they run."""
+        graph = self._graph(equalized=spec.quantization.equalized)
+        return works(list(graph.steps.values()), [graph.layers[name] for name in graph.steps])
+
+    def _graph(self, *, equalized: bool) -> _Graph:
+        if equalized not in self._graphs:
+            model = self._equalizer.model if equalized else self._model
+            file, layers = _float_graph(model, fold_rescaling=True)
+            self._graphs[equalized] = _Graph(file, steps_of(file), layers)
+        return self._graphs[equalized]
+
+    def _in_floats(self, spec: VariantSpec) -> onnx.ModelProto:
+        # float16 keeps the Rescaling: weights / 255 would be subnormal numbers, which a GPU may
+        # flush to zero.
+        file, _ = _float_graph(self._model, fold_rescaling=spec.precision != "float16")
+        if spec.gpu:  # a quarter of the transfer to the GPU, which widens them
+            for value, samples in zip(list(file.graph.input), self._calibration, strict=True):
+                if samples.dtype == np.uint8 and _is_float(value):
+                    take_bytes(file.graph, value)
+        if spec.precision == "float16":
+            halved = ONNXModel(
+                convert_float_to_float16(file, keep_io_types=True, op_block_list=_STAY_FLOAT32)
+            )
+            halved.topological_sort()  # the converter puts its first Cast last: ONNX forbids it
+            file = halved.model
+        return file
+
+    def _quantize(self, graph: _Graph, spec: VariantSpec) -> onnx.ModelProto:
+        wanted = spec.quantization
+        check_known(wanted.float_layers, list(graph.layers.values()))
+        samples = spread(self._calibration, wanted.samples)
+        places = [value.name for value in graph.file.graph.input]
+        given = dict(zip(places, samples, strict=True))
+        key = (wanted.equalized, len(samples[0]), wanted.ranges)
+        if key not in self._ranges:
+            self._ranges[key] = calibrate(graph.file, given, wanted.ranges)
+        return quantize(
+            graph.file,
+            given,
+            self._ranges[key],
+            per_channel=spec.per_channel,
+            stay_float=[n for n, layer in graph.layers.items() if layer in wanted.float_layers],
         )
-    shapes = [tensor.shape[1:] for tensor in (*model.inputs, *model.outputs)]
-    file = _finish(file, names, shapes)
-    opsets = {entry.domain or "opset": entry.version for entry in file.opset_import}
-    return Converted(
-        file.SerializeToString(deterministic=True),
-        tuple(map(_info, file.graph.input)),
-        tuple(map(_info, file.graph.output)),
-        {**opsets, "ir_version": file.ir_version},
-    )
+
+
+class _Graph(NamedTuple):
+    """A float model, its operators by their names, and the Keras layer of each."""
+
+    file: onnx.ModelProto
+    steps: dict[str, Step]
+    layers: dict[str, str]
+
+
+def _float_graph(
+    model: keras.Model, *, fold_rescaling: bool
+) -> tuple[onnx.ModelProto, dict[str, str]]:
+    """Return the float model, and the Keras layer of each operator by its name."""
+    ends = last_layers(model)
+    with numbered(model) as names:
+        file = _tidy(from_keras(simplify(model, fold_rescaling=fold_rescaling)))
+    last = {value.name: layer for value, layer in zip(file.graph.output, ends, strict=True)}
+    found = owners([(node.input, node.output) for node in file.graph.node], names, last)
+    # After this, names no longer depend on TensorFlow's counters.
+    _rename(file.graph, {"": ""}, prefix="")  # the quantizer orders weights by name
+    return file, {node.name: layer for node, layer in zip(file.graph.node, found, strict=True)}
 
 
 def _is_float(value: onnx.ValueInfoProto) -> bool:
@@ -95,78 +181,15 @@ def _is_of(graph: onnx.GraphProto, precision: str) -> bool:
     wanted = {
         "float16": {onnx.TensorProto.FLOAT16},
         "int8": {onnx.TensorProto.UINT8, onnx.TensorProto.INT8},
+        "mixed": {onnx.TensorProto.UINT8, onnx.TensorProto.INT8},
     }[precision]
     return any(tensor.data_type in wanted and tensor.dims for tensor in graph.initializer)
-
-
-def _from_keras(model: keras.Model) -> onnx.ModelProto:
-    # tf2onnx.convert.from_keras does not know Keras 3's tensors (KeyError: 'keras_tensor_...').
-    signature = [
-        tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=f"strop_{i:03}")
-        for i, tensor in enumerate(model.inputs)
-    ]
-    function = tf.function(
-        lambda *inputs: keras.tree.flatten(model(list(inputs), training=False)),
-        input_signature=signature,
-    )
-    concrete = function.get_concrete_function()
-    captures = concrete.graph.captures
-    file: onnx.ModelProto
-    file, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=_OPSET)
-    constants = {
-        inside.name: outside.numpy()
-        for outside, inside in captures
-        if outside.dtype != tf.resource  # variables are frozen already
-    }
-    _keep_inside(file.graph, constants)
-    _without_erfc(file.graph)
-    _in_order(file.graph, len(signature))
-    return file
-
-
-def _in_order(graph: onnx.GraphProto, count: int) -> None:
-    """Sort the inputs into the model's order; tf2onnx drops unused ones."""
-    values = sorted(graph.input, key=lambda value: value.name)
-    if len(values) != count:
-        raise ConversionError("the model does not use one of its inputs; remove that input")
-    del graph.input[:]
-    graph.input.extend(values)
-
-
-def _keep_inside(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]) -> None:
-    """Turn the constant tensors of layers, which tf2onnx made inputs, into initializers.
-
-    The mean and variance of a Normalization are such constants.
-
-    Args:
-        graph: the graph, changed in place.
-        constants: name of the input -> its value.
-    """
-    for value in [value for value in graph.input if value.name in constants]:
-        array = constants[value.name]
-        graph.initializer.append(onnx.numpy_helper.from_array(array, value.name))
-        graph.input.remove(value)
-
-
-def _without_erfc(graph: onnx.GraphProto) -> None:
-    """Replace each Erfc, which a GELU has and ONNX lacks, with 1 - Erf."""
-    for node in [node for node in graph.node if node.op_type == "Erfc"]:
-        (source,), (result,) = node.input, node.output
-        one = onnx.numpy_helper.from_array(np.ones((), np.float32), f"{result}.one")
-        graph.initializer.append(one)
-        place = list(graph.node).index(node)
-        graph.node.remove(node)
-        graph.node.insert(place, onnx.helper.make_node("Erf", [source], [f"{result}.erf"]))
-        graph.node.insert(
-            place + 1, onnx.helper.make_node("Sub", [one.name, f"{result}.erf"], [result])
-        )
 
 
 def _tidy(file: onnx.ModelProto) -> onnx.ModelProto:
     """Fold constants and fuse each MatMul and Add into a Gemm, by onnxruntime's basic rewrites.
 
-    The result is standard ONNX, and the quantizer has better operators for Gemm. After this, names
-    no longer depend on TensorFlow's counters.
+    The result is standard ONNX, and the quantizer has better operators for Gemm.
     """
     with TemporaryDirectory() as folder:
         path = Path(folder, "tidy.onnx")
@@ -176,9 +199,7 @@ def _tidy(file: onnx.ModelProto) -> onnx.ModelProto:
         onnxruntime.InferenceSession(
             file.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-        file = onnx.load(path)
-    _rename(file.graph, {"": ""}, prefix="")  # the quantizer orders weights by name
-    return file
+        return onnx.load(path)
 
 
 def _finish(

@@ -6,6 +6,7 @@ which onnxruntime fuses into integer kernels when it loads the file.
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -13,20 +14,64 @@ from typing import Any, Final
 import numpy as np
 import onnx
 from onnxruntime import quantization
+from onnxruntime.quantization import quant_utils
+from onnxruntime.quantization.calibrate import (
+    CalibrationMethod,
+    create_calibrator,
+    load_tensors_data,
+    save_tensors_data,
+)
 
 from strop_export.formats.onnx_bytes import widening
+from strop_export.formats.ranges import Histograms
 
 _HEADS: Final = ("Softmax", "Sigmoid")
 _LAYERS: Final = ("Gemm", "MatMul")
 _ONLY_MOVE: Final = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Identity")
+_METHODS: Final = {
+    "minmax": CalibrationMethod.MinMax,
+    "percentile": CalibrationMethod.Percentile,
+    "entropy": CalibrationMethod.Entropy,
+}
 _CHUNK: Final = 100  # calibration samples in one run
 # The closing dense layers stay float if they hold at most this share of the weights: quantized,
 # each would cost an operator's overhead and the rounding of its input, and save almost nothing.
 _FLOAT_SHARE: Final = 1 / 12
 
 
+def calibrate(file: onnx.ModelProto, calibration: Mapping[str, np.ndarray], ranges: str) -> bytes:
+    """Return the ranges of a model's activations, as onnxruntime's JSON.
+
+    Args:
+        file: the float32 model.
+        calibration: (N, *input), by input name.
+        ranges: one of `RANGES`.
+    """
+    dtypes = _dtypes(file.graph)
+    samples = {name: array.astype(dtypes[name]) for name, array in calibration.items()}
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "float.onnx")
+        onnx.save(quant_utils.save_and_reload_model_with_shape_infer(file), path)
+        calibrator = create_calibrator(
+            path,
+            augmented_model_path=str(Path(folder, "augmented.onnx")),
+            calibrate_method=_METHODS[ranges],
+        )
+        if ranges != "minmax":
+            calibrator.collector = Histograms(ranges)
+        for chunk in _chunks(samples):  # it keeps the outputs of all that it is given at once
+            calibrator.collect_data(_Samples(chunk))
+        save_tensors_data(calibrator.compute_data(), Path(folder, "ranges.json"))
+        return Path(folder, "ranges.json").read_bytes()
+
+
 def quantize(
-    file: onnx.ModelProto, calibration: Mapping[str, np.ndarray], *, per_channel: bool
+    file: onnx.ModelProto,
+    calibration: Mapping[str, np.ndarray],
+    ranges: bytes,
+    *,
+    per_channel: bool,
+    stay_float: Iterable[str] = (),
 ) -> onnx.ModelProto:
     """Quantize a model to uint8 activations and weights; its head and last small layers stay float.
 
@@ -35,14 +80,13 @@ def quantize(
 
     Args:
         file: the float32 model.
-        calibration: (N, *input), by input name.
+        calibration: (N, *input), by input name; only the dtypes count.
+        ranges: from `calibrate`.
         per_channel: one scale for each output channel of a layer's weights, not one for all.
+        stay_float: names of further operators that stay float.
     """
     tails = [_float_tail(file.graph, result.name) for result in file.graph.output]
-    dtypes = {
-        value.name: onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
-        for value in file.graph.input
-    }
+    dtypes = _dtypes(file.graph)
     bytes_in = [
         name
         for name, samples in calibration.items()
@@ -54,18 +98,21 @@ def quantize(
         {"TensorQuantOverrides": {name: [byte] for name in raw}} if raw else {}
     )
     with TemporaryDirectory() as folder:
-        path = Path(folder, "int8.onnx")
+        path, known = Path(folder, "int8.onnx"), Path(folder, "ranges.json")
+        known.write_bytes(ranges)
         quantization.quantize_static(
             file,
             path,
-            _Samples({name: a.astype(dtypes[name]) for name, a in calibration.items()}),
+            None,
             quant_format=quantization.QuantFormat.QDQ,
             per_channel=per_channel,
             # Unsigned weights: with signed ones, a CPU without VNNI adds pairs of products in
             # 16 bits and saturates, silently.
             weight_type=quantization.QuantType.QUInt8,
             activation_type=quantization.QuantType.QUInt8,
-            nodes_to_exclude=list(dict.fromkeys(name for tail in tails for name in tail)),
+            nodes_to_exclude=list(dict.fromkeys([*chain.from_iterable(tails), *stay_float])),
+            calibrate_method=load_tensors_data(known).calibration_method,
+            calibration_cache_path=known,
             extra_options=overrides,
         )
         file = onnx.load(path)
@@ -75,6 +122,13 @@ def quantize(
         if source.name in bytes_in:
             _take_bytes(file.graph, source)
     return file
+
+
+def _dtypes(graph: onnx.GraphProto) -> dict[str, np.dtype[Any]]:
+    return {
+        value.name: onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        for value in graph.input
+    }
 
 
 def _float_tail(graph: onnx.GraphProto, result: str) -> list[str]:
@@ -98,17 +152,17 @@ def _float_tail(graph: onnx.GraphProto, result: str) -> list[str]:
 
 
 class _Samples(quantization.CalibrationDataReader):  # type: ignore[misc]
-    def __init__(self, calibration: Mapping[str, np.ndarray]) -> None:
-        self._feeds = self._chunks(calibration)
-
-    @staticmethod
-    def _chunks(calibration: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
-        count = len(next(iter(calibration.values())))
-        for start in range(0, count, _CHUNK):
-            yield {name: array[start : start + _CHUNK] for name, array in calibration.items()}
+    def __init__(self, samples: dict[str, np.ndarray]) -> None:
+        self._left = [samples]
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        return next(self._feeds, None)
+        return self._left.pop() if self._left else None
+
+
+def _chunks(samples: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+    count = len(next(iter(samples.values())))
+    for start in range(0, count, _CHUNK):
+        yield {name: array[start : start + _CHUNK] for name, array in samples.items()}
 
 
 def _leave_float(graph: onnx.GraphProto, tail: list[str], result: str) -> None:

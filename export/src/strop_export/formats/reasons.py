@@ -10,6 +10,8 @@ _OPERATORS = re.compile(r"\b(?:tf|tfl)\.([A-Z]\w+)")
 _MISSING = re.compile(
     r"Op type not registered '(\w+)'|Tensorflow op \[[^]]*: (\w+)\] is not supported"
 )
+# LiteRT's error for an operator without a kernel for these types.
+_NO_KERNEL = re.compile(r"Node number \d+ \((\w+)\) failed to (?:prepare|invoke)")
 _MOST = 6  # names in a message
 
 
@@ -21,6 +23,8 @@ def reason(error: Exception, model: Any) -> str:
         model: the Keras model, for the kinds of its layers.
     """
     text = "\n".join((str(error), *getattr(error, "__notes__", ())))
+    if refused := _NO_KERNEL.search(text):
+        return f"LiteRT has no kernel for the operator {refused[1]} with these types"
     found = dict.fromkeys(_OPERATORS.findall(text))
     found |= dict.fromkeys(a or b for a, b in _MISSING.findall(text))
     if found:

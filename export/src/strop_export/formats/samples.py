@@ -1,7 +1,8 @@
-"""The check of samples, the same for every source of them."""
+"""Samples of a model's inputs: their check, and a choice of some."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,3 +36,17 @@ def fault(samples: NDArray[Any], shape: tuple[int | None, ...]) -> str:
     if samples.dtype.kind == "f" and not np.isfinite(samples).all():
         return "inputs hold NaN or infinity; remove those samples"
     return ""
+
+
+def spread(samples: Sequence[NDArray[Any]], count: int | None) -> list[NDArray[Any]]:
+    """Return `count` samples that lie evenly apart.
+
+    Args:
+        samples: (N, ...) for each input.
+        count: how many; None or more than N: all.
+    """
+    total = len(samples[0])
+    if count is None or count >= total:
+        return list(samples)
+    chosen = np.arange(count) * total // count
+    return [array[chosen] for array in samples]

@@ -1,104 +1,109 @@
-"""Keras to .tflite: float32, float16, dynamic-range and full int8, at a fixed batch of 1."""
+"""Keras to .tflite: float32, float16, dynamic-range and quantized, at a fixed batch of 1."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.lite.python.convert import mlir_quantize
+from ai_edge_litert.interpreter import Interpreter
 
 from strop_export.errors import ConversionError
-from strop_export.formats.base import Converted, Names, VariantSpec
-from strop_export.formats.flatbuffer import TFLiteFile, with_input_range
+from strop_export.formats.base import CALIBRATED, Converted, Names, Quantization, VariantSpec
+from strop_export.formats.equalize import Equalizer
+from strop_export.formats.flatbuffer import TFLiteFile
 from strop_export.formats.graph import simplify
+from strop_export.formats.samples import spread
+from strop_export.formats.steps import Work, in_float, integer_share
+from strop_export.formats.tflite_quantized import Quantizer, fixed_batch
 
-_MOST_STEPS = 128  # of an unrolled recurrent layer: each takes a kilobyte or more
 
+class TFLite:
+    """Conversions of one model to .tflite; see `strop_export.formats.convert`.
 
-def convert_tflite(
-    model: keras.Model, spec: VariantSpec, calibration: Sequence[np.ndarray], names: Names
-) -> Converted:
-    """Convert `model` to a .tflite file; see `strop_export.formats.convert`.
-
-    Inputs and outputs have the model's dtypes in every precision, with one exception: in an int8
-    file (with scale 1 and zero point 0) and in one for GPUs, a float input is uint8 if its
-    calibration samples are; in an int8 file all float inputs or none.
+    Inputs and outputs have the model's dtypes in every precision, with these exceptions: in an int8
+    or mixed file (with scale 1 and zero point 0), an int16x8 file and one for GPUs, a float input
+    is uint8 if its calibration samples are; in an int8 or mixed file all float inputs or none.
 
     Args:
         model: a model that takes and returns lists.
-        spec: the precision, the scales of the weights, and whether the file is for GPUs too.
-        calibration: (N, *input) for each input; int8 files use their values, GPU files their
+        calibration: (N, *input) for each input; quantized files use their values, GPU files their
             dtypes.
-        names: the names of the file's inputs and outputs.
-
-    Raises:
-        ConversionError: nothing in the file would have its precision.
+        names: the names of the files' inputs and outputs.
+        equalizer: makes the model whose scales are balanced.
     """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        calibration: Sequence[np.ndarray],
+        names: Names,
+        equalizer: Equalizer,
+    ) -> None:
+        self._model, self._calibration, self._names = model, calibration, names
+        self._equalizer = equalizer
+        self._quantizers: dict[tuple[int, bool], Quantizer] = {}
+
+    def convert(self, spec: VariantSpec) -> Converted:
+        """Convert the model.
+
+        Raises:
+            ConversionError: nothing in the file would have its precision.
+        """
+        if spec.precision not in CALIBRATED:
+            quantizer = None
+            file = TFLiteFile(_float(self._model, spec))
+        else:
+            quantizer = self._quantizer(spec.quantization)
+            if spec.precision == "int16x8":
+                file = quantizer.int16x8(per_channel=spec.per_channel)
+            else:
+                file = quantizer.int8(spec)
+            file.end_in_float()
+        if spec.precision != "float32" and not file.is_of(spec.precision):
+            raise ConversionError(
+                f"TensorFlow left every operator of the {spec.precision} file in float32; the "
+                "model has nothing that this precision makes smaller"
+            )
+        file.free_batch()
+        if spec.gpu or spec.precision == "int16x8":
+            # A quarter of the transfer to the GPU, which widens them. An int16x8 file has no uint8.
+            for i, tensor in enumerate(self._model.inputs):
+                if self._calibration[i].dtype == np.uint8 and tensor.dtype == "float32":
+                    file.take_bytes(i)
+        if not spec.gpu:
+            file.drop_flattening()
+        steps = file.steps()
+        float_layers = in_float(steps, quantizer.owners(file)) if quantizer else ()
+        data = file.to_bytes(self._names)
+        if spec.precision == "int16x8":
+            _run_once(data)
+        return Converted(
+            data,
+            file.inputs,
+            file.outputs,
+            {"op_versions": file.op_versions()},
+            float_layers,
+            integer_share(steps),
+            self._equalizer.pairs if spec.quantization.equalized else (),
+        )
+
+    def works(self, spec: VariantSpec) -> dict[str, Work]:
+        """Return the size of each layer of a quantized file, in the order they run."""
+        return self._quantizer(spec.quantization).works()
+
+    def _quantizer(self, quantization: Quantization) -> Quantizer:
+        samples = spread(self._calibration, quantization.samples)
+        key = (len(samples[0]), quantization.equalized)
+        if key not in self._quantizers:
+            model = self._equalizer.model if quantization.equalized else self._model
+            self._quantizers[key] = Quantizer(model, samples)
+        return self._quantizers[key]
+
+
+def _float(model: keras.Model, spec: VariantSpec) -> bytes:
     # float16 keeps the Rescaling: weights / 255 would be subnormal numbers, which a GPU may flush
     # to zero.
-    graph = simplify(model, fold_rescaling=spec.precision != "float16")
-    # A batch fixed before conversion keeps SHAPE, STRIDED_SLICE and PACK out of the file. Only
-    # from_keras_model, of the converter's entry points, freezes a Keras 3 model's variables.
-    inputs = [
-        keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype=tensor.dtype, name=_place(i))
-        for i, tensor in enumerate(model.inputs)
-    ]
-    if spec.precision == "int8":
-        with _unrolled(graph):
-            converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(inputs, graph(inputs)))
-            file = TFLiteFile(_int8(converter, spec, calibration, model.inputs))
-        file.end_in_float()
-    else:
-        converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(inputs, graph(inputs)))
-        file = TFLiteFile(_float(converter, spec))
-    if spec.precision != "float32" and not file.is_of(spec.precision):
-        raise ConversionError(
-            f"TensorFlow left every operator of the {spec.precision} file in float32; the model "
-            "has nothing that this precision makes smaller"
-        )
-    file.free_batch()
-    if spec.gpu:
-        # A quarter of the transfer to the GPU, which widens them.
-        for i, tensor in enumerate(model.inputs):
-            if calibration[i].dtype == np.uint8 and tensor.dtype == "float32":
-                file.take_bytes(i)
-    else:
-        file.drop_flattening()
-    data = file.to_bytes(names)
-    return Converted(data, file.inputs, file.outputs, {"op_versions": file.op_versions()})
-
-
-@contextlib.contextmanager
-def _unrolled(model: keras.Model) -> Iterator[None]:
-    """Unroll recurrent layers for the block, if none has more than `_MOST_STEPS` steps.
-
-    TensorFlow's int8 conversion of their loop ends the process by SIGSEGV (tensorflow#41305).
-    """
-    layers = [
-        layer
-        for layer in model._flatten_layers(include_self=False)
-        if isinstance(layer, keras.layers.RNN) and not layer.unroll
-    ]
-    steps = [node.input_tensors[0].shape[1] for x in layers for node in x._inbound_nodes[-1:]]
-    if any(step is None or step > _MOST_STEPS for step in steps):
-        layers = []
-    try:
-        for layer in layers:
-            layer.unroll = True
-        yield
-    finally:
-        for layer in layers:
-            layer.unroll = False
-
-
-def _place(number: int) -> str:
-    """Return a name for an input that sorts by its number: TFLite orders inputs by name."""
-    return f"strop_{number:03}"
-
-
-def _float(converter: Any, spec: VariantSpec) -> bytes:
+    converter = fixed_batch(simplify(model, fold_rescaling=spec.precision != "float16"))
     if spec.precision != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if spec.precision == "float16":
@@ -113,35 +118,8 @@ def _float(converter: Any, spec: VariantSpec) -> bytes:
     return data
 
 
-def _int8(
-    converter: Any, spec: VariantSpec, calibration: Sequence[np.ndarray], inputs: Sequence[Any]
-) -> bytes:
-    """Calibrate, then quantize: `converter.convert()` does both, but allows no change between."""
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: _samples(calibration, inputs)
-    converter._experimental_calibrate_only = True
-    calibrated = converter.convert()
-    real = [i for i, tensor in enumerate(inputs) if tensor.dtype == "float32"]
-    takes_bytes = bool(real) and all(calibration[i].dtype == np.uint8 for i in real)
-    if takes_bytes:
-        # Always 0..255, whatever the samples hold: with scale 1 and zero point 0, raw bytes are
-        # the quantized values.
-        for i in real:
-            calibrated = with_input_range(calibrated, i, 0.0, 255.0)
-    data: bytes = mlir_quantize(
-        calibrated,
-        disable_per_channel=not spec.per_channel,
-        disable_per_channel_for_dense_layers=not spec.per_channel,
-        input_data_type=tf.uint8 if takes_bytes else tf.float32,
-    )
-    return data
-
-
-def _samples(
-    calibration: Sequence[np.ndarray], inputs: Sequence[Any]
-) -> Iterator[dict[str, np.ndarray]]:
-    for sample in zip(*calibration, strict=True):
-        yield {
-            _place(i): np.asarray(value, tensor.dtype)[np.newaxis]
-            for i, (value, tensor) in enumerate(zip(sample, inputs, strict=True))
-        }
+def _run_once(data: bytes) -> None:
+    """Let LiteRT run a file: TensorFlow writes int16 operators that no kernel computes."""
+    interpreter = Interpreter(model_content=data, num_threads=1)
+    interpreter.allocate_tensors()
+    interpreter.invoke()

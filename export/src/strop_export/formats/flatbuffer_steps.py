@@ -1,0 +1,67 @@
+"""The operators of a parsed .tflite file, with their sizes and their kinds of numbers."""
+
+import math
+from typing import Any, Final
+
+from ai_edge_litert import schema_py_generated as schema
+
+from strop_export.formats.steps import Step
+
+_KINDS: Final[dict[int, str]] = {
+    value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()
+}
+_ONLY_MOVE: Final = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "CAST", "TRANSPOSE")
+_INTEGERS: Final = (schema.TensorType.INT8, schema.TensorType.UINT8, schema.TensorType.INT16)
+_WEIGHTS: Final = (*_INTEGERS, schema.TensorType.FLOAT32, schema.TensorType.FLOAT16)
+
+
+def steps_of(model: Any) -> list[Step]:
+    """Describe the operators of the main graph, in the order they run.
+
+    Args:
+        model: the parsed file, a `ModelT`.
+    """
+    graph = model.subgraphs[0]
+    return [_step(model, graph, operator) for operator in graph.operators]
+
+
+def _step(model: Any, graph: Any, operator: Any) -> Step:
+    code = model.operatorCodes[operator.opcodeIndex]
+    kind = _KINDS[max(code.builtinCode, code.deprecatedBuiltinCode)]
+    inputs = [graph.tensors[index] for index in operator.inputs if index >= 0]
+    outputs = [graph.tensors[index] for index in operator.outputs]
+    constants = [tensor for tensor in inputs if model.buffers[tensor.buffer].data is not None]
+    if kind in _ONLY_MOVE:
+        numbers = ""
+    else:  # a dynamic file multiplies floats by int8 weights, in integers
+        numbers = "integers" if any(t.type in _INTEGERS for t in inputs[:2]) else "floats"
+    return Step(
+        tuple(map(_name, inputs)),
+        tuple(map(_name, outputs)),
+        sum(math.prod(_shape(tensor)) for tensor in constants if tensor.type in _WEIGHTS),
+        _operations(kind, [_shape(t) for t in inputs], _shape(outputs[0])),
+        numbers,
+    )
+
+
+def _operations(kind: str, inputs: list[list[int]], output: list[int]) -> int:
+    """Return the multiply-accumulates of an operator, from the shapes of its tensors."""
+    if kind in ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D"):
+        weights = inputs[1]  # (out, ...), (out, h, w, in), or (1, h, w, out)
+        each = math.prod(weights[:-1] if kind == "DEPTHWISE_CONV_2D" else weights[1:])
+        return math.prod(output) * each
+    if kind == "TRANSPOSE_CONV":  # the shape, the weights (out, h, w, in), the values
+        return math.prod(inputs[2]) * math.prod(inputs[1][:-1])
+    if kind == "CONV_3D":  # (depth, h, w, in, out)
+        return math.prod(output) * math.prod(inputs[1][:-1])
+    if kind == "BATCH_MATMUL":
+        return math.prod(output) * inputs[0][-1]
+    return 0
+
+
+def _name(tensor: Any) -> str:
+    return str(tensor.name if isinstance(tensor.name, str) else (tensor.name or b"").decode())
+
+
+def _shape(tensor: Any) -> list[int]:
+    return [] if tensor.shape is None else list(tensor.shape)

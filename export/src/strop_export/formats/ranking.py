@@ -1,0 +1,119 @@
+"""The order of a model's layers by what they lose when they are quantized."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strop_export.errors import ConversionError
+from strop_export.formats.base import Converted, Ranked, VariantSpec
+from strop_export.formats.samples import spread
+from strop_export.formats.steps import Work
+from strop_export.formats.trial import run
+
+if TYPE_CHECKING:
+    import keras
+
+_MOST_SAMPLES: Final = 64
+_LEAST_SAMPLES: Final = 16
+_SAMPLE_OPERATIONS: Final = 2**33  # multiply-accumulates in all trials; large models get fewer
+_HARMLESS_DB: Final = 45.0
+_MOST_DB: Final = 140.0  # float32 has no more
+_STILL: Final = 1e-3  # of the largest deviation: a channel that varies less does not count
+
+
+class Format(Protocol):
+    """The conversions of one model to one format."""
+
+    def convert(self, spec: VariantSpec) -> Converted:
+        """Convert the model."""
+
+    def works(self, spec: VariantSpec) -> dict[str, Work]:
+        """Return the size of each layer."""
+
+
+def rank(
+    format: Format, spec: VariantSpec, model: keras.Model, held_out: Sequence[NDArray[Any]]
+) -> tuple[Ranked, ...]:
+    """Quantize each layer alone, and compare the outputs with those of Keras.
+
+    Layers that are not quantized are left out, and so are those without weights if all of them
+    together do no harm.
+
+    Args:
+        format: makes the files.
+        spec: how they are quantized.
+        model: the Keras model.
+        held_out: (N, *input) for each input.
+
+    Returns:
+        The layers, those that lose most first.
+    """
+    works = format.works(spec)
+    each = max(1, sum(work.operations for work in works.values()) * len(works))
+    count = int(np.clip(_SAMPLE_OPERATIONS // each, _LEAST_SAMPLES, _MOST_SAMPLES))
+    samples = spread(held_out, count)
+    wanted = _keras(model, samples)
+
+    def damage(layers: Sequence[str]) -> float | None:
+        """Return the outputs' ratio if only these layers are quantized; None if nothing is."""
+        others = tuple(name for name in works if name not in layers)
+        alone = replace(
+            spec,
+            precision="mixed" if others else "int8",
+            quantization=replace(spec.quantization, float_layers=others),
+        )
+        try:
+            file = format.convert(alone)
+        except ConversionError:  # nothing in the file is quantized
+            return None
+        pairs = zip(wanted, run(file, spec.format, samples), strict=True)
+        return min(worst_channel_db(keras, ours) for keras, ours in pairs)
+
+    light = [name for name, work in works.items() if not work.weights]
+    together = damage(light) if len(light) > 1 else None
+    harmless = light if together is not None and together >= _HARMLESS_DB else []
+    found = {name: damage([name]) for name in works if name not in harmless}
+    ranked = [Ranked(name, db, *works[name]) for name, db in found.items() if db is not None]
+    return tuple(sorted(ranked, key=lambda layer: layer.damage_db))
+
+
+def worst_channel_db(wanted: NDArray[Any], found: NDArray[Any]) -> float:
+    """Return the signal-to-noise ratio of the channel that has the most noise, in dB.
+
+    A channel's signal is its variance: a small channel beside large ones, and the deviations of a
+    channel from a large mean, count in full. Channels that hardly vary do not count.
+
+    Args:
+        wanted: (N, ...); the last axis has the channels.
+        found: of the same shape.
+    """
+    channels = wanted.shape[-1] if wanted.ndim > 1 else 1
+    truth = np.asarray(wanted, np.float64).reshape(-1, channels)
+    noise = ((np.asarray(found, np.float64).reshape(-1, channels) - truth) ** 2).mean(axis=0)
+    signal = truth.var(axis=0)
+    counted = signal > _STILL**2 * signal.max()
+    if not counted.any():  # a constant
+        signal, counted = (truth**2).mean(axis=0), np.ones(channels, bool)
+    if not np.isfinite(noise).all():
+        return -_MOST_DB
+    tiny = np.finfo(np.float64).tiny
+    ratios = 10 * np.log10((signal[counted] + tiny) / (noise[counted] + tiny))
+    return float(np.clip(ratios.min(), -_MOST_DB, _MOST_DB))
+
+
+def _keras(model: keras.Model, samples: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    import keras
+
+    outputs = []
+    for start in range(0, len(samples[0]), _LEAST_SAMPLES):
+        batch = [
+            np.asarray(array[start : start + _LEAST_SAMPLES], tensor.dtype)
+            for array, tensor in zip(samples, model.inputs, strict=True)
+        ]
+        outputs.append([np.asarray(x) for x in keras.tree.flatten(model(batch, training=False))])
+    return [np.concatenate(column) for column in zip(*outputs, strict=True)]
