@@ -12,12 +12,11 @@ from strop_export.conversion import Converter
 from strop_export.errors import ConversionError, ProofError
 from strop_export.floors import table
 from strop_export.formats import Converted, VariantSpec
-from strop_export.formats.base import QUANTIZED
 from strop_export.proof.prove import Truth
 from strop_export.proof.runs import Progress
 from strop_export.source import Source
 from strop_export.targets import Target
-from strop_export.tolerances import Tolerance
+from strop_export.tolerances import QUANTIZED, Tolerance
 
 
 @dataclass(frozen=True)

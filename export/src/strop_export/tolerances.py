@@ -10,10 +10,11 @@ from typing import Any
 from strop.bundle.manifest import OutputSpec
 from strop_export.errors import TargetError
 from strop_export.formats import PRECISIONS, VariantSpec
-from strop_export.formats.base import CALIBRATED, QUANTIZED
+from strop_export.formats.base import CALIBRATED
 from strop_export.paths import TOLERANCES
 from strop_export.targets import read_toml
 
+QUANTIZED = (*CALIBRATED, "dynamic")  # precisions with integer weights
 _WRITTEN = tuple(dict.fromkeys(name for names in PRECISIONS.values() for name in names))
 _OF_KIND = {
     "class": ("disagreements", "accuracy_loss", "max_abs_error"),

@@ -59,7 +59,7 @@ def sensors(folder: Path) -> source.Files:
 def _solve(model: Any, samples: NDArray[Any], kinds: NDArray[np.int64]) -> None:
     """Fit the last layer by least squares to the kinds of the training samples."""
     *_, before, last = model.layers
-    features = kit.keras.Model(model.inputs, before.output)
+    features = kit.keras.Model(model.inputs[0], before.output)
     hidden = np.asarray(features(samples.astype(np.float32)))
     ones = np.c_[hidden, np.ones(len(hidden))]
     wanted = np.eye(last.units)[kinds] * 8
