@@ -53,7 +53,7 @@ def test_without_held_out_samples_a_target_keeps_its_int8_files(tmp_path: Path) 
     assert read.selection_keras == ()
     work = tmp_path / "work"
     work.mkdir()
-    _, (plan,) = make_plans(read, [TARGET], tolerances("mine"), work, str)
+    _, (plan,) = make_plans(read, [TARGET], tolerances("mine"), work, print)
     assert plan == Plan(TARGET, TARGET, ())
 
 

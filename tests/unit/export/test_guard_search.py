@@ -228,7 +228,7 @@ def test_a_file_of_several_targets_is_made_once() -> None:
     maker = Maker(only("int8"))
     trials = guard.Trials(maker, TRUTH, OWN, 150)
     for target in (CPU, RPI32, replace(CPU, name="other")):
-        guard.find_path(target, TFLITE, trials, str)
+        guard.find_path(target, TFLITE, trials, print)
     assert maker.asked == [TFLITE]
 
 
@@ -242,6 +242,6 @@ def test_of_several_outputs_the_one_at_fault_is_noted() -> None:
             return line, swapped(KERAS, self.wrong(spec))
 
     trials = guard.Trials(Two(only("float32")), truth(of, (line, KERAS)), OWN, 150)
-    found = guard.find_path(CPU, TFLITE, trials, str)
+    found = guard.find_path(CPU, TFLITE, trials, print)
     assert found.tried[0].at_fault == 1
     assert found.tried[0].fault.startswith("output 'what': 100 of 200 samples")
