@@ -25,7 +25,17 @@ from rich.text import Text
 
 from strop.commands.terminal import print_line, print_note, width
 from strop.errors import StropError, printable
-from strop_export import calibration, dist, freshness, page, pipeline, report, source, targets
+from strop_export import (
+    calibration,
+    dist,
+    freshness,
+    guarded,
+    page,
+    pipeline,
+    report,
+    source,
+    targets,
+)
 from strop_export.arguments import parser
 from strop_export.errors import ExportError, SourceError
 from strop_export.floors import table
@@ -72,11 +82,13 @@ def _export(arguments: argparse.Namespace) -> int:
     for target in chosen:
         table.check_pins(target)
     files = _files(arguments)
-    tolerances = read_tolerances(files.name, arguments.tolerances)
+    max_drop = None if arguments.max_drop is None else arguments.max_drop / 100
+    tolerances = read_tolerances(files.name, arguments.tolerances, max_drop)
     options = {
         "name": files.name,
         "model_version": arguments.model_version,
         "tolerances": arguments.tolerances.read_text(encoding="utf-8"),
+        "max_drop": max_drop,
         "task": arguments.task,
         "shape": arguments.shape,
     }
@@ -85,8 +97,9 @@ def _export(arguments: argparse.Namespace) -> int:
     old = freshness.read_report(arguments.out, key)
     adapters = gpu.adapters() if any(target.gpu_engines for target in chosen) else ()
     fresh = freshness.fresh_targets(arguments.out, old, chosen, adapters)
-    if arguments.strict:  # what was left out then may be refused now
+    if arguments.strict:  # a bundle that lacks a file may be refused now
         fresh -= {note["target"] for note in old.get("left_out", ())}
+        fresh -= {entry["target"] for entry in old.get("guard", ()) if guarded.is_float(entry)}
     stale = [target for target in chosen if target.name not in fresh]
     if not stale:
         _show(old)
@@ -107,7 +120,7 @@ def _export(arguments: argparse.Namespace) -> int:
         )
         dist.publish(arguments.out, wheel, results)
     wheel = arguments.out / wheel.name
-    made = report.Made(files.name, wheel, keras, adapters, examined)
+    made = report.Made(files.name, wheel, keras, adapters, examined, arguments.max_drop)
     content = report.merge(old, fresh, results, made, key)
     if examined["settling"]:
         picture = calibration.draw(files.name, examined["settling"])

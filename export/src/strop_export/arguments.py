@@ -57,9 +57,17 @@ def parser() -> argparse.ArgumentParser:
         help="only variants of these precisions, such as float32,int8",
     )
     add(
+        "--max-drop",
+        type=_drop,
+        metavar="D",
+        help="what a quantized file may lose, instead of the tolerances: points of accuracy, or of "
+        "agreement with Keras without labels; for a regression, percent of each column's spread",
+    )
+    add(
         "--strict",
         action="store_true",
-        help="refuse a target whole if one of its variants fails, instead of leaving that one out",
+        help="refuse a target whole if one of its variants fails, instead of leaving that one out; "
+        "or if no quantized file holds in the place of an int8 one",
     )
     own = root.add_argument_group("a model of your own, instead of an artifact")
     add = own.add_argument
@@ -103,6 +111,16 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--custom", type=Path, metavar="PY", help="the file with the model's own classes")
     return root
+
+
+def _drop(text: str) -> float:
+    try:
+        drop = float(text)
+    except ValueError:
+        drop = 0.0
+    if not 0 < drop < 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and below 100")
+    return drop
 
 
 def _task(text: str) -> tuple[str, str]:

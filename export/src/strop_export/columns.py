@@ -23,6 +23,7 @@ class Column:
     cell: Callable[[dict[str, Any], dict[str, Any]], str]
     number: bool = True
     page_only: bool = False  # left to report.md
+    common: bool = False  # the same for all outputs of a row
 
 
 def _engine(row: dict[str, Any], _: dict[str, Any]) -> str:
@@ -35,10 +36,10 @@ def _figure(name: str) -> Callable[[dict[str, Any], dict[str, Any]], str]:
 
 
 _FIXED = (
-    Column("precision", lambda row, _: str(row["precision"]), number=False),
-    Column("format", lambda row, _: str(row["format"]), number=False),
-    Column("proven on", _engine, number=False),
-    Column("bytes", lambda row, _: f"{row['bytes']:,}"),
+    Column("precision", lambda row, _: str(row["precision"]), number=False, common=True),
+    Column("format", lambda row, _: str(row["format"]), number=False, common=True),
+    Column("proven on", _engine, number=False, common=True),
+    Column("bytes", lambda row, _: f"{row['bytes']:,}", common=True),
 )
 _OUTPUT = Column("output", lambda _, output: str(output["name"]), number=False)
 _ACCURACY = Column("accuracy", _figure("accuracy"))
@@ -61,24 +62,35 @@ def columns_of(rows: Iterable[dict[str, Any]]) -> list[Column]:
     Args:
         rows: of the report's `variants`.
     """
+    return [*_FIXED, *figure_columns(rows), _MAX_ERROR]
+
+
+def figure_columns(rows: Iterable[dict[str, Any]]) -> list[Column]:
+    """Choose the columns of the figures by kind, after that of the output if there are several.
+
+    Args:
+        rows: each with its `outputs`.
+    """
     outputs = [output for row in rows for output in row["outputs"]]
     kinds = dict.fromkeys(output["kind"] for output in outputs)
     several = len({output["name"] for output in outputs}) > 1
     own = dict.fromkeys(column for kind in kinds for column in _OF_KIND[kind])
-    return [*_FIXED, *([_OUTPUT] if several else []), *own, _MAX_ERROR]
+    return [*([_OUTPUT] if several else []), *own]
 
 
 def cells_of(row: dict[str, Any], columns: Sequence[Column]) -> Iterator[list[str]]:
     """Yield the cells of a row, a list for each of its outputs; only the first has the common ones.
 
     Args:
-        row: of the report's `variants`.
-        columns: from `columns_of`.
+        row: of the report's `variants`, or another with `outputs`.
+        columns: its columns.
     """
     for i, output in enumerate(row["outputs"]):
-        known = {*_FIXED, _OUTPUT, *_OF_KIND[output["kind"]], _MAX_ERROR}
+        known = {_OUTPUT, *_OF_KIND[output["kind"]], _MAX_ERROR}
         yield [
-            "" if i and column in _FIXED else column.cell(row, output) if column in known else "-"
+            ("" if i else column.cell(row, output))
+            if column.common
+            else (column.cell(row, output) if column in known else "-")
             for column in columns
         ]
 

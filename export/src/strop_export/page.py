@@ -8,12 +8,14 @@ from typing import Any
 from urllib.parse import quote
 
 from strop.errors import printable
-from strop_export import calibration
-from strop_export.columns import EXPLAINED, cells_of, columns_of, shown, undecided
+from strop_export import calibration, guarded
+from strop_export.columns import EXPLAINED, Column, cells_of, columns_of, shown, undecided
 from strop_export.layer_errors.entries import picture_name, title, verdict
 from strop_export.report import gpu_note
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&])")  # Markdown gives these a meaning
+
+_BUNDLE = Column("bundle", lambda row, _: str(row["bundle"]), number=False)
 
 
 def to_markdown(report: dict[str, Any]) -> bytes:
@@ -30,12 +32,13 @@ def to_markdown(report: dict[str, Any]) -> bytes:
     columns = columns_of(report["variants"])
     lines += [
         "",
-        "| " + " | ".join(("bundle", *(column.title for column in columns))) + " |",
-        "|---|" + "|".join("--:" if column.number else "---" for column in columns) + "|",
-        *(
-            "| " + " | ".join(map(_escaped, (row["bundle"], *cells))) + " |"
-            for row in report["variants"]
-            for cells in cells_of(row, columns)
+        *_table(
+            [_BUNDLE, *columns],
+            [
+                (row["bundle"], *cells)
+                for row in report["variants"]
+                for cells in cells_of(row, columns)
+            ],
         ),
         "",
         EXPLAINED,
@@ -43,6 +46,7 @@ def to_markdown(report: dict[str, Any]) -> bytes:
     ]
     if open_ones := list(undecided(report["variants"])):
         lines += ["", "## Undecided", "", *(f"- {_escaped(line)}" for line in open_ones)]
+    lines += _paths(report["guard"])
     sections = {
         "Refused": [(note, note["reason"]) for note in report["refused"]],
         "Left out": [(note, note["reason"]) for note in report["left_out"]],
@@ -73,6 +77,37 @@ def _layer_lines(layers: Sequence[dict[str, Any]]) -> Iterator[str]:
         for file in layers:
             if file["bundle"] == bundle:
                 yield f"- **{_escaped(title(file))}**: {_escaped(verdict(file))}"
+
+
+def _paths(found: Sequence[dict[str, Any]]) -> list[str]:
+    """Write the steps tried for each int8 file that did not hold."""
+    lines = []
+    for entry in filter(guarded.is_news, found):
+        columns, rows = guarded.table(entry)
+        lines += [
+            "",
+            f"### {_escaped(entry['bundle'])}: {guarded.title(entry)}",
+            "",
+            f"{_escaped(guarded.note(entry))}.",
+            "",
+            *_table(columns, rows),
+            "",
+            *(
+                f"- {_escaped(step['name'])}: {_escaped(step['reason'])}"
+                for step in entry["steps"]
+                if not step["holds"]
+            ),
+            *([f"- mixed stopped: {_escaped(entry['stopped'])}"] if entry["stopped"] else []),
+        ]
+    return ["", "## In the place of int8", *lines] if lines else []
+
+
+def _table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [
+        "| " + " | ".join(column.title for column in columns) + " |",
+        "|" + "|".join("--:" if column.number else "---" for column in columns) + "|",
+        *("| " + " | ".join(map(_escaped, cells)) + " |" for cells in rows),
+    ]
 
 
 def _escaped(text: str) -> str:

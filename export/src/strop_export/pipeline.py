@@ -1,4 +1,4 @@
-"""From a source to proven bundles: convert, run, prove, pack, and check the packed bytes.
+"""From a source to proven bundles: convert, guard, run, prove, pack, and check the packed bytes.
 
 Each distinct file is converted once, and run once on each engine, even if several targets share it.
 A target is refused as a whole if its engines are too old for a file or its proof fails; the other
@@ -17,24 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strop.bundle.manifest import OutputSpec
-from strop.diagnostics.replay import PASSED
-from strop.engines import on_device
 from strop.errors import StropError
-from strop_export import bundles
-from strop_export.conversion import Converter
+from strop_export import bundles, guard
 from strop_export.errors import (
     ConversionError,
     DeviceMissing,
     EngineTooOld,
     ProofError,
 )
-from strop_export.floors import table
 from strop_export.formats import Converted, VariantSpec
+from strop_export.formats.base import CALIBRATED
 from strop_export.layer_errors.entries import FileErrors
 from strop_export.layer_errors.measure import TensorError
-from strop_export.proof import environments
+from strop_export.planning import Plan, make_plans
 from strop_export.proof.golden import golden_tolerance
 from strop_export.proof.gpu import NO_ADAPTER, NotOnGpu
+from strop_export.proof.packed import check_bundle
 from strop_export.proof.prove import Truth
 from strop_export.proof.runs import Job, Progress, RunResult, Workstation, jobs_of, run_all, survey
 from strop_export.proof.target import Judged, Passed, choose_golden, prove_target
@@ -55,6 +53,7 @@ class Finished:
     left_out: tuple[str, ...]  # variants that could not be written or proven, and why
     not_on_gpu: tuple[NotOnGpu, ...]  # files for GPUs that were proven on the CPU alone, and why
     layers: tuple[FileErrors, ...] = ()  # of the quantized files, those left out too
+    guarded: tuple[guard.Path, ...] = ()  # how the files in the places of its int8 files were found
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,8 @@ def export(
 ) -> list[Finished | Refused]:
     """Export a source for some targets.
 
-    A variant that fails its proof is left out of its bundle, by name and with its figures.
+    If an int8 file loses too much on the held-out samples, the guard chooses another file in its
+    place. A variant that fails its proof is left out of its bundle, by name and with its figures.
 
     Args:
         source: the model and its samples.
@@ -134,10 +134,11 @@ def export(
         wheel: the runtime's wheel; every engine runs under it.
         record: the sources and tools that made the bundles, as plain JSON values.
         progress: called with a line before each step.
-        strict: refuse the whole target if one of its variants fails.
+        strict: refuse the whole target if one of its variants fails, or if no quantized file can
+            take the place of an int8 file.
 
     Returns:
-        A result for each target; first those refused because an engine is too old.
+        A result for each target; first those refused before anything runs.
 
     Raises:
         ExportError: nothing could be exported at all.
@@ -146,28 +147,45 @@ def export(
     work = _Work(workstation)
     with tempfile.TemporaryDirectory(prefix="strop-export-") as scratch:
         folder = Path(scratch)
-        _convert_all(work, source, targets, folder, progress)
-        able, refused = _check_floors(work, source, targets)
-        jobs = [job for t in able for spec in t.variants for job in jobs_of(t, spec, workstation)]
+        planned = make_plans(source, targets, tolerances, folder, progress)
+        work.converted, work.layers = planned.converted, planned.layers
+        able, refused = _check_plans(work, source, planned.plans, strict=strict)
+        jobs = [
+            job
+            for plan in able
+            for spec in plan.chosen.variants
+            for job in jobs_of(plan.chosen, spec, workstation)
+        ]
         work.runs = run_all(jobs, work.files(), source, workstation, wheel, folder, progress)
         truth = Truth(source.outputs, source.keras, source.labels)
         judged = {}
         results: list[Finished | Refused] = list(refused)
-        for target in able:
-            progress(f"proving {_bundle_name(source.name, target)}")
+        for plan in able:
+            name = plan.asked.name
+            progress(f"proving {_bundle_name(source.name, plan.asked)}")
             try:
-                judged[target.name] = prove_target(
-                    target, work.converted, work.runs, workstation, truth, tolerances, strict=strict
+                judged[name] = prove_target(
+                    plan.chosen,
+                    work.converted,
+                    work.runs,
+                    workstation,
+                    truth,
+                    tolerances,
+                    strict=strict,
+                    held_out=plan.held(),
                 )
+                judged[name].left_out += plan.left_out()
             except (ProofError, ConversionError) as error:
-                results.append(_refused(source, target, error))
+                results.append(_refused(source, plan.asked, error))
         golden = choose_golden(truth, source.samples, judged.values(), tolerances)
-        for target in (target for target in able if target.name in judged):
+        for plan in (plan for plan in able if plan.asked.name in judged):
             try:
-                own = judged[target.name]
+                own = judged[plan.asked.name]
                 while True:
-                    finished = _finish(work, source, target, own, golden, tolerances, record)
-                    fallen = _check_bundle(work, finished, wheel, folder)
+                    finished = _finish(work, source, plan, own, golden, tolerances, record)
+                    draft = folder / finished.bundle
+                    draft.write_bytes(finished.content)
+                    fallen = check_bundle(draft, finished.variants, workstation, wheel)
                     if not fallen:
                         break
                     if strict:
@@ -175,7 +193,7 @@ def export(
                     own.drop(fallen)
                 results.append(finished)
             except (ProofError, DeviceMissing, StropError) as error:
-                results.append(_refused(source, target, error))
+                results.append(_refused(source, plan.asked, error))
     return results
 
 
@@ -184,49 +202,28 @@ def _refused(source: Source, target: Target, error: Exception) -> Refused:
     return Refused(target, name, str(error), engine_missing=False)
 
 
-def _convert_all(
-    work: _Work, source: Source, targets: list[Target], folder: Path, progress: Progress
-) -> None:
-    with Converter(source, folder) as converter:
-        for spec in dict.fromkeys(spec for target in targets for spec in target.variants):
-            progress(f"converting to {spec.format} {spec.precision}")
-            try:
-                work.converted[spec] = converter.convert(spec)
-            except ConversionError as error:
-                work.converted[spec] = error
-                continue
-            if spec.precision != "float32":
-                try:
-                    work.layers[spec] = converter.layer_errors(spec)
-                except ConversionError as error:
-                    progress(f"note: {error}")
-
-
-def _check_floors(
-    work: _Work, source: Source, targets: list[Target]
-) -> tuple[list[Target], list[Refused]]:
+def _check_plans(
+    work: _Work, source: Source, plans: list[Plan], *, strict: bool
+) -> tuple[list[Plan], list[Refused]]:
     """Split the targets by whether their engines run all their files, by the measured floors.
 
     Returns:
         The targets whose engines do, and a refusal for each other target.
     """
     able, refused = [], []
-    for target in targets:
+    for plan in plans:
         try:
-            for spec in target.variants:
-                converted = work.converted[spec]
-                if isinstance(converted, Converted):
-                    table.check(target, spec, converted.requires)
-            able.append(target)
-        except EngineTooOld as error:
-            refused.append(_refused(source, target, error))
+            plan.check(work.files(), strict=strict)
+            able.append(plan)
+        except (EngineTooOld, ProofError) as error:
+            refused.append(_refused(source, plan.asked, error))
     return able, refused
 
 
 def _finish(
     work: _Work,
     source: Source,
-    target: Target,
+    plan: Plan,
     judged: Judged,
     golden: NDArray[np.int64],
     tolerances: Mapping[str, Tolerance],
@@ -239,6 +236,7 @@ def _finish(
     """
     if not judged.passed:
         raise ProofError(f"no variant is left: {'; '.join(judged.left_out)}")
+    target = plan.asked
     proven = _smaller_first([_proven(p, source, golden, tolerances) for p in judged.passed])
     engines = [n for n in target.engines if any(n in {p.engine for p in v.proofs} for v in proven)]
     made_for = {**record, "platforms": list(target.platforms)}
@@ -256,9 +254,10 @@ def _finish(
         tuple(not_on_gpu),
         tuple(
             FileErrors(spec, work.layers[spec], spec in {variant.spec for variant in proven})
-            for spec in target.variants
+            for spec in plan.measured()
             if spec in work.layers
         ),
+        plan.guarded,
     )
 
 
@@ -271,7 +270,7 @@ def _proven(
     spec = passed.spec
     bound = tolerances[spec.precision].of(spec).golden
     bounds = tuple(
-        golden_tolerance(output, keras, bound, ours if spec.precision == "int8" else None)
+        golden_tolerance(output, keras, bound, ours if spec.precision in CALIBRATED else None)
         for output, keras, ours in zip(source.outputs, source.keras, passed.outputs, strict=True)
     )
     outputs = tuple(array[golden] for array in passed.outputs)
@@ -290,41 +289,3 @@ def _smaller_first(proven: list[bundles.Proven]) -> list[bundles.Proven]:
         return whole is not None and len(variant.converted.data) > len(whole.converted.data)
 
     return sorted(proven, key=is_large)
-
-
-def _check_bundle(
-    work: _Work, finished: Finished, wheel: Path, folder: Path
-) -> dict[tuple[str, str], str]:
-    """Run `strop check` on the finished bundle, on every engine and device that proved it.
-
-    Returns:
-        (format, precision) of each variant that fails -> the reason.
-
-    Raises:
-        ProofError: the check itself fails, or skips a variant.
-    """
-    draft = folder / finished.bundle
-    draft.write_bytes(finished.content)
-    proven = [
-        ((proof.engine, proof.device), (variant.spec.format, variant.spec.precision))
-        for variant in finished.variants
-        for proof in variant.proofs
-    ]
-    fallen = {}
-    for place in sorted({place for place, _ in proven}):
-        engine, device = place
-        said = environments.run_strop(
-            work.workstation.pythons[place],
-            wheel,
-            *("check", str(draft), "--engine", engine, "--device", device),
-            directory=folder,
-            statuses=(0, 1),
-        )
-        found = {(r["format"], r["precision"]): r for r in said["results"]}
-        for kind in (kind for where, kind in proven if where == place):
-            if kind not in found:
-                raise ProofError(f"strop check {' '.join(place)} skips {' '.join(kind)}")
-            if found[kind]["status"] != PASSED:
-                where = on_device(*place)
-                fallen[kind] = f"{' '.join(kind)}: strop check on {where}: {found[kind]['detail']}"
-    return fallen

@@ -12,11 +12,12 @@ from typing import Any
 from strop.bundle.manifest import Judged, OutputSpec
 from strop.commands.terminal import lay_out
 from strop.errors import printable
+from strop_export import guarded
 from strop_export.columns import cells_of, columns_of, undecided
 from strop_export.dist import requirements_name
 from strop_export.figures import compare
 from strop_export.freshness import target_key
-from strop_export.layer_errors.entries import entry
+from strop_export.layer_errors import entries as layer_entries
 from strop_export.pipeline import Finished, Refused
 from strop_export.proof.gpu import on_the_device
 from strop_export.source import Source
@@ -31,6 +32,7 @@ class Made:
     keras: dict[str, Any]  # what Keras achieves
     adapters: tuple[str, ...]  # the GPUs here
     calibration: dict[str, Any]  # from `calibration.examine`
+    max_drop: float | None = None  # of --max-drop
 
 
 def merge(
@@ -72,6 +74,7 @@ def merge(
         "inputs_sha256": key,
         "keras": made.keras,
         "calibration": made.calibration,
+        "max_drop": made.max_drop,
         "wheel": _entry(made.wheel),
         "bundles": kept("bundles") + bundles,
         "variants": kept("variants") + rows(results),
@@ -79,6 +82,7 @@ def merge(
         "left_out": kept("left_out") + left_out(results),
         "not_on_gpu": kept("not_on_gpu") + not_on_gpu(results),
         "layers": kept("layers") + layers(results),
+        "guard": kept("guard") + guarded.entries(results),
     }
 
 
@@ -151,16 +155,19 @@ def tables(report: dict[str, Any], room: int | None) -> Iterator[str]:
             numbers={column.title for column in columns if column.number},
         )
         yield ""
+    yield from guarded.tables(report["guard"], room)
 
 
 def notes(report: dict[str, Any]) -> Iterator[str]:
-    """Yield lines for the screen: what is undecided, left out, or not proven on a GPU."""
+    """Yield lines for the screen: what is undecided, replaced, left out, not proven on a GPU."""
     if report["keras"]["self_evaluated"]:
         yield (
             f"self-evaluated: judged on {report['keras']['samples']:,} of the calibration samples, "
             "for lack of others (--evaluation)"
         )
     yield from undecided(row for row in report["variants"] if _differs(row))
+    for entry in filter(guarded.is_news, report["guard"]):
+        yield f"{entry['bundle']}: {guarded.note(entry)}"
     for note in report["left_out"]:
         yield f"{note['bundle']}: left out: {note['reason']}"
     for note in report["not_on_gpu"]:
@@ -227,7 +234,7 @@ def not_on_gpu(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
 def layers(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
     """List the error of each tensor of each quantized file, as plain JSON values."""
     return [
-        entry(result.bundle, result.target.name, file)
+        layer_entries.entry(result.bundle, result.target.name, file)
         for result in results
         if isinstance(result, Finished)
         for file in result.layers

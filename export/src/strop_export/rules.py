@@ -99,3 +99,8 @@ def settling_samples(count: int, total: int, bound: float) -> int | None:
 def allowed_count(share: float, total: int) -> int:
     """Return a share as a count; a share above zero allows at least one sample."""
     return math.ceil(share * total - 1e-9)
+
+
+def allowed_of_few(share: float, total: int) -> int:
+    """Return a share as a count of few samples: at least two, which may be unlucky ones."""
+    return max(2, math.floor(share * total + 1e-9))

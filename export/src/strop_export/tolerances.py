@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from strop.bundle.manifest import OutputSpec
 from strop_export.errors import TargetError
 from strop_export.formats import PRECISIONS, VariantSpec
+from strop_export.formats.base import CALIBRATED
 from strop_export.paths import TOLERANCES
 from strop_export.targets import read_toml
 
+QUANTIZED = (*CALIBRATED, "dynamic")  # precisions with integer weights
 _WRITTEN = tuple(dict.fromkeys(name for names in PRECISIONS.values() for name in names))
 _OF_KIND = {
     "class": ("disagreements", "accuracy_loss", "max_abs_error"),
@@ -37,6 +40,7 @@ class Tolerance:
     golden: float
     gpu: float
     plain: bool
+    max_drop: float | None = None  # share that quantized files may lose, instead of the bounds
 
     def of(self, spec: VariantSpec) -> Tolerance:
         """Return the tolerance of one file: a file for GPUs is replayed on them too."""
@@ -57,18 +61,41 @@ class Tolerance:
             sqnr_db=min(self.sqnr_db, -20 * math.log10(self.gpu)),
         )
 
+    def of_output(self, *, labelled: bool) -> Tolerance:
+        """Return the tolerance of an output: `max_drop`, if there is one, replaces the bounds.
+
+        Args:
+            labelled: the truth is known: accuracy may fall by `max_drop`. If it is not, as large a
+                share of the decisions may differ from Keras's.
+        """
+        if self.max_drop is None:
+            return self
+        share = self.max_drop
+        return replace(
+            self,
+            max_drop=None,
+            disagreements=max(self.disagreements, share) if labelled else share,
+            pixels=max(self.pixels, share) if labelled else share,
+            accuracy_loss=share,
+            rmse_share=share,
+            sqnr_db=max(0.0, -20 * math.log10(share)),
+        )
+
     def bounds(self, output: OutputSpec) -> dict[str, float]:
         """Return the bounds of one output, by name: those of its kind, and those of every kind."""
         names = (*_OF_KIND[output.kind], "engine_changes", "golden")
         return {name: getattr(self, name) for name in names}
 
 
-def tolerances(model: str, path: Path = TOLERANCES) -> dict[str, Tolerance]:
+def tolerances(
+    model: str, path: Path = TOLERANCES, max_drop: float | None = None
+) -> dict[str, Tolerance]:
     """Return the tolerance of each precision; a model's own section overrides the default one.
 
     Args:
         model: the model's name, which is also its section's name.
         path: the TOML file.
+        max_drop: the share, 0..1, that quantized files may lose, instead of the bounds.
 
     Raises:
         TargetError: the file cannot be read, or a section has an unknown or missing value.
@@ -78,14 +105,34 @@ def tolerances(model: str, path: Path = TOLERANCES) -> dict[str, Tolerance]:
     bounds = {}
     for precision in _WRITTEN:
         try:
-            values = {**default[precision], **own.get(precision, {})}
+            values = _values(default, own, precision)
             bounds[precision] = _tolerance(values)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise TargetError(f"{path.name}: bad section for {precision}: {error}") from None
-        numbers = [value for value in asdict(bounds[precision]).values() if value is not True]
+        numbers = [value for value in values.values() if value is not True]
         if not all(0 <= value < math.inf for value in numbers):
             raise TargetError(f"{path.name}: {precision}: a bound must be a number of 0 or more")
+        if precision in QUANTIZED:
+            bounds[precision] = replace(bounds[precision], max_drop=max_drop)
     return bounds
+
+
+def _values(default: Any, own: Any, precision: str) -> dict[str, Any]:
+    """Return the values of a precision; those of int8 stand in for calibrated files.
+
+    Args:
+        default: the table of default sections.
+        own: the model's own.
+        precision: one of the formats' precisions.
+    """
+    if precision == "int8" or precision not in CALIBRATED:
+        return {**default[precision], **own.get(precision, {})}
+    return {
+        **default["int8"],
+        **default.get(precision, {}),
+        **own.get("int8", {}),
+        **own.get(precision, {}),
+    }
 
 
 def _tolerance(values: dict[str, object]) -> Tolerance:
@@ -94,7 +141,7 @@ def _tolerance(values: dict[str, object]) -> Tolerance:
     Raises:
         ValueError: a value is missing, unknown, or of another type.
     """
-    known = {field.name for field in fields(Tolerance)}
+    known = {field.name for field in fields(Tolerance)} - {"max_drop"}
     if values.keys() != known:
         wrong = ", ".join(sorted(values.keys() ^ known))
         raise ValueError(f"missing or unknown: {wrong}")

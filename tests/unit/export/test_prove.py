@@ -10,7 +10,7 @@ import pytest
 
 from strop.bundle.manifest import OutputSpec, Proof
 from strop_export.errors import ProofError
-from strop_export.proof import prove as judge
+from strop_export.proof import judge
 from strop_export.proof.golden import golden_indices, golden_tolerance
 from strop_export.proof.prove import prove
 from tests.unit.export.outputs import MNIST, OWN, probabilities, run, spec, swapped, truth

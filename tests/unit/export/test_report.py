@@ -57,12 +57,12 @@ def content(adapter: str = "", *outputs: dict[str, Any]) -> dict[str, Any]:
         "outputs": list(outputs or (output("class"),)),
     }
     entry = {"file": "m-gpu.strop", "bytes": 1_234_567, "sha256": "0" * 64}
-    parts = ("refused", "left_out", "not_on_gpu", "layers")
+    parts = ("refused", "left_out", "not_on_gpu", "layers", "guard")
     notes: dict[str, Any] = {part: [] for part in parts}
     keras = {"samples": 10_000, "accuracy": 0.9, "self_evaluated": False, "outputs": []}
     examined = {"samples": 200, "warnings": [], "settling": None}
-    parts = {"keras": keras, "calibration": examined, "bundles": [entry], "variants": [row]}
-    return {"model": "m", **parts, **notes}
+    made = {"keras": keras, "calibration": examined, "bundles": [entry], "variants": [row]}
+    return {"model": "m", **made, **notes}
 
 
 def screen(made: dict[str, Any], room: int | None = None) -> list[str]:

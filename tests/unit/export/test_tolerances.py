@@ -27,6 +27,21 @@ def test_a_model_s_own_tolerance_overrides_single_values(tmp_path: Path) -> None
     assert tolerances("other", path)["int8"].disagreements == 0.5
 
 
+def test_calibrated_files_have_the_bounds_of_int8_and_may_override_single_ones(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "tolerances.toml"
+    path.write_text(
+        f"{BOUNDS}[default.mixed]\nrmse_share = 0.2\n[mine.int8]\nsqnr_db = 30\n"
+        "[mine.int16x8]\nsqnr_db = 40\n",
+        encoding="utf-8",
+    )
+    mine = tolerances("mine", path)
+    assert (mine["mixed"].rmse_share, mine["int16x8"].rmse_share) == (0.2, 0.1)
+    found = {precision: bounds.sqnr_db for precision, bounds in mine.items()}
+    assert (found["int8"], found["mixed"], found["int16x8"], found["dynamic"]) == (30, 30, 40, 20)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

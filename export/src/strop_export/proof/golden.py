@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from strop.bundle.manifest import OutputSpec
 from strop_export.figures import DECIDED, Values, by_column, columns
-from strop_export.proof.prove import Truth, scale, usual
+from strop_export.proof.judge import scale, usual
+from strop_export.proof.prove import Truth
 
 _MOST_TOLERANCES = 1024  # numbers in a manifest, for one output of one variant
 _ROUNDING = 1e-5  # of float32, relative to a value's size

@@ -62,6 +62,7 @@ def prove_target(
     tolerances: Mapping[str, Tolerance],
     *,
     strict: bool,
+    held_out: Mapping[VariantSpec, int] | None = None,
 ) -> Judged:
     """Judge each variant of a target.
 
@@ -73,6 +74,8 @@ def prove_target(
         truth: the reference for runs.
         tolerances: precision -> its tolerance.
         strict: raise at the first variant that fails.
+        held_out: for each file that was selected, the number of held-out calibration samples on
+            which it held.
 
     Raises:
         ProofError: `strict`, and a variant fails its proof.
@@ -85,7 +88,9 @@ def prove_target(
             if isinstance(file, ConversionError):
                 raise file
             jobs = jobs_of(target, spec, workstation)
-            judged.passed.append(_prove(spec, file, jobs, runs, truth, tolerances[spec.precision]))
+            held = (held_out or {}).get(spec, 0)
+            tolerance = tolerances[spec.precision]
+            judged.passed.append(_prove(spec, file, jobs, runs, truth, tolerance, held))
         except UnsupportedLayer as error:  # a limit of the format: no proof failed
             judged.left_out.append(f"{spec.format} {spec.precision}: {error}")
         except ConversionError as error:
@@ -99,6 +104,17 @@ def prove_target(
     return judged
 
 
+def _to_try(held: int) -> str:
+    """Say what helps against a failed proof.
+
+    Args:
+        held: the number of held-out calibration samples on which the file held; 0: none were.
+    """
+    if not held:
+        return _TO_TRY
+    return f"the {held} held-out calibration samples did not show it: {_TO_TRY}"
+
+
 def _prove(
     spec: VariantSpec,
     file: Converted,
@@ -106,6 +122,7 @@ def _prove(
     runs: Mapping[Job, RunResult],
     truth: Truth,
     tolerance: Tolerance,
+    held: int,
 ) -> Passed:
     """Prove one variant on every engine that runs it.
 
@@ -125,7 +142,7 @@ def _prove(
     try:
         proofs = prove(variant, ran, truth, tolerance.of(spec))
     except ProofError as error:
-        raise ProofError(f"{error}; {_TO_TRY}") from None
+        raise ProofError(f"{error}; {_to_try(held)}") from None
     on_cpu = tuple(run.outputs for run in ran if run.device == "cpu")
     return Passed(spec, file, proofs, ran[0].outputs, on_cpu, tuple(not_on_gpu))
 

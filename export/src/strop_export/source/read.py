@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from strop.bundle.manifest import InputSpec, OutputSpec, is_printable
 from strop_export.errors import SourceError
-from strop_export.source import arrays, header, keras_model, kinds, vacuous
+from strop_export.source import arrays, header, keras_model, kinds, record, vacuous
 from strop_export.source.arrays import Wanted
 from strop_export.source.files import Files, Loading
+from strop_export.source.held_out import held_out, too_few
+from strop_export.source.kinds import Kind
 from strop_export.source.labels import names_for, read_names, truth
 from strop_export.source.specs import UNNAMED, input_spec, output_spec
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     import keras
 
 MIN_SAMPLES = 50  # fewer cannot distinguish a model from one that is sometimes wrong
-MAX_RECORD_DRIFT = 1e-5  # Keras against its outputs recorded at training, maybe on another CPU
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,9 @@ class Source:
     outputs: tuple[OutputSpec, ...]
     structure: str  # the structure that Keras returns: "one", "list" or "dict"
     calibration: tuple[NDArray[Any], ...]  # (N, ...), training samples as the sensor gives them
+    selection: tuple[NDArray[Any], ...]  # (N, ...), others, to select how int8 files are quantized
+    selection_labels: tuple[NDArray[Any] | None, ...]  # the truth of `selection`, for each output
+    selection_keras: tuple[NDArray[Any], ...]  # (N, ...), Keras's answers to `selection`
     samples: tuple[NDArray[Any], ...]  # (N, ...), the samples that judge every variant
     labels: tuple[NDArray[Any] | None, ...]  # the truth of `samples`, for each output
     keras: tuple[NDArray[Any], ...]  # (N, ...), Keras's answers to `samples`
@@ -71,42 +72,53 @@ def read(
             samples could not fail.
     """
     digests = files.digests()
-    training = _training(files.training)
+    training = record.read(files.training)
     names = read_names(files.labels, training.get("labels"))
     loading = Loading(files.model, trust, files.custom, dict(shapes or {}))
     known = header.check(loading)
     data = _Data.read(files, digests)
     wanted = [Wanted(each.name, each.shape, each.dtype) for each in known]
     first, _ = data.samples(wanted)  # before TensorFlow
-    data.labels(())
+    data.labels((), judging=True)
+    data.labels((), judging=False)
     loaded = keras_model.load(loading, first)
     model = loaded.model
     wanted = [
         Wanted(name or tensor.name, tuple(tensor.shape[1:]), tensor.dtype)
         for name, tensor in zip(loaded.inputs, model.inputs, strict=True)
     ]
-    calibration, samples = (tuple(each.values()) for each in data.samples(wanted))
+    given_samples, samples = (tuple(each.values()) for each in data.samples(wanted))
     answers = keras_model.predict(model, samples)
-    answers = _checked_record(files, data.judging.get("outputs"), answers)
-    given = data.labels(loaded.outputs)
-    outputs, labels = _outputs(loaded, answers, given, names, dict(tasks or {}))
+    answers = record.checked(files, data.judging.get("outputs"), answers)
+    given = data.labels(loaded.outputs, judging=True)
+    outputs, found = _outputs(loaded, answers, given, names, dict(tasks or {}))
+    labels = _truth(given, found, outputs, answers)
     inputs = tuple(
         input_spec(name, array, training.get("image"))
-        for name, array in zip(loaded.inputs, calibration, strict=True)
+        for name, array in zip(loaded.inputs, given_samples, strict=True)
     )
+    chosen = held_out(len(given_samples[0]))
+    selection = tuple(array[chosen] for array in given_samples)
+    beside = data.labels(loaded.outputs, judging=False)
+    held = [None if known is None or not chosen.any() else known[chosen] for known in beside]
     names_in = [spec.name for spec in inputs]
     notes = vacuous.check_scaling(model, names_in, samples, outputs, answers, labels)
     vacuous.refuse(outputs, answers, labels, str(files.model))
+    if not chosen.any():
+        notes = (*notes, too_few(len(chosen)))
     return Source(
         name=files.name,
-        model_version=_version(training.get("model_version", model_version)),
+        model_version=record.checked_version(training.get("model_version", model_version)),
         model=model,
         inputs=inputs,
         outputs=tuple(outputs),
         structure=loaded.structure,
-        calibration=calibration,
+        calibration=tuple(array[~chosen] for array in given_samples),
+        selection=selection,
+        selection_labels=_truth(held, found, outputs, answers),
+        selection_keras=keras_model.predict(model, selection) if chosen.any() else (),
         samples=samples,
-        labels=tuple(labels),
+        labels=labels,
         keras=answers,
         self_evaluated=data.self_evaluated,
         notes=notes,
@@ -121,8 +133,8 @@ def _outputs(
     given: Sequence[NDArray[Any] | None],
     names: tuple[str, ...] | None,
     tasks: dict[str, str],
-) -> tuple[list[OutputSpec], list[NDArray[Any] | None]]:
-    """Find the meaning of each output, and convert its labels to the form of its decisions.
+) -> tuple[list[OutputSpec], list[Kind]]:
+    """Find the meaning of each output.
 
     Args:
         loaded: the model.
@@ -132,10 +144,9 @@ def _outputs(
         tasks: kinds, by output name, that override the detected ones.
 
     Raises:
-        SourceError: the labels or the names do not fit, two outputs share a name, or a task names
-            no output.
+        SourceError: the names do not fit, two outputs share a name, or a task names no output.
     """
-    outputs, labels = [], []
+    outputs, found = [], []
     alone = len(answers) == 1
     for name, tensor, answer, known in zip(
         loaded.outputs, loaded.model.outputs, answers, given, strict=True
@@ -152,7 +163,7 @@ def _outputs(
         kind = kinds.find(tensor, inputs, known, head=head, named=own is not None, asked=asked)
         titles = names_for(kind, last, own, name)
         outputs.append(output_spec(name, answer, kind, head, titles))
-        labels.append(truth(known, kind, shape, outputs[-1].name))
+        found.append(kind)
     for name in (*loaded.inputs, *(spec.name for spec in outputs)):
         if not is_printable(name) or "/" in name or "\\" in name or _is_reserved(name):
             raise SourceError(
@@ -169,7 +180,24 @@ def _outputs(
         )
     if len({spec.name for spec in outputs}) != len(outputs):
         raise SourceError(f"two outputs of the model have the same name: {there}")
-    return outputs, labels
+    return outputs, found
+
+
+def _truth(
+    given: Sequence[NDArray[Any] | None],
+    found: Sequence[Kind],
+    outputs: Sequence[OutputSpec],
+    answers: Sequence[NDArray[Any]],
+) -> tuple[NDArray[Any] | None, ...]:
+    """Convert the labels of each output to the form of its decisions.
+
+    Raises:
+        SourceError: they do not fit their output.
+    """
+    return tuple(
+        truth(known, kind, answer.shape[1:], spec.name)
+        for known, kind, spec, answer in zip(given, found, outputs, answers, strict=True)
+    )
 
 
 def _is_reserved(name: str) -> bool:
@@ -191,7 +219,7 @@ class _Data:
         self._calibrating = calibrating
         self.judging = judging
         self.self_evaluated = self_evaluated
-        self._count = 0
+        self._counts: dict[bool, int] = {}  # of samples, by whether they judge
 
     @classmethod
     def read(cls, files: Files, digests: Mapping[str, str]) -> _Data:
@@ -224,7 +252,8 @@ class _Data:
                     f"{place} holds {array.dtype}, {self._files.calibration} {other.dtype}: give "
                     "both as the device's sensor does"
                 )
-        self._count = count = max((len(array) for array in judging.values()), default=0)
+        count = max((len(array) for array in judging.values()), default=0)
+        self._counts = {True: count, False: len(next(iter(calibrating.values())))}
         rows = zip(*(a.reshape(len(a), -1) for a in judging.values()), strict=True)
         different = len({tuple(part.tobytes() for part in row) for row in rows})
         if count >= MIN_SAMPLES and different < MIN_SAMPLES:
@@ -240,55 +269,13 @@ class _Data:
             )
         return calibrating, judging
 
-    def labels(self, outputs: Sequence[str]) -> list[NDArray[Any] | None]:
-        """Return the labels of each output; none for unknown outputs, after the same check."""
-        place = self._files.evaluation or self._files.calibration
-        return arrays.labels_of(place, self.judging, outputs, self._count)
+    def labels(self, outputs: Sequence[str], *, judging: bool) -> list[NDArray[Any] | None]:
+        """Return the labels of each output; none for unknown outputs, after the same check.
 
-
-def _version(version: int) -> int:
-    if version < 0:
-        raise SourceError(f"model version {version} is negative; it must be 1 or more")
-    return version
-
-
-def _training(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SourceError(f"cannot read {path}: {error}") from None
-    types = {"model_version": int, "labels": list, "image": dict}
-    if not isinstance(content, dict) or any(
-        not isinstance(content.get(name, kind()), kind) for name, kind in types.items()
-    ):
-        raise SourceError(f"{path} is not a training record: train again")
-    return content
-
-
-def _checked_record(
-    files: Files, recorded: NDArray[Any] | None, answers: tuple[NDArray[Any], ...]
-) -> tuple[NDArray[Any], ...]:
-    """Return Keras's outputs, as recorded at training if they were, else as computed now.
-
-    Args:
-        files: the paths, for messages.
-        recorded: float (N, ...) of the only output, or None if none were recorded.
-        answers: as computed now, (N, ...) for each output.
-
-    Raises:
-        SourceError: the recorded outputs are those of another model.
-    """
-    if recorded is None or len(answers) != 1:
-        return answers
-    (today,) = answers
-    drift = np.inf
-    if recorded.shape == today.shape:
-        drift = np.abs(recorded - today).max() / max(1.0, float(np.abs(today).max()))
-    if not drift <= MAX_RECORD_DRIFT:
-        raise SourceError(
-            f"{files.evaluation} holds outputs of another model than {files.model} "
-            f"(they differ by {drift:.3g}); train again"
-        )
-    return (recorded.astype(np.float32),)
+        Args:
+            outputs: the names of the model's outputs; empty if they are not known yet.
+            judging: those of the samples that judge, not of those that calibrate.
+        """
+        place = (judging and self._files.evaluation) or self._files.calibration
+        given = self.judging if judging else self._calibrating
+        return arrays.labels_of(place, given, outputs, self._counts[judging])

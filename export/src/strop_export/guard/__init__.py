@@ -1,0 +1,15 @@
+"""The guard: if int8 loses too much, it finds the smallest file that holds, step by step.
+
+Each step is judged on calibration samples that are held out; the proof on the evaluation samples
+comes after it, and selects nothing.
+
+>>> path = find_path(target, VariantSpec("tflite", "int8"), trials, print)
+>>> path.chosen
+"""
+
+from strop_export.guard.path import Path, Tried
+from strop_export.guard.search import find_path
+from strop_export.guard.slots import is_guarded, with_chosen
+from strop_export.guard.trials import Trials
+
+__all__ = ["Path", "Trials", "Tried", "find_path", "is_guarded", "with_chosen"]

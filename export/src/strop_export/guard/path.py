@@ -1,0 +1,58 @@
+"""The path down the ladder to the file that ships in place of an int8 one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from strop.bundle.manifest import Judged
+from strop_export.formats import VariantSpec
+from strop_export.formats.base import Ranked
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One step that was tried, and how its file did on the held-out samples.
+
+    Attributes:
+        name: the step's name.
+        spec: the file.
+        outputs: its figures, by output; empty if it could not be written or run.
+        size: bytes of the file; None if it could not be written.
+        integer_share: the share of its multiply-accumulates in integers, 0 to 1.
+        fault: why it does not hold; "" if it does.
+        at_fault: the index of the first output that misses its bound.
+    """
+
+    name: str
+    spec: VariantSpec
+    outputs: tuple[Judged, ...] = ()
+    size: int | None = None
+    integer_share: float | None = None
+    fault: str = ""
+    at_fault: int = 0
+
+
+@dataclass(frozen=True)
+class Path:
+    """The steps tried for one int8 file of a target; only the last one may hold.
+
+    Attributes:
+        asked: the int8 file.
+        tried: the steps, in order.
+        calibrating: the number of samples that calibrate.
+        held_out: the number of other samples, which judged the steps.
+        stopped: why no more layers were put into float; "" if none were, or they helped.
+        ranking: the layers by the error that each causes alone, the worst first.
+    """
+
+    asked: VariantSpec
+    tried: tuple[Tried, ...]
+    calibrating: int
+    held_out: int
+    stopped: str = ""
+    ranking: tuple[Ranked, ...] = ()
+
+    @property
+    def chosen(self) -> VariantSpec | None:
+        """The file that holds; None if none does."""
+        return None if self.tried[-1].fault else self.tried[-1].spec

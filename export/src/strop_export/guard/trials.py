@@ -1,0 +1,129 @@
+"""Files, each converted once and judged once on the held-out samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strop.bundle.manifest import Judged
+from strop_export.errors import ConversionError
+from strop_export.figures import by_column, rmse, spread
+from strop_export.formats import Converted, VariantSpec
+from strop_export.formats.base import Ranked
+from strop_export.proof.prove import Truth, judge_all
+from strop_export.tolerances import Tolerance
+
+T = TypeVar("T")
+
+
+class Maker(Protocol):
+    """The part of a converter that the guard uses."""
+
+    def convert(self, spec: VariantSpec) -> Converted:
+        """Write a file."""
+
+    def answers(self, spec: VariantSpec) -> tuple[NDArray[Any], ...]:
+        """Return a file's answers to the held-out samples, (N, ...) for each output."""
+
+    def ranking(self, spec: VariantSpec) -> tuple[Ranked, ...]:
+        """Return the layers by the error that each causes alone, the worst first."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a file did on the held-out samples.
+
+    Attributes:
+        outputs: its figures, by output.
+        faults: by output, the bounds that it misses.
+        error: the mean error of a column, as a share of the column's spread; of the worst output.
+    """
+
+    outputs: tuple[Judged, ...]
+    faults: tuple[tuple[str, ...], ...]
+    error: float
+
+
+class Trials:
+    """The files of one model, converted and judged as they are asked for."""
+
+    def __init__(
+        self, maker: Maker, truth: Truth, tolerances: Mapping[str, Tolerance], samples: int
+    ) -> None:
+        """Prepare for trials.
+
+        Args:
+            maker: writes and runs the files.
+            truth: Keras's answers to the held-out samples, and their labels.
+            tolerances: precision -> its tolerance.
+            samples: the number of samples that calibrate.
+        """
+        self.converted: dict[VariantSpec, Converted | ConversionError] = {}
+        self.truth = truth
+        self.samples = samples
+        self._maker = maker
+        self._tolerances = tolerances
+        self._verdicts: dict[VariantSpec, Verdict | ConversionError] = {}
+        self._rankings: dict[VariantSpec, tuple[Ranked, ...] | ConversionError] = {}
+
+    def convert(self, spec: VariantSpec) -> Converted:
+        """Return a file.
+
+        Raises:
+            ConversionError: it cannot be written.
+        """
+        if spec not in self.converted:
+            self.converted[spec] = _caught(self._maker.convert, spec)
+        return _or_raise(self.converted[spec])
+
+    def judge(self, spec: VariantSpec) -> Verdict:
+        """Judge a file on the held-out samples.
+
+        Raises:
+            ConversionError: it cannot be run.
+        """
+        if spec not in self._verdicts:
+            self._verdicts[spec] = _caught(self._judge, spec)
+        return _or_raise(self._verdicts[spec])
+
+    def ranking(self, spec: VariantSpec) -> tuple[Ranked, ...]:
+        """Return the layers by the error that each causes alone, the worst first.
+
+        Raises:
+            ConversionError: the layers cannot be quantized one by one.
+        """
+        if spec not in self._rankings:
+            self._rankings[spec] = _caught(self._maker.ranking, spec)
+        return _or_raise(self._rankings[spec])
+
+    def _judge(self, spec: VariantSpec) -> Verdict:
+        answers = self._maker.answers(spec)
+        found = judge_all(answers, self.truth, self._tolerances[spec.precision].of(spec), few=True)
+        outputs, faults = zip(*found, strict=True)
+        pairs = zip(answers, self.truth.keras, strict=True)
+        return Verdict(outputs, tuple(map(tuple, faults)), max(_error(*pair) for pair in pairs))
+
+
+def _caught(work: Callable[[VariantSpec], T], spec: VariantSpec) -> T | ConversionError:
+    try:
+        return work(spec)
+    except ConversionError as error:
+        return error
+
+
+def _or_raise(found: T | ConversionError) -> T:
+    if isinstance(found, ConversionError):
+        raise found
+    return found
+
+
+def _error(ours: NDArray[Any], keras: NDArray[Any]) -> float:
+    """Return the mean error of a column, as a share of its spread; infinity for other shapes."""
+    if ours.shape != keras.shape or not np.isfinite(ours).all():
+        return float("inf")
+    mine, theirs = by_column(ours), by_column(keras)
+    return float((rmse(mine, theirs) / spread(theirs)).mean())

@@ -1,0 +1,181 @@
+"""The guard's part of a report: the steps tried for each int8 file, and what ships in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from strop.bundle.manifest import OutputSpec
+from strop.commands.terminal import lay_out
+from strop_export.columns import Column, cells_of, decibels, figure_columns, worst
+from strop_export.guard import Path, Tried
+from strop_export.pipeline import Finished, Refused
+from strop_export.tolerances import QUANTIZED
+
+Entry = dict[str, Any]  # of the report's `guard`
+
+_FIXED = (
+    Column("step", lambda step, _: str(step["name"]), number=False, common=True),
+    Column("bytes", lambda step, _: _count(step["bytes"]), common=True),
+    Column("in integers", lambda step, _: _share(step["integer_share"]), common=True),
+)
+_HOLDS = Column("", lambda step, _: _outcome(step), number=False, common=True)
+
+
+def entries(results: Iterable[Finished | Refused]) -> list[Entry]:
+    """List how the files in the places of int8 files were found, as plain JSON values."""
+    return [
+        _entry(result, path)
+        for result in results
+        if isinstance(result, Finished)
+        for path in result.guarded
+    ]
+
+
+def _entry(result: Finished, path: Path) -> Entry:
+    chosen = path.chosen
+    shipped = chosen is not None and any(v.spec == chosen for v in result.variants)
+    return {
+        "bundle": result.bundle,
+        "target": result.target.name,
+        "format": path.asked.format,
+        "asked": path.asked.precision,
+        "chosen": chosen.precision if chosen else None,
+        "shipped": shipped,
+        "calibrating": path.calibrating,
+        "held_out": path.held_out,
+        "steps": [_step(tried, result.outputs) for tried in path.tried],
+        "stopped": path.stopped,
+        "ranking": [ranked._asdict() for ranked in path.ranking],
+    }
+
+
+def _step(tried: Tried, outputs: Iterable[OutputSpec]) -> dict[str, Any]:
+    judged = zip(outputs, tried.outputs, strict=True) if tried.outputs else ()
+    return {
+        "name": tried.name,
+        "precision": tried.spec.precision,
+        "quantization": asdict(tried.spec.quantization),
+        "bytes": tried.size,
+        "integer_share": tried.integer_share,
+        "outputs": [{"name": o.name, "kind": o.kind, **found._asdict()} for o, found in judged],
+        "holds": not tried.fault,
+        "reason": tried.fault,
+        "at_fault": tried.at_fault,
+    }
+
+
+def is_news(entry: Entry) -> bool:
+    """Tell whether another file than the first was chosen, or none."""
+    return len(entry["steps"]) > 1 or not entry["steps"][0]["holds"]
+
+
+def is_float(entry: Entry) -> bool:
+    """Tell whether no quantized file was chosen."""
+    return entry["chosen"] not in QUANTIZED
+
+
+def tables(found: Iterable[Entry], room: int | None) -> Iterator[str]:
+    """Yield the lines of a table for each path with several steps; equal paths have one.
+
+    Args:
+        found: the report's `guard`.
+        room: columns of the screen; None: any number.
+    """
+    shown: list[Any] = []
+    for entry in filter(is_news, found):
+        if (entry["format"], entry["steps"]) in shown:
+            continue
+        shown.append((entry["format"], entry["steps"]))
+        columns, rows = table(entry)
+        yield f"{title(entry)}:"
+        yield ""
+        yield from lay_out(
+            rows,
+            [column.title for column in columns],
+            room=room,
+            numbers={column.title for column in columns if column.number},
+        )
+        if entry["stopped"]:
+            yield f"mixed stopped: {entry['stopped']}"
+        yield ""
+
+
+def title(entry: Entry) -> str:
+    """Write what a path was for, and what judged it."""
+    return f"{entry['format']} {entry['asked']}, judged on {entry['held_out']} held-out samples"
+
+
+def table(entry: Entry) -> tuple[list[Column], list[list[str]]]:
+    """Return the columns and the rows of a path's table."""
+    own = figure_columns(entry["steps"])
+    columns = [*_FIXED, *(column for column in own if not column.page_only), _HOLDS]
+    empty = next((_without_figures(s["outputs"]) for s in entry["steps"] if s["outputs"]), None)
+    nothing = empty or [{"name": "", "kind": "raw", "figures": {}}]
+    steps = [{**step, "outputs": step["outputs"] or nothing} for step in entry["steps"]]
+    return columns, [cells for step in steps for cells in cells_of(step, columns)]
+
+
+def _without_figures(outputs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**output, "figures": {}} for output in outputs]
+
+
+def note(entry: Entry) -> str:
+    """Write which file ships in the place of an int8 one, and why."""
+    first, last = entry["steps"][0], entry["steps"][-1]
+    how = "cannot be written" if first["bytes"] is None else "did not hold"
+    said = f"{entry['format']} {entry['asked']} {how} ({_said(first)}): "
+    if not last["holds"]:
+        return f"{said}no other file does{_prevented(entry)}"
+    size = f"{last['bytes']:,} bytes"
+    said += f"{last['name']} does ({_said(last)}; {size})"
+    if not entry["shipped"]:
+        said += ", but failed its proof"
+    if is_float(entry):
+        said += _prevented(entry)
+    return said
+
+
+def _prevented(entry: Entry) -> str:
+    """Name the layer that loses most, if the layers were ranked."""
+    if not entry["ranking"]:
+        return ""
+    worst_layer = entry["ranking"][0]
+    return (
+        f"; layer {worst_layer['layer']} loses most (SQNR {decibels(worst_layer['damage_db'])} "
+        "with it alone in integers)"
+    )
+
+
+def _said(step: dict[str, Any]) -> str:
+    """Write the figures of the output at fault; the reason if there are none."""
+    if not step["outputs"] or not step["outputs"][step["at_fault"]]["figures"]:
+        return str(step["reason"])
+    output = step["outputs"][step["at_fault"]]
+    figures = output["figures"]
+    if "rmse_share" in figures:
+        return f"rmse {worst(figures['rmse_share'])}"
+    if output["kind"] == "raw" and "sqnr_db" in figures:
+        return f"SQNR {decibels(figures['sqnr_db'])}"
+    agreement = figures.get("top1_agreement", figures.get("agreement"))
+    said = f"agreement {agreement:.3f}"
+    if figures.get("accuracy") is None:
+        return said
+    accuracy, keras = figures["accuracy"], figures["keras_accuracy"]
+    is_lost = keras - accuracy > output["bounds"]["accuracy_loss"]
+    return f"accuracy {accuracy:.3f}, Keras {keras:.3f}{'' if is_lost else f', {said}'}"
+
+
+def _count(size: int | None) -> str:
+    return "-" if size is None else f"{size:,}"
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None else f"{share:.0%}"
+
+
+def _outcome(step: dict[str, Any]) -> str:
+    if step["holds"]:
+        return "holds"
+    return "misses" if any(output["figures"] for output in step["outputs"]) else "fails"

@@ -1,0 +1,138 @@
+"""The files of each target: those that it asks for, or those that the guard chose instead."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from strop_export import guard
+from strop_export.conversion import Converter
+from strop_export.errors import ConversionError, ProofError
+from strop_export.floors import table
+from strop_export.formats import Converted, VariantSpec
+from strop_export.layer_errors.measure import TensorError
+from strop_export.proof.prove import Truth
+from strop_export.proof.runs import Progress
+from strop_export.source import Source
+from strop_export.targets import Target
+from strop_export.tolerances import QUANTIZED, Tolerance
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A target, the same target with the files that the guard chose, and how it chose them."""
+
+    asked: Target
+    chosen: Target
+    guarded: tuple[guard.Path, ...]
+
+    def measured(self) -> list[VariantSpec]:
+        """List the files whose layers are measured: all but float32, and int8 ones replaced."""
+        first = (path.tried[0].spec for path in self.guarded)
+        specs = dict.fromkeys((*first, *self.chosen.variants))
+        return [spec for spec in specs if spec.precision != "float32"]
+
+    def held(self) -> dict[VariantSpec, int]:
+        """Return the chosen files, each with the number of held-out samples on which it held."""
+        return {path.chosen: path.held_out for path in self.guarded if path.chosen is not None}
+
+    def left_out(self) -> list[str]:
+        """Return a line for each int8 file in whose place no file holds."""
+        return [
+            f"{path.asked.format} int8: no file holds on {path.held_out} held-out calibration "
+            f"samples; the last, {path.tried[-1].name}: {path.tried[-1].fault}"
+            for path in self.guarded
+            if path.chosen is None
+        ]
+
+    def check(self, files: Mapping[VariantSpec, Converted], *, strict: bool) -> None:
+        """Check the files of the target before any is run.
+
+        Args:
+            files: those that could be written.
+            strict: a quantized file must take the place of each int8 file.
+
+        Raises:
+            EngineTooOld: an engine of the target does not run a file.
+            ProofError: `strict`, and only a float file takes the place of an int8 file, or none.
+        """
+        for spec in self.chosen.variants:
+            if spec in files:
+                table.check(self.chosen, spec, files[spec].requires)
+        for path in self.guarded if strict else ():
+            if path.chosen is None or path.chosen.precision not in QUANTIZED:
+                raise ProofError(
+                    f"{path.asked.format} int8 does not hold, nor any other quantized file: "
+                    f"{path.tried[0].fault}; leave it out (--precision) or allow more (--max-drop)"
+                )
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The plans of all targets, and what they share.
+
+    Attributes:
+        converted: each file, or why there is none.
+        layers: the errors of the layers of each quantized file.
+        plans: a plan for each target.
+    """
+
+    converted: dict[VariantSpec, Converted | ConversionError]
+    layers: dict[VariantSpec, tuple[TensorError, ...]]
+    plans: list[Plan]
+
+
+def make_plans(
+    source: Source,
+    targets: Iterable[Target],
+    tolerances: Mapping[str, Tolerance],
+    folder: Path,
+    progress: Progress,
+) -> Planned:
+    """Convert the files of each target, choose those in the places of int8 files, measure layers.
+
+    Args:
+        source: the model and its samples.
+        targets: the targets.
+        tolerances: precision -> its tolerance.
+        folder: an empty folder for the converter.
+        progress: called with a line before each step.
+    """
+    truth = Truth(source.outputs, source.selection_keras, source.selection_labels)
+    selects = bool(source.selection_keras)
+    held_out = source.selection if selects else source.calibration
+    plans = []
+    with Converter(source, folder, held_out) as converter:
+        trials = guard.Trials(converter, truth, tolerances, len(source.calibration[0]))
+        asked = set()
+        for target in targets:
+            guarded = []
+            for spec in target.variants:
+                if spec not in asked:
+                    progress(f"converting to {spec.format} {spec.precision}")
+                    asked.add(spec)
+                if selects and guard.is_guarded(spec):
+                    guarded.append(guard.find_path(target, spec, trials, progress))
+                else:
+                    with contextlib.suppress(ConversionError):  # `converted` holds it
+                        trials.convert(spec)
+            plans.append(Plan(target, guard.with_chosen(target, guarded), tuple(guarded)))
+        layers = _measure(converter, trials, plans, progress)
+    return Planned(trials.converted, layers, plans)
+
+
+def _measure(
+    converter: Converter, trials: guard.Trials, plans: Iterable[Plan], progress: Progress
+) -> dict[VariantSpec, tuple[TensorError, ...]]:
+    """Measure the layers of each quantized file that could be written."""
+    layers = {}
+    for spec in dict.fromkeys(spec for plan in plans for spec in plan.measured()):
+        if isinstance(trials.converted.get(spec), Converted):
+            progress(f"measuring the layers of {spec.format} {spec.precision}")
+            try:
+                layers[spec] = converter.layer_errors(spec)
+            except ConversionError as error:
+                progress(f"note: {error}")
+    return layers

@@ -1,0 +1,76 @@
+"""The records of training about a model: training.json, and the outputs that Keras gave then."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strop_export.errors import SourceError
+from strop_export.source.files import Files
+
+_MOST_DRIFT = 1e-5  # Keras against its outputs recorded at training, maybe on another CPU
+
+
+def checked_version(version: int) -> int:
+    """Return a model's version.
+
+    Raises:
+        SourceError: it is negative.
+    """
+    if version < 0:
+        raise SourceError(f"model version {version} is negative; it must be 1 or more")
+    return version
+
+
+def read(path: Path | None) -> dict[str, Any]:
+    """Read a training record.
+
+    Args:
+        path: a training.json; None: there is none.
+
+    Raises:
+        SourceError: it cannot be read, or has another form.
+    """
+    if path is None:
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SourceError(f"cannot read {path}: {error}") from None
+    types = {"model_version": int, "labels": list, "image": dict}
+    if not isinstance(content, dict) or any(
+        not isinstance(content.get(name, kind()), kind) for name, kind in types.items()
+    ):
+        raise SourceError(f"{path} is not a training record: train again")
+    return content
+
+
+def checked(
+    files: Files, recorded: NDArray[Any] | None, answers: tuple[NDArray[Any], ...]
+) -> tuple[NDArray[Any], ...]:
+    """Return Keras's outputs, as recorded at training if they were, else as computed now.
+
+    Args:
+        files: the paths, for messages.
+        recorded: float (N, ...) of the only output, or None if none were recorded.
+        answers: as computed now, (N, ...) for each output.
+
+    Raises:
+        SourceError: the recorded outputs are those of another model.
+    """
+    if recorded is None or len(answers) != 1:
+        return answers
+    (today,) = answers
+    drift = np.inf
+    if recorded.shape == today.shape:
+        drift = np.abs(recorded - today).max() / max(1.0, float(np.abs(today).max()))
+    if not drift <= _MOST_DRIFT:
+        raise SourceError(
+            f"{files.evaluation} holds outputs of another model than {files.model} "
+            f"(they differ by {drift:.3g}); train again"
+        )
+    return (recorded.astype(np.float32),)
