@@ -27,7 +27,8 @@ def layer(name: str, low: float, high: float, *, even: bool) -> Layer:
 
 
 def examined(*layers: Layer, **parts: Any) -> dict[str, Any]:
-    return {"samples": 200, "warnings": [], "settling": settling.settle(layers), **parts}
+    kept = {"samples": 200, "held_out": 0, "warnings": []}
+    return {**kept, "settling": settling.settle(layers), **parts}
 
 
 EVEN = layer("even", -1, 1, even=True)
@@ -38,6 +39,11 @@ WARNED = {"kind": "few", "input": "x|y", "found": "there is one sample", "mend":
 def test_a_line_says_when_ranges_settled() -> None:
     said = list(calibration.lines({"calibration": examined(EVEN)}))
     assert said == ["calibration: 200 samples; the ranges settled after 50, even last"]
+
+
+def test_a_line_says_how_many_are_held_out() -> None:
+    (said,) = calibration.lines({"calibration": examined(EVEN, held_out=66)})
+    assert said.startswith("calibration: 200 samples, 66 held out; the ranges settled ")
 
 
 def test_a_line_says_that_they_have_not() -> None:

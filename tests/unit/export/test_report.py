@@ -60,7 +60,7 @@ def content(adapter: str = "", *outputs: dict[str, Any]) -> dict[str, Any]:
     parts = ("refused", "left_out", "not_on_gpu", "layers", "guard")
     notes: dict[str, Any] = {part: [] for part in parts}
     keras = {"samples": 10_000, "accuracy": 0.9, "self_evaluated": False, "outputs": []}
-    examined = {"samples": 200, "warnings": [], "settling": None}
+    examined = {"samples": 200, "held_out": 0, "warnings": [], "settling": None}
     made = {"keras": keras, "calibration": examined, "bundles": [entry], "variants": [row]}
     return {"model": "m", **made, **notes}
 

@@ -21,9 +21,9 @@ def examine(source: Source) -> dict[str, Any]:
     """Examine the calibration samples.
 
     Returns:
-        Plain JSON values: the number of `samples`; `warnings`, each with `kind`, `input`, `found`
-        and `mend`; and `settling`, from `settling.settle`, or None for one sample or a model
-        without floats.
+        Plain JSON values: the number of `samples` that calibrate, and of those `held_out`;
+        `warnings`, each with `kind`, `input`, `found` and `mend`; and `settling`, from
+        `settling.settle`, or None for one sample or a model without floats.
     """
     names = [spec.name for spec in source.inputs]
     layers = ranges.measure(source.model, names, source.calibration)
@@ -34,7 +34,7 @@ def examine(source: Source) -> dict[str, Any]:
         *_few(count, settled),
         *_of_inputs(source),
         *_infinite(layers),
-        *samples.copies(source.calibration, source.samples),
+        *samples.copies(source.given_for_calibration, source.samples),
         *samples.classes(
             source.outputs, keras_model.predict(source.model, source.calibration), source.keras
         ),
@@ -46,6 +46,7 @@ def examine(source: Source) -> dict[str, Any]:
         warnings += values.clipped_layers(finite, [x for x in judged if x.is_finite])
     return {
         "samples": count,
+        "held_out": len(source.selection[0]),
         "warnings": [warned._asdict() for warned in warnings],
         "settling": settled,
     }

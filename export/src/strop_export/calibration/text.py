@@ -69,10 +69,13 @@ def _warning(warned: Mapping[str, str]) -> str:
 def _verdict(examined: Mapping[str, Any]) -> str:
     """Say how many samples there are, and whether the ranges have settled."""
     count, settled = examined["samples"], examined["settling"]
+    said = f"{count:,} samples"
+    if examined["held_out"]:
+        said += f", {examined['held_out']:,} held out"
     if settled is None:
-        return f"{count:,} samples; there are no ranges to compare"
-    fewer = settled["samples"] < count
-    said = f"{count:,} samples" + (f" ({settled['samples']:,} measured)" if fewer else "")
+        return f"{said}; there are no ranges to compare"
+    if settled["samples"] < count:
+        said += f" ({settled['samples']:,} measured)"
     if settled["settled_at"] is None:
         return f"{said}, and the ranges have not settled: {settling.last_doubling(settled)}"
     return f"{said}; the ranges settled after {settled['settled_at']:,}, {settled['last']} last"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from strop.bundle.manifest import InputSpec, OutputSpec, is_printable
@@ -45,6 +46,12 @@ class Source:
     notes: tuple[str, ...]  # notes for the user about the source
     digests: Mapping[str, str]
     loading: Loading
+
+    @property
+    def given_for_calibration(self) -> tuple[NDArray[Any], ...]:
+        """The samples that calibrate and those held out, (N, ...) for each input."""
+        pairs = zip(self.calibration, self.selection, strict=True)
+        return tuple(np.concatenate(pair) for pair in pairs)
 
 
 def read(
