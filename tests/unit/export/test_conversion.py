@@ -9,17 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from strop_export import conversion, source
 from strop_export.conversion import Converter
-from strop_export.errors import ConversionError, UnsupportedLayer
-from strop_export.formats import Names, VariantSpec, convert
+from strop_export.errors import ConversionError, NothingToEqualize, UnsupportedLayer
+from strop_export.formats import Conversions, Names, Quantization, VariantSpec, convert
 from tests.unit.export import source_kit as kit
 from tests.unit.export.source_kit import chain, dense, floats, keras
 
 layers = keras.layers
-FLOAT32 = VariantSpec("tflite", "float32")
+FLOAT32, INT8 = VariantSpec("tflite", "float32"), VariantSpec("tflite", "int8")
 OWN = Path(__file__).with_name("own_layers.py")
 
 
@@ -89,6 +90,25 @@ def test_a_refusal_comes_back_as_what_it_is(tmp_path: Path) -> None:
         assert converter.convert(FLOAT32).data
 
 
+def test_it_runs_files_and_ranks_layers_over_held_out_samples(
+    flat: source.Source, tmp_path: Path
+) -> None:
+    held_out = [array[:5] * 2 for array in flat.calibration]
+    here = Conversions(flat.model, flat.calibration, Names(("input",), ("out",)), held_out)
+    float_layer = flat.model.layers[-1].name
+    with Converter(flat, tmp_path, held_out) as converter:
+        for spec in (VariantSpec("tflite", "int8"), VariantSpec("onnx", "float32")):
+            (found,), (wanted,) = converter.answers(spec), here.answers(spec)
+            assert len(found) == 5
+            np.testing.assert_array_equal(found, wanted)
+        assert converter.ranking(INT8) == here.ranking(INT8)
+        assert [layer.layer for layer in converter.ranking(INT8)] == [float_layer]
+        with pytest.raises(ConversionError, match="weights file is not run at export"):
+            converter.answers(VariantSpec("weights", "float32"))
+        with pytest.raises(NothingToEqualize):
+            converter.convert(replace(INT8, quantization=Quantization(equalized=True)))
+
+
 DIED = r"TensorFlow's converter {} on this model's layers \(Flatten, Dense\): replace those"
 
 
@@ -102,6 +122,7 @@ DIED = r"TensorFlow's converter {} on this model's layers \(Flatten, Dense\): re
         ("input(); print('what?')", "gave an invalid answer"),
         (f"input(); print({json.dumps({'error': 'SystemExit', 'message': ''})!r})", "an invalid"),
         (f"input(); print({json.dumps({'file': '/nowhere'})!r})", "gave an invalid answer"),
+        (f"input(); print({json.dumps({'file': 'request.json'})!r})", "gave an invalid answer"),
     ],
 )
 def test_one_that_goes_astray_is_a_refusal(
@@ -109,8 +130,10 @@ def test_one_that_goes_astray_is_a_refusal(
 ) -> None:
     with Converter(flat, tmp_path) as converter:
         converter._command = [sys.executable, "-c", script]
-        with pytest.raises(ConversionError, match=said):
-            converter.convert(FLOAT32)
+        for ask in (converter.convert, converter.answers, converter.ranking):
+            with pytest.raises(ConversionError, match=said):
+                ask(FLOAT32)
+            converter._process = None
 
 
 def test_one_that_hangs_is_ended(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import keras
 
-from strop_export.formats.layers import layer_of, numbered
+from strop_export.formats.layers import is_marked, last_layers, layer_of, numbered
+from strop_export.formats.steps import owners
 
 
 def test_layers_have_their_own_names_again_after_the_block() -> None:
@@ -22,3 +23,29 @@ def test_the_innermost_layer_of_the_first_fused_name_counts() -> None:
     assert layer_of("model_1/layer0.attention_1/layer1.query_1/Add;x", names) == "query"
     assert layer_of("model/Reshape;model/layer2.dense_rescaled_1/MatMul", names) == "dense"
     assert layer_of("model/Add_1:0", names) == "Add_1"
+
+
+def test_a_mark_tells_a_layer_s_tensor() -> None:
+    assert is_marked("model/layer2.dense_1/MatMul")
+    assert not is_marked("StatefulPartitionedCall_1:0")
+
+
+def test_the_last_layers_are_the_innermost() -> None:
+    given = keras.Input((4,))
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="deep")], name="inner")
+    model = keras.Model(given, [inner(given), keras.layers.Dense(3, name="flat")(given)])
+    assert last_layers(model) == ["deep", "flat"]
+
+
+def test_operators_without_a_mark_belong_to_their_users_or_else_to_their_sources() -> None:
+    steps = [
+        (("in",), ("Reshape",)),
+        (("Reshape", "weights"), ("x/layer0.first_1/MatMul",)),
+        (("x/layer0.first_1/MatMul",), ("MatMul__89",)),
+        (("MatMul__89",), ("x/layer1.second/Add",)),
+        (("x/layer1.second/Add",), ("StatefulPartitionedCall:0",)),
+        (("x/layer1.second/Add",), ("left over",)),
+        ((), ("alone",)),
+    ]
+    found = owners(steps, ("first", "second"), {"StatefulPartitionedCall:0": "last"})
+    assert found == ["first", "first", "second", "second", "last", "second", "alone"]

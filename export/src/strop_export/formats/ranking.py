@@ -102,8 +102,9 @@ def worst_channel_db(wanted: NDArray[Any], found: NDArray[Any]) -> float:
     if not np.isfinite(noise).all():
         return -_MOST_DB
     tiny = np.finfo(np.float64).tiny
-    ratios = 10 * np.log10((signal[counted] + tiny) / (noise[counted] + tiny))
-    return float(np.clip(ratios.min(), -_MOST_DB, _MOST_DB))
+    least = signal * 10 ** (-_MOST_DB / 10)
+    ratios = 10 * np.log10((signal + tiny) / (np.maximum(noise, least) + tiny))
+    return float(max(ratios[counted].min(), -_MOST_DB))
 
 
 def _keras(model: keras.Model, samples: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
