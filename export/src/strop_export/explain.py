@@ -14,7 +14,7 @@ from strop.cli import BROKEN_PIPE
 from strop.commands.refusal import complain, refuse
 from strop.commands.terminal import OutputError, forget, lay_out, print_json, show, width
 from strop.errors import BundleError, StropError, printable
-from strop_export import report
+from strop_export import guarded, report
 from strop_export.layer_errors.entries import ratio_of, title, verdict
 
 _MOST_ROWS: Final = 12
@@ -83,7 +83,7 @@ def _explain(arguments: argparse.Namespace) -> None:
         return
     if not arguments.file:
         show(*report.tables(content, width()))
-        show(*_path(content["guard"]))
+        show(*(f"{guarded.note(entry)}\n" for entry in filter(guarded.is_news, content["guard"])))
     for file in files:
         show(*_table(file, all_rows=arguments.all))
     if files:
@@ -129,26 +129,6 @@ def read(bundle: Path) -> dict[str, Any]:
 
 def _name(file: dict[str, Any]) -> str:
     return f"{file['format']}-{file['precision']}"
-
-
-def _path(guard: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield the steps that the guard tried for each file that had to change."""
-    for entry in guard:
-        if len(entry["steps"]) < 2:
-            continue
-        yield printable(f"{entry['format']}: {entry['asked']} asked, {entry['shipped']} ships")
-        yield ""
-        yield from lay_out(
-            [
-                [step["name"], "holds" if step["holds"] else "misses", f"{step['bytes'] or 0:,}"]
-                for step in entry["steps"]
-            ],
-            ["step", "verdict", "bytes", "reason"],
-            [[step["reason"]] for step in entry["steps"]],
-            room=width(),
-            numbers={"bytes"},
-        )
-        yield ""
 
 
 def _table(file: dict[str, Any], *, all_rows: bool) -> Iterator[str]:

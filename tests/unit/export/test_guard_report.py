@@ -44,9 +44,12 @@ def entry(*tried: Tried, shipped: bool = True, **more: Any) -> dict[str, Any]:
 
 
 def content(*found: dict[str, Any]) -> dict[str, Any]:
-    notes: dict[str, Any] = {"refused": [], "left_out": [], "not_on_gpu": [], "variants": []}
+    parts = ("refused", "left_out", "not_on_gpu", "variants", "layers")
+    notes: dict[str, Any] = {part: [] for part in parts}
     keras = {"samples": 1000, "accuracy": 0.9, "self_evaluated": False, "outputs": []}
-    return {"model": "m", "keras": keras, "bundles": [], "guard": list(found), **notes}
+    examined = {"samples": 225, "held_out": 75, "warnings": [], "settling": None}
+    made = {"model": "m", "keras": keras, "calibration": examined, "bundles": []}
+    return {**made, "guard": list(found), **notes}
 
 
 def test_an_int8_file_that_holds_says_nothing() -> None:

@@ -17,6 +17,7 @@ from strop_export.formats import Quantization, VariantSpec
 from strop_export.layer_errors.entries import FileErrors, entry, title, verdict
 from strop_export.layer_errors.measure import TensorError
 from strop_export.layer_errors.picture import draw, figure_of
+from tests.unit.export import test_guard_report
 from tests.unit.export.test_layer_errors import figures
 from tests.unit.export.test_report import content
 
@@ -88,17 +89,12 @@ def test_json_has_the_parts_of_the_report(bundle: Path, capsys: pytest.CaptureFi
 def test_the_guard_s_path_is_printed(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = bundle.parent / "report.json"
     made = json.loads(report.read_text())
-    steps = [
-        {"name": "int8", "holds": False, "reason": "accuracy 0.1", "bytes": 1000},
-        {"name": "equalized int8", "holds": True, "reason": "", "bytes": 1001},
-    ]
-    made["guard"] = [
-        {"bundle": BUNDLE, "format": "tflite", "asked": "int8", "shipped": "int8", "steps": steps}
-    ]
+    found = test_guard_report.entry(test_guard_report.MISS, test_guard_report.HOLD)
+    made["guard"] = [{**found, "bundle": BUNDLE}]
     report.write_text(json.dumps(made))
     _, out, _ = explained(capsys, str(bundle))
-    assert "tflite: int8 asked, int8 ships" in out
-    assert "int8            misses   1,000  accuracy 0.1" in out
+    assert out.count("tflite int8, judged on 75 held-out samples:") == 1
+    assert "int8 did not hold (accuracy 0.119, Keras 0.868): mixed, dense_1 in float does" in out
 
 
 @pytest.mark.parametrize(

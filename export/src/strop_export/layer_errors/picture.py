@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from textwrap import fill
 from typing import Any, Final
 
 from matplotlib.axes import Axes
@@ -18,6 +19,7 @@ from strop_export.layer_errors.entries import picture_name, ratio_of, title
 _MOST_TENSORS: Final = 60  # of a panel; with more, a column stands for a layer
 _MOST_LABELS: Final = 45
 _MOST_LETTERS: Final = 26  # of a label
+_TITLE_LETTERS: Final = 60  # of a line of a panel's title
 _TOP_DB: Final = 80.0
 _PANEL_INCHES, _LABEL_INCHES, _TITLE_INCHES = 2.6, 1.5, 1.1
 # Okabe and Ito's colours, which colour-blind people tell apart; the markers differ too.
@@ -135,7 +137,7 @@ def _draw_panel(
     says = "" if file["ships"] else ", left out"
     state = "no layer breaks it" if found is None else "broken"
     axes.set_title(
-        f"{_literal(title(file))}{says}: {state}",
+        fill(f"{_literal(title(file))}{says}: {state}", _TITLE_LETTERS),
         loc="left",
         fontsize=11,
         fontweight="bold",
