@@ -304,5 +304,5 @@ def test_a_model_without_floats_is_examined(tmp_path: Path) -> None:
         {"inputs": rows[100:]},
     )
     assert next(lines({"calibration": examine(source)})) == (
-        "calibration: 100 samples; there are no ranges to compare"
+        "calibration: 75 samples, 25 held out; there are no ranges to compare"
     )

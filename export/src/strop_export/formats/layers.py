@@ -68,13 +68,12 @@ def last_layers(model: keras.Model) -> list[str]:
 
     Call it outside of `numbered`.
     """
-    import keras
-
     found = []
     for tensor in model.outputs:
         history = tensor._keras_history
-        while isinstance(history.operation, keras.Model):  # a model inside this one
-            history = history.operation.outputs[history.tensor_index]._keras_history
+        # A model inside this one; a subclassed one has no outputs of its own.
+        while inner := getattr(history.operation, "outputs", None):
+            history = inner[history.tensor_index]._keras_history
         found.append(history.operation.name)
     return found
 
