@@ -18,6 +18,7 @@ Entry = dict[str, Any]  # of the report's `guard`
 _FIXED = (
     Column("step", lambda step, _: str(step["name"]), number=False, common=True),
     Column("bytes", lambda step, _: _count(step["bytes"]), common=True),
+    Column("samples", lambda step, _: _count(step["samples"] or None), common=True),
     Column("in integers", lambda step, _: _share(step["integer_share"]), common=True),
 )
 _HOLDS = Column("", lambda step, _: _outcome(step), number=False, common=True)
@@ -58,6 +59,7 @@ def _step(tried: Tried, outputs: Iterable[OutputSpec]) -> dict[str, Any]:
         "precision": tried.spec.precision,
         "quantization": asdict(tried.spec.quantization),
         "bytes": tried.size,
+        "samples": tried.samples,
         "integer_share": tried.integer_share,
         "outputs": [{"name": o.name, "kind": o.kind, **found._asdict()} for o, found in judged],
         "holds": not tried.fault,

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from strop_export import guard
 from strop_export.conversion import Converter
@@ -18,6 +22,8 @@ from strop_export.proof.runs import Progress
 from strop_export.source import Source
 from strop_export.targets import Target
 from strop_export.tolerances import QUANTIZED, Tolerance
+
+_MOST: Final = 1000  # calibrating samples that judge too
 
 
 @dataclass(frozen=True)
@@ -100,12 +106,12 @@ def make_plans(
         folder: an empty folder for the converter.
         progress: called with a line before each step.
     """
-    truth = Truth(source.outputs, source.selection_keras, source.selection_labels)
     selects = bool(source.selection_keras)
-    held_out = source.selection if selects else source.calibration
+    samples, truth = _judges(source) if selects else (source.calibration, Truth((), (), ()))
+    sizes = guard.Sizes(len(source.calibration[0]), len(source.selection[0]))
     plans = []
-    with Converter(source, folder, held_out) as converter:
-        trials = guard.Trials(converter, truth, tolerances, len(source.calibration[0]))
+    with Converter(source, folder, samples) as converter:
+        trials = guard.Trials(converter, truth, tolerances, sizes)
         asked = set()
         for target in targets:
             guarded = []
@@ -121,6 +127,24 @@ def make_plans(
             plans.append(Plan(target, guard.with_chosen(target, guarded), tuple(guarded)))
         layers = _measure(converter, trials, plans, progress)
     return Planned(trials.converted, layers, plans)
+
+
+def _judges(source: Source) -> tuple[tuple[NDArray[Any], ...], Truth]:
+    """Return the samples that judge the steps, those held out first, and the reference for them."""
+    chosen = np.unique(np.linspace(0, len(source.calibration[0]) - 1, _MOST).round().astype(int))
+    samples = _joined(source.selection, source.calibration, chosen)
+    keras = _joined(source.selection_keras, source.calibration_keras, chosen)
+    labels = tuple(
+        None if held is None or known is None else np.concatenate([held, known[chosen]])
+        for held, known in zip(source.selection_labels, source.calibration_labels, strict=True)
+    )
+    return samples, Truth(source.outputs, keras, labels)
+
+
+def _joined(
+    held: Sequence[NDArray[Any]], others: Sequence[NDArray[Any]], chosen: NDArray[Any]
+) -> tuple[NDArray[Any], ...]:
+    return tuple(np.concatenate([a, b[chosen]]) for a, b in zip(held, others, strict=True))
 
 
 def _measure(

@@ -29,8 +29,8 @@ def judged(accuracy: float | None, agreement: float) -> Judged:
     return Judged({**figures, "disagreements": 12}, {"accuracy_loss": 0.01})
 
 
-MISS = Tried("int8", INT8, (judged(0.119, 0.1),), 62_592, 1.0, "50 samples get another class")
-HOLD = Tried("mixed, dense_1 in float", MIXED, (judged(0.865, 0.99),), 62_024, 0.9)
+MISS = Tried("int8", INT8, (judged(0.119, 0.1),), 75, 62_592, 1.0, "50 samples get another class")
+HOLD = Tried("mixed, dense_1 in float", MIXED, (judged(0.865, 0.99),), 300, 62_024, 0.9)
 
 
 def entry(*tried: Tried, shipped: bool = True, **more: Any) -> dict[str, Any]:
@@ -67,8 +67,8 @@ def test_another_file_has_a_table_and_a_line() -> None:
     ]
     title, _, head, first, last, _ = report.tables(content(found), None)
     assert title == "tflite int8, judged on 75 held-out samples:"
-    assert head.split() == ["step", "bytes", "in", "integers", "accuracy", "disagree"]
-    assert first.split() == ["int8", "62,592", "100%", "0.1190", "12", "misses"]
+    assert head.split() == ["step", "bytes", "samples", "in", "integers", "accuracy", "disagree"]
+    assert first.split() == ["int8", "62,592", "75", "100%", "0.1190", "12", "misses"]
     assert last.split()[-1] == "holds"
 
 
@@ -88,12 +88,12 @@ def test_the_page_says_why_each_step_fails() -> None:
     written = page.to_markdown(content(entry(MISS, HOLD))).decode()
     assert "## In the place of int8" in written
     assert "- int8: 50 samples get another class" in written
-    assert "| mixed, dense\\_1 in float | 62,024 | 90% | 0.8650 | 12 | holds |" in written
+    assert "| mixed, dense\\_1 in float | 62,024 | 300 | 90% | 0.8650 | 12 | holds |" in written
 
 
 def test_a_float_file_names_the_layer_that_prevents_int8() -> None:
     stopped = "1 layer in float (dense_1) would leave 3% of the operations in integers"
-    half = Tried("float16", HALF, (judged(0.868, 1.0),), 112_576, 0.0)
+    half = Tried("float16", HALF, (judged(0.868, 1.0),), 300, 112_576, 0.0)
     found = entry(MISS, half, ranking=RANKING, stopped=stopped)
     (line,) = report.notes(content(found))
     assert line.endswith(
@@ -120,12 +120,12 @@ def test_a_file_that_fails_its_proof_is_not_said_to_ship() -> None:
 
 def test_a_step_without_figures_has_a_row_with_its_name() -> None:
     dead = Tried("int8", INT8, fault="TensorFlow's converter died of SIGSEGV")
-    found = entry(dead, Tried("dynamic", DYNAMIC, (judged(None, 1.0),), 4_000, 0.5))
+    found = entry(dead, Tried("dynamic", DYNAMIC, (judged(None, 1.0),), 300, 4_000, 0.5))
     assert "cannot be written (TensorFlow's converter died of SIGSEGV): dynamic" in guarded.note(
         found
     )
     rows = list(guarded.tables([found], None))
-    assert rows[3].split() == ["int8", "-", "-", "-", "-", "fails"]
+    assert rows[3].split() == ["int8", "-", "-", "-", "-", "-", "fails"]
 
 
 def test_if_no_file_holds_that_is_said() -> None:

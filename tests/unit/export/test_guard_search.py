@@ -64,7 +64,7 @@ def path(
     samples: int = 150,
     said: list[str] | None = None,
 ) -> guard.Path:
-    trials = guard.Trials(maker, TRUTH, OWN, samples)
+    trials = guard.Trials(maker, TRUTH, OWN, guard.Sizes(samples, len(KERAS)))
     return guard.find_path(target, asked, trials, (said if said is not None else []).append)
 
 
@@ -86,15 +86,35 @@ def test_an_int8_file_that_holds_is_the_whole_path() -> None:
     assert found.ranking == ()
 
 
+def test_a_file_that_holds_on_the_held_out_samples_is_judged_on_the_others_too() -> None:
+    class LuckyAtFirst(Maker):
+        """A maker whose int8 file is wrong on samples that calibrate alone."""
+
+        def answers(self, spec: VariantSpec) -> tuple[NDArray[Any], ...]:
+            wrong = self.wrong(spec)
+            return (np.concatenate([KERAS[:50], swapped(KERAS[50:], wrong)]),)
+
+    maker = LuckyAtFirst(only("float32"))
+    trials = guard.Trials(maker, TRUTH, OWN, guard.Sizes(150, 50))
+    found = guard.find_path(CPU, TFLITE, trials, print)
+    assert [tried.samples for tried in found.tried] == [len(KERAS)] * len(found.tried)
+    assert found.chosen == VariantSpec("tflite", "float32")
+    miss = guard.find_path(
+        CPU, TFLITE, guard.Trials(Maker(only("float32")), TRUTH, OWN, guard.Sizes(150, 50)), print
+    )
+    assert miss.tried[0].samples == 50
+    assert miss.tried[-1].samples == len(KERAS)
+
+
 def test_the_steps_come_in_their_order_and_each_says_why_it_fails() -> None:
     said: list[str] = []
     found = path(Maker(only("float32")), said=said)
     assert names(found) == [
         "int8",
         "int8, percentile ranges",
-        "int8, entropy ranges",
         "int8, equalized",
         "int8, equalized, percentile ranges",
+        "int8, entropy ranges",
         "mixed, a in float",
         "mixed, a and b in float",
         "mixed, a, b and c in float",
@@ -226,7 +246,7 @@ class TestSlots:
 
 def test_a_file_of_several_targets_is_made_once() -> None:
     maker = Maker(only("int8"))
-    trials = guard.Trials(maker, TRUTH, OWN, 150)
+    trials = guard.Trials(maker, TRUTH, OWN, guard.Sizes(150, len(KERAS)))
     for target in (CPU, RPI32, replace(CPU, name="other")):
         guard.find_path(target, TFLITE, trials, print)
     assert maker.asked == [TFLITE]
@@ -241,7 +261,9 @@ def test_of_several_outputs_the_one_at_fault_is_noted() -> None:
         def answers(self, spec: VariantSpec) -> tuple[NDArray[Any], ...]:
             return line, swapped(KERAS, self.wrong(spec))
 
-    trials = guard.Trials(Two(only("float32")), truth(of, (line, KERAS)), OWN, 150)
+    trials = guard.Trials(
+        Two(only("float32")), truth(of, (line, KERAS)), OWN, guard.Sizes(150, len(KERAS))
+    )
     found = guard.find_path(CPU, TFLITE, trials, print)
     assert found.tried[0].at_fault == 1
     assert found.tried[0].fault.startswith("output 'what': 100 of 200 samples")

@@ -93,7 +93,7 @@ def test_the_guard_s_path_is_printed(bundle: Path, capsys: pytest.CaptureFixture
     made["guard"] = [{**found, "bundle": BUNDLE}]
     report.write_text(json.dumps(made))
     _, out, _ = explained(capsys, str(bundle))
-    assert out.count("tflite int8, judged on 75 held-out samples:") == 1
+    assert out.count("tflite int8, judged on 75 held-out samples") == 1
     assert "int8 did not hold (accuracy 0.119, Keras 0.868): mixed, dense_1 in float does" in out
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from strop_export.calibration import ranges, samples, scale, settling, values
 from strop_export.calibration.ranges import Layer
 from strop_export.calibration.warning import Warned
-from strop_export.source import Source, keras_model
+from strop_export.source import Source
 
 _FEWEST = 100  # that need not show that the ranges have settled
 _TOO_FEW = 30  # settled or not
@@ -35,9 +35,7 @@ def examine(source: Source) -> dict[str, Any]:
         *_of_inputs(source),
         *_infinite(layers),
         *samples.copies(source.given_for_calibration, source.samples),
-        *samples.classes(
-            source.outputs, keras_model.predict(source.model, source.calibration), source.keras
-        ),
+        *samples.classes(source.outputs, source.calibration_keras, source.keras),
     ]
     if all(warned.kind not in ("clipped", "constant") for warned in warnings):
         chosen = np.linspace(0, len(source.samples[0]) - 1, count).round().astype(np.int64)

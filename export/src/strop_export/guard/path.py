@@ -17,6 +17,8 @@ class Tried:
         name: the step's name.
         spec: the file.
         outputs: its figures, by output; empty if it could not be written or run.
+        samples: the number of samples that judged it: those held out, and if it held on them, those
+            that calibrate too; 0 if it could not be run.
         size: bytes of the file; None if it could not be written.
         integer_share: the share of its multiply-accumulates in integers, 0 to 1.
         fault: why it does not hold; "" if it does.
@@ -26,6 +28,7 @@ class Tried:
     name: str
     spec: VariantSpec
     outputs: tuple[Judged, ...] = ()
+    samples: int = 0
     size: int | None = None
     integer_share: float | None = None
     fault: str = ""
@@ -40,7 +43,7 @@ class Path:
         asked: the int8 file.
         tried: the steps, in order.
         calibrating: the number of samples that calibrate.
-        held_out: the number of other samples, which judged the steps.
+        held_out: the number of other samples, which judge each step first.
         stopped: why no more layers were put into float; "" if none were, or they helped.
         ranking: the layers by the error that each causes alone, the worst first.
     """

@@ -64,15 +64,15 @@ class _Search:
             if step.precision == "mixed":
                 holds = self._mixed(step)
             else:
-                spec = spec_of(step, self._target, self._asked, self._trials.samples)
+                spec = spec_of(step, self._target, self._asked, self._trials.sizes.calibrating)
                 holds = all(t.spec != spec for t in self._tried) and self._holds(step.name, spec)
             if holds:
                 break
         return Path(
             self._asked,
             tuple(self._tried),
-            self._trials.samples,
-            self._trials.truth.samples,
+            self._trials.sizes.calibrating,
+            self._trials.sizes.held_out,
             self._stopped,
             self._ranking,
         )
@@ -99,10 +99,10 @@ class _Search:
             table.check(self._target, spec, file.requires)
             verdict = self._trials.judge(spec)
         except (EngineTooOld, ConversionError) as error:
-            return Tried(name, spec, (), size, share, str(error))
+            return Tried(name, spec, (), 0, size, share, str(error))
         fault = "; ".join(fault for faults in verdict.faults for fault in faults)
         at_fault = next((i for i, faults in enumerate(verdict.faults) if faults), 0)
-        return Tried(name, spec, verdict.outputs, size, share, fault, at_fault)
+        return Tried(name, spec, verdict.outputs, verdict.samples, size, share, fault, at_fault)
 
     def _mixed(self, step: Step) -> bool:
         """Put layers into float, the worst first, until the file holds."""
@@ -165,7 +165,7 @@ class _Search:
         """Return the bytes of the float16 file; None if there is none."""
         (step,) = (step for step in steps_for(self._asked) if step.precision == "float16")
         try:
-            spec = spec_of(step, self._target, self._asked, self._trials.samples)
+            spec = spec_of(step, self._target, self._asked, self._trials.sizes.calibrating)
             return len(self._trials.convert(spec).data)
         except ConversionError:
             return None

@@ -34,15 +34,28 @@ class Maker(Protocol):
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """The numbers of samples: those that calibrate, and those held out."""
+
+    calibrating: int
+    held_out: int
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """How a file did on the held-out samples.
+    """How a file did on the held-out samples; if it held, on those that calibrate too.
+
+    A few samples miss a fault by luck. Those that calibrate cannot show values outside of the
+    ranges, but they show the errors of rounding as well as others do.
 
     Attributes:
+        samples: the number of samples that judged it.
         outputs: its figures, by output.
         faults: by output, the bounds that it misses.
         error: the mean error of a column, as a share of the column's spread; of the worst output.
     """
 
+    samples: int
     outputs: tuple[Judged, ...]
     faults: tuple[tuple[str, ...], ...]
     error: float
@@ -52,19 +65,20 @@ class Trials:
     """The files of one model, converted and judged as they are asked for."""
 
     def __init__(
-        self, maker: Maker, truth: Truth, tolerances: Mapping[str, Tolerance], samples: int
+        self, maker: Maker, truth: Truth, tolerances: Mapping[str, Tolerance], sizes: Sizes
     ) -> None:
         """Prepare for trials.
 
         Args:
             maker: writes and runs the files.
-            truth: Keras's answers to the held-out samples, and their labels.
+            truth: Keras's answers to the held-out samples, then to those that calibrate, and
+                their labels.
             tolerances: precision -> its tolerance.
-            samples: the number of samples that calibrate.
+            sizes: the numbers of samples.
         """
         self.converted: dict[VariantSpec, Converted | ConversionError] = {}
-        self.truth = truth
-        self.samples = samples
+        self.sizes = sizes
+        self._truth = truth
         self._maker = maker
         self._tolerances = tolerances
         self._verdicts: dict[VariantSpec, Verdict | ConversionError] = {}
@@ -81,7 +95,7 @@ class Trials:
         return _or_raise(self.converted[spec])
 
     def judge(self, spec: VariantSpec) -> Verdict:
-        """Judge a file on the held-out samples.
+        """Judge a file on the held-out samples, and on the others if it holds on these.
 
         Raises:
             ConversionError: it cannot be run.
@@ -102,10 +116,15 @@ class Trials:
 
     def _judge(self, spec: VariantSpec) -> Verdict:
         answers = self._maker.answers(spec)
-        found = judge_all(answers, self.truth, self._tolerances[spec.precision].of(spec), few=True)
-        outputs, faults = zip(*found, strict=True)
-        pairs = zip(answers, self.truth.keras, strict=True)
-        return Verdict(outputs, tuple(map(tuple, faults)), max(_error(*pair) for pair in pairs))
+        tolerance = self._tolerances[spec.precision].of(spec)
+        error = max(_error(*pair) for pair in zip(answers, self._truth.keras, strict=True))
+        for count in (self.sizes.held_out, self._truth.samples):
+            some = [array[:count] for array in answers]
+            found = judge_all(some, self._truth.first(count), tolerance, few=True)
+            outputs, faults = zip(*found, strict=True)
+            if any(faults):
+                break
+        return Verdict(count, outputs, tuple(map(tuple, faults)), error)
 
 
 def _caught(work: Callable[[VariantSpec], T], spec: VariantSpec) -> T | ConversionError:

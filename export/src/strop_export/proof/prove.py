@@ -54,6 +54,11 @@ class Truth:
         """The number of samples."""
         return len(self.keras[0])
 
+    def first(self, count: int) -> Truth:
+        """Return the reference for the first `count` samples alone."""
+        labels = tuple(known if known is None else known[:count] for known in self.labels)
+        return Truth(self.specs, tuple(array[:count] for array in self.keras), labels)
+
 
 def prove(
     variant: str, runs: Iterable[Run], truth: Truth, tolerance: Tolerance

@@ -36,6 +36,8 @@ class Source:
     outputs: tuple[OutputSpec, ...]
     structure: str  # the structure that Keras returns: "one", "list" or "dict"
     calibration: tuple[NDArray[Any], ...]  # (N, ...), training samples as the sensor gives them
+    calibration_labels: tuple[NDArray[Any] | None, ...]  # their truth, for each output
+    calibration_keras: tuple[NDArray[Any], ...]  # (N, ...), Keras's answers to them
     selection: tuple[NDArray[Any], ...]  # (N, ...), others, to select how int8 files are quantized
     selection_labels: tuple[NDArray[Any] | None, ...]  # the truth of `selection`, for each output
     selection_keras: tuple[NDArray[Any], ...]  # (N, ...), Keras's answers to `selection`
@@ -107,7 +109,9 @@ def read(
     chosen = held_out(len(given_samples[0]))
     selection = tuple(array[chosen] for array in given_samples)
     beside = data.labels(loaded.outputs, judging=False)
-    held = [None if known is None or not chosen.any() else known[chosen] for known in beside]
+    parts = ([x if x is None else x[part] for x in beside] for part in (chosen, ~chosen))
+    held_labels, calibration_labels = (_truth(x, found, outputs, answers) for x in parts)
+    calibration = tuple(array[~chosen] for array in given_samples)
     names_in = [spec.name for spec in inputs]
     notes = vacuous.check_scaling(model, names_in, samples, outputs, answers, labels)
     vacuous.refuse(outputs, answers, labels, str(files.model))
@@ -120,9 +124,11 @@ def read(
         inputs=inputs,
         outputs=tuple(outputs),
         structure=loaded.structure,
-        calibration=tuple(array[~chosen] for array in given_samples),
+        calibration=calibration,
+        calibration_labels=calibration_labels,
+        calibration_keras=keras_model.predict(model, calibration),
         selection=selection,
-        selection_labels=_truth(held, found, outputs, answers),
+        selection_labels=held_labels,
         selection_keras=keras_model.predict(model, selection) if chosen.any() else (),
         samples=samples,
         labels=labels,
