@@ -84,4 +84,4 @@ def _teacher(distillation: Distillation, recipe: Recipe, session: Session) -> An
     done = checkpoints.progress()
     with Display(session.console, title, chosen.schedule.epochs, done) as display:
         fit(task, session.mnist, checkpoints, clock=session.clock, on_epoch=display.epoch)
-    return network
+    return teacher.finish(chosen, network)

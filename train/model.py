@@ -3,8 +3,8 @@
 from typing import Any
 
 import keras
-import numpy as np
 
+from train import fold
 from train.recipe import Network
 
 INPUT = "image"
@@ -38,10 +38,7 @@ def build_for_training(network: Network, seed: int, *, logits: bool) -> Any:
 
 
 def finish(network: Network, trained: Any) -> Any:
-    """Make the plain model with the weights of a trained one.
-
-    A normalized layer computes ``gamma * (x @ kernel - mean) / deviation + beta``, which is
-    ``x @ (kernel * scale) + (beta - mean * scale)`` with ``scale = gamma / deviation``.
+    """Make the plain model that computes the same as a trained one.
 
     Args:
         network: the network.
@@ -50,17 +47,8 @@ def finish(network: Network, trained: Any) -> Any:
     Returns:
         A model like that of :func:`build`.
     """
-    weights: list[Any] = []
-    for layer in trained.layers:
-        if isinstance(layer, keras.layers.Dense):
-            weights += layer.get_weights()
-        elif isinstance(layer, keras.layers.BatchNormalization):
-            gamma, beta, mean, variance = layer.get_weights()
-            scale = gamma / np.sqrt(variance + layer.epsilon)
-            weights[-1] = weights[-1] * scale
-            weights.append(beta - mean * scale)
     finished = build(network)
-    finished.set_weights(weights)
+    finished.set_weights(fold.weights(trained))
     return finished
 
 

@@ -160,7 +160,7 @@ class Teacher:
     """A convolutional network that labels images for the smaller network.
 
     Attributes:
-        filters: filters of each 3 x 3 convolution; a 2 x 2 max-pooling follows every second one.
+        filters: filters of each 3 x 3 convolution; 2 x 2 max-pooling follows the first, third, fifth...
         schedule: its epochs and batch size.
         optimizer: its optimizer.
         augmentation: the distortion of the images that it learns from.
