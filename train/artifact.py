@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train import pictures
+from train.checkpoints import History
 from train.evaluate import Evaluation, evaluate
-from train.journal import History
 from train.mnist import Bytes, Mnist, Samples
 from train.storage import npz_bytes, put_in_place, writing
 from train.target import RECORD

@@ -3,6 +3,7 @@
 import dataclasses
 import tomllib
 from pathlib import Path
+from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from train.errors import RecipeError
@@ -74,6 +75,8 @@ def _read(kind: type[T], table: dict[str, Any], where: str) -> T:
 
 def _fit(value: Any, hint: Any, key: str) -> Any:
     """Check a value against its annotation; convert only list to tuple, and int to float."""
+    if get_origin(hint) is UnionType:  # of a table and None, the default
+        hint = get_args(hint)[0]
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         if isinstance(value, dict):
             return _read(hint, value, f"{key}.")
@@ -85,7 +88,12 @@ def _fit(value: Any, hint: Any, key: str) -> Any:
     if get_origin(hint) is tuple:
         require(isinstance(value, list), key, value, "a list")
         return tuple(_fit(item, get_args(hint)[0], key) for item in value)
-    wanted = {float: int | float, int: int, str: str}[hint]
-    fits = isinstance(value, wanted) and not isinstance(value, bool)
-    require(fits, key, value, {float: "a number", int: "a whole number", str: "a text"}[hint])
+    wanted, name = {
+        float: (int | float, "a number"),
+        int: (int, "a whole number"),
+        bool: (bool, "true or false"),
+        str: (str, "a text"),
+    }[hint]
+    fits = isinstance(value, wanted) and isinstance(value, bool) == (hint is bool)
+    require(fits, key, value, name)
     return float(value) if hint is float else value

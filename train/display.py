@@ -6,17 +6,20 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from train.journal import Progress
+from train.checkpoints import Progress
 
 _LINES = 10  # between the lines of a log
 
 
 class Display:
-    """A display of the epochs of one training."""
+    """A display of the epochs of one training, or of other steps that are counted."""
 
-    def __init__(self, console: Console, title: str, epochs: int, done: Progress) -> None:
+    def __init__(
+        self, console: Console, title: str, epochs: int, done: Progress, unit: str = "epoch"
+    ) -> None:
         self._console = console
         self._title = title
+        self._unit = unit
         self._epochs = epochs
         self._paced_from: Progress | None = None
         self._bar: Bar | None = None
@@ -46,13 +49,15 @@ class Display:
 
     def epoch(self, progress: Progress) -> None:
         """Show that an epoch is done."""
-        figures = f"validation {progress.history['val_accuracy'][-1]:.2%}, {self._left(progress)}"
+        figures = self._left(progress)
+        if progress.history:
+            figures = f"validation {progress.history['val_accuracy'][-1]:.2%}, {figures}"
         if self._bar is not None:
             self._bar.update(self._task, completed=progress.epoch, figures=figures)
         elif self._worth_a_line(progress.epoch):
             width = len(str(self._epochs))
             self._console.print(
-                f"{self._title}: epoch {progress.epoch:{width}}/{self._epochs}, {figures}"
+                f"{self._title}: {self._unit} {progress.epoch:{width}}/{self._epochs}, {figures}"
             )
 
     def _worth_a_line(self, epoch: int) -> bool:

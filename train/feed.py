@@ -4,16 +4,19 @@ Nothing here has state. A training that resumes at epoch 57 asks for epoch 57 an
 batches, bit for bit, as one that was not interrupted.
 """
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from train.augment import distort
-from train.mnist import Samples
-from train.recipe import Recipe
+from train.mnist import Bytes, Samples
+from train.recipe import Augmentation, Recipe
 
 _CLASSES = 10
 _ORDER, _DISTORTION = 0, 1  # two streams of randomness, which must differ
+_PART = 1_000  # images distorted at a time
 
 
 def steps_per_epoch(samples: Samples, recipe: Recipe) -> int:
@@ -47,9 +50,7 @@ def batches(samples: Samples, recipe: Recipe, seed: int, first_epoch: int = 0) -
     )
 
     def epoch_of(epoch: Any) -> Any:
-        key = _key(seed, epoch, _ORDER)
-        order = tf.random.experimental.stateless_shuffle(tf.range(len(samples)), seed=key)
-        rows = tf.reshape(order[: steps * size], (steps, size))
+        rows = _rows(len(samples), steps, size, seed, epoch)
         numbers = epoch * steps + tf.range(steps, dtype=tf.int64)
         return tf.data.Dataset.from_tensor_slices((rows, numbers))
 
@@ -66,6 +67,83 @@ def batches(samples: Samples, recipe: Recipe, seed: int, first_epoch: int = 0) -
         .map(batch_of, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         .prefetch(tf.data.AUTOTUNE)
     )
+
+
+def distilled_batches(
+    folder: Path, copies: int, samples: Samples, recipe: Recipe, seed: int, first_epoch: int = 0
+) -> Any:
+    """Make the batches of a distillation from ``first_epoch`` to the last.
+
+    Args:
+        folder: the folder of the copies (:mod:`train.copies`).
+        copies: how many there are; each epoch uses the next one, in turn.
+        samples: the training images that were copied.
+        recipe: the recipe; its schedule is used.
+        seed: the seed of the order.
+        first_epoch: counted from 0.
+
+    Returns:
+        A ``tf.data.Dataset``. Each batch is (images, logits): images float32 (B, 28, 28), 0..255;
+        the teacher's logits float32 (B, 10).
+    """
+    size = min(recipe.schedule.batch_size, len(samples))
+    steps = steps_per_epoch(samples, recipe)
+
+    def epoch_of(epoch: Any) -> Any:
+        number = tf.strings.as_string(epoch % copies, width=5, fill="0")
+        copy = tf.strings.join([str(folder), "/copy-", number])
+        rows = _rows(len(samples), steps, size, seed, epoch)
+
+        def part(name: str, kind: Any, shape: tuple[int, ...]) -> Any:
+            held = tf.io.decode_raw(tf.io.read_file(copy + f"/{name}"), kind)
+            return tf.gather(tf.reshape(held, (len(samples), *shape)), rows)
+
+        images, logits = part("images", tf.uint8, (28, 28)), part("logits", tf.float32, (10,))
+        return tf.data.Dataset.from_tensor_slices((images, logits))
+
+    def batch_of(images: Any, logits: Any) -> tuple[Any, Any]:
+        return tf.cast(images, tf.float32), logits
+
+    return (
+        tf.data.Dataset.range(first_epoch, recipe.schedule.epochs)
+        .flat_map(epoch_of)
+        .map(batch_of, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def distorted_copy(samples: Samples, augmentation: Augmentation, seed: int, number: int) -> Bytes:
+    """Distort all images.
+
+    Args:
+        samples: the images.
+        augmentation: the limits of the distortion.
+        seed: the seed of the training.
+        number: the number of the copy; each has its own distortions.
+
+    Returns:
+        uint8 (N, 28, 28).
+    """
+    key = _key(seed, number, _DISTORTION)
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def distorted(images: Any, part: Any) -> Any:
+        own = tf.random.experimental.stateless_fold_in(key, part)
+        return tf.cast(tf.round(distort(tf.cast(images, tf.float32), augmentation, own)), tf.uint8)
+
+    return np.concatenate(
+        [
+            distorted(samples.images[start : start + _PART], tf.constant(start))
+            for start in range(0, len(samples), _PART)
+        ]
+    )
+
+
+def _rows(count: int, steps: int, size: int, seed: int, epoch: Any) -> Any:
+    """Choose the images of each batch of an epoch: int32 (steps, size)."""
+    key = _key(seed, epoch, _ORDER)
+    order = tf.random.experimental.stateless_shuffle(tf.range(count), seed=key)
+    return tf.reshape(order[: steps * size], (steps, size))
 
 
 def _key(seed: int, number: Any, stream: int) -> Any:

@@ -9,67 +9,77 @@ from typing import Any
 import keras
 import numpy as np
 
-from train import evaluate, feed, model
-from train.journal import History, Journal, Progress
+from train import evaluate, feed
+from train.checkpoints import Checkpoints, History, Progress
 from train.mnist import Mnist, Samples
-from train.recipe import Loss, Optimizer, Recipe
+from train.recipe import Optimizer, Recipe
 from train.storage import writing
+
+_VALIDATION_PARTS = 10
 
 OnEpoch = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """A trained model.
+class Task:
+    """One network to train.
 
     Attributes:
-        model: the Keras model with its final (averaged) weights; not compiled, no optimizer.
-        history: ``loss``, ``accuracy`` (on the distorted training images, during the epoch),
-            ``val_loss`` and ``val_accuracy``, one value per epoch.
+        model: the untrained Keras model.
+        recipe: the recipe; its schedule, optimizer and loss are used.
+        batches: makes the batches from an epoch to the last, given the epoch.
+        logits: the outputs of the model are logits, not probabilities.
+        temperature: the targets are logits to distill at this temperature, not labels.
     """
 
     model: Any
-    history: History
+    recipe: Recipe
+    batches: Callable[[int], Any]
+    logits: bool = False
+    temperature: float | None = None
 
 
 def fit(
-    recipe: Recipe,
-    seed: int,
+    task: Task,
     mnist: Mnist,
-    journal: Journal,
-    done: Progress,
+    checkpoints: Checkpoints,
     *,
     clock: Callable[[], float],
     on_epoch: OnEpoch,
     tensorboard: Path | None = None,
-) -> Fitted:
-    """Train from the epoch after ``done`` to the recipe's last epoch.
+) -> History:
+    """Train from the latest checkpoint to the recipe's last epoch.
+
+    The model then has its final (averaged) weights.
 
     Args:
-        recipe: the recipe.
-        seed: the seed of the data order and the distortions; the initial weights are already set.
-        mnist: the data: ``train`` for training, ``validation`` for validation; ``test`` is unused.
-        journal: an open journal; receives a checkpoint after each epoch.
-        done: the progress of earlier sessions.
+        task: the network; its initial weights are already set.
+        mnist: the data: ``validation`` for validation, ``train`` for its size; ``test`` is unused.
+        checkpoints: receives a checkpoint after each epoch.
         clock: returns the seconds spent so far, over all sessions.
         on_epoch: called with the progress after each epoch.
         tensorboard: a folder for TensorBoard's logs.
+
+    Returns:
+        ``loss``, ``accuracy`` (on the distorted training images, during the epoch), ``val_loss``
+        and ``val_accuracy``, one value per epoch.
 
     Raises:
         OutputError: if a checkpoint cannot be written.
         UnfinishedRun: if the latest checkpoint cannot be read.
     """
+    training, recipe = task.model, task.recipe
     steps = feed.steps_per_epoch(mnist.train, recipe)
-    training = model.build(recipe.network)
     training.compile(
         optimizer=_optimizer(recipe.optimizer, recipe.schedule.epochs, steps),
-        loss=_loss(recipe.loss),
+        loss=_loss(task),
         metrics=["accuracy"],
         # A whole epoch in one call: a step of this network takes less time than its call.
         steps_per_execution=steps,
     )
-    journal.restore(training)
-    record = _Record(mnist.validation, journal, done, clock, on_epoch)
+    done = checkpoints.progress()
+    checkpoints.restore(training)
+    record = _Record(task, mnist.validation, checkpoints, done, clock, on_epoch)
     callbacks: list[Any] = [record]
     if tensorboard is not None:
         with writing(tensorboard):
@@ -77,7 +87,7 @@ def fit(
         callbacks.append(keras.callbacks.TensorBoard(tensorboard, write_graph=False))
     if done.epoch < recipe.schedule.epochs:
         training.fit(
-            feed.batches(mnist.train, recipe, seed, first_epoch=done.epoch),
+            task.batches(done.epoch),
             initial_epoch=done.epoch,
             epochs=recipe.schedule.epochs,
             steps_per_epoch=steps,
@@ -85,10 +95,8 @@ def fit(
             callbacks=callbacks,
             verbose=0,
         )
-    finished = model.build(recipe.network)
-    with _averaged(training):
-        finished.set_weights(training.get_weights())
-    return Fitted(finished, record.progress.history)
+    training.optimizer.finalize_variable_values(training.trainable_variables)
+    return record.progress.history
 
 
 class _Record(keras.callbacks.Callback):  # type: ignore[misc]
@@ -96,18 +104,21 @@ class _Record(keras.callbacks.Callback):  # type: ignore[misc]
 
     def __init__(
         self,
+        task: Task,
         validation: Samples,
-        journal: Journal,
+        checkpoints: Checkpoints,
         done: Progress,
         clock: Callable[[], float],
         on_epoch: OnEpoch,
     ) -> None:
         super().__init__()
         self.progress = done
-        self._images = validation.images.astype(np.float32)
+        images = validation.images.astype(np.float32)
+        self._parts = np.array_split(images, _VALIDATION_PARTS) if task.logits else [images]
         self._labels = validation.labels
-        self._loss = keras.losses.SparseCategoricalCrossentropy()
-        self._journal = journal
+        self._logits = task.logits
+        self._loss = keras.losses.SparseCategoricalCrossentropy(from_logits=task.logits)
+        self._checkpoints = checkpoints
         self._clock = clock
         self._on_epoch = on_epoch
 
@@ -119,14 +130,15 @@ class _Record(keras.callbacks.Callback):  # type: ignore[misc]
             for key, value in figures.items()
         }
         self.progress = Progress(epoch + 1, history, self._clock())
-        self._journal.save(self.model, self.progress)
+        self._checkpoints.save(self.model, self.progress)
         self._on_epoch(self.progress)
 
     def _validate(self) -> dict[str, float]:
         with _averaged(self.model):
             # A call, not predict(): Keras's losses find the logits behind a called model's outputs,
-            # as in training, so the two curves are comparable.
-            outputs = self.model(self._images, training=False)  # (5000, 10)
+            # as in training, so the two curves are comparable. Logits can come in parts.
+            parts = [self.model(images, training=False) for images in self._parts]
+        outputs = parts[0] if len(parts) == 1 else keras.ops.concatenate(parts)  # (5000, 10)
         return {
             "val_loss": float(self._loss(self._labels, outputs)),
             "val_accuracy": evaluate.accuracy(outputs.numpy(), self._labels),
@@ -166,10 +178,33 @@ def _optimizer(chosen: Optimizer, epochs: int, steps: int) -> Any:
         warmup_steps=warmup,
         decay_steps=max(1, epochs * steps - warmup),
     )
-    return keras.optimizers.AdamW(schedule, weight_decay=chosen.weight_decay, **average)
+    adamw = keras.optimizers.AdamW(schedule, weight_decay=chosen.weight_decay, **average)
+    adamw.exclude_from_weight_decay(var_names=["gamma", "beta"])  # of batch normalization
+    return adamw
 
 
-def _loss(chosen: Loss) -> Any:
-    if chosen.label_smoothing:
-        return keras.losses.CategoricalCrossentropy(label_smoothing=chosen.label_smoothing)
-    return keras.losses.SparseCategoricalCrossentropy()
+def _loss(task: Task) -> Any:
+    if task.temperature is not None:
+        return Distance(task.temperature)
+    smoothing = task.recipe.loss.label_smoothing
+    if smoothing:
+        return keras.losses.CategoricalCrossentropy(task.logits, label_smoothing=smoothing)
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=task.logits)
+
+
+class Distance(keras.losses.Loss):  # type: ignore[misc]
+    """The Kullback-Leibler divergence from a teacher's answer, both softened by a temperature.
+
+    It is multiplied by the square of the temperature, so that gradients keep their size.
+    """
+
+    def __init__(self, temperature: float) -> None:
+        super().__init__()
+        self._temperature = temperature
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Compute the distance of each pair of logits, float32 (B, 10): float32 (B,)."""
+        wanted = keras.ops.log_softmax(y_true / self._temperature)  # (B, 10)
+        given = keras.ops.log_softmax(y_pred / self._temperature)
+        divergence = keras.ops.sum(keras.ops.exp(wanted) * (wanted - given), axis=-1)
+        return divergence * self._temperature**2

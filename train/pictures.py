@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from train import evaluate
+from train.checkpoints import History
 from train.evaluate import Evaluation
-from train.journal import History
 from train.mnist import Samples
 
 _INK, _MUTED, _GRID = "#1f2933", "#7b8794", "#e4e7eb"

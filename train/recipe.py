@@ -5,6 +5,7 @@ to ``training.json``, and only the same recipe continues an interrupted training
 """
 
 import dataclasses
+import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -34,10 +35,13 @@ class Network:
     Attributes:
         hidden: units of each hidden layer.
         head: the activation that turns the last layer into ``probabilities``.
+        batch_normalization: normalize each hidden layer during training. The finished model has
+            plain dense layers: the normalization is folded into their weights.
     """
 
     hidden: tuple[int, ...] = (50, 50)
     head: Literal["softmax", "sigmoid"] = "softmax"
+    batch_normalization: bool = False
 
     def __post_init__(self) -> None:
         require(
@@ -100,6 +104,14 @@ class Optimizer:
             "adamw, if weight_decay or warmup_epochs is given",
         )
 
+    def scaled(self, share: float) -> "Optimizer":
+        """Return this optimizer with its values in epochs multiplied by ``share``."""
+        return dataclasses.replace(
+            self,
+            warmup_epochs=self.warmup_epochs * share,
+            average_epochs=self.average_epochs * share,
+        )
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -118,25 +130,75 @@ class Loss:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random affine distortion; each value is the limit of a uniform range around zero.
+    """Random distortion: an affine map, then a smooth random displacement of the pixels.
+
+    Each affine value is the limit of a uniform range around zero.
 
     Attributes:
         rotation: radians in either direction.
         scale: the share by which the digit grows or shrinks.
         shear: horizontal, pixels per pixel in either direction.
         shift: pixels in either direction, on both axes.
+        elastic: the root mean square of the displacement on each axis, in pixels.
     """
 
     rotation: float = 0.0
     scale: float = 0.0
     shear: float = 0.0
     shift: float = 0.0
+    elastic: float = 0.0
 
     def __post_init__(self) -> None:
-        limits = {"rotation": 3.15, "scale": 0.9, "shear": 2.0, "shift": 14.0}
+        limits = {"rotation": 3.15, "scale": 0.9, "shear": 2.0, "shift": 14.0, "elastic": 14.0}
         for key, limit in limits.items():
             value = getattr(self, key)
             require(0 <= value <= limit, f"augmentation.{key}", value, f"0 to {limit}")
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A convolutional network that labels images for the smaller network.
+
+    Attributes:
+        filters: filters of each 3 x 3 convolution; 2 x 2 max-pooling follows the first, the third
+            and so on.
+        schedule: its epochs and batch size.
+        optimizer: its optimizer.
+        augmentation: the distortion of the images that it learns from.
+    """
+
+    filters: tuple[int, ...]
+    schedule: Schedule
+    optimizer: Optimizer
+    augmentation: Augmentation = Augmentation()
+
+    def __post_init__(self) -> None:
+        require(
+            0 < len(self.filters) <= 8 and all(0 < count <= 512 for count in self.filters),
+            "distillation.teacher.filters",
+            self.filters,
+            "1 to 8 layers of 1 to 512 filters",
+        )
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """Learning a teacher's outputs on distorted images, instead of the labels.
+
+    Attributes:
+        temperature: divides the logits of both networks before the softmax.
+        copies: distorted copies of the training images; each epoch uses the next one, in turn.
+        teacher: the teacher.
+    """
+
+    temperature: float
+    copies: int
+    teacher: Teacher
+
+    def __post_init__(self) -> None:
+        heat = self.temperature
+        require(0.1 <= heat <= 100, "distillation.temperature", heat, "0.1 to 100")
+        require(0 < self.copies <= 1000, "distillation.copies", self.copies, "1 to 1000")
 
 
 @dataclass(frozen=True)
@@ -157,6 +219,7 @@ class Recipe:
     network: Network = Network()
     loss: Loss = Loss()
     augmentation: Augmentation = Augmentation()
+    distillation: Distillation | None = None
 
     def __post_init__(self) -> None:
         for key in ("name", "artifact"):
@@ -169,27 +232,41 @@ class Recipe:
                 "letters, digits, - and _",
             )
 
+        if self.distillation is not None:
+            head, smoothing = self.network.head, self.loss.label_smoothing
+            require(head == "softmax", "network.head", head, "softmax, for a distillation")
+            require(smoothing == 0, "loss.label_smoothing", smoothing, "0, for a distillation")
+
     def with_epochs(self, epochs: int) -> "Recipe":
         """Return this recipe with another number of epochs.
 
-        Other values in epochs (warm-up, averaging) change in proportion.
+        Other values in epochs (warm-up, averaging, the teacher's) change in proportion.
 
         Args:
             epochs: 1 or more.
         """
         share = epochs / self.schedule.epochs
-        return dataclasses.replace(
+        changed = dataclasses.replace(
             self,
             schedule=dataclasses.replace(self.schedule, epochs=epochs),
-            optimizer=dataclasses.replace(
-                self.optimizer,
-                warmup_epochs=self.optimizer.warmup_epochs * share,
-                average_epochs=self.optimizer.average_epochs * share,
-            ),
+            optimizer=self.optimizer.scaled(share),
+        )
+        if self.distillation is None:
+            return changed
+        teacher = self.distillation.teacher
+        taught = max(1, round(teacher.schedule.epochs * share))
+        teacher = dataclasses.replace(
+            teacher,
+            schedule=dataclasses.replace(teacher.schedule, epochs=taught),
+            optimizer=teacher.optimizer.scaled(share),
+        )
+        copies = min(self.distillation.copies, epochs)
+        return dataclasses.replace(
+            changed,
+            distillation=dataclasses.replace(self.distillation, copies=copies, teacher=teacher),
         )
 
     def values(self) -> dict[str, Any]:
         """Return all values, as plain JSON values."""
-        values = dataclasses.asdict(self)
-        values["network"]["hidden"] = list(self.network.hidden)
+        values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
         return values

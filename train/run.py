@@ -16,9 +16,10 @@ from typing import Any
 from rich.console import Console
 
 from train import backend, mnist, target
+from train.checkpoints import Progress
 from train.display import Display
 from train.evaluate import Evaluation
-from train.journal import Journal, Progress
+from train.journal import Journal
 from train.paths import MNIST_CACHE, shown
 from train.recipe import Recipe
 
@@ -95,27 +96,42 @@ def _train(
     clock: Callable[[], float],
 ) -> Evaluation:
     backend.start(job.seed)
-    from train import artifact
-    from train.fit import fit
+    from train import artifact, distill, feed, model
+    from train.fit import Task, fit
 
     device = backend.device()
     journal.insist_on_device(device)
-    epochs = job.recipe.schedule.epochs
+    recipe, seed, title = job.recipe, job.seed, _title(job)
+    epochs = recipe.schedule.epochs
     doing = f"continuing after epoch {done.epoch} of {epochs}" if done.epoch else "training"
-    console.print(f"{_title(job)}: {doing} on {device}")
-    with Display(console, _title(job), epochs, done) as display:
-        fitted = fit(
-            job.recipe,
-            job.seed,
+    console.print(f"{title}: {doing} on {device}")
+    distillation = recipe.distillation
+    if distillation is not None:
+        session = distill.Session(seed, data, journal, console, title, clock)
+        distill.prepare(distillation, recipe, session)
+
+    def batches(first: int) -> Any:
+        if distillation is None:
+            return feed.batches(data.train, recipe, seed, first)
+        folder, copies = journal.copies.folder, distillation.copies
+        return feed.distilled_batches(folder, copies, data.train, recipe, seed, first)
+
+    logits = distillation is not None
+    training = model.build_for_training(recipe.network, seed, logits=logits)
+    temperature = distillation.temperature if distillation else None
+    task = Task(training, recipe, batches, logits=logits, temperature=temperature)
+    with Display(console, title, epochs, done) as display:
+        history = fit(
+            task,
             data,
-            journal,
-            done,
+            journal.checkpoints,
             clock=clock,
             on_epoch=display.epoch,
             tensorboard=job.tensorboard,
         )
     facts = _facts(job, identity, device)
-    return artifact.write(job.out, fitted.model, data, fitted.history, facts, clock)
+    finished = model.finish(recipe.network, training)
+    return artifact.write(job.out, finished, data, history, facts, clock)
 
 
 def _title(job: Job) -> str:

@@ -63,6 +63,30 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
 
 
+@contextlib.contextmanager
+def renamed_when_complete(folder: Path) -> Iterator[Path]:
+    """Make a folder under another name; rename it to ``folder`` when the block ends.
+
+    If the block fails, the folder is removed.
+
+    Args:
+        folder: the final name; its parent folders are made.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    partial = folder.with_suffix(".partial")
+    with writing(folder):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        try:
+            yield partial
+            partial.rename(folder)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+
+
 def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Pack arrays into a compressed ``.npz`` whose bytes depend only on the arrays.
 

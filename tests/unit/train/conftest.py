@@ -31,6 +31,33 @@ shear = 0.1
 shift = 1.5
 """
 
+DISTILLED = f"""{SMALL}
+elastic = 0.5
+
+[network]
+batch_normalization = true
+
+[distillation]
+temperature = 2
+copies = 3
+
+[distillation.teacher]
+filters = [2, 2, 4]
+
+[distillation.teacher.schedule]
+epochs = 3
+batch_size = 100
+
+[distillation.teacher.optimizer]
+name = "adamw"
+learning_rate = 0.004
+warmup_epochs = 1
+
+[distillation.teacher.augmentation]
+rotation = 0.2
+elastic = 0.5
+"""
+
 
 @pytest.fixture(scope="session")
 def digits() -> mnist.Mnist:
@@ -51,6 +78,16 @@ def few_digits(digits: mnist.Mnist) -> mnist.Mnist:
 @pytest.fixture(scope="session")
 def small_text() -> str:
     return SMALL
+
+
+@pytest.fixture(scope="session")
+def distilled_text() -> str:
+    return DISTILLED
+
+
+@pytest.fixture
+def distilled(distilled_text: str) -> Recipe:
+    return parse(distilled_text, "distilled")
 
 
 @pytest.fixture

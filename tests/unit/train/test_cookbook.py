@@ -1,6 +1,7 @@
 """Recipes: the shipped ones parse, and invalid ones are refused."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -50,8 +51,9 @@ def test_a_recipe_can_come_from_a_file(tmp_path: Path) -> None:
     assert isinstance(recipe.optimizer.learning_rate, float)  # TOML said 1
 
 
-def test_values_survive_json() -> None:
-    values = cookbook.load("edge").values()
+@pytest.mark.parametrize("name", ["edge", "best"])
+def test_values_survive_json(name: str) -> None:
+    values = cookbook.load(name).values()
     assert json.loads(json.dumps(values)) == values
 
 
@@ -60,6 +62,39 @@ def test_fewer_epochs_shorten_all_that_is_told_in_epochs() -> None:
     assert recipe.schedule.epochs == 5
     assert recipe.optimizer.warmup_epochs == 1
     assert recipe.optimizer.average_epochs == 2
+
+
+def test_fewer_epochs_shorten_a_distillation_too(distilled_text: str) -> None:
+    distilled = cookbook.parse(distilled_text, "distilled")
+    shorter, shortest = distilled.with_epochs(4).distillation, distilled.with_epochs(1).distillation
+    assert distilled.with_epochs(6) == distilled
+    assert shorter is not None
+    assert (shorter.copies, shorter.teacher.schedule.epochs) == (3, 2)
+    assert shorter.teacher.optimizer.warmup_epochs == pytest.approx(2 / 3)
+    assert shortest is not None
+    assert (shortest.copies, shortest.teacher.schedule.epochs) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("copies = 3", "copies = 0", "distillation.copies is 0"),
+        ("temperature = 2", "temperature = 0", "distillation.temperature is 0.0"),
+        ("copies = 3", "copys = 3", "unknown key distillation.copys"),
+        ("filters = [2, 2, 4]", "filters = []", "distillation.teacher.filters is ()"),
+        ("filters = [2, 2, 4]", "", "distillation.teacher.filters is missing"),
+        ("temperature = 2", "temperature = true", "temperature is True; it must be a number"),
+        ("normalization = true", "normalization = 1", "normalization is 1; it must be true or"),
+        ("normalization = true", 'normalization = true\nhead = "sigmoid"', "softmax, for a dist"),
+        ("[distillation]", "[loss]\nlabel_smoothing = 0.1\n[distillation]", "0, for a distill"),
+    ],
+)
+def test_a_distillation_that_does_not_fit_is_refused(
+    distilled_text: str, before: str, after: str, said: str
+) -> None:
+    assert before in distilled_text
+    with pytest.raises(RecipeError, match=re.escape(said)):
+        cookbook.parse(distilled_text.replace(before, after, 1), "distilled")
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
+from train.checkpoints import Progress
 from train.display import Display
-from train.journal import Progress
 
 
 def shown(*, terminal: bool, first: int = 0, epochs: int = 50) -> str:
@@ -46,3 +46,14 @@ def test_it_gives_the_terminal_back_when_training_fails(terminal: bool) -> None:
     console = Console(file=io.StringIO(), force_terminal=terminal)
     with pytest.raises(RuntimeError), Display(console, "x", 3, Progress()):
         raise RuntimeError
+
+
+def test_other_steps_than_epochs_have_their_own_name_and_no_accuracy() -> None:
+    stream = io.StringIO()
+    with Display(Console(file=stream), "best, copies", 2, Progress(), unit="copy") as display:
+        for number in (1, 2):
+            display.epoch(Progress(number, seconds=3.0 * number))
+    assert stream.getvalue().splitlines() == [
+        "best, copies: copy 1/2, ...",
+        "best, copies: copy 2/2, done",
+    ]

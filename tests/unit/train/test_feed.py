@@ -1,12 +1,14 @@
 """Augmentation and batches: pure functions of (seed, epoch, step)."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from train import backend, mnist
+from train.copies import Copies
 from train.recipe import Augmentation, Loss, Recipe
 
 ALL = Augmentation(rotation=0.2, scale=0.12, shear=0.15, shift=1.5)
@@ -17,7 +19,7 @@ def _tensorflow() -> None:
     backend.start(0)
 
 
-def distorted(images: mnist.Bytes, augmentation: Augmentation, seed: tuple[int, int]) -> Any:
+def distorted(images: Any, augmentation: Augmentation, seed: tuple[int, int]) -> Any:
     import tensorflow as tf
 
     from train.augment import distort
@@ -82,6 +84,65 @@ def test_what_comes_from_outside_is_background() -> None:
     ink = np.full((50, 28, 28), 255, np.uint8)
     result = distorted(ink, Augmentation(shift=6), (1, 1))
     assert result[:, 0, 0].min() == 0
+
+
+def test_a_tiny_displacement_changes_nothing(few_digits: mnist.Mnist) -> None:
+    """Two ways to sample the same affine maps agree."""
+    images = few_digits.train.images[:50]
+    tiny = dataclasses.replace(ALL, elastic=1e-6)
+    assert distorted(images, tiny, (1, 2)) == pytest.approx(
+        distorted(images, ALL, (1, 2)), abs=0.02
+    )
+
+
+def test_pixels_move_by_the_displacement_asked_for_and_smoothly() -> None:
+    ramp = np.broadcast_to(np.arange(28, dtype=np.float32) * 9, (300, 28, 28))
+    moved = distorted(ramp, Augmentation(elastic=0.8), (5, 6)) / 9 - np.arange(28)
+    inside = moved[:, 4:24, 4:24]  # a pixel at the edge can come from outside
+    assert np.sqrt(np.square(inside).mean()) == pytest.approx(0.8, abs=0.05)
+    assert abs(inside.mean()) < 0.05
+    steps = np.diff(inside, axis=1)
+    assert np.sqrt(np.square(steps).mean()) < 0.25
+
+
+def test_elastic_distortion_is_a_function_of_its_seed(few_digits: mnist.Mnist) -> None:
+    images, elastic = few_digits.train.images[:50], dataclasses.replace(ALL, elastic=0.5)
+    result = distorted(images, elastic, (1, 2))
+    assert np.array_equal(result, distorted(images, elastic, (1, 2)))
+    assert not np.array_equal(result, distorted(images, elastic, (1, 3)))
+    assert 0 <= result.min() < result.max() <= 255
+
+
+def test_each_epoch_of_a_distillation_shuffles_the_next_copy(
+    few_digits: mnist.Mnist, distilled: Recipe, tmp_path: Path
+) -> None:
+    from train import feed
+
+    train, copies = few_digits.train, Copies(tmp_path)
+    answers = np.arange(15_000, dtype=np.float32).reshape(1500, 10)
+    made = [feed.distorted_copy(train, distilled.augmentation, 5, number) for number in range(2)]
+    for number, images in enumerate(made):
+        copies.save(number, images, answers + number, 0.0)
+
+    def steps(first: int) -> list[Any]:
+        dataset = feed.distilled_batches(tmp_path, 2, train, distilled, 5, first)
+        return list(dataset.as_numpy_iterator())
+
+    whole = steps(0)
+    assert len(whole) == 6 * 15
+    for epoch in range(6):
+        batches = whole[15 * epoch : 15 * (epoch + 1)]
+        images, logits = (np.concatenate(part) for part in zip(*batches, strict=True))
+        rows = ((logits[:, 0] - epoch % 2) / 10).astype(np.int64)
+        assert sorted(rows) == list(range(1500))
+        assert list(rows) != list(range(1500))
+        assert np.array_equal(images, made[epoch % 2][rows])
+    for (images, logits), (images_then, logits_then) in zip(steps(4), whole[60:], strict=True):
+        assert np.array_equal(images, images_then)
+        assert np.array_equal(logits, logits_then)
+    assert not np.array_equal(made[0], made[1])
+    assert np.array_equal(made[1], feed.distorted_copy(train, distilled.augmentation, 5, 1))
+    assert not np.array_equal(made[1], feed.distorted_copy(train, distilled.augmentation, 6, 1))
 
 
 def test_an_epoch_is_the_same_whether_or_not_the_ones_before_were_asked_for(

@@ -4,10 +4,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from train.checkpoints import Progress
 from train.errors import OutputError, UnfinishedRun
-from train.journal import Journal, Progress
+from train.journal import Journal
 
 IDENTITY = {
     "recipe": {"name": "small", "schedule": {"epochs": 6}},
@@ -23,6 +25,7 @@ class Model:
         self.state = state
         self.optimizer = self
         self.trainable_variables: list[Any] = []
+        self.layers: list[Any] = []
 
     def build(self, variables: list[Any]) -> None: ...
 
@@ -47,13 +50,15 @@ def leave_unfinished(artifact: Path, epochs: int = 3) -> None:
     """A training stopped after ``epochs``."""
     journal, _ = opened(artifact)
     for epoch in range(1, epochs + 1):
-        journal.save(Model(epoch), Progress(epoch, {"loss": [0.5] * epoch}, 2.0 * epoch))
+        journal.checkpoints.save(
+            Model(epoch), Progress(epoch, {"loss": [0.5] * epoch}, 2.0 * epoch)
+        )
     journal.close()
 
 
 def restored(journal: Journal) -> int:
     model = Model()
-    journal.restore(model)
+    journal.checkpoints.restore(model)
     return model.state
 
 
@@ -74,7 +79,7 @@ class Killed(BaseException):
     """The process dies here."""
 
 
-# Every step of Journal.save that touches the disk, before and after it has happened.
+# Every step of saving that touches the disk, before and after it has happened.
 STEPS = ["rmtree", "mkdir", "save_weights", "write_text", "rename"]
 
 
@@ -97,7 +102,7 @@ def test_a_kill_at_any_step_of_saving_leaves_one_whole_checkpoint(
 
     monkeypatch.setattr(owner, step, dies)
     with pytest.raises(Killed):
-        journal.save(Model(4), Progress(4, {"loss": [0.5] * 4}, 8.0))
+        journal.checkpoints.save(Model(4), Progress(4, {"loss": [0.5] * 4}, 8.0))
     monkeypatch.undo()
     journal.close()
 
@@ -118,7 +123,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(
 
     monkeypatch.setattr(Model, "save_weights", full)
     with pytest.raises(OutputError, match="No space left on device") as refusal:
-        journal.save(Model(4), Progress(4))
+        journal.checkpoints.save(Model(4), Progress(4))
     assert "\n" not in str(refusal.value)
     assert restored(journal) == 3
     names = {path.name for path in (tmp_path / ".out.unfinished").iterdir()}
@@ -184,7 +189,7 @@ def test_another_training_is_not_continued(
 def test_a_training_is_continued_only_on_the_device_it_began_on(tmp_path: Path) -> None:
     journal, _ = opened(tmp_path / "out")
     journal.insist_on_device("CPU")
-    journal.save(Model(1), Progress(1, {"loss": [0.5]}, 2.0))
+    journal.checkpoints.save(Model(1), Progress(1, {"loss": [0.5]}, 2.0))
     journal.close()
 
     journal, _ = opened(tmp_path / "out", resume=True)
@@ -228,3 +233,51 @@ def test_nothing_is_left_of_a_finished_training(tmp_path: Path) -> None:
     leave_unfinished(tmp_path / "out")
     opened(tmp_path / "out", resume=True)[0].discard()
     assert list(tmp_path.iterdir()) == []
+
+
+def leave_prepared(artifact: Path, copies: int) -> None:
+    """A distillation stopped before the first epoch of the small network."""
+    journal, _ = opened(artifact)
+    journal.teacher.save(Model(5), Progress(2, {"loss": [0.5, 0.4]}, 30.0))
+    for number in range(copies):
+        images = np.full((3, 28, 28), number, np.uint8)
+        journal.copies.save(number, images, np.zeros((3, 10), np.float32), 40.0 + number)
+    journal.close()
+
+
+@pytest.mark.parametrize(("copies", "seconds"), [(0, 30.0), (2, 41.0)])
+def test_a_teacher_and_its_copies_are_part_of_an_unfinished_training(
+    tmp_path: Path, copies: int, seconds: float
+) -> None:
+    leave_prepared(tmp_path / "out", copies)
+    with pytest.raises(UnfinishedRun, match="0 epochs done"):
+        opened(tmp_path / "out")
+    journal, done = opened(tmp_path / "out", resume=True)
+    assert done == Progress(seconds=seconds)
+    assert journal.teacher.progress() == Progress(2, {"loss": [0.5, 0.4]}, 30.0)
+    assert journal.copies.missing(3) == list(range(copies, 3))
+    journal.close()
+
+    journal, done = opened(tmp_path / "out", restart=True)
+    assert done == Progress()
+    assert journal.teacher.latest() is None
+    assert journal.copies.missing(3) == [0, 1, 2]
+
+
+def test_a_copy_that_was_not_completed_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_prepared(tmp_path / "out", 1)
+    journal, _ = opened(tmp_path / "out", resume=True)
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OutputError, match="No space left on device"):
+            journal.copies.save(
+                1, np.zeros((3, 28, 28), np.uint8), np.zeros((3, 10), np.float32), 50.0
+            )
+    assert journal.copies.missing(2) == [1]
+    assert [path.name for path in journal.copies.folder.iterdir()] == ["copy-00000"]

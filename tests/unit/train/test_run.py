@@ -127,6 +127,28 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def killed_at(moments: list[tuple[str, str]], out: Path, given: list[str]) -> list[Any]:
+    """Train once for each moment, killed there.
+
+    Returns:
+        Each session's status and the names that it left in the folder of the unfinished training.
+    """
+    command = [sys.executable, "-c", KILLED_AT_MOMENTS, json.dumps(moments)]
+    sessions = subprocess.run(
+        [*command, str(out.with_name(f".{out.name}.unfinished")), *given],
+        cwd=CHECKOUT,
+        env={**os.environ, "KERAS_BACKEND": "tensorflow", "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert sessions.returncode == 0, sessions.stderr
+    left: list[Any] = json.loads(sessions.stdout)
+    assert [status for status, _ in left] == [-signal.SIGKILL] * len(moments), sessions.stderr
+    return [found for _, found in left]
+
+
 def test_killed_and_resumed_it_ends_with_the_weights_of_an_unbroken_run(
     unbroken: Path, small_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,22 +162,11 @@ def test_killed_and_resumed_it_ends_with_the_weights_of_an_unbroken_run(
         # All is trained, and the artifact half written.
         ("write_bytes", ".out.writing/evaluation.npz"),
     ]
-    command = [sys.executable, "-c", KILLED_AT_MOMENTS, json.dumps(moments)]
-    sessions = subprocess.run(
-        [*command, str(tmp_path / ".out.unfinished"), *given],
-        cwd=CHECKOUT,
-        env={**os.environ, "KERAS_BACKEND": "tensorflow", "OPENBLAS_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert sessions.returncode == 0, sessions.stderr
-    assert json.loads(sessions.stdout) == [
-        [-signal.SIGKILL, ["epoch-00002", "epoch-00003.partial", "lock", "run.json"]],
-        [-signal.SIGKILL, ["epoch-00004", "epoch-00005", "lock", "run.json"]],
-        [-signal.SIGKILL, ["epoch-00008", "lock", "run.json"]],
-    ], sessions.stderr
+    assert killed_at(moments, out, given) == [
+        ["epoch-00002", "epoch-00003.partial", "lock", "run.json"],
+        ["epoch-00004", "epoch-00005", "lock", "run.json"],
+        ["epoch-00008", "lock", "run.json"],
+    ]
     assert names(tmp_path / ".out.writing") == ["calibration.npz", "evaluation.npz", "model.keras"]
     assert not out.exists()
 
@@ -164,6 +175,36 @@ def test_killed_and_resumed_it_ends_with_the_weights_of_an_unbroken_run(
     assert same(weights(unbroken), weights(out))
     assert record(unbroken)["history"] == record(out)["history"]
     assert names(tmp_path) == ["out", "small.toml"]
+
+
+def test_a_distillation_killed_and_resumed_ends_with_the_weights_of_an_unbroken_run(
+    tmp_path: Path, distilled_text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "distilled.toml"
+    recipe.write_text(distilled_text, encoding="utf-8")
+    assert main(arguments(recipe, tmp_path / "unbroken")) == 0
+    said = capsys.readouterr().out
+    assert "small, seed 7, teacher: epoch 4/4, validation" in said
+    assert "small, seed 7, copies: copy 3/3, done" in said
+
+    out = tmp_path / "out"
+    given = arguments(recipe, out, "--resume")
+    moments = [
+        # The teacher has learned for two epochs; the checkpoint of the third is cut short.
+        ("write_text", "teacher/epoch-00003.partial/history.json"),
+        # The small network has learned for two epochs.
+        ("rename", "unfinished/epoch-00002.partial"),
+    ]
+    assert killed_at(moments, out, given) == [
+        ["lock", "run.json", "teacher"],
+        ["copies", "epoch-00001", "epoch-00002", "lock", "run.json", "teacher"],
+    ]
+    assert main(given) == 0
+    assert "continuing after epoch 2 of 8" in capsys.readouterr().out
+    assert same(weights(tmp_path / "unbroken"), weights(out))
+    assert record(tmp_path / "unbroken")["history"] == record(out)["history"]
+    assert record(out)["parameters"] == 42_310
+    assert names(tmp_path) == ["distilled.toml", "out", "unbroken"]
 
 
 def test_what_is_finished_is_not_trained_again_on_resume(
