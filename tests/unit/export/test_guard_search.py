@@ -44,8 +44,10 @@ class Maker:
         self.asked.append(spec)
         if spec.precision in self.refuses:
             raise self.refuses[spec.precision]
-        if spec.quantization.equalized and "equalized" in self.refuses:
-            raise self.refuses["equalized"]
+        own = spec.quantization
+        for part in (own.ranges, "equalized" if own.equalized else ""):
+            if part in self.refuses:
+                raise self.refuses[part]
         data = bytes(self.sizes.get(spec.precision, 100))
         share = self.shares.get(spec.quantization.float_layers, 1.0)
         return Converted(data, (), (), self.requires, (), share)
@@ -84,6 +86,16 @@ def test_an_int8_file_that_holds_is_the_whole_path() -> None:
     assert found.chosen == TFLITE
     assert not said
     assert found.ranking == ()
+
+
+def test_ranges_that_cannot_be_found_skip_no_other_steps() -> None:
+    maker = Maker(only("float32"), refuses={"percentile": ConversionError("too many bins")})
+    assert names(path(maker))[:4] == [
+        "int8",
+        "int8, percentile ranges",
+        "int8, equalized",
+        "int8, entropy ranges",
+    ]
 
 
 def test_a_file_that_holds_on_the_held_out_samples_is_judged_on_the_others_too() -> None:

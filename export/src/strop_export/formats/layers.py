@@ -16,7 +16,8 @@ from strop_export.formats.base import Origin
 if TYPE_CHECKING:
     import keras
 
-_MARK = re.compile(r"layer(\d+)\.")
+# At the start of a part of a path: a layer's own name has no slash, so it cannot look like a mark.
+_MARK = re.compile(r"(?<![^/;])strop_layer(\d+)\.")
 
 
 @contextlib.contextmanager
@@ -33,7 +34,7 @@ def numbered(model: keras.Model) -> Iterator[tuple[str, ...]]:
     names = tuple(layer.name for layer in layers)
     try:
         for number, layer in enumerate(layers):
-            layer.name = f"layer{number}.{layer.name}"
+            layer.name = f"strop_layer{number}.{layer.name}"
         yield names
     finally:
         for layer, name in zip(layers, names, strict=True):

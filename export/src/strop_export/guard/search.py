@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from strop_export.errors import ConversionError, EngineTooOld, NothingToEqualize
+from strop_export.errors import ConversionError, EngineTooOld
 from strop_export.floors import table
 from strop_export.formats import Converted, Quantization, VariantSpec
 from strop_export.formats.base import Ranked
@@ -52,12 +52,12 @@ class _Search:
         self._tried: list[Tried] = []
         self._stopped = ""
         self._ranking: tuple[Ranked, ...] = ()
-        self._unwritable: set[str] = set()  # precisions
+        self._unwritable: set[tuple[str, str]] = set()  # precisions and methods of ranges
         self._equalizes = True
 
     def path(self) -> Path:
         for step in steps_for(self._asked):
-            if step.precision in self._unwritable:
+            if self._cannot_be_written(step):
                 continue
             if step.quantization.equalized and not self._equalizes:
                 continue
@@ -77,6 +77,11 @@ class _Search:
             self._ranking,
         )
 
+    def _cannot_be_written(self, step: Step) -> bool:
+        """Tell whether an earlier step failed for a reason that this one shares."""
+        methods = {"minmax", step.quantization.ranges}
+        return any((step.precision, method) in self._unwritable for method in methods)
+
     def _holds(self, name: str, spec: VariantSpec) -> bool:
         """Try a file, and note how it did."""
         if self._tried:
@@ -85,10 +90,10 @@ class _Search:
             file = self._trials.convert(spec)
         except ConversionError as error:
             self._tried.append(Tried(name, spec, fault=str(error)))
-            if isinstance(error, NothingToEqualize):
+            if spec.quantization.equalized:
                 self._equalizes = False
             else:
-                self._unwritable.add(spec.precision)
+                self._unwritable.add((spec.precision, spec.quantization.ranges))
             return False
         self._tried.append(self._judged(name, spec, file))
         return not self._tried[-1].fault
