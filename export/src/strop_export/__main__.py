@@ -122,9 +122,10 @@ def _export(arguments: argparse.Namespace) -> int:
     wheel = arguments.out / wheel.name
     made = report.Made(files.name, wheel, keras, adapters, examined, arguments.max_drop)
     content = report.merge(old, fresh, results, made, key)
+    settled = arguments.out / calibration.picture_name(files.name)
+    settled.unlink(missing_ok=True)
     if examined["settling"]:
-        picture = calibration.draw(files.name, examined["settling"])
-        dist.write(arguments.out / calibration.picture_name(files.name), picture)
+        dist.write(settled, calibration.draw(files.name, examined["settling"]))
     dist.write(arguments.out / "report.json", report.to_json(content))
     dist.write(arguments.out / "report.md", page.to_markdown(content))
     for name, picture in pictures(content["layers"]):

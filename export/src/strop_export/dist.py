@@ -35,8 +35,8 @@ def write(path: Path, content: bytes) -> None:
 def publish(out: Path, wheel: Path, results: Iterable[Finished | Refused]) -> None:
     """Write the results into `dist/` after all of them are made.
 
-    The earlier bundle, picture and requirements file of a refused target are removed, and so is an
-    earlier wheel.
+    The earlier bundle and requirements file of a refused target are removed, the earlier picture of
+    every target, and an earlier wheel.
 
     Args:
         out: the folder, usually `dist/`.
@@ -52,6 +52,7 @@ def publish(out: Path, wheel: Path, results: Iterable[Finished | Refused]) -> No
         earlier.unlink()
     for result in results:
         bundle, requirements = out / result.bundle, out / requirements_name(result.target)
+        (out / picture_name(result.bundle)).unlink(missing_ok=True)
         if isinstance(result, Finished):
             lock = REQUIREMENTS / result.target.requirements
             extra = result.target.extra
@@ -59,7 +60,6 @@ def publish(out: Path, wheel: Path, results: Iterable[Finished | Refused]) -> No
             write(bundle, result.content)
         else:
             bundle.unlink(missing_ok=True)
-            (out / picture_name(result.bundle)).unlink(missing_ok=True)
             requirements.unlink(missing_ok=True)
 
 

@@ -26,15 +26,10 @@ _HOLDS = Column("", lambda step, _: _outcome(step), number=False, common=True)
 
 def entries(results: Iterable[Finished | Refused]) -> list[Entry]:
     """List how the files in the places of int8 files were found, as plain JSON values."""
-    return [
-        _entry(result, path)
-        for result in results
-        if isinstance(result, Finished)
-        for path in result.guarded
-    ]
+    return [_entry(result, path) for result in results for path in result.guarded]
 
 
-def _entry(result: Finished, path: Path) -> Entry:
+def _entry(result: Finished | Refused, path: Path) -> Entry:
     chosen = path.chosen
     shipped = chosen is not None and any(v.spec == chosen for v in result.variants)
     return {

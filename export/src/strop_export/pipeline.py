@@ -64,6 +64,10 @@ class Refused:
     bundle: str
     reason: str
     engine_missing: bool  # the workstation is at fault, not the model
+    outputs: tuple[OutputSpec, ...] = ()
+    layers: tuple[FileErrors, ...] = ()  # of the quantized files, if it came so far
+    guarded: tuple[guard.Path, ...] = ()  # the search for files in the places of int8 files
+    variants: tuple[bundles.Proven, ...] = ()
 
 
 @dataclass
@@ -176,7 +180,7 @@ def export(
                 )
                 judged[name].left_out += plan.left_out()
             except (ProofError, ConversionError) as error:
-                results.append(_refused(source, plan.asked, error))
+                results.append(_refused(work, source, plan, error))
         golden = choose_golden(truth, source.samples, judged.values(), tolerances)
         for plan in (plan for plan in able if plan.asked.name in judged):
             try:
@@ -193,13 +197,29 @@ def export(
                     own.drop(fallen)
                 results.append(finished)
             except (ProofError, DeviceMissing, StropError) as error:
-                results.append(_refused(source, plan.asked, error))
+                results.append(_refused(work, source, plan, error))
     return results
 
 
-def _refused(source: Source, target: Target, error: Exception) -> Refused:
-    name = _bundle_name(source.name, target)
-    return Refused(target, name, str(error), engine_missing=False)
+def _refused(work: _Work, source: Source, plan: Plan, error: Exception) -> Refused:
+    return Refused(
+        plan.asked,
+        _bundle_name(source.name, plan.asked),
+        str(error),
+        engine_missing=False,
+        outputs=source.outputs,
+        layers=_layers(work, plan, ()),
+        guarded=plan.guarded,
+    )
+
+
+def _layers(work: _Work, plan: Plan, shipped: Iterable[bundles.Proven]) -> tuple[FileErrors, ...]:
+    specs = {variant.spec for variant in shipped}
+    return tuple(
+        FileErrors(spec, work.layers[spec], spec in specs)
+        for spec in plan.measured()
+        if spec in work.layers
+    )
 
 
 def _check_plans(
@@ -216,7 +236,7 @@ def _check_plans(
             plan.check(work.files(), strict=strict)
             able.append(plan)
         except (EngineTooOld, ProofError) as error:
-            refused.append(_refused(source, plan.asked, error))
+            refused.append(_refused(work, source, plan, error))
     return able, refused
 
 
@@ -252,11 +272,7 @@ def _finish(
         tuple(proven),
         tuple(judged.left_out),
         tuple(not_on_gpu),
-        tuple(
-            FileErrors(spec, work.layers[spec], spec in {variant.spec for variant in proven})
-            for spec in plan.measured()
-            if spec in work.layers
-        ),
+        _layers(work, plan, proven),
         plan.guarded,
     )
 

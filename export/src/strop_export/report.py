@@ -236,7 +236,6 @@ def layers(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
     return [
         layer_entries.entry(result.bundle, result.target.name, file)
         for result in results
-        if isinstance(result, Finished)
         for file in result.layers
     ]
 

@@ -61,10 +61,11 @@ class Tolerance:
             sqnr_db=min(self.sqnr_db, -20 * math.log10(self.gpu)),
         )
 
-    def of_output(self, *, labelled: bool) -> Tolerance:
-        """Return the tolerance of an output: `max_drop`, if there is one, replaces the bounds.
+    def of_output(self, output: OutputSpec, *, labelled: bool) -> Tolerance:
+        """Return the tolerance of an output: `max_drop`, if there is one, replaces its main bound.
 
         Args:
+            output: the output.
             labelled: the truth is known: accuracy may fall by `max_drop`. If it is not, as large a
                 share of the decisions may differ from Keras's.
         """
@@ -78,7 +79,7 @@ class Tolerance:
             pixels=max(self.pixels, share) if labelled else share,
             accuracy_loss=share,
             rmse_share=share,
-            sqnr_db=max(0.0, -20 * math.log10(share)),
+            sqnr_db=max(0.0, -20 * math.log10(share)) if output.kind == "raw" else self.sqnr_db,
         )
 
     def bounds(self, output: OutputSpec) -> dict[str, float]:

@@ -44,6 +44,21 @@ def test_lost_answers_are_counted_against_those_gained() -> None:
     assert faults(CLASS, ours, keras, labels) == []
 
 
+def test_the_figures_have_the_bounds_that_few_samples_are_judged_by() -> None:
+    keras = probabilities(75)
+    judged, _ = judge(CLASS, keras, keras, None, INT8, few=True)
+    assert judged.bounds["disagreements"] == judged.bounds["accuracy_loss"] == 2 / 75
+    whole, _ = judge(CLASS, keras, keras, None, INT8)
+    assert whole.bounds["disagreements"] == INT8.disagreements
+
+
+def test_a_drop_of_decisions_says_nothing_about_noise() -> None:
+    """The noise of labels without a truth keeps its own bound."""
+    tight = tolerances("mine", max_drop=0.005)["int8"]
+    for kind, same in (("multilabel", True), ("class", True), ("raw", False)):
+        assert (tight.of_output(spec(kind), labelled=False).sqnr_db == INT8.sqnr_db) is same
+
+
 def test_a_rare_class_that_is_lost_is_found() -> None:
     keras = np.full((600, 4), 0.1, np.float32)
     keras[np.arange(600), np.where(np.arange(600) < 6, 0, 1)] = 0.7

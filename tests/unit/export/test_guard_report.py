@@ -14,7 +14,7 @@ from strop_export.bundles import Proven
 from strop_export.formats import Converted, Quantization, VariantSpec
 from strop_export.formats.base import Ranked
 from strop_export.guard import Path, Tried
-from strop_export.pipeline import Finished
+from strop_export.pipeline import Finished, Refused
 from tests.unit.export.outputs import spec
 
 INT8, DYNAMIC = VariantSpec("tflite", "int8"), VariantSpec("tflite", "dynamic")
@@ -116,6 +116,17 @@ def test_a_file_that_fails_its_proof_is_not_said_to_ship() -> None:
     found = entry(MISS, HOLD, shipped=False)
     assert (found["chosen"], found["shipped"]) == ("mixed", False)
     assert "62,024 bytes), but failed its proof" in guarded.note(found)
+
+
+def test_a_refused_target_has_its_path_in_the_report() -> None:
+    path = Path(INT8, (MISS, replace(HOLD, fault="too old")), 225, 75)
+    refused = Refused(
+        targets.load("cpu"), "m-cpu.strop", "no", engine_missing=False,
+        outputs=(spec("class"),), guarded=(path,),
+    )  # fmt: skip
+    (found,) = guarded.entries([refused])
+    assert (found["chosen"], found["shipped"]) == (None, False)
+    assert [step["name"] for step in found["steps"]] == ["int8", "mixed, dense_1 in float"]
 
 
 def test_a_step_without_figures_has_a_row_with_its_name() -> None:

@@ -67,7 +67,7 @@ def judge(
         The figures with their bounds, and a line for each figure that misses its bound. Answers of
         another shape, or not finite, have no figures.
     """
-    tolerance = tolerance.of_output(labelled=labels is not None)
+    tolerance = tolerance.of_output(spec, labelled=labels is not None)
     bounds = tolerance.bounds(spec)
     if ours.shape != keras.shape:
         return Judged({}, bounds), [f"gives {ours.shape} instead of {keras.shape}"]
@@ -85,6 +85,8 @@ def judge(
         bounds["sqnr_db"] = tolerance.sqnr_db
         past += _too_noisy(figures, tolerance)
     if spec.kind in DECIDED:
+        if few:
+            bounds |= _of_few(spec, tolerance, decisions(spec, keras).size)
         past += _wrong_decisions(spec, figures, ours, keras, labels, tolerance, few=few)
         most = tolerance.max_abs_error * scale(keras)
         if not figures["max_abs_error"] <= most:
@@ -100,6 +102,15 @@ def judge(
             "depend on the input"
         )
     return Judged(figures, bounds), past
+
+
+def _of_few(spec: OutputSpec, tolerance: Tolerance, total: int) -> dict[str, float]:
+    """Return the bounds that few samples are judged by: at least two of them may differ."""
+    name = "pixels" if spec.kind == "segmentation" else "disagreements"
+    return {
+        each: allowed_of_few(getattr(tolerance, each), total) / total
+        for each in (name, "accuracy_loss")
+    }
 
 
 def _wrong_decisions(
