@@ -41,6 +41,9 @@ _FIXED = (
     Column("proven on", _engine, number=False, common=True),
     Column("bytes", lambda row, _: f"{row['bytes']:,}", common=True),
 )
+_RECIPE = Column(
+    "quantized with", lambda row, _: str(row["recipe"]), number=False, page_only=True, common=True
+)
 _OUTPUT = Column("output", lambda _, output: str(output["name"]), number=False)
 _ACCURACY = Column("accuracy", _figure("accuracy"))
 _DISAGREE = Column("disagree", _figure("disagreements"))
@@ -62,7 +65,9 @@ def columns_of(rows: Iterable[dict[str, Any]]) -> list[Column]:
     Args:
         rows: of the report's `variants`.
     """
-    return [*_FIXED, *figure_columns(rows), _MAX_ERROR]
+    rows = list(rows)
+    recipe = [_RECIPE] if any(row["recipe"] for row in rows) else []
+    return [_FIXED[0], *recipe, *_FIXED[1:], *figure_columns(rows), _MAX_ERROR]
 
 
 def figure_columns(rows: Iterable[dict[str, Any]]) -> list[Column]:

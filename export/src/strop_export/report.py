@@ -102,6 +102,7 @@ def rows(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
             "target": result.target.name,
             "format": variant.spec.format,
             "precision": variant.spec.precision,
+            "recipe": layer_entries.recipe(variant.spec),
             "engine": proof.engine,
             "engine_version": proof.version,
             "device": proof.device,

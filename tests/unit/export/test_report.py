@@ -48,6 +48,7 @@ def content(adapter: str = "", *outputs: dict[str, Any]) -> dict[str, Any]:
         "target": "gpu",
         "format": "weights",
         "precision": "float32",
+        "recipe": "",
         "engine": "litert",
         "engine_version": "2.10.0",
         "device": "gpu" if adapter else "cpu",
@@ -217,3 +218,11 @@ def test_keras_s_own_figures_are_by_output() -> None:
     assert where["figures"]["rmse"] == pytest.approx([0.1])
     said = page.to_markdown({**content(), "keras": found}).decode("utf-8")
     assert "(what: accuracy 1.0000; where: rmse 0.1000; where: r2 0.8824)" in said
+
+
+def test_the_page_says_how_a_file_is_quantized_if_not_the_plain_way() -> None:
+    made = content()
+    assert "quantized with" not in page.to_markdown(made).decode()
+    made["variants"][0]["recipe"] = "equalized"
+    assert "| precision | quantized with | format |" in page.to_markdown(made).decode()
+    assert "quantized with" not in "\n".join(screen(made))
