@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
@@ -11,6 +12,7 @@ from strop.commands.terminal import lay_out
 from strop_export.columns import Column, cells_of, decibels, figure_columns, worst
 from strop_export.guard import Path, Tried
 from strop_export.pipeline import Finished, Refused
+from strop_export.rules import allowed_of_few
 from strop_export.tolerances import QUANTIZED
 
 Entry = dict[str, Any]  # of the report's `guard`
@@ -121,12 +123,15 @@ def _without_figures(outputs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 def note(entry: Entry) -> str:
     """Write which file ships in the place of an int8 one, and why."""
     first, last = entry["steps"][0], entry["steps"][-1]
+    at = first["at_fault"]  # the last step says the same figure of the same output
+    missed = _missed(first["outputs"][at]) if first["outputs"] else ""
+    why = _said(first, at, missed) if missed else first["reason"]
     how = "cannot be written" if first["bytes"] is None else "did not hold"
-    said = f"{entry['format']} {entry['asked']} {how} ({_said(first)}): "
+    said = f"{entry['format']} {entry['asked']} {how} ({why}): "
     if not last["holds"]:
         return f"{said}no other file does{_prevented(entry)}"
     size = f"{last['bytes']:,} bytes"
-    said += f"{last['name']} does ({_said(last)}; {size})"
+    said += f"{last['name']} does ({_said(last, at, missed)}; {size})"
     if not entry["shipped"]:
         said += ", but failed its proof"
     if is_float(entry):
@@ -145,23 +150,49 @@ def _prevented(entry: Entry) -> str:
     )
 
 
-def _said(step: dict[str, Any]) -> str:
-    """Write the figures of the output at fault; the reason if there are none."""
-    if not step["outputs"] or not step["outputs"][step["at_fault"]]["figures"]:
-        return str(step["reason"])
-    output = step["outputs"][step["at_fault"]]
+def _missed(output: dict[str, Any]) -> str:
+    """Return the name of a figure that misses its bound; "" if it is in no figure."""
+    figures, bounds = output["figures"], output["bounds"]
+    if differ := figures.get("disagreements"):
+        total = round(differ / (1 - _agreement(figures)))
+        if figures.get("accuracy") is not None:
+            loss = figures["keras_accuracy"] - figures["accuracy"]
+            if loss > allowed_of_few(bounds["accuracy_loss"], total) / total + 1e-9:
+                return "accuracy"
+        if differ > allowed_of_few(bounds.get("pixels", bounds.get("disagreements", 0.0)), total):
+            return "agreement"
+    if max(figures.get("rmse_share", [0.0])) > bounds.get("rmse_share", math.inf):
+        return "rmse_share"
+    if figures.get("sqnr_db", math.inf) < bounds.get("sqnr_db", -math.inf):
+        return "sqnr_db"
+    return ""
+
+
+def _said(step: dict[str, Any], at: int, missed: str) -> str:
+    """Write the figures of an output.
+
+    Args:
+        step: a step that was judged.
+        at: the index of the output, which is named if there are several.
+        missed: the figure that the first step misses; "" for those of the output's kind.
+    """
+    output = step["outputs"][at]
     figures = output["figures"]
+    named = f"output {output['name']!r}: " if len(step["outputs"]) > 1 else ""
     if "rmse_share" in figures:
-        return f"rmse {worst(figures['rmse_share'])}"
-    if output["kind"] == "raw" and "sqnr_db" in figures:
-        return f"SQNR {decibels(figures['sqnr_db'])}"
-    agreement = figures.get("top1_agreement", figures.get("agreement"))
-    said = f"agreement {agreement:.3f}"
+        return f"{named}rmse {worst(figures['rmse_share'])}"
+    if "sqnr_db" in figures and (missed == "sqnr_db" or output["kind"] == "raw"):
+        return f"{named}SQNR {decibels(figures['sqnr_db'])}"
+    agreement = f"agreement {_agreement(figures):.3f}"
     if figures.get("accuracy") is None:
-        return said
-    accuracy, keras = figures["accuracy"], figures["keras_accuracy"]
-    is_lost = keras - accuracy > output["bounds"]["accuracy_loss"]
-    return f"accuracy {accuracy:.3f}, Keras {keras:.3f}{'' if is_lost else f', {said}'}"
+        return f"{named}{agreement}"
+    accuracy = f"accuracy {figures['accuracy']:.3f}, Keras {figures['keras_accuracy']:.3f}"
+    is_lost = missed == "accuracy" and not step["holds"]
+    return f"{named}{accuracy}{'' if is_lost else f', {agreement}'}"
+
+
+def _agreement(figures: dict[str, Any]) -> float:
+    return float(figures.get("top1_agreement", figures.get("agreement")))
 
 
 def _count(size: int | None) -> str:

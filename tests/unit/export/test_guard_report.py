@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from strop.bundle.manifest import Judged
+from strop.bundle.manifest import Judged, OutputSpec
 from strop_export import guarded, page, report, targets
 from strop_export.bundles import Proven
 from strop_export.formats import Converted, Quantization, VariantSpec
@@ -33,11 +33,16 @@ MISS = Tried("int8", INT8, (judged(0.119, 0.1),), 75, 62_592, 1.0, "50 samples g
 HOLD = Tried("mixed, dense_1 in float", MIXED, (judged(0.865, 0.99),), 300, 62_024, 0.9)
 
 
-def entry(*tried: Tried, shipped: bool = True, **more: Any) -> dict[str, Any]:
+def entry(
+    *tried: Tried,
+    shipped: bool = True,
+    of: tuple[OutputSpec, ...] = (spec("class"),),
+    **more: Any,
+) -> dict[str, Any]:
     last = tried[-1].spec
     variants = (Proven(last, Converted(b"", (), ()), (), (), ()),) if shipped else ()
     path = Path(INT8, tried, 225, 75, **more)
-    made = Finished(targets.load("cpu"), "m-cpu.strop", b"", (spec("class"),), variants, (), ())
+    made = Finished(targets.load("cpu"), "m-cpu.strop", b"", of, variants, (), ())
     (found,) = guarded.entries([replace(made, guarded=(path,))])
     json.dumps(found, allow_nan=False)
     return found
@@ -147,15 +152,42 @@ def test_if_no_file_holds_that_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "figures", "said"),
+    ("kind", "figures", "bounds", "said"),
     [
-        ("regression", {"rmse_share": [0.01, 0.123]}, "rmse 12.30%"),
-        ("raw", {"sqnr_db": 12.34}, "SQNR 12.3 dB"),
-        ("raw", {"agreement": 0.5, "disagreements": 7}, "agreement 0.500"),
-        ("segmentation", {"accuracy": None, "agreement": 0.9}, "agreement 0.900"),
+        ("regression", {"rmse_share": [0.01, 0.123]}, {"rmse_share": 0.05}, "rmse 12.30%"),
+        ("raw", {"sqnr_db": 12.34}, {"sqnr_db": 30.0}, "SQNR 12.3 dB"),
+        ("raw", {"agreement": 0.5, "disagreements": 7}, {"sqnr_db": 30.0}, "agreement 0.500"),
+        ("segmentation", {"agreement": 0.9, "disagreements": 90}, {"pixels": 0.02}, None),
+        ("class", {"sqnr_db": 1.2}, {"sqnr_db": 30.0}, "SQNR 1.2 dB"),
+        ("multilabel", {"sqnr_db": 1.2}, {"sqnr_db": 30.0}, "SQNR 1.2 dB"),
+        ("class", {"max_abs_error": 0.5}, {}, "why not"),
+        ("raw", {"sqnr_db": 50.0}, {"sqnr_db": 30.0}, "why not"),
+        ("regression", {"rmse_share": [0.01]}, {"rmse_share": 0.05}, "why not"),
     ],
 )
-def test_the_line_has_the_figure_of_the_kind(kind: str, figures: dict[str, Any], said: str) -> None:
-    found = entry(replace(MISS, outputs=(Judged(figures, {"accuracy_loss": 0.01}),)), HOLD)
-    found["steps"][0]["outputs"][0]["kind"] = kind
-    assert f"did not hold ({said}): " in guarded.note(found)
+def test_the_line_has_the_figure_that_missed_or_the_reason(
+    kind: str, figures: dict[str, Any], bounds: dict[str, float], said: str | None
+) -> None:
+    """A lost class, a large error and a column that is constant are in no figure."""
+    decided = {"accuracy": None, "agreement": 1.0, "disagreements": 0}
+    missed = Judged({**decided, **figures}, {"disagreements": 0.02, **bounds})
+    found = entry(replace(MISS, outputs=(missed,), fault="why not"), HOLD)
+    for step in found["steps"]:
+        step["outputs"][0]["kind"] = kind
+    assert f"did not hold ({said or 'agreement 0.900'}): " in guarded.note(found)
+
+
+def test_the_line_compares_the_same_figure_of_the_same_output() -> None:
+    def outputs(**figures: float) -> tuple[Judged, ...]:
+        decided = {"accuracy": None, "top1_agreement": 1.0, "disagreements": 0}
+        bounds = {"disagreements": 0.02, "accuracy_loss": 0.01}
+        good = Judged({**decided, "sqnr_db": 99.0}, {**bounds, "sqnr_db": 30.0})
+        return good, good._replace(figures={**decided, **figures})
+
+    wrong = replace(MISS, outputs=outputs(sqnr_db=3.0), at_fault=1)
+    right = replace(HOLD, outputs=outputs(sqnr_db=41.0))
+    of = spec("class", name="where"), spec("class", name="what")
+    found = entry(wrong, right, of=of)
+    line = guarded.note(found)
+    assert "did not hold (output 'what': SQNR 3.0 dB): " in line
+    assert " does (output 'what': SQNR 41.0 dB; " in line

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from strop_export import guard, targets
@@ -243,6 +244,25 @@ class TestSlots:
         found = path(Maker(only("dynamic")), TFLITE, RPI32)
         assert found.chosen == VariantSpec("tflite", "dynamic", per_channel=False)
         assert found.chosen in RPI32.variants
+
+    @pytest.mark.parametrize("kept", [None, ["int8"]])
+    def test_a_dynamic_file_has_one_scale_for_each_tensor_if_an_engine_takes_no_other(
+        self, kept: list[str] | None
+    ) -> None:
+        """A target of chosen precisions, or of one's own, lists no dynamic file."""
+
+        class PerChannel(Maker):
+            def convert(self, spec: VariantSpec) -> Converted:
+                version = 12 if spec.precision == "dynamic" and spec.per_channel else 1
+                needs = {"op_versions": {"FULLY_CONNECTED": version}}
+                return replace(super().convert(spec), requires=needs)
+
+        (target,) = targets.of_precisions([RPI32], kept)
+        found = path(PerChannel(only("dynamic")), TFLITE, target)
+        assert found.chosen == VariantSpec("tflite", "dynamic", per_channel=False)
+        assert names(found).count("dynamic") == 1
+        on_pc = path(PerChannel(only("dynamic")), TFLITE, replace(CPU, variants=(TFLITE,)))
+        assert on_pc.chosen == VariantSpec("tflite", "dynamic")
 
     def test_a_place_for_which_no_file_holds_is_left_out(self) -> None:
         found = self.chosen(CPU, only("weights"))

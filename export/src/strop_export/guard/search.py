@@ -87,6 +87,7 @@ class _Search:
         if self._tried:
             self._progress(f"{spec.format} {self._tried[-1].name} misses: trying {name}")
         try:
+            spec = self._taken(spec)
             file = self._trials.convert(spec)
         except ConversionError as error:
             self._tried.append(Tried(name, spec, fault=str(error)))
@@ -97,6 +98,15 @@ class _Search:
             return False
         self._tried.append(self._judged(name, spec, file))
         return not self._tried[-1].fault
+
+    def _taken(self, spec: VariantSpec) -> VariantSpec:
+        """Return a dynamic file with one scale for each tensor if an engine takes no other."""
+        if spec.precision == "dynamic" and spec.per_channel:
+            try:
+                table.check(self._target, spec, self._trials.convert(spec).requires)
+            except EngineTooOld:
+                return replace(spec, per_channel=False)
+        return spec
 
     def _judged(self, name: str, spec: VariantSpec, file: Converted) -> Tried:
         size, share = len(file.data), file.integer_share
