@@ -51,7 +51,7 @@ def finish(trial: Trial) -> None:
     """Check the bundle against its specimen: kinds, variants, warnings, check, answers."""
     _has_the_kinds(trial)
     _says_what_keras_achieves(trial)
-    _has_the_variants(trial)
+    require_variants(trial)
     _warns_of_no_honest_calibration(trial)
     _passes_check(trial)
     _gives_keras_answers(trial)
@@ -75,14 +75,15 @@ def _says_what_keras_achieves(trial: Trial) -> None:
             assert abs(stated - trial.specimen.figure()) <= 0.005
 
 
-def _has_the_variants(trial: Trial) -> None:
-    """Look for the variants; a mixed file does where the guard put one in the place of int8."""
+def require_variants(trial: Trial) -> None:
+    """Look for the variants; where a format is guarded, a mixed file does as well as int8."""
     there = {(row["format"], row["precision"]) for row in trial.report["variants"]}
-    there |= {
-        (entry["format"], entry["asked"])
-        for entry in trial.report["guard"]
-        if entry["shipped"] and entry["chosen"] == "mixed"
-    }
+    for entry in trial.report["guard"]:
+        asked = (entry["format"], entry["asked"])
+        if entry["format"] in trial.specimen.guarded:
+            there |= {asked} if entry["shipped"] and entry["chosen"] == "mixed" else set()
+        elif asked in trial.specimen.must:
+            assert entry["steps"][0]["holds"], entry["steps"][0]["reason"]
     reasons = [note["reason"] for note in trial.report["left_out"]]
     assert trial.specimen.must <= there, reasons
     assert not trial.report["refused"]

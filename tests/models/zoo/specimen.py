@@ -40,6 +40,8 @@ class Specimen:
             removes.
         faults: bool (N,), for an anomaly detector: the evaluation samples that are faults.
         warned: the kinds of the warnings about the calibration samples.
+        guarded: the formats whose plain int8 file may lose too much, so that another takes its
+            place.
     """
 
     model: Any
@@ -54,6 +56,7 @@ class Specimen:
     rounding: float = 1e-5
     faults: NDArray[np.bool_] | None = None
     warned: tuple[str, ...] = ()
+    guarded: frozenset[str] = frozenset()
 
     def inputs(self, arrays: Arrays | None = None) -> dict[str, NDArray[Any]]:
         """Return the input arrays, of the evaluation samples by default."""

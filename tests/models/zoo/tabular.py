@@ -63,7 +63,8 @@ def binary_sigmoid() -> Specimen:
         ]
     )
     fit(model, rows[TRAIN], labels[TRAIN], "binary_crossentropy", epochs=5)
-    return _specimen(model, rows, labels, "binary", 0.9, names=("good", "faulty"))
+    names, guarded = ("good", "faulty"), frozenset({"tflite"})
+    return _specimen(model, rows, labels, "binary", 0.9, names=names, guarded=guarded)
 
 
 def multilabel_sigmoid() -> Specimen:
@@ -212,6 +213,7 @@ def _specimen(
     learnt: float,
     names: tuple[str, ...] = (),
     must: frozenset[tuple[str, str]] = FLOATS | INT8,
+    guarded: frozenset[str] = frozenset(),
 ) -> Specimen:
     """Split a table into calibration and evaluation samples."""
     return Specimen(
@@ -222,4 +224,5 @@ def _specimen(
         learnt=learnt,
         must=must,
         names=names,
+        guarded=guarded,
     )

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from strop_export.errors import NothingToEqualize
 from strop_export.formats import quiet
 
 with quiet():
     import keras
 
+    from strop_export.formats.channels import find_links
     from strop_export.formats.equalize import Equalizer
 
 L = keras.layers
@@ -91,6 +91,18 @@ def test_activations_are_balanced() -> None:
     assert spread_of(Equalizer(model, [samples]).model.layers[1]) < 8
 
 
+def _links(between: Callable[[Any], Any]) -> list[tuple[str, str]]:
+    given = keras.Input((4,))
+    x = between(L.Dense(6, name="before")(given))
+    model = keras.Model(given, L.Dense(3, name="after")(x))
+    return [(link.producer.name, u.layer.name) for link in find_links(model) for u in link.users]
+
+
+@pytest.mark.parametrize("between", [lambda x: x, L.ReLU(), L.Dropout(0.5)])
+def test_what_notices_no_scales_links_its_neighbours(between: Any) -> None:
+    assert _links(between) == [("before", "after")]
+
+
 @pytest.mark.parametrize(
     "between",
     [
@@ -104,17 +116,14 @@ def test_activations_are_balanced() -> None:
     ],
 )
 def test_what_would_notice_keeps_its_scales(between: Any) -> None:
-    given = keras.Input((4,))
-    model = keras.Model(given, L.Dense(3)(between(L.Dense(6)(given))))
-    samples = np.random.default_rng(0).normal(size=(16, 4)).astype(np.float32)
-    with pytest.raises(NothingToEqualize):
-        _ = Equalizer(model, [samples]).model
+    assert _links(between) == []
 
 
-def test_an_output_and_a_shared_layer_keep_their_scales() -> None:
-    given, shared = keras.Input((4,)), L.Dense(4, "relu")
-    x = shared(shared(given))
-    model = keras.Model(given, [x, L.Dense(3)(x)])
-    samples = np.random.default_rng(0).normal(size=(16, 4)).astype(np.float32)
-    with pytest.raises(NothingToEqualize):
-        _ = Equalizer(model, [samples]).model
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("is_output", [False, True])
+def test_an_output_and_a_shared_layer_keep_their_scales(shared: bool, is_output: bool) -> None:
+    given, first = keras.Input((4,)), L.Dense(4, "relu")
+    x = first(first(given)) if shared else first(given)
+    last = L.Dense(3)(x)
+    model = keras.Model(given, [x, last] if is_output else last)
+    assert bool(find_links(model)) == (not shared and not is_output)

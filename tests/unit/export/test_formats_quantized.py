@@ -20,6 +20,8 @@ with quiet():
     import keras
     import tensorflow as tf
 
+    from strop_export.formats.channels import find_links
+
 layers = keras.layers
 FORMATS = ("tflite", "onnx")
 INT8 = VariantSpec("tflite", "int8")
@@ -241,5 +243,8 @@ def test_what_makes_no_sense_is_refused(spec: Any, message: str) -> None:
 
 def test_nothing_to_balance_is_an_error_of_its_own() -> None:
     model = keras.Sequential([keras.Input((8,)), layers.Dense(8, "tanh"), layers.Dense(4)])
+    assert find_links(model) == []
     with pytest.raises(NothingToEqualize):
         convert(model, _with("tflite", equalized=True), [_samples(20, 8)])
+    model.layers[0].activation = keras.activations.relu
+    assert find_links(model) != []

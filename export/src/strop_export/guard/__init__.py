@@ -1,4 +1,4 @@
-"""The guard: if int8 loses too much, it finds the smallest file that holds, step by step.
+"""The guard: if int8 loses too much, it takes the first step whose file holds.
 
 Each step is judged on calibration samples that are held out; the proof on the evaluation samples
 comes after it, and selects nothing.

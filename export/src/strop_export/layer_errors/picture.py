@@ -6,15 +6,15 @@ import io
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from textwrap import fill
-from typing import Any, Final
-
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any, Final
 
 from strop.errors import printable
 from strop_export.layer_errors.culprit import BROKEN_DB
 from strop_export.layer_errors.entries import picture_name, ratio_of, title
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _MOST_TENSORS: Final = 60  # of a panel; with more, a column stands for a layer
 _MOST_LABELS: Final = 45
@@ -54,6 +54,9 @@ def draw(bundle: str, files: Sequence[dict[str, Any]]) -> bytes:
 
 def figure_of(bundle: str, files: Sequence[dict[str, Any]]) -> Figure:
     """Make the figure of a bundle's picture, with a panel for each file; see `draw`."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     panels = [_columns(file) for file in files]
     widest = max(map(len, panels))
     across = 2 if len(files) > 1 and widest <= 30 else 1

@@ -1,0 +1,46 @@
+"""The zoo's trial notices where plain int8 gets worse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.models.trial import Trial, require_variants
+from tests.models.zoo.specimen import FLOATS, Specimen
+
+
+def _trial(guarded: set[str], chosen: str, *, holds: bool) -> Trial:
+    """Make the trial of a model with one int8 file; `holds` is the guard's first step."""
+    specimen = Specimen(None, {}, {}, {}, 0, guarded=frozenset(guarded))
+    made = sorted(FLOATS | {("tflite", chosen)})
+    step = {"holds": holds, "reason": "3 of 75 samples get another class"}
+    entry = {"format": "tflite", "asked": "int8", "chosen": chosen, "shipped": True}
+    report = {
+        "variants": [{"format": format, "precision": precision} for format, precision in made],
+        "guard": [{**entry, "steps": [step]}],
+        "left_out": [],
+        "refused": [],
+    }
+    return Trial(specimen, Path(), report)
+
+
+def test_plain_int8_that_holds_will_do() -> None:
+    require_variants(_trial(set(), "int8", holds=True))
+
+
+def test_another_file_will_do_where_the_format_is_guarded() -> None:
+    require_variants(_trial({"tflite"}, "mixed", holds=False))
+
+
+@pytest.mark.parametrize("chosen", ["int8", "mixed"])
+def test_any_other_way_to_quantize_is_noticed(chosen: str) -> None:
+    with pytest.raises(AssertionError, match="3 of 75"):
+        require_variants(_trial(set(), chosen, holds=False))
+    with pytest.raises(AssertionError, match="3 of 75"):
+        require_variants(_trial({"onnx"}, chosen, holds=False))
+
+
+def test_a_float_file_will_not_do() -> None:
+    with pytest.raises(AssertionError):
+        require_variants(_trial({"tflite"}, "float16", holds=False))
