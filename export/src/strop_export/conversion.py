@@ -63,6 +63,7 @@ class Converter:
         model: source.Source,
         folder: Path,
         held_out: Sequence[NDArray[Any]] | None = None,
+        unseen: int | None = None,
     ) -> None:
         """Prepare to convert; the process starts with the first request.
 
@@ -71,6 +72,8 @@ class Converter:
             folder: an empty folder for the files that the two processes share.
             held_out: samples like the calibration, for `answers` and `ranking`; by default the
                 calibration.
+            unseen: the number of samples at the start of `held_out` that do not calibrate, for
+                `layer_errors`; by default all.
         """
         self._folder = folder
         self._kinds = _layers(model.model)
@@ -84,6 +87,7 @@ class Converter:
             "shapes": {name: list(shape) for name, shape in loading.shapes.items()},
             "inputs": [spec.name for spec in model.inputs],
             "outputs": [spec.name for spec in model.outputs],
+            "unseen": unseen,
         }
         (folder / _REQUEST).write_text(json.dumps(request), encoding="ascii")
         self._command = [sys.executable, "-m", "strop_export.conversion", str(folder)]
@@ -130,6 +134,8 @@ class Converter:
 
     def layer_errors(self, spec: VariantSpec) -> tuple[TensorError, ...]:
         """Measure the error that each tensor of a file has against its float twin.
+
+        The samples are held-out ones that do not calibrate.
 
         Returns:
             The errors, in the order the file computes the tensors.
@@ -261,7 +267,7 @@ def _open(folder: Path) -> Conversions:
     names = Names(tuple(request["inputs"]), tuple(request["outputs"]))
     samples = dict(zip(names.inputs, calibration, strict=True))
     model = keras_model.load(loading, samples).model
-    return Conversions(model, calibration, names, _load(folder / _HELD_OUT))
+    return Conversions(model, calibration, names, _load(folder / _HELD_OUT), request["unseen"])
 
 
 def _answer(conversions: Conversions, request: dict[str, Any], file: Path) -> dict[str, Any]:

@@ -110,7 +110,8 @@ def make_plans(
     samples, truth = _judges(source) if selects else (source.calibration, Truth((), (), ()))
     sizes = guard.Sizes(len(source.calibration[0]), len(source.selection[0]))
     plans = []
-    with Converter(source, folder, samples) as converter:
+    unseen = sizes.held_out if selects else None
+    with Converter(source, folder, samples, unseen) as converter:
         trials = guard.Trials(converter, truth, tolerances, sizes)
         asked = set()
         for target in targets:

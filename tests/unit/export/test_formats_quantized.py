@@ -68,7 +68,7 @@ def columns() -> Conversions:
 
 def _db(made: Conversions, spec: VariantSpec) -> float:
     """Compare a file with Keras."""
-    (samples,), (ours,) = made._held_out, made.answers(spec)
+    (samples,), (ours,) = made.held_out, made.answers(spec)
     return worst_channel_db(np.asarray(made.model(samples)), ours)
 
 

@@ -78,6 +78,16 @@ def test_a_grid_rounds_to_what_the_tensor_can_hold() -> None:
     assert half.rounded(np.array([1e6], np.float32)).tolist() == [np.inf]
 
 
+def test_a_grid_clips_only_what_lies_outside_of_its_range() -> None:
+    byte = Grid(np.dtype(np.int8), np.array([0.5]), np.array([-128.0]))
+    values = np.array([-1, 0.25, 500], np.float32)
+    assert byte.clipped(values).tolist() == [0, 0.25, 127.5]
+    rows = Grid(np.dtype(np.int8), np.array([1.0, 0.5]), np.zeros(2), axis=0)
+    assert rows.clipped(np.array([[90.25], [90.25]], np.float32)).ravel().tolist() == [90.25, 63.5]
+    half = Grid(np.dtype(np.float16), np.ones(1), np.zeros(1))
+    assert half.clipped(np.array([1e-9, 1e6], np.float32)).tolist() == [np.float32(1e-9), np.inf]
+
+
 @functools.cache
 def outlier(scale: float) -> Any:
     """A stack whose unit 0 to 7 of "wide" are larger by `scale`, undone in "after"."""
@@ -108,6 +118,20 @@ def test_the_layer_with_the_outliers_is_named(spec: VariantSpec) -> None:
     assert found
     assert (found.layer, found.cause) == ("wide", "rounding")
     assert culprit(errors(outlier(1.0), spec)) is None
+
+
+@pytest.mark.parametrize("spec", INT8, ids=str)
+def test_a_layer_whose_calibrated_range_is_too_narrow_is_named(spec: VariantSpec) -> None:
+    model = chain((20,), dense(16, name="narrow"), dense(3, name="last"))
+    held_out = np.random.default_rng(2).uniform(-1, 1, (100, 20)).astype(np.float32)
+    calibration = np.eye(20, dtype=np.float32)[np.arange(100) % 20] * np.sign(held_out)
+    samples = [np.concatenate([held_out, np.repeat(calibration, 20, axis=0)])]
+    model.get_layer("narrow").set_weights([np.full((20, 16), 0.1), np.zeros(16)])
+    made = Conversions(model, [calibration], BORDERS, samples, unseen=100)
+    found = culprit(layer_errors(made, spec))
+    assert found
+    assert (found.layer, found.cause) == ("narrow", "clipping")
+    assert culprit(layer_errors(Conversions(model, [calibration], BORDERS), spec)) is None
 
 
 @pytest.mark.parametrize(
@@ -168,8 +192,9 @@ def test_the_converter_s_process_measures_the_same(tmp_path: Path) -> None:
         tuple(spec.name for spec in source.inputs), tuple(spec.name for spec in source.outputs)
     )
     spec = VariantSpec("onnx", "float16")
-    here = Conversions(source.model, source.calibration, names)
-    with Converter(source, tmp_path) as converter:
+    held_out = [array * 2 for array in source.calibration]
+    here = Conversions(source.model, source.calibration, names, held_out, unseen=9)
+    with Converter(source, tmp_path, held_out, unseen=9) as converter:
         found = converter.layer_errors(spec)
         assert found == layer_errors(here, spec)
     assert "only" in {error.layer for error in found}
@@ -192,6 +217,10 @@ def tensor(name: str, total: float, own: float = 60, weights: float = 60) -> Ten
     return TensorError(name, "dense", f"layer of {name}", "int8", is_output, *parts)
 
 
+def clipped(name: str, total: float, own: float, clipping: float) -> TensorError:
+    return tensor(name, total, own)._replace(clipping=figures(clipping))
+
+
 def test_a_file_whose_outputs_are_good_has_no_culprit() -> None:
     assert culprit([tensor("a", 3, own=1), tensor("output", 30)]) is None
 
@@ -209,6 +238,8 @@ def test_the_last_tensor_that_varies_stands_for_a_constant_output() -> None:
     ("before", "found"),
     [
         ([tensor("a", 40), tensor("b", 5, own=2), tensor("c", 4)], ("b", "rounding", 2.0)),
+        ([tensor("a", 40), clipped("b", 5, own=2, clipping=4)], ("b", "clipping", 2.0)),
+        ([tensor("a", 40), clipped("b", 5, own=2, clipping=6)], ("b", "rounding", 2.0)),
         ([tensor("a", 9, own=9), tensor("b", 5, weights=2)], ("b", "weights", 2.0)),
         ([tensor("a", 5, own=4), tensor("b", 5, own=2)], ("a", "rounding", 4.0)),  # about the same
         ([tensor("a", 20, own=22), tensor("b", 14, own=22)], ("b", "sum", 14.0)),

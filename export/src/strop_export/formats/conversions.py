@@ -37,6 +37,8 @@ class Conversions:
         names: the names of the file's inputs and outputs.
         held_out: samples like `calibration`, which say how good a file is; by default
             `calibration`.
+        unseen: the number of samples at the start of `held_out` that do not calibrate; by default
+            all.
 
     Raises:
         CalibrationError: the samples do not fit the model.
@@ -49,6 +51,7 @@ class Conversions:
         calibration: Sequence[np.ndarray],
         names: Names | None = None,
         held_out: Sequence[np.ndarray] | None = None,
+        unseen: int | None = None,
     ) -> None:
         with quiet():  # importing TensorFlow is as noisy as using it
             from strop_export.formats.graph import check_borders
@@ -56,8 +59,9 @@ class Conversions:
         check_borders(model)
         self.model, self.calibration = model, calibration
         self.names = names or Names()
-        self._held_out = calibration if held_out is None else held_out
-        for samples in (self.calibration, self._held_out):
+        self.held_out = calibration if held_out is None else held_out
+        self.unseen = [array[:unseen] for array in self.held_out]
+        for samples in (self.calibration, self.held_out):
             for tensor, array in zip(model.inputs, samples, strict=True):
                 if wrong := fault(array, tuple(tensor.shape[1:])):
                     raise CalibrationError(f"calibration samples: {wrong}")
@@ -93,7 +97,7 @@ class Conversions:
         from strop_export.formats.trial import run
 
         file = self.convert(spec)
-        return self._try(spec, lambda: run(file, spec.format, self._held_out))
+        return self._try(spec, lambda: run(file, spec.format, self.held_out))
 
     def ranking(self, spec: VariantSpec) -> tuple[Ranked, ...]:
         """Return the layers of a quantized file, those first that lose most in integers.
@@ -111,7 +115,7 @@ class Conversions:
                 f"layers are ranked for int8 and mixed files, not for {spec.precision}"
             )
         made = self._try(spec, lambda: self._of(spec.format))
-        return self._try(spec, lambda: rank(made, spec, self.model, self._held_out))
+        return self._try(spec, lambda: rank(made, spec, self.model, self.held_out))
 
     def _try(self, spec: VariantSpec, act: Callable[[], _T]) -> _T:
         try:

@@ -10,7 +10,7 @@ from strop_export.layer_errors.measure import TensorError
 
 BROKEN_DB: Final = 15.0  # docs/decisions/0031-layer-errors.md has the files on both sides
 
-_ALIKE_DB: Final = 3.0  # harms that differ by less count as the same
+_ALIKE_DB: Final = 3.0  # a factor of two: harms that differ by less count as the same
 
 
 class Culprit(NamedTuple):
@@ -19,9 +19,12 @@ class Culprit(NamedTuple):
     Attributes:
         tensor: the tensor of the file.
         layer: its Keras layer; "" if its name does not tell.
-        cause: "rounding": the tensor's range is too wide for its steps; "weights": those of the
-            operator's weights are; "sum": small errors come together, and here become large.
-        channels_db: the ratio that the cause alone leaves; for "sum" all errors together.
+        cause: "rounding": the tensor's range is too wide for its steps; "clipping": its range is
+            too narrow, and values outside of it make most of the error of rounding; "weights":
+            the range of the operator's weights is too wide; "sum": small errors come together,
+            and here become large.
+        channels_db: the ratio that the rounding, with its clipping, or the weights alone leave; for
+            "sum" all errors together.
     """
 
     tensor: str
@@ -31,9 +34,12 @@ class Culprit(NamedTuple):
 
 
 def own_db(error: TensorError) -> tuple[float, str]:
-    """Return the ratio that a tensor's own rounding or weights leave, and which of both it is."""
+    """Return the ratio that a tensor's own rounding or weights leave, and the cause."""
     rounding, weights = _ratio(error.rounding), _ratio(error.weights)
-    return (rounding, "rounding") if rounding <= weights else (weights, "weights")
+    if weights < rounding:
+        return weights, "weights"
+    is_clipped = _ratio(error.clipping) <= rounding + _ALIKE_DB
+    return rounding, "clipping" if is_clipped else "rounding"
 
 
 def culprit(errors: Sequence[TensorError]) -> Culprit | None:

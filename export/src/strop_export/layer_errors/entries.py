@@ -92,6 +92,7 @@ def picture_name(bundle: str) -> str:
 
 CAUSES = {
     "rounding": "its values are rounded too coarsely, because its channels' ranges differ widely",
+    "clipping": "its range is too narrow for these samples: give calibration samples of every kind",
     "weights": "its weights are rounded too coarsely",
     "sum": "small errors of several layers come together",
 }

@@ -37,6 +37,7 @@ class TensorError(NamedTuple):
             that this tensor can hold. None: it is float32.
         weights: the error of this operator's own weights: the float twin's operator with the file's
             weights. None: it has none, or they are exact.
+        clipping: the part of `rounding` that comes from values outside of the tensor's range.
     """
 
     tensor: str
@@ -47,6 +48,7 @@ class TensorError(NamedTuple):
     total: Figures
     rounding: Figures | None
     weights: Figures | None
+    clipping: Figures | None = None
 
 
 class _Pair(NamedTuple):
@@ -111,14 +113,15 @@ def measure(
             if grid := _grid(files.file, pair.file, v):
                 grids[pair.file] = grid
                 add("rounding", pair, pair.twin, f, grid.rounded(f))
+                add("clipping", pair, pair.twin, f, grid.clipped(f))
             if pair.probe:
                 own = pair.probe.node.outputs[0]
                 add("weights", pair, own, real[own], real[probe_name(pair.probe.node)])
     errors = []
     for pair in pairs:
-        total, rounding, weights = (
+        total, *parts = (
             sums[part, pair.twin].figures() if (part, pair.twin) in sums else None
-            for part in ("total", "rounding", "weights")
+            for part in ("total", "rounding", "weights", "clipping")
         )
         is_exact = total is None or (pair.operator == "input" and total.sqnr_db == MOST_DB)
         if total is not None and not is_exact:
@@ -126,7 +129,7 @@ def measure(
             layer = printable(layers.get(pair.twin, ""))
             is_output = pair.twin in files.twin.outputs
             about = (pair.file, pair.operator, layer, dtype, is_output)
-            errors.append(TensorError(*about, total, rounding, weights))
+            errors.append(TensorError(*about, total, *parts))
     return tuple(errors)
 
 

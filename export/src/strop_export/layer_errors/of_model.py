@@ -22,6 +22,8 @@ _MOST_SAMPLES: Final = 64
 def layer_errors(made: Conversions, spec: VariantSpec) -> tuple[TensorError, ...]:
     """Measure the error that each tensor of a file has against its float twin.
 
+    The samples are held-out ones: those that calibrate would show no value outside of a range.
+
     Args:
         made: the conversions of a model.
         spec: the file.
@@ -30,7 +32,7 @@ def layer_errors(made: Conversions, spec: VariantSpec) -> tuple[TensorError, ...
         ConversionError: the file or its float twin cannot be made or run.
     """
     file, twin = made.convert(spec), made.twin(spec)
-    return errors_of(made.model, spec, file, twin, made.calibration, made.names)
+    return errors_of(made.model, spec, file, twin, made.unseen, made.names)
 
 
 def errors_of(

@@ -51,6 +51,18 @@ class Grid(NamedTuple):
         stored = np.clip(np.rint(np.nan_to_num(real) / scale) + zero, limits.min, limits.max)
         return self.real(stored)
 
+    def clipped(self, real: NDArray[Any]) -> NDArray[Any]:
+        """Return real values; only those outside of the tensor's range are rounded."""
+        if self.dtype.kind == "f":
+            is_inside = np.abs(real) <= np.finfo(self.dtype).max
+        else:
+            limits = np.iinfo(self.dtype)
+            least, most = (
+                self.real(np.full(real.shape, limit)) for limit in (limits.min, limits.max)
+            )
+            is_inside = (real >= least) & (real <= most)
+        return np.where(is_inside, real, self.rounded(real))
+
     def _along(self, part: NDArray[np.float64], axes: int) -> NDArray[np.float64]:
         if part.size == 1:
             return part.reshape(())

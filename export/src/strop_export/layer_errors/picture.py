@@ -171,7 +171,12 @@ def _label(axes: Axes, columns: Sequence[Sequence[dict[str, Any]]], at: int | No
             label.set_fontweight("bold")
 
 
-_CAUSES: Final = {"rounding": "own rounding", "weights": "own weights", "sum": "errors add up"}
+_CAUSES: Final = {
+    "rounding": "own rounding",
+    "clipping": "range too narrow",
+    "weights": "own weights",
+    "sum": "errors add up",
+}
 
 
 def _least(column: Sequence[dict[str, Any]], part: str) -> float | None:
