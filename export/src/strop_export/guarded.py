@@ -12,7 +12,6 @@ from strop.commands.terminal import lay_out
 from strop_export.columns import Column, cells_of, decibels, figure_columns, worst
 from strop_export.guard import Path, Tried
 from strop_export.pipeline import Finished, Refused
-from strop_export.rules import allowed_of_few
 from strop_export.tolerances import QUANTIZED
 
 Entry = dict[str, Any]  # of the report's `guard`
@@ -153,13 +152,13 @@ def _prevented(entry: Entry) -> str:
 def _missed(output: dict[str, Any]) -> str:
     """Return the name of a figure that misses its bound; "" if it is in no figure."""
     figures, bounds = output["figures"], output["bounds"]
-    if differ := figures.get("disagreements"):
-        total = round(differ / (1 - _agreement(figures)))
+    if figures.get("disagreements"):
         if figures.get("accuracy") is not None:
             loss = figures["keras_accuracy"] - figures["accuracy"]
-            if loss > allowed_of_few(bounds["accuracy_loss"], total) / total + 1e-9:
+            if loss > bounds["accuracy_loss"] + 1e-9:
                 return "accuracy"
-        if differ > allowed_of_few(bounds.get("pixels", bounds.get("disagreements", 0.0)), total):
+        share = bounds.get("pixels", bounds.get("disagreements", 0.0))
+        if 1 - _agreement(figures) > share + 1e-9:
             return "agreement"
     if max(figures.get("rmse_share", [0.0])) > bounds.get("rmse_share", math.inf):
         return "rmse_share"
@@ -192,7 +191,8 @@ def _said(step: dict[str, Any], at: int, missed: str) -> str:
 
 
 def _agreement(figures: dict[str, Any]) -> float:
-    return float(figures.get("top1_agreement", figures.get("agreement")))
+    name = "top1_agreement" if "top1_agreement" in figures else "agreement"
+    return float(figures[name])
 
 
 def _count(size: int | None) -> str:
