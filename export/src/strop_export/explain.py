@@ -27,6 +27,7 @@ _EXPLAINED: Final = (
     "weights: with the tensor's own rounding, or its operator's own weights, alone."
 )
 _REPORT: Final = "report.json"
+_AGAIN: Final = "export the model again, or keep report.json beside its bundles"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -71,7 +72,10 @@ def _explain(arguments: argparse.Namespace) -> None:
     content = read(arguments.bundle)
     files = content["layers"]
     if arguments.file:
-        files = [file for file in files if _name(file) == arguments.file]
+        try:
+            files = [file for file in files if _name(file) == arguments.file]
+        except (LookupError, TypeError):
+            raise _no_report(arguments.bundle.parent / _REPORT) from None
         if not files:
             names = ", ".join(dict.fromkeys(map(_name, content["layers"]))) or "none"
             raise BundleError(
@@ -81,13 +85,29 @@ def _explain(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json({**content, "layers": files})
         return
+    try:
+        lines = list(_lines(content, files, arguments))
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise _no_report(arguments.bundle.parent / _REPORT) from None
+    show(*map(printable, lines))
+
+
+def _lines(
+    content: dict[str, Any], files: Sequence[dict[str, Any]], arguments: argparse.Namespace
+) -> Iterator[str]:
+    """Yield what the screen shows: all of a report that anybody may have changed."""
     if not arguments.file:
-        show(*report.tables(content, width()))
-        show(*(f"{guarded.note(entry)}\n" for entry in filter(guarded.is_news, content["guard"])))
+        yield from report.tables(content, width())
+        for entry in filter(guarded.is_news, content["guard"]):
+            yield from (guarded.note(entry), "")
     for file in files:
-        show(*_table(file, all_rows=arguments.all))
+        yield from _table(file, all_rows=arguments.all)
     if files:
-        show(_EXPLAINED)
+        yield _EXPLAINED
+
+
+def _no_report(path: Path) -> BundleError:
+    return BundleError(f"{path} is not a report of strop-export", _AGAIN)
 
 
 def read(bundle: Path) -> dict[str, Any]:
@@ -103,7 +123,6 @@ def read(bundle: Path) -> dict[str, Any]:
         BundleError: there is no report, or it is about another bundle.
     """
     path = bundle.parent / _REPORT
-    again = "export the model again, or keep report.json beside its bundles"
     try:
         digest = hashlib.sha256(bundle.read_bytes()).hexdigest()
     except OSError as error:
@@ -117,13 +136,13 @@ def read(bundle: Path) -> dict[str, Any]:
         }
         known = [entry["sha256"] for entry in entries]
     except OSError as error:
-        raise BundleError(f"{path}: {error.strerror}", again) from None
+        raise BundleError(f"{path}: {error.strerror}", _AGAIN) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise BundleError(f"{path} is not a report of strop-export", again) from None
+        raise _no_report(path) from None
     if not known:
-        raise BundleError(f"{path} does not mention {bundle.name}", again)
+        raise BundleError(f"{path} does not mention {bundle.name}", _AGAIN)
     if digest not in known:
-        raise BundleError(f"{bundle} is not the file that {path} is about: SHA-256 differs", again)
+        raise BundleError(f"{bundle} is not the file that {path} is about: SHA-256 differs", _AGAIN)
     return {"bundles": entries, **parts}
 
 

@@ -171,11 +171,17 @@ def _is_producer(layer: Any, tensor: Any) -> bool:
     if type(layer) in _NORMS:
         axes = [layer.axis] if isinstance(layer.axis, int) else list(layer.axis)
         last = axes in ([-1], [len(tensor.shape) - 1])
-        return bool(layer.scale and layer.center and last)
+        # RMS normalization has no offset, whatever `center` says.
+        return bool(layer.scale and layer.center and last and len(layer.get_weights()) >= 2)
     return _is_consumer(layer) and _is_homogeneous(layer.activation)
 
 
 def _is_consumer(layer: Any) -> bool:
-    """Tell whether a layer's channels come last, and none belongs to a group."""
+    """Tell whether a layer's channels come last, and none belongs to a group.
+
+    A layer with more weights than a kernel and a bias, as LoRA adds, does not count.
+    """
+    if type(layer) not in _KERNELS or len(layer.weights) != 1 + bool(layer.use_bias):
+        return False
     last = getattr(layer, "data_format", "channels_last") == "channels_last"
-    return type(layer) in _KERNELS and last and getattr(layer, "groups", 1) == 1
+    return last and getattr(layer, "groups", 1) == 1

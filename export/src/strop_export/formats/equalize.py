@@ -10,6 +10,7 @@ outputs stay the same to the bit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Final
@@ -25,6 +26,7 @@ from strop_export.formats.samples import spread
 
 _MOST_SAMPLES: Final = 256  # for the largest activations
 _BATCH: Final = 32
+_MOST_VALUES: Final = 2**24  # of all watched tensors at once
 _MOST_ROUNDS: Final = 8
 _LARGEST: Final = 30  # exponent of a factor
 
@@ -80,9 +82,11 @@ def _largest(
         return []
     found = [np.zeros(link.channels) for link in links]
     watched = keras.Model(list(model.inputs), [link.tensor for link in links])
-    for start in range(0, len(samples[0]), _BATCH):
+    sizes = [math.prod(size or 1 for size in link.tensor.shape[1:]) for link in links]
+    size = max(1, min(_BATCH, _MOST_VALUES // sum(sizes)))
+    for start in range(0, len(samples[0]), size):
         batch = [
-            np.asarray(array[start : start + _BATCH], tensor.dtype)
+            np.asarray(array[start : start + size], tensor.dtype)
             for array, tensor in zip(samples, model.inputs, strict=True)
         ]
         for i, values in enumerate(keras.tree.flatten(watched(batch, training=False))):

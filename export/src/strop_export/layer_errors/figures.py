@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 MOST_DB: Final = 150.0  # no float32 file is closer to its twin
 _LEAST_SPREAD: Final = 0.01  # of the lower quartile's, or a channel hardly varies
+_MASK: Final = 1e30  # the magnitude of the values that mask attention, such as -2e38
 
 
 class Figures(NamedTuple):
@@ -19,7 +20,7 @@ class Figures(NamedTuple):
     Attributes:
         sqnr_db: signal to noise of the whole tensor.
         cosine: cosine of the angle between both; None if one is all zero.
-        max_error: the largest difference of any value; at most 1e300.
+        max_error: the largest difference of any value; at most 1e30.
         channels_db: the channels' mean share of noise in their variance, at most 1 for each. It is
             near 0 where most channels are ruined, however small they are beside the others.
         median_db: the median of the channels' ratios of variance to noise.
@@ -59,7 +60,7 @@ class Comparison:
             for array in (real, found)
         )
         f, v = f.reshape(-1, f.shape[-1]), v.reshape(-1, v.shape[-1])
-        finite = np.isfinite(f)
+        finite = np.abs(f) < _MASK  # a mask's value is no figure; float16 makes it infinite
         f, v = np.where(finite, f, 0.0), np.where(finite, v, 0.0)
         error = v - f
         with np.errstate(over="ignore", invalid="ignore"):
@@ -85,7 +86,7 @@ class Comparison:
         return Figures(
             _decibels(squares.sum(), noise.sum()) if squares.any() else None,
             _rounded(both.sum() / norm) if norm and np.isfinite(norm) else None,
-            _rounded(min(self._max, 1e300)),
+            _rounded(min(self._max, _MASK)),
             _decibels(1.0, lost) if ratios else None,
             _rounded(float(np.median(ratios))) if ratios else None,
             _rounded(min(ratios)) if ratios else None,
