@@ -108,7 +108,7 @@ class Converter:
                 read(tensors, said["outputs"], "outputs"),
                 said["requires"],
                 tuple(said["float_layers"]),
-                float(said["integer_share"]),
+                read(float | None, said["integer_share"], "integer_share"),
                 tuple((producer, consumer) for producer, consumer in said["equalized"]),
             )
 

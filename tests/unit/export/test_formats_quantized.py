@@ -90,7 +90,10 @@ def test_a_layer_in_float_mends_columns(format: str) -> None:
     found = columns().convert(mixed)
     assert "first" in found.float_layers
     assert "first" not in columns().convert(plain).float_layers
-    assert 0 < found.integer_share < columns().convert(plain).integer_share <= 1
+    whole = columns().convert(plain).integer_share
+    assert found.integer_share is not None
+    assert whole is not None
+    assert 0 < found.integer_share < whole <= 1
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -163,7 +166,7 @@ def test_int16_activations_are_finer_and_take_the_sensor_s_type() -> None:
     assert _db(columns(), int16) > _db(columns(), INT8) + 4
     found = columns().convert(int16)
     assert found.inputs[0].dtype == "float32"
-    assert found.integer_share > 0
+    assert found.integer_share
     assert TFLiteFile(found.data).is_of("int16x8")
     assert not TFLiteFile(columns().convert(INT8).data).is_of("int16x8")
 

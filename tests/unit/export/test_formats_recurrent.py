@@ -6,10 +6,20 @@ import functools
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
-from strop_export.formats import Converted, VariantSpec, convert, quiet
+from strop_export.formats import (
+    Converted,
+    VariantSpec,
+    convert,
+    flatbuffer_steps,
+    onnx_steps,
+    quiet,
+)
 from strop_export.formats.flatbuffer import TFLiteFile
+from strop_export.formats.steps import Step
 from tests.unit.export.formats_kit import run_tflite
 
 with quiet():
@@ -96,3 +106,68 @@ def test_other_precisions_keep_the_loop(format: str, precision: str) -> None:
     if format == "tflite":
         keras_says = np.asarray(model("gru")(series()))
         np.testing.assert_allclose(run_tflite(file.data, series()), keras_says, atol=5e-3)
+
+
+def with_dense(kind: str) -> Converted:
+    """Convert to ONNX a model whose dense layer is quantized and whose recurrent one is not."""
+    stack = [KINDS[kind](), layers.Dense(64, "relu"), layers.Dense(2, "softmax")]
+    whole = keras.Sequential([keras.Input((12, 5)), *stack])
+    return convert(whole, VariantSpec("onnx", "int8"), [series()])
+
+
+@pytest.mark.parametrize(("kind", "lstms"), [("lstm", [16]), ("bidirectional", [8, 8])])
+def test_a_recurrent_operator_of_onnx_counts_at_every_step(kind: str, lstms: list[int]) -> None:
+    dense, head = 16 * 64, 64 * 2
+    recurrent = sum(12 * 4 * units * (5 + units) for units in lstms)
+    share = dense / (dense + head + recurrent)
+    assert with_dense(kind).integer_share == pytest.approx(share)
+
+
+def test_an_operator_of_onnx_that_reads_integers_is_float_if_it_is_recurrent() -> None:
+    node = onnx.helper.make_node("LSTM", ["x", "w", "r"], ["y"], name="n")
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("DequantizeLinear", ["q", "s"], ["x"]), node],
+        "g",
+        [],
+        [],
+        [onnx.numpy_helper.from_array(np.zeros((1, 8, 2), np.float32), name) for name in "wr"],
+    )
+    step = Step(("x", "w", "r"), ("y",), 32, 320, "floats")
+    assert onnx_steps.in_quantized(graph, {"n": step})["n"].numbers == "floats"
+
+
+def test_the_share_of_a_file_whose_loop_multiplies_is_not_known() -> None:
+    """The loop of the .onnx file is in float, that of the dynamic .tflite file in integers."""
+    assert with_dense("gru").integer_share is None
+    wide = keras.Sequential([keras.Input((12, 5)), layers.GRU(64), layers.Dense(3)])
+    dynamic = convert(wide, VariantSpec("tflite", "dynamic"), [series()])
+    assert "WHILE" in TFLiteFile(dynamic.data).operators
+    assert dynamic.integer_share is None
+
+
+def test_a_file_all_in_floats_has_no_share_whatever_its_loop_does() -> None:
+    assert convert(model("gru"), VariantSpec("tflite", "float32"), [series()]).integer_share == 0
+
+
+@pytest.mark.parametrize("kind", ["UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN"])
+def test_a_recurrent_operator_of_a_tflite_file_counts_at_every_step(kind: str) -> None:
+    """A model of 12 steps, 5 inputs and 8 units; the last tensor is its state."""
+    int8, float32 = schema.TensorType.INT8, schema.TensorType.FLOAT32
+    shapes = [[1, 12, 5], [8, 5], [8, 8], [8], [1, 8], [1, 12, 8]]
+    graph = schema.SubGraphT()
+    graph.tensors = []
+    for number, shape in enumerate(shapes):
+        tensor = schema.TensorT()
+        tensor.shape, tensor.type = shape, int8 if number in (1, 2) else float32
+        tensor.buffer, tensor.name = int(number in (1, 2, 3)), f"t{number}"
+        graph.tensors.append(tensor)
+    operator, code, file = schema.OperatorT(), schema.OperatorCodeT(), schema.ModelT()
+    operator.inputs, operator.outputs = [0, -1, 1, 2, 3, 4], [5]
+    code.builtinCode = getattr(schema.BuiltinOperator, kind)
+    graph.operators = [operator]
+    file.subgraphs, file.operatorCodes = [graph], [code]
+    file.buffers = [schema.BufferT(), schema.BufferT()]
+    file.buffers[1].data = b"weights"
+    (step,) = flatbuffer_steps.steps_of(file)
+    assert step.operations == 12 * (8 * 5 + 8 * 8)
+    assert step.numbers == "integers"

@@ -35,7 +35,7 @@ class Maker:
     """Files that give some samples another class, by their spec."""
 
     wrong: Wrong
-    shares: dict[tuple[str, ...], float] = field(default_factory=dict)  # by the layers in float
+    shares: dict[tuple[str, ...], float | None] = field(default_factory=dict)  # by layers in float
     refuses: dict[str, ConversionError] = field(default_factory=dict)  # by precision
     requires: dict[str, Any] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
@@ -194,7 +194,7 @@ class TestMixed:
         assert found.chosen.quantization.equalized
 
     def test_it_stops_if_too_little_stays_in_integers(self) -> None:
-        shares = {("a",): 0.8, ("a", "b"): 0.31}
+        shares: dict[tuple[str, ...], float | None] = {("a",): 0.8, ("a", "b"): 0.31}
         found = path(Maker(self.wrong("a", "b"), shares, sizes={"mixed": 80, "float16": 70}))
         assert found.stopped == (
             "2 layers in float (a and b) would leave 31% of the operations in integers, and "
@@ -209,12 +209,20 @@ class TestMixed:
         assert found.chosen.precision == "mixed"
 
     def test_it_stops_where_no_operation_is_saved_and_float16_is_smaller(self) -> None:
-        shares: dict[tuple[str, ...], float] = {(): 0.0, ("a",): 0.0}
+        shares: dict[tuple[str, ...], float | None] = {(): 0.0, ("a",): 0.0}
         small = path(Maker(self.wrong("a"), shares, sizes={"mixed": 60, "float16": 70}))
         assert small.chosen is not None
         assert small.chosen.precision == "mixed"
         large = path(Maker(self.wrong("a"), shares, sizes={"mixed": 80, "float16": 70}))
         assert "would leave 0% of the operations in integers" in large.stopped
+
+    def test_if_the_share_is_not_known_the_size_decides(self) -> None:
+        shares: dict[tuple[str, ...], float | None] = {(): None, ("a",): None}
+        small = path(Maker(self.wrong("a"), shares, sizes={"mixed": 60, "float16": 70}))
+        assert small.chosen is not None
+        assert small.chosen.precision == "mixed"
+        large = path(Maker(self.wrong("a"), shares, sizes={"mixed": 80, "float16": 70}))
+        assert "would leave an unknown share of the operations in integers" in large.stopped
 
 
 class TestSlots:

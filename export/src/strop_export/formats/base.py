@@ -153,7 +153,8 @@ class Converted:
             domain besides ONNX's own, under its name. For TFLite: `op_versions`, the highest
             version of every operator in the file.
         float_layers: the Keras layers of an int8, int16x8 or mixed file that stayed in float.
-        integer_share: the share of the multiply-accumulates that is done in integers, 0 to 1.
+        integer_share: the share of the multiply-accumulates that is done in integers, 0 to 1;
+            None if that is not known.
         equalized: each (producer, consumer) whose scales were balanced.
         origins: the origin of each tensor of the main graph, by the tensor's name in the file.
     """
@@ -163,7 +164,7 @@ class Converted:
     outputs: tuple[FileTensor, ...]
     requires: Mapping[str, Any] = field(default_factory=dict)
     float_layers: tuple[str, ...] = ()
-    integer_share: float = 0.0
+    integer_share: float | None = 0.0
     equalized: tuple[tuple[str, str], ...] = ()
     origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, repr=False)
 

@@ -135,7 +135,7 @@ class Conversions:
 
             return convert_weights(self.model, self.names)
         file = self._of(spec.format).convert(spec)
-        if spec.precision == "mixed" and not file.integer_share:
+        if spec.precision == "mixed" and file.integer_share == 0:
             raise ConversionError(
                 f"no layer of the mixed {spec.format} file multiplies integers; leave fewer layers "
                 "in float"

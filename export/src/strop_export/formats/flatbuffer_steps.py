@@ -11,6 +11,7 @@ _KINDS: Final[dict[int, str]] = {
     value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()
 }
 _ONLY_MOVE: Final = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "CAST", "TRANSPOSE")
+_GRAPHS: Final = ("subgraphindex", "subgraph")  # how the options that name a graph end
 _INTEGERS: Final = (schema.TensorType.INT8, schema.TensorType.UINT8, schema.TensorType.INT16)
 _WEIGHTS: Final = (*_INTEGERS, schema.TensorType.FLOAT32, schema.TensorType.FLOAT16)
 
@@ -31,21 +32,43 @@ def _step(model: Any, graph: Any, operator: Any) -> Step:
     inputs = [graph.tensors[index] for index in operator.inputs if index >= 0]
     outputs = [graph.tensors[index] for index in operator.outputs]
     constants = [tensor for tensor in inputs if model.buffers[tensor.buffer].data is not None]
-    if kind in _ONLY_MOVE:
-        numbers = ""
-    else:  # a dynamic file multiplies floats by int8 weights, in integers
-        numbers = "integers" if any(t.type in _INTEGERS for t in inputs[:2]) else "floats"
+    operations: int | None
+    if inner := [step for step in _inner(model, operator) if step.operations != 0]:
+        operations = None
+        exact = any(step.numbers == "integers" for step in inner)
+    else:
+        operations = _operations(
+            kind,
+            [_shape(tensor) for tensor in inputs],
+            _shape(outputs[0]) if outputs else [],
+            [_shape(tensor) for tensor in constants],
+        )
+        # A dynamic file multiplies floats by int8 weights, in integers.
+        exact = any(tensor.type in _INTEGERS for tensor in inputs[:2])
     return Step(
         tuple(map(_name, inputs)),
         tuple(map(_name, outputs)),
         sum(math.prod(_shape(tensor)) for tensor in constants if tensor.type in _WEIGHTS),
-        _operations(kind, [_shape(t) for t in inputs], _shape(outputs[0])),
-        numbers,
+        operations,
+        "" if kind in _ONLY_MOVE else "integers" if exact else "floats",
     )
 
 
-def _operations(kind: str, inputs: list[list[int]], output: list[int]) -> int:
+def _inner(model: Any, operator: Any) -> list[Step]:
+    """Describe the operators of the graphs that an operator runs: a loop's or a branch's."""
+    options = vars(operator.builtinOptions) if operator.builtinOptions else {}
+    numbers = [n for name, n in options.items() if name.lower().endswith(_GRAPHS)]
+    graphs = [model.subgraphs[number] for number in numbers]
+    return [_step(model, graph, each) for graph in graphs for each in graph.operators]
+
+
+def _operations(
+    kind: str, inputs: list[list[int]], output: list[int], constants: list[list[int]]
+) -> int:
     """Return the multiply-accumulates of an operator, from the shapes of its tensors."""
+    if kind.endswith(("SEQUENCE_LSTM", "SEQUENCE_RNN")):  # (1, steps, in); not its biases
+        each = sum(math.prod(shape) for shape in constants if len(shape) > 1)
+        return math.prod(inputs[0][:-1]) * each
     if kind in ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D"):
         weights = inputs[1]  # (out, ...), (out, h, w, in), or (1, h, w, out)
         each = math.prod(weights[:-1] if kind == "DEPTHWISE_CONV_2D" else weights[1:])

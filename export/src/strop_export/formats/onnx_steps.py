@@ -15,6 +15,7 @@ _ONLY_MOVE: Final = (
     *("Shape", "Slice", "Gather", "Concat", "QuantizeLinear", "DequantizeLinear"),
 )
 _PRODUCTS: Final = ("Gemm", "MatMul", "Conv", "ConvTranspose")
+_RECURRENT: Final = ("LSTM", "GRU", "RNN")
 
 
 def steps_of(file: onnx.ModelProto) -> dict[str, Step]:
@@ -65,6 +66,8 @@ def _reads_integers(
     node: onnx.NodeProto, integers: Collection[str], constants: Collection[str]
 ) -> bool:
     """Tell whether an engine computes an operator in integers: it reads dequantized values."""
+    if node.op_type in _RECURRENT:  # engines have none in integers
+        return False
     if node.op_type in _PRODUCTS:
         return all(name in integers for name in node.input[:2])
     read = [name for name in node.input if name and name not in constants]
@@ -94,8 +97,25 @@ def _shapes(file: onnx.ModelProto) -> dict[str, list[int]]:
     return shapes | {tensor.name: list(tensor.dims) for tensor in file.graph.initializer}
 
 
-def _operations(node: onnx.NodeProto, shapes: dict[str, list[int]]) -> int:
-    """Return the multiply-accumulates of an operator for one sample."""
+def _bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+    """Return the graphs that an operator runs: a loop's or a branch's."""
+    return [body for attribute in node.attribute for body in (attribute.g, *attribute.graphs)]
+
+
+def _multiplies(graph: onnx.GraphProto) -> bool:
+    return any(
+        node.op_type in (*_PRODUCTS, *_RECURRENT) or any(map(_multiplies, _bodies(node)))
+        for node in graph.node
+    )
+
+
+def _operations(node: onnx.NodeProto, shapes: dict[str, list[int]]) -> int | None:
+    """Return the multiply-accumulates of an operator for one sample; None if not known."""
+    if node.op_type in _RECURRENT:  # (steps, 1, in), (directions, gates, in), (.., gates, units)
+        values, *weights = (shapes[name] for name in node.input[:3])
+        return math.prod(values[:-1]) * sum(map(math.prod, weights))
+    if any(_multiplies(body) for body in _bodies(node)):
+        return None
     if node.op_type not in _PRODUCTS:
         return 0
     left, right, output = (shapes[name] for name in (*node.input[:2], node.output[0]))

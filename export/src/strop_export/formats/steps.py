@@ -16,14 +16,15 @@ class Step(NamedTuple):
         inputs: names of the tensors that it reads.
         outputs: names of the tensors that it writes.
         weights: number of weights.
-        operations: multiply-accumulates of one sample.
+        operations: multiply-accumulates of one sample; None if a loop or a branch multiplies: how
+            often is not known.
         numbers: "integers" or "floats", which it computes with; "" if it only moves or converts.
     """
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     weights: int
-    operations: int
+    operations: int | None
     numbers: str
 
 
@@ -93,15 +94,23 @@ def works(steps: Sequence[Step], layers: Sequence[str]) -> dict[str, Work]:
     total: dict[str, Work] = {}
     for step, layer in zip(steps, layers, strict=True):
         weights, operations = total.get(layer, (0, 0))
-        total[layer] = Work(weights + step.weights, operations + step.operations)
+        total[layer] = Work(weights + step.weights, operations + (step.operations or 0))
     return total
 
 
-def integer_share(steps: Sequence[Step]) -> float:
-    """Return the share of the multiply-accumulates that is done in integers, 0 to 1."""
-    total = sum(step.operations for step in steps)
-    integers = sum(step.operations for step in steps if step.numbers == "integers")
-    return integers / total if total else 0.0
+def integer_share(steps: Sequence[Step]) -> float | None:
+    """Return the share of the multiply-accumulates that is done in integers, 0 to 1.
+
+    It is None if some are in integers, and those of a step are not known.
+    """
+    working = [step for step in steps if step.operations != 0]
+    integers = [step.operations for step in working if step.numbers == "integers"]
+    if not integers:
+        return 0.0
+    known = [step.operations for step in working if step.operations is not None]
+    if len(known) < len(working):
+        return None
+    return sum(n for n in integers if n is not None) / sum(known)
 
 
 def in_float(steps: Sequence[Step], layers: Sequence[str]) -> tuple[str, ...]:
@@ -112,6 +121,6 @@ def in_float(steps: Sequence[Step], layers: Sequence[str]) -> tuple[str, ...]:
     sizes = works(steps, layers)
     numbers: dict[str, set[str]] = {layer: set() for layer in sizes}
     for step, layer in zip(steps, layers, strict=True):
-        if step.numbers and (step.operations or not sizes[layer].operations):
+        if step.numbers and (step.operations != 0 or not sizes[layer].operations):
             numbers[layer].add(step.numbers)
     return tuple(layer for layer, used in numbers.items() if used == {"floats"})

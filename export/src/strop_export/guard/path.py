@@ -20,7 +20,8 @@ class Tried:
         samples: the number of samples that judged it: those held out, and if it held on them, those
             that calibrate too; 0 if it could not be run.
         size: bytes of the file; None if it could not be written.
-        integer_share: the share of its multiply-accumulates in integers, 0 to 1.
+        integer_share: the share of its multiply-accumulates in integers, 0 to 1; None if that
+            is not known.
         fault: why it does not hold; "" if it does.
         at_fault: the index of the first output that misses its bound.
     """

@@ -165,13 +165,15 @@ class _Search:
             return False  # `_holds` notes it
         half = self._half_size()
         large = half is not None and len(file.data) >= half
-        few = file.integer_share < _LEAST_KEPT * whole.integer_share
-        if not few and not (large and not file.integer_share):
+        share, most = file.integer_share, whole.integer_share
+        few = share is not None and most is not None and share < _LEAST_KEPT * most
+        if not few and not (large and not share):
             return False
         names = spec.quantization.float_layers
+        left = "an unknown share" if share is None else f"{share:.0%}"
         said = f"{len(names)} layer{'s' if len(names) > 1 else ''}"
         self._stopped = (
-            f"{said} in float ({_list(names)}) would leave {file.integer_share:.0%} of the "
+            f"{said} in float ({_list(names)}) would leave {left} of the "
             f"operations in integers{', and float16 is as small' if large else ''}"
         )
         return True
