@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ Values = NDArray[Any]  # (N, ...): float32, or an integer or bool dtype
 Labels = NDArray[Any] | None  # (N,), or of the output's shape, or None
 
 _ROUNDING = 1e-6  # a few units in the last place of float32, relative to a value's size
-MOST_DB = 200.0  # for a tensor without noise: a figure must be finite
+MOST_DB = 200.0  # for values without noise: a figure must be finite
 DECIDED = ("class", "binary", "multilabel", "segmentation")  # kinds of output that are decisions
 
 
@@ -116,12 +115,23 @@ def whole(own: Values, keras: Values) -> dict[str, Any]:
     signal = float(theirs.var())
     sizes = float(np.linalg.norm(own) * np.linalg.norm(theirs))
     return {
-        "sqnr_db": MOST_DB
-        if noise == 0
-        else min(MOST_DB, 10 * math.log10(max(signal, 1e-300) / noise)),
+        "sqnr_db": float(decibels(signal, noise)),
         "cosine": float((own * theirs).sum() / sizes) if sizes else None,
         "max_error_share": float(np.abs(own - theirs).max() / max(theirs.std(), 1e-300)),
     }
+
+
+def decibels(signal: Any, noise: Any) -> NDArray[np.float64]:
+    """Return ratios of signal to noise in dB, within `MOST_DB`.
+
+    Args:
+        signal: variances.
+        noise: mean squares of the errors, of the same shape; an infinite or NaN one is the worst.
+    """
+    worst = np.nan_to_num(noise, nan=np.inf, posinf=np.inf)
+    with np.errstate(divide="ignore", over="ignore"):
+        found = 10 * np.log10(np.maximum(signal, 1e-300) / worst)
+    return np.asarray(np.clip(found, -MOST_DB, MOST_DB))
 
 
 def columns(values: Values) -> NDArray[np.float64]:
@@ -146,9 +156,14 @@ def spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
     For a column that never varies this is the column's largest magnitude; if that is zero too, the
     largest magnitude of all columns.
     """
-    size, own = np.abs(values).max(axis=0), values.std(axis=0)
+    size = np.abs(values).max(axis=0)
     instead = np.where(size > 0, size, max(float(size.max(initial=0.0)), 1e-9))
-    return np.asarray(np.where(own <= _ROUNDING * size, instead, own))
+    return np.asarray(np.where(varies(values), values.std(axis=0), instead))
+
+
+def varies(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell for each column whether it varies by more than float32's rounding, bool (columns,)."""
+    return np.asarray(values.std(axis=0) > _ROUNDING * np.abs(values).max(axis=0))
 
 
 def f1(decided: NDArray[np.int64], labels: NDArray[Any]) -> float | None:

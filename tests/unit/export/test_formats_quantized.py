@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from strop_export.errors import ConversionError, NothingToEqualize
+from strop_export.figures import MOST_DB
 from strop_export.formats import Conversions, Names, Quantization, VariantSpec, convert, quiet
 from strop_export.formats.flatbuffer import TFLiteFile
 from strop_export.formats.ranking import worst_channel_db
@@ -213,15 +214,20 @@ def test_trials_share_one_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_worst_channel_counts() -> None:
-    truth = np.random.default_rng(2).normal(size=(400, 3)) * [1, 2000, 1e-6] + [0, 500, 0]
+    truth = np.random.default_rng(2).normal(size=(400, 3)) * [1, 5000, 1e-6] + [0, 500, 3]
     noise = np.random.default_rng(4).normal(size=(400, 3))
     assert worst_channel_db(truth, truth + 0.1 * noise * [0, 1, 0]) > 75
-    small = worst_channel_db(truth, truth + 0.1 * noise * [1, 0, 0])
-    assert small > 75  # a two-thousandth of the other's deviation hardly varies
-    truth[:, 0] *= 100
-    assert worst_channel_db(truth, truth + 10 * noise * [1, 0, 0]) == pytest.approx(20, abs=1)
-    assert worst_channel_db(truth, truth) == 140
-    assert worst_channel_db(truth, truth * np.nan) == -140
+    assert worst_channel_db(truth, truth + 0.1 * noise * [1, 0, 0]) == pytest.approx(20, abs=1)
+    assert worst_channel_db(truth, truth + 0.1 * noise * [0, 0, 1]) == MOST_DB  # it is constant
+    assert worst_channel_db(truth[:, 2:], truth[:, 2:] + 0.3) == pytest.approx(20, abs=0.1)
+    assert worst_channel_db(truth, truth) == MOST_DB
+    assert worst_channel_db(truth, truth * np.nan) == -MOST_DB
+
+
+def test_a_class_that_is_never_likely_does_not_count() -> None:
+    likely = np.random.default_rng(2).uniform(0, 1, 400)
+    truth = np.stack([likely, 1 - likely - 1e-5 * likely**2, 1e-5 * likely**2], axis=1)
+    assert worst_channel_db(truth, truth * [1, 1, 0]) == MOST_DB
 
 
 @pytest.mark.parametrize(

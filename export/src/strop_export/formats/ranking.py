@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strop_export.errors import ConversionError
+from strop_export.figures import MOST_DB, by_column, decibels, varies
+from strop_export.figures import spread as deviations
 from strop_export.formats.base import Converted, Ranked, VariantSpec
 from strop_export.formats.samples import spread
 from strop_export.formats.steps import Work
@@ -22,8 +24,7 @@ _MOST_SAMPLES: Final = 64
 _LEAST_SAMPLES: Final = 16
 _SAMPLE_OPERATIONS: Final = 2**33  # multiply-accumulates in all trials; large models get fewer
 _HARMLESS_DB: Final = 45.0
-_MOST_DB: Final = 140.0  # float32 has no more
-_STILL: Final = 1e-3  # of the largest deviation: a channel that varies less does not count
+_NEVER_LIKELY: Final = 1e-3  # deviation of a class, as a share of the largest
 
 
 class Format(Protocol):
@@ -86,25 +87,23 @@ def worst_channel_db(wanted: NDArray[Any], found: NDArray[Any]) -> float:
     """Return the signal-to-noise ratio of the channel that has the most noise, in dB.
 
     A channel's signal is its variance: a small channel beside large ones, and the deviations of a
-    channel from a large mean, count in full. Channels that hardly vary do not count.
+    channel from a large mean, count in full. Constant channels count only if all are. Nor does a
+    class of a softmax that is never likely: it decides nothing.
 
     Args:
         wanted: (N, ...); the last axis has the channels.
         found: of the same shape.
     """
-    channels = wanted.shape[-1] if wanted.ndim > 1 else 1
-    truth = np.asarray(wanted, np.float64).reshape(-1, channels)
-    noise = ((np.asarray(found, np.float64).reshape(-1, channels) - truth) ** 2).mean(axis=0)
-    signal = truth.var(axis=0)
-    counted = signal > _STILL**2 * signal.max()
-    if not counted.any():  # a constant
-        signal, counted = (truth**2).mean(axis=0), np.ones(channels, bool)
+    truth, ours = by_column(wanted), by_column(found)
+    noise = ((ours - truth) ** 2).mean(axis=0)
     if not np.isfinite(noise).all():
-        return -_MOST_DB
-    tiny = np.finfo(np.float64).tiny
-    least = signal * 10 ** (-_MOST_DB / 10)
-    ratios = 10 * np.log10((signal + tiny) / (np.maximum(noise, least) + tiny))
-    return float(max(ratios[counted].min(), -_MOST_DB))
+        return -MOST_DB
+    counted = varies(truth)
+    if truth.min() >= 0 and np.allclose(truth.sum(axis=1), 1):
+        deviation = truth.std(axis=0)
+        counted &= deviation > _NEVER_LIKELY * deviation.max()
+    ratios = decibels(deviations(truth) ** 2, noise)
+    return float(ratios[counted].min() if counted.any() else ratios.min())
 
 
 def _keras(model: keras.Model, samples: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
