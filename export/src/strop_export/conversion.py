@@ -281,6 +281,8 @@ def _answer(conversions: Conversions, request: dict[str, Any], file: Path) -> di
         file = file.with_suffix(".npz")
         _save(file, conversions.answers(spec))
         return {"file": file.name}
+    if request["verb"] != "convert":
+        raise ConversionError(f"the converter has no verb {request['verb']!r}")
     converted = conversions.convert(spec)
     file.write_bytes(converted.data)
     return {

@@ -109,6 +109,13 @@ def test_it_runs_files_and_ranks_layers_over_held_out_samples(
             converter.convert(replace(INT8, quantization=Quantization(equalized=True)))
 
 
+def test_a_verb_that_it_does_not_know_is_a_refusal(flat: source.Source, tmp_path: Path) -> None:
+    with Converter(flat, tmp_path) as converter:
+        with pytest.raises(ConversionError, match="the converter has no verb 'layer_error'"):
+            converter._ask("layer_error", FLOAT32)
+        assert converter.convert(FLOAT32).data
+
+
 DIED = r"TensorFlow's converter {} on this model's layers \(Flatten, Dense\): replace those"
 
 
