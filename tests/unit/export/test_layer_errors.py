@@ -69,6 +69,31 @@ def test_an_overflow_is_the_worst_and_what_was_not_finite_before_is_no_error() -
     assert compared(real, np.nan_to_num(real)).worst_db == MOST_DB
 
 
+def test_a_mask_that_hides_a_value_in_both_is_no_error() -> None:
+    real = np.random.default_rng(0).normal(size=(50, 2))
+    found = real.copy()
+    real[::2, 0], found[::2, 0] = -2e38, -np.inf
+    assert compared(real, found).worst_db == MOST_DB
+    found[0, 0] = np.nan  # it hides nothing
+    assert compared(real, found).worst_db == -MOST_DB
+    real[:, 0] = -7e4  # no mask: it is too large for float16
+    assert compared(real, real * [np.inf, 1]).max_error > 1e38
+
+
+def test_masked_attention_has_figures(tmp_path: Path) -> None:
+    given = keras.Input((8, 16))
+    x = layers.MultiHeadAttention(2, 8, name="att")(given, given, use_causal_mask=True)
+    model = keras.Model([given], [layers.Dense(3, name="last")(x)])
+    source = source_kit.read(tmp_path, model, {"inputs": floats(8, 16)})
+    with Converter(source, tmp_path) as converter:
+        for format in ("tflite", "onnx"):
+            found = converter.layer_errors(VariantSpec(format, "float16"))
+            assert {"att", "last"} <= {error.layer for error in found}
+            assert culprit(found) is None
+            ratios = [e.total.worst_db for e in found if e.layer == "att"]  # None: the mask alone
+            assert all(ratio is None or ratio > 20 for ratio in ratios)
+
+
 def test_a_grid_rounds_to_what_the_tensor_can_hold() -> None:
     byte = Grid(np.dtype(np.int8), np.array([0.5]), np.array([-128.0]))
     assert byte.rounded(np.array([-1, 0.2, 0.3, 500], np.float32)).tolist() == [0, 0, 0.5, 127.5]

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 MOST_DB: Final = 150.0  # no float32 file is closer to its twin
 _LEAST_SPREAD: Final = 0.01  # of the lower quartile's, or a channel hardly varies
-_MASK: Final = 1e30  # the magnitude of the values that mask attention, such as -2e38
+_MOST_ERROR: Final = 1e39  # stands for infinity; values of float32 differ by less
+_MASK: Final = -1e8  # attention adds this or less to hide a value; nothing else is so large
+_HALF_MASK: Final = -6.5e4  # about the least that float16 holds, which turns _MASK into -infinity
 
 
 class Figures(NamedTuple):
@@ -20,7 +22,7 @@ class Figures(NamedTuple):
     Attributes:
         sqnr_db: signal to noise of the whole tensor.
         cosine: cosine of the angle between both; None if one is all zero.
-        max_error: the largest difference of any value; at most 1e30.
+        max_error: the largest difference of any value; at most `_MOST_ERROR`.
         channels_db: the channels' mean share of noise in their variance, at most 1 for each. It is
             near 0 where most channels are ruined, however small they are beside the others.
         median_db: the median of the channels' ratios of variance to noise.
@@ -52,7 +54,8 @@ class Comparison:
         """Add the values of one sample.
 
         Args:
-            real: the float twin's, of any shape; what is not finite there is left out.
+            real: the float twin's, of any shape; what is not finite there is left out, and so is
+                what hides a value in both.
             found: the file's, of the same shape.
         """
         f, v = (
@@ -60,8 +63,8 @@ class Comparison:
             for array in (real, found)
         )
         f, v = f.reshape(-1, f.shape[-1]), v.reshape(-1, v.shape[-1])
-        finite = np.abs(f) < _MASK  # a mask's value is no figure; float16 makes it infinite
-        f, v = np.where(finite, f, 0.0), np.where(finite, v, 0.0)
+        counts = np.isfinite(f) & ((f > _MASK) | (v > _HALF_MASK) | np.isnan(v))
+        f, v = np.where(counts, f, 0.0), np.where(counts, v, 0.0)
         error = v - f
         with np.errstate(over="ignore", invalid="ignore"):
             sums = np.stack([part.sum(axis=0) for part in (f, f * f, error * error, v * v, f * v)])
@@ -86,7 +89,7 @@ class Comparison:
         return Figures(
             _decibels(squares.sum(), noise.sum()) if squares.any() else None,
             _rounded(both.sum() / norm) if norm and np.isfinite(norm) else None,
-            _rounded(min(self._max, _MASK)),
+            _rounded(min(self._max, _MOST_ERROR)),
             _decibels(1.0, lost) if ratios else None,
             _rounded(float(np.median(ratios))) if ratios else None,
             _rounded(min(ratios)) if ratios else None,
