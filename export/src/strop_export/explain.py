@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from strop.cli import BROKEN_PIPE
 from strop.commands.refusal import complain, refuse
-from strop.commands.terminal import OutputError, forget, lay_out, print_json, show, width
+from strop.commands.terminal import OutputError, forget, lay_out, show, width
 from strop.errors import BundleError, StropError, printable
 from strop_export import guarded, report
 from strop_export.layer_errors.entries import ratio_of, title, verdict
@@ -70,44 +70,43 @@ def _parser() -> argparse.ArgumentParser:
 
 def _explain(arguments: argparse.Namespace) -> None:
     content = read(arguments.bundle)
-    files = content["layers"]
-    if arguments.file:
-        try:
-            files = [file for file in files if _name(file) == arguments.file]
-        except (LookupError, TypeError):
-            raise _no_report(arguments.bundle.parent / _REPORT) from None
-        if not files:
-            names = ", ".join(dict.fromkeys(map(_name, content["layers"]))) or "none"
-            raise BundleError(
-                f"{_REPORT} has no layers of {arguments.file!r} in {arguments.bundle}",
-                f"choose from: {names}",
-            )
-    if arguments.json:
-        print_json({**content, "layers": files})
-        return
     try:
-        lines = list(_lines(content, files, arguments))
-    except (LookupError, TypeError, ValueError, AttributeError):
-        raise _no_report(arguments.bundle.parent / _REPORT) from None
-    show(*map(printable, lines))
+        own = {**content, "layers": _chosen(content["layers"], arguments)}
+        lines = [*map(printable, _lines(own, arguments))]
+        if arguments.json:
+            lines = [json.dumps(own, indent=2, allow_nan=False)]
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
+        raise _no_report(arguments.bundle) from None
+    show(*lines)
 
 
-def _lines(
-    content: dict[str, Any], files: Sequence[dict[str, Any]], arguments: argparse.Namespace
-) -> Iterator[str]:
-    """Yield what the screen shows: all of a report that anybody may have changed."""
+def _chosen(files: list[dict[str, Any]], arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return the files that were asked for."""
+    chosen = [file for file in files if arguments.file in (None, _name(file))]
+    if arguments.file and not chosen:
+        names = ", ".join(dict.fromkeys(map(_name, files))) or "none"
+        raise BundleError(
+            f"{_REPORT} has no layers of {arguments.file!r} in {arguments.bundle}",
+            f"choose from: {names}",
+        )
+    return chosen
+
+
+def _lines(content: dict[str, Any], arguments: argparse.Namespace) -> Iterator[str]:
+    """Yield all lines; the report may be another's, so what is wrong with it raises any error."""
     if not arguments.file:
         yield from report.tables(content, width())
         for entry in filter(guarded.is_news, content["guard"]):
-            yield from (guarded.note(entry), "")
-    for file in files:
+            yield guarded.note(entry)
+            yield ""
+    for file in content["layers"]:
         yield from _table(file, all_rows=arguments.all)
-    if files:
+    if content["layers"]:
         yield _EXPLAINED
 
 
-def _no_report(path: Path) -> BundleError:
-    return BundleError(f"{path} is not a report of strop-export", _AGAIN)
+def _no_report(bundle: Path) -> BundleError:
+    return BundleError(f"{bundle.parent / _REPORT} is not a report of strop-export", _AGAIN)
 
 
 def read(bundle: Path) -> dict[str, Any]:
@@ -138,7 +137,7 @@ def read(bundle: Path) -> dict[str, Any]:
     except OSError as error:
         raise BundleError(f"{path}: {error.strerror}", _AGAIN) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise _no_report(path) from None
+        raise _no_report(bundle) from None
     if not known:
         raise BundleError(f"{path} does not mention {bundle.name}", _AGAIN)
     if digest not in known:
@@ -153,7 +152,7 @@ def _name(file: dict[str, Any]) -> str:
 def _table(file: dict[str, Any], *, all_rows: bool) -> Iterator[str]:
     """Yield the lines of a file's table: all tensors, or the worst dozen, in the order they run."""
     ships = "" if file["ships"] else ", left out"
-    yield printable(f"{title(file)}{ships}: {verdict(file)}")
+    yield f"{title(file)}{ships}: {verdict(file)}"
     yield ""
     tensors = file["tensors"]
     rows = sorted(range(len(tensors)), key=lambda i: _least(tensors[i]))

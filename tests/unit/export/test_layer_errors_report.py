@@ -23,6 +23,7 @@ from tests.unit.export.test_report import content
 
 BUNDLE = "m-gpu.strop"
 INT8 = VariantSpec("tflite", "int8")
+_KINDS = ("class", "raw", "regression", "rounding", "weights", "sum")  # words that the code knows
 
 
 def file(count: int, broken: int | None = None, spec: VariantSpec = INT8) -> dict[str, Any]:
@@ -86,15 +87,81 @@ def test_json_has_the_parts_of_the_report(bundle: Path, capsys: pytest.CaptureFi
     assert said["bundles"][0]["file"] == BUNDLE
 
 
-def test_the_guard_s_path_is_printed(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def rewrite(bundle: Path, change: Any) -> None:
+    """Add a guard's path to the report beside a bundle, and change the report."""
     report = bundle.parent / "report.json"
     made = json.loads(report.read_text())
     found = test_guard_report.entry(test_guard_report.MISS, test_guard_report.HOLD)
     made["guard"] = [{**found, "bundle": BUNDLE}]
+    change(made)
     report.write_text(json.dumps(made))
+
+
+def test_the_guard_s_path_is_printed(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rewrite(bundle, lambda made: None)
     _, out, _ = explained(capsys, str(bundle))
     assert out.count("tflite int8, judged on 75 held-out samples") == 1
     assert "int8 did not hold (accuracy 0.119, Keras 0.868): mixed, dense_1 in float does" in out
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",), ("--file", "tflite-int8")])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda made: made["layers"][0].pop("format"),
+        lambda made: made["layers"][0].pop("tensors"),
+        lambda made: made["layers"][0].update(tensors=3),
+        lambda made: made["layers"][0]["tensors"][0].update(layer=3),
+        lambda made: made["layers"][0]["tensors"][0]["total"].update(channels_db="x"),
+        lambda made: made["layers"][0]["tensors"][0]["total"].update(max_error=10**400),
+        lambda made: made["layers"][0]["culprit"].update(cause="x"),
+    ],
+)
+def test_a_malformed_report_is_one_line(
+    bundle: Path, capsys: pytest.CaptureFixture[str], change: Any, arguments: tuple[str, ...]
+) -> None:
+    rewrite(bundle, change)
+    status, out, err = explained(capsys, str(bundle), *arguments)
+    assert status == 2
+    assert "report.json is not a report of strop-export; export the model again" in err
+    assert err.count("\n") == 1
+    assert bool(out) is ("--json" in arguments)  # the error
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda made: made["guard"][0].update(steps=[]),
+        lambda made: made["guard"][0]["steps"][0]["outputs"][0].update(bounds={}),
+        lambda made: made["variants"][0].pop("engine"),
+        lambda made: made["variants"][0].update(outputs=None),
+        lambda made: made.update(bundles=3),
+        lambda made: made["bundles"][0].update(bytes=float("inf")),
+    ],
+)
+def test_a_malformed_guard_or_variant_is_one_line(
+    bundle: Path, capsys: pytest.CaptureFixture[str], change: Any
+) -> None:
+    test_a_malformed_report_is_one_line(bundle, capsys, change, ("--json",))
+
+
+def test_a_terminal_obeys_nothing_in_a_report(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def poison(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {key: poison(value) for key, value in part.items()}
+        if isinstance(part, list):
+            return [poison(value) for value in part]
+        free = isinstance(part, str) and part not in (*_KINDS, BUNDLE) and len(part) < 64
+        return f"\x1b[31m{part}\u202e" if free else part
+
+    rewrite(bundle, lambda made: made.update(poison(made)))
+    status, out, _ = explained(capsys, str(bundle))
+    assert status == 0
+    assert r"\x1b[31m" in out
+    assert "\x1b" not in out
+    assert "\u202e" not in out
 
 
 @pytest.mark.parametrize(
