@@ -31,7 +31,7 @@ def examine(source: Source) -> dict[str, Any]:
     count = len(source.calibration[0])
     settled = settling.settle(finite) if finite and count > 1 else None
     warnings = [
-        *_few(count, settled),
+        *_few(count + len(source.selection[0]), settled),
         *_of_inputs(source),
         *_infinite(layers),
         *samples.copies(source.given_for_calibration, source.samples),
@@ -62,7 +62,12 @@ def _of_inputs(source: Source) -> Iterator[Warned]:
 
 
 def _few(count: int, settled: dict[str, Any] | None) -> Iterator[Warned]:
-    """Warn of too few samples: by their number, and by whether the ranges settle."""
+    """Warn of too few samples: by their number, and by whether the ranges settle.
+
+    Args:
+        count: the number of samples that were given, those held out too.
+        settled: from `settling.settle`, for those that calibrate.
+    """
     mend = f"give {max(_FEWEST, 2 * count):,} or more, of every kind that the device will see"
     if count < _TOO_FEW:
         yield Warned("few", "", f"there are only {count:,} calibration samples", mend)
