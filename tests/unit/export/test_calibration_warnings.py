@@ -177,6 +177,27 @@ class TestSaturated:
     def test_not_zeros_steps_or_flags(self, honest: Values) -> None:
         assert not list(values.saturated("x", honest))
 
+    @pytest.mark.parametrize("shape", [(400, 3), (400, 10, 1), (400, 30, 1), (400, 20, 3)])
+    @pytest.mark.parametrize("jointly", [True, False])
+    def test_not_samples_scaled_to_their_peaks(
+        self, shape: tuple[int, ...], *, jointly: bool
+    ) -> None:
+        ours = normal(*shape)
+        axes = tuple(range(1, ours.ndim if jointly or ours.ndim == 2 else ours.ndim - 1))
+        low, high = (end(ours, axis=axes, keepdims=True) for end in (np.min, np.max))
+        assert not list(values.saturated("x", ours / np.maximum(high, -low)))
+        assert not list(values.saturated("x", ours / high))
+        assert not list(values.saturated("x", (ours - low) / (high - low) * 2 - 1))
+
+    def test_windows_at_the_limit(self) -> None:
+        (warned,) = values.saturated("x", normal(400, 30, 1).clip(-9, 1.5))
+        assert "are exactly 1.5, the limit" in warned.found
+
+    def test_a_sensor_beside_flags(self) -> None:
+        ours = np.concatenate([np.eye(3)[np.arange(400) % 3], normal(400, 1).clip(-9, 1)], axis=1)
+        (warned,) = values.saturated("x", ours)
+        assert warned.found.startswith("column 3")
+
 
 class TestScale:
     def pictures(self) -> Values:

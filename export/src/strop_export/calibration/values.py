@@ -16,6 +16,7 @@ _MOST_NAMED = 5  # columns in one line
 _OUTSIDE = 0.05  # of a range's width: a value farther out than this is clipped
 _CONTINUOUS = 0.9  # the share of different values between the smallest and the largest
 _AT_THE_LIMIT, _OFTEN = 0.02, 5  # the share and the number of values that show a sensor's limit
+_SCALED = 0.9  # the share of samples that reach a limit as often, if each is scaled to it
 _MOST_SORTED = 10**5  # values, to see whether they are all different
 
 Values = NDArray[Any]
@@ -171,14 +172,15 @@ def saturated(name: str, ours: Values) -> Iterator[Warned]:
     """
     if ours.dtype.kind != "f":
         return
-    found = [(*_limit(_column(ours, column)), column) for column in _columns(ours)]
-    share, limit, column = max(found, key=lambda each: each[0])
-    if share:
+    limits = [(*_limit(_column(ours, column)), column) for column in _columns(ours)]
+    found = [each for each in limits if each[0] and not _are_scaled(ours, each[2], each[1])]
+    if found:
+        share, limit, column = max(found, key=lambda each: each[0])
         yield Warned(
             "saturated",
             name,
             f"{_at(column)}{share:.1%} of the values are exactly {limit:.6g}, the limit, and the "
-            f"others are all different{_more(sum(each[0] > 0 for each in found) - 1)}",
+            f"others are all different{_more(len(found) - 1)}",
             "if the sensor was driven past its limit, record samples with less gain",
         )
 
@@ -197,3 +199,20 @@ def _limit(values: Values) -> tuple[float, float]:
     ):
         return 0.0, 0.0
     return times / values.size, limit
+
+
+def _are_scaled(samples: Values, column: int | None, limit: float) -> bool:
+    """Tell whether each sample was scaled to a limit, which its peak, or each channel's, is at.
+
+    Args:
+        samples: (N, ...).
+        column: the column whose limit it is, or None for all.
+        limit: the limit; the opposite peak is at -limit.
+    """
+    peaks = ((samples == limit) | (samples == -limit)).reshape(len(samples), -1).sum(axis=1)
+    at_limit = (_column(samples, column) == limit).any(axis=1)
+    channels = samples.shape[-1] if samples.ndim > 2 else 1
+    usual = np.median(peaks)
+    if not 0 < usual <= 2 * channels:
+        return False
+    return all((some == usual).mean() >= _SCALED for some in (peaks, peaks[at_limit]))
