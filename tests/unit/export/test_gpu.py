@@ -116,6 +116,7 @@ def test_what_is_not_proven_is_one_line(note: gpu.NotOnGpu, said: str) -> None:
         "keras": {"self_evaluated": False},
         "variants": [],
         "left_out": [],
+        "guard": [],
         "not_on_gpu": [{"bundle": "m-gpu.strop", "target": "gpu", **asdict(note)}],
     }
     device = "on the device: strop check m-gpu.strop --device gpu"

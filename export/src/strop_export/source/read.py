@@ -109,7 +109,10 @@ def read(
     chosen = held_out(len(given_samples[0]))
     selection = tuple(array[chosen] for array in given_samples)
     beside = data.labels(loaded.outputs, judging=False)
-    parts = ([x if x is None else x[part] for x in beside] for part in (chosen, ~chosen))
+    parts = (
+        [None if known is None or not part.any() else known[part] for known in beside]
+        for part in (chosen, ~chosen)
+    )
     held_labels, calibration_labels = (_truth(x, found, outputs, answers) for x in parts)
     calibration = tuple(array[~chosen] for array in given_samples)
     names_in = [spec.name for spec in inputs]
