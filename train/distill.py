@@ -21,7 +21,7 @@ from train.recipe import Distillation, Recipe
 
 @dataclasses.dataclass(frozen=True)
 class Session:
-    """What the parts of one training share.
+    """The state that the parts of one training share.
 
     Attributes:
         seed: the seed of everything random.

@@ -15,6 +15,7 @@ from strop.commands.refusal import complain, refuse
 from strop.commands.terminal import OutputError, forget, lay_out, show, width
 from strop.errors import BundleError, StropError, printable
 from strop_export import guarded, report
+from strop_export.layer_errors.culprit import BROKEN_DB
 from strop_export.layer_errors.entries import ratio_of, title, verdict
 
 _MOST_ROWS: Final = 12
@@ -23,8 +24,8 @@ _HEADER: Final = (
     *("worst channel", "max error"),
 )
 _EXPLAINED: Final = (
-    "In dB, mean over the channels; more is better, below 15 dB an output is broken. rounding, "
-    "weights: with the tensor's own rounding, or its operator's own weights, alone."
+    f"In dB, mean over the channels; more is better, below {BROKEN_DB:g} dB an output is broken. "
+    "rounding, weights: with the tensor's own rounding, or its operator's own weights, alone."
 )
 _REPORT: Final = "report.json"
 _AGAIN: Final = "export the model again, or keep report.json beside its bundles"

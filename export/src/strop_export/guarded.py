@@ -32,7 +32,8 @@ def entries(results: Iterable[Finished | Refused]) -> list[Entry]:
 
 def _entry(result: Finished | Refused, path: Path) -> Entry:
     chosen = path.chosen
-    shipped = chosen is not None and any(v.spec == chosen for v in result.variants)
+    variants = result.variants if isinstance(result, Finished) else ()
+    shipped = any(variant.spec == chosen for variant in variants)
     return {
         "bundle": result.bundle,
         "target": result.target.name,

@@ -67,7 +67,6 @@ class Refused:
     outputs: tuple[OutputSpec, ...] = ()
     layers: tuple[FileErrors, ...] = ()  # of the quantized files, if it came so far
     guarded: tuple[guard.Path, ...] = ()  # the search for files in the places of int8 files
-    variants: tuple[bundles.Proven, ...] = ()
 
 
 @dataclass

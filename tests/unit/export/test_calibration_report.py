@@ -1,4 +1,4 @@
-"""What is said about calibration samples: on the screen, in report.md, in the picture."""
+"""The report about calibration samples: on the screen, in report.md, in the picture."""
 
 from __future__ import annotations
 

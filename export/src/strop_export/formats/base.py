@@ -129,7 +129,7 @@ class Names:
 
 
 class Origin(NamedTuple):
-    """Where a tensor of a file comes from.
+    """The origin of a tensor of a file.
 
     Attributes:
         name: its name before the file's tensors were renamed. A tensor has the same name in every

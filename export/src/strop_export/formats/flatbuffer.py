@@ -16,14 +16,9 @@ from strop.bundle.manifest import FileTensor
 from strop_export.errors import ConversionError
 from strop_export.formats.base import Names, stays_float
 from strop_export.formats.flatbuffer_steps import steps_of
+from strop_export.formats.flatbuffer_tables import TYPES, operator_name
 from strop_export.formats.steps import Step
 
-_OPERATORS: Final[dict[int, str]] = {
-    value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()
-}
-_TYPES: Final[dict[int, str]] = {
-    value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()
-}
 _HEADS: Final = ("SOFTMAX", "LOGISTIC")
 # Operators that process each sample of a batch as a row by itself.
 _BY_ROWS: Final = frozenset(
@@ -124,7 +119,7 @@ class TFLiteFile:
             precision: "float16", "dynamic", "int8", "int16x8" or "mixed".
         """
         types = {
-            _TYPES[tensor.type]
+            TYPES[tensor.type]
             for graph in self._model.subgraphs
             for tensor in graph.tensors
             if self._model.buffers[tensor.buffer].data is not None
@@ -135,7 +130,7 @@ class TFLiteFile:
             return bool(types & {"int8", "int4"})
         borders = {*self._main.inputs, *self._main.outputs}
         computed = {
-            _TYPES[self._main.tensors[index].type]
+            TYPES[self._main.tensors[index].type]
             for operator in self._main.operators
             if self._name(operator) not in ("QUANTIZE", "DEQUANTIZE", "RESHAPE")
             for index in operator.outputs
@@ -303,8 +298,7 @@ class TFLiteFile:
         return bytes(flatbuffer_utils.convert_object_to_bytearray(self._model))
 
     def _name(self, operator: Any) -> str:
-        code = self._model.operatorCodes[operator.opcodeIndex]
-        return _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        return operator_name(self._model, operator)
 
     def _is_constant(self, index: int, computed: set[int]) -> bool:
         return index in computed or self._data(index) is not None
@@ -342,7 +336,7 @@ class TFLiteFile:
     def _info(self, index: int) -> FileTensor:
         tensor = self._main.tensors[index]
         name = _text(tensor.name)
-        shape, dtype = tuple(int(size) for size in tensor.shape), _TYPES[tensor.type]
+        shape, dtype = tuple(int(size) for size in tensor.shape), TYPES[tensor.type]
         quantization = tensor.quantization
         if quantization is None or quantization.scale is None or not len(quantization.scale):
             return FileTensor(name, shape, dtype)
@@ -375,8 +369,8 @@ class TFLiteFile:
         kernels = {  # those of a mixed file's float layers too
             tensor.buffer: math.prod(tensor.shape)
             for tensor in self._main.tensors
-            if _TYPES[tensor.type] == "int8"
-            or (_TYPES[tensor.type] == "float32" and len(tensor.shape) > 1)
+            if TYPES[tensor.type] == "int8"
+            or (TYPES[tensor.type] == "float32" and len(tensor.shape) > 1)
             if self._model.buffers[tensor.buffer].data is not None
         }
         weights = self._main.tensors[layer.inputs[1]]
@@ -392,7 +386,7 @@ class TFLiteFile:
         tensor = self._main.tensors[index]
         data = self._data(index)
         if data is not None:
-            stored = np.frombuffer(bytes(data), _TYPES[tensor.type]).reshape(tensor.shape)
+            stored = np.frombuffer(bytes(data), TYPES[tensor.type]).reshape(tensor.shape)
             scale = np.asarray(tensor.quantization.scale, np.float32)  # one, or one a row
             scale = scale.reshape(-1, *[1] * (stored.ndim - 1))
             values = (stored * scale).astype(np.float32)  # symmetric: the zero point is 0

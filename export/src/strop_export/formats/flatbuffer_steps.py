@@ -5,11 +5,9 @@ from typing import Any, Final
 
 from ai_edge_litert import schema_py_generated as schema
 
+from strop_export.formats.flatbuffer_tables import operator_name
 from strop_export.formats.steps import Step
 
-_KINDS: Final[dict[int, str]] = {
-    value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()
-}
 _ONLY_MOVE: Final = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "CAST", "TRANSPOSE")
 _GRAPHS: Final = ("subgraphindex", "subgraph")  # how the options that name a graph end
 _INTEGERS: Final = (schema.TensorType.INT8, schema.TensorType.UINT8, schema.TensorType.INT16)
@@ -27,8 +25,7 @@ def steps_of(model: Any) -> list[Step]:
 
 
 def _step(model: Any, graph: Any, operator: Any) -> Step:
-    code = model.operatorCodes[operator.opcodeIndex]
-    kind = _KINDS[max(code.builtinCode, code.deprecatedBuiltinCode)]
+    kind = operator_name(model, operator)
     inputs = [graph.tensors[index] for index in operator.inputs if index >= 0]
     outputs = [graph.tensors[index] for index in operator.outputs]
     constants = [tensor for tensor in inputs if model.buffers[tensor.buffer].data is not None]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from strop_export.formats.base import Origin
 
@@ -69,14 +69,16 @@ def last_layers(model: keras.Model) -> list[str]:
 
     Call it outside of `numbered`.
     """
-    found = []
-    for tensor in model.outputs:
-        history = tensor._keras_history
-        # A model inside this one; a subclassed one has no outputs of its own.
-        while inner := getattr(history.operation, "outputs", None):
-            history = inner[history.tensor_index]._keras_history
-        found.append(history.operation.name)
-    return found
+    return [innermost_layer(tensor) for tensor in model.outputs]
+
+
+def innermost_layer(tensor: Any) -> str:
+    """Return the name of the innermost layer that gives a tensor of a Keras model."""
+    history = tensor._keras_history
+    # A model inside another; a subclassed one has no outputs of its own.
+    while inner := getattr(history.operation, "outputs", None):
+        history = inner[history.tensor_index]._keras_history
+    return str(history.operation.name)
 
 
 def origin_of(tensor: str, names: Sequence[str]) -> Origin:

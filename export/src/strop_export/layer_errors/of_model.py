@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from strop_export.errors import ConversionError
 from strop_export.formats import Conversions, Converted, Names, VariantSpec, quiet
+from strop_export.formats.layers import innermost_layer
 from strop_export.layer_errors.matching import Files
 from strop_export.layer_errors.measure import TensorError, measure, opened
 
@@ -57,7 +58,7 @@ def errors_of(
         ConversionError: the file or its float twin cannot be run.
     """
     titles = (*names.inputs, *names.outputs)
-    layers = map(_layer_of, (*model.inputs, *model.outputs))
+    layers = map(innermost_layer, (*model.inputs, *model.outputs))
     count = len(samples[0])
     chosen = np.unique(np.linspace(0, count - 1, min(count, _MOST_SAMPLES)).astype(int))
     try:
@@ -77,11 +78,3 @@ def errors_of(
             f"the error of each tensor of {spec.format} {spec.precision} cannot be measured: "
             f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
         ) from error
-
-
-def _layer_of(tensor: Any) -> str:
-    """Return the name of the innermost layer that gives a tensor of a Keras model."""
-    operation, _, place = tensor._keras_history
-    while getattr(operation, "outputs", None) and hasattr(operation, "layers"):  # a model inside
-        operation, _, place = operation.outputs[place]._keras_history
-    return str(operation.name)

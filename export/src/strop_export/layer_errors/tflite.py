@@ -12,12 +12,9 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from ai_edge_litert.tools import flatbuffer_utils
 from numpy.typing import NDArray
 
+from strop_export.formats.flatbuffer_tables import TYPES, operator_name
 from strop_export.layer_errors.opened import Grid, Node, Probe, Values, probe_name
 
-_OPERATORS = {
-    value: name.lower() for name, value in vars(schema.BuiltinOperator).items() if name.isupper()
-}
-_TYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()}
 _NUMBERS = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64")
 
 
@@ -74,7 +71,7 @@ class TFLite:
         wanted = {*computed, *self.inputs, *(probe_name(probe.node) for probe in probes)}
         found = {}
         for index, name in enumerate(self._names):
-            if name in wanted and _TYPES[self._graph.tensors[index].type] in _NUMBERS:
+            if name in wanted and TYPES[self._graph.tensors[index].type] in _NUMBERS:
                 with contextlib.suppress(ValueError):  # what a loop computes has no fixed place
                     found[name] = self._real(name, interpreter.get_tensor(index))
         return found
@@ -120,18 +117,16 @@ class TFLite:
         return len(self._graph.tensors) - 1
 
     def _operator(self, operator: Any) -> str:
-        code = self._model.operatorCodes[operator.opcodeIndex]
-        name: str = _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
-        return name
+        return operator_name(self._model, operator).lower()
 
     def _named(self, indices: Sequence[int]) -> tuple[str, ...]:
         return tuple(self._names[index] if index >= 0 else "" for index in indices)
 
     def _stored(self, tensor: Any) -> NDArray[Any] | None:
         data = self._model.buffers[tensor.buffer].data
-        if data is None or _TYPES[tensor.type] not in _NUMBERS:
+        if data is None or TYPES[tensor.type] not in _NUMBERS:
             return None
-        values = np.frombuffer(bytes(data), _TYPES[tensor.type])
+        values = np.frombuffer(bytes(data), TYPES[tensor.type])
         return values.reshape(tensor.shape if tensor.shape is not None else ())
 
     def _real(self, name: str, stored: NDArray[Any]) -> NDArray[Any]:
@@ -140,7 +135,7 @@ class TFLite:
 
 
 def _grid(tensor: Any) -> Grid | None:
-    kind = _TYPES[tensor.type]
+    kind = TYPES[tensor.type]
     if kind == "float16":
         return Grid(np.dtype(kind), np.ones(1), np.zeros(1))
     held = tensor.quantization
