@@ -125,8 +125,8 @@ def _copy_what_is_exported(artifact: Path, dist: Path) -> None:
     ours = {bundle["target"] for bundle in report["bundles"]} <= set(targets.names())
     if report["model"] == artifact.name and ours and all((made / name).is_file() for name in names):
         dist.mkdir(parents=True)
-        for name in names:
-            shutil.copy(made / name, dist)
+        for path in (*(made / name for name in names), *made.glob("*.png")):
+            shutil.copy(path, dist)
 
 
 def _files(bundle: dict[str, Any]) -> tuple[dict[str, Any], ...]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import strop
+from strop_export.rules import is_past, proportion
 from tests.environments import run
 from tests.models.zoo import build
 from tests.models.zoo.specimen import Specimen
@@ -83,10 +84,25 @@ def require_variants(trial: Trial) -> None:
         if entry["format"] in trial.specimen.guarded:
             there |= {asked} if entry["shipped"] and entry["chosen"] == "mixed" else set()
         elif asked in trial.specimen.must:
-            assert entry["steps"][0]["holds"], entry["steps"][0]["reason"]
+            assert _held(entry["steps"][0]), entry["steps"][0]["reason"]
     reasons = [note["reason"] for note in trial.report["left_out"]]
     assert trial.specimen.must <= there, reasons
     assert not trial.report["refused"]
+
+
+def _held(step: dict[str, Any]) -> bool:
+    """Tell whether plain int8 held, or missed its bound on the few samples by no more than chance.
+
+    The guard moves on even then. The models are trained here, and each CPU rounds in its own way.
+    """
+    counted = [output for output in step["outputs"] if "disagreements" in output["figures"]]
+    return step["holds"] or bool(counted) and not any(
+        is_past(
+            proportion(output["figures"]["disagreements"], step["samples"]),
+            output["bounds"]["disagreements"],
+        )
+        for output in counted
+    )
 
 
 def _warns_of_no_honest_calibration(trial: Trial) -> None:

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from strop_export.layer_errors.entries import picture_name
 from strop_export.paths import REQUIREMENTS, ROOT, RUNTIME
 from strop_export.targets import Target
 
@@ -84,7 +85,7 @@ def fresh_targets(
 ) -> set[str]:
     """Find the targets whose bundle and requirements file match a report, byte for byte.
 
-    A chosen target is not fresh if its bundle was made from another target file of that name, or
+    A target is not fresh either if its picture is missing. A chosen target is not fresh if its bundle was made from another target file of that name, or
     proven on other GPUs.
 
     Args:
@@ -97,11 +98,13 @@ def fresh_targets(
         The names of the fresh targets, whether chosen or not.
     """
     keys = {target.name: target_key(target, adapters) for target in chosen}
+    drawn = {entry["bundle"] for entry in report.get("layers", ())}
     return {
         bundle["target"]
         for bundle in report.get("bundles", ())
         if _is_there(out, bundle)
         and _is_there(out, bundle["requirements"])
+        and (bundle["file"] not in drawn or (out / picture_name(bundle["file"])).is_file())
         and bundle["target_key"] == keys.get(bundle["target"], bundle["target_key"])
     }
 

@@ -82,10 +82,10 @@ def resnet8() -> Specimen:
         hidden = layers.ReLU()(layers.Add()([through, hidden]))
     hidden = layers.Flatten()(layers.AveragePooling2D(8)(hidden))
     model = keras.Model(inputs, layers.Dense(10, activation="softmax", name="digit")(hidden))
-    fit(model, pictures[:1500], labels[:1500], epochs=5)
+    fit(model, pictures[:1500], labels[:1500], epochs=7)
     return Specimen(
         model,
-        {"inputs": pictures[:120]},
+        {"inputs": pictures[:400]},
         {"inputs": pictures[1500:1900], "labels": labels[1500:1900]},
         kinds={"digit": "class"},
         learnt=0.6,

@@ -1,0 +1,49 @@
+"""Whether what lies in dist/ is what an export would make again."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strop_export.freshness import fresh_targets
+from strop_export.layer_errors.entries import picture_name
+
+FILES = ("a-cpu.strop", "requirements-cpu.txt")
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> dict[str, Any]:
+    """A report of one bundle, with all of its files."""
+    for name in (*FILES, picture_name(FILES[0])):
+        (tmp_path / name).write_text(name, encoding="ascii")
+    bundle, requirements = (
+        {"file": name, "sha256": hashlib.sha256(name.encode()).hexdigest()} for name in FILES
+    )
+    entry = {"target": "cpu", "target_key": "k", **bundle, "requirements": requirements}
+    return {"bundles": [entry], "layers": [{"bundle": FILES[0]}]}
+
+
+def test_a_target_with_all_of_its_files_is_fresh(report: dict[str, Any], tmp_path: Path) -> None:
+    assert fresh_targets(tmp_path, report, (), ()) == {"cpu"}
+
+
+@pytest.mark.parametrize("name", [*FILES, picture_name(FILES[0])])
+def test_one_that_lacks_a_file_is_not(name: str, report: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / name).unlink()
+    assert fresh_targets(tmp_path, report, (), ()) == set()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_nor_one_with_another_file(name: str, report: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / name).write_text("changed", encoding="ascii")
+    assert fresh_targets(tmp_path, report, (), ()) == set()
+
+
+def test_a_bundle_without_quantized_files_has_no_picture(
+    report: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / picture_name(FILES[0])).unlink()
+    assert fresh_targets(tmp_path, {**report, "layers": []}, (), ()) == {"cpu"}
