@@ -16,7 +16,7 @@ from strop_export.source.files import Loading
 if TYPE_CHECKING:
     import keras
 
-_AUTOMATIC = re.compile(r"(input|input_layer|keras_tensor)(_\d+)?")  # names that Keras makes
+AUTOMATIC = re.compile(r"(input|inputs|input_layer|keras_tensor|args)(_\d+)?")  # names that Keras makes
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def functional(
     tensors = list(getattr(model, "inputs", None) or ())
     if tensors:
         names = _input_names(model, tensors)
-        shapes = [_fixed(t, n, loading, samples) for t, n in zip(tensors, names, strict=True)]
+        shapes = [fixed(t, n, loading, samples) for t, n in zip(tensors, names, strict=True)]
         if any(None in tensor.shape[1:] for tensor in tensors):
             fresh = [
                 keras.Input(shape, dtype=t.dtype, name=t.name)
@@ -107,12 +107,12 @@ def _input_names(model: Any, tensors: list[Any]) -> tuple[str, ...]:
     struct = getattr(model, "_inputs_struct", None)
     if isinstance(struct, dict):
         return _keys(struct)
-    if len(tensors) == 1 and _AUTOMATIC.fullmatch(tensors[0].name):
+    if len(tensors) == 1 and AUTOMATIC.fullmatch(tensors[0].name):
         return ("",)
     return tuple(tensor.name for tensor in tensors)
 
 
-def _fixed(
+def fixed(
     tensor: Any, name: str, loading: Loading, samples: Mapping[str, NDArray[Any]]
 ) -> tuple[int, ...]:
     """Return the shape of one sample, with its free sizes from --shape, or else from the samples.

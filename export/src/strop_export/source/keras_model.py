@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from strop_export.errors import SourceError
 from strop_export.formats import quiet
+from strop_export.source import saved_model
 from strop_export.source.files import Loading
 from strop_export.source.functional import Loaded, functional
 
@@ -28,12 +29,14 @@ def load(loading: Loading, samples: Mapping[str, NDArray[Any]]) -> Loaded:
     """Load a model.
 
     Args:
-        loading: the file, checked by `header.check`, and what is allowed.
+        loading: the file or folder, checked by `header.check`, and what is allowed.
         samples: (N, ...) by input name; they set free sizes, and the inputs of a subclass.
 
     Raises:
-        SourceError: the file holds no model that runs on these samples.
+        SourceError: it holds no model that runs on these samples.
     """
+    if loading.path.is_dir():
+        return _saved_model(loading, samples)
     with quiet():
         import keras
     custom = _custom_objects(loading)
@@ -55,6 +58,20 @@ def load(loading: Loading, samples: Mapping[str, NDArray[Any]]) -> Loaded:
             f"the model of {loading.path} cannot be called on inputs of fixed shapes: "
             f"{_reason(error)}"
         ) from None
+
+
+def _saved_model(loading: Loading, samples: Mapping[str, NDArray[Any]]) -> Loaded:
+    signature = saved_model.check(loading)
+    try:
+        with quiet():
+            from strop_export.source import signature_layer
+
+            model = signature_layer.model(loading, signature, samples)
+            return functional(model, loading, samples)
+    except SourceError:
+        raise
+    except Exception as error:  # noqa: BLE001  hostile files make TensorFlow raise anything
+        raise SourceError(f"TensorFlow cannot load {loading.path}: {_reason(error)}") from None
 
 
 def predict(model: keras.Model, samples: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
