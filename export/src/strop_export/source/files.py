@@ -61,7 +61,7 @@ class Files:
         return {part: path for part in parts if (path := getattr(self, part)) is not None}
 
     def digests(self) -> dict[str, str]:
-        """Return the SHA-256 of each file, in hex, by the part's name; of a folder, that of its files.
+        """Return the SHA-256 of each file or folder, in hex, by the part's name.
 
         Raises:
             SourceError: a file is missing or cannot be read, or a folder holds a link.

@@ -16,7 +16,9 @@ from strop_export.source.files import Loading
 if TYPE_CHECKING:
     import keras
 
-AUTOMATIC = re.compile(r"(input|inputs|input_layer|keras_tensor|args)(_\d+)?")  # names that Keras makes
+AUTOMATIC = re.compile(
+    r"(input|inputs|input_layer|keras_tensor|args)(_\d+)?"
+)  # names that Keras makes
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,7 @@ class Loaded:
     structure: str
 
 
-def functional(
-    model: keras.Model, loading: Loading, samples: Mapping[str, NDArray[Any]]
-) -> Loaded:
+def functional(model: keras.Model, loading: Loading, samples: Mapping[str, NDArray[Any]]) -> Loaded:
     """Return a model as lists of inputs and outputs of fixed sizes, except for the batch.
 
     Args:

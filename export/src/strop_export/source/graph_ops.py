@@ -64,9 +64,8 @@ def unsafe(graph: Any) -> list[str]:
     Args:
         graph: a MetaGraphDef without unknown operators.
     """
-    own = {function.signature.name for function in graph.graph_def.library.function}
-    kinds = {node.op for node in _checked(graph)} - own
-    return sorted(kind for kind in kinds if not _is_safe(_definition(kind)))
+    found = {kind: _definition(kind) for kind in {node.op for node in _checked(graph)}}
+    return sorted(kind for kind, each in found.items() if each is not None and not _is_safe(each))
 
 
 def too_large(graph: Any) -> bool:
@@ -107,18 +106,30 @@ def _nodes(graph: Any) -> Iterator[Any]:
 
 def _checked(graph: Any) -> Iterator[Any]:
     """Yield all nodes but those of the saver's own functions."""
-    functions = {each.signature.name: each.node_def for each in graph.graph_def.library.function}
+    library = graph.graph_def.library.function
+    functions = {each.signature.name: each.node_def for each in library}
     places = (graph.saver_def.save_tensor_name, graph.saver_def.restore_op_name)
     savers = {place.partition(":")[0] for place in places}
     main = graph.graph_def.node
     saving = _closure((node for node in main if node.name in savers), functions)
-    others = [node for node in main if node.name not in savers]
-    called = _closure(others, functions) | set(graph.object_graph_def.concrete_functions)
-    rest = [*called, *(name for name in functions if name not in saving)]
-    found = {name for each in rest for name in (each, *_closure(functions.get(each, ()), functions))}
+    # TensorFlow may run a function in the place of another that implements the same.
+    saving -= {each.signature.name for each in library if "api_implements" in each.attr}
+    called = _closure((node for node in main if node.name not in savers), functions)
+    others = {*called, *_of_objects(graph), *(name for name in functions if name not in saving)}
+    others &= set(functions)
+    for name in list(others):
+        others |= _closure(functions[name], functions)
     yield from main
-    for name in found & set(functions):
+    for name in others:
         yield from functions[name]
+
+
+def _of_objects(graph: Any) -> Iterator[str]:
+    """Yield the names of the functions that the objects of a SavedModel have."""
+    yield from graph.object_graph_def.concrete_functions
+    for node in graph.object_graph_def.nodes:
+        yield from node.function.concrete_functions
+        yield node.bare_concrete_function.concrete_function_name
 
 
 def _closure(nodes: Iterable[Any], functions: dict[str, Any]) -> set[str]:
@@ -126,15 +137,16 @@ def _closure(nodes: Iterable[Any], functions: dict[str, Any]) -> set[str]:
     found: set[str] = set()
     waiting = list(nodes)
     while waiting:
-        for name in _called(waiting.pop()):
+        node = waiting.pop()
+        for name in (node.op, *_called(node.attr)):
             if name in functions and name not in found:
                 found.add(name)
                 waiting += functions[name]
     return found
 
 
-def _called(node: Any) -> Iterator[str]:
-    yield node.op
-    for attribute in node.attr.values():
-        yield attribute.func.name
-        yield from (each.name for each in attribute.list.func)
+def _called(attributes: Any) -> Iterator[str]:
+    for attribute in attributes.values():
+        for function in (attribute.func, *attribute.list.func):
+            yield function.name
+            yield from _called(function.attr)

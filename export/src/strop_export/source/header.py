@@ -75,7 +75,7 @@ def _check_code(loading: Loading, config: dict[str, Any], version: int) -> None:
         )
     if (read := _file_read(nodes)) and not loading.trust:
         raise SourceError(
-            f"{loading.path} reads the file {ascii(read)} when it is loaded; if you trust it, say "
+            f"{loading.path} reads the file {read!a} when it is loaded; if you trust it, say "
             "so with --trust, or save the model with the words in it"
         )
     own = sorted({ascii(name)[1:-1] for node in nodes if (name := _own_name(node))})

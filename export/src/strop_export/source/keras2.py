@@ -7,6 +7,7 @@ the proof is what tf-keras answered.
 from __future__ import annotations
 
 import contextlib
+import copy
 import importlib.util
 import json
 import signal
@@ -24,7 +25,7 @@ from strop_export.errors import SourceError
 from strop_export.formats import quiet
 from strop_export.source import container
 from strop_export.source.files import Loading
-from strop_export.source.keras2_worker import leaves
+from strop_export.source.keras2_worker import leaves, one_line
 from strop_export.source.translation import MODELS, Untranslated, translated
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ class Twin:
         """
         theirs = self.answers[number]
         apart = max(
-            (_apart(*pair) for pair in zip(theirs, ours, strict=True)) if len(theirs) == len(ours)
+            (_apart(*pair) for pair in zip(theirs, ours, strict=True))
+            if len(theirs) == len(ours)
             else [np.inf]
         )
         if not apart <= _MOST_APART:
@@ -87,9 +89,7 @@ def is_installed() -> bool:
     return importlib.util.find_spec("tf_keras") is not None
 
 
-def twin(
-    loading: Loading, sets: Sequence[Mapping[str, NDArray[Any]]], scratch: Path
-) -> Twin:
+def twin(loading: Loading, sets: Sequence[Mapping[str, NDArray[Any]]], scratch: Path) -> Twin:
     """Build the Keras 3 twin of a model of Keras 2.
 
     Args:
@@ -109,9 +109,7 @@ def twin(
     _ask(loading, sets, scratch)
     said = json.loads((scratch / "model.json").read_text(encoding="ascii"))
     with np.load(scratch / "weights.npz", allow_pickle=False) as held:
-        weights = {
-            name: [held[key] for key in keys] for name, keys in said["weights"].items()
-        }
+        weights = {name: [held[key] for key in keys] for name, keys in said["weights"].items()}
     own = scratch / f"{loading.path.stem}.keras"
     with quiet():
         model = _built(loading, said["model"], weights)
@@ -161,11 +159,11 @@ def _built(
         model = keras.saving.deserialize_keras_object(plain, safe_mode=not loading.trust)
         for name, layer in leaves(model):
             _set_weights(layer, weights.get(name, []))
-    except Untranslated as error:
-        raise SourceError(f"Keras 3 cannot build the model of {loading.path}: {error}; {_MEND}") from None
     except Exception as error:  # noqa: BLE001  configs of any form make Keras raise anything
-        said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        raise SourceError(f"Keras 3 cannot build the model of {loading.path}: {said}; {_MEND}") from None
+        said = str(error) if isinstance(error, Untranslated) else one_line(error)
+        raise SourceError(
+            f"Keras 3 cannot build the model of {loading.path}: {said}; {_MEND}"
+        ) from None
     return model
 
 
@@ -178,21 +176,21 @@ def _plain_layers(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _check_layer(node: Mapping[str, Any], *, trust: bool) -> None:
-    """Check that Keras 3 has a layer, by itself: an error in a whole model would not name it.
+    """Check that Keras 3 builds a layer by itself: an error in a whole model would not name it.
 
     Raises:
         Untranslated: it does not.
     """
     import keras
 
-    title = f"{node['config'].get('name')!r} ({node['class_name']})"
-    if not hasattr(keras.layers, node["class_name"]):
-        raise Untranslated(title, "Keras 3 has no such layer")
+    names = ("module", "class_name", "config", "registered_name")
+    own = copy.deepcopy({name: node[name] for name in names})  # Keras changes it
     try:
-        own = {key: node[key] for key in ("module", "class_name", "config", "registered_name")}
         keras.saving.deserialize_keras_object(own, safe_mode=not trust)
     except Exception as error:  # noqa: BLE001  a setting of any form
-        raise Untranslated(title, " ".join(str(error).split())[:200]) from None
+        raise Untranslated(
+            node["config"].get("name"), node["class_name"], one_line(error)
+        ) from None
 
 
 def _set_weights(layer: Any, weights: list[NDArray[Any]]) -> None:
@@ -204,8 +202,7 @@ def _set_weights(layer: Any, weights: list[NDArray[Any]]) -> None:
         shapes = [tuple(each.shape) for each in layer.weights]
         found = [array.shape for array in weights]
         raise Untranslated(
-            f"{layer.name!r} ({type(layer).__name__})",
-            f"its weights are {found}, and Keras 3's are {shapes}",
+            layer.name, type(layer).__name__, f"its weights are {found}, and Keras 3's {shapes}"
         ) from None
     if hasattr(layer, "finalize_state"):  # a Normalization
         layer.finalize_state()

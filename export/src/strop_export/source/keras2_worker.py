@@ -32,20 +32,24 @@ def main(folder: Path) -> None:
             tf_keras.models.load_model(request["path"], compile=False, **safe),
         )
         saved = {"model": tf_keras.saving.serialize_keras_object(model), "weights": {}}
-        arrays = {}
+        arrays: dict[str, NDArray[Any]] = {}
         for name, layer in leaves(model):
             own = layer.get_weights()
             saved["weights"][name] = [f"{len(arrays) + i:06}" for i in range(len(own))]
             arrays |= dict(zip(saved["weights"][name], own, strict=True))
-        np.savez(folder / "weights.npz", **arrays)
+        np.savez(folder / "weights.npz", allow_pickle=False, **arrays)
         (folder / "model.json").write_text(json.dumps(saved), encoding="ascii")
         for file in sorted((folder / "samples").iterdir()):
             with np.load(file, allow_pickle=False) as samples:
                 answers = _run(model, {name: samples[name] for name in samples.files})
-            np.savez(folder / "answers" / file.name, **answers)
+            np.savez(folder / "answers" / file.name, allow_pickle=False, **answers)
     except Exception as error:  # noqa: BLE001  hostile files make Keras raise anything
-        said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        (folder / "error.json").write_text(json.dumps(said), encoding="ascii")
+        (folder / "error.json").write_text(json.dumps(one_line(error)), encoding="ascii")
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's kind and message as one short line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
 
 
 def _in_float32(model: Any) -> Any:
@@ -71,7 +75,7 @@ def _without_policies(value: Any) -> Any:
 
 
 def leaves(model: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    """List the layers that hold weights of their own, each with a name that tells it from others."""
+    """List the innermost layers, each with a name that tells it from the others."""
     found = []
     for layer in model.layers if hasattr(model, "layers") else [model.layer]:
         name = f"{prefix}{layer.name}"
@@ -87,7 +91,9 @@ def _run(model: Any, samples: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]
     import tensorflow as tf
 
     names = list(model.input_names)
-    given = samples if set(names) <= set(samples) else dict(zip(names, samples.values(), strict=True))
+    given = (
+        samples if set(names) <= set(samples) else dict(zip(names, samples.values(), strict=True))
+    )
     arrays = [
         given[name].astype(tensor.dtype.as_numpy_dtype)
         for name, tensor in zip(names, tf.nest.flatten(model.inputs), strict=True)

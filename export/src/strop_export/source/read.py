@@ -16,6 +16,7 @@ from strop_export.errors import SourceError
 from strop_export.source import arrays, header, keras2, keras_model, kinds, record, vacuous
 from strop_export.source.arrays import Wanted
 from strop_export.source.files import Files, Loading
+from strop_export.source.functional import Loaded
 from strop_export.source.held_out import held_out, too_few
 from strop_export.source.kinds import Kind
 from strop_export.source.labels import names_for, read_names, truth
@@ -42,7 +43,9 @@ class Source:
     calibration_keras: tuple[NDArray[Any], ...]  # (N, ...), the framework's own answers to them
     selection: tuple[NDArray[Any], ...]  # (N, ...), others, to select how int8 files are quantized
     selection_labels: tuple[NDArray[Any] | None, ...]  # the truth of `selection`, for each output
-    selection_keras: tuple[NDArray[Any], ...]  # (N, ...), the framework's own answers to `selection`
+    selection_keras: tuple[
+        NDArray[Any], ...
+    ]  # (N, ...), the framework's own answers to `selection`
     samples: tuple[NDArray[Any], ...]  # (N, ...), the samples that judge every variant
     labels: tuple[NDArray[Any] | None, ...]  # the truth of `samples`, for each output
     keras: tuple[NDArray[Any], ...]  # (N, ...), the framework's own answers to `samples`
@@ -156,7 +159,7 @@ def read(
 
 
 def _outputs(
-    loaded: keras_model.Loaded,
+    loaded: Loaded,
     answers: Sequence[NDArray[Any]],
     given: Sequence[NDArray[Any] | None],
     names: tuple[str, ...] | None,

@@ -64,8 +64,8 @@ def check(loading: Loading) -> Signature:
     graph = _graph(path)
     if loading.custom is not None:
         raise SourceError(
-            f"--custom goes with a .keras file, and {path} is a SavedModel, which needs no classes; "
-            "leave --custom out"
+            f"--custom goes with a .keras file, and {path} is a SavedModel, which needs no "
+            "classes; leave --custom out"
         )
     if names := graph_ops.unknown(graph):
         raise SourceError(
@@ -82,7 +82,7 @@ def check(loading: Loading) -> Signature:
     for asset in graph.asset_file_def:
         if Path(asset.filename).name != asset.filename:
             raise SourceError(
-                f"{path} names the file {ascii(asset.filename)}, which is not in its assets; write "
+                f"{path} names the file {asset.filename!a}, which is not in its assets; write "
                 "the SavedModel again"
             )
     return _signature(path, graph)
@@ -106,9 +106,7 @@ def _graph(path: Path) -> Any:
     try:
         saved.ParseFromString(data)
     except (DecodeError, RecursionError):
-        raise SourceError(
-            f"{path}/saved_model.pb is damaged; write the SavedModel again"
-        ) from None
+        raise SourceError(f"{path}/saved_model.pb is damaged; write the SavedModel again") from None
     graphs = list(saved.meta_graphs)
     if len(graphs) != 1 or not graphs[0].HasField("object_graph_def"):
         raise SourceError(
@@ -121,7 +119,9 @@ def _graph(path: Path) -> Any:
 def _bytes(file: Path) -> bytes:
     try:
         if file.stat().st_size > _MOST_BYTES:
-            raise SourceError(f"{file} has more than {_MOST_BYTES:,} bytes; keep weights in variables")
+            raise SourceError(
+                f"{file} has more than {_MOST_BYTES:,} bytes; keep weights in variables"
+            )
         return file.read_bytes()
     except OSError as error:
         raise SourceError(f"cannot read {file}: {error.strerror}") from None

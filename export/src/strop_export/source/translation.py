@@ -16,7 +16,15 @@ _UNUSED: Final = frozenset(
     (
         *("batch_input_shape", "input_shape", "batch_size", "input_length", "implementation"),
         *("build_input_shape", "query_shape", "key_shape", "value_shape", "seed"),
-        *("ragged", "optional", "dynamic", "rng_type", "force_generator", "fused", "recurrent_seed"),
+        *(
+            "ragged",
+            "optional",
+            "dynamic",
+            "rng_type",
+            "force_generator",
+            "fused",
+            "recurrent_seed",
+        ),
         *("batch_shape", "sparse_output", "name_scope"),
     )
 )
@@ -32,20 +40,18 @@ _NEUTRAL: Final[Mapping[str, Any]] = {
     "softmax_robust_masking": False,
     "zero_output_for_mask": False,
 }
-_GROUPED: Final = ("Conv1D", "Conv2D", "Conv3D")  # Keras 3 has `groups` for these
-_MASKING: Final = ("RNN", "LSTM", "GRU", "SimpleRNN", "TextVectorization", "StringLookup")
 _KEPT: Final = {  # settings that these classes of Keras 3 have too
-    **dict.fromkeys(_GROUPED, frozenset({"groups"})),
-    **dict.fromkeys(("RNN", "LSTM", "GRU", "SimpleRNN"), frozenset({"zero_output_for_mask"})),
-    "InputLayer": frozenset({"sparse"}),
+    **dict.fromkeys(("Conv1D", "Conv2D", "Conv3D"), "groups"),
+    **dict.fromkeys(("RNN", "LSTM", "GRU", "SimpleRNN"), "zero_output_for_mask"),
+    "InputLayer": "sparse",
 }
 
 
 class Untranslated(Exception):
-    """A layer of Keras 2 that Keras 3 lacks, and the reason."""
+    """A layer of Keras 2 that Keras 3 cannot build, and the reason."""
 
-    def __init__(self, layer: str, reason: str) -> None:
-        super().__init__(f"layer {layer}: {reason}")
+    def __init__(self, name: object, kind: object, reason: str) -> None:
+        super().__init__(f"layer {str(name)!a} ({kind!s}): {reason}")
 
 
 def translated(node: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,23 +81,27 @@ def translated(node: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _layer(kind: str, own: dict[str, Any]) -> dict[str, Any]:
-    title = f"{own.get('name')!r} ({kind})"
+    import keras
+
+    title = own.get("name"), kind
+    if not hasattr(keras.layers, kind):
+        raise Untranslated(*title, "Keras 3 has no such layer")
     if own.get("activation") == "hard_sigmoid" or own.get("recurrent_activation") == "hard_sigmoid":
-        raise Untranslated(title, "Keras 3 computes hard_sigmoid in another way")
+        raise Untranslated(*title, "Keras 3 computes hard_sigmoid in another way")
     found: dict[str, Any] = {}
     if kind == "InputLayer":
         found["batch_shape"] = [None, *own["batch_input_shape"][1:]]
     for key, value in own.items():
         if key in _UNUSED or key.endswith(_TRAINING):
             continue
-        if key in _NEUTRAL and key not in _KEPT.get(kind, ()):
+        if key in _NEUTRAL and key != _KEPT.get(kind):
             if value != _NEUTRAL[key]:
-                raise Untranslated(title, f"Keras 3 has no setting {key}={value!r}")
+                raise Untranslated(*title, f"Keras 3 has no setting {key}={value!r}")
             continue
         found[key] = _value(key, value)
-    if kind.endswith("Normalization") and isinstance(found.get("axis"), list):
-        if len(found["axis"]) == 1:  # Keras 3 takes a number
-            found["axis"] = found["axis"][0]
+    axes = found.get("axis")
+    if kind.endswith("Normalization") and isinstance(axes, list) and len(axes) == 1:
+        found["axis"] = axes[0]  # Keras 3 takes a number
     return found
 
 
@@ -116,8 +126,8 @@ def _with_function(own: dict[str, Any]) -> dict[str, Any]:
         code, defaults, closure = function
         config = {"code": code, "defaults": defaults, "closure": closure}
         function = {"class_name": "__lambda__", "config": config}
-    kept = {key: own[key] for key in ("name", "trainable", "arguments") if key in own}
-    return {**kept, "function": function}
+    names = ("name", "trainable", "arguments")
+    return {"function": function} | {key: own[key] for key in names if key in own}
 
 
 def _sequential(own: dict[str, Any]) -> dict[str, Any]:
@@ -141,13 +151,15 @@ def _name(layer: Mapping[str, Any]) -> str:
 def _functional(own: dict[str, Any]) -> dict[str, Any]:
     # Keras 2 counts the calls of a model inside this one from 1.
     inner = {
-        layer["name"]: str(layer["class_name"]) for layer in own["layers"] if _is_model(layer)
+        layer["name"]: layer["class_name"]
+        for layer in own["layers"]
+        if layer["class_name"] in MODELS
     }
     layers = [
         {
             **translated(layer),
             "name": layer["name"],
-            "inbound_nodes": [_call(node, inner) for node in layer["inbound_nodes"]],
+            "inbound_nodes": [_call(node, inner, layer) for node in layer["inbound_nodes"]],
         }
         for layer in own["layers"]
     ]
@@ -166,15 +178,12 @@ def _alone(places: Any) -> Any:
     return places[0] if isinstance(places, list) and len(places) == 1 else places
 
 
-def _is_model(layer: Mapping[str, Any]) -> bool:
-    return str(layer["class_name"]) in MODELS
-
-
-def _call(node: Any, inner: Collection[str]) -> dict[str, Any]:
+def _call(node: Any, inner: Collection[str], layer: Mapping[str, Any]) -> dict[str, Any]:
     """Translate a call of a layer: its first argument, one tensor or a list, and the others."""
-    if not isinstance(node, list) or not all(isinstance(each, list) for each in node):
-        raise Untranslated(str(node)[:80], "its call takes a dict or a constant")
-    tensors = [_tensor(each[:3], inner) for each in node]
+    if not isinstance(node, list) or not all(map(_is_reference, node)):
+        reason = "it takes a dict or a constant, and export reads calls with tensors"
+        raise Untranslated(layer["name"], layer["class_name"], reason)
+    tensors = [_tensor(each, inner) for each in node]
     others = node[0][3] if node and len(node[0]) > 3 else {}
     return {
         "args": [tensors[0] if len(tensors) == 1 else tensors],
@@ -184,25 +193,23 @@ def _call(node: Any, inner: Collection[str]) -> dict[str, Any]:
 
 def _argument(value: Any, inner: Collection[str]) -> Any:
     if _is_reference(value):
-        return _tensor(value[:3], inner)
+        return _tensor(value, inner)
     if isinstance(value, list):
         return [_argument(each, inner) for each in value]
     return value
 
 
 def _is_reference(value: Any) -> bool:
+    """Tell whether a value is a tensor: a layer's name, and the numbers of its call and output."""
     return (
         isinstance(value, list)
         and 3 <= len(value) <= 4
-        and isinstance(value[0], str)
-        and isinstance(value[1], int)
-        and isinstance(value[2], int)
+        and list(map(type, value[:3])) == [str, int, int]
+        and value[0] != "_CONSTANT_VALUE"
     )
 
 
 def _tensor(place: list[Any], inner: Collection[str]) -> dict[str, Any]:
-    if place[0] == "_CONSTANT_VALUE":
-        raise Untranslated(str(place[2])[:80], "a layer takes a constant")
     (history,) = _references([place], inner)
     return {
         "class_name": "__keras_tensor__",
