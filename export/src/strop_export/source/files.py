@@ -77,8 +77,12 @@ class Files:
         return digests
 
 
-def artifact(directory: Path) -> Files:
+def artifact(directory: Path, name: str | None = None) -> Files:
     """Return the files of an artifact directory, which training writes.
+
+    Args:
+        directory: the artifact directory.
+        name: the name of the bundles; by default the directory's.
 
     Raises:
         SourceError: it is not an artifact directory.
@@ -90,7 +94,7 @@ def artifact(directory: Path) -> Files:
                 "train`, or export a model of your own with MODEL= and CALIBRATION="
             )
     return Files(
-        name=directory.resolve().name,
+        name=name or directory.resolve().name,
         model=directory / "model.keras",
         calibration=directory / "calibration.npz",
         evaluation=directory / "evaluation.npz",
