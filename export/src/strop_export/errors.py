@@ -20,6 +20,21 @@ Each message says what was asked for, what is there, and how to fix it. A comman
 class ExportError(Exception):
     """Any error that stops an export; its message is written for people."""
 
+    def __init__(self, problem: str = "", mend: str = "") -> None:
+        self.problem, self.mend = problem, mend
+        super().__init__("; ".join(filter(None, (problem, mend))))
+
+    def without(self, text: str) -> "ExportError":
+        return type(self)(self.problem.replace(text, ""), self.mend.replace(text, ""))
+
+
+class TargetRefused(ExportError):
+    kind = "refused"
+
+    def __init__(self, problem: str = "", mend: str = "", result: object = None) -> None:
+        self.result = result
+        super().__init__(problem, mend)
+
 
 class SourceError(ExportError):
     """The model, its samples or its labels cannot be read or do not fit each other."""

@@ -122,7 +122,14 @@ def test_what_does_not_fit_is_one_line(
 
 
 @pytest.mark.parametrize(
-    "options", [["--artifact", "{}"], ["--target", "{}.toml"], ["--task", "{}"], ["{}"]]
+    "options",
+    [
+        ["--artifact", "{}"],
+        ["m.keras", "--calibration", "c.npz", "--target", "{}.toml"],
+        ["--task", "{}"],
+        ["{}", "{}"],
+        ["{}"],
+    ],
 )
 def test_other_people_s_names_are_harmless(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]

@@ -87,10 +87,10 @@ def artifact(directory: Path, name: str | None = None) -> Files:
     Raises:
         SourceError: it is not an artifact directory.
     """
-    for name in ("model.keras", "calibration.npz", "evaluation.npz", "training.json"):
-        if not (directory / name).is_file():
+    for part in ("model.keras", "calibration.npz", "evaluation.npz", "training.json"):
+        if not (directory / part).is_file():
             raise SourceError(
-                f"{directory} is not an artifact directory: it has no {name}; make one with `make "
+                f"{directory} is not an artifact directory: it has no {part}; make one with `make "
                 "train`, or export a model of your own with MODEL= and CALIBRATION="
             )
     return Files(
