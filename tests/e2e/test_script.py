@@ -1,4 +1,4 @@
-"""Export from one's own script: the exporter's wheel in an environment of its own, and a notebook."""
+"""Export from one's own script: the exporter's wheel in its own environment, and a notebook."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ def test_ten_lines_give_bundles_for_every_board(
     report = json.loads((out / "report.json").read_bytes())
     assert not report["refused"]
     assert not report["left_out"]
-    assert {row["engine"] for row in report["variants"]} == {"litert", "tflite", "onnx", "reference"}
+    engines = {row["engine"] for row in report["variants"]}
+    assert engines == {"litert", "tflite", "onnx", "reference"}
     run(sys.executable, "-m", "strop", "check", out / bundles[0], cwd=tmp_path)
 
 
@@ -81,8 +82,7 @@ def test_without_an_index_the_targets_that_need_one_are_refused_by_name(
         "PIP_NO_INDEX": "1",
     }
     script = (
-        SCRIPT.replace("result = ", "make = lambda: ").replace("print(result)", "")
-        + "try:\n"
+        SCRIPT.replace("result = ", "make = lambda: ").replace("print(result)", "") + "try:\n"
         "    make()\n"
         "except strop_export.TargetRefused as refusal:\n"
         "    print(refusal.kind, *refusal.result.bundles, *refusal.result.refused)\n"
@@ -104,7 +104,8 @@ def test_the_command_line_is_the_same(
     assert {line.split()[0] for line in said.splitlines()} >= {"cpu", "gpu", "rpi", "rpi32"}
     done = run(command, "none.keras", "--calibration", "none.npz", cwd=elsewhere, check=False)
     assert done.returncode == 2
-    assert done.stderr == "export: cannot read the model file none.keras: No such file or directory\n"
+    said = "cannot read the model file none.keras: No such file or directory"
+    assert done.stderr == f"export: {said}\n"
 
 
 CELL = """

@@ -84,9 +84,7 @@ def test_one_model_is_exported(arguments: list[str], capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize("named", [["m.keras"], ["export", "m.keras"], ["--model", "m.keras"]])
-def test_the_model_may_stand_first(
-    named: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_model_may_stand_first(named: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(named) == 2
     assert "m.keras needs --calibration FILE.npz" in capsys.readouterr().err
 
@@ -111,9 +109,7 @@ def test_strictly_no_model_judges_itself(
     assert not (tmp_path / "dist").exists()
 
 
-def test_what_does_not_fit_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_does_not_fit_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = kit.saved(tmp_path, chain((4,), dense(3, "softmax")), {"inputs": np.zeros((9, 5))})
     asked = ("--model", str(files.model), "--calibration", str(files.calibration))
     assert main([*asked, "--target", "cpu", "--out", str(tmp_path / "dist")]) == 2
