@@ -37,7 +37,7 @@ from strop_export import (
     targets,
 )
 from strop_export.arguments import parser
-from strop_export.errors import ExportError, SourceError
+from strop_export.errors import SourceError
 from strop_export.floors import table
 from strop_export.layer_errors.picture import pictures
 from strop_export.pipeline import Finished, Refused
@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print_note("export: stopped")
         return 130
-    except (ExportError, StropError) as error:  # the latter: a bundle that cannot be
+    except StropError as error:
         print_note(f"export: {error}")
     except OSError as error:
         print_note(f"export: {error.filename or 'output'}: {error.strerror}")
@@ -168,7 +168,9 @@ def _make(
         tasks=dict(arguments.task),
     )
     if read.self_evaluated and arguments.strict:
-        raise SourceError("--strict takes no self-evaluation: give test samples with --evaluation")
+        raise SourceError(
+            "--strict takes no self-evaluation", "give test samples with --evaluation"
+        )
     for spec in read.outputs:
         progress(f"output {spec.name} is judged as {spec.kind}")
     for note in read.notes:
@@ -198,7 +200,7 @@ def _verdict(results: list[Finished | Refused], *, explicit: bool) -> int:
     """Print each refused target with the reason; return the exit status."""
     refused = [result for result in results if isinstance(result, Refused)]
     for result in refused:
-        print_note(f"export: {result.bundle} refused: {result.reason}")
+        print_note(f"export: {result.bundle} refused: {result.error}")
     if any(not result.engine_missing for result in refused):
         return 1
     return 2 if explicit and refused else 0
@@ -208,12 +210,15 @@ def _files(arguments: argparse.Namespace) -> source.Files:
     if arguments.model is None:
         for option in ("calibration", "evaluation", "labels", "name", "custom", "shape", "task"):
             if getattr(arguments, option):
-                raise SourceError(f"--{option} goes with --model: an artifact has its own")
+                raise SourceError(
+                    f"--{option} goes with --model: an artifact has its own", f"remove --{option}"
+                )
         return source.artifact(arguments.artifact)
     if arguments.calibration is None:
         raise SourceError(
-            "--model needs --calibration FILE.npz: an array `inputs` (N, ...) of training samples "
-            "as the device's sensor gives them, or one array for each input, by name"
+            "--model needs --calibration FILE.npz",
+            "give an array `inputs` (N, ...) of training samples as the device's sensor gives "
+            "them, or one array for each input, by name",
         )
     return source.Files(
         name=arguments.name or arguments.model.stem,

@@ -85,8 +85,8 @@ def fresh_targets(
 ) -> set[str]:
     """Find the targets whose bundle and requirements file match a report, byte for byte.
 
-    A target is not fresh either if its picture is missing. A chosen target is not fresh if its bundle was made from another target file of that name, or
-    proven on other GPUs.
+    A target is not fresh if its picture is missing. A chosen target is not fresh if its bundle was
+    made from another target file of that name, or proven on other GPUs.
 
     Args:
         out: the folder, usually `dist/`.
