@@ -24,10 +24,9 @@ if TYPE_CHECKING:
         ProofError,
         SourceError,
         TargetError,
-        TargetRefused,
         UnsupportedLayer,
     )
-    from strop_export.result import Report, Result
+    from strop_export.result import Report, Result, TargetRefused
 
 make_importable()
 
@@ -50,7 +49,11 @@ __all__ = [
     "save_artifact",
 ]
 
-_MODULES = {"export": "api", "save_artifact": "artifact", "Report": "result", "Result": "result"}
+_MODULES = {
+    "export": "api",
+    "save_artifact": "artifact",
+    **dict.fromkeys(("Report", "Result", "TargetRefused"), "result"),
+}
 
 
 def __getattr__(name: str) -> Any:

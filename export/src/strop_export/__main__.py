@@ -27,7 +27,7 @@ from strop.commands.terminal import print_line, print_note, show, width
 from strop.errors import StropError, printable
 from strop_export import calibration, explain, exporting, report, source, targets
 from strop_export.arguments import parser
-from strop_export.errors import ExportError, SourceError
+from strop_export.errors import SourceError
 from strop_export.exporting import Outcome, Request
 
 
@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print_note("export: stopped")
         return 130
-    except (ExportError, StropError) as error:  # the latter: a bundle that cannot be
+    except StropError as error:
         print_note(f"export: {error}")
     except OSError as error:
         print_note(f"export: {error.filename or 'output'}: {error.strerror}")
@@ -69,7 +69,7 @@ def _export(arguments: argparse.Namespace) -> int:
         outcome = exporting.run(request, progress)
     _show(outcome, request.out)
     for result in outcome.refused:
-        print_note(f"export: {result.bundle} refused: {result.reason}")
+        print_note(f"export: {result.bundle} refused: {result.error}")
     failed = outcome.failed(request)
     if any(not result.engine_missing for result in failed):
         return 1

@@ -8,11 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from strop.errors import either
 from strop_export import exporting, given, source, targets
-from strop_export.errors import ExportError, TargetRefused
+from strop_export.errors import ExportError
 from strop_export.exporting import Request
 from strop_export.paths import TOLERANCES
-from strop_export.result import Report, Result
+from strop_export.result import Report, Result, TargetRefused
 
 
 def export(
@@ -122,8 +123,9 @@ def export(
         Report(content),
     )
     if failed := outcome.failed(request):
-        said = "; ".join(f"{each.bundle}: {each.reason}" for each in failed)
-        raise TargetRefused(said, result=result)
+        said = "; ".join(f"{each.bundle} refused: {each.error.problem}" for each in failed)
+        mends = dict.fromkeys(each.error.mend for each in failed)
+        raise TargetRefused(said, either(*mends), result)
     return result
 
 

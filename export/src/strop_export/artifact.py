@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from strop_export import given, source
-from strop_export.errors import SourceError
+from strop_export.errors import ExportError, SourceError
 from strop_export.source.arrays import read_arrays
 
 _RECORD = "training.json"
@@ -76,6 +77,9 @@ def save_artifact(
         if folder.exists():
             shutil.rmtree(folder)
         partial.rename(folder)
+    except ExportError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise error.without(f"{partial}{os.sep}") from None
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise

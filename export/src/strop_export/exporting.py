@@ -173,7 +173,9 @@ def _make(
         tasks=request.tasks,
     )
     if read.self_evaluated and request.strict:
-        raise SourceError("--strict takes no self-evaluation: give test samples with --evaluation")
+        raise SourceError(
+            "--strict takes no self-evaluation", "give test samples with --evaluation"
+        )
     for spec in read.outputs:
         steps(f"output {spec.name} is judged as {spec.kind}")
     for note in read.notes:

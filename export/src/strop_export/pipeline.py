@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strop.bundle.manifest import OutputSpec
-from strop.errors import StropError
+from strop.errors import BundleError, StropError
 from strop_export import bundles, guard
 from strop_export.errors import (
     ConversionError,
     DeviceMissing,
+    EngineMissing,
     EngineTooOld,
     ProofError,
 )
@@ -63,11 +64,15 @@ class Refused:
 
     target: Target
     bundle: str
-    reason: str
-    engine_missing: bool  # the workstation is at fault, not the model
+    error: StropError  # the reason
     outputs: tuple[OutputSpec, ...] = ()
     layers: tuple[FileErrors, ...] = ()  # of the quantized files, if it came so far
     guarded: tuple[guard.Path, ...] = ()  # the search for files in the places of int8 files
+
+    @property
+    def engine_missing(self) -> bool:
+        """Whether the workstation is at fault, not the model."""
+        return isinstance(self.error, EngineMissing)
 
 
 @dataclass
@@ -103,10 +108,11 @@ def find_engines(
     refused = []
     for target in targets:
         if lacks := workstation.lacks(target):
-            reason = "; ".join(map(str, lacks))
-            refused.append(
-                Refused(target, _bundle_name(model, target), reason, engine_missing=True)
+            error = EngineMissing(
+                "; ".join(lack.problem for lack in lacks),
+                "; ".join(filter(None, (lack.mend for lack in lacks))),
             )
+            refused.append(Refused(target, _bundle_name(model, target), error))
     return workstation, refused
 
 
@@ -199,17 +205,16 @@ def export(
                         raise ProofError("; ".join(fallen.values()))
                     own.drop(fallen)
                 results.append(finished)
-            except (ProofError, DeviceMissing, StropError) as error:
+            except (ProofError, DeviceMissing, BundleError) as error:
                 results.append(_refused(work, source, plan, error))
     return results
 
 
-def _refused(work: _Work, source: Source, plan: Plan, error: Exception) -> Refused:
+def _refused(work: _Work, source: Source, plan: Plan, error: StropError) -> Refused:
     return Refused(
         plan.asked,
         _bundle_name(source.name, plan.asked),
-        str(error),
-        engine_missing=False,
+        error,
         outputs=source.outputs,
         layers=_layers(work, plan, ()),
         guarded=plan.guarded,

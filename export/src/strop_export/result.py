@@ -13,6 +13,7 @@ from strop.commands.terminal import width
 from strop.errors import printable
 from strop_export import calibration, report
 from strop_export.columns import cells_of, columns_of
+from strop_export.errors import ExportError
 
 
 class Report:
@@ -87,6 +88,23 @@ class Result:
             for target, reason in self.refused.items()
         )
         return f"{self.report._repr_html_()}<ul>{listed}{refused}</ul>"
+
+
+class TargetRefused(ExportError):
+    """A target that was asked for has no bundle.
+
+    Attributes:
+        result: what was made of the other targets.
+    """
+
+    kind = "refused"
+
+    def __init__(self, problem: str, mend: str, result: Result) -> None:
+        super().__init__(problem, mend)
+        self.result = result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.problem, self.mend, self.result)
 
 
 def _html(text: str) -> str:

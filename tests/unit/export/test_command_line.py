@@ -104,7 +104,7 @@ def test_strictly_no_model_judges_itself(
     assert main([*asked, "--target", "cpu", "--out", str(tmp_path / "dist")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line == (
-        "export: --strict takes no self-evaluation: give test samples with --evaluation"
+        "export: --strict takes no self-evaluation; give test samples with --evaluation"
     )
     assert not (tmp_path / "dist").exists()
 

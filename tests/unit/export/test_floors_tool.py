@@ -74,4 +74,4 @@ def test_an_unknown_engine_is_one_line() -> None:
     command = [sys.executable, "-m", "strop_export.floors", "warp"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr == "floors: no releases of 'warp' are listed; tflite, litert, onnx\n"
+    assert done.stderr == "floors: no releases of 'warp' are listed; choose tflite, litert, onnx\n"

@@ -29,9 +29,9 @@ def test_targets_whose_engine_is_missing_are_refused_by_name_and_the_others_go_o
     ]
     for refusal in refused:
         assert refusal.engine_missing
-        assert "tflite-runtime 2.14" in refusal.reason
-        assert "no python3.6 here" in refusal.reason
-        assert "install one" in refusal.reason
+        assert "tflite-runtime 2.14" in str(refusal.error)
+        assert "no python3.6 here" in str(refusal.error)
+        assert "install one" in str(refusal.error)
     wanted = dict.fromkeys(engine for target in chosen for engine in target.engines)
     assert {"litert", "onnx", "reference", "tflite"} <= wanted.keys()
     assert workstation.pythons.keys() == {(n, "cpu") for n in wanted if n != "tflite"}

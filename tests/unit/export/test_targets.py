@@ -101,7 +101,7 @@ class TestAFileOfOnesOwn:
 
     def test_cannot_share_a_name_with_another(self, board: str, tmp_path: Path) -> None:
         other = Path(board).rename(tmp_path / "cpu.toml")
-        with pytest.raises(TargetError, match=r"two targets are called cpu: rename .*cpu.toml"):
+        with pytest.raises(TargetError, match=r"two targets are called cpu; rename .*cpu.toml"):
             targets.load_all(["all", str(other)])
 
     def test_is_another_target_once_it_says_something_else(self, board: str) -> None:
@@ -170,7 +170,7 @@ class TestGpus:
     ) -> None:
         text = self.FLOAT.replace('["litert", "reference"]', '["tflite", "reference"]')
         written(tmp_path, text, monkeypatch)
-        with pytest.raises(TargetError, match="none of its engines runs tflite on a GPU: add"):
+        with pytest.raises(TargetError, match="none of its engines runs tflite on a GPU; add"):
             targets.load("board")
 
     def test_the_target_that_ships_has_float_files_for_both(self) -> None:

@@ -36,7 +36,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         for engine in engines:
             if engine not in RELEASES:
-                raise ExportError(f"no releases of {engine!r} are listed; {', '.join(RELEASES)}")
+                raise ExportError(
+                    f"no releases of {engine!r} are listed", f"choose {', '.join(RELEASES)}"
+                )
             highest = {}
             for release in RELEASES[engine]:
                 print(f"  {engine} {release}", flush=True)

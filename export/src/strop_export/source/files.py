@@ -49,7 +49,8 @@ class Files:
         if not is_name(self.name):
             raise SourceError(
                 f"{self.name!r} is not a valid model name: use at most 100 letters, digits, '.', "
-                "'_' and '-'; give another with --name (make export NAME=...)"
+                "'_' and '-'",
+                "give another with --name (make export NAME=...)",
             )
 
     def paths(self) -> dict[str, Path]:
@@ -67,8 +68,8 @@ class Files:
         for part, path in self.paths().items():
             if part == "model" and path.is_dir():
                 raise SourceError(
-                    f"{path} is a folder, a SavedModel perhaps; export takes a .keras file: write "
-                    "one with model.save('name.keras')"
+                    f"{path} is a folder, a SavedModel perhaps",
+                    "write a .keras file with model.save('name.keras')",
                 )
             try:
                 digests[part] = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -90,8 +91,8 @@ def artifact(directory: Path, name: str | None = None) -> Files:
     for part in ("model.keras", "calibration.npz", "evaluation.npz", "training.json"):
         if not (directory / part).is_file():
             raise SourceError(
-                f"{directory} is not an artifact directory: it has no {part}; make one with `make "
-                "train`, or export a model of your own with MODEL= and CALIBRATION="
+                f"{directory} is not an artifact directory: it has no {part}",
+                "make one with `make train` or strop_export.save_artifact",
             )
     return Files(
         name=name or directory.resolve().name,

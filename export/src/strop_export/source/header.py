@@ -25,6 +25,7 @@ _CODE = {
     "TFSMLayer": "a TFSMLayer",
     "TorchModuleWrapper": "a TorchModuleWrapper",
 }
+_WRITE = "write one with model.save('name.keras')"
 _SUFFIX = ".keras"  # Keras reads other files by other rules
 
 
@@ -55,19 +56,19 @@ def check(loading: Loading) -> tuple[Input, ...]:
     code = sorted({name for node in nodes if (name := _class(node)) in _CODE})
     if code and not loading.trust:
         raise SourceError(
-            f"{loading.path} holds {_CODE[code[0]]}, which is Python code that loading would run; "
-            "if you trust the file, say so with --trust"
+            f"{loading.path} holds {_CODE[code[0]]}, which is Python code that loading would run",
+            "if you trust the file, say so with --trust",
         )
     own = sorted({ascii(name)[1:-1] for node in nodes if (name := _own_name(node))})
     if own and loading.custom is None:
         raise SourceError(
-            f"{loading.path} needs {', '.join(own)}, which Keras does not have; give the Python "
-            "file that defines it with --custom FILE.py --trust"
+            f"{loading.path} needs {', '.join(own)}, which Keras does not have",
+            "give the Python file that defines it with --custom FILE.py --trust",
         )
     if loading.custom is not None and not loading.trust:
         raise SourceError(
-            f"--custom {loading.custom} is Python code that export would run; if you trust the "
-            "file, say so with --trust"
+            f"--custom {loading.custom} is Python code that export would run",
+            "if you trust the file, say so with --trust",
         )
     return tuple(_inputs(config))
 
@@ -78,23 +79,23 @@ def _class(node: dict[str, Any]) -> str:
 
 def _config(path: Path) -> dict[str, Any]:
     if path.suffix != _SUFFIX:
-        raise SourceError(f"{path} is not a .keras file; write one with model.save('name.keras')")
+        raise SourceError(f"{path} is not a .keras file", _WRITE)
     try:
         with zipfile.ZipFile(path) as archive, archive.open("config.json") as file:
             config = json.loads(file.read(_MOST_BYTES))
     except (zipfile.BadZipFile, KeyError):
-        raise SourceError(
-            f"{path} is not a .keras file; write one with model.save('name.keras')"
-        ) from None
+        raise SourceError(f"{path} is not a .keras file", _WRITE) from None
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror or error}") from None
     except (
         *(ValueError, RecursionError, NotImplementedError, RuntimeError, EOFError),
         zlib.error,
     ) as error:
-        raise SourceError(f"{path} is a damaged .keras file: {error}") from None
+        raise SourceError(f"{path} is a damaged .keras file: {error}", _WRITE) from None
     if not isinstance(config, dict):
-        raise SourceError(f"{path} is a damaged .keras file: its config.json is not an object")
+        raise SourceError(
+            f"{path} is a damaged .keras file: its config.json is not an object", _WRITE
+        )
     return config
 
 

@@ -72,7 +72,8 @@ def load(loading: Loading, samples: Mapping[str, NDArray[Any]]) -> Loaded:
     except Exception as error:  # noqa: BLE001  a model's own code
         raise SourceError(
             f"the model of {loading.path} cannot be called on inputs of fixed shapes: "
-            f"{_reason(error)}"
+            f"{_reason(error)}",
+            "give shapes that it takes with --shape",
         ) from None
 
 
@@ -96,19 +97,22 @@ def predict(model: keras.Model, samples: Sequence[NDArray[Any]]) -> tuple[NDArra
             alone = _predict(model, few, size=1)
     except Exception as error:  # noqa: BLE001  a model's own code, on values it does not expect
         raise SourceError(
-            f"Keras cannot run the model on these samples: {_reason(error)}"
+            f"Keras cannot run the model on these samples: {_reason(error)}",
+            "give samples as in training",
         ) from None
     count = len(samples[0])
     for answer, single in zip(answers, alone, strict=True):
         if len(answer) != count or len(single) != len(few[0]):
             raise SourceError(
-                f"the model gives {len(answer)} rows for {count} samples; give one for each sample"
+                f"the model gives {len(answer)} rows for {count} samples",
+                "give one for each sample",
             )
         apart = np.abs(answer[: len(single)].astype(np.float64) - single).max(initial=0.0)
         if apart > _MOST_APART * max(1.0, float(np.abs(answer).max())):
             raise SourceError(
                 "the model's answer to a sample depends on the other samples of its batch, or on "
-                f"those before it (by {apart:.3g}): no device can reproduce it"
+                f"those before it (by {apart:.3g}): no device can reproduce it",
+                "remove what mixes samples, or keeps state",
             )
     return answers
 
@@ -147,7 +151,9 @@ def _custom_objects(loading: Loading) -> dict[str, Any]:
     path = loading.custom.resolve()
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
-        raise SourceError(f"--custom {loading.custom} is not a Python file")
+        raise SourceError(
+            f"--custom {loading.custom} is not a Python file", "give a file that ends with .py"
+        )
     module = importlib.util.module_from_spec(spec)
     sys.modules.setdefault(path.stem, module)
     try:
@@ -232,7 +238,8 @@ def _functional(
     if unknown := loading.shapes.keys() - {"", *names}:
         raise SourceError(
             f"--shape names {', '.join(sorted(unknown))}; the model's inputs are "
-            f"{', '.join(name or 'one without a name' for name in names)}"
+            f"{', '.join(name or 'one without a name' for name in names)}",
+            "name one of these",
         )
     probe = [np.zeros((1, *tensor.shape[1:]), tensor.dtype) for tensor in fresh]
     if answer is None:
@@ -242,7 +249,7 @@ def _functional(
         given, results = answer, keras.tree.flatten(answer)
     if len({id(tensor) for tensor in (*fresh, *results)}) < len(fresh) + len(results):
         raise SourceError(
-            "an output of the model is one of its inputs unchanged, or occurs twice; remove it"
+            "an output of the model is one of its inputs unchanged, or occurs twice", "remove it"
         )
     structure, outputs = _structure(given, results)
     plain = keras.Model(fresh, results)
@@ -285,8 +292,8 @@ def _fixed(
     )
     if not fits or None in wanted:
         raise SourceError(
-            f"input {name or tensor.name!r} takes {own}, and the shape given is {wanted}; give one "
-            "that fits with --shape"
+            f"input {name or tensor.name!r} takes {own}, and the shape given is {wanted}",
+            "give one that fits with --shape",
         )
     return wanted
 
@@ -306,7 +313,7 @@ def _structure(given: Any, results: list[Any]) -> tuple[str, tuple[str, ...]]:
     else:
         return "one", ("",)
     if nested or not names:
-        raise SourceError("the model's outputs are nested; give one array, a list or a dict")
+        raise SourceError("the model's outputs are nested", "give one array, a list or a dict")
     return ("dict" if isinstance(given, dict) else "list"), names
 
 
