@@ -20,13 +20,16 @@ CHECKOUT: Final = None if CARRIED.is_dir() else PACKAGE.parents[2]  # None: inst
 REQUIREMENTS: Final = CHECKOUT / "requirements" if CHECKOUT else CARRIED / "requirements"
 
 
-def cache() -> Path:
-    """Return the folder for engines' environments: the checkout's, or else the user's.
+def cache(part: str) -> Path:
+    """Return the folder that keeps one kind of things: in the checkout, or else the user's.
 
     The user's is in XDG_CACHE_HOME, or else in ~/.cache. A relative path does not count, as the XDG
     Base Directory Specification says.
+
+    Args:
+        part: the kind: "engines" or "floors".
     """
     if CHECKOUT:
-        return CHECKOUT / ".cache"
+        return CHECKOUT / ".cache" / part
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (given if given.is_absolute() else Path("~/.cache").expanduser()) / "strop-export"
+    return (given if given.is_absolute() else Path("~/.cache").expanduser()) / "strop-export" / part

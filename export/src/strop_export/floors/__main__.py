@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m strop_export.floors", description=description)
     parser.add_argument("engine", nargs="*", help=f"{', '.join(RELEASES)} (default: all)")
     engines = parser.parse_args(argv).engine or list(RELEASES)
-    (cache() / "floors").mkdir(parents=True, exist_ok=True)
+    cache("floors").mkdir(parents=True, exist_ok=True)
     try:
         for engine in engines:
             if engine not in RELEASES:

@@ -52,10 +52,10 @@ def measure(engine: str, release: str) -> dict[str, int]:
         }
     )
     digest = hashlib.sha256(shown.encode()).hexdigest()[:12]
-    kept = (cache() / "floors") / f"{engine}-{release}-{digest}.json"
+    kept = cache("floors") / f"{engine}-{release}-{digest}.json"
     if kept.is_file():
         return dict(json.loads(kept.read_bytes()))
-    environment = (cache() / "floors") / f"{engine}-{release}"
+    environment = cache("floors") / f"{engine}-{release}"
     try:
         python = _install(environment, f"{PACKAGES[engine]}=={release}")
         answers = _ask(python, engine, shown)

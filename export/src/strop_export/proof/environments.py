@@ -119,7 +119,7 @@ def _locked_python(engine: str, lock: Path, module: str, base: Callable[[], str]
         base: returns the Python to make it with.
     """
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()
-    engines = cache() / "engines"
+    engines = cache("engines")
     environment = engines / lock.stem
     python, stamp = environment / "bin" / "python", environment / "made-from"
     with _alone(engines / f"{lock.stem}.lock"):
