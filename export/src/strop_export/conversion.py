@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 _LIMIT_S = 1800  # of one request
 _REQUEST, _CALIBRATION, _HELD_OUT = "request.json", "calibration.npz", "held-out.npz"
 _ERRORS = {
-    kind.__name__: kind
-    for kind in (ConversionError, CalibrationError, NothingToEqualize, UnsupportedLayer)
+    error.kind: error
+    for error in (ConversionError, CalibrationError, NothingToEqualize, UnsupportedLayer)
 }
 _MOST_BYTES = 2**24  # of an answer; arrays are in files
 
@@ -175,7 +175,8 @@ class Converter:
         with _checked(spec):
             said: dict[str, Any] = decode(answer, "its answer")
             if "error" in said:
-                raise _ERRORS[said["error"]](said["message"])
+                problem, mend = (read(str, said[field], field) for field in ("problem", "mend"))
+                raise _ERRORS[said["error"]](problem, mend)
             return said
 
     def _file(self, said: dict[str, Any]) -> Path:
@@ -216,8 +217,8 @@ def _death(process: subprocess.Popen[bytes], layers: Sequence[str]) -> Conversio
         with contextlib.suppress(ValueError):
             how = f"died of {signal.Signals(-status).name}"
     return ConversionError(
-        f"TensorFlow's converter {how} on this model's layers ({', '.join(layers)}): replace those "
-        "that it cannot write, or leave this variant out (--precision)"
+        f"TensorFlow's converter {how} on this model's layers ({', '.join(layers)})",
+        "replace those that it cannot write, or leave this variant out (--precision)",
     )
 
 
@@ -250,7 +251,7 @@ def _serve(folder: Path) -> None:
             conversions = conversions or _open(folder)
             answer = _answer(conversions, json.loads(line), folder / f"{number}-{os.getpid()}")
         except ConversionError as error:
-            answer = {"error": type(error).__name__, "message": str(error)}
+            answer = {"error": error.kind, "problem": error.problem, "mend": error.mend}
         answers.write(json.dumps(answer).encode("ascii") + b"\n")
         answers.flush()
 

@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strop.bundle.manifest import OutputSpec
-from strop.errors import StropError
+from strop.errors import BundleError, StropError
 from strop_export import bundles, guard
 from strop_export.errors import (
     ConversionError,
     DeviceMissing,
+    EngineMissing,
     EngineTooOld,
     ProofError,
 )
@@ -30,6 +31,7 @@ from strop_export.formats.base import CALIBRATED
 from strop_export.layer_errors.entries import FileErrors
 from strop_export.layer_errors.measure import TensorError
 from strop_export.planning import Plan, make_plans
+from strop_export.progress import Steps
 from strop_export.proof.golden import golden_tolerance
 from strop_export.proof.gpu import NO_ADAPTER, NotOnGpu
 from strop_export.proof.packed import check_bundle
@@ -62,11 +64,15 @@ class Refused:
 
     target: Target
     bundle: str
-    reason: str
-    engine_missing: bool  # the workstation is at fault, not the model
+    error: StropError  # the reason
     outputs: tuple[OutputSpec, ...] = ()
     layers: tuple[FileErrors, ...] = ()  # of the quantized files, if it came so far
     guarded: tuple[guard.Path, ...] = ()  # the search for files in the places of int8 files
+
+    @property
+    def engine_missing(self) -> bool:
+        """Whether the workstation is at fault, not the model."""
+        return isinstance(self.error, EngineMissing)
 
 
 @dataclass
@@ -102,10 +108,11 @@ def find_engines(
     refused = []
     for target in targets:
         if lacks := workstation.lacks(target):
-            reason = "; ".join(map(str, lacks))
-            refused.append(
-                Refused(target, _bundle_name(model, target), reason, engine_missing=True)
+            error = EngineMissing(
+                "; ".join(lack.problem for lack in lacks),
+                "; ".join(filter(None, (lack.mend for lack in lacks))),
             )
+            refused.append(Refused(target, _bundle_name(model, target), error))
     return workstation, refused
 
 
@@ -120,7 +127,7 @@ def export(
     workstation: Workstation,
     wheel: Path,
     record: Mapping[str, Any],
-    progress: Progress,
+    steps: Steps,
     *,
     strict: bool = False,
 ) -> list[Finished | Refused]:
@@ -136,7 +143,7 @@ def export(
         workstation: from `find_engines`; it has every engine of these targets.
         wheel: the runtime's wheel; every engine runs under it.
         record: the sources and tools that made the bundles, as plain JSON values.
-        progress: called with a line before each step.
+        steps: three steps of them are taken here.
         strict: refuse the whole target if one of its variants fails, or if no quantized file can
             take the place of an int8 file.
 
@@ -150,7 +157,8 @@ def export(
     work = _Work(workstation)
     with tempfile.TemporaryDirectory(prefix="strop-export-") as scratch:
         folder = Path(scratch)
-        planned = make_plans(source, targets, tolerances, folder, progress)
+        steps.begin("converting the model")
+        planned = make_plans(source, targets, tolerances, folder, steps)
         work.converted, work.layers = planned.converted, planned.layers
         able, refused = _check_plans(work, source, planned.plans, strict=strict)
         jobs = [
@@ -159,13 +167,15 @@ def export(
             for spec in plan.chosen.variants
             for job in jobs_of(plan.chosen, spec, workstation)
         ]
-        work.runs = run_all(jobs, work.files(), source, workstation, wheel, folder, progress)
+        steps.begin("running each file on its engines")
+        work.runs = run_all(jobs, work.files(), source, workstation, wheel, folder, steps)
         truth = Truth(source.outputs, source.keras, source.labels)
+        steps.begin("proving each file against Keras")
         judged = {}
         results: list[Finished | Refused] = list(refused)
         for plan in able:
             name = plan.asked.name
-            progress(f"proving {_bundle_name(source.name, plan.asked)}")
+            steps(_bundle_name(source.name, plan.asked))
             try:
                 judged[name] = prove_target(
                     plan.chosen,
@@ -195,17 +205,16 @@ def export(
                         raise ProofError("; ".join(fallen.values()))
                     own.drop(fallen)
                 results.append(finished)
-            except (ProofError, DeviceMissing, StropError) as error:
+            except (ProofError, DeviceMissing, BundleError) as error:
                 results.append(_refused(work, source, plan, error))
     return results
 
 
-def _refused(work: _Work, source: Source, plan: Plan, error: Exception) -> Refused:
+def _refused(work: _Work, source: Source, plan: Plan, error: StropError) -> Refused:
     return Refused(
         plan.asked,
         _bundle_name(source.name, plan.asked),
-        str(error),
-        engine_missing=False,
+        error,
         outputs=source.outputs,
         layers=_layers(work, plan, ()),
         guarded=plan.guarded,

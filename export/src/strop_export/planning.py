@@ -71,7 +71,8 @@ class Plan:
             if path.chosen is None or path.chosen.precision not in QUANTIZED:
                 raise ProofError(
                     f"{path.asked.format} int8 does not hold, nor any other quantized file: "
-                    f"{path.tried[0].fault}; leave it out (--precision) or allow more (--max-drop)"
+                    f"{path.tried[0].fault}",
+                    "leave it out (--precision) or allow more (--max-drop)",
                 )
 
 

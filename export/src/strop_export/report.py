@@ -204,7 +204,8 @@ def refusals(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
         {
             "bundle": result.bundle,
             "target": result.target.name,
-            "reason": result.reason,
+            "reason": str(result.error),
+            "mend": result.error.mend,
             "engine_missing": result.engine_missing,
         }
         for result in results

@@ -6,16 +6,15 @@ import hashlib
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any
 
 from strop import engines
 from strop.bundle.manifest import PRECISIONS, is_name
-from strop_export.errors import ExportError, TargetError
+from strop_export.errors import ConversionError, TargetError
 from strop_export.formats import VariantSpec
-from strop_export.paths import REQUIREMENTS, RUNTIME, TARGETS
-
-PYPROJECT = RUNTIME / "pyproject.toml"
+from strop_export.paths import REQUIREMENTS, TARGETS
 
 ALL = "all"
 
@@ -75,7 +74,7 @@ def load_all(wanted: Sequence[str]) -> list[Target]:
     for name in asked:
         target = load(name)
         if target.name in found:
-            raise TargetError(f"two targets are called {target.name}: rename the file {name}")
+            raise TargetError(f"two targets are called {target.name}", f"rename the file {name}")
         found[target.name] = target
     return list(found.values())
 
@@ -94,7 +93,7 @@ def of_precisions(chosen: Sequence[Target], precisions: Sequence[str] | None) ->
         return list(chosen)
     for precision in precisions:
         if precision not in PRECISIONS:
-            raise TargetError(f"no precision {precision!r}; ask for {', '.join(PRECISIONS)}")
+            raise TargetError(f"no precision {precision!r}", f"ask for {', '.join(PRECISIONS)}")
     kept = [
         replace(target, variants=tuple(v for v in target.variants if v.precision in precisions))
         for target in chosen
@@ -102,7 +101,9 @@ def of_precisions(chosen: Sequence[Target], precisions: Sequence[str] | None) ->
     kept = [target for target in kept if target.variants]
     if not kept:
         names = ", ".join(target.name for target in chosen)
-        raise TargetError(f"no variant of {names} is {' or '.join(precisions)}")
+        raise TargetError(
+            f"no variant of {names} is {' or '.join(precisions)}", "ask for another precision"
+        )
     return kept
 
 
@@ -120,28 +121,33 @@ def load(name: str) -> Target:
     if name.endswith(".toml"):
         path = Path(name)
         if not is_name(path.stem):
-            raise TargetError(f"{path}: {path.stem!r} is not a valid target name")
+            raise TargetError(
+                f"{path}: {path.stem!r} is not a valid target name",
+                "use at most 100 letters, digits, '.', '_' and '-'",
+            )
     elif name in names():
         path = TARGETS / f"{name}.toml"
     else:
         raise TargetError(
-            f"there is no target {name!r}; there are {', '.join(names())} and {ALL}, "
-            "or name a .toml file of your own"
+            f"there is no target {name!r}",
+            f"there are {', '.join(names())} and {ALL}, or name a .toml file of your own",
         )
     content = read_toml(path)
     _check_fields(path, content)
     for engine in content["engines"]:
         if engine not in _REAL:
-            raise TargetError(f"{path.name}: no engine {engine!r}; there are {', '.join(_REAL)}")
+            raise TargetError(f"{path.name}: no engine {engine!r}", f"there are {', '.join(_REAL)}")
     for variant in content["variants"]:
         for field in ("per_channel", "gpu"):
             if type(variant.get(field, True)) is not bool:
                 raise TargetError(f"{path.name}: {field} must be true or false")
         if "quantization" in variant:
-            raise TargetError(f"{path.name}: export chooses the quantization; remove that table")
+            raise TargetError(f"{path.name}: export chooses the quantization", "remove that table")
     try:
         specs = tuple(VariantSpec(**variant) for variant in content["variants"])
-    except (TypeError, ExportError) as error:
+    except ConversionError as error:
+        raise TargetError(f"{path.name}: {error.problem}", error.mend) from None
+    except TypeError as error:
         raise TargetError(f"{path.name}: {error}") from None
     target = Target(
         name=path.stem,
@@ -153,19 +159,24 @@ def load(name: str) -> Target:
         variants=specs,
     )
     if not specs:
-        raise TargetError(f"{path.name}: there are no variants")
+        raise TargetError(f"{path.name}: there are no variants", "add a [[variants]] table")
     for spec in specs:
+        opening = [name for name in _REAL if engines.entry(name).format == spec.format]
         if not target.engines_of(spec):
-            raise TargetError(f"{path.name}: none of its engines opens {spec.format}")
+            raise TargetError(
+                f"{path.name}: none of its engines opens {spec.format}",
+                f"add {', '.join(opening)} to its engines, or remove the variant",
+            )
         if spec.gpu and not target.gpu_engines_of(spec):
-            opening = [name for name in _REAL if engines.entry(name).format == spec.format]
             able = ", ".join(filter(_runs_on_gpu, opening))
             raise TargetError(
-                f"{path.name}: none of its engines runs {spec.format} on a GPU: add {able} to its "
-                "engines, or remove gpu = true"
+                f"{path.name}: none of its engines runs {spec.format} on a GPU",
+                f"add {able} to its engines, or remove gpu = true",
             )
     if len({(spec.format, spec.precision) for spec in specs}) != len(specs):
-        raise TargetError(f"{path.name}: two variants have the same format and precision")
+        raise TargetError(
+            f"{path.name}: two variants have the same format and precision", "remove one of them"
+        )
     return target
 
 
@@ -186,11 +197,12 @@ def _check_fields(path: Path, content: dict[str, Any]) -> None:
             raise TargetError(f"{path.name}: {field} must be a list of {what}")
     if not (REQUIREMENTS / content["requirements"]).is_file():
         there = ", ".join(sorted(lock.name for lock in REQUIREMENTS.glob("*.txt")))
-        raise TargetError(f"{path.name}: no lock {content['requirements']!r}; there are {there}")
-    extras = read_toml(PYPROJECT)["project"]["optional-dependencies"]
+        raise TargetError(f"{path.name}: no lock {content['requirements']!r}", f"there are {there}")
+    extras = metadata("strop").get_all("Provides-Extra", [])
     if content["extra"] not in extras:
         raise TargetError(
-            f"{path.name}: strop has no extra {content['extra']!r}; there are {', '.join(extras)}"
+            f"{path.name}: strop has no extra {content['extra']!r}",
+            f"there are {', '.join(extras)}",
         )
 
 

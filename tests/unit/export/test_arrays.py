@@ -44,7 +44,7 @@ class TestNames:
             (
                 {"left": array(9, 4)},
                 TWO,
-                r"no array 'right'; .* takes left, right. Write it",
+                r"no array 'right'; .* takes left, right; write it",
             ),
             ({"inputs": array(9, 4)}, TWO, r"numpy.savez\('cal.npz', left=..., right=...\)"),
             ({}, ONE, "it has none"),

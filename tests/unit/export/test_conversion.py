@@ -103,8 +103,10 @@ def test_it_runs_files_and_ranks_layers_over_held_out_samples(
             np.testing.assert_array_equal(found, wanted)
         assert converter.ranking(INT8) == here.ranking(INT8)
         assert [layer.layer for layer in converter.ranking(INT8)] == [float_layer]
-        with pytest.raises(ConversionError, match="weights file is not run at export"):
+        with pytest.raises(ConversionError) as refused:
             converter.answers(VariantSpec("weights", "float32"))
+        assert refused.value.problem == "a weights file is not run at export"
+        assert refused.value.mend == "choose tflite or onnx"
         with pytest.raises(NothingToEqualize):
             converter.convert(replace(INT8, quantization=Quantization(equalized=True)))
 
@@ -116,7 +118,9 @@ def test_a_verb_that_it_does_not_know_is_a_refusal(flat: source.Source, tmp_path
         assert converter.convert(FLOAT32).data
 
 
-DIED = r"TensorFlow's converter {} on this model's layers \(Flatten, Dense\): replace those"
+UNKNOWN_ERROR = {"error": "exit", "problem": "", "mend": ""}
+ERROR_WITHOUT_TEXT = {"error": "conversion", "problem": 3, "mend": ""}
+DIED = r"TensorFlow's converter {} on this model's layers \(Flatten, Dense\); replace those"
 
 
 @pytest.mark.parametrize(
@@ -127,7 +131,8 @@ DIED = r"TensorFlow's converter {} on this model's layers \(Flatten, Dense\): re
         ("input(); print('{}')", "gave an invalid answer"),
         ("input(); print('[1]')", "gave an invalid answer"),
         ("input(); print('what?')", "gave an invalid answer"),
-        (f"input(); print({json.dumps({'error': 'SystemExit', 'message': ''})!r})", "an invalid"),
+        (f"input(); print({json.dumps(UNKNOWN_ERROR)!r})", "gave an invalid answer"),
+        (f"input(); print({json.dumps(ERROR_WITHOUT_TEXT)!r})", "gave an invalid answer"),
         (f"input(); print({json.dumps({'file': '/nowhere'})!r})", "gave an invalid answer"),
         (f"input(); print({json.dumps({'file': 'request.json'})!r})", "gave an invalid answer"),
     ],

@@ -183,7 +183,7 @@ class TestRefusals:
     def test_a_dynamic_file_with_one_scale_a_channel(self) -> None:
         requires = converted("mlp", "tflite", "dynamic", True).requires
         assert self.refused(DYNAMIC, dict(requires)) == (
-            "tflite dynamic needs FULLY_CONNECTED version 12 where tflite 2.14.0 takes 10 at most: "
+            "tflite dynamic needs FULLY_CONNECTED version 12 where tflite 2.14.0 takes 10 at most; "
             "set per_channel = false for it in rpi.toml, or remove tflite from the engines in "
             "rpi.toml"
         )
@@ -192,7 +192,7 @@ class TestRefusals:
         said = self.refused(replace(DYNAMIC, precision="int8"), {"op_versions": {"WARP": 1}}, "cpu")
         litert = floor.pinned("litert", REQUIREMENTS / "litert.txt")
         assert said == (
-            f"tflite int8 needs WARP version 1 where litert {litert} takes no version known: "
+            f"tflite int8 needs WARP version 1 where litert {litert} takes no version known; "
             "remove the variant from cpu.toml"
         )
 
@@ -200,7 +200,7 @@ class TestRefusals:
         spec = VariantSpec("onnx", "float32")
         said = self.refused(spec, {"opset": 999, "ir_version": 7}, "cpu")
         assert said.startswith("onnx float32 needs opset 999 where onnx ")
-        assert said.endswith("at most: remove the variant from cpu.toml")
+        assert said.endswith("at most; remove the variant from cpu.toml")
 
     def test_a_domain_beside_onnx_s_own(self) -> None:
         spec = VariantSpec("onnx", "float32")
@@ -212,7 +212,7 @@ class TestRefusals:
         monkeypatch.setattr(floor, "read", lambda engine: table)
         said = self.refused(VariantSpec("tflite", "int8"), {"op_versions": {"ADD": 2}}, "rpi32")
         assert said == (
-            "tflite int8 needs ADD version 2 where tflite 2.14.0 takes 1 at most: remove the "
+            "tflite int8 needs ADD version 2 where tflite 2.14.0 takes 1 at most; remove the "
             "variant from rpi32.toml, or lock tflite-runtime 2.15.0 or newer"
         )
 
@@ -232,5 +232,5 @@ class TestRefusals:
         assert main(["--target", str(own), "--target", "cpu", *missing]) == 2
         said = capsys.readouterr().err
         assert said == (
-            "export: onnx.txt pins no ai-edge-litert: name the lock of the first engine\n"
+            "export: onnx.txt pins no ai-edge-litert; name the lock of the first engine\n"
         )

@@ -39,7 +39,7 @@ FLOAT32 = VariantSpec("tflite", "float32")
 
 
 def test_unknown_formats_and_precisions_are_refused() -> None:
-    with pytest.raises(ConversionError, match="'coreml'; there is tflite, onnx, weights"):
+    with pytest.raises(ConversionError, match="'coreml'; choose tflite, onnx, weights"):
         VariantSpec("coreml", "float32")
     with pytest.raises(ConversionError, match="'int4'; choose float32, float16, int8"):
         VariantSpec("onnx", "int4")

@@ -11,6 +11,7 @@ import pytest
 from strop.bundle.manifest import Judged, OutputSpec
 from strop_export import guarded, page, report, targets
 from strop_export.bundles import Proven
+from strop_export.errors import ProofError
 from strop_export.formats import Converted, Quantization, VariantSpec
 from strop_export.formats.base import Ranked
 from strop_export.guard import Path, Tried
@@ -126,7 +127,7 @@ def test_a_file_that_fails_its_proof_is_not_said_to_ship() -> None:
 def test_a_refused_target_has_its_path_in_the_report() -> None:
     path = Path(INT8, (MISS, replace(HOLD, fault="too old")), 225, 75)
     refused = Refused(
-        targets.load("cpu"), "m-cpu.strop", "no", engine_missing=False,
+        targets.load("cpu"), "m-cpu.strop", ProofError("no"),
         outputs=(spec("class"),), guarded=(path,),
     )  # fmt: skip
     (found,) = guarded.entries([refused])

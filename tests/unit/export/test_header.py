@@ -112,7 +112,7 @@ def test_how_it_was_compiled_needs_none_either(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"not a model", "is not a .keras or .h5 file of a whole model; write one with model.save"),
+        (b"not a model", "is not a .keras or .h5 file; write one with model.save"),
         (b"PK\3\4", "is not a .keras or .h5 file"),
         ({}, "is not a .keras or .h5 file"),
         ({"config.json": "{"}, "is a .keras file that is damaged"),

@@ -13,7 +13,7 @@ from strop_export.proof import environments
 @pytest.fixture
 def no_old_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A workstation with only Pythons that are too new for tflite-runtime, and an empty cache."""
-    monkeypatch.setattr(environments, "ENGINE_CACHE", tmp_path)
+    monkeypatch.setattr(environments, "cache", lambda part: tmp_path)
     monkeypatch.setattr(environments, "TFLITE_PYTHONS", ((3, 6),))
     monkeypatch.setenv("PATH", str(tmp_path))
 
@@ -29,9 +29,9 @@ def test_targets_whose_engine_is_missing_are_refused_by_name_and_the_others_go_o
     ]
     for refusal in refused:
         assert refusal.engine_missing
-        assert "tflite-runtime 2.14" in refusal.reason
-        assert "no python3.6 here" in refusal.reason
-        assert "install one" in refusal.reason
+        assert "tflite-runtime 2.14" in str(refusal.error)
+        assert "no python3.6 here" in str(refusal.error)
+        assert "install one" in str(refusal.error)
     wanted = dict.fromkeys(engine for target in chosen for engine in target.engines)
     assert {"litert", "onnx", "reference", "tflite"} <= wanted.keys()
     assert workstation.pythons.keys() == {(n, "cpu") for n in wanted if n != "tflite"}

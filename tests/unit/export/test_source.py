@@ -161,10 +161,7 @@ PIXELS = np.random.default_rng(5).integers(0, 256, (SAMPLES, 4, 4), np.uint8)
         (missing("calibration"), "cannot read the calibration file"),
         (missing("evaluation"), "cannot read the evaluation file"),
         (missing("labels"), "cannot read the labels file"),
-        (
-            raw("model", b"not a model"),
-            "is not a .keras or .h5 file of a whole model; write one with model.save",
-        ),
+        (raw("model", b"not a model"), "is not a .keras or .h5 file; write one with model.save"),
         (raw("calibration", b"PK\3\4 half"), "cannot read arrays"),
         (raw("calibration", b""), "cannot read arrays"),
         (arrays("calibration", images=PIXELS), "has no array 'inputs'; it has images"),

@@ -10,7 +10,8 @@ from packaging.requirements import Requirement
 
 from strop_export import targets
 from strop_export.errors import TargetError
-from strop_export.paths import REQUIREMENTS, ROOT
+from strop_export.paths import REQUIREMENTS
+from tests.environments import ROOT
 
 GOOD = """
 description = "a board"
@@ -100,7 +101,7 @@ class TestAFileOfOnesOwn:
 
     def test_cannot_share_a_name_with_another(self, board: str, tmp_path: Path) -> None:
         other = Path(board).rename(tmp_path / "cpu.toml")
-        with pytest.raises(TargetError, match=r"two targets are called cpu: rename .*cpu.toml"):
+        with pytest.raises(TargetError, match=r"two targets are called cpu; rename .*cpu.toml"):
             targets.load_all(["all", str(other)])
 
     def test_is_another_target_once_it_says_something_else(self, board: str) -> None:
@@ -169,7 +170,7 @@ class TestGpus:
     ) -> None:
         text = self.FLOAT.replace('["litert", "reference"]', '["tflite", "reference"]')
         written(tmp_path, text, monkeypatch)
-        with pytest.raises(TargetError, match="none of its engines runs tflite on a GPU: add"):
+        with pytest.raises(TargetError, match="none of its engines runs tflite on a GPU; add"):
             targets.load("board")
 
     def test_the_target_that_ships_has_float_files_for_both(self) -> None:
@@ -193,7 +194,8 @@ class TestGpus:
 def test_a_device_installs_the_package_that_its_lock_pins(name: str) -> None:
     """Two builds of ONNX Runtime in one environment would overwrite each other."""
     target = targets.load(name)
-    project = tomllib.loads(targets.PYPROJECT.read_text(encoding="utf-8"))["project"]
+    runtime = ROOT / "runtime" / "pyproject.toml"
+    project = tomllib.loads(runtime.read_text(encoding="utf-8"))["project"]
     packages = [Requirement(r).name for r in project["optional-dependencies"][target.extra]]
     lock = (REQUIREMENTS / target.requirements).read_text(encoding="ascii")
     pinned = {line.partition("==")[0] for line in lock.splitlines() if "==" in line}

@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from strop.device.wheels import packages
+from strop.errors import either
 from strop_export.errors import EngineTooOld, TargetError
 from strop_export.floors.releases import PACKAGES
 from strop_export.formats import VariantSpec
@@ -135,9 +136,7 @@ def check(target: Target, spec: VariantSpec, requires: Mapping[str, Any]) -> Non
                 for name in lacking
             )
             mends = _mends(target, spec, engine, lacking, lowest(engine, requires))
-            raise EngineTooOld(
-                f"{spec.format} {spec.precision} needs {said}: {', or '.join(mends)}"
-            )
+            raise EngineTooOld(f"{spec.format} {spec.precision} needs {said}", either(*mends))
 
 
 def pinned(engine: str, lock: Path) -> str:
@@ -162,7 +161,7 @@ def pinned(engine: str, lock: Path) -> str:
         for pin in Requirement(line.rstrip(" \\")).specifier
     ]
     if not pins:
-        raise TargetError(f"{lock.name} pins no {package}: name the lock of the first engine")
+        raise TargetError(f"{lock.name} pins no {package}", "name the lock of the first engine")
     return min(pins, key=Version)
 
 

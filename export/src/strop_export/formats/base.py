@@ -39,9 +39,11 @@ class Quantization:
 
     def __post_init__(self) -> None:
         if self.ranges not in RANGES:
-            raise ConversionError(f"no ranges {self.ranges!r}; choose {', '.join(RANGES)}")
+            raise ConversionError(f"no ranges {self.ranges!r}", f"choose {', '.join(RANGES)}")
         if self.samples is not None and self.samples < 1:
-            raise ConversionError(f"`samples` must be a positive integer, got {self.samples}")
+            raise ConversionError(
+                f"`samples` must be a positive integer, got {self.samples}", "give 1 or more"
+            )
 
 
 @dataclass(frozen=True)
@@ -73,32 +75,33 @@ class VariantSpec:
         known = PRECISIONS.get(self.format)
         if known is None:
             raise ConversionError(
-                f"no converter for format {self.format!r}; there is {', '.join(PRECISIONS)}"
+                f"no converter for format {self.format!r}", f"choose {', '.join(PRECISIONS)}"
             )
         if self.precision not in known:
             raise ConversionError(
-                f"{self.format} is not written in precision {self.precision!r}; "
-                f"choose {', '.join(known)}"
+                f"{self.format} is not written in precision {self.precision!r}",
+                f"choose {', '.join(known)}",
             )
         if (self.precision == "mixed") != bool(self.quantization.float_layers):
             raise ConversionError(
-                "a mixed file names the layers that stay in float, and no other file does; "
-                "ask for int8: export chooses the layers if that is needed"
+                "a mixed file names the layers that stay in float, and no other file does",
+                "ask for int8: export chooses the layers if that is needed",
             )
         if self.precision == "int16x8" and self.quantization.ranges != "minmax":
             raise ConversionError(
-                f"an int16x8 file has 65,536 steps for the whole range of a value; ask for minmax "
-                f"ranges, not {self.quantization.ranges}"
+                "an int16x8 file has 65,536 steps for the whole range of a value",
+                f"ask for minmax ranges, not {self.quantization.ranges}",
             )
         if self.precision not in CALIBRATED and self.quantization != Quantization():
             raise ConversionError(
-                f"a {self.precision} file has no calibrated ranges; `quantization` is for "
-                f"{', '.join(CALIBRATED)}"
+                f"a {self.precision} file has no calibrated ranges",
+                f"use `quantization` for {', '.join(CALIBRATED)} alone",
             )
         if self.gpu and (self.format == "weights" or self.precision not in GPU_PRECISIONS):
             raise ConversionError(
-                f"{self.format} {self.precision} does not run on GPUs, which take tflite or onnx, "
-                f"{' or '.join(GPU_PRECISIONS)}; remove gpu = true"
+                f"{self.format} {self.precision} does not run on GPUs, which take tflite or "
+                f"onnx, {' or '.join(GPU_PRECISIONS)}",
+                "remove gpu = true",
             )
 
     @property

@@ -64,7 +64,7 @@ class Conversions:
         for samples in (self.calibration, self.held_out):
             for tensor, array in zip(model.inputs, samples, strict=True):
                 if wrong := fault(array, tuple(tensor.shape[1:])):
-                    raise CalibrationError(f"calibration samples: {wrong}")
+                    raise CalibrationError(*wrong).within("calibration samples")
         self._files: dict[VariantSpec, Converted] = {}
 
     def convert(self, spec: VariantSpec) -> Converted:
@@ -137,8 +137,8 @@ class Conversions:
         file = self._of(spec.format).convert(spec)
         if spec.precision == "mixed" and file.integer_share == 0:
             raise ConversionError(
-                f"no layer of the mixed {spec.format} file multiplies integers; leave fewer layers "
-                "in float"
+                f"no layer of the mixed {spec.format} file multiplies integers",
+                "leave fewer layers in float",
             )
         return file
 

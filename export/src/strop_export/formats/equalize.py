@@ -68,7 +68,8 @@ class Equalizer:
         changed = _balance(links, largest, weights)
         if not changed:
             raise NothingToEqualize(
-                "no two neighbouring layers have scales that can be balanced; leave `equalized` out"
+                "no two neighbouring layers have scales that can be balanced",
+                "leave `equalized` out",
             )
         pairs = tuple((link.producer.name, u.layer.name) for link in changed for u in link.users)
         return _with_weights(self._given, weights, {name for pair in pairs for name in pair}), pairs

@@ -24,14 +24,15 @@ def check_borders(model: keras.Model) -> None:
         tensors = list(getattr(model, f"{side}s", None) or ())  # a subclass may have none
         if not tensors:
             raise ConversionError(
-                f"the model has no {side}s known before a call; wrap it in a functional keras.Model"
+                f"the model has no {side}s known before a call",
+                "wrap it in a functional keras.Model",
             )
         for tensor in tensors:
             if tensor.dtype not in DTYPES or None in tensor.shape[1:]:
                 raise ConversionError(
                     f"the model's {side} {tensor.name} is {tensor.dtype} of shape "
-                    f"{tuple(tensor.shape)}; give every size but the batch, and one of "
-                    f"{', '.join(DTYPES)}"
+                    f"{tuple(tensor.shape)}",
+                    f"give every size but the batch, and one of {', '.join(DTYPES)}",
                 )
 
 

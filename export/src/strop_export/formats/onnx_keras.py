@@ -46,7 +46,7 @@ def _in_order(graph: onnx.GraphProto, count: int) -> None:
     """Sort the inputs into the model's order; tf2onnx drops unused ones."""
     values = sorted(graph.input, key=lambda value: value.name)
     if len(values) != count:
-        raise ConversionError("the model does not use one of its inputs; remove that input")
+        raise ConversionError("the model does not use one of its inputs", "remove that input")
     del graph.input[:]
     graph.input.extend(values)
 

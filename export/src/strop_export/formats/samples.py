@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from strop.bundle.manifest import DTYPES
 
 
-def fault(samples: NDArray[Any], shape: tuple[int | None, ...]) -> str:
+def fault(samples: NDArray[Any], shape: tuple[int | None, ...]) -> tuple[str, str] | None:
     """Say why samples cannot be a model's input.
 
     Args:
@@ -19,23 +19,22 @@ def fault(samples: NDArray[Any], shape: tuple[int | None, ...]) -> str:
         shape: the shape of one sample that the model takes; None: any size.
 
     Returns:
-        One line, or "" if the samples fit.
+        The problem and the mend; None if the samples fit.
     """
     if samples.dtype.name not in DTYPES or not samples.dtype.isnative:
-        return (
-            f"inputs are {samples.dtype}; give what the device's sensor gives, one of "
-            f"{', '.join(DTYPES)}"
-        )
+        mend = f"give what the device's sensor gives, one of {', '.join(DTYPES)}"
+        return f"inputs are {samples.dtype}", mend
     found = samples.shape[1:]
     fits = len(found) == len(shape) and all(
         want in (None, size) for want, size in zip(shape, found, strict=True)
     )
     if not samples.ndim or not fits or not len(samples):
         sizes = ", ".join("any" if size is None else str(size) for size in shape)
-        return f"inputs have shape {samples.shape}, the model takes (N, {sizes}) with N at least 1"
+        takes = f"(N, {sizes}) with N at least 1"
+        return f"inputs have shape {samples.shape}, the model takes {takes}", "give that shape"
     if samples.dtype.kind == "f" and not np.isfinite(samples).all():
-        return "inputs hold NaN or infinity; remove those samples"
-    return ""
+        return "inputs hold NaN or infinity", "remove those samples"
+    return None
 
 
 def spread(samples: Sequence[NDArray[Any]], count: int | None) -> list[NDArray[Any]]:

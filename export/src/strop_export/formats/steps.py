@@ -84,8 +84,8 @@ def check_known(float_layers: Iterable[str], layers: Sequence[str]) -> None:
     for name in float_layers:
         if name not in known:
             raise ConversionError(
-                f"the file has no operator of the layer {name!r}, which is to stay in float; "
-                f"its layers are {', '.join(known)}"
+                f"the file has no operator of the layer {name!r}, which is to stay in float",
+                f"choose from its layers, {', '.join(known)}",
             )
 
 

@@ -31,7 +31,7 @@ def run(file: Converted, format: str, samples: Arrays) -> tuple[NDArray[Any], ..
         ConversionError: no engine here runs files of this format.
     """
     if format not in ("tflite", "onnx"):
-        raise ConversionError(f"a {format} file is not run at export; choose tflite or onnx")
+        raise ConversionError(f"a {format} file is not run at export", "choose tflite or onnx")
     runs = _run_tflite(file, samples) if format == "tflite" else _run_onnx(file, samples)
     return tuple(np.concatenate(column) for column in zip(*runs, strict=True))
 

@@ -42,7 +42,8 @@ def convert_weights(model: keras.Model, names: Names) -> Converted:
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise UnsupportedLayer(
             f"a model of {len(model.inputs)} inputs and {len(model.outputs)} outputs cannot be "
-            "written as weights, which are a stack of layers; use tflite or onnx for this model"
+            "written as weights, which are a stack of layers",
+            "use tflite or onnx for this model",
         )
     stack = _Stack()
     keras.models.clone_model(  # walks the graph in the order of computation
@@ -105,6 +106,6 @@ class _Stack:
 
 def _unsupported(layer: Any, reason: str) -> UnsupportedLayer:
     return UnsupportedLayer(
-        f"layer {layer.name!r} ({type(layer).__name__}) cannot be written as weights: {reason}; "
-        "use tflite or onnx for this model"
+        f"layer {layer.name!r} ({type(layer).__name__}) cannot be written as weights: {reason}",
+        "use tflite or onnx for this model",
     )

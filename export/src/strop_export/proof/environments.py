@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from strop import engines
-from strop.errors import DeviceUnavailable, message
+from strop.errors import DeviceUnavailable
 from strop_export.errors import DeviceMissing, EngineMissing, ExportError, ProofError
-from strop_export.paths import ENGINE_CACHE, REQUIREMENTS, RUNTIME
+from strop_export.paths import REQUIREMENTS, cache
 
 TFLITE_LOCK = REQUIREMENTS / "tflite.txt"
 WEBGPU_LOCK = REQUIREMENTS / "onnx-webgpu.txt"
@@ -32,26 +32,6 @@ TFLITE_PYTHONS = ((3, 11), (3, 10))  # with a tflite-runtime 2.14 wheel and our 
 
 _RUN_LIMIT_S = 300
 _INSTALL_LIMIT_S = 900
-
-
-def build_wheel(directory: Path) -> Path:
-    """Build the runtime's wheel, with the same bytes each time.
-
-    Args:
-        directory: the folder to build it into.
-
-    Returns:
-        The wheel's path.
-
-    Raises:
-        ExportError: the build failed.
-    """
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
-    done = run(command, cwd=RUNTIME, limit_s=_RUN_LIMIT_S)
-    if done.returncode:
-        raise ExportError(f"building the runtime's wheel failed: {_last_line(done.stderr)}")
-    (wheel,) = directory.glob("strop-*.whl")
-    return wheel
 
 
 def python_for(engine: str, device: str = "cpu") -> Path:
@@ -69,7 +49,7 @@ def python_for(engine: str, device: str = "cpu") -> Path:
     if (engine, device) == ("onnx", "gpu"):
         return _locked_python(engine, WEBGPU_LOCK, "onnxruntime", lambda: sys.executable)
     if not engines.is_installed(engine):
-        raise EngineMissing(f"engine {engine} is not installed here; run `make setup`")
+        raise EngineMissing(f"engine {engine} is not installed here", "run `make setup`")
     return Path(sys.executable)
 
 
@@ -102,7 +82,7 @@ def run_strop(
     command = [str(python), "-s", "-m", "strop", *arguments, "--json"]
     path = str(wheel.resolve(strict=True))
     if os.pathsep in path:  # Python would read it as two paths, and run another strop
-        raise ExportError(f"the temporary folder's name has a {os.pathsep!r}: {path}; set TMPDIR")
+        raise ExportError(f"the temporary folder's name has a {os.pathsep!r}: {path}", "set TMPDIR")
     environment = {
         **os.environ,
         "PYTHONPATH": path,
@@ -112,12 +92,14 @@ def run_strop(
     done = run(command, cwd=directory, env=environment, limit_s=_RUN_LIMIT_S)
     if done.returncode not in statuses or _refusal(done.stdout):
         refusal = _refusal(done.stdout)
-        said = refusal.text if refusal else _last_line(done.stderr) or done.stdout[-300:]
         if refusal and refusal.kind == DeviceUnavailable.kind:
-            raise DeviceMissing(said)
+            raise DeviceMissing(refusal.problem, refusal.mend)
+        said = refusal.problem if refusal else _last_line(done.stderr) or done.stdout[-300:]
+        mend = refusal.mend if refusal else ""
         if done.returncode < 0 and "gpu" in arguments:
-            raise DeviceMissing(f"strop {arguments[0]} died on the GPU ({done.returncode}): {said}")
-        raise ProofError(f"strop {' '.join(arguments)} gave exit {done.returncode}: {said}")
+            died = f"strop {arguments[0]} died on the GPU ({done.returncode})"
+            raise DeviceMissing(f"{died}: {said}", mend)
+        raise ProofError(f"strop {' '.join(arguments)} gave exit {done.returncode}: {said}", mend)
     try:
         content: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
@@ -137,9 +119,10 @@ def _locked_python(engine: str, lock: Path, module: str, base: Callable[[], str]
         base: returns the Python to make it with.
     """
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()
-    environment = ENGINE_CACHE / lock.stem
+    engines = cache("engines")
+    environment = engines / lock.stem
     python, stamp = environment / "bin" / "python", environment / "made-from"
-    with _alone(ENGINE_CACHE / f"{lock.stem}.lock"):
+    with _alone(engines / f"{lock.stem}.lock"):
         made_from = stamp.read_text(encoding="ascii") if stamp.is_file() else None
         if made_from == digest and _imports(python, module):
             return python
@@ -185,9 +168,10 @@ def _old_python() -> str:
         if done.returncode == 0 and tuple(map(int, done.stdout.split())) in TFLITE_PYTHONS:
             return candidate
     raise EngineMissing(
-        "engine tflite: tflite-runtime 2.14, the last, runs on CPython 3.11 at most, and there is "
-        f"no {' or '.join(wanted)} here (this is Python {sys.version_info[0]}."
-        f"{sys.version_info[1]}); install one with its venv module, and export again"
+        "engine tflite: tflite-runtime 2.14, the last, runs on CPython 3.11 at most, and there "
+        f"is no {' or '.join(wanted)} here (this is Python "
+        f"{sys.version_info[0]}.{sys.version_info[1]})",
+        "install one with its venv module, and export again",
     )
 
 
@@ -215,14 +199,15 @@ class _Refusal(NamedTuple):
     """A refusal as `strop ... --json` prints it."""
 
     kind: str
-    text: str  # the problem and the mend
+    problem: str
+    mend: str
 
 
 def _refusal(stdout: str) -> _Refusal | None:
     """Read a refusal from what strop printed; None if there is none."""
     try:
         error = json.loads(stdout)["error"]
-        return _Refusal(error["kind"], message(error["problem"], error["mend"]))
+        return _Refusal(error["kind"], error["problem"], error["mend"])
     except (ValueError, LookupError, TypeError):
         return None
 

@@ -126,7 +126,8 @@ def run_all(
                 continue
             python = workstation.pythons.get((job.engine, job.device))
             if python is None:
-                results[job] = DeviceMissing(str(workstation.missing[job.engine, job.device]))
+                missing = workstation.missing[job.engine, job.device]
+                results[job] = DeviceMissing(missing.problem, missing.mend)
                 continue
             draft = folder / f"{number}.strop"
             draft.write_bytes(bundles.draft(source, job.spec, converted[job.spec], [job.engine]))

@@ -134,7 +134,7 @@ def _prove(
     for job in jobs:
         result = runs[job]
         if isinstance(result, ProofError):
-            raise ProofError(f"{variant}: {result}")
+            raise result.within(variant)
         if isinstance(result, DeviceMissing):
             not_on_gpu.append(NotOnGpu(str(result), spec.format, spec.precision, job.engine))
         else:
@@ -142,7 +142,7 @@ def _prove(
     try:
         proofs = prove(variant, ran, truth, tolerance.of(spec))
     except ProofError as error:
-        raise ProofError(f"{error}; {_to_try(held)}") from None
+        raise ProofError(error.problem, _to_try(held)) from None
     on_cpu = tuple(run.outputs for run in ran if run.device == "cpu")
     return Passed(spec, file, proofs, ran[0].outputs, on_cpu, tuple(not_on_gpu))
 

@@ -27,14 +27,16 @@ def read_arrays(path: Path) -> Arrays:
     try:
         content = np.load(path, allow_pickle=False)
         if not isinstance(content, np.lib.npyio.NpzFile):
-            raise SourceError(f"{path} is a single array; save it with numpy.savez, by name")
+            raise SourceError(f"{path} is a single array", "save it with numpy.savez, by name")
         with content:
             return {name: content[name] for name in content.files}
     except SourceError:
         raise
     except Exception as error:  # noqa: BLE001  numpy's readers raise anything on bad bytes
         reason = " ".join(str(error).split())
-        raise SourceError(f"cannot read arrays from {path}: {reason}") from None
+        raise SourceError(
+            f"cannot read arrays from {path}: {reason}", "write it with numpy.savez"
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -73,20 +75,25 @@ def samples(path: Path, arrays: Mapping[str, NDArray[Any]], inputs: Sequence[Wan
             names = ", ".join(INPUTS if len(inputs) == 1 else each.name for each in inputs)
             raise SourceError(
                 f"{path} has no array {INPUTS if len(inputs) == 1 else name!r}; it has "
-                f"{', '.join(arrays) or 'none'}, and the model takes {names}. Write it with "
-                f"numpy.savez({path.name!r}, "
-                f"{', '.join(f'{each}=...' for each in names.split(', '))})"
+                f"{', '.join(arrays) or 'none'}, and the model takes {names}",
+                f"write it with numpy.savez({path.name!r}, "
+                f"{', '.join(f'{each}=...' for each in names.split(', '))})",
             )
         try:
             found[wanted.name] = _as_given(arrays[name], wanted)
-        except ValueError as error:
-            raise SourceError(f"{path}: {name}: {error}") from None
+        except SourceError as error:
+            raise error.within(f"{path}: {name}") from None
     counts = {name: len(array) for name, array in found.items() if array.ndim}
     if len(set(counts.values())) > 1:
         said = ", ".join(f"{name} {count}" for name, count in counts.items())
-        raise SourceError(f"{path}: inputs have different numbers of samples: {said}")
+        raise SourceError(
+            f"{path}: inputs have different numbers of samples: {said}", "give as many of each"
+        )
     if not found:
-        raise SourceError(f"{path} holds no samples; it has {', '.join(arrays) or 'no arrays'}")
+        raise SourceError(
+            f"{path} holds no samples; it has {', '.join(arrays) or 'no arrays'}",
+            f"write an array {INPUTS} with numpy.savez",
+        )
     return found
 
 
@@ -94,11 +101,11 @@ def _as_given(array: NDArray[Any], wanted: Wanted) -> NDArray[Any]:
     """Convert samples to the dtype that the app will give.
 
     Raises:
-        ValueError: they do not fit the input.
+        SourceError: they do not fit the input.
     """
     if array.dtype.kind == "f":
         if wanted.dtype and not wanted.dtype.startswith("float"):
-            raise ValueError(f"samples are {array.dtype}, the model takes {wanted.dtype}")
+            raise _mistyped(array, wanted)
         with np.errstate(over="ignore"):  # infinity is refused below
             array = array.astype(np.float32, copy=False)
     elif array.dtype.kind in "iu" and array.dtype not in (np.uint8, np.int8):
@@ -107,15 +114,22 @@ def _as_given(array: NDArray[Any], wanted: Wanted) -> NDArray[Any]:
             into = wanted.dtype
         limits = (0, 1) if into == "bool" else (np.iinfo(into).min, np.iinfo(into).max)
         if array.size and not limits[0] <= array.min() <= array.max() <= limits[1]:
-            raise ValueError(f"values {array.min()} to {array.max()} do not fit {into}")
+            raise SourceError(
+                f"values {array.min()} to {array.max()} do not fit {into}", "give smaller values"
+            )
         array = array.astype(into, copy=False)
     elif wanted.dtype in ("int32", "int64") and array.dtype != np.bool_:
         array = array.astype(wanted.dtype)
     if wanted.dtype in ("uint8", "int8", "bool") and array.dtype != wanted.dtype:
-        raise ValueError(f"samples are {array.dtype}, the model takes {wanted.dtype}")
+        raise _mistyped(array, wanted)
     if wrong := fault(array, wanted.shape if wanted.dtype else array.shape[1:]):
-        raise ValueError(wrong)
+        raise SourceError(*wrong)
     return array
+
+
+def _mistyped(array: NDArray[Any], wanted: Wanted) -> SourceError:
+    problem = f"samples are {array.dtype}, the model takes {wanted.dtype}"
+    return SourceError(problem, f"convert them with .astype({wanted.dtype!r})")
 
 
 def labels_of(
@@ -139,11 +153,11 @@ def labels_of(
     for name, array in given.items():
         if array.dtype.kind not in "iufb" or not array.ndim or len(array) != count:
             raise SourceError(
-                f"{path}: {name} are {array.dtype} {array.shape}; give numbers, one for each of "
-                f"the {count} samples"
+                f"{path}: {name} are {array.dtype} {array.shape}",
+                f"give numbers, one for each of the {count} samples",
             )
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise SourceError(f"{path}: {name} hold NaN or infinity; remove those samples")
+            raise SourceError(f"{path}: {name} hold NaN or infinity", "remove those samples")
     if not outputs:
         return []
     known = {LABELS} if len(outputs) == 1 else set()
@@ -151,7 +165,7 @@ def labels_of(
     for name in given:
         if name not in known:
             ways = ", ".join(f"{LABELS}.{output}" for output in outputs)
-            raise SourceError(f"{path}: {name} belong to no output; call them {ways}")
+            raise SourceError(f"{path}: {name} belong to no output", f"call them {ways}")
     return [
         given.get(f"{LABELS}.{name}", given.get(LABELS) if len(outputs) == 1 else None)
         for name in outputs

@@ -56,22 +56,22 @@ def read(path: Path) -> Container:
             version, config = (_hdf5 if is_hdf5 else _zip)(path, file)
     except (zipfile.BadZipFile, KeyError):
         raise SourceError(
-            f"{path} is not a .keras or .h5 file of a whole model; write one with "
-            "model.save('name.keras')"
+            f"{path} is not a .keras or .h5 file",
+            "write one with model.save('name.keras')",
         ) from None
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror or error}") from None
     except _DAMAGED as error:
         kind = "an .h5" if path.suffix in (".h5", ".hdf5") else "a .keras"
         raise SourceError(
-            f"{path} is {kind} file that is damaged: {' '.join(str(error).split())}; save the "
-            "model again"
+            f"{path} is {kind} file that is damaged: {' '.join(str(error).split())}",
+            "save the model again",
         ) from None
     major = version.partition(".")[0]
     if major not in ("2", "3"):
         raise SourceError(
-            f"{path} was written by Keras {ascii(version)[1:-1]}, and export reads Keras 2 and 3; "
-            "load and save it there"
+            f"{path} was written by Keras {ascii(version)[1:-1]}, and export reads Keras 2 and 3",
+            "load and save it there",
         )
     return Container(int(major), is_hdf5, config)
 
@@ -109,8 +109,8 @@ def _hdf5(path: Path, file: IO[bytes]) -> tuple[str, dict[str, Any]]:
         _check_datasets(opened, _MOST_BYTES + _MOST_LARGER * path.stat().st_size)
         if "model_config" not in opened.attrs:
             raise SourceError(
-                f"{path} holds no model, only weights perhaps; save the whole model with "
-                "model.save('name.h5')"
+                f"{path} holds no model, only weights perhaps",
+                "save the whole model with model.save('name.h5')",
             )
         config = _decoded(_text(opened, "model_config"), "its model_config")
         version = _text(opened, "keras_version") if "keras_version" in opened.attrs else b"1"

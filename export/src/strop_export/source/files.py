@@ -52,7 +52,8 @@ class Files:
         if not is_name(self.name):
             raise SourceError(
                 f"{self.name!r} is not a valid model name: use at most 100 letters, digits, '.', "
-                "'_' and '-'; give another with --name (make export NAME=...)"
+                "'_' and '-'",
+                "give another with --name (make export NAME=...)",
             )
 
     def paths(self) -> dict[str, Path]:
@@ -94,8 +95,8 @@ def files_in(folder: Path) -> list[Path]:
                     found.append(path)
                 elif not stat.S_ISDIR(kind):
                     raise SourceError(
-                        f"{ascii(str(path))[1:-1]} is a link, a device or a pipe; put the file "
-                        "itself there"
+                        f"{ascii(str(path))[1:-1]} is a link, a device or a pipe",
+                        "put the file itself there",
                     )
     except OSError as error:
         raise SourceError(f"cannot read the folder {folder}: {error.strerror}") from None
@@ -120,20 +121,24 @@ def _digest(folder: Path) -> str:
     return whole.hexdigest()
 
 
-def artifact(directory: Path) -> Files:
+def artifact(directory: Path, name: str | None = None) -> Files:
     """Return the files of an artifact directory, which training writes.
+
+    Args:
+        directory: the artifact directory.
+        name: the name of the bundles; by default the directory's.
 
     Raises:
         SourceError: it is not an artifact directory.
     """
-    for name in ("model.keras", "calibration.npz", "evaluation.npz", "training.json"):
-        if not (directory / name).is_file():
+    for part in ("model.keras", "calibration.npz", "evaluation.npz", "training.json"):
+        if not (directory / part).is_file():
             raise SourceError(
-                f"{directory} is not an artifact directory: it has no {name}; make one with `make "
-                "train`, or export a model of your own with MODEL= and CALIBRATION="
+                f"{directory} is not an artifact directory: it has no {part}",
+                "make one with `make train` or strop_export.save_artifact",
             )
     return Files(
-        name=directory.resolve().name,
+        name=name or directory.resolve().name,
         model=directory / "model.keras",
         calibration=directory / "calibration.npz",
         evaluation=directory / "evaluation.npz",

@@ -78,7 +78,8 @@ def functional(model: keras.Model, loading: Loading, samples: Mapping[str, NDArr
     if unknown := loading.shapes.keys() - {"", *names}:
         raise SourceError(
             f"--shape names {', '.join(sorted(unknown))}; the model's inputs are "
-            f"{', '.join(name or 'one without a name' for name in names)}"
+            f"{', '.join(name or 'one without a name' for name in names)}",
+            "name one of these",
         )
     probe = [np.zeros((1, *tensor.shape[1:]), tensor.dtype) for tensor in fresh]
     if answer is None:
@@ -88,7 +89,7 @@ def functional(model: keras.Model, loading: Loading, samples: Mapping[str, NDArr
         given, results = answer, keras.tree.flatten(answer)
     if len({id(tensor) for tensor in (*fresh, *results)}) < len(fresh) + len(results):
         raise SourceError(
-            "an output of the model is one of its inputs unchanged, or occurs twice; remove it"
+            "an output of the model is one of its inputs unchanged, or occurs twice", "remove it"
         )
     structure, outputs = _structure(given, results)
     plain = keras.Model(fresh, results)
@@ -131,8 +132,8 @@ def fixed(
     )
     if not fits or None in wanted:
         raise SourceError(
-            f"input {name or tensor.name!r} takes {own}, and the shape given is {wanted}; give one "
-            "that fits with --shape"
+            f"input {name or tensor.name!r} takes {own}, and the shape given is {wanted}",
+            "give one that fits with --shape",
         )
     return wanted
 
@@ -152,7 +153,7 @@ def _structure(given: Any, results: list[Any]) -> tuple[str, tuple[str, ...]]:
     else:
         return "one", ("",)
     if nested or not names:
-        raise SourceError("the model's outputs are nested; give one array, a list or a dict")
+        raise SourceError("the model's outputs are nested", "give one array, a list or a dict")
     return ("dict" if isinstance(given, dict) else "list"), names
 
 

@@ -70,30 +70,30 @@ def _check_code(loading: Loading, config: dict[str, Any], version: int) -> None:
     code = sorted({name for node in nodes if (name := _class(node)) in _CODE})
     if code and not loading.trust:
         raise SourceError(
-            f"{loading.path} holds {_CODE[code[0]]}, which is Python code that loading would run; "
-            "if you trust the file, say so with --trust"
+            f"{loading.path} holds {_CODE[code[0]]}, which is Python code that loading would run",
+            "if you trust the file, say so with --trust",
         )
     if (read := _file_read(nodes)) and not loading.trust:
         raise SourceError(
-            f"{loading.path} reads the file {read!a} when it is loaded; if you trust it, say "
-            "so with --trust, or save the model with the words in it"
+            f"{loading.path} reads the file {read!a} when it is loaded",
+            "if you trust it, say so with --trust, or save the model with the words in it",
         )
     own = sorted({ascii(name)[1:-1] for node in nodes if (name := _own_name(node))})
     if version == 2 and (own or loading.custom is not None):
         raise SourceError(
             f"{loading.path} is a model of Keras 2 with classes of its own "
-            f"({', '.join(own) or loading.custom}), which Keras 3 cannot run; write a SavedModel "
-            "with tf.saved_model.save(model, 'name') and export that folder"
+            f"({', '.join(own) or loading.custom}), which Keras 3 cannot run",
+            "write a SavedModel with tf.saved_model.save(model, 'name') and export that folder",
         )
     if own and loading.custom is None:
         raise SourceError(
-            f"{loading.path} needs {', '.join(own)}, which Keras does not have; give the Python "
-            "file that defines it with --custom FILE.py --trust"
+            f"{loading.path} needs {', '.join(own)}, which Keras does not have",
+            "give the Python file that defines it with --custom FILE.py --trust",
         )
     if loading.custom is not None and not loading.trust:
         raise SourceError(
-            f"--custom {loading.custom} is Python code that export would run; if you trust the "
-            "file, say so with --trust"
+            f"--custom {loading.custom} is Python code that export would run",
+            "if you trust the file, say so with --trust",
         )
 
 

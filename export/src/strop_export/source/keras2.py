@@ -72,7 +72,8 @@ class Twin:
         if not apart <= _MOST_APART:
             raise SourceError(
                 f"Keras 3 computes the model of {self.loading.path.name} in another way than "
-                f"Keras 2 (the answers differ by {apart:.3g} of their size); {_MEND}"
+                f"Keras 2 (the answers differ by {apart:.3g} of their size)",
+                _MEND,
             )
         return theirs
 
@@ -103,8 +104,8 @@ def twin(loading: Loading, sets: Sequence[Mapping[str, NDArray[Any]]], scratch: 
     """
     if not is_installed():
         raise SourceError(
-            f"{loading.path} was written by Keras 2, and tf-keras, which runs it, is not "
-            "installed; pip install tf-keras"
+            f"{loading.path} was written by Keras 2, and tf-keras, which runs it, is not installed",
+            "pip install tf-keras",
         )
     _ask(loading, sets, scratch)
     said = json.loads((scratch / "model.json").read_text(encoding="ascii"))
@@ -135,16 +136,16 @@ def _ask(loading: Loading, sets: Sequence[Mapping[str, NDArray[Any]]], scratch: 
         done = subprocess.run(command, check=False, capture_output=True, timeout=_LIMIT_S)
     except subprocess.TimeoutExpired:
         raise SourceError(
-            f"tf-keras did not load and run {loading.path} in {_LIMIT_S} s; give fewer samples"
+            f"tf-keras did not load and run {loading.path} in {_LIMIT_S} s", "give fewer samples"
         ) from None
     if (scratch / "error.json").is_file():
         said = json.loads((scratch / "error.json").read_text(encoding="ascii"))
-        raise SourceError(f"tf-keras cannot load and run {loading.path}: {said}; {_MEND}")
+        raise SourceError(f"tf-keras cannot load and run {loading.path}: {said}", _MEND)
     if done.returncode:
         how = f"ended with exit {done.returncode}"
         with contextlib.suppress(ValueError):
             how = f"died of {signal.Signals(-done.returncode).name}"
-        raise SourceError(f"tf-keras {how} on {loading.path}; {_MEND}")
+        raise SourceError(f"tf-keras {how} on {loading.path}", _MEND)
 
 
 def _built(
@@ -162,7 +163,7 @@ def _built(
     except Exception as error:  # noqa: BLE001  configs of any form make Keras raise anything
         said = str(error) if isinstance(error, Untranslated) else one_line(error)
         raise SourceError(
-            f"Keras 3 cannot build the model of {loading.path}: {said}; {_MEND}"
+            f"Keras 3 cannot build the model of {loading.path}: {said}", _MEND
         ) from None
     return model
 

@@ -56,7 +56,8 @@ def load(loading: Loading, samples: Mapping[str, NDArray[Any]]) -> Loaded:
     except Exception as error:  # noqa: BLE001  a model's own code
         raise SourceError(
             f"the model of {loading.path} cannot be called on inputs of fixed shapes: "
-            f"{_reason(error)}"
+            f"{_reason(error)}",
+            "give shapes that it takes with --shape",
         ) from None
 
 
@@ -71,7 +72,10 @@ def _saved_model(loading: Loading, samples: Mapping[str, NDArray[Any]]) -> Loade
     except SourceError:
         raise
     except Exception as error:  # noqa: BLE001  hostile files make TensorFlow raise anything
-        raise SourceError(f"TensorFlow cannot load {loading.path}: {_reason(error)}") from None
+        raise SourceError(
+            f"TensorFlow cannot load {loading.path}: {_reason(error)}",
+            "write the SavedModel again",
+        ) from None
 
 
 def predict(model: keras.Model, samples: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
@@ -94,19 +98,22 @@ def predict(model: keras.Model, samples: Sequence[NDArray[Any]]) -> tuple[NDArra
             alone = _predict(model, few, size=1)
     except Exception as error:  # noqa: BLE001  a model's own code, on values it does not expect
         raise SourceError(
-            f"Keras cannot run the model on these samples: {_reason(error)}"
+            f"Keras cannot run the model on these samples: {_reason(error)}",
+            "give samples as in training",
         ) from None
     count = len(samples[0])
     for answer, single in zip(answers, alone, strict=True):
         if len(answer) != count or len(single) != len(few[0]):
             raise SourceError(
-                f"the model gives {len(answer)} rows for {count} samples; give one for each sample"
+                f"the model gives {len(answer)} rows for {count} samples",
+                "give one for each sample",
             )
         apart = np.abs(answer[: len(single)].astype(np.float64) - single).max(initial=0.0)
         if apart > _MOST_APART * max(1.0, float(np.abs(answer).max())):
             raise SourceError(
                 "the model's answer to a sample depends on the other samples of its batch, or on "
-                f"those before it (by {apart:.3g}): no device can reproduce it"
+                f"those before it (by {apart:.3g}): no device can reproduce it",
+                "remove what mixes samples, or keeps state",
             )
     return answers
 
@@ -145,7 +152,9 @@ def _custom_objects(loading: Loading) -> dict[str, Any]:
     path = loading.custom.resolve()
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
-        raise SourceError(f"--custom {loading.custom} is not a Python file")
+        raise SourceError(
+            f"--custom {loading.custom} is not a Python file", "give a file that ends with .py"
+        )
     module = importlib.util.module_from_spec(spec)
     sys.modules.setdefault(path.stem, module)
     try:

@@ -117,7 +117,7 @@ def _mirrors(shape: tuple[int, ...], inputs: Sequence[Any], tensor: Any) -> bool
 
 def _require(kind: str, shape: tuple[int, ...], last: int, *, integers: bool) -> None:
     if kind not in KINDS:
-        raise SourceError(f"there is no kind {kind!r}; --task takes {', '.join(KINDS)}")
+        raise SourceError(f"there is no kind {kind!r}", f"--task takes {', '.join(KINDS)}")
     sound = {
         "class": len(shape) == 1 and last > 1,
         "binary": len(shape) <= 1 and last == 1,
@@ -126,7 +126,8 @@ def _require(kind: str, shape: tuple[int, ...], last: int, *, integers: bool) ->
     }.get(kind, True)
     if not sound or (integers and kind != "raw"):
         raise SourceError(
-            f"an output of shape (N, {', '.join(map(str, shape))}) cannot be of kind {kind!r}"
+            f"an output of shape (N, {', '.join(map(str, shape))}) cannot be of kind {kind!r}",
+            "choose another with --task, or none",
         )
 
 

@@ -39,7 +39,8 @@ def read_names(path: Path | None, said: Any) -> tuple[str, ...] | None:
         return None
     if len(set(names)) != len(names) or "" in names or not all(map(is_printable, names)):
         raise SourceError(
-            f"{where}: labels must be different, non-empty, printable texts, one per line"
+            f"{where}: labels must be different, non-empty, printable texts",
+            "give one per line",
         )
     return names
 
@@ -68,8 +69,8 @@ def names_for(kind: Kind, last: int, names: tuple[str, ...] | None, output: str)
     if len(names) != classes:
         what = f"output {output!r}" if output else "the output"
         raise SourceError(
-            f"{len(names)} labels were given and {what} has {classes} classes; give a label "
-            "for each"
+            f"{len(names)} labels were given and {what} has {classes} classes",
+            "give a label for each",
         )
     return names
 
@@ -131,5 +132,6 @@ def _fits(labels: NDArray[Any], wanted: tuple[int, ...]) -> bool:
 def _unfit(labels: NDArray[Any], output: str, wanted: str) -> SourceError:
     return SourceError(
         f"labels of output {output!r} are {labels.dtype} {labels.shape}, from {labels.min()} to "
-        f"{labels.max()}; give {wanted}"
+        f"{labels.max()}",
+        f"give {wanted}",
     )

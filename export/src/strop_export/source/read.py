@@ -199,18 +199,24 @@ def _outputs(
         if not is_printable(name) or "/" in name or "\\" in name or _is_reserved(name):
             raise SourceError(
                 f"{name!a} cannot be the name of an input or output: it has a slash or "
-                "characters that cannot be printed, or means labels; choose another name"
+                "characters that cannot be printed, or means labels",
+                "choose another name",
             )
     there = ", ".join(spec.name for spec in outputs)
     if tasks:
-        raise SourceError(f"--task names {', '.join(tasks)}; the model's outputs are {there}")
+        raise SourceError(
+            f"--task names {', '.join(tasks)}; the model's outputs are {there}", "name one of these"
+        )
     if names and all(spec.labels != names for spec in outputs):
         sizes = ", ".join(f"{spec.name} {spec.shape[-1] or 1}" for spec in outputs)
         raise SourceError(
-            f"{len(names)} labels were given, and no output has that many classes: {sizes}"
+            f"{len(names)} labels were given, and no output has that many classes: {sizes}",
+            "give a label for each class",
         )
     if len({spec.name for spec in outputs}) != len(outputs):
-        raise SourceError(f"two outputs of the model have the same name: {there}")
+        raise SourceError(
+            f"two outputs of the model have the same name: {there}", "rename one of them"
+        )
     return outputs, found
 
 
@@ -280,8 +286,8 @@ class _Data:
             other = calibrating.get(name)
             if other is not None and other.dtype != array.dtype:
                 raise SourceError(
-                    f"{place} holds {array.dtype}, {self._files.calibration} {other.dtype}: give "
-                    "both as the device's sensor does"
+                    f"{place} holds {array.dtype}, {self._files.calibration} {other.dtype}",
+                    "give both as the device's sensor does",
                 )
         count = max((len(array) for array in judging.values()), default=0)
         self._counts = {True: count, False: len(next(iter(calibrating.values())))}
@@ -289,14 +295,16 @@ class _Data:
         different = len({tuple(part.tobytes() for part in row) for row in rows})
         if count >= MIN_SAMPLES and different < MIN_SAMPLES:
             raise SourceError(
-                f"{place} has {count} samples for the proof, and only {different} different ones; "
-                f"a proof needs {MIN_SAMPLES} or more: give more"
+                f"{place} has {count} samples for the proof, and only {different} different "
+                f"ones; a proof needs {MIN_SAMPLES} or more",
+                "give more",
             )
         if count < MIN_SAMPLES:
             half = ", half of its own" if self.self_evaluated else ""
             raise SourceError(
                 f"{place} has {count} samples for the proof{half}, and a proof needs "
-                f"{MIN_SAMPLES} or more: give more"
+                f"{MIN_SAMPLES} or more",
+                "give more",
             )
         return calibrating, judging
 

@@ -22,7 +22,7 @@ def checked_version(version: int) -> int:
         SourceError: it is negative.
     """
     if version < 0:
-        raise SourceError(f"model version {version} is negative; it must be 1 or more")
+        raise SourceError(f"model version {version} is negative", "give 1 or more")
     return version
 
 
@@ -40,12 +40,12 @@ def read(path: Path | None) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise SourceError(f"cannot read {path}: {error}") from None
+        raise SourceError(f"cannot read {path}: {error}", "train again") from None
     types = {"model_version": int, "labels": list, "image": dict}
     if not isinstance(content, dict) or any(
         not isinstance(content.get(name, kind()), kind) for name, kind in types.items()
     ):
-        raise SourceError(f"{path} is not a training record: train again")
+        raise SourceError(f"{path} is not a training record", "train again")
     return content
 
 
@@ -70,7 +70,8 @@ def checked(
         drift = np.abs(recorded - today).max() / max(1.0, float(np.abs(today).max()))
     if not drift <= _MOST_DRIFT:
         raise SourceError(
-            f"{files.evaluation} holds outputs of another model than {files.model} "
-            f"(they differ by {drift:.3g}); train again"
+            f"{files.evaluation} holds outputs of another model than {files.model} (they differ "
+            f"by {drift:.3g})",
+            "train again",
         )
     return (recorded.astype(np.float32),)

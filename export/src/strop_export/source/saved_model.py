@@ -64,26 +64,26 @@ def check(loading: Loading) -> Signature:
     graph = _graph(path)
     if loading.custom is not None:
         raise SourceError(
-            f"--custom goes with a .keras file, and {path} is a SavedModel, which needs no "
-            "classes; leave --custom out"
+            f"--custom goes with a .keras file, and {path} is a SavedModel, which needs no classes",
+            "leave --custom out",
         )
     if names := graph_ops.unknown(graph):
         raise SourceError(
-            f"{path} holds the operator {ascii(names[0])[1:-1]}, which TensorFlow does not have; "
-            "write the model without it"
+            f"{path} holds the operator {ascii(names[0])[1:-1]}, which TensorFlow does not have",
+            "write the model without it",
         )
     if graph_ops.too_large(graph):
-        raise SourceError(f"{path} holds a constant that is too large; write it as a variable")
+        raise SourceError(f"{path} holds a constant that is too large", "write it as a variable")
     if (names := graph_ops.unsafe(graph)) and not loading.trust:
         raise SourceError(
-            f"{path} holds {', '.join(names)}, which can run code, touch files or read text; if "
-            "you trust the model, say so with --trust"
+            f"{path} holds {', '.join(names)}, which can run code, touch files or read text",
+            "if you trust the model, say so with --trust",
         )
     for asset in graph.asset_file_def:
         if Path(asset.filename).name != asset.filename:
             raise SourceError(
-                f"{path} names the file {asset.filename!a}, which is not in its assets; write "
-                "the SavedModel again"
+                f"{path} names the file {asset.filename!a}, which is not in its assets",
+                "write the SavedModel again",
             )
     return _signature(path, graph)
 
@@ -95,8 +95,8 @@ def _graph(path: Path) -> Any:
     if others != ["saved_model.pb"]:
         found = ", ".join(sorted(others)) or "no saved_model.pb"
         raise SourceError(
-            f"{path} is not a SavedModel, it has {found}; write one with "
-            "tf.saved_model.save(model, 'name'), or give a .keras file"
+            f"{path} is not a SavedModel, it has {found}",
+            "write one with tf.saved_model.save(model, 'name'), or give a .keras file",
         )
     data = _bytes(path / "saved_model.pb")
     with quiet():
@@ -106,12 +106,14 @@ def _graph(path: Path) -> Any:
     try:
         saved.ParseFromString(data)
     except (DecodeError, RecursionError):
-        raise SourceError(f"{path}/saved_model.pb is damaged; write the SavedModel again") from None
+        raise SourceError(
+            f"{path}/saved_model.pb is damaged", "write the SavedModel again"
+        ) from None
     graphs = list(saved.meta_graphs)
     if len(graphs) != 1 or not graphs[0].HasField("object_graph_def"):
         raise SourceError(
-            f"{path} was written by TensorFlow 1, or holds several graphs; write it with "
-            "tf.saved_model.save of TensorFlow 2"
+            f"{path} was written by TensorFlow 1, or holds several graphs",
+            "write it with tf.saved_model.save of TensorFlow 2",
         )
     return graphs[0]
 
@@ -120,7 +122,7 @@ def _bytes(file: Path) -> bytes:
     try:
         if file.stat().st_size > _MOST_BYTES:
             raise SourceError(
-                f"{file} has more than {_MOST_BYTES:,} bytes; keep weights in variables"
+                f"{file} has more than {_MOST_BYTES:,} bytes", "keep weights in variables"
             )
         return file.read_bytes()
     except OSError as error:
@@ -135,21 +137,22 @@ def _signature(path: Path, graph: Any) -> Signature:
     if _DEFAULT not in signatures and len(signatures) != 1:
         there = ", ".join(sorted(signatures)) or "none"
         raise SourceError(
-            f"{path} has no signature {_DEFAULT!r}; it has {there}; write the SavedModel with "
-            "signatures=function, or with a single one"
+            f"{path} has no signature {_DEFAULT!r}; it has {there}",
+            "write the SavedModel with signatures=function, or with a single one",
         )
     own = signatures[name]
     inputs, outputs = _tensors(path, own.inputs), _tensors(path, own.outputs)
     if not inputs or not outputs:
         raise SourceError(
-            f"the signature {name!r} of {path} has {len(inputs)} inputs and {len(outputs)} "
-            "outputs; give it one or more of each"
+            f"the signature {name!r} of {path} has {len(inputs)} inputs and {len(outputs)} outputs",
+            "give it one or more of each",
         )
     for tensor in inputs:
         if not tensor.shape or tensor.shape[0] is not None:
             raise SourceError(
                 f"input {tensor.name!r} of {path} has the shape {tensor.shape}, without a free "
-                f"batch; {_FREE_BATCH}"
+                "batch",
+                _FREE_BATCH,
             )
     heads = tuple(activation(graph.graph_def, own.outputs[each.name].name) for each in outputs)
     return Signature(name, inputs, outputs, heads)
@@ -163,7 +166,7 @@ def _tensors(path: Path, given: Mapping[str, Any]) -> tuple[Tensor, ...]:
         shape = info.tensor_shape
         if info.WhichOneof("encoding") != "name":
             raise SourceError(
-                f"{name!r} of {path} is not a plain tensor; write a signature of plain tensors"
+                f"{name!r} of {path} is not a plain tensor", "write a signature of plain tensors"
             )
         if shape.unknown_rank:
             sizes: tuple[int | None, ...] = ()

@@ -41,11 +41,12 @@ def refuse(
     for spec, keras, known in zip(outputs, answers, labels, strict=True):
         what = f"{model}, output {spec.name!r}" if len(outputs) > 1 else model
         if not np.isfinite(keras).all():
-            raise SourceError(f"{what} gives NaN or infinity for the samples: train it again")
+            raise SourceError(f"{what} gives NaN or infinity for the samples", "train it again")
         if np.ptp(keras.astype(np.float64), axis=0).max(initial=0.0) == 0:
             raise SourceError(
                 f"{what} gives the same outputs for all {len(keras)} samples: no comparison with "
-                "it could fail; train it, or give samples that differ"
+                "it could fail",
+                "train it, or give samples that differ",
             )
         if known is None:
             continue
@@ -55,15 +56,15 @@ def refuse(
             if accuracy <= chance:
                 raise SourceError(
                     f"{what} has an accuracy of {accuracy:.4f} on the labels given, not above "
-                    f"chance ({chance:.4f}): train it, or check the labels and the scale of the "
-                    "samples"
+                    f"chance ({chance:.4f})",
+                    "train it, or check the labels and the scale of the samples",
                 )
         elif spec.kind in ("binary", "multilabel"):
             area = auc(keras, known)
             if area is not None and area <= 0.5:
                 raise SourceError(
-                    f"{what} has an AUC of {area:.4f} on the labels given, not above chance (0.5): "
-                    "train it, or check the labels and the scale of the samples"
+                    f"{what} has an AUC of {area:.4f} on the labels given, not above chance (0.5)",
+                    "train it, or check the labels and the scale of the samples",
                 )
 
 
@@ -108,10 +109,10 @@ def check_scaling(
             better = decisions(spec, keras_model.predict(model, scaled)[i]) == known
             if paired_loss(better, right).low > 0:
                 raise SourceError(
-                    f"input {name!r} has bytes, 0..255, and the model needs {way}: its "
-                    f"accuracy is {right.mean():.4f} on bytes and {better.mean():.4f} on these; "
+                    f"input {name!r} has bytes, 0..255, and the model needs {way}: its accuracy "
+                    f"is {right.mean():.4f} on bytes and {better.mean():.4f} on these",
                     "put a keras.layers.Rescaling first into the model, or give float32 samples "
-                    "scaled as in training"
+                    "scaled as in training",
                 )
     if layers & {*_SCALING, "SignatureLayer"}:  # a signature may scale inside
         return ()

@@ -1,0 +1,80 @@
+"""The errors of an export: one tree below StropError, with fields that programs read."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import strop
+from strop.errors import StropError
+from strop_export import errors, source, targets
+from strop_export.errors import ExportError, SourceError
+from strop_export.formats import VariantSpec
+from strop_export.source import arrays
+
+CLASSES = [
+    value
+    for _, value in inspect.getmembers(errors, inspect.isclass)
+    if value.__module__ == errors.__name__
+]
+IDS = [each.__name__ for each in CLASSES]
+
+
+def test_the_tree_in_the_docstring_is_the_tree() -> None:
+    drawn = re.findall(r"^[ │├└─]+(\w+)", str(errors.__doc__), re.MULTILINE)
+    assert sorted(drawn) == sorted(IDS)
+
+
+@pytest.mark.parametrize("error", CLASSES, ids=IDS)
+def test_each_is_a_strop_error_that_crosses_to_other_processes_whole(
+    error: type[ExportError],
+) -> None:
+    assert issubclass(error, ExportError)
+    assert issubclass(error, strop.StropError)
+    other = pickle.loads(pickle.dumps(error("dry", "oil it")))
+    assert type(other) is error
+    assert (str(other), other.problem, other.mend) == ("dry; oil it", "dry", "oil it")
+
+
+def test_each_has_a_kind_of_its_own() -> None:
+    runtime = [value for _, value in inspect.getmembers(strop.errors, inspect.isclass)]
+    kinds = [each.kind for each in (*CLASSES, *runtime) if issubclass(each, StropError)]
+    assert len(set(kinds)) == len(kinds)
+    assert all(kind.isidentifier() for kind in kinds)
+
+
+@pytest.mark.parametrize(
+    ("refused", "problem", "mend"),
+    [
+        (lambda: targets.load("boat"), "there is no target 'boat'", "there are cpu, "),
+        (
+            lambda: VariantSpec("tflite", "int4"),
+            "tflite is not written in precision 'int4'",
+            "choo",
+        ),
+        (lambda: source.Files("a b", *[Path("x")] * 2), "'a b' is not a valid model name", "give "),
+        (lambda: source.artifact(Path("/no")), "/no is not an artifact directory: ", "make one "),
+    ],
+)
+def test_a_refusal_says_what_was_found_and_what_to_do_apart(
+    refused: Callable[[], object], problem: str, mend: str
+) -> None:
+    with pytest.raises(ExportError) as error:
+        refused()
+    assert error.value.problem.startswith(problem)
+    assert error.value.mend.startswith(mend)
+
+
+def test_an_error_keeps_its_mend_when_a_caller_names_the_file(tmp_path: Path) -> None:
+    samples = tmp_path / "my.npz"
+    np.savez(samples, inputs=np.full((3, 2), np.nan, np.float32))
+    with pytest.raises(SourceError) as error:
+        arrays.samples(samples, arrays.read_arrays(samples), ())
+    assert error.value.problem == f"{samples}: inputs: inputs hold NaN or infinity"
+    assert error.value.mend == "remove those samples"
