@@ -258,9 +258,10 @@ def test_a_zip_that_holds_no_model_is_refused(files: source.Files, tmp_path: Pat
     assert "\n" not in str(raised.value)
 
 
-def test_a_saved_model_is_told_what_to_do(files: source.Files, tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"is a folder, a SavedModel perhaps; .*model.save\("):
-        source.read(replace(files, model=tmp_path))
+def test_a_folder_without_a_model_is_refused(files: source.Files, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(SourceError, match=r"is not a SavedModel, it has no saved_model.pb; write"):
+        source.read(replace(files, model=tmp_path / "folder"))
 
 
 def test_a_folder_that_is_no_artifact_is_refused(tmp_path: Path) -> None:
