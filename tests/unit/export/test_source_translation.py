@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import marshal
 from typing import Any
 
 import numpy as np
@@ -74,7 +76,10 @@ def test_settings_without_effect_are_left_out() -> None:
             r"layer 'd' \(DepthwiseConv2D\): Keras 3 has no setting groups=2",
         ),
         (layer("LSTM", "r", units=2, time_major=True), "no setting time_major=True"),
-        (layer("TFOpLambda", "tf.nn.relu", function="nn.relu"), r"'tf.nn.relu' \(TFOpLambda\): .*no"),
+        (
+            layer("TFOpLambda", "tf.nn.relu", function="nn.relu"),
+            r"'tf.nn.relu' \(TFOpLambda\): .*no",
+        ),
         (layer("Dense", "h", units=2, activation="hard_sigmoid"), "hard_sigmoid in another way"),
     ],
 )
@@ -106,14 +111,21 @@ def test_tensors_among_the_other_arguments_are_kept() -> None:
         functional(
             layer("InputLayer", "x", batch_input_shape=[None, 5, 4]),
             layer("Dense", "v", [at("x")], units=4),
-            layer(
-                "MultiHeadAttention", "y", [at("x", value=["v", 0, 0])], num_heads=2, key_dim=2
-            ),
+            layer("MultiHeadAttention", "y", [at("x", value=["v", 0, 0])], num_heads=2, key_dim=2),
         )
     )
     sample = np.random.default_rng(1).normal(size=(1, 5, 4)).astype(np.float32)
     wanted = model.get_layer("y")(sample, model.get_layer("v")(sample))
     assert np.allclose(model(sample), wanted, atol=1e-6)
+
+
+def test_trusted_code_is_kept() -> None:
+    """An .h5 file has the code of a Lambda layer as a list."""
+    code = base64.b64encode(marshal.dumps((lambda x: x * 2).__code__)).decode("ascii")
+    own = {"function": [code, None, None], "function_type": "lambda", "output_shape": None}
+    plain = translated(layer("Lambda", "l", **own, module="__main__"))
+    made = keras.saving.deserialize_keras_object(plain, safe_mode=False)
+    assert np.array_equal(made(np.ones((1, 2), np.float32)), [[2, 2]])
 
 
 def test_mixed_precision_is_left_out() -> None:
