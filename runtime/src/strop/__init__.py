@@ -1,10 +1,12 @@
 """Run a proven model on an edge device.
 
-import strop
+Open a bundle, and call its model:
 
-with strop.load("mnist-mlp-cpu.strop") as model:
-    probabilities = model.predict(images)  # uint8 (N, 28, 28) -> float32 (N, 10)
-    print(model.classify("seven.png").label, model)
+    import strop
+
+    with strop.load("mnist-mlp-cpu.strop") as model:
+        probabilities = model.predict(images)  # uint8 (N, 28, 28) -> float32 (N, 10)
+        print(model.classify("seven.png").label, model)
 """
 
 from __future__ import annotations
