@@ -29,7 +29,7 @@ export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup data train export test bench bench-peers bench-check lab lab-gpu on test-devices \
-        test-gpu test-reliability docs lint format lock demo clean distclean
+        test-gpu test-reliability docs lint format lock wheel demo clean distclean
 
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -132,6 +132,9 @@ bench-check: export bench-peers  ## measure again, quickly, and exit with 1 if S
 	  --artifact "$(ARTIFACT)" --dist "$(OUT)"
 	@$(PY) -m benchmarks.check .cache/bench/fresh.json $(if $(ACCEPT),--accept)
 
+wheel: $(STAMP)  ## build the exporter's wheel into build/, to export from a script of your own
+	cd export && "$(CURDIR)/$(PY)" -m hatchling build --target wheel --directory "$(CURDIR)/build"
+
 demo: export  ## name ten test digits with the exported model, as pictures
 	$(PY) examples/demo.py "$(ARTIFACT)" "$(OUT)"
 
@@ -151,7 +154,7 @@ lock:  ## write the hashed locks again from requirements/*.in (needs uv)
 	    --no-emit-index-url --no-emit-find-links requirements/$$name.in -o requirements/$$name.txt; done
 
 clean:  ## remove dist/ and caches; keep .venv, the data, what was trained and the boards
-	rm -rf dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	[ ! -d .cache ] || find .cache -mindepth 1 -maxdepth 1 -not -name lab -exec rm -rf {} +
 	find . -name __pycache__ -not -path './.venv/*' -not -path './.cache/*' -prune -exec rm -rf {} +
 

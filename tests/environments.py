@@ -46,11 +46,34 @@ def python_of(*versions: tuple[int, int]) -> Path:
     return unavailable(f"no {names} on this machine", f"apt install python{first}")
 
 
-def installed(name: str, python: Path, *arguments: str, cwd: Path = ROOT) -> Path:
+def pinned(lock: str) -> tuple[str, str]:
+    """Return the options that hold an installation to the releases of a lock, without its hashes.
+
+    Args:
+        lock: the name of a file in requirements/, without its suffix.
+    """
+    text = (ROOT / "requirements" / f"{lock}.txt").read_text(encoding="ascii")
+    releases = [line.split(" \\")[0] for line in text.splitlines() if line[:1].isalnum()]
+    constraints = CACHE / "constraints" / f"{lock}.txt"
+    constraints.parent.mkdir(parents=True, exist_ok=True)
+    constraints.write_text("\n".join(releases) + "\n", encoding="ascii")
+    return "-c", str(constraints)
+
+
+def installed(
+    name: str, python: Path, *arguments: str, cwd: Path = ROOT, with_uv: bool = False
+) -> Path:
     """Return the interpreter of an environment made by `pip install ARGUMENTS`.
 
     The environment is kept while the arguments and the content of files that they name stay the
     same: a wheel with the same bytes elsewhere is the same wheel.
+
+    Args:
+        name: of the environment.
+        python: makes it.
+        *arguments: of pip.
+        cwd: where pip runs.
+        with_uv: let uv do it, where it is installed: for large packages.
     """
     content = hashlib.sha256(str(python).encode())
     for argument in arguments:
@@ -65,6 +88,9 @@ def installed(name: str, python: Path, *arguments: str, cwd: Path = ROOT) -> Pat
         if not (stamp.is_file() and stamp.read_text(encoding="ascii") == content.hexdigest()):
             shutil.rmtree(folder, ignore_errors=True)
             run(python, "-m", "venv", folder)
-            run(interpreter, "-m", "pip", "install", "--quiet", *arguments, cwd=cwd)
+            tool: tuple[object, ...] = (interpreter, "-m", "pip", "install", "--quiet")
+            if with_uv and shutil.which("uv"):
+                tool = ("uv", "pip", "install", "--quiet", "--python", interpreter)
+            run(*tool, *arguments, cwd=cwd)
             stamp.write_text(content.hexdigest(), encoding="ascii")
     return interpreter

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from strop.diagnostics import probe_models
 from strop_export.formats import Names, VariantSpec, convert, quiet
-from strop_export.paths import RUNTIME
+from tests.environments import ROOT
 
 INPUTS, OUTPUTS = 16, 8
 
@@ -48,7 +48,7 @@ def build(format: str) -> bytes:
 def main() -> None:
     """Write the files."""
     for format, name in probe_models.FILES.items():
-        place = RUNTIME / "src" / "strop" / "diagnostics" / name
+        place = ROOT / "runtime" / "src" / "strop" / "diagnostics" / name
         place.parent.mkdir(exist_ok=True)
         place.write_bytes(build(format))
 

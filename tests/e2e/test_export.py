@@ -110,8 +110,8 @@ def test_or_else_the_target_is_refused_where_that_is_asked_for_and_leaves_no_bun
     [
         (["--target", "toaster"], "there is no target 'toaster'; there are cpu, gpu, rpi, rpi32"),
         (["--artifact", "/nowhere"], "/nowhere is not an artifact directory"),
-        (["--model", "x.keras"], "--model needs --calibration"),
-        (["--labels", "labels.txt"], "--labels goes with --model"),
+        (["--model", "x.keras"], "x.keras needs --calibration"),
+        (["--labels", "labels.txt"], "--labels goes with a model"),
         (["--model", "none.keras", "--calibration", "none.npz"], "cannot read the model file"),
         (["--tolerances", "none.toml"], "cannot read none.toml"),
         (["--tolerances", "/bin/sh"], "/bin/sh: not TOML"),
@@ -124,6 +124,8 @@ def test_or_else_the_target_is_refused_where_that_is_asked_for_and_leaves_no_bun
 def test_a_request_that_cannot_be_met_is_one_line_and_exit_2(
     edge_artifact: Path, tmp_path: Path, arguments: list[str], said: str
 ) -> None:
+    if not {"--model", "--artifact"}.intersection(arguments):
+        arguments = ["--artifact", str(edge_artifact), *arguments]
     done = run(*EXPORT, "--out", tmp_path / "dist", *arguments, cwd=ROOT, check=False)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()

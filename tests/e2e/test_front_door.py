@@ -65,7 +65,7 @@ def test_make_demo_names_ten_digits(exported: Exported) -> None:
         ),
         (["export", "TARGET=x"], "export: there is no target 'x'; there are cpu, gpu, rpi, rpi32"),
         (["export", "PRECISION=x"], "export: no precision 'x'; ask for float32, "),
-        (["export", "MODEL=x.keras"], "export: --model needs --calibration FILE.npz"),
+        (["export", "MODEL=x.keras"], "export: x.keras needs --calibration FILE.npz"),
         (["on", "BOARD=pi9", "CMD=x"], "lab: there is no board 'pi9'; there are pc, pi2"),
     ],
     ids=" ".join,

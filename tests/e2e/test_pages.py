@@ -16,7 +16,7 @@ from tests.markdown import blocks, follow, require_sample, unmarked
 from tests.pictures import write_digit
 
 PROGRAMS = Path(sys.executable).parent
-PAGES = ("README.md", "docs/installing.md", "docs/signing.md")
+PAGES = ("README.md", "docs/export-from-python.md", "docs/installing.md", "docs/signing.md")
 # Their blocks are run by tests/gpu, tests/devices and test_your_own_model.py.
 ELSEWHERE = ("docs/devices/gpu.md", "docs/your-own-model.md")
 

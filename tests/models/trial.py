@@ -95,16 +95,15 @@ def _held(step: dict[str, Any]) -> bool:
 
     The guard moves on even then. The models are trained here, and each CPU rounds in its own way.
     """
+    if step["holds"]:
+        return True
     counted = [output for output in step["outputs"] if "disagreements" in output["figures"]]
-    return step["holds"] or (
-        bool(counted)
-        and not any(
-            is_past(
-                proportion(output["figures"]["disagreements"], step["samples"]),
-                output["bounds"]["disagreements"],
-            )
-            for output in counted
+    return bool(counted) and not any(
+        is_past(
+            proportion(output["figures"]["disagreements"], step["samples"]),
+            output["bounds"]["disagreements"],
         )
+        for output in counted
     )
 
 

@@ -9,7 +9,7 @@ from typing import NoReturn
 from strop.bundle.manifest import KINDS
 from strop.errors import printable
 from strop_export import targets
-from strop_export.paths import ARTIFACTS, DIST, TOLERANCES
+from strop_export.paths import TOLERANCES
 
 
 class _Parser(argparse.ArgumentParser):
@@ -24,16 +24,26 @@ def parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
     root = _Parser(
         prog="strop-export",
-        description="Turn a trained Keras model into proven bundles.",
+        usage="%(prog)s [export] MODEL --calibration NPZ [--evaluation NPZ] [options]\n"
+        "       %(prog)s [export] --artifact DIR [options]\n"
+        "       %(prog)s explain BUNDLE [options]",
+        description="Turn a trained model into proven bundles.",
         epilog="strop-export explain BUNDLE prints a bundle's report, layer by layer.",
     )
     add = root.add_argument
     add(
+        "given",
+        nargs="?",
+        type=Path,
+        metavar="MODEL",
+        help="the model: a .keras or .h5 file, or the folder of a SavedModel",
+    )
+    add(
         "--artifact",
         type=Path,
-        default=ARTIFACTS / "mnist-mlp",
         metavar="DIR",
-        help="an artifact directory, as training writes it (default artifacts/mnist-mlp)",
+        help="an artifact directory instead, as `make train` or strop_export.save_artifact "
+        "writes it",
     )
     add(
         "--target",
@@ -42,7 +52,8 @@ def parser() -> argparse.ArgumentParser:
         help=f"{', '.join(targets.names())}, all (the default), or the path of a .toml file of "
         "your own; may be given several times",
     )
-    add("--out", type=Path, default=DIST, metavar="DIR", help="default dist")
+    add("--list-targets", action="store_true", help="list the targets that ship, and stop")
+    add("--out", type=Path, default=Path("dist"), metavar="DIR", help="default dist")
     add(
         "--tolerances",
         type=Path,
@@ -71,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
     )
     own = root.add_argument_group("a model of your own, instead of an artifact")
     add = own.add_argument
-    add("--model", type=Path, metavar="KERAS", help="a .keras file")
+    add("--model", type=Path, metavar="MODEL", help="the same as MODEL alone")
     add(
         "--calibration",
         type=Path,

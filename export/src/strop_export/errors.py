@@ -6,6 +6,7 @@
     ├── EngineMissing      an engine that a target must be proven on is not on this workstation
     ├── DeviceMissing      a GPU that a file could also be proven on is not on this workstation
     ├── EngineTooOld       an engine's release, as a target's devices get it, cannot run a file
+    ├── TargetRefused      a target that was asked for has no bundle; in result.py
     ├── ProofError         a variant is not the same model, or engines disagree about it
     └── ConversionError    the model cannot be written in the format that was asked for
         ├── CalibrationError   because the calibration samples do not fit it
@@ -16,6 +17,8 @@ Each message says what was asked for, what is there, and how to fix it. Programs
 `kind`, `problem` and `mend`. A command line catches `StropError`, prints one line and exits with 2.
 """
 
+from typing import Self
+
 from strop.errors import StropError
 
 
@@ -23,6 +26,10 @@ class ExportError(StropError):
     """Any error that stops an export."""
 
     kind = "export"
+
+    def without(self, text: str) -> Self:
+        """Return the same error without a text, such as the folder of temporary files."""
+        return type(self)(self.problem.replace(text, ""), self.mend.replace(text, ""))
 
 
 class SourceError(ExportError):

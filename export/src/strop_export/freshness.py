@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from strop_export.layer_errors.entries import picture_name
-from strop_export.paths import REQUIREMENTS, ROOT, RUNTIME
+from strop_export.paths import CHECKOUT, PACKAGE, REQUIREMENTS
 from strop_export.targets import Target
 
-_CODE = ("export/src", "runtime/src")
 _TOOLS = (
     "ai-edge-litert",
     "keras",
@@ -41,7 +40,7 @@ def key(digests: Mapping[str, str], options: Mapping[str, Any]) -> str:
     content = {
         "source": dict(digests),
         "options": dict(options),
-        "code": {str(p.relative_to(ROOT)): _sha256(p) for p in sorted(_code())},
+        "code": sorted((path.name, _sha256(path)) for path in _code()),
         "versions": versions(),
         "machine": platform.machine(),
     }
@@ -85,8 +84,8 @@ def fresh_targets(
 ) -> set[str]:
     """Find the targets whose bundle and requirements file match a report, byte for byte.
 
-    A target is not fresh if its picture is missing. A chosen target is not fresh if its bundle was
-    made from another target file of that name, or proven on other GPUs.
+    A target is not fresh if its picture is missing; a chosen one is not if its bundle was made from
+    another target file of that name, or proven on other GPUs.
 
     Args:
         out: the folder, usually `dist/`.
@@ -115,12 +114,16 @@ def _is_there(out: Path, entry: Mapping[str, Any]) -> bool:
 
 
 def _code() -> Iterator[Path]:
-    for folder in _CODE:
-        files = (ROOT / folder).rglob("*")
-        yield from (path for path in files if path.is_file() and path.parent.name != "__pycache__")
-    yield from REQUIREMENTS.glob("*.txt")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):  # they are in the wheel too
-        yield RUNTIME / name
+    """Yield the files of this package and of the runtime, and the devices' locks."""
+    folders = [PACKAGE, REQUIREMENTS]  # an installed package carries the runtime and the locks
+    if CHECKOUT:
+        runtime = CHECKOUT / "runtime"
+        folders.append(runtime / "src")
+        yield from (runtime / name for name in ("pyproject.toml", "README.md", "LICENSE"))
+    for folder in folders:
+        for path in folder.rglob("*"):
+            if path.is_file() and path.parent.name != "__pycache__":
+                yield path
 
 
 def _sha256(path: Path) -> str:

@@ -31,6 +31,7 @@ from strop_export.formats.base import CALIBRATED
 from strop_export.layer_errors.entries import FileErrors
 from strop_export.layer_errors.measure import TensorError
 from strop_export.planning import Plan, make_plans
+from strop_export.progress import Steps
 from strop_export.proof.golden import golden_tolerance
 from strop_export.proof.gpu import NO_ADAPTER, NotOnGpu
 from strop_export.proof.packed import check_bundle
@@ -126,7 +127,7 @@ def export(
     workstation: Workstation,
     wheel: Path,
     record: Mapping[str, Any],
-    progress: Progress,
+    steps: Steps,
     *,
     strict: bool = False,
 ) -> list[Finished | Refused]:
@@ -142,7 +143,7 @@ def export(
         workstation: from `find_engines`; it has every engine of these targets.
         wheel: the runtime's wheel; every engine runs under it.
         record: the sources and tools that made the bundles, as plain JSON values.
-        progress: called with a line before each step.
+        steps: three steps of them are taken here.
         strict: refuse the whole target if one of its variants fails, or if no quantized file can
             take the place of an int8 file.
 
@@ -156,7 +157,8 @@ def export(
     work = _Work(workstation)
     with tempfile.TemporaryDirectory(prefix="strop-export-") as scratch:
         folder = Path(scratch)
-        planned = make_plans(source, targets, tolerances, folder, progress)
+        steps.begin("converting the model")
+        planned = make_plans(source, targets, tolerances, folder, steps)
         work.converted, work.layers = planned.converted, planned.layers
         able, refused = _check_plans(work, source, planned.plans, strict=strict)
         jobs = [
@@ -165,13 +167,15 @@ def export(
             for spec in plan.chosen.variants
             for job in jobs_of(plan.chosen, spec, workstation)
         ]
-        work.runs = run_all(jobs, work.files(), source, workstation, wheel, folder, progress)
+        steps.begin("running each file on its engines")
+        work.runs = run_all(jobs, work.files(), source, workstation, wheel, folder, steps)
         truth = Truth(source.outputs, source.keras, source.labels)
+        steps.begin("proving each file against Keras")
         judged = {}
         results: list[Finished | Refused] = list(refused)
         for plan in able:
             name = plan.asked.name
-            progress(f"proving {_bundle_name(source.name, plan.asked)}")
+            steps(_bundle_name(source.name, plan.asked))
             try:
                 judged[name] = prove_target(
                     plan.chosen,

@@ -6,6 +6,7 @@ import hashlib
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,7 @@ from strop import engines
 from strop.bundle.manifest import PRECISIONS, is_name
 from strop_export.errors import ConversionError, TargetError
 from strop_export.formats import VariantSpec
-from strop_export.paths import REQUIREMENTS, RUNTIME, TARGETS
-
-PYPROJECT = RUNTIME / "pyproject.toml"
+from strop_export.paths import REQUIREMENTS, TARGETS
 
 ALL = "all"
 
@@ -199,7 +198,7 @@ def _check_fields(path: Path, content: dict[str, Any]) -> None:
     if not (REQUIREMENTS / content["requirements"]).is_file():
         there = ", ".join(sorted(lock.name for lock in REQUIREMENTS.glob("*.txt")))
         raise TargetError(f"{path.name}: no lock {content['requirements']!r}", f"there are {there}")
-    extras = read_toml(PYPROJECT)["project"]["optional-dependencies"]
+    extras = metadata("strop").get_all("Provides-Extra", [])
     if content["extra"] not in extras:
         raise TargetError(
             f"{path.name}: strop has no extra {content['extra']!r}",

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from strop_export import __main__ as command
-from strop_export import arguments
+from strop_export import arguments, targets
 from strop_export.__main__ import main
 from tests.unit.export import source_kit as kit
 from tests.unit.export.source_kit import chain, dense, floats
@@ -64,14 +63,42 @@ def test_what_is_none_is_refused(
     ],
 )
 def test_an_artifact_has_its_own(option: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--target", "cpu", *option]) == 2
-    assert f"{option[0]} goes with --model: an artifact has its own" in capsys.readouterr().err
+    assert main(["--artifact", "x", "--target", "cpu", *option]) == 2
+    assert f"{option[0]} goes with a model; an artifact has its own" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["export"],
+        ["a.keras", "--model", "b.keras"],
+        ["a.keras", "--artifact", "x"],
+        ["--model", "a.keras", "--artifact", "x"],
+    ],
+    ids=" ".join,
+)
+def test_one_model_is_exported(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert "the command line names no model, or more than one; give one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("named", [["m.keras"], ["export", "m.keras"], ["--model", "m.keras"]])
+def test_the_model_may_stand_first(named: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(named) == 2
+    assert "m.keras needs --calibration FILE.npz" in capsys.readouterr().err
+
+
+def test_the_targets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list-targets"]) == 0
+    said = capsys.readouterr().out
+    names = [line.split()[0] for line in said.splitlines() if not line.startswith(" ")]
+    assert names == list(targets.names())
 
 
 def test_strictly_no_model_judges_itself(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "build_wheel", lambda folder: folder / "strop.whl")
     files = kit.saved(tmp_path, chain((4,), dense(3, "softmax")), {"inputs": floats(4)})
     asked = ("--model", str(files.model), "--calibration", str(files.calibration), "--strict")
     assert main([*asked, "--target", "cpu", "--out", str(tmp_path / "dist")]) == 2
@@ -82,10 +109,7 @@ def test_strictly_no_model_judges_itself(
     assert not (tmp_path / "dist").exists()
 
 
-def test_what_does_not_fit_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(command, "build_wheel", lambda folder: folder / "strop.whl")
+def test_what_does_not_fit_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = kit.saved(tmp_path, chain((4,), dense(3, "softmax")), {"inputs": np.zeros((9, 5))})
     asked = ("--model", str(files.model), "--calibration", str(files.calibration))
     assert main([*asked, "--target", "cpu", "--out", str(tmp_path / "dist")]) == 2
@@ -94,7 +118,14 @@ def test_what_does_not_fit_is_one_line(
 
 
 @pytest.mark.parametrize(
-    "options", [["--artifact", "{}"], ["--target", "{}.toml"], ["--task", "{}"], ["{}"]]
+    "options",
+    [
+        ["--artifact", "{}"],
+        ["m.keras", "--calibration", "c.npz", "--target", "{}.toml"],
+        ["--task", "{}"],
+        ["{}", "{}"],
+        ["{}"],
+    ],
 )
 def test_other_people_s_names_are_harmless(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]

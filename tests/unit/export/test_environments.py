@@ -79,7 +79,7 @@ def test_an_environment_that_pip_cannot_fill_is_not_taken_for_made(
 ) -> None:
     lock = tmp_path / "lock.txt"
     lock.write_text("no-such-package-of-strop==0 --hash=sha256:" + "0" * 64 + "\n")
-    monkeypatch.setattr(environments, "ENGINE_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(environments, "cache", lambda part: tmp_path / "cache")
     for name in ("TFLITE_LOCK", "WEBGPU_LOCK"):
         monkeypatch.setattr(environments, name, lock)
     monkeypatch.setenv("PIP_NO_INDEX", "1")

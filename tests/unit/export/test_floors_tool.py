@@ -60,8 +60,8 @@ def test_a_release_that_cannot_be_installed_is_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setattr(tool, "FLOOR_CACHE", tmp_path)
-    monkeypatch.setattr(measure, "FLOOR_CACHE", tmp_path)
+    monkeypatch.setattr(tool, "cache", lambda part: tmp_path)
+    monkeypatch.setattr(measure, "cache", lambda part: tmp_path)
     monkeypatch.setattr(measure, "PYTHONS", (sys.executable,))
     monkeypatch.setitem(RELEASES, "onnx", ("0.0.1",))
     assert tool.main(["onnx"]) == 2

@@ -51,7 +51,7 @@ class TestWorkstation:
     @pytest.fixture
     def no_index(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """A workstation that cannot install ONNX Runtime's build for GPUs."""
-        monkeypatch.setattr(environments, "ENGINE_CACHE", tmp_path)
+        monkeypatch.setattr(environments, "cache", lambda part: tmp_path)
         monkeypatch.setenv("PIP_NO_INDEX", "1")
         monkeypatch.setenv("PIP_FIND_LINKS", "")
 

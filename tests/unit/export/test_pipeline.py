@@ -13,7 +13,7 @@ from strop_export.proof import environments
 @pytest.fixture
 def no_old_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A workstation with only Pythons that are too new for tflite-runtime, and an empty cache."""
-    monkeypatch.setattr(environments, "ENGINE_CACHE", tmp_path)
+    monkeypatch.setattr(environments, "cache", lambda part: tmp_path)
     monkeypatch.setattr(environments, "TFLITE_PYTHONS", ((3, 6),))
     monkeypatch.setenv("PATH", str(tmp_path))
 

@@ -10,7 +10,8 @@ from packaging.requirements import Requirement
 
 from strop_export import targets
 from strop_export.errors import TargetError
-from strop_export.paths import REQUIREMENTS, ROOT
+from strop_export.paths import REQUIREMENTS
+from tests.environments import ROOT
 
 GOOD = """
 description = "a board"
@@ -193,7 +194,8 @@ class TestGpus:
 def test_a_device_installs_the_package_that_its_lock_pins(name: str) -> None:
     """Two builds of ONNX Runtime in one environment would overwrite each other."""
     target = targets.load(name)
-    project = tomllib.loads(targets.PYPROJECT.read_text(encoding="utf-8"))["project"]
+    runtime = ROOT / "runtime" / "pyproject.toml"
+    project = tomllib.loads(runtime.read_text(encoding="utf-8"))["project"]
     packages = [Requirement(r).name for r in project["optional-dependencies"][target.extra]]
     lock = (REQUIREMENTS / target.requirements).read_text(encoding="ascii")
     pinned = {line.partition("==")[0] for line in lock.splitlines() if "==" in line}

@@ -24,7 +24,7 @@ from strop.commands.terminal import lay_out
 from strop.device import board
 from strop.diagnostics import doctor
 from strop.diagnostics.probe import ProbeResult
-from strop_export.proof.environments import build_wheel
+from strop_export.runtime import copy_wheel
 from tests.environments import ROOT, installed, python_of, run
 from tests.needs import unavailable
 from tests.unit.runtime import boards, gpus
@@ -199,7 +199,7 @@ BROKEN = {
 
 class TestWhereStropIs:
     def test_it_may_be_the_very_wheel(self, tmp_path: Path) -> None:
-        wheel = build_wheel(tmp_path)
+        wheel = copy_wheel(tmp_path)
         done = run(
             *(sys.executable, "-m", "strop", "doctor", "--json"),
             env={**os.environ, "PYTHONPATH": str(wheel), **gpus.NONE},

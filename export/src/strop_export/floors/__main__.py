@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from strop_export.errors import ExportError
 from strop_export.floors.measure import measure
 from strop_export.floors.releases import PACKAGES, PYTHONS, RELEASES
-from strop_export.paths import FLOOR_CACHE, FLOORS
+from strop_export.paths import FLOORS, cache
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m strop_export.floors", description=description)
     parser.add_argument("engine", nargs="*", help=f"{', '.join(RELEASES)} (default: all)")
     engines = parser.parse_args(argv).engine or list(RELEASES)
-    FLOOR_CACHE.mkdir(parents=True, exist_ok=True)
+    cache("floors").mkdir(parents=True, exist_ok=True)
     try:
         for engine in engines:
             if engine not in RELEASES:

@@ -15,7 +15,7 @@ from typing import Any
 from strop_export.errors import ExportError
 from strop_export.floors.probes import Probes, probes
 from strop_export.floors.releases import PACKAGES, PYTHONS
-from strop_export.paths import FLOOR_CACHE
+from strop_export.paths import cache
 
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -52,10 +52,10 @@ def measure(engine: str, release: str) -> dict[str, int]:
         }
     )
     digest = hashlib.sha256(shown.encode()).hexdigest()[:12]
-    kept = FLOOR_CACHE / f"{engine}-{release}-{digest}.json"
+    kept = cache("floors") / f"{engine}-{release}-{digest}.json"
     if kept.is_file():
         return dict(json.loads(kept.read_bytes()))
-    environment = FLOOR_CACHE / f"{engine}-{release}"
+    environment = cache("floors") / f"{engine}-{release}"
     try:
         python = _install(environment, f"{PACKAGES[engine]}=={release}")
         answers = _ask(python, engine, shown)

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from strop import engines
 from strop.errors import DeviceUnavailable
 from strop_export.errors import DeviceMissing, EngineMissing, ExportError, ProofError
-from strop_export.paths import ENGINE_CACHE, REQUIREMENTS, RUNTIME
+from strop_export.paths import REQUIREMENTS, cache
 
 TFLITE_LOCK = REQUIREMENTS / "tflite.txt"
 WEBGPU_LOCK = REQUIREMENTS / "onnx-webgpu.txt"
@@ -32,28 +32,6 @@ TFLITE_PYTHONS = ((3, 11), (3, 10))  # with a tflite-runtime 2.14 wheel and our 
 
 _RUN_LIMIT_S = 300
 _INSTALL_LIMIT_S = 900
-
-
-def build_wheel(directory: Path) -> Path:
-    """Build the runtime's wheel, with the same bytes each time.
-
-    Args:
-        directory: the folder to build it into.
-
-    Returns:
-        The wheel's path.
-
-    Raises:
-        ExportError: the build failed.
-    """
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
-    done = run(command, cwd=RUNTIME, limit_s=_RUN_LIMIT_S)
-    if done.returncode:
-        raise ExportError(
-            f"building the runtime's wheel failed: {_last_line(done.stderr)}", "run `make setup`"
-        )
-    (wheel,) = directory.glob("strop-*.whl")
-    return wheel
 
 
 def python_for(engine: str, device: str = "cpu") -> Path:
@@ -141,9 +119,10 @@ def _locked_python(engine: str, lock: Path, module: str, base: Callable[[], str]
         base: returns the Python to make it with.
     """
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()
-    environment = ENGINE_CACHE / lock.stem
+    engines = cache("engines")
+    environment = engines / lock.stem
     python, stamp = environment / "bin" / "python", environment / "made-from"
-    with _alone(ENGINE_CACHE / f"{lock.stem}.lock"):
+    with _alone(engines / f"{lock.stem}.lock"):
         made_from = stamp.read_text(encoding="ascii") if stamp.is_file() else None
         if made_from == digest and _imports(python, module):
             return python

@@ -78,21 +78,24 @@ class Files:
         return digests
 
 
-def artifact(directory: Path) -> Files:
+def artifact(directory: Path, name: str | None = None) -> Files:
     """Return the files of an artifact directory, which training writes.
+
+    Args:
+        directory: the artifact directory.
+        name: the name of the bundles; by default the directory's.
 
     Raises:
         SourceError: it is not an artifact directory.
     """
-    for name in ("model.keras", "calibration.npz", "evaluation.npz", "training.json"):
-        if not (directory / name).is_file():
+    for part in ("model.keras", "calibration.npz", "evaluation.npz", "training.json"):
+        if not (directory / part).is_file():
             raise SourceError(
-                f"{directory} is not an artifact directory: it has no {name}",
-                "make one with `make train`, or export a model of your own with MODEL= and "
-                "CALIBRATION=",
+                f"{directory} is not an artifact directory: it has no {part}",
+                "make one with `make train` or strop_export.save_artifact",
             )
     return Files(
-        name=directory.resolve().name,
+        name=name or directory.resolve().name,
         model=directory / "model.keras",
         calibration=directory / "calibration.npz",
         evaluation=directory / "evaluation.npz",

@@ -1,0 +1,143 @@
+"""The functions of this package for scripts and notebooks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from strop.errors import either
+from strop_export import exporting, given, source, targets
+from strop_export.errors import ExportError
+from strop_export.exporting import Request
+from strop_export.paths import TOLERANCES
+from strop_export.result import Report, Result, TargetRefused
+
+
+def export(
+    model: Any,
+    calibration: Any,
+    evaluation: Any = None,
+    *,
+    target: str | Path | Sequence[str | Path] = targets.ALL,
+    out: str | Path = "dist",
+    name: str | None = None,
+    model_version: int = 1,
+    labels: str | Path | Sequence[str] | None = None,
+    precision: str | Sequence[str] | None = None,
+    tasks: str | Mapping[str, str] | None = None,
+    shapes: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+    custom: str | Path | None = None,
+    trust: bool = False,
+    max_drop: float | None = None,
+    tolerances: str | Path | None = None,
+    strict: bool = False,
+    progress: Callable[[str], None] | None = print,
+) -> Result:
+    """Convert a trained model for some targets, and prove each file on the engines that run it.
+
+    Each target gets one bundle, `<name>-<target>.strop`, with every variant of the model that is
+    proven. The report, the runtime's wheel and each target's requirements lie beside it. A second
+    call with the same arguments finds everything there and does nothing.
+
+    >>> result = strop_export.export(
+    ...     model, calibration=x_train[:500], evaluation=(x_test, y_test), target="rpi"
+    ... )
+    >>> strop.load(result.bundles["rpi"])
+
+    Args:
+        model: a Keras model, or the path of a `.keras` or `.h5` file or of a SavedModel's folder.
+        calibration: training samples as the device's sensor gives them, 400 or more: an array
+            (N, ...); a dict of arrays by input name; a list of arrays, one for each input; a tuple
+            of these and their labels; a `tf.data.Dataset` of batches of such; or the path of an
+            `.npz`. The ranges of quantized files come from them, and a quarter of them selects
+            how to quantize.
+        evaluation: test samples in the same forms, best with their labels, `(x_test, y_test)`:
+            every file is judged on them. None: half of the calibration samples judge.
+        target: the names of targets ("cpu", "rpi", "rpi32", "gpu"), paths of `.toml` files of your
+            own, or "all".
+        out: the folder for everything that is made.
+        name: the bundles' name; by default the model's own, or its file's.
+        model_version: 1 or more; devices refuse to go back to a lower one.
+        labels: the names of the classes, in order, or the path of a file with one a line.
+        precision: keep only the variants of these precisions, such as "int8".
+        tasks: the kind of an output ("class", "regression", "raw", ...), or a dict by output name,
+            where the detected one is wrong.
+        shapes: the shape of one sample, or a dict by input name, where the model leaves it free.
+        custom: a Python file with the classes of one's own that the model needs; needs `trust`.
+        trust: run the Python code that the model's file, or `custom`, brings.
+        max_drop: what a quantized file may lose: points of accuracy, or of agreement with Keras
+            where there are no labels; percent of the spread for a regression. By default the
+            bounds in `tolerances`.
+        tolerances: a TOML file of bounds, instead of the package's own.
+        strict: refuse a target whole if one of its variants fails, instead of leaving it out.
+        progress: called with each line about the progress; None: none.
+
+    Returns:
+        The bundles' paths, and the report.
+
+    Raises:
+        SourceError: the model or the samples cannot be read, do not fit, or could not prove
+            anything.
+        TargetError: there is no such target.
+        TargetRefused: a target has no bundle: no variant holds, or its engine cannot be had on
+            this machine (which is allowed for "all"). The other bundles are written; its `result`
+            has them.
+        ExportError: anything else that stops an export.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what TensorFlow says on loading
+    with TemporaryDirectory(prefix="strop-given-") as scratch:
+        folder = Path(scratch)
+        try:
+            request = Request(
+                files=source.Files(
+                    name=name or given.name_of(model),
+                    model=given.model_file(model, folder),
+                    calibration=given.arrays_file(calibration, folder / "calibration.npz", model),
+                    evaluation=None
+                    if evaluation is None
+                    else given.arrays_file(evaluation, folder / "evaluation.npz", model),
+                    labels=given.labels_file(labels, folder / "labels.txt"),
+                    custom=Path(custom) if custom else None,
+                ),
+                out=Path(out),
+                targets=[str(each) for each in _listed(target)],
+                precisions=None if precision is None else _listed(precision),
+                model_version=model_version,
+                tasks=tasks if isinstance(tasks, Mapping) else {"": tasks} if tasks else {},
+                shapes=_shapes(shapes),
+                trust=trust,
+                tolerances=Path(tolerances) if tolerances else TOLERANCES,
+                max_drop=max_drop,
+                strict=strict,
+            )
+            outcome = exporting.run(request, progress or _silent)
+        except ExportError as error:
+            raise error.without(f"{folder}{os.sep}") from None
+    content = outcome.report
+    result = Result(
+        {bundle["target"]: request.out / bundle["file"] for bundle in content["bundles"]},
+        {refused["target"]: refused["reason"] for refused in content["refused"]},
+        Report(content),
+    )
+    if failed := outcome.failed(request):
+        said = "; ".join(f"{each.bundle} refused: {each.error.problem}" for each in failed)
+        mends = dict.fromkeys(each.error.mend for each in failed)
+        raise TargetRefused(said, either(*mends), result)
+    return result
+
+
+def _listed(given: Any) -> list[Any]:
+    return [given] if isinstance(given, str | Path) else list(given)
+
+
+def _shapes(given: Any) -> dict[str, tuple[int, ...]]:
+    if not isinstance(given, Mapping):
+        given = {} if given is None else {"": given}
+    return {name: tuple(int(size) for size in shape) for name, shape in given.items()}
+
+
+def _silent(line: str) -> None:
+    """Show nothing."""

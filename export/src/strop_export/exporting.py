@@ -1,0 +1,223 @@
+"""One export, from the request to the files in `dist/`; what is there and still right stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from strop_export import (
+    calibration,
+    dist,
+    freshness,
+    guarded,
+    page,
+    pipeline,
+    report,
+    runtime,
+    source,
+    targets,
+)
+from strop_export.errors import SourceError
+from strop_export.floors import table
+from strop_export.layer_errors.picture import pictures
+from strop_export.paths import TOLERANCES
+from strop_export.pipeline import Finished, Refused
+from strop_export.progress import Steps
+from strop_export.proof import gpu
+from strop_export.tolerances import Tolerance
+from strop_export.tolerances import tolerances as read_tolerances
+
+STEPS: Final = 7
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to export, for which targets, and where to.
+
+    Attributes:
+        files: the model and its samples.
+        out: the folder for the bundles and the report.
+        targets: names of targets, paths of .toml files, and "all".
+        precisions: keep only the variants of these; None: all.
+        model_version: the version, for a model without a training record.
+        tasks: kinds, by output name ("" for the only one), that override the detected ones.
+        shapes: shapes of one sample, by input name ("" for the only one), for free sizes.
+        trust: run the Python code that the model's file or `files.custom` brings.
+        tolerances: the TOML file of bounds.
+        max_drop: what quantized files may lose instead, in points or percent; None: the bounds.
+        strict: refuse a target whole if one of its variants fails.
+    """
+
+    files: source.Files
+    out: Path
+    targets: Sequence[str] = (targets.ALL,)
+    precisions: Sequence[str] | None = None
+    model_version: int = 1
+    tasks: Mapping[str, str] = field(default_factory=dict)
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    trust: bool = False
+    tolerances: Path = TOLERANCES
+    max_drop: float | None = None
+    strict: bool = False
+
+    @property
+    def share(self) -> float | None:
+        """`max_drop` as a share, 0..1."""
+        return None if self.max_drop is None else self.max_drop / 100
+
+    def key(self) -> str:
+        """Return a SHA-256 of all that the bundles depend on besides their targets.
+
+        Raises:
+            SourceError: a file of the source cannot be read.
+            OSError: the file of tolerances cannot be read.
+        """
+        options = {
+            "name": self.files.name,
+            "model_version": self.model_version,
+            "tolerances": self.tolerances.read_text(encoding="utf-8"),
+            "max_drop": self.share,
+            "task": sorted(self.tasks.items()),
+            "shape": sorted(self.shapes.items()),
+        }
+        return freshness.key(self.files.digests(), options)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an export made.
+
+    Attributes:
+        report: the content of report.json.
+        refused: the targets that have no bundle.
+        made: whether anything was made; if not, all was there.
+        stray: bundles in the folder that are not in the report.
+    """
+
+    report: dict[str, Any]
+    refused: tuple[Refused, ...]
+    made: bool
+    stray: tuple[str, ...] = ()
+
+    def failed(self, request: Request) -> list[Refused]:
+        """List the refused targets that make an export fail.
+
+        If all targets were asked for, one whose engine cannot be had on this workstation does not.
+        """
+        lenient = targets.ALL in request.targets
+        return [each for each in self.refused if not (lenient and each.engine_missing)]
+
+
+def run(request: Request, show: Callable[[str], None]) -> Outcome:
+    """Export, and write the results once all of them are made.
+
+    Args:
+        request: what to export.
+        show: called with a line of text before each step, and for what it finds.
+
+    Raises:
+        ExportError: nothing could be exported; what was in the folder stays.
+        OSError: a file cannot be read or written.
+    """
+    chosen = targets.of_precisions(targets.load_all(request.targets), request.precisions)
+    for target in chosen:
+        table.check_pins(target)
+    tolerances = read_tolerances(request.files.name, request.tolerances, request.share)
+    key = request.key()
+    old = freshness.read_report(request.out, key)
+    adapters = gpu.adapters() if any(target.gpu_engines for target in chosen) else ()
+    fresh = freshness.fresh_targets(request.out, old, chosen, adapters)
+    if request.strict:  # a bundle that lacks a file may be refused now
+        fresh -= {note["target"] for note in old.get("left_out", ())}
+        fresh -= {entry["target"] for entry in old.get("guard", ()) if guarded.is_float(entry)}
+    stale = [target for target in chosen if target.name not in fresh]
+    if not stale:
+        return Outcome(old, (), made=False)
+    with TemporaryDirectory(prefix="strop-") as scratch:
+        wheel = runtime.copy_wheel(Path(scratch))
+        steps = Steps(show, STEPS)
+        results, made = _make(request, stale, adapters, tolerances, wheel, steps)
+        steps.begin(f"writing {request.out}")
+        dist.publish(request.out, wheel, results)
+    content = report.merge(old, fresh, results, made, key)
+    _write(request.out, content)
+    there = {path.name for path in request.out.glob("*.strop")}
+    refused = tuple(result for result in results if isinstance(result, Refused))
+    stray = tuple(sorted(there - report.bundle_names(content)))
+    return Outcome(content, refused, made=True, stray=stray)
+
+
+def _make(
+    request: Request,
+    stale: list[targets.Target],
+    adapters: tuple[str, ...],
+    tolerances: dict[str, Tolerance],
+    wheel: Path,
+    steps: Steps,
+) -> tuple[list[Finished | Refused], report.Made]:
+    """Export the stale targets.
+
+    Returns:
+        The results, and what the report says of all of them.
+    """
+    files = request.files
+    steps.begin(f"reading {files.model.name}")
+    read = source.read(
+        files,
+        model_version=request.model_version,
+        trust=request.trust,
+        shapes=request.shapes,
+        tasks=request.tasks,
+    )
+    if read.self_evaluated and request.strict:
+        raise SourceError(
+            "--strict takes no self-evaluation", "give test samples with --evaluation"
+        )
+    for spec in read.outputs:
+        steps(f"output {spec.name} is judged as {spec.kind}")
+    for note in read.notes:
+        steps(f"note: {note}")
+    steps.begin("examining the calibration samples")
+    examined = calibration.examine(read)
+    steps.begin("finding the engines")
+    workstation, refused = pipeline.find_engines(files.name, stale, adapters, steps)
+    results: list[Finished | Refused] = list(refused)
+    refused_names = {refusal.target.name for refusal in refused}
+    able = [target for target in stale if target.name not in refused_names]
+    if able:
+        record = {"source": dict(read.digests), "versions": freshness.versions()}
+        results += pipeline.export(
+            read,
+            able,
+            tolerances,
+            workstation,
+            wheel,
+            record,
+            steps,
+            strict=request.strict,
+        )
+    shared = report.Made(
+        files.name,
+        request.out / wheel.name,
+        report.keras_figures(read),
+        adapters,
+        examined,
+        request.max_drop,
+    )
+    return results, shared
+
+
+def _write(out: Path, content: dict[str, Any]) -> None:
+    """Write the report and its pictures."""
+    settled = out / calibration.picture_name(content["model"])
+    settled.unlink(missing_ok=True)
+    if content["calibration"]["settling"]:
+        settling = content["calibration"]["settling"]
+        dist.write(settled, calibration.draw(content["model"], settling))
+    dist.write(out / "report.json", report.to_json(content))
+    dist.write(out / "report.md", page.to_markdown(content))
+    for name, picture in pictures(content["layers"]):
+        dist.write(out / name, picture)

@@ -1,0 +1,182 @@
+"""What a script gives to an export, written to the files that an export reads.
+
+The converter works in a process of its own, so a model in memory has to become a file as well. The
+files have the same bytes each time, so that an export can tell whether anything has changed.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strop_export.errors import SourceError
+from strop_export.source.arrays import INPUTS, LABELS
+
+_FRAMEWORKS: Final = ("keras", "tf_keras")
+_AUTOMATIC: Final = ("sequential", "functional", "model")  # names of models that nobody named
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the first date that a ZIP can hold
+_MOST_BYTES: Final = 2**33  # of a dataset: an endless one must end
+_METADATA: Final = "metadata.json"
+
+
+def model_file(model: Any, folder: Path) -> Path:
+    """Return the path of a model, which is written into a folder if it is in memory.
+
+    Args:
+        model: a Keras model, or the path of a saved one.
+        folder: for the file.
+
+    Raises:
+        SourceError: it is neither, or cannot be saved.
+    """
+    if isinstance(model, str | Path):
+        return Path(model)
+    modules = {kind.__module__.partition(".")[0] for kind in type(model).__mro__}
+    if not modules.intersection(_FRAMEWORKS) or not hasattr(model, "save"):
+        raise SourceError(
+            f"the model is of type {type(model).__name__}",
+            "give a Keras model, or the path of a .keras or .h5 file or of a SavedModel",
+        )
+    path = folder / "model.keras"
+    try:
+        model.save(path)
+    except Exception as error:  # a model's own code
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise SourceError(f"Keras cannot save the model: {reason}") from error
+    _remove_dates(path)
+    return path
+
+
+def name_of(model: Any) -> str:
+    """Return a name for a model's bundles: its own, or its file's; "model" if nobody named it."""
+    if isinstance(model, str | Path):
+        return Path(model).stem
+    name = str(getattr(model, "name", "") or "model")
+    return "model" if name.rstrip("0123456789").rstrip("_") in _AUTOMATIC else name
+
+
+def arrays_file(given: Any, path: Path, model: Any) -> Path:
+    """Return the path of an .npz of samples, which is written if they are in memory.
+
+    Args:
+        given: a path; or samples, as an array, a list with one for each input, or a dict by input
+            name, which may hold `labels` too; or a tuple of samples and labels, the labels in the
+            same forms by output; or a `tf.data.Dataset` of batches of samples, or of such tuples.
+        path: where to write them.
+        model: the model they are for, which knows the names for lists; or its path.
+
+    Raises:
+        SourceError: they are nothing of that.
+    """
+    if isinstance(given, str | Path):
+        return Path(given)
+    if hasattr(given, "element_spec"):
+        given = _joined(given, path.stem)
+    samples, labels = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
+    arrays = _named(samples, INPUTS, "", getattr(model, "input_names", None) or _inputs(model))
+    if labels is not None:
+        names = getattr(model, "output_names", None) or ()
+        arrays |= _named(labels, LABELS, f"{LABELS}.", names)
+    for name, array in arrays.items():
+        if array.dtype.kind not in "iufb":
+            raise SourceError(
+                f"{path.stem}: {name} is an array of {array.dtype}",
+                "give numbers, as the device's sensor does",
+            )
+    np.savez(path, allow_pickle=False, **arrays)
+    return path
+
+
+def labels_file(given: str | Path | Sequence[str] | None, path: Path) -> Path | None:
+    """Return the path of a file of class names, which is written if they are in memory.
+
+    Raises:
+        SourceError: a name has a line break.
+    """
+    if given is None or isinstance(given, str | Path):
+        return None if given is None else Path(given)
+    names = [str(name) for name in given]
+    for name in names:
+        if len(name.splitlines()) != 1:
+            raise SourceError(f"{name!a} cannot be the name of a class: it must be one line")
+    path.write_text("\n".join(names) + "\n", encoding="utf-8")
+    return path
+
+
+def _inputs(model: Any) -> Sequence[str]:
+    return [str(tensor.name) for tensor in getattr(model, "inputs", None) or ()]
+
+
+def _named(values: Any, alone: str, prefix: str, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Give each array the name that it has in an .npz.
+
+    Args:
+        values: an array, a list of arrays, or a dict.
+        alone: the name of a single array.
+        prefix: of the names of several.
+        names: those of a list's arrays, in order.
+
+    Raises:
+        SourceError: a list has another number of arrays.
+    """
+    if isinstance(values, Mapping):
+        return {
+            name
+            if name in (alone, LABELS) or name.startswith(f"{LABELS}.")
+            else f"{prefix}{name}": np.asarray(array)
+            for name, array in values.items()
+        }
+    if not isinstance(values, list | tuple) or len(names) < 2:
+        return {alone: np.asarray(values)}
+    if len(values) != len(names):
+        raise SourceError(
+            f"{len(values)} arrays were given for {', '.join(names)}",
+            "give a dict of arrays by name",
+        )
+    return {f"{prefix}{name}": np.asarray(v) for name, v in zip(names, values, strict=True)}
+
+
+def _joined(dataset: Any, what: str) -> Any:
+    """Join the batches of a dataset, in the structure of its elements.
+
+    Raises:
+        SourceError: it is empty, or does not end within 8 GiB.
+    """
+    import tensorflow as tf
+
+    parts: list[list[NDArray[Any]]] = []
+    size = 0
+    for element in dataset:
+        parts.append([np.asarray(tensor) for tensor in tf.nest.flatten(element)])
+        size += sum(array.nbytes for array in parts[-1])
+        if size > _MOST_BYTES:
+            raise SourceError(
+                f"{what}: the dataset has more than {_MOST_BYTES >> 30} GiB, or no end",
+                "give a part of it: dataset.take(20)",
+            )
+    if not parts:
+        raise SourceError(f"{what}: the dataset is empty")
+    if any(not array.ndim for array in parts[0]):
+        raise SourceError(
+            f"{what}: the dataset gives samples one by one", "give batches: dataset.batch(32)"
+        )
+    arrays = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+    return tf.nest.pack_sequence_as(dataset.element_spec, arrays)
+
+
+def _remove_dates(path: Path) -> None:
+    """Write a .keras file again without the time at which it was saved."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in sorted(archive.namelist())}
+    said = json.loads(members[_METADATA])
+    said.pop("date_saved", None)
+    members[_METADATA] = json.dumps(said).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)

@@ -1,0 +1,150 @@
+"""Export from one's own script: the exporter's wheel in its own environment, and a notebook."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import strop
+from tests.environments import ROOT, installed, pinned, python_of, run
+
+SCRIPT = """
+import sys
+import numpy as np
+import keras
+import strop_export
+
+folder, out, *targets = sys.argv[1:]
+model = keras.saving.load_model(f"{folder}/model.keras")
+with np.load(f"{folder}/calibration.npz") as train, np.load(f"{folder}/evaluation.npz") as test:
+    x_train, x_test, y_test = train["inputs"], test["inputs"][:1000], test["labels"][:1000]
+result = strop_export.export(
+    model, calibration=x_train[:500], evaluation=(x_test, y_test), target=targets, out=out
+)
+print(result)
+"""
+
+
+@pytest.fixture(scope="module")
+def exporter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment with TensorFlow and the exporter's wheel."""
+    built = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", built, cwd=ROOT / "export")
+    (wheel,) = built.glob("strop_export-*.whl")
+    python = python_of((3, 11), (3, 12), (3, 13))
+    return installed("exporter", python, "tensorflow", str(wheel), *pinned("dev"), with_uv=True)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A current folder that holds nothing and cannot be written."""
+    folder = tmp_path / "read-only"
+    folder.mkdir(mode=0o555)
+    return folder
+
+
+def test_ten_lines_give_bundles_for_every_board(
+    exporter: Path, edge_artifact: Path, elsewhere: Path, tmp_path: Path
+) -> None:
+    out, cache = tmp_path / "out", tmp_path / "cache"
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+    given = (edge_artifact, out, "cpu", "rpi", "rpi32")
+    done = run(exporter, "-c", SCRIPT, *given, cwd=elsewhere, env=environment)
+    assert not any(elsewhere.iterdir())
+    assert (cache / "strop-export" / "engines" / "tflite" / "made-from").is_file()
+    lines = done.stdout.splitlines()
+    assert "step 1 of 7: reading model.keras" in lines
+    assert any(line.startswith("step 7 of 7: writing") for line in lines)
+    bundles = sorted(path.name for path in out.glob("*.strop"))
+    name = bundles[0].removesuffix("-cpu.strop")
+    assert bundles == [f"{name}-{target}.strop" for target in ("cpu", "rpi", "rpi32")]
+    assert f"cpu: {out / bundles[0]}" in lines
+    report = json.loads((out / "report.json").read_bytes())
+    assert not report["refused"]
+    assert not report["left_out"]
+    engines = {row["engine"] for row in report["variants"]}
+    assert engines == {"litert", "tflite", "onnx", "reference"}
+    run(sys.executable, "-m", "strop", "check", out / bundles[0], cwd=tmp_path)
+
+
+def test_without_an_index_the_targets_that_need_one_are_refused_by_name(
+    exporter: Path, edge_artifact: Path, elsewhere: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    environment = {
+        **os.environ,
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "PIP_NO_INDEX": "1",
+    }
+    script = (
+        SCRIPT.replace("result = ", "make = lambda: ").replace("print(result)", "") + "try:\n"
+        "    make()\n"
+        "except strop_export.TargetRefused as refusal:\n"
+        "    print(refusal.kind, *refusal.result.bundles, *refusal.result.refused)\n"
+        "    print(refusal)\n"
+    )
+    given = (edge_artifact, out, "cpu", "rpi32")
+    done = run(exporter, "-c", script, *given, cwd=elsewhere, env=environment)
+    *_, names, said = done.stdout.splitlines()
+    assert names == "refused cpu rpi32"
+    assert "rpi32.strop: engine tflite" in said
+    assert [path.name.rpartition("-")[2] for path in out.glob("*.strop")] == ["cpu.strop"]
+
+
+def test_the_command_line_is_the_same(
+    exporter: Path, edge_artifact: Path, elsewhere: Path, tmp_path: Path
+) -> None:
+    command = exporter.parent / "strop-export"
+    said = run(command, "--list-targets", cwd=elsewhere).stdout
+    assert {line.split()[0] for line in said.splitlines()} >= {"cpu", "gpu", "rpi", "rpi32"}
+    done = run(command, "none.keras", "--calibration", "none.npz", cwd=elsewhere, check=False)
+    assert done.returncode == 2
+    said = "cannot read the model file none.keras: No such file or directory"
+    assert done.stderr == f"export: {said}\n"
+
+
+CELL = """
+import keras, numpy as np, strop_export
+keras.utils.set_random_seed(1)
+x = np.random.default_rng(1).normal(size=(900, 4)).astype("float32")
+y = (x[:, 0] > 0) + (x[:, 1] > 0).astype(int)
+model = keras.Sequential([
+    keras.Input((4,)), keras.layers.Dense(16, "relu"), keras.layers.Dense(3, "softmax")
+], name="blobs")
+model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
+model.fit(x[:600], y[:600], epochs=5, verbose=0)
+"""
+
+
+def test_a_notebook_shows_the_report_as_a_table(tmp_path: Path) -> None:
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    cells = [
+        CELL,
+        "result = strop_export.export(model, x[:400], (x[600:], y[600:]), target='cpu')\nresult",
+        "result.report",
+        "result.report.to_dict()['variants'][0]['target']",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "", "language": "python"}
+    nbclient.NotebookClient(
+        notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
+    _, made, report, target = (_shown(cell) for cell in notebook.cells)
+    assert "<table>" in report["text/html"]
+    assert "litert" in report["text/html"]
+    assert "blobs-cpu.strop" in made["text/html"]
+    assert target["text/plain"] == "'cpu'"
+    with strop.load(tmp_path / "dist" / "blobs-cpu.strop") as model:
+        assert model.predict([[1.0, 1.0, 0.0, 0.0]]).shape == (1, 3)
+
+
+def _shown(cell: Any) -> dict[str, str]:
+    """Return the result of a cell by media type; {} for none."""
+    results = [output for output in cell.outputs if output.output_type == "execute_result"]
+    return dict(results[0].data) if results else {}
