@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "api.md"
 
 _PACKAGES = {"strop": ROOT / "runtime" / "src", "strop_export": ROOT / "export" / "src"}
-_HOOKS = ("after_fork", "before_exit", "is_busy")  # Strop and Python call these, apps do not
+# Methods that Strop and Python call, and apps do not.
+_INNER = ("after_fork", "before_exit", "is_busy", "within", "without")
 _WIDTH = 88  # of a signature on one line
 _HEAD = """\
 <!-- `make docs` makes this page from the docstrings. -->
@@ -112,7 +113,7 @@ def _public(found: Any) -> list[Any]:
 
 
 def _methods(found: Any) -> list[Any]:
-    return [m for m in _public(found) if m.is_function and m.name not in _HOOKS]
+    return [m for m in _public(found) if m.is_function and m.name not in _INNER]
 
 
 def _attributes(found: Any) -> bool:
@@ -160,7 +161,15 @@ def _parameters(function: Any) -> Iterator[str]:
         stars = {kinds.var_positional: "*", kinds.var_keyword: "**"}.get(parameter.kind, "")
         text = f"{stars}{parameter.name}: {parameter.annotation}"
         is_optional = parameter.default is not None and not stars
-        yield f"{text} = {parameter.default}" if is_optional else text
+        yield f"{text} = {_default(function, parameter)}" if is_optional else text
+
+
+def _default(function: Any, parameter: Any) -> str:
+    """Write a default value; of a constant of another module, its value."""
+    value = parameter.default
+    if isinstance(value, griffe.ExprAttribute):
+        value = function.modules_collection[value.canonical_path].value
+    return str(value).replace("'", '"')
 
 
 def _docstring(described: Any) -> Iterator[str]:

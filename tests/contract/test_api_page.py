@@ -132,7 +132,7 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.parametrize(
     "part",
     [
-        '## shed\n\nSharpen.\n\nSay which tool:\n\n```python\nimport shed\n\nshed.sharpen("axe")\n```\n',
+        "## shed\n\nSharpen.\n\nSay which tool:\n\n```python\nimport shed\n\n",
         SIGNATURE,
         'Sharpen a tool.\n\n```pycon\n>>> sharpen("axe")\nResult()\n```\n',
         "**Args**\n\n- `tool`: a name, or\n  a path.\n",

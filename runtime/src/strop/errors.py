@@ -48,7 +48,9 @@ class StropError(Exception):
         Args:
             place: the larger thing in which the error happened, such as "bundle x.strop refused".
         """
-        return type(self)(f"{place}: {self.problem}", self.mend)
+        made, (problem, *own) = self.__reduce__()  # a subclass may have more than two fields
+        again: Self = made(f"{place}: {problem}", *own)
+        return again
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.problem, self.mend)
