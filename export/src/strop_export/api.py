@@ -90,7 +90,6 @@ def export(
             has them.
         ExportError: anything else that stops an export.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what TensorFlow says on loading
     with TemporaryDirectory(prefix="strop-given-") as scratch:
         folder = Path(scratch)
         try:

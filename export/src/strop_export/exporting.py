@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,9 @@ from strop_export.tolerances import Tolerance
 from strop_export.tolerances import tolerances as read_tolerances
 
 STEPS: Final = 7
+
+# What TensorFlow says on loading, and what ONNX Runtime reports to its makers unless told not to.
+_QUIET: Final = {"TF_CPP_MIN_LOG_LEVEL": "3", "ORT_DISABLE_TELEMETRY": "1"}
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,8 @@ def run(request: Request, show: Callable[[str], None]) -> Outcome:
         ExportError: nothing could be exported; what was in the folder stays.
         OSError: a file cannot be read or written.
     """
+    for variable, value in _QUIET.items():
+        os.environ.setdefault(variable, value)
     chosen = targets.of_precisions(targets.load_all(request.targets), request.precisions)
     for target in chosen:
         table.check_pins(target)
