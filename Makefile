@@ -29,7 +29,7 @@ export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup data train export test bench bench-peers bench-check lab lab-gpu on test-devices \
-        test-gpu test-reliability lint format lock wheel demo clean distclean
+        test-gpu test-reliability docs lint format lock wheel demo clean distclean
 
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -101,6 +101,9 @@ test-gpu: lab-gpu export  ## prove the GPU's files on a software GPU, and on a r
 
 test-reliability: export  ## hostile bytes, threads, power cuts; writes dist/reliability.json
 	$(PY) -m tests tests/fuzz tests/reliability
+
+docs: $(STAMP)  ## write docs/api.md again from the docstrings
+	$(PY) -m tools.api_page
 
 lint: $(STAMP)  ## ruff, mypy --strict, import contracts
 	$(VENV)/bin/ruff check .

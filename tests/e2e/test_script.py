@@ -70,6 +70,11 @@ def test_ten_lines_give_bundles_for_every_board(
     engines = {row["engine"] for row in report["variants"]}
     assert engines == {"litert", "tflite", "onnx", "reference"}
     run(sys.executable, "-m", "strop", "check", out / bundles[0], cwd=tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
+    again = run(exporter, "-c", SCRIPT, *given, cwd=elsewhere, env=environment).stdout
+    assert "step 1" not in again  # nothing has changed: the result is there
+    assert f"cpu: {out / bundles[0]}" in again
+    assert {path: path.stat().st_mtime_ns for path in out.iterdir()} == before
 
 
 def test_without_an_index_the_targets_that_need_one_are_refused_by_name(

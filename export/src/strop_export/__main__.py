@@ -14,7 +14,6 @@ Exit status:
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,7 +43,6 @@ def main(argv: list[str] | None = None) -> int:
     if given[:1] == ["explain"]:
         return explain.main(given[1:])
     arguments = parser().parse_args(given[1:] if given[:1] == ["export"] else given)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what TensorFlow says on loading
     try:
         return _list_targets() if arguments.list_targets else _export(arguments)
     except KeyboardInterrupt:

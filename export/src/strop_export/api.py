@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from strop.errors import either
 from strop_export import exporting, given, source, targets
-from strop_export.errors import ExportError
+from strop_export.errors import ExportError, SourceError
 from strop_export.exporting import Request
 from strop_export.paths import TOLERANCES
 from strop_export.result import Report, Result, TargetRefused
@@ -78,6 +79,8 @@ def export(
     Returns:
         The bundles' paths, and the report.
 
+    Messages name the options of the command line: `--max-drop` is the argument `max_drop`.
+
     Raises:
         SourceError: the model or the samples cannot be read, do not fit, or could not prove
             anything.
@@ -87,7 +90,6 @@ def export(
             has them.
         ExportError: anything else that stops an export.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what TensorFlow says on loading
     with TemporaryDirectory(prefix="strop-given-") as scratch:
         folder = Path(scratch)
         try:
@@ -117,8 +119,9 @@ def export(
         except ExportError as error:
             raise error.without(f"{folder}{os.sep}") from None
     content = outcome.report
+    paths = {bundle["target"]: request.out / bundle["file"] for bundle in content["bundles"]}
     result = Result(
-        {bundle["target"]: request.out / bundle["file"] for bundle in content["bundles"]},
+        {target: paths[target] for target in outcome.targets if target in paths},
         {refused["target"]: refused["reason"] for refused in content["refused"]},
         Report(content),
     )
@@ -134,9 +137,15 @@ def _listed(given: Any) -> list[Any]:
 
 
 def _shapes(given: Any) -> dict[str, tuple[int, ...]]:
-    if not isinstance(given, Mapping):
-        given = {} if given is None else {"": given}
-    return {name: tuple(int(size) for size in shape) for name, shape in given.items()}
+    if given is None:
+        return {}
+    shapes = given if isinstance(given, Mapping) else {"": given}
+    try:
+        return {str(name): tuple(map(operator.index, shape)) for name, shape in shapes.items()}
+    except TypeError:
+        raise SourceError(
+            f"shapes is {given!r}", "give whole numbers, (28, 28, 1), or a dict of such by input"
+        ) from None
 
 
 def _silent(line: str) -> None:

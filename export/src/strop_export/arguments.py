@@ -126,12 +126,9 @@ def parser() -> argparse.ArgumentParser:
 
 def _drop(text: str) -> float:
     try:
-        drop = float(text)
+        return float(text)
     except ValueError:
-        drop = 0.0
-    if not 0 < drop < 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and below 100")
-    return drop
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
 
 
 def _task(text: str) -> tuple[str, str]:

@@ -29,7 +29,9 @@ class ExportError(StropError):
 
     def without(self, text: str) -> Self:
         """Return the same error without a text, such as the folder of temporary files."""
-        return type(self)(self.problem.replace(text, ""), self.mend.replace(text, ""))
+        made, (problem, mend, *own) = self.__reduce__()
+        again: Self = made(problem.replace(text, ""), mend.replace(text, ""), *own)
+        return again
 
 
 class SourceError(ExportError):

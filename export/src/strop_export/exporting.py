@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from strop_export import (
     source,
     targets,
 )
-from strop_export.errors import SourceError
+from strop_export.errors import SourceError, TargetError
 from strop_export.floors import table
 from strop_export.layer_errors.picture import pictures
 from strop_export.paths import TOLERANCES
@@ -31,6 +32,9 @@ from strop_export.tolerances import Tolerance
 from strop_export.tolerances import tolerances as read_tolerances
 
 STEPS: Final = 7
+
+# What TensorFlow says on loading, and what ONNX Runtime reports to its makers unless told not to.
+_QUIET: Final = {"TF_CPP_MIN_LOG_LEVEL": "3", "ORT_DISABLE_TELEMETRY": "1"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,9 @@ class Request:
         tolerances: the TOML file of bounds.
         max_drop: what quantized files may lose instead, in points or percent; None: the bounds.
         strict: refuse a target whole if one of its variants fails.
+
+    Raises:
+        TargetError: `max_drop` is no such number.
     """
 
     files: source.Files
@@ -62,6 +69,13 @@ class Request:
     tolerances: Path = TOLERANCES
     max_drop: float | None = None
     strict: bool = False
+
+    def __post_init__(self) -> None:
+        drop = self.max_drop
+        if drop is not None and not (isinstance(drop, int | float) and 0 < drop < 100):
+            raise TargetError(
+                f"max_drop is {drop!r}", "give a number above 0 and below 100, in points or percent"
+            )
 
     @property
     def share(self) -> float | None:
@@ -91,12 +105,14 @@ class Outcome:
     """What an export made.
 
     Attributes:
-        report: the content of report.json.
+        targets: the names of the targets asked for.
+        report: the content of report.json, which may have other targets too.
         refused: the targets that have no bundle.
         made: whether anything was made; if not, all was there.
         stray: bundles in the folder that are not in the report.
     """
 
+    targets: tuple[str, ...]
     report: dict[str, Any]
     refused: tuple[Refused, ...]
     made: bool
@@ -122,6 +138,8 @@ def run(request: Request, show: Callable[[str], None]) -> Outcome:
         ExportError: nothing could be exported; what was in the folder stays.
         OSError: a file cannot be read or written.
     """
+    for variable, value in _QUIET.items():
+        os.environ.setdefault(variable, value)
     chosen = targets.of_precisions(targets.load_all(request.targets), request.precisions)
     for target in chosen:
         table.check_pins(target)
@@ -134,8 +152,9 @@ def run(request: Request, show: Callable[[str], None]) -> Outcome:
         fresh -= {note["target"] for note in old.get("left_out", ())}
         fresh -= {entry["target"] for entry in old.get("guard", ()) if guarded.is_float(entry)}
     stale = [target for target in chosen if target.name not in fresh]
+    asked = tuple(target.name for target in chosen)
     if not stale:
-        return Outcome(old, (), made=False)
+        return Outcome(asked, old, (), made=False)
     with TemporaryDirectory(prefix="strop-") as scratch:
         wheel = runtime.copy_wheel(Path(scratch))
         steps = Steps(show, STEPS)
@@ -147,7 +166,7 @@ def run(request: Request, show: Callable[[str], None]) -> Outcome:
     there = {path.name for path in request.out.glob("*.strop")}
     refused = tuple(result for result in results if isinstance(result, Refused))
     stray = tuple(sorted(there - report.bundle_names(content)))
-    return Outcome(content, refused, made=True, stray=stray)
+    return Outcome(asked, content, refused, made=True, stray=stray)
 
 
 def _make(

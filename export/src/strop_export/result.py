@@ -78,7 +78,7 @@ class Result:
     def __str__(self) -> str:
         made = (f"{target}: {path}" for target, path in self.bundles.items())
         refused = (f"{target}: refused: {reason}" for target, reason in self.refused.items())
-        return "\n".join((str(self.report), *made, *map(printable, refused)))
+        return "\n".join((str(self.report), *map(printable, (*made, *refused))))
 
     def _repr_html_(self) -> str:
         """Return the report and the paths as HTML, for notebooks."""

@@ -67,8 +67,10 @@ def load_all(wanted: Sequence[str]) -> list[Target]:
         wanted: names of targets, paths of .toml files, and `ALL` for all that ship.
 
     Raises:
-        TargetError: one of them cannot be read, or two of them share a name.
+        TargetError: there are none, one of them cannot be read, or two of them share a name.
     """
+    if not wanted:
+        raise TargetError("no target was asked for", f"there are {', '.join(names())} and {ALL}")
     asked = dict.fromkeys(name for each in wanted for name in (names() if each == ALL else [each]))
     found: dict[str, Target] = {}
     for name in asked:

@@ -1,10 +1,12 @@
 """Run a proven model on an edge device.
 
-import strop
+Open a bundle, and call its model:
 
-with strop.load("mnist-mlp-cpu.strop") as model:
-    probabilities = model.predict(images)  # uint8 (N, 28, 28) -> float32 (N, 10)
-    print(model.classify("seven.png").label, model)
+    import strop
+
+    with strop.load("mnist-mlp-cpu.strop") as model:
+        probabilities = model.predict(images)  # uint8 (N, 28, 28) -> float32 (N, 10)
+        print(model.classify("seven.png").label, model)
 """
 
 from __future__ import annotations
@@ -101,10 +103,10 @@ def load(
     """Verify a bundle and open its best proven variant that can run here.
 
     By default, the first installed engine in the bundle's order runs the first variant proven on
-    it. If that engine is broken, this raises; it does not try the next one. The arguments are met
-    or refused with an error, never replaced. Among variants that meet them, the result of `strop
-    tune` on this device takes precedence over the bundle's order; if it no longer applies, it is
-    ignored with a warning. `print(model)` shows the variant and engine that run.
+    it. If that engine is broken, `load` raises an error; it does not try the next one. It follows
+    each argument or raises an error. Among variants that match, the result of `strop tune` on this
+    device takes precedence over the bundle's order. If that result no longer applies, `load`
+    ignores it with a warning. `print(model)` shows the variant and engine that run.
 
     Args:
         path: a .strop file; or a folder that `strop install` keeps, for the bundle installed there.
@@ -116,15 +118,15 @@ def load(
         threads: threads the engine may use for one call, 1 or more; by default what tuning found,
             else 1, on which small networks are fastest.
         sessions: calls that may run at the same time on an engine that takes one caller at a time
-            (LiteRT, tflite-runtime), 1 or more. Each takes separate memory when
-            calls first overlap. By default the number of usable CPUs, at most 4.
+            (LiteRT, tflite-runtime), 1 or more. Each takes separate memory when calls first
+            overlap. By default the number of usable CPUs, at most 4.
         trusted_keys: who may have signed the bundle: the path of a file of public keys, or a list
             of the keys themselves; any other bundle is refused. By default the file that the
             environment variable STROP_TRUSTED_KEYS names, else /etc/strop/trusted-keys if it is
             there; with neither, signatures are ignored.
 
     Returns:
-        The model, open: close it, or use it in a `with`.
+        The open model; close it, or use it in a `with`.
 
     Raises:
         BundleError: the file is missing, damaged, tampered with, or of another schema; or trust is
@@ -168,12 +170,16 @@ def watch(folder: str | PathLike[str], *, interval_s: float = 1.0, **options: An
     failure that may pass, such as a lack of memory, it is tried again.
 
     Args:
-        folder: one that `strop install` keeps.
+        folder: a folder that `strop install` keeps.
         interval_s: seconds between two checks; a check costs some microseconds.
         options: engine, device, precision, threads, sessions, trusted_keys, as `load` has them.
 
+    Returns:
+        The current model; close it, or use it in a `with`.
+
     Raises:
-        StropError: as `load`, of what is installed now.
+        InputError: `folder` is not a folder, or `interval_s` is not a finite time above 0.
+        StropError: the installed bundle cannot be opened; the errors are those of `load`.
     """
     import sys
 

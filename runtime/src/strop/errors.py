@@ -29,10 +29,10 @@ class StropError(Exception):
     """Base of every error that Strop raises on purpose.
 
     Attributes:
-        kind: the kind of error, one word for each class, for programs.
+        kind: the kind of error, for programs: one word for each class.
         problem: what was asked for, and what was found.
-        mend: what to do about it, a command line if there is one; "" where nothing is known to
-            help. The message ends with it.
+        mend: what to do about it, a command line if there is one; "" if nothing is known to help.
+            The message ends with it.
     """
 
     kind = "error"
@@ -43,12 +43,14 @@ class StropError(Exception):
         super().__init__(message(self.problem, self.mend))
 
     def within(self, place: str) -> Self:
-        """Return the same error, with the larger thing that it happened in named before it.
+        """Return the same error with a place named before the problem.
 
         Args:
-            place: that larger thing, as the message starts: "bundle x.strop refused".
+            place: the larger thing in which the error happened, such as "bundle x.strop refused".
         """
-        return type(self)(f"{place}: {self.problem}", self.mend)
+        made, (problem, *own) = self.__reduce__()  # a subclass may have more than two fields
+        again: Self = made(f"{place}: {problem}", *own)
+        return again
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.problem, self.mend)

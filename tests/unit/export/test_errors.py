@@ -12,23 +12,35 @@ import numpy as np
 import pytest
 
 import strop
+import strop_export
 from strop.errors import StropError
 from strop_export import errors, source, targets
 from strop_export.errors import ExportError, SourceError
 from strop_export.formats import VariantSpec
+from strop_export.result import Report, Result, TargetRefused
 from strop_export.source import arrays
 
-CLASSES = [
-    value
-    for _, value in inspect.getmembers(errors, inspect.isclass)
-    if value.__module__ == errors.__name__
-]
+PUBLIC = [getattr(strop_export, name) for name in strop_export.__all__]
+CLASSES = [each for each in PUBLIC if inspect.isclass(each) and issubclass(each, StropError)]
 IDS = [each.__name__ for each in CLASSES]
 
 
-def test_the_tree_in_the_docstring_is_the_tree() -> None:
+def made(error: type[ExportError]) -> ExportError:
+    """Make an error with the result that only one of the classes has."""
+    if error is TargetRefused:
+        return TargetRefused("dry", "oil it", Result({}, {"pi": "dry"}, Report({})))
+    return error("dry", "oil it")
+
+
+def test_all_of_the_tree_in_the_docstring_are_exported() -> None:
     drawn = re.findall(r"^[ │├└─]+(\w+)", str(errors.__doc__), re.MULTILINE)
     assert sorted(drawn) == sorted(IDS)
+    own = [
+        name
+        for name, each in vars(errors).items()
+        if inspect.isclass(each) and each is not StropError
+    ]
+    assert {*own} <= {*IDS, "StropError"}
 
 
 @pytest.mark.parametrize("error", CLASSES, ids=IDS)
@@ -37,9 +49,20 @@ def test_each_is_a_strop_error_that_crosses_to_other_processes_whole(
 ) -> None:
     assert issubclass(error, ExportError)
     assert issubclass(error, strop.StropError)
-    other = pickle.loads(pickle.dumps(error("dry", "oil it")))
+    other = pickle.loads(pickle.dumps(made(error)))
     assert type(other) is error
     assert (str(other), other.problem, other.mend) == ("dry; oil it", "dry", "oil it")
+
+
+@pytest.mark.parametrize("error", CLASSES, ids=IDS)
+def test_each_keeps_its_class_and_its_fields_in_another_place(error: type[ExportError]) -> None:
+    inner = made(error)
+    outer = inner.within("/tmp/draft/belt")
+    assert type(outer) is error
+    assert (outer.problem, outer.mend) == ("/tmp/draft/belt: dry", "oil it")
+    assert str(outer.without("/tmp/draft/")) == "belt: dry; oil it"
+    own = vars(inner).keys() - {"problem", "mend"}
+    assert {name: getattr(outer, name) for name in own} == {n: getattr(inner, n) for n in own}
 
 
 def test_each_has_a_kind_of_its_own() -> None:

@@ -228,7 +228,7 @@ class TestRefusals:
         text = (TARGETS / "rpi.toml").read_text(encoding="utf-8")
         own = tmp_path / "mine.toml"
         own.write_text(text.replace('"litert.txt"', '"onnx.txt"'), encoding="utf-8")
-        missing = ["--artifact", str(tmp_path / "no-artifact")]
+        missing = [str(tmp_path / "no.keras"), "--calibration", str(tmp_path / "no.npz")]
         assert main(["--target", str(own), "--target", "cpu", *missing]) == 2
         said = capsys.readouterr().err
         assert said == (

@@ -136,7 +136,7 @@ class TestAFileOfOnesOwn:
         ('precision = "int8"', 'precision = "int8"\nper_channel = "no"', "per_channel must be"),
         ('precision = "int8"', 'precision = "int8"\ngpu = 1', "gpu must be true or false"),
         ('precision = "int8"', 'precision = "int8"\ngpu = true', "int8 does not run on GPUs"),
-        ('extra = "litert"', 'extra = "npu"', r"no extra 'npu'; there are litert, .*onnx-webgpu"),
+        ('extra = "litert"', 'extra = "npu"', r"no extra 'npu'; there are .*litert, .*onnx-webgpu"),
         ("litert.txt", "toaster.txt", r"no lock 'toaster.txt'; there are .*litert.txt"),
         ("[[variants]]", "[[variants", "not TOML"),
         ('"a board"', "[" * 20_000 + "]" * 20_000, "not TOML"),

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 from strop import engines
 from strop.errors import DeviceUnavailable
 from strop_export.errors import DeviceMissing, EngineMissing, ExportError, ProofError
+from strop_export.floors.releases import PACKAGES
 from strop_export.paths import REQUIREMENTS, cache
 
 TFLITE_LOCK = REQUIREMENTS / "tflite.txt"
@@ -49,7 +50,9 @@ def python_for(engine: str, device: str = "cpu") -> Path:
     if (engine, device) == ("onnx", "gpu"):
         return _locked_python(engine, WEBGPU_LOCK, "onnxruntime", lambda: sys.executable)
     if not engines.is_installed(engine):
-        raise EngineMissing(f"engine {engine} is not installed here", "run `make setup`")
+        raise EngineMissing(
+            f"engine {engine} is not installed here", f"pip install {PACKAGES[engine]}"
+        )
     return Path(sys.executable)
 
 

@@ -50,10 +50,10 @@ _Stamp = tuple[int, int, int, int]
 class Watched(Closing):
     """The current model of a folder; `strop.watch` makes one.
 
-    `predict`, `classify` and `prediction` are those of the current `Model`, from any number of
-    threads. A background thread looks at the folder, opens a newly installed bundle and runs it
-    once; from then on calls go to it. Calls in flight end on the model that they began on, and that
-    model goes with the last of them.
+    Any number of threads may call `predict`, `classify` and `prediction`, which are those of the
+    current `Model`. A background thread watches the folder, opens a newly installed bundle and runs
+    it once; from then on, calls go to it. Calls in flight end on the model that they began on; the
+    last of them releases it.
     """
 
     def __init__(
@@ -103,36 +103,41 @@ class Watched(Closing):
         """Run the current model, as `Model.predict` does.
 
         Args:
-            inputs: (N, ...) or one sample (...), of the dtype the manifest names; for several
-                inputs an array for each.
+            inputs: a batch (N, ...) or one sample (...), as `Model.predict` takes it.
 
         Returns:
-            New arrays (N, ...), as `Model.predict` returns them; N is 1 for one sample.
+            New arrays (N, ...), as `Model.predict` returns them.
         """
         return self._model.predict(inputs)
 
     def classify(self, image: str | PathLike[str] | Any, *, output: str | None = None) -> Any:
-        """Name what one sample shows with the current model, as `Model.classify` does.
+        """Name the class or labels of one sample with the current model, as `Model.classify` does.
 
         Args:
-            image: one sample, as `predict` takes it; or the path of an image, .npy or .npz file.
-            output: the name of the output that counts, where several name something.
+            image: one sample or a picture, as `Model.classify` takes it.
+            output: the name of the output to read; None: the only one with classes or labels.
+
+        Returns:
+            A Prediction or a LabelSet.
         """
         return self._model.classify(image, output=output)
 
     def prediction(self, output: NDArray[np.float32], name: str | None = None) -> Any:
-        """Name what one sample's output says, as `Model.prediction` does.
+        """Name the class or labels of one row of outputs, as `Model.prediction` does.
 
         Args:
-            output: float32, one row of what `predict` returns, (classes,) of a classifier.
-            name: of the output that it is of, where several name something.
+            output: float32, one sample of an output: (classes,) of a classifier.
+            name: the name of that output; None: the only one with classes or labels.
+
+        Returns:
+            A Prediction or a LabelSet.
         """
         return self._model.prediction(output, name)
 
     def close(self) -> None:
-        """End the watching, and close the current model. May be called again.
+        """Stop watching, and close the current model; any number of calls are allowed.
 
-        If a new model is being opened meanwhile, this waits for it, but at most 5 seconds.
+        If a new model is being opened meanwhile, `close` waits for it, but at most 5 seconds.
         """
         self._stop.set()
         with self._turn:

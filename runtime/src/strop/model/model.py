@@ -53,6 +53,25 @@ class Model(Closing):
 
     A forked child process has the model too, and opens it again on its first call; a model on a GPU
     cannot be used after a fork. A pickled model includes its file, so another process can load it.
+
+    Attributes:
+        name: the model's name.
+        version: the model's version, an integer.
+        engine: the engine that runs the model, such as "litert".
+        engine_version: the release of the engine's package.
+        device: the device that runs the model: "cpu", or "gpu (NVIDIA H200, CUDA 12.8)".
+        adapter: the driver's name of the GPU; "" on the CPU.
+        threads: the threads that the engine uses for one call.
+        tuned: whether the result of `strop tune` had a part in the choice of the variant.
+        precision: the precision of the variant, such as "int8".
+        format: the format of the variant: "tflite", "onnx" or "weights".
+        inputs: a description of each input: its `name`, `shape`, `dtype` and `range`. Axis 0 of a
+            shape is the batch; None is any size.
+        outputs: a description of each output: also its `kind`, `labels`, `logits` and `threshold`.
+        structure: the structure that `predict` returns: "one" array, a "list" or a "dict".
+        input: the first of `inputs`; most models have one.
+        output: the first of `outputs`.
+        labels: the labels of `output`; without any, the numbers of its classes.
     """
 
     def __init__(self, source: ModelSource, about: About, session: Session) -> None:
@@ -60,18 +79,17 @@ class Model(Closing):
         self.version = about.version
         self.engine = source.engine
         self.engine_version = about.engine_version
-        # "cpu", or "gpu (NVIDIA H200, CUDA 12.8)": the device that runs the model.
         device = source.device
         self.device = f"{device} ({session.adapter})" if session.adapter else device
-        self.adapter = session.adapter  # the driver's name of the GPU; "" on the CPU
+        self.adapter = session.adapter
         self.threads = source.threads
         self.tuned = about.tuned
         self.precision = source.variant.precision
         self.format = source.variant.format
         self.inputs = about.inputs
         self.outputs = about.outputs
-        self.structure = about.structure  # that `predict` returns: "one", "list" or "dict"
-        self.input = input = about.inputs[0]  # the first; most models have one
+        self.structure = about.structure
+        self.input = input = about.inputs[0]
         self.output = about.outputs[0]
         self.labels = labels_of(self.output)
         self._source = source
@@ -123,24 +141,24 @@ class Model(Closing):
         """Run the model.
 
         Args:
-            inputs: a batch (N, ...) or one sample (...), of the manifest's dtype. An MNIST
-                model takes uint8 pixels 0..255, (N, 28, 28) or (28, 28), light digits on dark. A
-                float model takes any real dtype but integers, and only finite values; a model of
-                int32 or int64 takes any integers that fit. For several inputs, an array for each:
-                a list or tuple in the manifest's order, or a dict by name; all have the same N.
+            inputs: a batch (N, ...) or one sample (...), of the manifest's dtype. An MNIST model
+                takes uint8 pixels 0..255, (N, 28, 28) or (28, 28), light digits on dark. A float
+                model takes any real dtype but integers, and only finite values. A model of int32 or
+                int64 takes any integers that fit. For several inputs, give an array for each: a
+                list or tuple in the manifest's order, or a dict by name. All have the same N.
 
         Returns:
-            What Keras returns, as `Model.structure` says: one array (N, ...); or a list of them, or
-            a dict by name. Each is a new array, of most models float32 (N, classes); N is 1 for one
-            sample.
+            The outputs in Keras's structure, which `Model.structure` names: one array (N, ...), a
+            list of them, or a dict by name. Each is a new array, of most models float32
+            (N, classes); N is 1 for one sample.
 
         Raises:
             InputError: the inputs have another shape or dtype, are an empty batch, or hold values
-                that are not finite; or one is missing or unknown; all of this is checked before any
-                sample is run. Or the values are finite but so large that the model's arithmetic
+                that are not finite; or one is missing or unknown. All of this is checked before any
+                sample is run. Or the values are finite, but so large that the model's arithmetic
                 overflows to NaN.
             StropError: the model is closed, or the engine failed.
-            Exception: what a signal handler of the app raised meanwhile, unchanged.
+            Exception: a signal handler of the app raised it meanwhile.
         """
         # The common case first: one valid sample costs three comparisons, a batch two more.
         try:
@@ -230,13 +248,13 @@ class Model(Closing):
             output: the name of the output to read; None: the only one with classes or labels.
 
         Returns:
-            A Prediction, the best class or the answer yes or no; of a model of many labels at once
-            a LabelSet.
+            A Prediction, the best class or the answer yes or no; a LabelSet if the output affirms
+            any number of labels.
 
         Raises:
-            InputError: it is not one sample, or not a picture; or the output has no classes or
-                labels, as a regression; or several outputs have, and `output` names none of them.
-            StropError: as `predict`; or Pillow is needed and absent.
+            InputError: `image` is not one sample, or not a picture; or the output has no classes or
+                labels, like a regression; or several outputs have, and `output` names none of them.
+            StropError: Pillow is needed and absent; or the model is closed, or the engine failed.
         """
         from strop.model.naming import choose_output, name_row  # an app waits for every import
 
@@ -264,11 +282,14 @@ class Model(Closing):
 
         Args:
             output: float32, one sample of an output: (classes,) of a classifier.
-            name: the output that the row is of; None: the only one with classes or labels.
+            name: the name of that output; None: the only one with classes or labels.
+
+        Returns:
+            A Prediction or a LabelSet, as `classify` returns it.
 
         Raises:
-            InputError: the output has no classes or labels; or this is not a row of it: another
-                type, shape or range, or NaN.
+            InputError: the output has no classes or labels; or the row has another type, shape or
+                range than the output, or holds NaN.
         """
         from strop.model.naming import admit_row, choose_output, name_row
 

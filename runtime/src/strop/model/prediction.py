@@ -12,12 +12,19 @@ if TYPE_CHECKING:
 
 
 class Prediction(NamedTuple):
-    """The best class of one sample."""
+    """The best class of one sample.
+
+    Attributes:
+        label: the label of the class.
+        probability: the model's output for that class; 0..1 for sigmoid and softmax heads.
+        class_index: the index of the class, from 0.
+        probabilities: the outputs for all classes, float32 (classes,), in the order of the labels.
+    """
 
     label: str
-    probability: float  # the model's output for that class; 0..1 for sigmoid and softmax heads
+    probability: float
     class_index: int
-    probabilities: NDArray[np.float32]  # (classes,), all of them, in the order of the labels
+    probabilities: NDArray[np.float32]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields by name as plain Python values, for JSON."""
@@ -25,10 +32,15 @@ class Prediction(NamedTuple):
 
 
 class LabelSet(NamedTuple):
-    """The labels of one sample that the model affirms: any number of them, or none."""
+    """The labels of one sample that the model affirms: any number of them, or none.
+
+    Attributes:
+        labels: the labels that the model affirms.
+        probabilities: the outputs for all labels, float32 (labels,), in their order.
+    """
 
     labels: tuple[str, ...]
-    probabilities: NDArray[np.float32]  # (labels,), of all of them, in their order
+    probabilities: NDArray[np.float32]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields by name as plain Python values, for JSON."""

@@ -1,0 +1,1 @@
+"""Tools that write files which the repository holds."""
