@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import marshal
 import sys
@@ -46,21 +47,20 @@ def with_lambda(folder: Path, function: Any) -> source.Loading:
     return source.Loading(folder / "m.h5", trust=True)
 
 
-def twin(loading: source.Loading, folder: Path) -> keras2.Twin:
-    (folder / "scratch").mkdir()
-    return keras2.twin(loading, [{"x": floats(4)}], folder / "scratch")
+def twin(loading: source.Loading) -> keras2.Twin:
+    return keras2.twin(loading, [{"x": floats(4)}])
 
 
 def test_a_crash_is_an_error(tmp_path: Path) -> None:
     loading = with_lambda(tmp_path, lambda x: __import__("os").abort())
     with pytest.raises(SourceError, match="tf-keras died of SIGABRT on .*m.h5; write a SavedModel"):
-        twin(loading, tmp_path)
+        twin(loading)
 
 
 def test_a_hang_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras2, "_LIMIT_S", 0.1)
     with pytest.raises(SourceError, match="tf-keras did not load and run .*m.h5 in 0.1 s"):
-        twin(with_lambda(tmp_path, lambda x: x), tmp_path)
+        twin(with_lambda(tmp_path, lambda x: x))
 
 
 def test_without_tf_keras_the_install_line_is_told(
@@ -68,13 +68,22 @@ def test_without_tf_keras_the_install_line_is_told(
 ) -> None:
     monkeypatch.setitem(sys.modules, "tf_keras", None)  # as if it were not installed
     with pytest.raises(SourceError, match="is not installed; pip install tf-keras") as raised:
-        twin(with_lambda(tmp_path, lambda x: x), tmp_path)
+        twin(with_lambda(tmp_path, lambda x: x))
     assert "was written by Keras 2" in raised.value.problem
+
+
+def test_the_twin_s_folder_goes_with_it() -> None:
+    scratch = keras2.Scratch()
+    path = scratch.path
+    assert path.is_dir()
+    del scratch
+    gc.collect()
+    assert not path.exists()
 
 
 def test_the_reference_is_tf_keras_s_own_answer() -> None:
     theirs = (np.array([[1.0, 0.0]], np.float32),)
-    made = keras2.Twin(source.Loading(Path("m.keras")), (theirs,))
+    made = keras2.Twin(source.Loading(Path("m.keras")), (theirs,), keras2.Scratch())
     assert made.checked(0, (theirs[0] + np.float32(1e-5),)) is theirs
 
 
@@ -89,6 +98,6 @@ def test_the_reference_is_tf_keras_s_own_answer() -> None:
 )
 def test_a_twin_that_is_another_model_is_refused(ours: Any, said: str) -> None:
     theirs = (np.array([[1.0, 0.0]], np.float32),)
-    made = keras2.Twin(source.Loading(Path("m.keras")), (theirs,))
+    made = keras2.Twin(source.Loading(Path("m.keras")), (theirs,), keras2.Scratch())
     with pytest.raises(SourceError, match=f"in another way than Keras 2 .*{said}"):
         made.checked(0, ours)

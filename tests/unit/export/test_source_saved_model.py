@@ -217,6 +217,10 @@ def batched(graph: Any) -> None:
     graph.signature_def["serving_default"].inputs["x"].tensor_shape.dim[0].size = 1
 
 
+def typeless(graph: Any) -> None:
+    graph.signature_def["serving_default"].inputs["x"].dtype = 9999
+
+
 def renamed(graph: Any) -> None:
     own = graph.signature_def
     own["a"].CopyFrom(own["serving_default"])
@@ -233,6 +237,7 @@ def renamed(graph: Any) -> None:
         (outside, "names the file '../../secret', which is not in its assets"),
         (old, "was written by TensorFlow 1, or holds several graphs"),
         (batched, r"input 'x' of .* has the shape \(1, 4\), without a free batch"),
+        (typeless, "saved_model.pb is damaged; write the SavedModel again"),
         (renamed, "has no signature 'serving_default'; it has a, b; "),
     ],
 )

@@ -10,9 +10,12 @@ import contextlib
 import copy
 import importlib.util
 import json
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,6 +44,14 @@ _MEND = (
 Answers = tuple[NDArray[Any], ...]
 
 
+class Scratch:
+    """A temporary folder, which is removed when nothing refers to it any more."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="strop-keras2-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+
 @dataclass(frozen=True)
 class Twin:
     """The Keras 3 twin of a model, and the answers of the model itself.
@@ -48,10 +59,12 @@ class Twin:
     Attributes:
         loading: the way to load the twin.
         answers: those of tf-keras to each set of samples, (N, ...) for each output.
+        scratch: the folder of the twin's file.
     """
 
     loading: Loading
     answers: tuple[Answers, ...]
+    scratch: Scratch
 
     def checked(self, number: int, ours: Answers) -> Answers:
         """Return tf-keras's answers to a set of samples.
@@ -90,13 +103,12 @@ def is_installed() -> bool:
     return importlib.util.find_spec("tf_keras") is not None
 
 
-def twin(loading: Loading, sets: Sequence[Mapping[str, NDArray[Any]]], scratch: Path) -> Twin:
+def twin(loading: Loading, sets: Sequence[Mapping[str, NDArray[Any]]]) -> Twin:
     """Build the Keras 3 twin of a model of Keras 2.
 
     Args:
         loading: the file, checked by `header.check`.
         sets: sets of samples, (N, ...) by input name.
-        scratch: an empty folder, which must stay as long as the twin is used.
 
     Raises:
         SourceError: tf-keras is not installed, or cannot load or run the model; or Keras 3 cannot
@@ -107,6 +119,8 @@ def twin(loading: Loading, sets: Sequence[Mapping[str, NDArray[Any]]], scratch: 
             f"{loading.path} was written by Keras 2, and tf-keras, which runs it, is not installed",
             "pip install tf-keras",
         )
+    owner = Scratch()
+    scratch = owner.path
     _ask(loading, sets, scratch)
     said = json.loads((scratch / "model.json").read_text(encoding="ascii"))
     with np.load(scratch / "weights.npz", allow_pickle=False) as held:
@@ -116,7 +130,7 @@ def twin(loading: Loading, sets: Sequence[Mapping[str, NDArray[Any]]], scratch: 
         model = _built(loading, said["model"], weights)
         model.save(own)
     answers = tuple(_load(scratch / "answers" / _file(i)) for i in range(len(sets)))
-    return Twin(replace(loading, path=own), answers)
+    return Twin(replace(loading, path=own), answers, owner)
 
 
 def _ask(loading: Loading, sets: Sequence[Mapping[str, NDArray[Any]]], scratch: Path) -> None:
@@ -141,7 +155,8 @@ def _ask(loading: Loading, sets: Sequence[Mapping[str, NDArray[Any]]], scratch: 
     if (scratch / "error.json").is_file():
         said = json.loads((scratch / "error.json").read_text(encoding="ascii"))
         raise SourceError(f"tf-keras cannot load and run {loading.path}: {said}", _MEND)
-    if done.returncode:
+    last = scratch / "answers" / _file(len(sets) - 1)
+    if done.returncode or not last.is_file():
         how = f"ended with exit {done.returncode}"
         with contextlib.suppress(ValueError):
             how = f"died of {signal.Signals(-done.returncode).name}"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,7 +51,7 @@ class Source:
     notes: tuple[str, ...]  # notes for the user about the source
     digests: Mapping[str, str]
     loading: Loading  # of the model itself, or of its twin in Keras 3
-    scratch: TemporaryDirectory[str] | None = None  # holds the twin as long as the source lives
+    twin: keras2.Twin | None = None  # of a model of Keras 2; it owns the file of `loading`
 
     @property
     def given_for_calibration(self) -> tuple[NDArray[Any], ...]:
@@ -96,10 +94,9 @@ def read(
     first, judging = data.samples(wanted)  # before TensorFlow
     data.labels((), judging=True)
     data.labels((), judging=False)
-    scratch, twin = None, None
+    twin = None
     if known.framework == "keras2":
-        scratch = TemporaryDirectory(prefix="strop-keras2-")
-        twin = keras2.twin(loading, (judging, first), Path(scratch.name))
+        twin = keras2.twin(loading, (judging, first))
         loading = twin.loading
     loaded = keras_model.load(loading, first)
     model = loaded.model
@@ -154,7 +151,7 @@ def read(
         notes=notes,
         digests=digests,
         loading=loading,
-        scratch=scratch,
+        twin=twin,
     )
 
 

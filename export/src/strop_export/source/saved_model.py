@@ -85,7 +85,14 @@ def check(loading: Loading) -> Signature:
                 f"{path} names the file {asset.filename!a}, which is not in its assets",
                 "write the SavedModel again",
             )
-    return _signature(path, graph)
+    try:
+        return _signature(path, graph)
+    except (LookupError, TypeError, ValueError):
+        raise _damaged(path) from None
+
+
+def _damaged(path: Path) -> SourceError:
+    return SourceError(f"{path}/saved_model.pb is damaged", "write the SavedModel again")
 
 
 def _graph(path: Path) -> Any:
@@ -106,9 +113,7 @@ def _graph(path: Path) -> Any:
     try:
         saved.ParseFromString(data)
     except (DecodeError, RecursionError):
-        raise SourceError(
-            f"{path}/saved_model.pb is damaged", "write the SavedModel again"
-        ) from None
+        raise _damaged(path) from None
     graphs = list(saved.meta_graphs)
     if len(graphs) != 1 or not graphs[0].HasField("object_graph_def"):
         raise SourceError(
