@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from strop_export.source.translation import Untranslated, translated
+from strop_export.source.header import nodes_of
+from strop_export.source.translation import Untranslated, check_known, translated
 from tests.unit.export.source_kit import keras
 
 
@@ -76,16 +77,21 @@ def test_settings_without_effect_are_left_out() -> None:
             r"layer 'd' \(DepthwiseConv2D\): Keras 3 has no setting groups=2",
         ),
         (layer("LSTM", "r", units=2, time_major=True), "no setting time_major=True"),
-        (
-            layer("TFOpLambda", "tf.nn.relu", function="nn.relu"),
-            r"'tf.nn.relu' \(TFOpLambda\): .*no",
-        ),
         (layer("Dense", "h", units=2, activation="hard_sigmoid"), "hard_sigmoid in another way"),
     ],
 )
 def test_what_keras_3_lacks_is_named(node: dict[str, Any], said: str) -> None:
     with pytest.raises(Untranslated, match=said):
         translated(node)
+
+
+@pytest.mark.parametrize("kind", ["TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer", "Own"])
+def test_a_class_that_keras_3_lacks_is_named_before_it_is_loaded(kind: str) -> None:
+    """Some call a function of TensorFlow by its name, such as io.write_file."""
+    node = functional(given(), layer(kind, "f", [at("x")], function="io.write_file"))
+    with pytest.raises(Untranslated, match=rf"layer 'f' \({kind}\): Keras 3 has no such layer"):
+        check_known(nodes_of(node))
+    check_known(nodes_of(functional(given(), layer("Dense", "y", [at("x")], units=1))))
 
 
 @pytest.mark.parametrize("call", [{"a": at("x")}, [["_CONSTANT_VALUE", -1, 2.0, {}]]])

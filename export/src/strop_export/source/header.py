@@ -66,7 +66,7 @@ def check(loading: Loading) -> Header:
 
 def _check_code(loading: Loading, config: dict[str, Any], version: int) -> None:
     # Loading ignores how the model was compiled, so a custom loss is allowed.
-    nodes = list(_nodes({key: config[key] for key in config if key != "compile_config"}))
+    nodes = list(nodes_of({key: config[key] for key in config if key != "compile_config"}))
     code = sorted({name for node in nodes if (name := _class(node)) in _CODE})
     if code and not loading.trust:
         raise SourceError(
@@ -111,7 +111,7 @@ def _file_read(nodes: list[dict[str, Any]]) -> str:
     return ""
 
 
-def _nodes(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def nodes_of(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield every object of a config that names a class."""
     waiting: list[Any] = [config]
     while waiting:

@@ -28,8 +28,9 @@ from strop_export.errors import SourceError
 from strop_export.formats import quiet
 from strop_export.source import container
 from strop_export.source.files import Loading
+from strop_export.source.header import nodes_of
 from strop_export.source.keras2_worker import leaves, one_line
-from strop_export.source.translation import MODELS, Untranslated, translated
+from strop_export.source.translation import MODELS, Untranslated, check_known, translated
 
 if TYPE_CHECKING:
     import keras
@@ -119,12 +120,17 @@ def twin(loading: Loading, sets: Sequence[Mapping[str, NDArray[Any]]]) -> Twin:
             f"{loading.path} was written by Keras 2, and tf-keras, which runs it, is not installed",
             "pip install tf-keras",
         )
+    held = container.read(loading.path)
+    try:
+        check_known(nodes_of(held.config))
+    except Untranslated as error:
+        raise _not_built(loading, str(error)) from None
     owner = Scratch()
     scratch = owner.path
-    _ask(loading, sets, scratch)
+    _ask(loading, sets, scratch, is_hdf5=held.is_hdf5)
     said = json.loads((scratch / "model.json").read_text(encoding="ascii"))
-    with np.load(scratch / "weights.npz", allow_pickle=False) as held:
-        weights = {name: [held[key] for key in keys] for name, keys in said["weights"].items()}
+    with np.load(scratch / "weights.npz", allow_pickle=False) as arrays:
+        weights = {name: [arrays[key] for key in keys] for name, keys in said["weights"].items()}
     own = scratch / f"{loading.path.stem}.keras"
     with quiet():
         model = _built(loading, said["model"], weights)
@@ -133,7 +139,13 @@ def twin(loading: Loading, sets: Sequence[Mapping[str, NDArray[Any]]]) -> Twin:
     return Twin(replace(loading, path=own), answers, owner)
 
 
-def _ask(loading: Loading, sets: Sequence[Mapping[str, NDArray[Any]]], scratch: Path) -> None:
+def _ask(
+    loading: Loading,
+    sets: Sequence[Mapping[str, NDArray[Any]]],
+    scratch: Path,
+    *,
+    is_hdf5: bool,
+) -> None:
     """Let tf-keras load and run the model in another process."""
     for name in ("samples", "answers"):
         (scratch / name).mkdir()
@@ -142,7 +154,7 @@ def _ask(loading: Loading, sets: Sequence[Mapping[str, NDArray[Any]]], scratch: 
     request = {
         "path": str(loading.path.resolve()),
         "trust": loading.trust,
-        "is_hdf5": container.read(loading.path).is_hdf5,
+        "is_hdf5": is_hdf5,
     }
     (scratch / "request.json").write_text(json.dumps(request), encoding="ascii")
     command = [sys.executable, "-m", "strop_export.source.keras2_worker", str(scratch)]
@@ -177,10 +189,12 @@ def _built(
             _set_weights(layer, weights.get(name, []))
     except Exception as error:  # noqa: BLE001  configs of any form make Keras raise anything
         said = str(error) if isinstance(error, Untranslated) else one_line(error)
-        raise SourceError(
-            f"Keras 3 cannot build the model of {loading.path}: {said}", _MEND
-        ) from None
+        raise _not_built(loading, said) from None
     return model
+
+
+def _not_built(loading: Loading, reason: str) -> SourceError:
+    return SourceError(f"Keras 3 cannot build the model of {loading.path}: {reason}", _MEND)
 
 
 def _plain_layers(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -6,11 +6,12 @@ differs between the two shows when their answers are compared.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 MODELS: Final = ("Functional", "Model", "Sequential")
 _MODULES: Final = {"Functional": "keras.src.models.functional", "Sequential": "keras"}
+_OTHERS: Final = ("Policy", "DTypePolicy", "__lambda__", "__numpy__", "__tensor__", "__tuple__")
 # Settings without effect on the answers.
 _UNUSED: Final = frozenset(
     (
@@ -54,6 +55,31 @@ class Untranslated(Exception):
         super().__init__(f"layer {str(name)!a} ({kind!s}): {reason}")
 
 
+def check_known(nodes: Iterable[Mapping[str, Any]]) -> None:
+    """Check that Keras 3 knows every class of a config, before tf-keras loads any of them.
+
+    Keras 2 has layers that call any function of TensorFlow by its name, also one that writes files.
+
+    Args:
+        nodes: the objects that name a class, from `header.nodes_of`.
+
+    Raises:
+        Untranslated: Keras 3 does not know a class.
+    """
+    import keras
+
+    places = (
+        *(keras.layers, keras.initializers, keras.regularizers, keras.constraints),
+        *(keras.activations, keras.optimizers, keras.losses, keras.metrics),
+    )
+    known = {*MODELS, *_OTHERS, *(name for place in places for name in dir(place))}
+    for node in nodes:
+        kind, own = str(node["class_name"]), node.get("config")
+        if kind.rpartition(".")[2] not in known:
+            name = own.get("name") if isinstance(own, dict) else None
+            raise Untranslated(name, ascii(kind)[1:-1], "Keras 3 has no such layer")
+
+
 def translated(node: Mapping[str, Any]) -> dict[str, Any]:
     """Translate the config of a model or layer.
 
@@ -81,11 +107,7 @@ def translated(node: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _layer(kind: str, own: dict[str, Any]) -> dict[str, Any]:
-    import keras
-
     title = own.get("name"), kind
-    if not hasattr(keras.layers, kind):
-        raise Untranslated(*title, "Keras 3 has no such layer")
     if own.get("activation") == "hard_sigmoid" or own.get("recurrent_activation") == "hard_sigmoid":
         raise Untranslated(*title, "Keras 3 computes hard_sigmoid in another way")
     found: dict[str, Any] = {}
