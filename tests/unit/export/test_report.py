@@ -56,11 +56,18 @@ def content(adapter: str = "", *outputs: dict[str, Any]) -> dict[str, Any]:
         "bytes": 1_234_567,
         "samples": 10_000,
         "outputs": list(outputs or (output("class"),)),
+        "metric": None,
     }
     entry = {"file": "m-gpu.strop", "bytes": 1_234_567, "sha256": "0" * 64}
     parts = ("refused", "left_out", "not_on_gpu", "layers", "guard")
     notes: dict[str, Any] = {part: [] for part in parts}
-    keras = {"samples": 10_000, "accuracy": 0.9, "self_evaluated": False, "outputs": []}
+    keras = {
+        "samples": 10_000,
+        "accuracy": 0.9,
+        "self_evaluated": False,
+        "outputs": [],
+        "metric": None,
+    }
     examined = {"samples": 200, "held_out": 0, "warnings": [], "settling": None}
     made = {"keras": keras, "calibration": examined, "bundles": [entry], "variants": [row]}
     return {"model": "m", **made, **notes}
