@@ -96,7 +96,7 @@ class Metric:
                 f"metric {self.name}{without} returned {reprlib.repr(found)}",
                 "give one that returns a finite number, higher for better outputs",
             )
-        return float(found)
+        return float(found) + 0.0  # an error of 0, made negative, is -0
 
     def check(
         self, specs: Sequence[OutputSpec], keras: Sequence[Values], labels: Sequence[Labels]
@@ -175,9 +175,11 @@ def check(metric: Metric, source: Source) -> Checked:
         try:
             metric.check(specs, source.selection_keras, source.selection_labels)
         except SourceError as error:
+            labelled = any(known is not None for known in source.selection_labels)
+            mend = error.mend if labelled else "put labels beside the calibration samples"
             note = (
                 f"metric {metric.name} selects no file, the bounds of each output's kind do: on "
-                f"the held-out calibration samples, {error}"
+                f"the held-out calibration samples, {error.problem}; {mend}"
             )
     return Checked(metric, keras, note)
 

@@ -73,11 +73,13 @@ def detector(folder: Path, outlier: float) -> source.Files:
     size = np.where(np.arange(UNITS) < UNITS // 8, outlier, 1.0)
     hidden.set_weights([weights * size for weights in hidden.get_weights()])
     last.set_weights([solved[:-1] / size[:, None], solved[-1]])
-    parts = [{"inputs": pictures[part], "labels": boxes[part]} for part in (CALIBRATE, EVALUATE)]
-    return kit.saved(folder, model, *parts)
+    calibration, evaluation = (
+        {"inputs": pictures[part], "labels": boxes[part]} for part in (CALIBRATE, EVALUATE)
+    )
+    return kit.saved(folder, model, calibration, evaluation)
 
 
-def _squares() -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def _squares() -> tuple[NDArray[Any], NDArray[Any]]:
     """Draw a bright square on noise, and return its box: x, y, width, height, 0..1."""
     random = np.random.default_rng(4)
     count = EVALUATE.stop

@@ -72,7 +72,9 @@ class TestReturned:
         "found", [None, "1.0", math.nan, math.inf, np.ones(1), [1.0], 1j, 10**400]
     )
     def test_anything_else_is_refused_by_name(self, found: Any) -> None:
-        with pytest.raises(SourceError, match="^metric mine returned .* must return a finite num"):
+        with pytest.raises(
+            SourceError, match="^metric mine returned .*; give one that returns a finite number"
+        ):
             checked(lambda *_: found)
 
     def test_a_long_value_is_shortened(self) -> None:
@@ -84,7 +86,9 @@ class TestReturned:
         def fails(outputs: Any, labels: Any) -> float:
             raise KeyError("two\nlines")
 
-        with pytest.raises(SourceError, match=r"^metric mine raised KeyError: .*; it must take"):
+        with pytest.raises(
+            SourceError, match=r"^metric mine raised KeyError: .*; give one that takes"
+        ):
             checked(fails)
 
     def test_missing_labels_are_named(self) -> None:
@@ -182,7 +186,7 @@ class TestFile:
     @pytest.mark.parametrize(
         ("text", "said"),
         [
-            ("def other(a, b): ...\n", "has no function 'mine'; it has other: give --metric "),
+            ("def other(a, b): ...\n", "has no function 'mine'; it has other; give --metric "),
             ("mine = 3\n", "has no function 'mine'; it has none"),
             ("import no_such_module\n", "--metric .*fails: ModuleNotFoundError: No module named"),
             ("raise SystemExit(0)\n", "--metric .*fails: SystemExit: 0"),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from strop_export import guard, guarded, metric, source, targets
+from strop_export.errors import ProofError
 from strop_export.formats import Converted, VariantSpec
 from strop_export.metric import Metric
 from strop_export.pipeline import Refused
@@ -54,7 +55,7 @@ def path(own: Metric, held_out: int = 200, **wrong: int) -> guard.Path:
 
 def entry(found: guard.Path) -> guarded.Entry:
     of = (spec("class"),)
-    refused = Refused(CPU, "m.strop", "", engine_missing=False, outputs=of, guarded=(found,))
+    refused = Refused(CPU, "m.strop", ProofError("none holds"), outputs=of, guarded=(found,))
     (made,) = guarded.entries([refused])
     return made
 
@@ -119,7 +120,7 @@ def test_a_metric_that_fails_on_a_file_fails_the_step(broken: Any) -> None:
 
     first = path(Metric("picky", picky, 0.5), int8=50).tried[0]
     assert first.measured is None
-    assert first.fault.startswith(f"metric picky returned {broken}; it must return a finite number")
+    assert first.fault.startswith(f"metric picky returned {broken}")
 
 
 def test_an_output_that_is_not_finite_is_not_measured() -> None:
@@ -174,6 +175,7 @@ def test_a_metric_that_needs_labels_selects_nothing_and_says_so(unlabelled: sour
         "metric needs selects no file, the bounds of each output's kind do: on the held-out "
         "calibration samples, metric needs, given no labels, raised AttributeError: "
     )
+    assert checked.note.endswith("; put labels beside the calibration samples")
 
 
 def test_a_metric_that_is_blind_without_labels_says_so_too(unlabelled: source.Source) -> None:
