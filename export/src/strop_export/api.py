@@ -120,7 +120,7 @@ def export(
                 tolerances=Path(tolerances) if tolerances else TOLERANCES,
                 max_drop=max_drop,
                 strict=strict,
-                metric=None if metric is None else own_metric.of(*metric),
+                metric=None if metric is None else _metric(metric),
             )
             outcome = exporting.run(request, progress or _silent)
         except ExportError as error:
@@ -153,6 +153,14 @@ def _shapes(given: Any) -> dict[str, tuple[int, ...]]:
         raise SourceError(
             f"shapes is {given!r}", "give whole numbers, (28, 28, 1), or a dict of such by input"
         ) from None
+
+
+def _metric(given: Any) -> own_metric.Metric:
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise SourceError(
+            f"metric is a {type(given).__name__}", "give (function, the loss that is allowed)"
+        )
+    return own_metric.of(*given)
 
 
 def _silent(line: str) -> None:

@@ -14,6 +14,8 @@ import pytest
 from strop_export import metric
 from strop_export.errors import SourceError
 from strop_export.metric import Measured, Metric
+from tests.environments import ROOT
+from tests.markdown import blocks
 from tests.unit.export.outputs import probabilities, spec
 
 CLASS = (spec("class"),)
@@ -94,6 +96,17 @@ class TestReturned:
     def test_missing_labels_are_named(self) -> None:
         with pytest.raises(SourceError, match="^metric mine, given no labels, raised TypeError"):
             checked(lambda outputs, labels: len(labels), labels=None)
+
+
+def test_the_one_that_the_docs_show_sees_errors() -> None:
+    page = (ROOT / "docs" / "your-own-model.md").read_text(encoding="utf-8")
+    (code,) = (block.text for block in blocks(page) if "def best_box_iou" in block.text)
+    shown: dict[str, Any] = {}
+    exec(code, shown)
+    boxes = np.random.default_rng(1).uniform(0.2, 0.8, (60, 4)).astype(np.float32)
+    answers = np.repeat(np.c_[boxes, np.ones(60)][:, None], 3, axis=1)
+    own = Metric("best_box_iou", shown["best_box_iou"], 0.01)
+    assert own.check((spec("raw", (3, 5)),), [answers], [boxes]) == pytest.approx(1)
 
 
 class TestBlindness:

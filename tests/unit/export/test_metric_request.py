@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,20 @@ def test_a_script_gives_a_function(files: source.Files) -> None:
             progress=None,
         )
     assert refused.value.problem.startswith("metric blind is 0.5 for Keras's answers and 0.5 for ")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (max, "metric is a builtin_function_or_method; give (function, the loss that is allowed)"),
+        ((max,), "metric is a tuple; give (function"),
+        ((0.1, max), "the metric 'float' is no function with a printable name; give a function of"),
+        ((max, -1), "metric max may lose -1; give a finite number of 0 or more"),
+    ],
+)
+def test_a_script_that_gives_none_is_refused(files: source.Files, given: Any, said: str) -> None:
+    with pytest.raises(strop_export.SourceError, match=re.escape(said)):
+        strop_export.export(files.model, files.calibration, out="nowhere", metric=given)
 
 
 def test_the_function_and_the_loss_belong_to_a_fresh_export(
