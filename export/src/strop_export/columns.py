@@ -101,7 +101,7 @@ def metric_columns(rows: Iterable[dict[str, Any]]) -> list[Column]:
 
 
 def _found(metric: dict[str, Any] | None) -> str:
-    return f"{metric['found']:.4g}" if metric else "-"
+    return f"{metric['found']:#.4g}" if metric else "-"
 
 
 def cells_of(row: dict[str, Any], columns: Sequence[Column]) -> Iterator[list[str]]:

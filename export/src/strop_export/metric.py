@@ -61,12 +61,13 @@ class Metric:
                 f"metric {self.name} may lose {reprlib.repr(self.max_loss)}",
                 "give a finite number of 0 or more, in the metric's own units",
             )
+        object.__setattr__(self, "max_loss", float(self.max_loss))  # NumPy's are not JSON
 
     def key(self) -> dict[str, Any]:
         """Return what an export with it depends on, as plain JSON values."""
         return {
             "name": self.name,
-            "max_loss": float(self.max_loss),
+            "max_loss": self.max_loss,
             "digest": self.digest or uuid.uuid4().hex,
         }
 

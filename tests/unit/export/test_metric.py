@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -170,6 +171,10 @@ class TestLoss:
         assert Measured("minus rmse", -120.0, -125.1, 5.0).fault == (
             "minus rmse -125.1 against Keras's -120, a loss of at most 5 allowed"
         )
+
+    @pytest.mark.parametrize("loss", [0, np.float32(0.5), np.array(1)])
+    def test_a_loss_is_a_plain_number_in_the_report(self, loss: Any) -> None:
+        assert json.loads(json.dumps(Metric("m", accuracy, loss).key()))["max_loss"] == loss
 
     @pytest.mark.parametrize("loss", [-0.1, math.nan, math.inf, "0.1", None])
     def test_a_loss_that_is_no_number_is_refused(self, loss: Any) -> None:

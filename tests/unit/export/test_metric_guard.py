@@ -146,7 +146,7 @@ def test_the_report_has_its_figures_and_says_what_it_chose() -> None:
     }  # fmt: skip
     columns, rows = guarded.table(made)
     assert [column.title for column in columns][-2:] == ["my *accuracy*", ""]
-    assert rows[0][-2:] == ["0.75", "misses"]
+    assert rows[0][-2:] == ["0.7500", "misses"]
     assert "int8 did not hold (my *accuracy* 0.75, Keras 1): " in guarded.note(made)
 
 

@@ -228,7 +228,7 @@ class TestAMetric:
     def test_it_has_a_column_titled_by_its_name(self) -> None:
         _, _, head, row, _ = screen(self.made())
         assert head.endswith("accuracy  disagree  mean_ap  max error")
-        assert "   0.94  " in row
+        assert "  0.9400  " in row
         assert "mean_ap" not in screen(content())[2]
 
     def test_the_page_has_it_and_says_what_keras_achieves(self) -> None:
