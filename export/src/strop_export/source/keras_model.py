@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 from strop_export.errors import SourceError
 from strop_export.formats import quiet
 from strop_export.source.files import Loading
+from strop_export.source.own_code import reason, run_file
 
 if TYPE_CHECKING:
     import keras
@@ -63,7 +62,7 @@ def load(loading: Loading, samples: Mapping[str, NDArray[Any]]) -> Loaded:
             )
             model = _in_float32(model, custom, trust=loading.trust)
     except Exception as error:  # noqa: BLE001  hostile files make Keras raise anything
-        raise SourceError(f"Keras cannot load {loading.path}: {_reason(error)}") from None
+        raise SourceError(f"Keras cannot load {loading.path}: {reason(error)}") from None
     try:
         with quiet():
             return _functional(model, loading, samples)
@@ -72,7 +71,7 @@ def load(loading: Loading, samples: Mapping[str, NDArray[Any]]) -> Loaded:
     except Exception as error:  # noqa: BLE001  a model's own code
         raise SourceError(
             f"the model of {loading.path} cannot be called on inputs of fixed shapes: "
-            f"{_reason(error)}",
+            f"{reason(error)}",
             "give shapes that it takes with --shape",
         ) from None
 
@@ -97,7 +96,7 @@ def predict(model: keras.Model, samples: Sequence[NDArray[Any]]) -> tuple[NDArra
             alone = _predict(model, few, size=1)
     except Exception as error:  # noqa: BLE001  a model's own code, on values it does not expect
         raise SourceError(
-            f"Keras cannot run the model on these samples: {_reason(error)}",
+            f"Keras cannot run the model on these samples: {reason(error)}",
             "give samples as in training",
         ) from None
     count = len(samples[0])
@@ -136,10 +135,6 @@ def _predict(
     return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
 
-def _reason(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
-
-
 def _custom_objects(loading: Loading) -> dict[str, Any]:
     """Run the module with the user's own classes, and return its classes and functions by name.
 
@@ -148,20 +143,7 @@ def _custom_objects(loading: Loading) -> dict[str, Any]:
     """
     if loading.custom is None:
         return {}
-    path = loading.custom.resolve()
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise SourceError(
-            f"--custom {loading.custom} is not a Python file", "give a file that ends with .py"
-        )
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(path.stem, module)
-    try:
-        spec.loader.exec_module(module)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # noqa: BLE001  the user's own code, which may end itself
-        raise SourceError(f"--custom {loading.custom} fails: {_reason(error)}") from None
+    module = run_file(loading.custom, "--custom")
     return {
         name: value
         for name, value in vars(module).items()
