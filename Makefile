@@ -40,6 +40,7 @@ help:  ## list the targets
 	@echo "              SHAPE=input=28,28,1 TRUST=1 CUSTOM=my_layers.py"
 	@echo "  make export PRECISION=float32,int8 STRICT=1      some variants; refuse rather than leave one out"
 	@echo "  make export MAX_DROP=0.5                         what int8 may lose, in points or percent"
+	@echo "  make export METRIC=my_map.py:mean_average_precision=0.01   or in a metric of your own"
 	@echo "  make export RECIPE=best                          another recipe: edge, notebook, best"
 	@echo "  make bench QUICK=1                               in a minute; make bench-check ACCEPT=1: the baseline"
 
@@ -77,7 +78,7 @@ export: $(STAMP) $(if $(MODEL),,$(ARTIFACT)/training.json)  ## train if need be,
 	  $(if $(EVALUATION),--evaluation "$(EVALUATION)") \
 	  $(if $(LABELS),--labels "$(LABELS)") $(if $(NAME),--name "$(NAME)") \
 	  $(if $(PRECISION),--precision "$(PRECISION)") $(if $(STRICT),--strict) \
-	  $(if $(MAX_DROP),--max-drop "$(MAX_DROP)") \
+	  $(if $(MAX_DROP),--max-drop "$(MAX_DROP)") $(if $(METRIC),--metric "$(METRIC)") \
 	  $(foreach task,$(TASK),--task "$(task)") $(foreach shape,$(SHAPE),--shape "$(shape)") \
 	  $(if $(TRUST),--trust) $(if $(CUSTOM),--custom "$(CUSTOM)")
 

@@ -24,7 +24,7 @@ from rich.text import Text
 
 from strop.commands.terminal import print_line, print_note, show, width
 from strop.errors import StropError, printable
-from strop_export import calibration, explain, exporting, report, source, targets
+from strop_export import calibration, explain, exporting, metric, report, source, targets
 from strop_export.arguments import parser
 from strop_export.errors import SourceError
 from strop_export.exporting import Outcome, Request
@@ -113,6 +113,7 @@ def _request(arguments: argparse.Namespace) -> Request:
         tolerances=arguments.tolerances,
         max_drop=arguments.max_drop,
         strict=arguments.strict,
+        metric=metric.load(*arguments.metric) if arguments.metric else None,
     )
 
 

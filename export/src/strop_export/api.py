@@ -11,6 +11,7 @@ from typing import Any
 
 from strop.errors import either
 from strop_export import exporting, given, source, targets
+from strop_export import metric as own_metric
 from strop_export.errors import ExportError, SourceError
 from strop_export.exporting import Request
 from strop_export.paths import TOLERANCES
@@ -33,6 +34,7 @@ def export(
     custom: str | Path | None = None,
     trust: bool = False,
     max_drop: float | None = None,
+    metric: tuple[Callable[[Any, Any], float], float] | None = None,
     tolerances: str | Path | None = None,
     strict: bool = False,
     progress: Callable[[str], None] | None = print,
@@ -72,6 +74,9 @@ def export(
         max_drop: what a quantized file may lose: points of accuracy, or of agreement with Keras
             where there are no labels; percent of the spread for a regression. By default the
             bounds in `tolerances`.
+        metric: a function of the outputs and the labels that returns a number, higher for better,
+            and how much of it a file may lose: it decides on quantized files instead of the bounds
+            in `tolerances`. With several outputs it gets dicts by their names.
         tolerances: a TOML file of bounds, instead of the package's own.
         strict: refuse a target whole if one of its variants fails, instead of leaving it out.
         progress: called with each line about the progress; None: none.
@@ -114,6 +119,7 @@ def export(
                 tolerances=Path(tolerances) if tolerances else TOLERANCES,
                 max_drop=max_drop,
                 strict=strict,
+                metric=None if metric is None else _metric(metric),
             )
             outcome = exporting.run(request, progress or _silent)
         except ExportError as error:
@@ -146,6 +152,14 @@ def _shapes(given: Any) -> dict[str, tuple[int, ...]]:
         raise SourceError(
             f"shapes is {given!r}", "give whole numbers, (28, 28, 1), or a dict of such by input"
         ) from None
+
+
+def _metric(given: Any) -> own_metric.Metric:
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise SourceError(
+            f"metric is a {type(given).__name__}", "give (function, the loss that is allowed)"
+        )
+    return own_metric.of(*given)
 
 
 def _silent(line: str) -> None:

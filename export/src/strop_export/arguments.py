@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import NoReturn
 
@@ -75,6 +76,13 @@ def parser() -> argparse.ArgumentParser:
         "agreement with Keras without labels; for a regression, percent of each column's spread",
     )
     add(
+        "--metric",
+        type=_metric,
+        metavar="FILE.py:FUNCTION=LOSS",
+        help="a function of the outputs and the labels that returns a number, higher for better, "
+        "and how much a file may lose of it; it replaces the tolerances of quantized files",
+    )
+    add(
         "--strict",
         action="store_true",
         help="refuse a target whole if one of its variants fails, instead of leaving that one out; "
@@ -129,6 +137,21 @@ def _drop(text: str) -> float:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
+def _metric(text: str) -> tuple[Path, str, float]:
+    rest, _, loss = text.rpartition("=")
+    path, _, function = rest.rpartition(":")
+    try:
+        most = float(loss)
+    except ValueError:
+        most = -1.0
+    if not path or not function.isidentifier() or not 0 <= most < math.inf:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not FILE.py:FUNCTION=LOSS, with a loss of 0 or more; write one such as "
+            "my_map.py:mean_average_precision=0.01"
+        )
+    return Path(path), function, most
 
 
 def _task(text: str) -> tuple[str, str]:

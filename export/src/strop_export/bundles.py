@@ -23,6 +23,7 @@ from strop.bundle.manifest import (
 )
 from strop_export.floors import table
 from strop_export.formats import Converted, VariantSpec
+from strop_export.metric import Measured
 from strop_export.source import Source
 
 SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "weights": ".npz"}
@@ -37,6 +38,7 @@ class Proven:
     proofs: tuple[Proof, ...]
     golden_outputs: tuple[NDArray[Any], ...]  # (golden samples, ...), of the preferred engine
     golden_tolerances: tuple[tuple[float, ...], ...]  # for each output
+    measured: tuple[Measured, ...] = ()  # for each proof, by the user's own metric if there is one
 
 
 def build(

@@ -67,7 +67,14 @@ def columns_of(rows: Iterable[dict[str, Any]]) -> list[Column]:
     """
     rows = list(rows)
     recipe = [_RECIPE] if any(row["recipe"] for row in rows) else []
-    return [_FIXED[0], *recipe, *_FIXED[1:], *figure_columns(rows), _MAX_ERROR]
+    return [
+        _FIXED[0],
+        *recipe,
+        *_FIXED[1:],
+        *figure_columns(rows),
+        *metric_columns(rows),
+        _MAX_ERROR,
+    ]
 
 
 def figure_columns(rows: Iterable[dict[str, Any]]) -> list[Column]:
@@ -81,6 +88,20 @@ def figure_columns(rows: Iterable[dict[str, Any]]) -> list[Column]:
     several = len({output["name"] for output in outputs}) > 1
     own = dict.fromkeys(column for kind in kinds for column in _OF_KIND[kind])
     return [*([_OUTPUT] if several else []), *own]
+
+
+def metric_columns(rows: Iterable[dict[str, Any]]) -> list[Column]:
+    """Return the column of the user's own metric, titled by its name; none without a metric.
+
+    Args:
+        rows: each with its `metric`.
+    """
+    names = dict.fromkeys(row["metric"]["name"] for row in rows if row["metric"])
+    return [Column(name, lambda row, _: _found(row["metric"]), common=True) for name in names]
+
+
+def _found(metric: dict[str, Any] | None) -> str:
+    return f"{metric['found']:#.4g}" if metric else "-"
 
 
 def cells_of(row: dict[str, Any], columns: Sequence[Column]) -> Iterator[list[str]]:

@@ -24,6 +24,7 @@ from strop_export import (
 from strop_export.errors import SourceError, TargetError
 from strop_export.floors import table
 from strop_export.layer_errors.picture import pictures
+from strop_export.metric import Metric, check
 from strop_export.paths import TOLERANCES
 from strop_export.pipeline import Finished, Refused
 from strop_export.progress import Steps
@@ -53,6 +54,7 @@ class Request:
         tolerances: the TOML file of bounds.
         max_drop: what quantized files may lose instead, in points or percent; None: the bounds.
         strict: refuse a target whole if one of its variants fails.
+        metric: the user's own, which decides instead of the bounds; None: the bounds.
 
     Raises:
         TargetError: `max_drop` is no such number.
@@ -69,6 +71,7 @@ class Request:
     tolerances: Path = TOLERANCES
     max_drop: float | None = None
     strict: bool = False
+    metric: Metric | None = None
 
     def __post_init__(self) -> None:
         drop = self.max_drop
@@ -94,6 +97,7 @@ class Request:
             "model_version": self.model_version,
             "tolerances": self.tolerances.read_text(encoding="utf-8"),
             "max_drop": self.share,
+            "metric": self.metric and self.metric.key(),
             "task": sorted(self.tasks.items()),
             "shape": sorted(self.shapes.items()),
         }
@@ -143,7 +147,12 @@ def run(request: Request, show: Callable[[str], None]) -> Outcome:
     chosen = targets.of_precisions(targets.load_all(request.targets), request.precisions)
     for target in chosen:
         table.check_pins(target)
-    tolerances = read_tolerances(request.files.name, request.tolerances, request.share)
+    tolerances = read_tolerances(
+        request.files.name,
+        request.tolerances,
+        request.share,
+        by_metric=request.metric is not None,
+    )
     key = request.key()
     old = freshness.read_report(request.out, key)
     adapters = gpu.adapters() if any(target.gpu_engines for target in chosen) else ()
@@ -199,6 +208,9 @@ def _make(
         steps(f"output {spec.name} is judged as {spec.kind}")
     for note in read.notes:
         steps(f"note: {note}")
+    checked = check(request.metric, read) if request.metric else None
+    if checked:
+        steps(f"metric {checked.metric.name} of Keras is {checked.keras:.4g}")
     steps.begin("examining the calibration samples")
     examined = calibration.examine(read)
     steps.begin("finding the engines")
@@ -217,11 +229,12 @@ def _make(
             record,
             steps,
             strict=request.strict,
+            metric=checked,
         )
     shared = report.Made(
         files.name,
         request.out / wheel.name,
-        report.keras_figures(read),
+        report.keras_figures(read, checked),
         adapters,
         examined,
         request.max_drop,

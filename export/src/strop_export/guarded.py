@@ -9,8 +9,9 @@ from typing import Any
 
 from strop.bundle.manifest import OutputSpec
 from strop.commands.terminal import lay_out
-from strop_export.columns import Column, cells_of, decibels, figure_columns, worst
+from strop_export.columns import Column, cells_of, decibels, figure_columns, metric_columns, worst
 from strop_export.guard import Path, Tried
+from strop_export.metric import Measured
 from strop_export.pipeline import Finished, Refused
 from strop_export.tolerances import QUANTIZED
 
@@ -59,6 +60,7 @@ def _step(tried: Tried, outputs: Iterable[OutputSpec]) -> dict[str, Any]:
         "samples": tried.samples,
         "integer_share": tried.integer_share,
         "outputs": [{"name": o.name, "kind": o.kind, **found._asdict()} for o, found in judged],
+        "metric": tried.measured._asdict() if tried.measured else None,
         "holds": not tried.fault,
         "reason": tried.fault,
         "at_fault": tried.at_fault,
@@ -108,8 +110,8 @@ def title(entry: Entry) -> str:
 
 def table(entry: Entry) -> tuple[list[Column], list[list[str]]]:
     """Return the columns and the rows of a path's table."""
-    own = figure_columns(entry["steps"])
-    columns = [*_FIXED, *(column for column in own if not column.page_only), _HOLDS]
+    own, by_metric = figure_columns(entry["steps"]), metric_columns(entry["steps"])
+    columns = [*_FIXED, *(column for column in own if not column.page_only), *by_metric, _HOLDS]
     empty = next((_without_figures(s["outputs"]) for s in entry["steps"] if s["outputs"]), None)
     nothing = empty or [{"name": "", "kind": "raw", "figures": {}}]
     steps = [{**step, "outputs": step["outputs"] or nothing} for step in entry["steps"]]
@@ -124,7 +126,7 @@ def note(entry: Entry) -> str:
     """Write which file ships in the place of an int8 one, and why."""
     first, last = entry["steps"][0], entry["steps"][-1]
     at = first["at_fault"]  # the last step says the same figure of the same output
-    missed = _missed(first["outputs"][at]) if first["outputs"] else ""
+    missed = _missed(first)
     why = _said(first, at, missed) if missed else first["reason"]
     how = "cannot be written" if first["bytes"] is None else "did not hold"
     said = f"{entry['format']} {entry['asked']} {how} ({why}): "
@@ -150,8 +152,13 @@ def _prevented(entry: Entry) -> str:
     )
 
 
-def _missed(output: dict[str, Any]) -> str:
+def _missed(step: dict[str, Any]) -> str:
     """Return the name of a figure that misses its bound; "" if it is in no figure."""
+    if step["metric"]:
+        return "metric" if Measured(**step["metric"]).fault else ""
+    if not step["outputs"]:
+        return ""
+    output = step["outputs"][step["at_fault"]]
     figures, bounds = output["figures"], output["bounds"]
     if figures.get("disagreements"):
         if figures.get("accuracy") is not None:
@@ -169,13 +176,15 @@ def _missed(output: dict[str, Any]) -> str:
 
 
 def _said(step: dict[str, Any], at: int, missed: str) -> str:
-    """Write the figures of an output.
+    """Write the figures of the user's own metric, or without one, those of an output.
 
     Args:
         step: a step that was judged.
         at: the index of the output, which is named if there are several.
         missed: the figure that the first step misses; "" for those of the output's kind.
     """
+    if metric := step["metric"]:
+        return f"{metric['name']} {metric['found']:.4g}, Keras {metric['keras']:.4g}"
     output = step["outputs"][at]
     figures = output["figures"]
     named = f"output {output['name']!r}: " if len(step["outputs"]) > 1 else ""

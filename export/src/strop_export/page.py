@@ -25,10 +25,15 @@ def to_markdown(report: dict[str, Any]) -> bytes:
         f"# {_escaped(report['model'])}",
         "",
         f"Every variant, on every engine it is meant for, over {keras['samples']:,} samples, "
-        "against Keras" + _escaped(_keras_said(keras["outputs"])) + ".",
+        "against Keras" + _escaped(_keras_said(keras)) + ".",
     ]
     if keras["self_evaluated"]:
         lines.append("They are calibration samples, for lack of others: self-evaluated.")
+    if metric := keras["metric"]:
+        lines.append(
+            f"A file may lose {metric['max_loss']:g} of {_escaped(metric['name'])}, which replaces "
+            f"the bounds of quantized files. {_escaped(metric['note'])}".rstrip()
+        )
     columns = columns_of(report["variants"])
     lines += [
         "",
@@ -104,7 +109,7 @@ def _paths(found: Sequence[dict[str, Any]]) -> list[str]:
 
 def _table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> list[str]:
     return [
-        "| " + " | ".join(column.title for column in columns) + " |",
+        "| " + " | ".join(_escaped(column.title) for column in columns) + " |",
         "|" + "|".join("--:" if column.number else "---" for column in columns) + "|",
         *("| " + " | ".join(map(_escaped, cells)) + " |" for cells in rows),
     ]
@@ -120,8 +125,9 @@ def _adapter_lines(rows: Iterable[dict[str, Any]]) -> list[str]:
     return ["", f"*gpu*: {_escaped('; '.join(names))}."] if names else []
 
 
-def _keras_said(outputs: Sequence[dict[str, Any]]) -> str:
-    """Write what Keras achieves, where labels tell."""
+def _keras_said(keras: dict[str, Any]) -> str:
+    """Write what Keras achieves, where labels or a metric of the user's own tell."""
+    outputs, metric = keras["outputs"], keras["metric"]
     several = len(outputs) > 1
     said = [
         f"{output['name']}: {name} {shown(figure)}" if several else f"{name} {shown(figure)}"
@@ -129,4 +135,6 @@ def _keras_said(outputs: Sequence[dict[str, Any]]) -> str:
         for name, figure in output["figures"].items()
         if figure is not None
     ]
+    if metric:
+        said.append(f"{metric['name']} {metric['value']:.4g}")
     return f" ({'; '.join(said)})" if said else ""

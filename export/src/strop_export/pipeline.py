@@ -30,6 +30,7 @@ from strop_export.formats import Converted, VariantSpec
 from strop_export.formats.base import CALIBRATED
 from strop_export.layer_errors.entries import FileErrors
 from strop_export.layer_errors.measure import TensorError
+from strop_export.metric import Checked
 from strop_export.planning import Plan, make_plans
 from strop_export.progress import Steps
 from strop_export.proof.golden import golden_tolerance
@@ -130,6 +131,7 @@ def export(
     steps: Steps,
     *,
     strict: bool = False,
+    metric: Checked | None = None,
 ) -> list[Finished | Refused]:
     """Export a source for some targets.
 
@@ -146,6 +148,7 @@ def export(
         steps: three steps of them are taken here.
         strict: refuse the whole target if one of its variants fails, or if no quantized file can
             take the place of an int8 file.
+        metric: the user's own, or None. It also selects, if it has no note.
 
     Returns:
         A result for each target; first those refused before anything runs.
@@ -157,8 +160,9 @@ def export(
     work = _Work(workstation)
     with tempfile.TemporaryDirectory(prefix="strop-export-") as scratch:
         folder = Path(scratch)
+        selecting = metric.metric if metric and not metric.note else None
         steps.begin("converting the model")
-        planned = make_plans(source, targets, tolerances, folder, steps)
+        planned = make_plans(source, targets, tolerances, folder, steps, selecting)
         work.converted, work.layers = planned.converted, planned.layers
         able, refused = _check_plans(work, source, planned.plans, strict=strict)
         jobs = [
@@ -169,7 +173,8 @@ def export(
         ]
         steps.begin("running each file on its engines")
         work.runs = run_all(jobs, work.files(), source, workstation, wheel, folder, steps)
-        truth = Truth(source.outputs, source.keras, source.labels)
+        asked = metric.metric if metric else None
+        truth = Truth(source.outputs, source.keras, source.labels, asked)
         steps.begin("proving each file against Keras")
         judged = {}
         results: list[Finished | Refused] = list(refused)
@@ -298,7 +303,7 @@ def _proven(
         for output, keras, ours in zip(source.outputs, source.keras, passed.outputs, strict=True)
     )
     outputs = tuple(array[golden] for array in passed.outputs)
-    return bundles.Proven(spec, passed.converted, passed.proofs, outputs, bounds)
+    return bundles.Proven(spec, passed.converted, passed.proofs, outputs, bounds, passed.measured)
 
 
 def _smaller_first(proven: list[bundles.Proven]) -> list[bundles.Proven]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from strop_export.errors import ConversionError, ProofError
 from strop_export.floors import table
 from strop_export.formats import Converted, VariantSpec
 from strop_export.layer_errors.measure import TensorError
+from strop_export.metric import Metric
 from strop_export.proof.prove import Truth
 from strop_export.proof.runs import Progress
 from strop_export.source import Source
@@ -72,7 +73,7 @@ class Plan:
                 raise ProofError(
                     f"{path.asked.format} int8 does not hold, nor any other quantized file: "
                     f"{path.tried[0].fault}",
-                    "leave it out (--precision) or allow more (--max-drop)",
+                    "leave it out (--precision) or allow more (--max-drop, --metric)",
                 )
 
 
@@ -97,6 +98,7 @@ def make_plans(
     tolerances: Mapping[str, Tolerance],
     folder: Path,
     progress: Progress,
+    metric: Metric | None = None,
 ) -> Planned:
     """Convert the files of each target, choose those in the places of int8 files, measure layers.
 
@@ -106,9 +108,12 @@ def make_plans(
         tolerances: precision -> its tolerance.
         folder: an empty folder for the converter.
         progress: called with a line before each step.
+        metric: the user's own, which selects; without one, the bounds of each kind do.
     """
     selects = bool(source.selection_keras)
-    samples, truth = _judges(source) if selects else (source.calibration, Truth((), (), ()))
+    samples, truth = _judges(source, metric) if selects else (source.calibration, Truth((), (), ()))
+    if metric is None:
+        tolerances = {name: replace(each, by_metric=False) for name, each in tolerances.items()}
     sizes = guard.Sizes(len(source.calibration[0]), len(source.selection[0]))
     plans = []
     unseen = sizes.held_out if selects else None
@@ -131,7 +136,7 @@ def make_plans(
     return Planned(trials.converted, layers, plans)
 
 
-def _judges(source: Source) -> tuple[tuple[NDArray[Any], ...], Truth]:
+def _judges(source: Source, metric: Metric | None) -> tuple[tuple[NDArray[Any], ...], Truth]:
     """Return the samples that judge the steps, those held out first, and the reference for them."""
     chosen = np.unique(np.linspace(0, len(source.calibration[0]) - 1, _MOST).round().astype(int))
     samples = _joined(source.selection, source.calibration, chosen)
@@ -140,7 +145,7 @@ def _judges(source: Source) -> tuple[tuple[NDArray[Any], ...], Truth]:
         None if held is None or known is None else np.concatenate([held, known[chosen]])
         for held, known in zip(source.selection_labels, source.calibration_labels, strict=True)
     )
-    return samples, Truth(source.outputs, keras, labels)
+    return samples, Truth(source.outputs, keras, labels, metric)
 
 
 def _joined(

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from strop_export.dist import requirements_name
 from strop_export.figures import compare
 from strop_export.freshness import target_key
 from strop_export.layer_errors import entries as layer_entries
+from strop_export.metric import Checked
 from strop_export.pipeline import Finished, Refused
 from strop_export.proof.gpu import on_the_device
 from strop_export.source import Source
@@ -113,12 +115,13 @@ def rows(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
                 {"name": spec.name, "kind": spec.kind, **judged._asdict()}
                 for spec, judged in zip(result.outputs, proof.outputs, strict=True)
             ],
+            "metric": measured._asdict() if measured else None,
             **_class_figures(result.outputs, proof.outputs),
         }
         for result in results
         if isinstance(result, Finished)
         for variant in result.variants
-        for proof in variant.proofs
+        for proof, measured in zip_longest(variant.proofs, variant.measured)
     ]
 
 
@@ -166,6 +169,8 @@ def notes(report: dict[str, Any]) -> Iterator[str]:
             f"self-evaluated: judged on {report['keras']['samples']:,} of the calibration samples, "
             "for lack of others (--evaluation)"
         )
+    if (metric := report["keras"]["metric"]) and metric["note"]:
+        yield metric["note"]
     yield from undecided(row for row in report["variants"] if _differs(row))
     for entry in filter(guarded.is_news, report["guard"]):
         yield f"{entry['bundle']}: {guarded.note(entry)}"
@@ -175,8 +180,13 @@ def notes(report: dict[str, Any]) -> Iterator[str]:
         yield f"{note['bundle']}: {gpu_note(note)}"
 
 
-def keras_figures(source: Source) -> dict[str, Any]:
-    """Return Keras's own figures, with which every variant is compared."""
+def keras_figures(source: Source, metric: Checked | None = None) -> dict[str, Any]:
+    """Return Keras's own figures, with which every variant is compared.
+
+    Args:
+        source: the model and its samples.
+        metric: the user's own, or None.
+    """
     own: list[dict[str, Any]] = [
         {
             "name": spec.name,
@@ -195,6 +205,13 @@ def keras_figures(source: Source) -> dict[str, Any]:
         "accuracy": accuracy,
         "self_evaluated": source.self_evaluated,
         "outputs": own,
+        "metric": metric
+        and {
+            "name": metric.metric.name,
+            "value": metric.keras,
+            "max_loss": metric.metric.max_loss,
+            "note": metric.note,
+        },
     }
 
 

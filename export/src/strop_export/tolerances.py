@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from strop.bundle.manifest import OutputSpec
-from strop_export.errors import TargetError
+from strop_export.errors import SourceError, TargetError
 from strop_export.formats import PRECISIONS, VariantSpec
 from strop_export.formats.base import CALIBRATED
 from strop_export.paths import TOLERANCES
@@ -41,6 +41,7 @@ class Tolerance:
     gpu: float
     plain: bool
     max_drop: float | None = None  # share that quantized files may lose, instead of the bounds
+    by_metric: bool = False  # a metric of the user's own replaces the bounds of quality
 
     def of(self, spec: VariantSpec) -> Tolerance:
         """Return the tolerance of one file: a file for GPUs is replayed on them too."""
@@ -62,13 +63,22 @@ class Tolerance:
         )
 
     def of_output(self, output: OutputSpec, *, labelled: bool) -> Tolerance:
-        """Return the tolerance of an output: `max_drop`, if there is one, replaces its main bound.
+        """Return the tolerance of an output: `max_drop` or a metric replaces its main bound.
 
         Args:
             output: the output.
             labelled: the truth is known: accuracy may fall by `max_drop`. If it is not, as large a
                 share of the decisions may differ from Keras's.
         """
+        if self.by_metric:
+            return replace(
+                self,
+                disagreements=1.0,
+                pixels=1.0,
+                accuracy_loss=1.0,
+                rmse_share=math.inf,
+                sqnr_db=-math.inf,
+            )
         if self.max_drop is None:
             return self
         share = self.max_drop
@@ -84,12 +94,20 @@ class Tolerance:
 
     def bounds(self, output: OutputSpec) -> dict[str, float]:
         """Return the bounds of one output, by name: those of its kind, and those of every kind."""
-        names = (*_OF_KIND[output.kind], "engine_changes", "golden")
-        return {name: getattr(self, name) for name in names}
+        return self.named(*_OF_KIND[output.kind], "engine_changes", "golden")
+
+    def named(self, *names: str) -> dict[str, float]:
+        """Return some bounds by name, without those that allow anything."""
+        values = {name: float(getattr(self, name)) for name in names}
+        return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
 def tolerances(
-    model: str, path: Path = TOLERANCES, max_drop: float | None = None
+    model: str,
+    path: Path = TOLERANCES,
+    max_drop: float | None = None,
+    *,
+    by_metric: bool = False,
 ) -> dict[str, Tolerance]:
     """Return the tolerance of each precision; a model's own section overrides the default one.
 
@@ -97,10 +115,17 @@ def tolerances(
         model: the model's name, which is also its section's name.
         path: the TOML file.
         max_drop: the share, 0..1, that quantized files may lose, instead of the bounds.
+        by_metric: a metric of the user's own decides what quantized files may lose.
 
     Raises:
+        SourceError: both `max_drop` and `by_metric` are given.
         TargetError: the file cannot be read, or a section has an unknown or missing value.
     """
+    if by_metric and max_drop is not None:
+        raise SourceError(
+            "--max-drop and --metric both say what a quantized file may lose, in different units",
+            "give one of them",
+        )
     content = read_toml(path)
     default, own = content.get("default", {}), content.get(model, {})
     bounds = {}
@@ -114,7 +139,7 @@ def tolerances(
         if not all(0 <= value < math.inf for value in numbers):
             raise TargetError(f"{path.name}: {precision}: a bound must be a number of 0 or more")
         if precision in QUANTIZED:
-            bounds[precision] = replace(bounds[precision], max_drop=max_drop)
+            bounds[precision] = replace(bounds[precision], max_drop=max_drop, by_metric=by_metric)
     return bounds
 
 
@@ -142,7 +167,7 @@ def _tolerance(values: dict[str, object]) -> Tolerance:
     Raises:
         ValueError: a value is missing, unknown, or of another type.
     """
-    known = {field.name for field in fields(Tolerance)} - {"max_drop"}
+    known = {field.name for field in fields(Tolerance)} - {"max_drop", "by_metric"}
     if values.keys() != known:
         wrong = ", ".join(sorted(values.keys() ^ known))
         raise ValueError(f"missing or unknown: {wrong}")

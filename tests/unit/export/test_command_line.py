@@ -34,12 +34,32 @@ def test_a_shape_is_of_an_input(text: str, found: tuple[str, tuple[int, ...]]) -
 
 
 @pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("own.py:mine=0.01", (Path("own.py"), "mine", 0.01)),
+        ("a=b:c/own.py:mine=0", (Path("a=b:c/own.py"), "mine", 0)),
+    ],
+)
+def test_a_metric_is_a_function_of_a_file_and_a_loss(
+    text: str, found: tuple[Path, str, float]
+) -> None:
+    assert arguments._metric(text) == found
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--task", "boxes=blob"], "there is no kind 'blob'; choose class, binary"),
         (["--shape", "28,x"], "'28,x' is not a shape; write one such as 28,28,1"),
         (["--shape", "in=28,0"], "'in=28,0' is not a shape"),
         (["--shape", "28,-1"], "'28,-1' is not a shape"),
+        (["--metric", "own.py"], "'own.py' is not FILE.py:FUNCTION=LOSS, with a loss of 0 or more"),
+        (["--metric", "own.py:mine"], "write one such as my_map.py:mean_average_precision=0.01"),
+        (["--metric", "own.py:mine=much"], "is not FILE.py:FUNCTION=LOSS"),
+        (["--metric", "own.py:mine=-1"], "is not FILE.py:FUNCTION=LOSS"),
+        (["--metric", "own.py:mine=inf"], "is not FILE.py:FUNCTION=LOSS"),
+        (["--metric", "mine=0.1"], "is not FILE.py:FUNCTION=LOSS"),
+        (["--metric", "own.py:not mine=0.1"], "is not FILE.py:FUNCTION=LOSS"),
     ],
 )
 def test_what_is_none_is_refused(

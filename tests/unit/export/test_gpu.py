@@ -113,7 +113,7 @@ class TestFreshness:
 )
 def test_what_is_not_proven_is_one_line(note: gpu.NotOnGpu, said: str) -> None:
     content: dict[str, Any] = {
-        "keras": {"self_evaluated": False},
+        "keras": {"self_evaluated": False, "metric": None},
         "variants": [],
         "left_out": [],
         "guard": [],

@@ -52,7 +52,13 @@ def entry(
 def content(*found: dict[str, Any]) -> dict[str, Any]:
     parts = ("refused", "left_out", "not_on_gpu", "variants", "layers")
     notes: dict[str, Any] = {part: [] for part in parts}
-    keras = {"samples": 1000, "accuracy": 0.9, "self_evaluated": False, "outputs": []}
+    keras = {
+        "samples": 1000,
+        "accuracy": 0.9,
+        "self_evaluated": False,
+        "outputs": [],
+        "metric": None,
+    }
     examined = {"samples": 225, "held_out": 75, "warnings": [], "settling": None}
     made = {"model": "m", "keras": keras, "calibration": examined, "bundles": []}
     return {**made, "guard": list(found), **notes}

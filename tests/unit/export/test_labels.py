@@ -99,8 +99,9 @@ class TestTruth:
         assert (found.shape, found.dtype) == ((3, 1), np.float64)
         assert true("regression", [1.0, 2.0]).shape == (2,)
 
-    def test_raw_outputs_have_none(self) -> None:
-        assert true("raw", [1, 2], 1) is None
+    def test_those_of_raw_outputs_are_as_given_for_a_metric(self) -> None:
+        given = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
+        assert truth(given, kind("raw"), (7,), "out") is given
         assert truth(None, kind("class"), (3,), "out") is None
 
     @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from strop_export import columns, page, report, targets
 from strop_export.bundles import Proven
 from strop_export.formats import Converted, VariantSpec
+from strop_export.metric import Checked, Measured, Metric
 from strop_export.pipeline import Finished
 from strop_export.proof.prove import prove
 from tests.unit.export.outputs import OWN, probabilities, run, spec, swapped, truth
@@ -56,11 +59,18 @@ def content(adapter: str = "", *outputs: dict[str, Any]) -> dict[str, Any]:
         "bytes": 1_234_567,
         "samples": 10_000,
         "outputs": list(outputs or (output("class"),)),
+        "metric": None,
     }
     entry = {"file": "m-gpu.strop", "bytes": 1_234_567, "sha256": "0" * 64}
     parts = ("refused", "left_out", "not_on_gpu", "layers", "guard")
     notes: dict[str, Any] = {part: [] for part in parts}
-    keras = {"samples": 10_000, "accuracy": 0.9, "self_evaluated": False, "outputs": []}
+    keras = {
+        "samples": 10_000,
+        "accuracy": 0.9,
+        "self_evaluated": False,
+        "outputs": [],
+        "metric": None,
+    }
     examined = {"samples": 200, "held_out": 0, "warnings": [], "settling": None}
     made = {"keras": keras, "calibration": examined, "bundles": [entry], "variants": [row]}
     return {"model": "m", **made, **notes}
@@ -198,6 +208,60 @@ class TestRows:
         (row,) = report.rows([self.finished()])
         assert (row["disagreements"], row["accuracy"]) == (1, pytest.approx(0.99))
         assert (row["bytes"], row["samples"]) == (3, 100)
+
+
+class TestAMetric:
+    ROW: ClassVar[dict[str, Any]] = {
+        "name": "mean_ap",
+        "keras": 0.95,
+        "found": 0.94,
+        "max_loss": 0.02,
+    }
+
+    def made(self, note: str = "") -> dict[str, Any]:
+        made = content()
+        made["variants"][0]["metric"] = self.ROW
+        own = {"name": "mean_ap", "value": 0.95, "max_loss": 0.02, "note": note}
+        made["keras"] |= {"metric": own}
+        return made
+
+    def test_it_has_a_column_titled_by_its_name(self) -> None:
+        _, _, head, row, _ = screen(self.made())
+        assert head.endswith("accuracy  disagree  mean_ap  max error")
+        assert "  0.9400  " in row
+        assert "mean_ap" not in screen(content())[2]
+
+    def test_the_page_has_it_and_says_what_keras_achieves(self) -> None:
+        written = page.to_markdown(self.made()).decode("utf-8")
+        assert "| disagree | mean\\_ap | max error |" in written
+        assert "against Keras (mean\\_ap 0.95)." in written
+        assert "A file may lose 0.02 of mean\\_ap, which replaces the bounds of quant" in written
+
+    def test_a_note_stands_on_the_screen_and_on_the_page(self) -> None:
+        made = self.made("metric mean_ap selects no file")
+        assert "metric mean_ap selects no file" in list(report.notes(made))
+        assert "metric mean\\_ap selects no file" in page.to_markdown(made).decode("utf-8")
+        assert list(report.notes(self.made())) == []
+
+    def test_a_row_has_its_figures_or_none(self) -> None:
+        finished = TestRows().finished()
+        (row,) = report.rows([finished])
+        assert row["metric"] is None
+        (variant,) = finished.variants
+        measured = replace(variant, measured=(Measured(**self.ROW),))
+        (row,) = report.rows([replace(finished, variants=(measured,))])
+        assert row["metric"] == self.ROW
+
+    def test_keras_s_own_stands_with_its_figures(self) -> None:
+        keras = probabilities()
+        made: Any = SimpleNamespace(
+            outputs=(spec("class"),), keras=(keras,), labels=(None,), self_evaluated=False
+        )
+        assert report.keras_figures(made)["metric"] is None
+        checked = Checked(Metric("mean_ap", max, 0.02), 0.95)
+        assert report.keras_figures(made, checked)["metric"] == {
+            "name": "mean_ap", "value": 0.95, "max_loss": 0.02, "note": ""
+        }  # fmt: skip
 
 
 def test_keras_s_own_figures_are_by_output() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 
 import pytest
 
-from strop_export.errors import TargetError
+from strop_export.errors import SourceError, TargetError
 from strop_export.formats import VariantSpec
 from strop_export.tolerances import tolerances
 from tests.unit.export.outputs import spec
@@ -133,3 +135,31 @@ def test_the_notebook_recipe_keeps_the_bounds_that_it_had() -> None:
         assert notebook[precision].engine_changes == 0.0002
     assert notebook["dynamic"].max_abs_error == 0.5
     assert all(tolerance.plain for tolerance in notebook.values())
+
+
+class TestAMetric:
+    OWN = tolerances("mine", by_metric=True)
+
+    @pytest.mark.parametrize("precision", ["int8", "mixed", "int16x8", "dynamic"])
+    @pytest.mark.parametrize("kind", ["class", "multilabel", "segmentation", "regression", "raw"])
+    def test_it_replaces_the_bounds_of_quality_of_quantized_files(
+        self, precision: str, kind: str
+    ) -> None:
+        own = self.OWN[precision].of_output(spec(kind), labelled=True)
+        shares = (own.disagreements, own.pixels, own.accuracy_loss)
+        assert (*shares, own.rmse_share, own.sqnr_db) == (1, 1, 1, math.inf, -math.inf)
+        kept = ("max_abs_error", "engine_changes", "golden", "gpu")
+        usual = tolerances("mine")[precision]
+        assert all(getattr(own, name) == getattr(usual, name) for name in kept)
+        json.dumps(own.bounds(spec(kind)), allow_nan=False)
+
+    def test_engines_must_still_agree(self) -> None:
+        assert self.OWN["int8"].sqnr_db == tolerances("mine")["int8"].sqnr_db
+
+    def test_float_files_keep_their_bounds(self) -> None:
+        for precision in ("float32", "float16"):
+            assert self.OWN[precision] == tolerances("mine")[precision]
+
+    def test_a_drop_beside_it_is_refused(self) -> None:
+        with pytest.raises(SourceError, match="in different units; give one of them"):
+            tolerances("mine", max_drop=0.01, by_metric=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from strop.bundle.manifest import Judged
 from strop_export.formats import VariantSpec
 from strop_export.formats.base import Ranked
+from strop_export.metric import Measured
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Tried:
             is not known.
         fault: why it does not hold; "" if it does.
         at_fault: the index of the first output that misses its bound.
+        measured: its figures by the user's own metric; None without one, or if it fails.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Tried:
     integer_share: float | None = None
     fault: str = ""
     at_fault: int = 0
+    measured: Measured | None = None
 
 
 @dataclass(frozen=True)

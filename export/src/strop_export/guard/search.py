@@ -115,9 +115,20 @@ class _Search:
             verdict = self._trials.judge(spec)
         except (EngineTooOld, ConversionError) as error:
             return Tried(name, spec, (), 0, size, share, str(error))
-        fault = "; ".join(fault for faults in verdict.faults for fault in faults)
+        faults = [fault for each in verdict.faults for fault in each]
+        fault = "; ".join([*faults, verdict.below] if verdict.below else faults)
         at_fault = next((i for i, faults in enumerate(verdict.faults) if faults), 0)
-        return Tried(name, spec, verdict.outputs, verdict.samples, size, share, fault, at_fault)
+        return Tried(
+            name,
+            spec,
+            verdict.outputs,
+            verdict.samples,
+            size,
+            share,
+            fault,
+            at_fault,
+            verdict.measured,
+        )
 
     def _mixed(self, step: Step) -> bool:
         """Put layers into float, the worst first, until the file holds."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strop.bundle.manifest import Judged
-from strop_export.errors import ConversionError
+from strop_export.errors import ConversionError, SourceError
 from strop_export.figures import by_column, rmse, spread
 from strop_export.formats import Converted, VariantSpec
 from strop_export.formats.base import Ranked
+from strop_export.metric import Measured
 from strop_export.proof.prove import Truth, judge_all
 from strop_export.tolerances import Tolerance
 
@@ -53,12 +54,16 @@ class Verdict:
         outputs: its figures, by output.
         faults: by output, the bounds that it misses.
         error: the mean error of a column, as a share of the column's spread; of the worst output.
+        measured: its figures by the user's own metric; None without one, or if it fails.
+        below: why it does not hold by the metric; "" if it does.
     """
 
     samples: int
     outputs: tuple[Judged, ...]
     faults: tuple[tuple[str, ...], ...]
     error: float
+    measured: Measured | None
+    below: str
 
 
 class Trials:
@@ -79,6 +84,7 @@ class Trials:
         self.converted: dict[VariantSpec, Converted | ConversionError] = {}
         self.sizes = sizes
         self._truth = truth
+        self._held_out = truth.first(sizes.held_out)
         self._maker = maker
         self._tolerances = tolerances
         self._verdicts: dict[VariantSpec, Verdict | ConversionError] = {}
@@ -118,13 +124,27 @@ class Trials:
         answers = self._maker.answers(spec)
         tolerance = self._tolerances[spec.precision].of(spec)
         error = max(_error(*pair) for pair in zip(answers, self._truth.keras, strict=True))
-        for count in (self.sizes.held_out, self._truth.samples):
-            some = [array[:count] for array in answers]
-            found = judge_all(some, self._truth.first(count), tolerance, few=True)
+        for truth in (self._held_out, self._truth):
+            some = [array[: truth.samples] for array in answers]
+            found = judge_all(some, truth, tolerance, few=True)
             outputs, faults = zip(*found, strict=True)
-            if any(faults):
+            measured, below = _measured(some, outputs, truth)
+            if any(faults) or below:
                 break
-        return Verdict(count, outputs, tuple(map(tuple, faults)), error)
+        return Verdict(truth.samples, outputs, tuple(map(tuple, faults)), error, measured, below)
+
+
+def _measured(
+    answers: Sequence[NDArray[Any]], judged: Sequence[Judged], truth: Truth
+) -> tuple[Measured | None, str]:
+    """Measure a file by the user's own metric, and say why it does not hold."""
+    if not all(output.figures for output in judged):
+        return None, ""  # of another shape, or not finite
+    try:
+        measured = truth.measure(answers)
+    except SourceError as error:
+        return None, error.problem
+    return measured, measured.fault if measured else ""
 
 
 def _caught(work: Callable[[VariantSpec], T], spec: VariantSpec) -> T | ConversionError:

@@ -68,7 +68,8 @@ def judge(
         The figures with their bounds, and a line for each figure that misses its bound. Answers of
         another shape, or not finite, have no figures.
     """
-    tolerance = tolerance.of_output(spec, labelled=labels is not None)
+    labelled = labels is not None and spec.kind != "raw"
+    tolerance = tolerance.of_output(spec, labelled=labelled)
     if few:  # the root mean square of N samples is known to a share of about 1 / sqrt(2 N)
         slack = 1 + 2 / math.sqrt(2 * len(keras))
         tolerance = replace(tolerance, rmse_share=tolerance.rmse_share * slack)
@@ -83,10 +84,10 @@ def judge(
         return Judged(figures, bounds), _wrong_integers(figures, keras.size, tolerance, few=few)
     if spec.kind == "multilabel" and labels is None:  # it may be values, not labels
         figures |= whole(ours, keras)
-        bounds["sqnr_db"] = tolerance.sqnr_db
+        bounds |= tolerance.named("sqnr_db")
         past += _too_noisy(figures, tolerance)
     if figures.get("judged_by") == "error":
-        bounds["sqnr_db"] = tolerance.sqnr_db
+        bounds |= tolerance.named("sqnr_db")
         past += _too_noisy(figures, tolerance)
     if spec.kind in DECIDED:
         if few:

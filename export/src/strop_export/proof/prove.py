@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 
 from strop.bundle.manifest import Judged, OutputSpec, Proof
 from strop.engines import on_device
-from strop_export.errors import ProofError
+from strop_export.errors import ProofError, SourceError
 from strop_export.figures import (
     DECIDED,
     Labels,
@@ -18,6 +19,7 @@ from strop_export.figures import (
     rmse,
     spread,
 )
+from strop_export.metric import Measured, Metric
 from strop_export.proof.judge import judge
 from strop_export.rules import (
     allowed_count,
@@ -43,11 +45,19 @@ class Run:
 
 @dataclass(frozen=True)
 class Truth:
-    """The reference for runs: for each output its meaning, Keras's answers and the labels."""
+    """The reference for runs.
+
+    Attributes:
+        specs: the outputs.
+        keras: Keras's answers, (N, ...) for each output.
+        labels: the truth, or None, for each output.
+        metric: the user's own, or None.
+    """
 
     specs: tuple[OutputSpec, ...]
     keras: tuple[Values, ...]
     labels: tuple[Labels, ...]
+    metric: Metric | None = None
 
     @property
     def samples(self) -> int:
@@ -57,7 +67,29 @@ class Truth:
     def first(self, count: int) -> Truth:
         """Return the reference for the first `count` samples alone."""
         labels = tuple(known if known is None else known[:count] for known in self.labels)
-        return Truth(self.specs, tuple(array[:count] for array in self.keras), labels)
+        keras = tuple(array[:count] for array in self.keras)
+        return replace(self, keras=keras, labels=labels)
+
+    @cached_property
+    def _keras_score(self) -> float:
+        return self.metric.score(self.specs, self.keras, self.labels) if self.metric else 0.0
+
+    def measure(self, outputs: Sequence[Values]) -> Measured | None:
+        """Measure a run by the user's own metric.
+
+        Args:
+            outputs: the run's answers, (N, ...) for each output, finite and of Keras's shape.
+
+        Returns:
+            The figures; None if there is no metric.
+
+        Raises:
+            SourceError: the metric fails, or gives anything but a finite number.
+        """
+        if self.metric is None:
+            return None
+        found = self.metric.score(self.specs, outputs, self.labels)
+        return Measured(self.metric.name, self._keras_score, found, self.metric.max_loss)
 
 
 def prove(
@@ -94,6 +126,34 @@ def prove(
             if fault := _disagreement(spec, *pair, truth.keras[i], allowed):
                 raise ProofError(f"{variant}: {one} and {other} disagree: {fault}")
     return tuple(proofs)
+
+
+def measure_all(variant: str, runs: Iterable[Run], truth: Truth) -> tuple[Measured, ...]:
+    """Measure one file's proven runs by the user's own metric.
+
+    Args:
+        variant: the file's format and precision, for messages.
+        runs: its runs, which passed `prove`.
+        truth: the reference for them.
+
+    Returns:
+        The figures of each run, in their order; none if there is no metric.
+
+    Raises:
+        ProofError: the metric of a run falls too far, or fails on it.
+    """
+    measured = []
+    for run in runs:
+        try:
+            found = truth.measure(run.outputs)
+        except SourceError as error:
+            raise ProofError(f"{variant} on {run}: {error.problem}") from None
+        if found is None:
+            continue
+        if found.fault:
+            raise ProofError(f"{variant} on {run}: {found.fault}")
+        measured.append(found)
+    return tuple(measured)
 
 
 def judge_all(

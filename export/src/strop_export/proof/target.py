@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 from strop.bundle.manifest import Proof
 from strop_export.errors import ConversionError, DeviceMissing, ProofError, UnsupportedLayer
 from strop_export.formats import Converted, VariantSpec
+from strop_export.metric import Measured
 from strop_export.proof.golden import golden_indices
 from strop_export.proof.gpu import NotOnGpu
-from strop_export.proof.prove import Truth, prove
+from strop_export.proof.prove import Truth, measure_all, prove
 from strop_export.proof.runs import Job, RunResult, Workstation, jobs_of
 from strop_export.targets import Target
 from strop_export.tolerances import Tolerance
 
-_TO_TRY = "try more calibration samples, another precision, or your own bounds (--tolerances)"
+_TO_TRY = (
+    "try more calibration samples, another precision, or other bounds (--tolerances, --metric)"
+)
 _MOST_GOLDEN, _LEAST_GOLDEN = 128, 16  # samples that a device replays
 _GOLDEN_BYTES = 2**22  # of all, with one set of outputs; a device gets fewer large pictures
 
@@ -31,6 +34,7 @@ class Passed:
     spec: VariantSpec
     converted: Converted
     proofs: tuple[Proof, ...]
+    measured: tuple[Measured, ...]  # for each proof, by the user's own metric if there is one
     outputs: tuple[NDArray[Any], ...]  # (N, ...) each, of the preferred engine
     cpu_outputs: tuple[tuple[NDArray[Any], ...], ...]  # of each engine on the CPU
     not_on_gpu: tuple[NotOnGpu, ...]
@@ -141,10 +145,11 @@ def _prove(
             ran.append(result)
     try:
         proofs = prove(variant, ran, truth, tolerance.of(spec))
+        measured = measure_all(variant, ran, truth)
     except ProofError as error:
         raise ProofError(error.problem, _to_try(held)) from None
     on_cpu = tuple(run.outputs for run in ran if run.device == "cpu")
-    return Passed(spec, file, proofs, ran[0].outputs, on_cpu, tuple(not_on_gpu))
+    return Passed(spec, file, proofs, measured, ran[0].outputs, on_cpu, tuple(not_on_gpu))
 
 
 def choose_golden(

@@ -3,7 +3,8 @@
 >>> source.read(source.artifact(Path("artifacts/mnist-mlp")))
 """
 
+from strop_export.source.data import MIN_SAMPLES
 from strop_export.source.files import Files, Loading, artifact
-from strop_export.source.read import MIN_SAMPLES, Source, read
+from strop_export.source.read import Source, read
 
 __all__ = ["MIN_SAMPLES", "Files", "Loading", "Source", "artifact", "read"]

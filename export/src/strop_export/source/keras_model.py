@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,7 @@ from strop_export.formats import quiet
 from strop_export.source import saved_model
 from strop_export.source.files import Loading
 from strop_export.source.functional import Loaded, functional
+from strop_export.source.own_code import reason, run_file
 
 if TYPE_CHECKING:
     import keras
@@ -47,7 +46,7 @@ def load(loading: Loading, samples: Mapping[str, NDArray[Any]]) -> Loaded:
             )
             model = _in_float32(model, custom, trust=loading.trust)
     except Exception as error:  # noqa: BLE001  hostile files make Keras raise anything
-        raise SourceError(f"Keras cannot load {loading.path}: {_reason(error)}") from None
+        raise SourceError(f"Keras cannot load {loading.path}: {reason(error)}") from None
     try:
         with quiet():
             return functional(model, loading, samples)
@@ -56,7 +55,7 @@ def load(loading: Loading, samples: Mapping[str, NDArray[Any]]) -> Loaded:
     except Exception as error:  # noqa: BLE001  a model's own code
         raise SourceError(
             f"the model of {loading.path} cannot be called on inputs of fixed shapes: "
-            f"{_reason(error)}",
+            f"{reason(error)}",
             "give shapes that it takes with --shape",
         ) from None
 
@@ -73,7 +72,7 @@ def _saved_model(loading: Loading, samples: Mapping[str, NDArray[Any]]) -> Loade
         raise
     except Exception as error:  # noqa: BLE001  hostile files make TensorFlow raise anything
         raise SourceError(
-            f"TensorFlow cannot load {loading.path}: {_reason(error)}",
+            f"TensorFlow cannot load {loading.path}: {reason(error)}",
             "write the SavedModel again",
         ) from None
 
@@ -98,7 +97,7 @@ def predict(model: keras.Model, samples: Sequence[NDArray[Any]]) -> tuple[NDArra
             alone = _predict(model, few, size=1)
     except Exception as error:  # noqa: BLE001  a model's own code, on values it does not expect
         raise SourceError(
-            f"Keras cannot run the model on these samples: {_reason(error)}",
+            f"Keras cannot run the model on these samples: {reason(error)}",
             "give samples as in training",
         ) from None
     count = len(samples[0])
@@ -137,10 +136,6 @@ def _predict(
     return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
 
-def _reason(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
-
-
 def _custom_objects(loading: Loading) -> dict[str, Any]:
     """Run the module with the user's own classes, and return its classes and functions by name.
 
@@ -149,20 +144,7 @@ def _custom_objects(loading: Loading) -> dict[str, Any]:
     """
     if loading.custom is None:
         return {}
-    path = loading.custom.resolve()
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise SourceError(
-            f"--custom {loading.custom} is not a Python file", "give a file that ends with .py"
-        )
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(path.stem, module)
-    try:
-        spec.loader.exec_module(module)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # noqa: BLE001  the user's own code, which may end itself
-        raise SourceError(f"--custom {loading.custom} fails: {_reason(error)}") from None
+    module = run_file(loading.custom, "--custom")
     return {
         name: value
         for name, value in vars(module).items()

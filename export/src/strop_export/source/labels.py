@@ -88,13 +88,13 @@ def truth(
 
     Returns:
         int64 classes or 0 and 1, (N,), (N, labels) or (N, ...) by pixel; float64 (N, ...) for a
-        regression; None for raw outputs, which are judged against Keras alone.
+        regression; as given for raw outputs, since a metric of the user's own alone reads them.
 
     Raises:
         SourceError: they cannot be labels of this output.
     """
     if labels is None or kind.kind == "raw":
-        return None
+        return labels
     last = shape[-1] if shape else 1
     count = len(labels)
     wanted: tuple[int, ...]
