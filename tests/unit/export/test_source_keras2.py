@@ -101,3 +101,11 @@ def test_a_twin_that_is_another_model_is_refused(ours: Any, said: str) -> None:
     made = keras2.Twin(source.Loading(Path("m.keras")), (theirs,), keras2.Scratch())
     with pytest.raises(SourceError, match=f"in another way than Keras 2 .*{said}"):
         made.checked(0, ours)
+
+
+def test_no_output_hides_another() -> None:
+    zero, bad = np.zeros((1, 2), np.float32), np.full((1, 2), np.nan, np.float32)
+    made = keras2.Twin(source.Loading(Path("m.keras")), ((zero, zero),), keras2.Scratch())
+    for ours in ((bad, zero), (zero, bad)):
+        with pytest.raises(SourceError, match="differ by nan"):
+            made.checked(0, ours)

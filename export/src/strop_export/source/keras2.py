@@ -78,11 +78,9 @@ class Twin:
             SourceError: the twin is another model.
         """
         theirs = self.answers[number]
-        apart = max(
-            (_apart(*pair) for pair in zip(theirs, ours, strict=True))
-            if len(theirs) == len(ours)
-            else [np.inf]
-        )
+        alike = len(theirs) == len(ours)
+        each = [_apart(*pair) for pair in zip(theirs, ours, strict=True)] if alike else [np.inf]
+        apart = np.max(each)  # NaN, if there is any
         if not apart <= _MOST_APART:
             raise SourceError(
                 f"Keras 3 computes the model of {self.loading.path.name} in another way than "
@@ -99,11 +97,6 @@ def _apart(theirs: NDArray[Any], ours: NDArray[Any]) -> float:
     return float(np.abs(theirs.astype(np.float64) - ours).max(initial=0.0)) / size
 
 
-def is_installed() -> bool:
-    """Tell whether tf-keras is installed."""
-    return importlib.util.find_spec("tf_keras") is not None
-
-
 def twin(loading: Loading, sets: Sequence[Mapping[str, NDArray[Any]]]) -> Twin:
     """Build the Keras 3 twin of a model of Keras 2.
 
@@ -115,7 +108,7 @@ def twin(loading: Loading, sets: Sequence[Mapping[str, NDArray[Any]]]) -> Twin:
         SourceError: tf-keras is not installed, or cannot load or run the model; or Keras 3 cannot
             build it.
     """
-    if not is_installed():
+    if importlib.util.find_spec("tf_keras") is None:
         raise SourceError(
             f"{loading.path} was written by Keras 2, and tf-keras, which runs it, is not installed",
             "pip install tf-keras",
