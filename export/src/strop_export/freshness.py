@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import platform
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,10 @@ _TOOLS = (
 
 def versions() -> dict[str, str]:
     """Return the versions of the packages that shape a bundle's bytes, and of Python."""
-    return {"python": platform.python_version(), **{name: version(name) for name in _TOOLS}}
+    found = {"python": platform.python_version(), **{name: version(name) for name in _TOOLS}}
+    with contextlib.suppress(PackageNotFoundError):
+        found["tf-keras"] = version("tf-keras")  # an extra, for models of Keras 2
+    return found
 
 
 def key(digests: Mapping[str, str], options: Mapping[str, Any]) -> str:

@@ -37,7 +37,7 @@ def unregistered(x: Any) -> Any:
 
 
 def check(path: Path, **options: Any) -> tuple[Input, ...]:
-    return header.check(source.Loading(path, **options))
+    return header.check(source.Loading(path, **options)).inputs
 
 
 def written(folder: Path, model: Any) -> Path:
@@ -112,12 +112,12 @@ def test_how_it_was_compiled_needs_none_either(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"not a model", "is not a .keras file; write one with model.save"),
-        (b"PK\3\4", "is not a .keras file"),
-        ({}, "is not a .keras file"),
-        ({"config.json": "{"}, "is a damaged .keras file"),
+        (b"not a model", "is not a .keras or .h5 file; write one with model.save"),
+        (b"PK\3\4", "is not a .keras or .h5 file"),
+        ({}, "is not a .keras or .h5 file"),
+        ({"config.json": "{"}, "is a .keras file that is damaged"),
         ({"config.json": "[]"}, "config.json is not an object"),
-        ({"config.json": "[" * 100_000}, "is a damaged .keras file"),
+        ({"config.json": "[" * 100_000}, "is a .keras file that is damaged"),
         (None, "cannot read .*m.keras"),
     ],
 )

@@ -161,7 +161,7 @@ PIXELS = np.random.default_rng(5).integers(0, 256, (SAMPLES, 4, 4), np.uint8)
         (missing("calibration"), "cannot read the calibration file"),
         (missing("evaluation"), "cannot read the evaluation file"),
         (missing("labels"), "cannot read the labels file"),
-        (raw("model", b"not a model"), "is not a .keras file; write one with model.save"),
+        (raw("model", b"not a model"), "is not a .keras or .h5 file; write one with model.save"),
         (raw("calibration", b"PK\3\4 half"), "cannot read arrays"),
         (raw("calibration", b""), "cannot read arrays"),
         (arrays("calibration", images=PIXELS), "has no array 'inputs'; it has images"),
@@ -246,7 +246,7 @@ def test_a_truncated_keras_file_is_refused(
 ) -> None:
     content = saved.read_bytes()
     (tmp_path / "half.keras").write_bytes(content[: len(content) // 2])
-    with pytest.raises(SourceError, match="is not a .keras file"):
+    with pytest.raises(SourceError, match="is not a .keras or .h5 file"):
         source.read(replace(files, model=tmp_path / "half.keras"))
 
 
@@ -258,9 +258,10 @@ def test_a_zip_that_holds_no_model_is_refused(files: source.Files, tmp_path: Pat
     assert "\n" not in str(raised.value)
 
 
-def test_a_saved_model_is_told_what_to_do(files: source.Files, tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"is a folder, a SavedModel perhaps; .*model.save\("):
-        source.read(replace(files, model=tmp_path))
+def test_a_folder_without_a_model_is_refused(files: source.Files, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(SourceError, match=r"is not a SavedModel, it has no saved_model.pb; write"):
+        source.read(replace(files, model=tmp_path / "folder"))
 
 
 def test_a_folder_that_is_no_artifact_is_refused(tmp_path: Path) -> None:

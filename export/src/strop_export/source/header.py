@@ -1,23 +1,18 @@
-"""The inputs of a .keras file, and the code that it brings, read without Keras.
-
-A .keras file is a ZIP with config.json, which names every class that loading makes.
-"""
+"""The inputs of a model's file, and the code that it brings, read before any of it is loaded."""
 
 from __future__ import annotations
 
-import json
-import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from strop_export.errors import SourceError
+from strop_export.source import container
 from strop_export.source.files import Loading
 
-_MOST_BYTES = 64 * 2**20
-_OWN_MODULES = ("keras", "builtins", "numpy", "tensorflow")
+Framework = Literal["keras", "keras2", "saved_model"]
+
+_OWN_MODULES = ("keras", "tf_keras", "builtins", "numpy", "tensorflow")
 # Things that are code, or read code from elsewhere, by class name.
 _CODE = {
     "Lambda": "a Lambda layer",
@@ -25,8 +20,6 @@ _CODE = {
     "TFSMLayer": "a TFSMLayer",
     "TorchModuleWrapper": "a TorchModuleWrapper",
 }
-_WRITE = "write one with model.save('name.keras')"
-_SUFFIX = ".keras"  # Keras reads other files by other rules
 
 
 @dataclass(frozen=True)
@@ -38,19 +31,40 @@ class Input:
     dtype: str
 
 
-def check(loading: Loading) -> tuple[Input, ...]:
-    """Check that a file may be loaded, before anything in it runs.
+@dataclass(frozen=True)
+class Header:
+    """The framework that wrote a model, and the inputs that its file names.
+
+    Attributes:
+        framework: who wrote it: "keras" is Keras 3.
+        inputs: none if the model makes them only when it is called.
+    """
+
+    framework: Framework
+    inputs: tuple[Input, ...]
+
+
+def check(loading: Loading) -> Header:
+    """Check that a model may be loaded, before anything in it runs.
 
     Args:
-        loading: the file, and what is allowed.
-
-    Returns:
-        The inputs that it names; none if the model makes them only when it is called.
+        loading: the file or folder, and what is allowed.
 
     Raises:
-        SourceError: it is not a .keras file, or brings code that was not allowed.
+        SourceError: it is no model of a known framework, or brings code that was not allowed.
     """
-    config = _config(loading.path)
+    if loading.path.is_dir():
+        from strop_export.source import saved_model
+
+        signature = saved_model.check(loading)
+        inputs = tuple(Input(each.name, each.shape[1:], each.dtype) for each in signature.inputs)
+        return Header("saved_model", inputs)
+    held = container.read(loading.path)
+    _check_code(loading, held.config, held.keras)
+    return Header("keras2" if held.keras == 2 else "keras", tuple(_inputs(held.config)))
+
+
+def _check_code(loading: Loading, config: dict[str, Any], version: int) -> None:
     # Loading ignores how the model was compiled, so a custom loss is allowed.
     nodes = list(_nodes({key: config[key] for key in config if key != "compile_config"}))
     code = sorted({name for node in nodes if (name := _class(node)) in _CODE})
@@ -59,7 +73,18 @@ def check(loading: Loading) -> tuple[Input, ...]:
             f"{loading.path} holds {_CODE[code[0]]}, which is Python code that loading would run",
             "if you trust the file, say so with --trust",
         )
+    if (read := _file_read(nodes)) and not loading.trust:
+        raise SourceError(
+            f"{loading.path} reads the file {read!a} when it is loaded",
+            "if you trust it, say so with --trust, or save the model with the words in it",
+        )
     own = sorted({ascii(name)[1:-1] for node in nodes if (name := _own_name(node))})
+    if version == 2 and (own or loading.custom is not None):
+        raise SourceError(
+            f"{loading.path} is a model of Keras 2 with classes of its own "
+            f"({', '.join(own) or loading.custom}), which Keras 3 cannot run",
+            "write a SavedModel with tf.saved_model.save(model, 'name') and export that folder",
+        )
     if own and loading.custom is None:
         raise SourceError(
             f"{loading.path} needs {', '.join(own)}, which Keras does not have",
@@ -70,51 +95,40 @@ def check(loading: Loading) -> tuple[Input, ...]:
             f"--custom {loading.custom} is Python code that export would run",
             "if you trust the file, say so with --trust",
         )
-    return tuple(_inputs(config))
 
 
 def _class(node: dict[str, Any]) -> str:
     return str(node["class_name"]).rpartition(".")[2]
 
 
-def _config(path: Path) -> dict[str, Any]:
-    if path.suffix != _SUFFIX:
-        raise SourceError(f"{path} is not a .keras file", _WRITE)
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open("config.json") as file:
-            config = json.loads(file.read(_MOST_BYTES))
-    except (zipfile.BadZipFile, KeyError):
-        raise SourceError(f"{path} is not a .keras file", _WRITE) from None
-    except OSError as error:
-        raise SourceError(f"cannot read {path}: {error.strerror or error}") from None
-    except (
-        *(ValueError, RecursionError, NotImplementedError, RuntimeError, EOFError),
-        zlib.error,
-    ) as error:
-        raise SourceError(f"{path} is a damaged .keras file: {error}", _WRITE) from None
-    if not isinstance(config, dict):
-        raise SourceError(
-            f"{path} is a damaged .keras file: its config.json is not an object", _WRITE
-        )
-    return config
+def _file_read(nodes: list[dict[str, Any]]) -> str:
+    """Return the file that a layer takes its words from; "" if there is none."""
+    for node in nodes:
+        own = node.get("config")
+        words = own.get("vocabulary") if isinstance(own, dict) else None
+        if isinstance(words, str):
+            return words
+    return ""
 
 
-def _nodes(value: Any) -> Iterator[dict[str, Any]]:
+def _nodes(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield every object of a config that names a class."""
-    if isinstance(value, dict):
-        if isinstance(value.get("class_name"), str):
-            yield value
-        for item in value.values():
-            yield from _nodes(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _nodes(item)
+    waiting: list[Any] = [config]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if isinstance(value.get("class_name"), str):
+                yield value
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
 
 
 def _own_name(node: dict[str, Any]) -> str:
     """Return the name of a class or function that is not Keras's; "" if it is Keras's own."""
     if "module" not in node or "config" not in node:
-        return ""
+        _, registered, name = str(node["class_name"]).rpartition(">")
+        return name if registered else ""
     module = str(node["module"] or "").partition(".")[0]
     registered = str(node.get("registered_name") or "")
     if node["class_name"] == "function":  # Keras's own functions have only a name
@@ -135,7 +149,8 @@ def _inputs(config: dict[str, Any]) -> Iterator[Input]:
         said = layer.get("config") if isinstance(layer, dict) else None
         if not isinstance(said, dict) or layer.get("class_name") != "InputLayer":
             continue
-        shape, dtype = said.get("batch_shape"), said.get("dtype")
+        shape = said.get("batch_shape", said.get("batch_input_shape"))
+        dtype = said.get("dtype")
         if isinstance(shape, list) and shape and isinstance(dtype, str):
             sizes = tuple(size if isinstance(size, int) else None for size in shape[1:])
             yield Input(str(said.get("name")), sizes, dtype)

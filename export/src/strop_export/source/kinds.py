@@ -162,6 +162,8 @@ def activation(tensor: Any) -> str:
     operation, index = history.operation, history.tensor_index
     if inner := getattr(operation, "outputs", None):  # a model as a layer
         return activation(inner[index])
+    if heads := getattr(operation, "heads", None):  # the signature of a SavedModel
+        return str(heads[index])
     name = type(operation).__name__
     if name in ("Softmax", "Sigmoid", "LogSoftmax"):
         return {"Softmax": "softmax", "Sigmoid": "sigmoid"}.get(name, "log_softmax")

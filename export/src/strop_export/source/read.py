@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from strop.bundle.manifest import InputSpec, OutputSpec, is_printable
 from strop_export.errors import SourceError
-from strop_export.source import arrays, header, keras_model, kinds, record, vacuous
+from strop_export.source import arrays, header, keras2, keras_model, kinds, record, vacuous
 from strop_export.source.arrays import Wanted
 from strop_export.source.files import Files, Loading
+from strop_export.source.functional import Loaded
 from strop_export.source.held_out import held_out, too_few
 from strop_export.source.kinds import Kind
 from strop_export.source.labels import names_for, read_names, truth
@@ -37,17 +38,20 @@ class Source:
     structure: str  # the structure that Keras returns: "one", "list" or "dict"
     calibration: tuple[NDArray[Any], ...]  # (N, ...), training samples as the sensor gives them
     calibration_labels: tuple[NDArray[Any] | None, ...]  # their truth, for each output
-    calibration_keras: tuple[NDArray[Any], ...]  # (N, ...), Keras's answers to them
+    calibration_keras: tuple[NDArray[Any], ...]  # (N, ...), the framework's own answers to them
     selection: tuple[NDArray[Any], ...]  # (N, ...), others, to select how int8 files are quantized
     selection_labels: tuple[NDArray[Any] | None, ...]  # the truth of `selection`, for each output
-    selection_keras: tuple[NDArray[Any], ...]  # (N, ...), Keras's answers to `selection`
+    selection_keras: tuple[
+        NDArray[Any], ...
+    ]  # (N, ...), the framework's own answers to `selection`
     samples: tuple[NDArray[Any], ...]  # (N, ...), the samples that judge every variant
     labels: tuple[NDArray[Any] | None, ...]  # the truth of `samples`, for each output
-    keras: tuple[NDArray[Any], ...]  # (N, ...), Keras's answers to `samples`
+    keras: tuple[NDArray[Any], ...]  # (N, ...), the framework's own answers to `samples`
     self_evaluated: bool  # judged on half of the calibration samples, as there are no others
     notes: tuple[str, ...]  # notes for the user about the source
     digests: Mapping[str, str]
-    loading: Loading
+    loading: Loading  # of the model itself, or of its twin in Keras 3
+    twin: keras2.Twin | None = None  # of a model of Keras 2; it owns the file of `loading`
 
     @property
     def given_for_calibration(self) -> tuple[NDArray[Any], ...]:
@@ -86,10 +90,14 @@ def read(
     loading = Loading(files.model, trust, files.custom, dict(shapes or {}))
     known = header.check(loading)
     data = _Data.read(files, digests)
-    wanted = [Wanted(each.name, each.shape, each.dtype) for each in known]
-    first, _ = data.samples(wanted)  # before TensorFlow
+    wanted = [Wanted(each.name, each.shape, each.dtype) for each in known.inputs]
+    first, judging = data.samples(wanted)  # before TensorFlow
     data.labels((), judging=True)
     data.labels((), judging=False)
+    twin = None
+    if known.framework == "keras2":
+        twin = keras2.twin(loading, (judging, first))
+        loading = twin.loading
     loaded = keras_model.load(loading, first)
     model = loaded.model
     wanted = [
@@ -98,6 +106,9 @@ def read(
     ]
     given_samples, samples = (tuple(each.values()) for each in data.samples(wanted))
     answers = keras_model.predict(model, samples)
+    given_answers = keras_model.predict(model, given_samples)
+    if twin is not None:
+        answers, given_answers = twin.checked(0, answers), twin.checked(1, given_answers)
     answers = record.checked(files, data.judging.get("outputs"), answers)
     given = data.labels(loaded.outputs, judging=True)
     outputs, found = _outputs(loaded, answers, given, names, dict(tasks or {}))
@@ -129,10 +140,10 @@ def read(
         structure=loaded.structure,
         calibration=calibration,
         calibration_labels=calibration_labels,
-        calibration_keras=keras_model.predict(model, calibration),
+        calibration_keras=tuple(array[~chosen] for array in given_answers),
         selection=selection,
         selection_labels=held_labels,
-        selection_keras=keras_model.predict(model, selection) if chosen.any() else (),
+        selection_keras=tuple(a[chosen] for a in given_answers) if chosen.any() else (),
         samples=samples,
         labels=labels,
         keras=answers,
@@ -140,11 +151,12 @@ def read(
         notes=notes,
         digests=digests,
         loading=loading,
+        twin=twin,
     )
 
 
 def _outputs(
-    loaded: keras_model.Loaded,
+    loaded: Loaded,
     answers: Sequence[NDArray[Any]],
     given: Sequence[NDArray[Any] | None],
     names: tuple[str, ...] | None,

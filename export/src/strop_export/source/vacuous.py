@@ -114,7 +114,7 @@ def check_scaling(
                     "put a keras.layers.Rescaling first into the model, or give float32 samples "
                     "scaled as in training",
                 )
-    if layers & set(_SCALING):
+    if layers & {*_SCALING, "SignatureLayer"}:  # a signature may scale inside
         return ()
     return (
         f"input {name!r} is given bytes, 0..255, and no layer scales them: if the model was "
