@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from strop_export.errors import SourceError
 from strop_export.formats import quiet
 from strop_export.source import container
+from strop_export.source.arrays import write_arrays
 from strop_export.source.files import Loading
 from strop_export.source.header import nodes_of
 from strop_export.source.keras2_worker import leaves, one_line
@@ -143,7 +144,7 @@ def _ask(
     for name in ("samples", "answers"):
         (scratch / name).mkdir()
     for i, samples in enumerate(sets):
-        np.savez(scratch / "samples" / _file(i), allow_pickle=False, **samples)
+        write_arrays(scratch / "samples" / _file(i), samples)
     request = {
         "path": str(loading.path.resolve()),
         "trust": loading.trust,
