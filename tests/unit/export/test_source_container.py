@@ -144,7 +144,7 @@ OWN = {"class_name": "mine>Doubled", "config": {"name": "d"}}
         ({"class_name": "Dense", "config": {"activation": LAMBDA}}, "holds a Lambda layer"),
         ({"class_name": "TFSMLayer", "config": {"filepath": "/"}}, "holds a TFSMLayer"),
         (WORDS, "reads the file '/etc/passwd' when it is loaded; .*--trust"),
-        (OWN, r"Keras 2 with classes of its own \(Doubled\).*tf.saved_model.save"),
+        (OWN, r"Keras 2 with Doubled \(layer 'd'\), which .*tf.saved_model.save"),
     ],
 )
 def test_code_in_hdf5_is_refused(tmp_path: Path, layer: dict[str, Any], said: str) -> None:

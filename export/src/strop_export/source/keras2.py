@@ -29,9 +29,9 @@ from strop_export.formats import quiet
 from strop_export.source import container
 from strop_export.source.arrays import write_arrays
 from strop_export.source.files import Loading
-from strop_export.source.header import nodes_of
+from strop_export.source.known import MODELS
 from strop_export.source.keras2_worker import leaves, one_line
-from strop_export.source.translation import MODELS, Untranslated, check_known, translated
+from strop_export.source.translation import Untranslated, translated
 
 if TYPE_CHECKING:
     import keras
@@ -115,10 +115,6 @@ def twin(loading: Loading, sets: Sequence[Mapping[str, NDArray[Any]]]) -> Twin:
             "pip install tf-keras",
         )
     held = container.read(loading.path)
-    try:
-        check_known(nodes_of(held.config))
-    except Untranslated as error:
-        raise _not_built(loading, str(error)) from None
     owner = Scratch()
     scratch = owner.path
     _ask(loading, sets, scratch, is_hdf5=held.is_hdf5)
