@@ -219,7 +219,7 @@ def test_what_keras_2_wrote_is_known() -> None:
         "compile_config": {"optimizer": {"module": "keras.optimizers", "class_name": "Adam"}},
     }
     for module in ("keras.engine", "keras.src.engine", "tf_keras.src.engine"):
-        config = {"name": "m", "layers": [INPUT, inner]}
+        config: dict[str, Any] = {"name": "m", "layers": [INPUT, inner]}
         config["build_input_shape"] = {"class_name": "TensorShape", "items": [None, 4]}
         whole = {"class_name": "Functional", "registered_name": "Functional", "config": config}
         assert strangers(whole | {"module": f"{module}.functional"}, 2) == []

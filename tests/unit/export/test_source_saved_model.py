@@ -12,7 +12,8 @@ import pytest
 from strop_export import source
 from strop_export.errors import SourceError
 from strop_export.formats import quiet
-from strop_export.source import keras_model, saved_model
+from strop_export.source import header, keras_model, saved_model
+from strop_export.source.functional import Loaded
 from strop_export.source.saved_model import Signature
 from tests.unit.export import source_kit as kit
 
@@ -52,6 +53,10 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "sm"
 
 
+def load(loading: source.Loading, samples: dict[str, Any]) -> Loaded:
+    return keras_model.load(loading, header.check(loading), samples)
+
+
 def check(path: Path, **options: Any) -> Signature:
     return saved_model.check(source.Loading(path, **options))
 
@@ -77,7 +82,7 @@ def test_the_signature_tells_names_shapes_and_heads(plain: Path) -> None:
 
 def test_the_model_gives_what_the_signature_answers(plain: Path) -> None:
     samples = kit.floats(4)
-    loaded = keras_model.load(source.Loading(plain), {"x": samples})
+    loaded = load(source.Loading(plain), {"x": samples})
     assert (loaded.inputs, loaded.outputs, loaded.structure) == (
         ("x",),
         ("p", "raw", "side"),
@@ -96,12 +101,12 @@ def test_free_sizes_come_from_the_samples(tmp_path: Path) -> None:
     module.call = tf.function(lambda x: {"y": tf.nn.relu(x)}, input_signature=[spec])
     tf.saved_model.save(module, str(tmp_path / "sm"), signatures=module.call)
     loading = source.Loading(tmp_path / "sm")
-    model = keras_model.load(loading, {"x": kit.floats(7, 2)}).model
+    model = load(loading, {"x": kit.floats(7, 2)}).model
     assert (model.inputs[0].shape, model.outputs[0].shape) == ((None, 7, 2), (None, 7, 2))
     loading = source.Loading(tmp_path / "sm", shapes={"x": (9, 2)})
-    assert keras_model.load(loading, {"x": kit.floats(7, 2)}).model.outputs[0].shape == (None, 9, 2)
+    assert load(loading, {"x": kit.floats(7, 2)}).model.outputs[0].shape == (None, 9, 2)
     with pytest.raises(SourceError, match="takes .*give one that fits with --shape"):
-        keras_model.load(source.Loading(tmp_path / "sm", shapes={"x": (9, 3)}), {})
+        load(source.Loading(tmp_path / "sm", shapes={"x": (9, 3)}), {})
 
 
 def reads(x: Any) -> Any:

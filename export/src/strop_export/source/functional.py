@@ -16,9 +16,8 @@ from strop_export.source.files import Loading
 if TYPE_CHECKING:
     import keras
 
-AUTOMATIC = re.compile(
-    r"(input|inputs|input_layer|keras_tensor|args)(_\d+)?"
-)  # names that Keras makes
+# Names that Keras makes.
+AUTOMATIC = re.compile(r"(input|inputs|input_layer|keras_tensor|args)(_\d+)?")
 
 
 @dataclass(frozen=True)

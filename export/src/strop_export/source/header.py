@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from strop_export.errors import SourceError
 from strop_export.source import container
 from strop_export.source.files import Loading
 from strop_export.source.known import nodes_of, strangers
+
+if TYPE_CHECKING:
+    from strop_export.source.saved_model import Signature
 
 Framework = Literal["keras", "keras2", "saved_model"]
 
@@ -40,10 +43,12 @@ class Header:
     Attributes:
         framework: who wrote it: "keras" is Keras 3.
         inputs: none if the model makes them only when it is called.
+        signature: of a SavedModel.
     """
 
     framework: Framework
     inputs: tuple[Input, ...]
+    signature: Signature | None = None
 
 
 def check(loading: Loading) -> Header:
@@ -60,7 +65,7 @@ def check(loading: Loading) -> Header:
 
         signature = saved_model.check(loading)
         inputs = tuple(Input(each.name, each.shape[1:], each.dtype) for each in signature.inputs)
-        return Header("saved_model", inputs)
+        return Header("saved_model", inputs, signature)
     held = container.read(loading.path)
     _check_code(loading, held)
     return Header("keras2" if held.keras == 2 else "keras", tuple(_inputs(held.config)))

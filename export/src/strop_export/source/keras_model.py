@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from strop_export.errors import SourceError
+from strop_export.errors import SourceError, reason
 from strop_export.formats import quiet
-from strop_export.source import saved_model
 from strop_export.source.files import Loading
 from strop_export.source.functional import Loaded, functional
-from strop_export.source.own_code import reason, run_file
+from strop_export.source.header import Header
+from strop_export.source.own_code import run_file
+from strop_export.source.saved_model import Signature
 
 if TYPE_CHECKING:
     import keras
@@ -24,18 +25,19 @@ _ALONE = 4  # samples that are also run one by one
 _MOST_APART = 1e-3  # of the outputs' size: more than rounding in another order
 
 
-def load(loading: Loading, samples: Mapping[str, NDArray[Any]]) -> Loaded:
+def load(loading: Loading, known: Header, samples: Mapping[str, NDArray[Any]]) -> Loaded:
     """Load a model.
 
     Args:
-        loading: the file or folder, checked by `header.check`, and what is allowed.
+        loading: the file or folder, and what is allowed.
+        known: from `header.check`, which found that it may be loaded.
         samples: (N, ...) by input name; they set free sizes, and the inputs of a subclass.
 
     Raises:
         SourceError: it holds no model that runs on these samples.
     """
-    if loading.path.is_dir():
-        return _saved_model(loading, samples)
+    if known.signature is not None:
+        return _saved_model(loading, known.signature, samples)
     with quiet():
         import keras
     custom = _custom_objects(loading)
@@ -60,8 +62,9 @@ def load(loading: Loading, samples: Mapping[str, NDArray[Any]]) -> Loaded:
         ) from None
 
 
-def _saved_model(loading: Loading, samples: Mapping[str, NDArray[Any]]) -> Loaded:
-    signature = saved_model.check(loading)
+def _saved_model(
+    loading: Loading, signature: Signature, samples: Mapping[str, NDArray[Any]]
+) -> Loaded:
     try:
         with quiet():
             from strop_export.source import signature_layer

@@ -11,10 +11,14 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 MODELS: Final = ("Functional", "Model", "Sequential")
 # The layers that Keras 2 and Keras 3 both have.
-LAYERS: Final = frozenset(
-    """
+LAYERS: Final = _names("""
     Activation ActivityRegularization Add AdditiveAttention AlphaDropout Attention Average
     AveragePooling1D AveragePooling2D AveragePooling3D AvgPool1D AvgPool2D AvgPool3D
     BatchNormalization Bidirectional CategoryEncoding CenterCrop Concatenate Conv1D Conv1DTranspose
@@ -34,44 +38,35 @@ LAYERS: Final = frozenset(
     SpectralNormalization StackedRNNCells StringLookup Subtract TextVectorization TimeDistributed
     UnitNormalization UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D
     ZeroPadding3D
-    """.split()
-)
+    """)
 # What their settings may hold, by the module of Keras that has it.
 SETTINGS: Final = {
-    "initializers": frozenset(
-        """
+    "initializers": _names("""
         Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal LecunUniform
         Ones Orthogonal RandomNormal RandomUniform TruncatedNormal VarianceScaling Zeros
-        """.split()
-    ),
-    "regularizers": frozenset("L1 L1L2 L2 OrthogonalRegularizer".split()),
-    "constraints": frozenset("MaxNorm MinMaxNorm NonNeg UnitNorm".split()),
-    "mixed_precision": frozenset("Policy DTypePolicy LossScaleOptimizer".split()),
+        """),
+    "regularizers": _names("L1 L1L2 L2 OrthogonalRegularizer"),
+    "constraints": _names("MaxNorm MinMaxNorm NonNeg UnitNorm"),
+    "mixed_precision": _names("Policy DTypePolicy LossScaleOptimizer"),
     # How a model inside another was compiled.
-    "optimizers": frozenset(
-        "Adadelta Adafactor Adagrad Adam AdamW Adamax Ftrl Lion Nadam RMSprop SGD".split()
+    "optimizers": _names(
+        "Adadelta Adafactor Adagrad Adam AdamW Adamax Ftrl Lion Nadam RMSprop SGD"
     ),
-    "optimizers.schedules": frozenset(
-        """
+    "optimizers.schedules": _names("""
         CosineDecay CosineDecayRestarts ExponentialDecay InverseTimeDecay PiecewiseConstantDecay
         PolynomialDecay
-        """.split()
-    ),
-    "losses": frozenset(
-        """
+        """),
+    "losses": _names("""
         BinaryCrossentropy BinaryFocalCrossentropy CategoricalCrossentropy
         CategoricalFocalCrossentropy CategoricalHinge CosineSimilarity Hinge Huber KLDivergence
         LogCosh MeanAbsoluteError MeanAbsolutePercentageError MeanSquaredError
         MeanSquaredLogarithmicError Poisson SparseCategoricalCrossentropy SquaredHinge
-        """.split()
-    ),
-    "metrics": frozenset(
-        """
+        """),
+    "metrics": _names("""
         AUC Accuracy BinaryAccuracy CategoricalAccuracy F1Score FalseNegatives FalsePositives
         MeanIoU Precision R2Score Recall RootMeanSquaredError SparseCategoricalAccuracy
         SparseTopKCategoricalAccuracy TopKCategoricalAccuracy TrueNegatives TruePositives
-        """.split()
-    ),
+        """),
 }
 _DATA: Final = frozenset(
     (
