@@ -192,3 +192,51 @@ def test_samples_of_other_inputs_are_refused(own: Any, layers: list[str]) -> Non
     said = "the model's inputs are a.*, and the samples are of left, right; name the arrays"
     with pytest.raises(SourceError, match=said):
         keras2_worker.arranged({"left": floats(1), "right": floats(1)}, own, layers)
+
+
+def test_a_model_with_named_inputs_in_mixed_precision(tmp_path: Path) -> None:
+    """TensorFlow sorts the inputs of a dict, and a Normalization keeps more than its weights."""
+    samples = {"left": 50 + 9 * floats(4), "right": floats(4, seed=2)}
+    mean, variance = samples["left"].mean(axis=0), samples["left"].var(axis=0)
+    kernel = np.random.default_rng(3).normal(size=(8, 3)).astype(np.float32)
+    files = kit.saved(tmp_path, kit.chain((4,), kit.dense(2)), samples)
+    policy = {"class_name": "Policy", "config": {"name": "mixed_float16"}}
+    layers = [
+        in_model("InputLayer", "b", batch_input_shape=[None, 4]),
+        in_model("InputLayer", "a", batch_input_shape=[None, 4]),
+        in_model("Normalization", "n", "b", axis=[-1], mean=None, variance=None),
+        in_model("Concatenate", "c", "n", "a", axis=-1),
+        in_model("Dense", "d", "c", units=3, use_bias=False),
+    ]
+    layers[-1]["config"]["dtype"] = policy
+    config = {"name": "m", "layers": layers, "output_layers": [["d", 0, 0]]}
+    config["input_layers"] = {"right": ["a", 0, 0], "left": ["b", 0, 0]}
+    weights = {
+        "n": {"mean": mean, "variance": variance, "count": np.array(100, np.int64)},
+        "d": {"kernel": kernel},
+    }
+    path = tmp_path / "m.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["keras_version"], file.attrs["backend"] = "2.13.1", "tensorflow"
+        file.attrs["model_config"] = json.dumps({"class_name": "Functional", "config": config})
+        whole = file.create_group("model_weights")
+        whole.attrs["layer_names"] = [each["name"] for each in layers]
+        for each in layers:
+            own = weights.get(each["name"], {})
+            group = whole.create_group(each["name"])
+            group.attrs["weight_names"] = list(own)
+            for name, array in own.items():
+                group[name] = array
+    found = source.read(replace(files, model=path))
+    names = [spec.name for spec in found.inputs]
+    given = dict(zip(names, found.samples, strict=True))
+    left = (given["left"] - mean) / np.sqrt(variance)
+    wanted = np.concatenate((left, given["right"]), axis=1) @ kernel
+    np.testing.assert_allclose(found.keras[0], wanted, atol=1e-5)
+
+
+def in_model(kind: str, name: str, *before: str, **own: Any) -> dict[str, Any]:
+    """Return the config of a layer, called on these others."""
+    nodes = [[[each, 0, 0, {}] for each in before]] if before else []
+    own |= {"name": name, "dtype": "float32"}
+    return {"class_name": kind, "name": name, "config": own, "inbound_nodes": nodes}

@@ -155,6 +155,60 @@ def test_operators_that_touch_files_or_run_code_are_refused(
     check(path, trust=True)
 
 
+class Counting(tf.Module):  # type: ignore[misc]
+    """A model whose answers grow, by less than what a comparison can see."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n = tf.Variable(0.0)
+
+    @tf.function(input_signature=[SPEC])  # type: ignore[untyped-decorator]
+    def call(self, x: Any) -> Any:
+        return tf.nn.softmax(x) + tf.cond(x[0, 0] > 0, self.grow, self.n.read_value)
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def grow(self) -> Any:
+        return self.n.assign_add(1e-7)
+
+
+def test_a_signature_that_keeps_state_is_refused(tmp_path: Path) -> None:
+    module = Counting()
+    tf.saved_model.save(module, str(tmp_path / "sm"), signatures=module.call)
+    for trust in (False, True):
+        with pytest.raises(SourceError, match="keeps state, with AssignAddVariableOp: its answer"):
+            check(tmp_path / "sm", trust=trust)
+
+
+def noise(x: Any) -> Any:
+    return x + 1e-7 * tf.random.normal(tf.shape(x), seed=1)
+
+
+def drawn(x: Any) -> Any:
+    return x + tf.cast(tf.random.categorical(x, 4), tf.float32)
+
+
+@pytest.mark.parametrize(
+    ("act", "operator"), [(noise, "RandomStandardNormal"), (drawn, "Multinomial")]
+)
+def test_a_random_signature_is_refused(
+    tmp_path: Path, act: Callable[[Any], Any], operator: str
+) -> None:
+    with pytest.raises(SourceError, match=f"draws random numbers, with .*{operator}: no device"):
+        check(written(tmp_path, act))
+
+
+def test_what_another_function_changes_is_no_state(tmp_path: Path) -> None:
+    """Training, say, beside the signature; and numbers that a constant determines are the same."""
+    module = Counting()
+    fixed = tf.random.stateless_normal([4], seed=[1, 2])
+    module.answer = tf.function(
+        lambda x: x * module.n + fixed + tf.random.stateless_normal([4], seed=[3, 4]),
+        input_signature=[SPEC],
+    )
+    tf.saved_model.save(module, str(tmp_path / "sm"), signatures=module.answer)
+    check(tmp_path / "sm")
+
+
 def test_a_table_from_a_file_is_refused_and_one_of_numbers_is_not(tmp_path: Path) -> None:
     (tmp_path / "words").write_text("a\nb\n", encoding="ascii")
     keys = tf.constant([1, 2], tf.int64)

@@ -93,14 +93,14 @@ def _is_hdf5(file: IO[bytes]) -> bool:
 
 def _zip(path: Path, _: IO[bytes]) -> tuple[str, dict[str, Any]]:
     with zipfile.ZipFile(path) as archive:
+        largest = _MOST_BYTES + _MOST_LARGER * path.stat().st_size
+        if sum(each.file_size for each in archive.infolist()) > largest:
+            raise ValueError("its parts are too large")
         config = _object(archive, "config.json")
         if "metadata.json" not in archive.namelist():
             return "3", config
         version = str(_object(archive, "metadata.json").get("keras_version", "3"))
         if version.startswith("2"):  # tf-keras follows the links that Keras 3 refuses
-            largest = _MOST_BYTES + _MOST_LARGER * path.stat().st_size
-            if sum(each.file_size for each in archive.infolist()) > largest:
-                raise ValueError("its parts are too large")
             import h5py
 
             with h5py.File(BytesIO(archive.read("model.weights.h5"))) as weights:

@@ -29,12 +29,14 @@ class Loaded:
         inputs: the names of its inputs.
         outputs: the names of its outputs; "" for a single one without a name.
         structure: the structure that Keras returns: "one", "list" or "dict".
+        mixed: the model as it was saved, if that is of mixed precision.
     """
 
     model: keras.Model
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     structure: str
+    mixed: keras.Model | None = None
 
 
 def functional(model: keras.Model, loading: Loading, samples: Mapping[str, NDArray[Any]]) -> Loaded:

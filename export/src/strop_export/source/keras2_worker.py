@@ -18,10 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strop_export.errors import SourceError, reason
+from strop_export.source import mixed_precision
 from strop_export.source.arrays import read_arrays, write_arrays
 from strop_export.source.leaves import leaves
 
 _MOST_VALUES = 2**24  # of samples that run at once
+_FEW = 256  # samples, for the comparison with mixed precision
 
 
 def main(folder: Path) -> None:
@@ -31,10 +33,13 @@ def main(folder: Path) -> None:
 
         request = json.loads((folder / "request.json").read_text(encoding="ascii"))
         # tf-keras takes `safe_mode` for a ZIP alone; the config of the file was checked before.
-        safe = {} if request["is_hdf5"] else {"safe_mode": not request["trust"]}
-        model = _in_float32(
-            tf_keras.models.load_model(request["path"], compile=False, **safe),
+        safe = {"safe_mode": not request["trust"]}
+        model = mixed = tf_keras.models.load_model(
+            request["path"], compile=False, **({} if request["is_hdf5"] else safe)
         )
+        dtype = mixed_precision.computes_in(model)
+        if dtype != "float32":
+            model = mixed_precision.in_float32(mixed, tf_keras, **safe)
         saved = {"model": tf_keras.saving.serialize_keras_object(model), "weights": {}}
         arrays: dict[str, NDArray[Any]] = {}
         for name, layer in leaves(model):
@@ -44,7 +49,12 @@ def main(folder: Path) -> None:
         write_arrays(folder / "weights.npz", arrays)
         (folder / "model.json").write_text(json.dumps(saved), encoding="ascii")
         for file in sorted((folder / "samples").iterdir()):
-            write_arrays(folder / "answers" / file.name, _run(model, read_arrays(file)))
+            samples = read_arrays(file)
+            if model is not mixed:
+                few = {name: array[:_FEW] for name, array in samples.items()}
+                answers = (list(_run(each, few).values()) for each in (mixed, model))
+                mixed_precision.check(*answers, dtype)
+            write_arrays(folder / "answers" / file.name, _run(model, samples))
     except SourceError as error:
         _write_error(folder, error.problem)
     except Exception as error:  # noqa: BLE001  hostile files make Keras raise anything
@@ -53,28 +63,6 @@ def main(folder: Path) -> None:
 
 def _write_error(folder: Path, problem: str) -> None:
     (folder / "error.json").write_text(json.dumps(problem), encoding="ascii")
-
-
-def _in_float32(model: Any) -> Any:
-    """Remove a mixed-precision policy, as for models of Keras 3."""
-    import tf_keras
-
-    layers = [model, *model._flatten_layers(include_self=False)]
-    if not any("float16" in str(layer.compute_dtype) for layer in layers):
-        return model
-    config = _without_policies(tf_keras.saving.serialize_keras_object(model))
-    plain = tf_keras.saving.deserialize_keras_object(config, safe_mode=False)
-    plain.set_weights(model.get_weights())
-    return plain
-
-
-def _without_policies(value: Any) -> Any:
-    if isinstance(value, dict):
-        plain = {key: _without_policies(each) for key, each in value.items()}
-        if "dtype" in plain and "float16" in json.dumps(plain["dtype"]):
-            plain["dtype"] = "float32"
-        return plain
-    return [_without_policies(each) for each in value] if isinstance(value, list) else value
 
 
 def _run(model: Any, samples: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
