@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from strop.model.arrays import npz
 from strop_export.errors import SourceError
 from strop_export.source.arrays import INPUTS, LABELS
 
@@ -78,18 +79,19 @@ def arrays_file(given: Any, path: Path, model: Any) -> Path:
         return Path(given)
     if hasattr(given, "element_spec"):
         given = _joined(given, path.stem)
-    samples, labels = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
+    if isinstance(given, tuple) and len(given) != 2:
+        raise SourceError(
+            f"{path.stem} is a tuple of {len(given)}",
+            "give (inputs, labels); sample weights are not used, and several inputs are a list or "
+            "a dict",
+        )
+    samples, labels = given if isinstance(given, tuple) else (given, None)
     arrays = _named(samples, INPUTS, "", getattr(model, "input_names", None) or _inputs(model))
     if labels is not None:
         names = getattr(model, "output_names", None) or ()
         arrays |= _named(labels, LABELS, f"{LABELS}.", names)
-    for name, array in arrays.items():
-        if array.dtype.kind not in "iufb":
-            raise SourceError(
-                f"{path.stem}: {name} is an array of {array.dtype}",
-                "give numbers, as the device's sensor does",
-            )
-    np.savez(path, allow_pickle=False, **arrays)
+    numbers = {name: _numbers(path.stem, name, each) for name, each in arrays.items()}
+    path.write_bytes(npz(numbers))
     return path
 
 
@@ -113,7 +115,28 @@ def _inputs(model: Any) -> Sequence[str]:
     return [str(tensor.name) for tensor in getattr(model, "inputs", None) or ()]
 
 
-def _named(values: Any, alone: str, prefix: str, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+def _numbers(what: str, name: str, values: Any) -> NDArray[Any]:
+    """Return values as an array of numbers.
+
+    Raises:
+        SourceError: they are none.
+    """
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:  # of different sizes, or on a GPU
+        raise SourceError(
+            f"{what}: {name} cannot be an array: {' '.join(str(error).split())}",
+            "give one array (N, ...); several inputs or labels go by name, in a dict",
+        ) from None
+    if array.dtype.kind not in "iufb":
+        raise SourceError(
+            f"{what}: {name} is an array of {array.dtype}",
+            "give numbers, as the device's sensor does",
+        )
+    return array
+
+
+def _named(values: Any, alone: str, prefix: str, names: Sequence[str]) -> dict[str, Any]:
     """Give each array the name that it has in an .npz.
 
     Args:
@@ -126,20 +149,19 @@ def _named(values: Any, alone: str, prefix: str, names: Sequence[str]) -> dict[s
         SourceError: a list has another number of arrays.
     """
     if isinstance(values, Mapping):
+        reserved = (alone, LABELS)
         return {
-            name
-            if name in (alone, LABELS) or name.startswith(f"{LABELS}.")
-            else f"{prefix}{name}": np.asarray(array)
-            for name, array in values.items()
+            name if name in reserved or name.startswith(f"{LABELS}.") else f"{prefix}{name}": each
+            for name, each in values.items()
         }
     if not isinstance(values, list | tuple) or len(names) < 2:
-        return {alone: np.asarray(values)}
+        return {alone: values}
     if len(values) != len(names):
         raise SourceError(
             f"{len(values)} arrays were given for {', '.join(names)}",
             "give a dict of arrays by name",
         )
-    return {f"{prefix}{name}": np.asarray(v) for name, v in zip(names, values, strict=True)}
+    return {f"{prefix}{name}": each for name, each in zip(names, values, strict=True)}
 
 
 def _joined(dataset: Any, what: str) -> Any:

@@ -82,8 +82,11 @@ def test_samples_of_several_inputs(samples: Any, tmp_path: Path) -> None:
         (BATCHES.unbatch().map(lambda x, y: y), "samples one by one; give batches: dataset.batch"),
         (BATCHES.take(0), "calibration: the dataset is empty"),
         (np.array(["a", "b"]), "calibration: inputs is an array of <U1; give numbers"),
+        ((X, Y, Y), "calibration is a tuple of 3; give .*sample weights are not used"),
+        ([X, X[:, :2]], "calibration: inputs cannot be an array: .*; give one array"),
+        (None, "calibration: inputs is an array of object"),
     ],
-    ids=["one by one", "empty", "text"],
+    ids=["one by one", "empty", "text", "weights", "sizes", "none"],
 )
 def test_what_is_no_samples_is_refused(samples: Any, said: str, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=said):
@@ -100,6 +103,11 @@ def test_an_endless_dataset_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
 def test_another_number_of_arrays_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="3 arrays were given for a, b; give a dict"):
         given.arrays_file([X, X, X], tmp_path / "calibration.npz", _several())
+
+
+def test_an_input_may_have_any_name(tmp_path: Path) -> None:
+    given_names = {"file": X, "arr_0": X, "a/b": X}
+    assert _read(given.arrays_file(given_names, tmp_path / "x.npz", ONE)).keys() == {*given_names}
 
 
 def test_a_path_stays_what_it_is(tmp_path: Path) -> None:
