@@ -102,7 +102,7 @@ def export(
         try:
             request = Request(
                 files=source.Files(
-                    name=name or given.name_of(model),
+                    name=str(name or given.name_of(model)),
                     model=given.model_file(model, folder),
                     calibration=given.arrays_file(calibration, folder / "calibration.npz", model),
                     evaluation=None
