@@ -79,7 +79,8 @@ def export(
             bounds in `tolerances`.
         metric: a function of the outputs and the labels that returns a number, higher for better,
             and how much of it a file may lose: it decides on quantized files instead of the bounds
-            in `tolerances`. With several outputs it gets dicts by their names.
+            in `tolerances`. With several outputs it gets dicts by their names. With a metric, a
+            second call exports again: nothing tells whether the function's code has changed.
         tolerances: a TOML file of bounds, instead of the package's own.
         strict: refuse a target whole if one of its variants fails, instead of leaving it out.
         progress: called with each line about the progress; None: none.
