@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from strop.errors import either
-from strop_export import exporting, given, source, targets
+from strop_export import exporting, given, report, source, targets
 from strop_export import metric as own_metric
-from strop_export.errors import ExportError, SourceError
+from strop_export.errors import ExportError, SourceError, TargetError
 from strop_export.exporting import Request
 from strop_export.paths import TOLERANCES
 from strop_export.result import Report, Result, TargetRefused
@@ -45,6 +45,9 @@ def export(
     proven. The report, the runtime's wheel and each target's requirements lie beside it. A second
     call with the same arguments finds everything there and does nothing.
 
+    Messages name the options of the command line: `--max-drop` is the argument `max_drop`. The
+    environment variables TF_CPP_MIN_LOG_LEVEL and ORT_DISABLE_TELEMETRY are set where they are not.
+
     >>> result = strop_export.export(
     ...     model, calibration=x_train[:500], evaluation=(x_test, y_test), target="rpi"
     ... )
@@ -76,15 +79,14 @@ def export(
             bounds in `tolerances`.
         metric: a function of the outputs and the labels that returns a number, higher for better,
             and how much of it a file may lose: it decides on quantized files instead of the bounds
-            in `tolerances`. With several outputs it gets dicts by their names.
+            in `tolerances`. With several outputs it gets dicts by their names. With a metric, a
+            second call exports again: nothing tells whether the function's code has changed.
         tolerances: a TOML file of bounds, instead of the package's own.
         strict: refuse a target whole if one of its variants fails, instead of leaving it out.
         progress: called with each line about the progress; None: none.
 
     Returns:
         The bundles' paths, and the report.
-
-    Messages name the options of the command line: `--max-drop` is the argument `max_drop`.
 
     Raises:
         SourceError: the model or the samples cannot be read, do not fit, or could not prove
@@ -94,13 +96,14 @@ def export(
             this machine (which is allowed for "all"). The other bundles are written; its `result`
             has them.
         ExportError: anything else that stops an export.
+        OSError: `out` or a temporary file cannot be written.
     """
     with TemporaryDirectory(prefix="strop-given-") as scratch:
         folder = Path(scratch)
         try:
             request = Request(
                 files=source.Files(
-                    name=name or given.name_of(model),
+                    name=str(name or given.name_of(model)),
                     model=given.model_file(model, folder),
                     calibration=given.arrays_file(calibration, folder / "calibration.npz", model),
                     evaluation=None
@@ -110,8 +113,8 @@ def export(
                     custom=Path(custom) if custom else None,
                 ),
                 out=Path(out),
-                targets=[str(each) for each in _listed(target)],
-                precisions=None if precision is None else _listed(precision),
+                targets=[str(each) for each in _listed("target", target)],
+                precisions=None if precision is None else _listed("precision", precision),
                 model_version=model_version,
                 tasks=tasks if isinstance(tasks, Mapping) else {"": tasks} if tasks else {},
                 shapes=_shapes(shapes),
@@ -123,13 +126,13 @@ def export(
             )
             outcome = exporting.run(request, progress or _silent)
         except ExportError as error:
-            raise error.without(f"{folder}{os.sep}") from None
+            raise error.without(f"{folder}{os.sep}") from error
     content = outcome.report
     paths = {bundle["target"]: request.out / bundle["file"] for bundle in content["bundles"]}
     result = Result(
         {target: paths[target] for target in outcome.targets if target in paths},
-        {refused["target"]: refused["reason"] for refused in content["refused"]},
-        Report(content),
+        {each.target.name: str(each.error) for each in outcome.refused},
+        Report(report.of_targets(content, outcome.targets)),
     )
     if failed := outcome.failed(request):
         said = "; ".join(f"{each.bundle} refused: {each.error.problem}" for each in failed)
@@ -138,8 +141,12 @@ def export(
     return result
 
 
-def _listed(given: Any) -> list[Any]:
-    return [given] if isinstance(given, str | Path) else list(given)
+def _listed(what: str, given: Any) -> list[Any]:
+    if isinstance(given, str | Path):
+        return [given]
+    if not isinstance(given, Iterable):
+        raise TargetError(f"{what} is {given!r}", "give a name, or a list of names")
+    return list(given)
 
 
 def _shapes(given: Any) -> dict[str, tuple[int, ...]]:

@@ -153,7 +153,10 @@ class Converter:
     def _ask(self, verb: str, spec: VariantSpec) -> dict[str, Any]:
         if self._process is None:
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, "TMPDIR": str(self._folder)},  # it is killed before it tidies up
             )
         process = self._process
         assert process.stdin  # noqa: S101  both are pipes

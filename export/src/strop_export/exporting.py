@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -75,7 +76,8 @@ class Request:
 
     def __post_init__(self) -> None:
         drop = self.max_drop
-        if drop is not None and not (isinstance(drop, int | float) and 0 < drop < 100):
+        is_number = isinstance(drop, Real) and not isinstance(drop, bool)
+        if drop is not None and not (is_number and 0 < drop < 100):
             raise TargetError(
                 f"max_drop is {drop!r}", "give a number above 0 and below 100, in points or percent"
             )
@@ -83,7 +85,7 @@ class Request:
     @property
     def share(self) -> float | None:
         """`max_drop` as a share, 0..1."""
-        return None if self.max_drop is None else self.max_drop / 100
+        return None if self.max_drop is None else float(self.max_drop) / 100
 
     def key(self) -> str:
         """Return a SHA-256 of all that the bundles depend on besides their targets.
@@ -237,7 +239,7 @@ def _make(
         report.keras_figures(read, checked),
         adapters,
         examined,
-        request.max_drop,
+        None if request.max_drop is None else float(request.max_drop),
     )
     return results, shared
 

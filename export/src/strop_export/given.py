@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from strop.model.arrays import npz
 from strop_export.errors import SourceError
 from strop_export.source.arrays import INPUTS, LABELS
 
@@ -78,18 +79,18 @@ def arrays_file(given: Any, path: Path, model: Any) -> Path:
         return Path(given)
     if hasattr(given, "element_spec"):
         given = _joined(given, path.stem)
-    samples, labels = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
-    arrays = _named(samples, INPUTS, "", getattr(model, "input_names", None) or _inputs(model))
+    if isinstance(given, tuple) and len(given) != 2:
+        raise SourceError(
+            f"{path.stem} is a tuple of {len(given)}",
+            "give (inputs, labels); sample weights are not used, and several inputs are a list or "
+            "a dict",
+        )
+    samples, labels = given if isinstance(given, tuple) else (given, None)
+    arrays = _named(samples, INPUTS, "", _names(model, "input"))
     if labels is not None:
-        names = getattr(model, "output_names", None) or ()
-        arrays |= _named(labels, LABELS, f"{LABELS}.", names)
-    for name, array in arrays.items():
-        if array.dtype.kind not in "iufb":
-            raise SourceError(
-                f"{path.stem}: {name} is an array of {array.dtype}",
-                "give numbers, as the device's sensor does",
-            )
-    np.savez(path, allow_pickle=False, **arrays)
+        arrays |= _named(labels, LABELS, f"{LABELS}.", _names(model, "output"))
+    numbers = {name: _numbers(path.stem, name, each) for name, each in arrays.items()}
+    path.write_bytes(npz(numbers))
     return path
 
 
@@ -101,6 +102,8 @@ def labels_file(given: str | Path | Sequence[str] | None, path: Path) -> Path | 
     """
     if given is None or isinstance(given, str | Path):
         return None if given is None else Path(given)
+    if not isinstance(given, Iterable):
+        raise SourceError(f"labels is {given!r}", "give the names of the classes, in order")
     names = [str(name) for name in given]
     for name in names:
         if len(name.splitlines()) != 1:
@@ -109,37 +112,78 @@ def labels_file(given: str | Path | Sequence[str] | None, path: Path) -> Path | 
     return path
 
 
-def _inputs(model: Any) -> Sequence[str]:
-    return [str(tensor.name) for tensor in getattr(model, "inputs", None) or ()]
+def _names(model: Any, side: str) -> Collection[str]:
+    """Return the names of a model's inputs or outputs, as the rest of an export has them.
+
+    Args:
+        model: a Keras model.
+        side: "input" or "output".
+
+    Returns:
+        The names in order; a dict for a model that takes or returns dicts, which have none; empty
+        if the model does not say.
+    """
+    tensors = getattr(model, side, None)
+    if isinstance(tensors, Mapping):
+        return dict.fromkeys(tensors)
+    if side == "output" or not isinstance(tensors, list | tuple):
+        return list(getattr(model, f"{side}_names", None) or ())
+    return [str(tensor.name) for tensor in tensors]
 
 
-def _named(values: Any, alone: str, prefix: str, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+def _numbers(what: str, name: str, values: Any) -> NDArray[Any]:
+    """Return values as an array of numbers.
+
+    Raises:
+        SourceError: they are none.
+    """
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:  # of different sizes, or on a GPU
+        raise SourceError(
+            f"{what}: {name} cannot be an array: {' '.join(str(error).split())}",
+            "give one array (N, ...); several inputs or labels go by name, in a dict",
+        ) from None
+    if array.dtype.kind not in "iufb":
+        raise SourceError(
+            f"{what}: {name} is an array of {array.dtype}",
+            "give numbers, as the device's sensor does",
+        )
+    return array
+
+
+def _named(values: Any, alone: str, prefix: str, names: Collection[str]) -> dict[str, Any]:
     """Give each array the name that it has in an .npz.
 
     Args:
         values: an array, a list of arrays, or a dict.
         alone: the name of a single array.
         prefix: of the names of several.
-        names: those of a list's arrays, in order.
+        names: from `_names`.
 
     Raises:
         SourceError: a list has another number of arrays.
     """
     if isinstance(values, Mapping):
+        reserved = (alone, LABELS)
+        named = {str(name): each for name, each in values.items()}
         return {
-            name
-            if name in (alone, LABELS) or name.startswith(f"{LABELS}.")
-            else f"{prefix}{name}": np.asarray(array)
-            for name, array in values.items()
+            name if name in reserved or name.startswith(f"{LABELS}.") else f"{prefix}{name}": each
+            for name, each in named.items()
         }
     if not isinstance(values, list | tuple) or len(names) < 2:
-        return {alone: np.asarray(values)}
+        return {alone: values}
     if len(values) != len(names):
         raise SourceError(
             f"{len(values)} arrays were given for {', '.join(names)}",
             "give a dict of arrays by name",
         )
-    return {f"{prefix}{name}": np.asarray(v) for name, v in zip(names, values, strict=True)}
+    if isinstance(names, Mapping) or len(set(names)) < len(names):
+        raise SourceError(
+            f"{', '.join(map(str, names))} have no order that a list could follow",
+            "give a dict of arrays by name",
+        )
+    return {f"{prefix}{name}": each for name, each in zip(names, values, strict=True)}
 
 
 def _joined(dataset: Any, what: str) -> Any:
@@ -153,7 +197,12 @@ def _joined(dataset: Any, what: str) -> Any:
     parts: list[list[NDArray[Any]]] = []
     size = 0
     for element in dataset:
-        parts.append([np.asarray(tensor) for tensor in tf.nest.flatten(element)])
+        tensors = tf.nest.flatten(element)
+        if not all(isinstance(tensor, tf.Tensor) for tensor in tensors):
+            raise SourceError(
+                f"{what}: the dataset gives ragged or sparse tensors", "make them dense in its map"
+            )
+        parts.append([tensor.numpy() for tensor in tensors])
         size += sum(array.nbytes for array in parts[-1])
         if size > _MOST_BYTES:
             raise SourceError(
@@ -166,7 +215,13 @@ def _joined(dataset: Any, what: str) -> Any:
         raise SourceError(
             f"{what}: the dataset gives samples one by one", "give batches: dataset.batch(32)"
         )
-    arrays = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+    try:
+        arrays = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+    except ValueError:
+        raise SourceError(
+            f"{what}: the dataset's samples have different shapes",
+            "bring them to one: dataset.padded_batch, or resize them",
+        ) from None
     return tf.nest.pack_sequence_as(dataset.element_spec, arrays)
 
 

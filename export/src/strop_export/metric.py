@@ -11,7 +11,6 @@ import hashlib
 import inspect
 import math
 import reprlib
-import sys
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -216,27 +215,14 @@ def load(path: Path, function: str, max_loss: float) -> Metric:
 def of(function: Callable[[Any, Any], Any], max_loss: float) -> Metric:
     """Make a metric of a Python function.
 
+    Nothing tells whether the code that it uses has changed, so its export is never fresh.
+
     Args:
-        function: see `Metric`. The digest is that of its source, or of its module if it uses the
-            module's other names; "" if that is not known, or for an object or a closure.
+        function: see `Metric`.
         max_loss: see `Metric`.
     """
     name = getattr(function, "__name__", type(function).__name__)
-    return Metric(str(name), function, max_loss, _digest_of(function))
-
-
-def _digest_of(function: Callable[[Any, Any], Any]) -> str:
-    if not inspect.isfunction(function):
-        return ""
-    used = inspect.getclosurevars(function)
-    if used.nonlocals:
-        return ""
-    alone = all(map(inspect.ismodule, used.globals.values()))
-    try:
-        text = inspect.getsource(function if alone else sys.modules[function.__module__])
-    except (OSError, TypeError, KeyError):
-        return ""
-    return hashlib.sha256(text.encode()).hexdigest()
+    return Metric(str(name), function, max_loss)
 
 
 def _is_finite(value: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -86,6 +86,16 @@ def merge(
         "layers": kept("layers") + layers(results),
         "guard": kept("guard") + guarded.entries(results),
     }
+
+
+def of_targets(report: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Return a report with the entries of some targets alone."""
+
+    def kept(value: Any) -> Any:
+        is_list = isinstance(value, list) and all("target" in entry for entry in value)
+        return [entry for entry in value if entry["target"] in names] if is_list else value
+
+    return {part: kept(value) for part, value in report.items()}
 
 
 def bundle_names(report: dict[str, Any]) -> set[str]:

@@ -15,6 +15,7 @@ import pytest
 
 import strop
 import strop_export
+from strop_export import report as report_module
 from strop_export.result import Report, Result, TargetRefused
 from tests.conftest import Exported
 from tests.environments import ROOT
@@ -42,6 +43,9 @@ def test_importing_it_loads_no_framework() -> None:
     [
         ({"target": "toaster"}, "target", "there is no target 'toaster'"),
         ({"target": []}, "target", "no target"),
+        ({"target": None}, "target", "target is None; give a name"),
+        ({"precision": 8}, "target", "precision is 8; give a name"),
+        ({"max_drop": True}, "target", "max_drop is True"),
         ({"max_drop": 0}, "target", "max_drop is 0; give a number above 0 and below 100"),
         ({"max_drop": "1"}, "target", "max_drop is '1'; give a number"),
         ({"max_drop": float("nan")}, "target", "max_drop is nan"),
@@ -95,6 +99,14 @@ def test_other_people_s_text_stays_text(edge: Exported) -> None:
         assert "\\x1b[2J" in shown
     assert "<script>" not in result._repr_html_()
     assert "&lt;script&gt;" in result._repr_html_()
+
+
+def test_a_report_of_some_targets(edge: Exported) -> None:
+    part = report_module.of_targets(edge.report, {"cpu"})
+    assert part.keys() == edge.report.keys()
+    assert {row["target"] for row in part["variants"]} == {"cpu"}
+    assert [bundle["target"] for bundle in part["bundles"]] == ["cpu"]
+    assert part["calibration"] == edge.report["calibration"]
 
 
 def test_a_refusal_takes_its_result_to_another_process(edge: Exported) -> None:

@@ -63,14 +63,19 @@ def test_samples_and_a_model_on_disk_are_copied(tmp_path: Path) -> None:
 
 def test_an_earlier_artifact_is_replaced_and_nothing_else_is(tmp_path: Path) -> None:
     folder = save_artifact(MODEL, tmp_path / "net", X, X)
-    (folder / "old.png").write_bytes(b"")
-    save_artifact(MODEL, folder, X, X)
-    assert _there(folder) == PARTS
-    (tmp_path / "thesis").mkdir()
-    (tmp_path / "thesis" / "text.txt").write_text("all of it", encoding="ascii")
-    with pytest.raises(SourceError, match="thesis is there, and is no artifact directory; name an"):
-        save_artifact(MODEL, tmp_path / "thesis", X, X)
-    assert _there(tmp_path / "thesis") == {"text.txt"}
+    save_artifact(MODEL, folder, X + 1, X)
+    with np.load(folder / "calibration.npz") as arrays:
+        np.testing.assert_array_equal(arrays["inputs"], X + 1)
+    (folder / "best.weights").write_bytes(b"of a week")
+    with pytest.raises(SourceError, match="net is there, and is not only an artifact; name anoth"):
+        save_artifact(MODEL, folder, X, X)
+    assert _there(folder) == PARTS | {"best.weights"}
+    (tmp_path / "file").write_text("all of it", encoding="ascii")
+    with pytest.raises(SourceError, match="file is there"):
+        save_artifact(MODEL, tmp_path / "file", X, X)
+    (tmp_path / "empty").mkdir()
+    assert _there(save_artifact(MODEL, tmp_path / "empty", X, X)) == PARTS
+    assert _there(tmp_path) == {"net", "file", "empty"}
 
 
 @pytest.mark.parametrize(
@@ -80,8 +85,9 @@ def test_an_earlier_artifact_is_replaced_and_nothing_else_is(tmp_path: Path) -> 
         (MODEL, X[:9], "a proof needs 50 or more"),
         (chain((4,), keras.layers.Lambda(lambda x: x)), X, "a Lambda layer, which is Python code"),
         (object(), X, "the model is of type object"),
+        ("net.h5", X, "net.h5 is not a .keras file"),
     ],
-    ids=["shape", "few", "code", "no model"],
+    ids=["shape", "few", "code", "no model", "another file"],
 )
 def test_what_cannot_be_exported_leaves_the_earlier_artifact(
     model: Any, samples: Any, said: str, tmp_path: Path

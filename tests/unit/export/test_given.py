@@ -34,6 +34,9 @@ def _several() -> Any:
 
 
 ONE = chain((4,), dense(3, "softmax"))
+SIZES = tf.data.Dataset.from_generator(
+    lambda: (np.zeros((2, n)) for n in (3, 4)), output_signature=tf.TensorSpec((2, None))
+)
 BATCHES = tf.data.Dataset.from_tensor_slices((X, Y)).batch(7)
 
 
@@ -82,8 +85,13 @@ def test_samples_of_several_inputs(samples: Any, tmp_path: Path) -> None:
         (BATCHES.unbatch().map(lambda x, y: y), "samples one by one; give batches: dataset.batch"),
         (BATCHES.take(0), "calibration: the dataset is empty"),
         (np.array(["a", "b"]), "calibration: inputs is an array of <U1; give numbers"),
+        ((X, Y, Y), "calibration is a tuple of 3; give .*sample weights are not used"),
+        ([X, X[:, :2]], "calibration: inputs cannot be an array: .*; give one array"),
+        (None, "calibration: inputs is an array of object"),
+        (BATCHES.ragged_batch(2), "ragged or sparse tensors; make them dense"),
+        (SIZES, "the dataset's samples have different shapes; bring them to one"),
     ],
-    ids=["one by one", "empty", "text"],
+    ids=["one by one", "empty", "text", "weights", "sizes", "none", "ragged", "shapes"],
 )
 def test_what_is_no_samples_is_refused(samples: Any, said: str, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=said):
@@ -100,6 +108,25 @@ def test_an_endless_dataset_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
 def test_another_number_of_arrays_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="3 arrays were given for a, b; give a dict"):
         given.arrays_file([X, X, X], tmp_path / "calibration.npz", _several())
+
+
+def test_an_input_may_have_any_name(tmp_path: Path) -> None:
+    given_names = {"file": X, "arr_0": X, "a/b": X}
+    assert _read(given.arrays_file(given_names, tmp_path / "x.npz", ONE)).keys() == {*given_names}
+
+
+def test_a_list_cannot_follow_a_dict(tmp_path: Path) -> None:
+    a, b = keras.Input((4,), name="first"), keras.Input((4,), name="second")
+    one, two = keras.layers.Dense(2), keras.layers.Dense(2)
+    model = keras.Model({"p": a, "q": b}, {"z": one(a), "y": two(b)})
+    twice = keras.Model([a, b], [one(a), one(b)])
+    for samples in ([X, X], ({"p": X, "q": X}, [Y, Y])):
+        with pytest.raises(SourceError, match="no order that a list could follow; give a dict"):
+            given.arrays_file(samples, tmp_path / "x.npz", model)
+    with pytest.raises(SourceError, match="no order"):
+        given.arrays_file(([X, X], [Y, Y]), tmp_path / "x.npz", twice)
+    found = given.arrays_file(({"p": X, "q": X}, {"z": Y, 1: Y}), tmp_path / "x.npz", model)
+    assert _read(found).keys() == {"p", "q", "labels.z", "labels.1"}
 
 
 def test_a_path_stays_what_it_is(tmp_path: Path) -> None:

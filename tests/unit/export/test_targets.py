@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import tomllib
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from packaging.requirements import Requirement
 
 from strop_export import targets
 from strop_export.errors import TargetError
+from strop_export.floors.releases import PACKAGES
 from strop_export.paths import REQUIREMENTS
+from strop_export.proof import environments
 from tests.environments import ROOT
 
 GOOD = """
@@ -201,3 +204,17 @@ def test_a_device_installs_the_package_that_its_lock_pins(name: str) -> None:
     pinned = {line.partition("==")[0] for line in lock.splitlines() if "==" in line}
     assert packages[0] in pinned
     assert len([name for name in pinned if name.startswith("onnxruntime")]) <= 1
+
+
+def test_the_exporter_s_wheel_carries_every_lock() -> None:
+    text = (ROOT / "export" / "hatch_build.py").read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    (carried,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "LOCKS"
+    )
+    used = {targets.load(name).requirements for name in targets.names()}
+    used |= {environments.TFLITE_LOCK.name, environments.WEBGPU_LOCK.name}
+    used |= {f"{engine}.txt" for engine in PACKAGES}  # which pin the engines of a target
+    assert {f"{name}.txt" for name in carried} == used
