@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from strop_export.errors import SourceError
-from strop_export.source.arrays import Wanted, labels_of, read_arrays, samples, write_arrays
+from strop_export.source.arrays import Wanted, labels_of, read_arrays, samples
 
 FILE = Path("cal.npz")
 ONE = [Wanted("input_layer", (4,), "float32")]
@@ -168,19 +168,3 @@ def test_a_single_array_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", array(3))
     with pytest.raises(SourceError, match="is a single array; save it with numpy.savez"):
         read_arrays(tmp_path / "x.npy")
-
-
-def test_arrays_of_any_name_are_written(tmp_path: Path) -> None:
-    """`numpy.savez` takes some of these names for its own arguments."""
-    names = ("file", "arr_0", "args", "allow_pickle", "self", "a.npy")
-    given = {name: np.full(3, i, np.int32) for i, name in enumerate(names)}
-    write_arrays(tmp_path / "a.npz", given)
-    found = read_arrays(tmp_path / "a.npz")
-    assert list(found) == list(given)
-    for name, array in given.items():
-        assert np.array_equal(found[name], array)
-
-
-def test_objects_are_not_written(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="Object arrays cannot be saved"):
-        write_arrays(tmp_path / "a.npz", {"a": np.array([{}], object)})

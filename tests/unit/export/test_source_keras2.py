@@ -209,7 +209,7 @@ def test_a_model_with_named_inputs_in_mixed_precision(tmp_path: Path) -> None:
         in_model("Dense", "d", "c", units=3, use_bias=False),
     ]
     layers[-1]["config"]["dtype"] = policy
-    config = {"name": "m", "layers": layers, "output_layers": [["d", 0, 0]]}
+    config: dict[str, Any] = {"name": "m", "layers": layers, "output_layers": [["d", 0, 0]]}
     config["input_layers"] = {"right": ["a", 0, 0], "left": ["b", 0, 0]}
     weights = {
         "n": {"mean": mean, "variance": variance, "count": np.array(100, np.int64)},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,18 +37,6 @@ def read_arrays(path: Path) -> Arrays:
         raise SourceError(
             f"cannot read arrays from {path}: {reason}", "write it with numpy.savez"
         ) from None
-
-
-def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write an .npz. `numpy.savez` refuses arrays called `file`, and this takes any name.
-
-    Raises:
-        ValueError: an array holds Python objects.
-    """
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from strop.model.arrays import npz
 from strop_export.errors import SourceError, reason
 from strop_export.formats import quiet
 from strop_export.source import container
-from strop_export.source.arrays import read_arrays, write_arrays
+from strop_export.source.arrays import read_arrays
 from strop_export.source.files import Loading
 from strop_export.source.known import MODELS
 from strop_export.source.leaves import leaves
@@ -149,7 +150,7 @@ def _ask(
     for name in ("samples", "answers"):
         (scratch / name).mkdir()
     for file, samples in sets.items():
-        write_arrays(scratch / "samples" / file, samples)
+        (scratch / "samples" / file).write_bytes(npz(samples))
     request = {
         "path": str(loading.path.resolve()),
         "trust": loading.trust,

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from strop.model.arrays import npz
 from strop_export.errors import SourceError, reason
 from strop_export.source import mixed_precision
-from strop_export.source.arrays import read_arrays, write_arrays
+from strop_export.source.arrays import read_arrays
 from strop_export.source.leaves import leaves
 
 _MOST_VALUES = 2**24  # of samples that run at once
@@ -46,15 +47,15 @@ def main(folder: Path) -> None:
             own = layer.get_weights()
             saved["weights"][name] = [f"{len(arrays) + i:06}" for i in range(len(own))]
             arrays |= dict(zip(saved["weights"][name], own, strict=True))
-        write_arrays(folder / "weights.npz", arrays)
+        (folder / "weights.npz").write_bytes(npz(arrays))
         (folder / "model.json").write_text(json.dumps(saved), encoding="ascii")
         for file in sorted((folder / "samples").iterdir()):
             samples = read_arrays(file)
             if model is not mixed:
                 few = {name: array[:_FEW] for name, array in samples.items()}
-                answers = (list(_run(each, few).values()) for each in (mixed, model))
-                mixed_precision.check(*answers, dtype)
-            write_arrays(folder / "answers" / file.name, _run(model, samples))
+                before, after = (list(_run(each, few).values()) for each in (mixed, model))
+                mixed_precision.check(before, after, dtype)
+            (folder / "answers" / file.name).write_bytes(npz(_run(model, samples)))
     except SourceError as error:
         _write_error(folder, error.problem)
     except Exception as error:  # noqa: BLE001  hostile files make Keras raise anything

@@ -19,6 +19,7 @@ from strop_export.errors import SourceError
 
 _CONFIG = "config.json"
 _STEPS = {"float16": 2.0**-10, "bfloat16": 2.0**-7}  # between numbers, of their size
+_TINY = 1e-30
 _MOST_STEPS = 32  # that rounding in many layers adds up to
 
 
@@ -75,7 +76,7 @@ def check(mixed: Sequence[NDArray[Any]], plain: Sequence[NDArray[Any]], dtype: s
         if after.dtype.kind != "f":  # rounding may change a class
             continue
         exact = before.astype(np.float64)
-        apart = _size(exact - after) / max(_size(exact), np.finfo(np.float32).tiny)
+        apart = _size(exact - after) / max(_size(exact), _TINY)
         if not apart <= _MOST_STEPS * _STEPS[dtype]:
             raise SourceError(
                 f"the model computes in {dtype}, and answers otherwise in float32 (by {apart:.3g} "

@@ -70,17 +70,22 @@ def checked(
     if recorded is None or len(answers) != 1:
         return answers
     (today,) = answers
-    apart = np.inf
-    if recorded.shape == today.shape and recorded.dtype.kind in "biuf":
-        if today.dtype.kind == "f":
-            size = max(1.0, float(np.abs(today).max(initial=0.0)))
-            apart = float(np.abs(recorded - today).max(initial=0.0)) / size
-        else:
-            apart = float(np.count_nonzero(recorded != today))
-    if not apart <= (_MOST_DRIFT if today.dtype.kind == "f" else 0):
+    if difference := _difference(recorded, today):
         raise SourceError(
-            f"{files.evaluation} holds outputs of another model than {files.model} (they differ "
-            f"by {apart:.3g})",
+            f"{files.evaluation} holds outputs of another model than {files.model} ({difference})",
             "train again",
         )
     return (recorded.astype(today.dtype),)
+
+
+def _difference(recorded: NDArray[Any], today: NDArray[Any]) -> str:
+    """Say how recorded outputs differ from today's; "" if they are the same."""
+    if recorded.shape != today.shape or recorded.dtype.kind not in "biuf":
+        return (
+            f"they are {recorded.dtype} {recorded.shape}, and it gives {today.dtype} {today.shape}"
+        )
+    if today.dtype.kind != "f":
+        count = np.count_nonzero(recorded != today)
+        return f"{count} of {today.size} values differ" if count else ""
+    drift = np.abs(recorded - today).max(initial=0.0) / max(1.0, np.abs(today).max(initial=0.0))
+    return "" if drift <= _MOST_DRIFT else f"they differ by {drift:.3g}"
