@@ -115,7 +115,10 @@ def _stranger(node: dict[str, Any], version: int) -> str:
     is_public = module is None or _MODULES[version].fullmatch(str(module)) is not None
     if (is_class or kind in _DATA) and is_public and registered in (None, kind):
         return ""
-    title = own.get("name") if isinstance(own, dict) and version == 2 else None
+    if version == 3:
+        return name
+    name = name if is_public else f"{module}.{name}"
+    title = own.get("name") if isinstance(own, dict) else None
     return f"{name} (layer {title!r})" if isinstance(title, str) else name
 
 
