@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import re
-import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import pytest
 from strop_export import source
 from strop_export.errors import SourceError
 from strop_export.source import header, keras_model
-from tests.environments import run
 from tests.unit.export import source_kit as kit
 from tests.unit.export.source_kit import SAMPLES, chain, dense, floats, keras, read, two_by_two
 
@@ -169,10 +167,21 @@ class TestMixedPrecision:
         np.testing.assert_allclose(found.keras[0], said, atol=0.1)
         assert found.loading.path == files.model
 
-    def test_a_model_that_answers_otherwise_in_float32_is_refused(self, tmp_path: Path) -> None:
-        model = chain((4,), own().Fickle(dtype="mixed_float16"), dense(3))
+    @pytest.mark.parametrize(
+        ("policy", "said"),
+        [
+            ("mixed_float16", r"computes in float16, and answers otherwise in float32 \(by 0.5 "),
+            (
+                "mixed_bfloat16",
+                "cannot run the model in bfloat16, .* ValueError: .*no such operator",
+            ),
+        ],
+    )
+    def test_a_model_that_answers_otherwise_in_float32_is_refused(
+        self, tmp_path: Path, policy: str, said: str
+    ) -> None:
+        model = chain((4,), own().Fickle(dtype=policy), dense(3))
         files = kit.saved(tmp_path, model, {"inputs": floats(4)}, custom=OWN)
-        said = r"computes in float16, and answers otherwise in float32 \(by 0.5 .*float32 policy"
         with pytest.raises(SourceError, match=said):
             source.read(files, trust=True)
 
@@ -210,25 +219,20 @@ class TestOwnClasses:
         assert found.structure == "one"
         np.testing.assert_allclose(found.keras[0], expected, atol=1e-6)
 
-    @pytest.mark.parametrize(
-        ("code", "said"),
-        [("1 / 0", r"--custom .*own.py fails: ZeroDivisionError"), ("", "Keras cannot load")],
-    )
-    def test_a_file_that_fails_or_lacks_them_is_named(
-        self, tmp_path: Path, code: str, said: str
-    ) -> None:
-        (tmp_path / "own.py").write_text(code, encoding="utf-8")
+    def test_a_file_that_fails_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "own.py").write_text("1 / 0", encoding="utf-8")
         files = self.files(tmp_path, chain((4,), own().Scaled(3.0), dense(2)))
-        script = (
-            "from pathlib import Path, PosixPath\n"
-            "from dataclasses import replace\n"
-            "from strop_export import source\n"
-            "from strop_export.source import Files\n"
-            f"own = Path({str(tmp_path / 'own.py')!r})\n"
-            f"source.read(replace({files!r}, custom=own), trust=True)"
-        )
-        done = run(sys.executable, "-c", script, check=False)
-        assert re.search(said, done.stderr.splitlines()[-1])
+        with pytest.raises(SourceError, match=r"--custom .*own.py fails: ZeroDivisionError"):
+            source.read(replace(files, custom=tmp_path / "own.py"), trust=True)
+
+    def test_a_file_that_lacks_them_is_an_error(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "own.py").write_text("", encoding="utf-8")
+        files = self.files(tmp_path, chain((4,), own().Scaled(3.0), dense(2)))
+        monkeypatch.delitem(keras.saving.get_custom_objects(), "own>Scaled")
+        with pytest.raises(SourceError, match="Keras cannot load"):
+            source.read(replace(files, custom=tmp_path / "own.py"), trust=True)
 
 
 def test_code_runs_where_it_is_trusted(tmp_path: Path) -> None:

@@ -59,9 +59,7 @@ def load(loading: Loading, known: Header, samples: Mapping[str, NDArray[Any]]) -
     try:
         with quiet():
             loaded = functional(model, loading, samples)
-            if model is not mixed:
-                loaded = replace(loaded, mixed=functional(mixed, loading, samples).model)
-            return loaded
+            return loaded if model is mixed else replace(loaded, mixed=mixed)
     except SourceError:
         raise
     except Exception as error:  # noqa: BLE001  a model's own code
@@ -131,23 +129,36 @@ def predict(model: keras.Model, samples: Sequence[NDArray[Any]]) -> tuple[NDArra
 
 
 def check_float32(
-    loaded: Loaded, samples: Sequence[NDArray[Any]], answers: Sequence[NDArray[Any]]
+    loaded: Loaded,
+    loading: Loading,
+    samples: Sequence[NDArray[Any]],
+    answers: Sequence[NDArray[Any]],
 ) -> None:
     """Check that a model in float32 answers like the model of mixed precision that was saved.
 
     Args:
         loaded: the model.
+        loading: the way it was loaded.
         samples: (N, ...) for each input.
         answers: the model's answers to them, (N, ...) for each output.
 
     Raises:
-        SourceError: it does not.
+        SourceError: it does not, or the one that was saved cannot run here.
     """
-    if loaded.mixed is not None:
+    if loaded.mixed is None:
+        return
+    dtype = mixed_precision.computes_in(loaded.mixed)
+    try:
         with quiet():
-            before = _predict(loaded.mixed, [array[:_FEW] for array in samples])
-        dtype = mixed_precision.computes_in(loaded.mixed)
-        mixed_precision.check(before, [array[:_FEW] for array in answers], dtype)
+            by_name = dict(zip(loaded.inputs, samples, strict=True))
+            mixed = functional(loaded.mixed, loading, by_name).model
+            before = _predict(mixed, [array[:_FEW] for array in samples])
+    except Exception as error:  # noqa: BLE001  a model's own code, or an operator without this dtype
+        raise SourceError(
+            f"Keras cannot run the model in {dtype}, to compare it with float32: {reason(error)}",
+            "save it with a float32 policy",
+        ) from None
+    mixed_precision.check(before, [array[:_FEW] for array in answers], dtype)
 
 
 def _predict(

@@ -105,7 +105,7 @@ def read(
     ]
     given_samples, samples = (tuple(each.values()) for each in data.samples(wanted))
     answers = keras_model.predict(model, samples)
-    keras_model.check_float32(loaded, samples, answers)
+    keras_model.check_float32(loaded, loading, samples, answers)
     given_answers = keras_model.predict(model, given_samples)
     if twin is not None:
         twin.check(judging=answers, calibrating=given_answers)
