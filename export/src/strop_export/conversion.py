@@ -41,7 +41,7 @@ from strop_export.formats import (
 )
 from strop_export.layer_errors.measure import TensorError
 from strop_export.layer_errors.of_model import layer_errors
-from strop_export.source import keras_model
+from strop_export.source import header, keras_model
 
 if TYPE_CHECKING:
     import keras
@@ -270,7 +270,7 @@ def _open(folder: Path) -> Conversions:
     calibration = _load(folder / _CALIBRATION)
     names = Names(tuple(request["inputs"]), tuple(request["outputs"]))
     samples = dict(zip(names.inputs, calibration, strict=True))
-    model = keras_model.load(loading, samples).model
+    model = keras_model.load(loading, header.check(loading), samples).model
     return Conversions(model, calibration, names, _load(folder / _HELD_OUT), request["unseen"])
 
 

@@ -19,7 +19,9 @@ Each message says what was asked for, what is there, and how to fix it. Programs
 
 from typing import Self
 
-from strop.errors import StropError
+from strop.errors import StropError, one_line
+
+_MOST_CHARACTERS = 300  # of another's error
 
 
 class ExportError(StropError):
@@ -92,3 +94,8 @@ class UnsupportedLayer(ConversionError):
     """The model has a layer that this format cannot hold; another format may hold it."""
 
     kind = "layer"
+
+
+def reason(error: BaseException) -> str:
+    """Return an error of a library, or of the user's code, as one short line."""
+    return one_line(f"{type(error).__name__}: {error}")[:_MOST_CHARACTERS]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strop.model.arrays import npz
-from strop_export.errors import SourceError
+from strop_export.errors import SourceError, reason
 from strop_export.source.arrays import INPUTS, LABELS
 
 _FRAMEWORKS: Final = ("keras", "tf_keras")
@@ -48,8 +48,7 @@ def model_file(model: Any, folder: Path) -> Path:
     try:
         model.save(path)
     except Exception as error:  # a model's own code
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise SourceError(f"Keras cannot save the model: {reason}") from error
+        raise SourceError(f"Keras cannot save the model: {reason(error)}") from error
     _remove_dates(path)
     return path
 

@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strop.bundle.manifest import OutputSpec, is_printable
-from strop_export.errors import SourceError
+from strop_export.errors import SourceError, reason
 from strop_export.figures import Labels, Values
 from strop_export.source import Source
-from strop_export.source.own_code import reason, run_file
+from strop_export.source.own_code import run_file
 
 _SEED: Final = 34
 _ROUNDING: Final = 1e-9  # relative to the metric's value: 0.95 - 0.94 is above 0.01

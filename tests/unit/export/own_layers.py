@@ -35,3 +35,30 @@ class Tower(keras.Model):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units}
+
+
+@keras.saving.register_keras_serializable("own")
+class Learned(keras.layers.Layer):  # type: ignore[misc]
+    """A layer whose state is no weight."""
+
+    by = 1.0
+
+    def build(self, shape: Any) -> None:
+        """Need nothing."""
+
+    def call(self, x: Any) -> Any:
+        return self.by * x
+
+    def save_own_variables(self, store: Any) -> None:
+        store["by"] = self.by
+
+    def load_own_variables(self, store: Any) -> None:
+        self.by = float(store["by"][()])
+
+
+@keras.saving.register_keras_serializable("own")
+class Fickle(keras.layers.Layer):  # type: ignore[misc]
+    """A layer that computes otherwise in another dtype."""
+
+    def call(self, x: Any) -> Any:
+        return x * (2.0 if self.compute_dtype == "float16" else 1.0)

@@ -13,7 +13,7 @@ import pytest
 
 from strop_export import source
 from strop_export.errors import SourceError
-from strop_export.source import keras_model
+from strop_export.source import header, keras_model
 from tests.environments import run
 from tests.unit.export import source_kit as kit
 from tests.unit.export.source_kit import SAMPLES, chain, dense, floats, keras, read, two_by_two
@@ -137,9 +137,52 @@ class TestMixedPrecision:
         exact = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
         np.testing.assert_allclose(found.keras[0], exact, atol=1e-6)
 
-    def test_a_model_in_float32_is_itself(self) -> None:
-        model = chain((4,), dense(2))
-        assert keras_model._in_float32(model, {}, trust=False) is model
+    @pytest.mark.parametrize(
+        ("layer", "given", "dtype"),
+        [
+            (layers.Normalization(), 50 + 9 * floats(4), "float32"),
+            (
+                layers.IntegerLookup(output_mode="multi_hot"),
+                np.arange(400).reshape(100, 4),
+                "int64",
+            ),
+        ],
+    )
+    def test_what_a_layer_learned_of_samples_is_kept(
+        self, tmp_path: Path, layer: Any, given: np.ndarray, dtype: str
+    ) -> None:
+        """It is no weight that training changes."""
+        layer.adapt(given)
+        model = chain((4,), layer, dense(3, "softmax", dtype="mixed_float16"), dtype=dtype)
+        found = read(tmp_path, model, {"inputs": given})
+        (said,) = answers(model, given[1::2])
+        np.testing.assert_allclose(found.keras[0], said, atol=2e-3)
+        assert np.ptp(said, axis=0).max() > 0.1
+
+    def test_the_state_of_one_s_own_layer_is_kept(self, tmp_path: Path) -> None:
+        scaled = own().Learned()
+        scaled.by = 3.0
+        model = chain((4,), scaled, dense(3, dtype="mixed_bfloat16"))
+        files = kit.saved(tmp_path, model, {"inputs": floats(4)}, custom=OWN)
+        found = source.read(files, trust=True)
+        (said,) = answers(model, floats(4)[1::2])
+        np.testing.assert_allclose(found.keras[0], said, atol=0.1)
+        assert found.loading.path == files.model
+
+    def test_a_model_that_answers_otherwise_in_float32_is_refused(self, tmp_path: Path) -> None:
+        model = chain((4,), own().Fickle(dtype="mixed_float16"), dense(3))
+        files = kit.saved(tmp_path, model, {"inputs": floats(4)}, custom=OWN)
+        said = r"computes in float16, and answers otherwise in float32 \(by 0.5 .*float32 policy"
+        with pytest.raises(SourceError, match=said):
+            source.read(files, trust=True)
+
+    def test_rounding_in_many_layers_is_no_difference(self, tmp_path: Path) -> None:
+        deep = [dense(16, "relu", dtype="mixed_bfloat16") for _ in range(24)]
+        read(tmp_path, chain((4,), *deep, dense(3, dtype="mixed_bfloat16")), {"inputs": floats(4)})
+
+    def test_a_model_in_float32_is_itself(self, tmp_path: Path) -> None:
+        loading = source.Loading(kit.saved(tmp_path, chain((4,), dense(2)), {}).model)
+        assert keras_model.load(loading, header.check(loading), {"x": floats(4)}).mixed is None
 
 
 class TestOwnClasses:

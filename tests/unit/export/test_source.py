@@ -199,9 +199,16 @@ def test_what_does_not_fit_is_named(
     assert "\n" not in str(raised.value)
 
 
-def test_a_negative_version_is_refused(files: source.Files) -> None:
-    with pytest.raises(SourceError, match="model version -1 is negative"):
-        source.read(files, model_version=-1)
+@pytest.mark.parametrize("version", [0, -1, 1.0, "1", None])
+def test_a_version_is_an_integer_from_1(files: source.Files, version: Any) -> None:
+    said = f"the model version is {version!r}; give an integer of 1 or more"
+    with pytest.raises(SourceError, match=said):
+        source.read(files, model_version=version)
+
+
+def test_a_version_of_numpy_is_an_integer(files: source.Files) -> None:
+    version: Any = np.int64(3)
+    assert type(source.read(files, model_version=version).model_version) is int
 
 
 def test_a_task_overrules_what_would_be_found(files: source.Files) -> None:

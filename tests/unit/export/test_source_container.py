@@ -113,6 +113,20 @@ def test_data_elsewhere_is_refused(
         container.read(path)
 
 
+@pytest.mark.parametrize("version", ["2.13.1", "3.4.0", None])
+def test_a_small_file_of_many_bytes_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str | None
+) -> None:
+    monkeypatch.setattr(container, "_MOST_BYTES", 2**16)
+    with zipfile.ZipFile(tmp_path / "m.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", json.dumps(model_of()))
+        if version:
+            archive.writestr("metadata.json", json.dumps({"keras_version": version}))
+        archive.writestr("model.weights.h5", bytes(2**20))
+    with pytest.raises(SourceError, match="file that is damaged: its parts are too large"):
+        container.read(tmp_path / "m.keras")
+
+
 def test_a_group_that_holds_itself_is_read(tmp_path: Path) -> None:
     path = hdf5(tmp_path / "m.h5")
     with h5py.File(path, "a") as file:
@@ -144,7 +158,7 @@ OWN = {"class_name": "mine>Doubled", "config": {"name": "d"}}
         ({"class_name": "Dense", "config": {"activation": LAMBDA}}, "holds a Lambda layer"),
         ({"class_name": "TFSMLayer", "config": {"filepath": "/"}}, "holds a TFSMLayer"),
         (WORDS, "reads the file '/etc/passwd' when it is loaded; .*--trust"),
-        (OWN, r"Keras 2 with classes of its own \(Doubled\).*tf.saved_model.save"),
+        (OWN, r"Keras 2 with Doubled \(layer 'd'\), which .*tf.saved_model.save"),
     ],
 )
 def test_code_in_hdf5_is_refused(tmp_path: Path, layer: dict[str, Any], said: str) -> None:

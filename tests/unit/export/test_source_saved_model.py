@@ -12,7 +12,8 @@ import pytest
 from strop_export import source
 from strop_export.errors import SourceError
 from strop_export.formats import quiet
-from strop_export.source import keras_model, saved_model
+from strop_export.source import header, keras_model, saved_model
+from strop_export.source.functional import Loaded
 from strop_export.source.saved_model import Signature
 from tests.unit.export import source_kit as kit
 
@@ -52,6 +53,10 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "sm"
 
 
+def load(loading: source.Loading, samples: dict[str, Any]) -> Loaded:
+    return keras_model.load(loading, header.check(loading), samples)
+
+
 def check(path: Path, **options: Any) -> Signature:
     return saved_model.check(source.Loading(path, **options))
 
@@ -77,7 +82,7 @@ def test_the_signature_tells_names_shapes_and_heads(plain: Path) -> None:
 
 def test_the_model_gives_what_the_signature_answers(plain: Path) -> None:
     samples = kit.floats(4)
-    loaded = keras_model.load(source.Loading(plain), {"x": samples})
+    loaded = load(source.Loading(plain), {"x": samples})
     assert (loaded.inputs, loaded.outputs, loaded.structure) == (
         ("x",),
         ("p", "raw", "side"),
@@ -96,12 +101,12 @@ def test_free_sizes_come_from_the_samples(tmp_path: Path) -> None:
     module.call = tf.function(lambda x: {"y": tf.nn.relu(x)}, input_signature=[spec])
     tf.saved_model.save(module, str(tmp_path / "sm"), signatures=module.call)
     loading = source.Loading(tmp_path / "sm")
-    model = keras_model.load(loading, {"x": kit.floats(7, 2)}).model
+    model = load(loading, {"x": kit.floats(7, 2)}).model
     assert (model.inputs[0].shape, model.outputs[0].shape) == ((None, 7, 2), (None, 7, 2))
     loading = source.Loading(tmp_path / "sm", shapes={"x": (9, 2)})
-    assert keras_model.load(loading, {"x": kit.floats(7, 2)}).model.outputs[0].shape == (None, 9, 2)
+    assert load(loading, {"x": kit.floats(7, 2)}).model.outputs[0].shape == (None, 9, 2)
     with pytest.raises(SourceError, match="takes .*give one that fits with --shape"):
-        keras_model.load(source.Loading(tmp_path / "sm", shapes={"x": (9, 3)}), {})
+        load(source.Loading(tmp_path / "sm", shapes={"x": (9, 3)}), {})
 
 
 def reads(x: Any) -> Any:
@@ -148,6 +153,60 @@ def test_operators_that_touch_files_or_run_code_are_refused(
     with pytest.raises(SourceError, match=f"holds .*{operator}.*, which can run code.*--trust"):
         check(path)
     check(path, trust=True)
+
+
+class Counting(tf.Module):  # type: ignore[misc]
+    """A model whose answers grow, by less than what a comparison can see."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n = tf.Variable(0.0)
+
+    @tf.function(input_signature=[SPEC])  # type: ignore[untyped-decorator]
+    def call(self, x: Any) -> Any:
+        return tf.nn.softmax(x) + tf.cond(x[0, 0] > 0, self.grow, self.n.read_value)
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def grow(self) -> Any:
+        return self.n.assign_add(1e-7)
+
+
+def test_a_signature_that_keeps_state_is_refused(tmp_path: Path) -> None:
+    module = Counting()
+    tf.saved_model.save(module, str(tmp_path / "sm"), signatures=module.call)
+    for trust in (False, True):
+        with pytest.raises(SourceError, match="keeps state, with AssignAddVariableOp: its answer"):
+            check(tmp_path / "sm", trust=trust)
+
+
+def noise(x: Any) -> Any:
+    return x + 1e-7 * tf.random.normal(tf.shape(x), seed=1)
+
+
+def drawn(x: Any) -> Any:
+    return x + tf.cast(tf.random.categorical(x, 4), tf.float32)
+
+
+@pytest.mark.parametrize(
+    ("act", "operator"), [(noise, "RandomStandardNormal"), (drawn, "Multinomial")]
+)
+def test_a_random_signature_is_refused(
+    tmp_path: Path, act: Callable[[Any], Any], operator: str
+) -> None:
+    with pytest.raises(SourceError, match=f"draws random numbers, with .*{operator}: no device"):
+        check(written(tmp_path, act))
+
+
+def test_what_another_function_changes_is_no_state(tmp_path: Path) -> None:
+    """Training, say, beside the signature; and numbers that a constant determines are the same."""
+    module = Counting()
+    fixed = tf.random.stateless_normal([4], seed=[1, 2])
+    module.answer = tf.function(
+        lambda x: x * module.n + fixed + tf.random.stateless_normal([4], seed=[3, 4]),
+        input_signature=[SPEC],
+    )
+    tf.saved_model.save(module, str(tmp_path / "sm"), signatures=module.answer)
+    check(tmp_path / "sm")
 
 
 def test_a_table_from_a_file_is_refused_and_one_of_numbers_is_not(tmp_path: Path) -> None:

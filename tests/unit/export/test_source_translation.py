@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from strop_export.source.header import nodes_of
-from strop_export.source.translation import Untranslated, check_known, translated
+from strop_export.source.translation import Untranslated, translated
 from tests.unit.export.source_kit import keras
 
 
@@ -83,15 +82,6 @@ def test_settings_without_effect_are_left_out() -> None:
 def test_what_keras_3_lacks_is_named(node: dict[str, Any], said: str) -> None:
     with pytest.raises(Untranslated, match=said):
         translated(node)
-
-
-@pytest.mark.parametrize("kind", ["TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer", "Own"])
-def test_a_class_that_keras_3_lacks_is_named_before_it_is_loaded(kind: str) -> None:
-    """Some call a function of TensorFlow by its name, such as io.write_file."""
-    node = functional(given(), layer(kind, "f", [at("x")], function="io.write_file"))
-    with pytest.raises(Untranslated, match=rf"layer 'f' \({kind}\): Keras 3 has no such layer"):
-        check_known(nodes_of(node))
-    check_known(nodes_of(functional(given(), layer("Dense", "y", [at("x")], units=1))))
 
 
 @pytest.mark.parametrize("call", [{"a": at("x")}, [["_CONSTANT_VALUE", -1, 2.0, {}]]])

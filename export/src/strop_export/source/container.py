@@ -52,7 +52,7 @@ def read(path: Path) -> Container:
     """
     try:
         with path.open("rb") as file:
-            is_hdf5 = file.read(len(_HDF5)) == _HDF5
+            is_hdf5 = _is_hdf5(file)
             version, config = (_hdf5 if is_hdf5 else _zip)(path, file)
     except (zipfile.BadZipFile, KeyError):
         raise SourceError(
@@ -76,16 +76,31 @@ def read(path: Path) -> Container:
     return Container(int(major), is_hdf5, config)
 
 
+def _is_hdf5(file: IO[bytes]) -> bool:
+    """Tell HDF5 from a ZIP; HDF5 may begin with other bytes, and a ZIP too.
+
+    Raises:
+        ValueError: it is both, and Keras might load the other.
+    """
+    import h5py
+
+    is_hdf5 = file.read(len(_HDF5)) == _HDF5 or bool(h5py.is_hdf5(file.name))
+    if is_hdf5 and zipfile.is_zipfile(file):
+        raise ValueError("it is HDF5 and a ZIP at once")
+    file.seek(0)
+    return is_hdf5
+
+
 def _zip(path: Path, _: IO[bytes]) -> tuple[str, dict[str, Any]]:
     with zipfile.ZipFile(path) as archive:
+        largest = _MOST_BYTES + _MOST_LARGER * path.stat().st_size
+        if sum(each.file_size for each in archive.infolist()) > largest:
+            raise ValueError("its parts are too large")
         config = _object(archive, "config.json")
         if "metadata.json" not in archive.namelist():
             return "3", config
         version = str(_object(archive, "metadata.json").get("keras_version", "3"))
         if version.startswith("2"):  # tf-keras follows the links that Keras 3 refuses
-            largest = _MOST_BYTES + _MOST_LARGER * path.stat().st_size
-            if sum(each.file_size for each in archive.infolist()) > largest:
-                raise ValueError("its parts are too large")
             import h5py
 
             with h5py.File(BytesIO(archive.read("model.weights.h5"))) as weights:

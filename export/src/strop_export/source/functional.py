@@ -16,9 +16,8 @@ from strop_export.source.files import Loading
 if TYPE_CHECKING:
     import keras
 
-AUTOMATIC = re.compile(
-    r"(input|inputs|input_layer|keras_tensor|args)(_\d+)?"
-)  # names that Keras makes
+# Names that Keras makes.
+AUTOMATIC = re.compile(r"(input|inputs|input_layer|keras_tensor|args)(_\d+)?")
 
 
 @dataclass(frozen=True)
@@ -30,12 +29,14 @@ class Loaded:
         inputs: the names of its inputs.
         outputs: the names of its outputs; "" for a single one without a name.
         structure: the structure that Keras returns: "one", "list" or "dict".
+        mixed: the model as it was saved, if that is of mixed precision.
     """
 
     model: keras.Model
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     structure: str
+    mixed: keras.Model | None = None
 
 
 def functional(model: keras.Model, loading: Loading, samples: Mapping[str, NDArray[Any]]) -> Loaded:

@@ -34,9 +34,8 @@ def activation(graph: Any, tensor: str) -> str:
     """
     library = {each.signature.name: each for each in graph.library.function}
     nodes = {node.name: node for node in graph.node}
-    callers: list[
-        tuple[Any, dict[str, Any], Any]
-    ] = []  # the call, the nodes around it, what it calls
+    # Each call with the nodes around it, and the function that they belong to.
+    callers: list[tuple[Any, dict[str, Any], Any]] = []
     inside = None  # the function that `nodes` belong to
     for _ in range(_MOST_STEPS):
         name, _, place = tensor.lstrip("^").partition(":")

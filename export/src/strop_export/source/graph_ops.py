@@ -41,6 +41,16 @@ _TEXTS: Final = frozenset(
         *("config", "config_proto", "executor_type"),
     )
 )
+# Operators that change a variable or a table, or draw numbers, by how their names begin.
+_CHANGING: Final = (
+    *("Assign", "ResourceApply", "ResourceScatter", "ResourceSparseApply"),
+    *("ResourceStridedSliceAssign", "LookupTableInsert", "LookupTableRemove", "LookupTableImport"),
+)
+_RANDOM: Final = (
+    *("Random", "TruncatedNormal", "Multinomial", "NonDeterministicInts", "ParameterizedTruncated"),
+    *("StatefulRandom", "StatefulUniform", "StatefulStandardNormal", "StatefulTruncatedNormal"),
+    *("RngReadAndSkip", "RngSkip"),
+)
 _MOST_VALUES: Final = 2**28  # of a constant, which a few bytes can describe
 
 
@@ -75,6 +85,41 @@ def too_large(graph: Any) -> bool:
         for node in _nodes(graph)
         if node.op == "Const"
     )
+
+
+def changing(graph: Any, outputs: Iterable[str]) -> list[str]:
+    """List the operators behind some tensors that change a state.
+
+    Args:
+        graph: a MetaGraphDef.
+        outputs: the names of the tensors.
+    """
+    return sorted(kind for kind in _behind(graph, outputs) if kind.startswith(_CHANGING))
+
+
+def random(graph: Any, outputs: Iterable[str]) -> list[str]:
+    """List the operators behind some tensors that draw other numbers at each call.
+
+    Args:
+        graph: a MetaGraphDef.
+        outputs: the names of the tensors.
+    """
+    return sorted(kind for kind in _behind(graph, outputs) if kind.startswith(_RANDOM))
+
+
+def _behind(graph: Any, outputs: Iterable[str]) -> set[str]:
+    """Name the operators that compute some tensors, those in functions too."""
+    functions = {each.signature.name: each.node_def for each in graph.graph_def.library.function}
+    nodes = {node.name: node for node in graph.graph_def.node}
+    found: dict[str, Any] = {}
+    waiting = list(outputs)
+    while waiting:
+        name = waiting.pop().lstrip("^").partition(":")[0]
+        if name in nodes and name not in found:
+            found[name] = nodes[name]
+            waiting += nodes[name].input
+    called = _closure(found.values(), functions)
+    return {node.op for each in (found.values(), *(functions[f] for f in called)) for node in each}
 
 
 def _definition(kind: str) -> Any:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from strop_export.errors import SourceError
 from strop_export.source import container
 from strop_export.source.files import Loading
+from strop_export.source.known import nodes_of, strangers
+
+if TYPE_CHECKING:
+    from strop_export.source.saved_model import Signature
 
 Framework = Literal["keras", "keras2", "saved_model"]
 
-_OWN_MODULES = ("keras", "tf_keras", "builtins", "numpy", "tensorflow")
 # Things that are code, or read code from elsewhere, by class name.
 _CODE = {
     "Lambda": "a Lambda layer",
     "__lambda__": "a lambda function",
     "TFSMLayer": "a TFSMLayer",
     "TorchModuleWrapper": "a TorchModuleWrapper",
+    "JaxLayer": "a JaxLayer",
+    "FlaxLayer": "a FlaxLayer",
 }
 
 
@@ -38,10 +43,12 @@ class Header:
     Attributes:
         framework: who wrote it: "keras" is Keras 3.
         inputs: none if the model makes them only when it is called.
+        signature: of a SavedModel.
     """
 
     framework: Framework
     inputs: tuple[Input, ...]
+    signature: Signature | None = None
 
 
 def check(loading: Loading) -> Header:
@@ -58,15 +65,17 @@ def check(loading: Loading) -> Header:
 
         signature = saved_model.check(loading)
         inputs = tuple(Input(each.name, each.shape[1:], each.dtype) for each in signature.inputs)
-        return Header("saved_model", inputs)
+        return Header("saved_model", inputs, signature)
     held = container.read(loading.path)
-    _check_code(loading, held.config, held.keras)
+    _check_code(loading, held)
     return Header("keras2" if held.keras == 2 else "keras", tuple(_inputs(held.config)))
 
 
-def _check_code(loading: Loading, config: dict[str, Any], version: int) -> None:
-    # Loading ignores how the model was compiled, so a custom loss is allowed.
-    nodes = list(nodes_of({key: config[key] for key in config if key != "compile_config"}))
+def _check_code(loading: Loading, held: container.Container) -> None:
+    config = held.config
+    if not held.is_hdf5:  # loading a ZIP ignores how the model was compiled: it may say anything
+        config = {key: config[key] for key in config if key != "compile_config"}
+    nodes = list(nodes_of(config))
     code = sorted({name for node in nodes if (name := _class(node)) in _CODE})
     if code and not loading.trust:
         raise SourceError(
@@ -78,11 +87,11 @@ def _check_code(loading: Loading, config: dict[str, Any], version: int) -> None:
             f"{loading.path} reads the file {read!a} when it is loaded",
             "if you trust it, say so with --trust, or save the model with the words in it",
         )
-    own = sorted({ascii(name)[1:-1] for node in nodes if (name := _own_name(node))})
-    if version == 2 and (own or loading.custom is not None):
+    own = strangers(config, held.keras)
+    if held.keras == 2 and (own or loading.custom is not None):
         raise SourceError(
-            f"{loading.path} is a model of Keras 2 with classes of its own "
-            f"({', '.join(own) or loading.custom}), which Keras 3 cannot run",
+            f"{loading.path} is a model of Keras 2 with {', '.join(own) or loading.custom}, which "
+            "export cannot rebuild in Keras 3",
             "write a SavedModel with tf.saved_model.save(model, 'name') and export that folder",
         )
     if own and loading.custom is None:
@@ -108,35 +117,6 @@ def _file_read(nodes: list[dict[str, Any]]) -> str:
         words = own.get("vocabulary") if isinstance(own, dict) else None
         if isinstance(words, str):
             return words
-    return ""
-
-
-def nodes_of(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield every object of a config that names a class."""
-    waiting: list[Any] = [config]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            if isinstance(value.get("class_name"), str):
-                yield value
-            waiting += value.values()
-        elif isinstance(value, list):
-            waiting += value
-
-
-def _own_name(node: dict[str, Any]) -> str:
-    """Return the name of a class or function that is not Keras's; "" if it is Keras's own."""
-    if "module" not in node or "config" not in node:
-        _, registered, name = str(node["class_name"]).rpartition(">")
-        return name if registered else ""
-    module = str(node["module"] or "").partition(".")[0]
-    registered = str(node.get("registered_name") or "")
-    if node["class_name"] == "function":  # Keras's own functions have only a name
-        return str(node["config"]).rpartition(">")[2]
-    if _class(node) in _CODE:
-        return ""
-    if ">" in registered or module not in _OWN_MODULES:
-        return str(node["class_name"])
     return ""
 
 

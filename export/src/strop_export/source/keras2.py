@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,19 +24,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from strop_export.errors import SourceError
+from strop.model.arrays import npz
+from strop_export.errors import SourceError, reason
 from strop_export.formats import quiet
 from strop_export.source import container
+from strop_export.source.arrays import read_arrays
 from strop_export.source.files import Loading
-from strop_export.source.header import nodes_of
-from strop_export.source.keras2_worker import leaves, one_line
-from strop_export.source.translation import MODELS, Untranslated, check_known, translated
+from strop_export.source.known import MODELS
+from strop_export.source.leaves import leaves
+from strop_export.source.translation import Untranslated, translated
 
 if TYPE_CHECKING:
     import keras
 
 _LIMIT_S = 1800
 _MOST_APART = 1e-4  # of the answers' size: more than rounding in another order
+_JUDGING, _CALIBRATING = "judging.npz", "calibrating.npz"
 _MEND = (
     "write a SavedModel with tf.saved_model.save(model, 'name') where the model was trained, and "
     "export that folder"
@@ -58,36 +61,39 @@ class Twin:
     """The Keras 3 twin of a model, and the answers of the model itself.
 
     Attributes:
+        original: the model's file.
         loading: the way to load the twin.
-        answers: those of tf-keras to each set of samples, (N, ...) for each output.
+        judging: tf-keras's answers to the samples that judge, (N, ...) for each output.
+        calibrating: those to the samples given for calibration.
         scratch: the folder of the twin's file.
     """
 
+    original: Path
     loading: Loading
-    answers: tuple[Answers, ...]
+    judging: Answers
+    calibrating: Answers
     scratch: Scratch
 
-    def checked(self, number: int, ours: Answers) -> Answers:
-        """Return tf-keras's answers to a set of samples.
+    def check(self, *, judging: Answers, calibrating: Answers) -> None:
+        """Check that the twin is the same model.
 
         Args:
-            number: of the set.
-            ours: the twin's answers to it.
+            judging: the twin's answers to the samples that judge.
+            calibrating: those to the samples given for calibration.
 
         Raises:
-            SourceError: the twin is another model.
+            SourceError: it is another.
         """
-        theirs = self.answers[number]
-        alike = len(theirs) == len(ours)
-        each = [_apart(*pair) for pair in zip(theirs, ours, strict=True)] if alike else [np.inf]
-        apart = np.max(each)  # NaN, if there is any
-        if not apart <= _MOST_APART:
-            raise SourceError(
-                f"Keras 3 computes the model of {self.loading.path.name} in another way than "
-                f"Keras 2 (the answers differ by {apart:.3g} of their size)",
-                _MEND,
-            )
-        return theirs
+        for theirs, ours in ((self.judging, judging), (self.calibrating, calibrating)):
+            alike = len(theirs) == len(ours)
+            each = [_apart(*pair) for pair in zip(theirs, ours, strict=True)] if alike else [np.inf]
+            apart = np.max(each)  # NaN, if there is any
+            if not apart <= _MOST_APART:
+                raise SourceError(
+                    f"Keras 3 computes the model of {self.original} in another way than Keras 2 "
+                    f"(the answers differ by {apart:.3g} of their size)",
+                    _MEND,
+                )
 
 
 def _apart(theirs: NDArray[Any], ours: NDArray[Any]) -> float:
@@ -97,12 +103,18 @@ def _apart(theirs: NDArray[Any], ours: NDArray[Any]) -> float:
     return float(np.abs(theirs.astype(np.float64) - ours).max(initial=0.0)) / size
 
 
-def twin(loading: Loading, sets: Sequence[Mapping[str, NDArray[Any]]]) -> Twin:
+def twin(
+    loading: Loading,
+    *,
+    judging: Mapping[str, NDArray[Any]],
+    calibrating: Mapping[str, NDArray[Any]],
+) -> Twin:
     """Build the Keras 3 twin of a model of Keras 2.
 
     Args:
         loading: the file, checked by `header.check`.
-        sets: sets of samples, (N, ...) by input name.
+        judging: the samples that judge, (N, ...) by input name.
+        calibrating: the samples given for calibration.
 
     Raises:
         SourceError: tf-keras is not installed, or cannot load or run the model; or Keras 3 cannot
@@ -113,41 +125,36 @@ def twin(loading: Loading, sets: Sequence[Mapping[str, NDArray[Any]]]) -> Twin:
             f"{loading.path} was written by Keras 2, and tf-keras, which runs it, is not installed",
             "pip install tf-keras",
         )
-    held = container.read(loading.path)
-    try:
-        check_known(nodes_of(held.config))
-    except Untranslated as error:
-        raise _not_built(loading, str(error)) from None
     owner = Scratch()
     scratch = owner.path
-    _ask(loading, sets, scratch, is_hdf5=held.is_hdf5)
+    _ask(loading, {_JUDGING: judging, _CALIBRATING: calibrating}, scratch)
     said = json.loads((scratch / "model.json").read_text(encoding="ascii"))
-    with np.load(scratch / "weights.npz", allow_pickle=False) as arrays:
-        weights = {name: [arrays[key] for key in keys] for name, keys in said["weights"].items()}
+    arrays = read_arrays(scratch / "weights.npz")
+    weights = {name: [arrays[key] for key in keys] for name, keys in said["weights"].items()}
     own = scratch / f"{loading.path.stem}.keras"
     with quiet():
         model = _built(loading, said["model"], weights)
         model.save(own)
-    answers = tuple(_load(scratch / "answers" / _file(i)) for i in range(len(sets)))
-    return Twin(replace(loading, path=own), answers, owner)
+    judged, calibrated = (
+        tuple(read_arrays(scratch / "answers" / name).values()) for name in (_JUDGING, _CALIBRATING)
+    )
+    return Twin(loading.path, replace(loading, path=own), judged, calibrated, owner)
 
 
 def _ask(
     loading: Loading,
-    sets: Sequence[Mapping[str, NDArray[Any]]],
+    sets: Mapping[str, Mapping[str, NDArray[Any]]],
     scratch: Path,
-    *,
-    is_hdf5: bool,
 ) -> None:
     """Let tf-keras load and run the model in another process."""
     for name in ("samples", "answers"):
         (scratch / name).mkdir()
-    for i, samples in enumerate(sets):
-        np.savez(scratch / "samples" / _file(i), allow_pickle=False, **samples)
+    for file, samples in sets.items():
+        (scratch / "samples" / file).write_bytes(npz(samples))
     request = {
         "path": str(loading.path.resolve()),
         "trust": loading.trust,
-        "is_hdf5": is_hdf5,
+        "is_hdf5": container.read(loading.path).is_hdf5,
     }
     (scratch / "request.json").write_text(json.dumps(request), encoding="ascii")
     command = [sys.executable, "-m", "strop_export.source.keras2_worker", str(scratch)]
@@ -160,8 +167,7 @@ def _ask(
     if (scratch / "error.json").is_file():
         said = json.loads((scratch / "error.json").read_text(encoding="ascii"))
         raise SourceError(f"tf-keras cannot load and run {loading.path}: {said}", _MEND)
-    last = scratch / "answers" / _file(len(sets) - 1)
-    if done.returncode or not last.is_file():
+    if done.returncode or not all((scratch / "answers" / file).is_file() for file in sets):
         how = f"ended with exit {done.returncode}"
         with contextlib.suppress(ValueError):
             how = f"died of {signal.Signals(-done.returncode).name}"
@@ -181,13 +187,13 @@ def _built(
         for name, layer in leaves(model):
             _set_weights(layer, weights.get(name, []))
     except Exception as error:  # noqa: BLE001  configs of any form make Keras raise anything
-        said = str(error) if isinstance(error, Untranslated) else one_line(error)
+        said = str(error) if isinstance(error, Untranslated) else reason(error)
         raise _not_built(loading, said) from None
     return model
 
 
-def _not_built(loading: Loading, reason: str) -> SourceError:
-    return SourceError(f"Keras 3 cannot build the model of {loading.path}: {reason}", _MEND)
+def _not_built(loading: Loading, said: str) -> SourceError:
+    return SourceError(f"Keras 3 cannot build the model of {loading.path}: {said}", _MEND)
 
 
 def _plain_layers(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -211,9 +217,7 @@ def _check_layer(node: Mapping[str, Any], *, trust: bool) -> None:
     try:
         keras.saving.deserialize_keras_object(own, safe_mode=not trust)
     except Exception as error:  # noqa: BLE001  a setting of any form
-        raise Untranslated(
-            node["config"].get("name"), node["class_name"], one_line(error)
-        ) from None
+        raise Untranslated(node["config"].get("name"), node["class_name"], reason(error)) from None
 
 
 def _set_weights(layer: Any, weights: list[NDArray[Any]]) -> None:
@@ -229,12 +233,3 @@ def _set_weights(layer: Any, weights: list[NDArray[Any]]) -> None:
         ) from None
     if hasattr(layer, "finalize_state"):  # a Normalization
         layer.finalize_state()
-
-
-def _file(number: int) -> str:
-    return f"{number:03}.npz"
-
-
-def _load(file: Path) -> Answers:
-    with np.load(file, allow_pickle=False) as held:
-        return tuple(held[name] for name in sorted(held.files))

@@ -1,8 +1,8 @@
 """`python -m strop_export.source.keras2_worker FOLDER`: run a model of Keras 2 with tf-keras.
 
 The folder has request.json and, in samples/, an .npz for each set of samples. This writes
-model.json (the config, and where each layer's weights are), weights.npz, and answers/, an .npz for
-each set; or error.json, if tf-keras cannot load or run the model.
+model.json (the config, and where each layer's weights are), weights.npz, and answers/, an .npz of
+the same name for each set; or error.json, if tf-keras cannot load or run the model.
 """
 
 from __future__ import annotations
@@ -10,14 +10,21 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from strop.model.arrays import npz
+from strop_export.errors import SourceError, reason
+from strop_export.source import mixed_precision
+from strop_export.source.arrays import read_arrays
+from strop_export.source.leaves import leaves
+
 _MOST_VALUES = 2**24  # of samples that run at once
-_SEPARATOR = "/"  # between the names of a model and of a layer in it
+_FEW = 256  # samples, for the comparison with mixed precision
 
 
 def main(folder: Path) -> None:
@@ -27,77 +34,45 @@ def main(folder: Path) -> None:
 
         request = json.loads((folder / "request.json").read_text(encoding="ascii"))
         # tf-keras takes `safe_mode` for a ZIP alone; the config of the file was checked before.
-        safe = {} if request["is_hdf5"] else {"safe_mode": not request["trust"]}
-        model = _in_float32(
-            tf_keras.models.load_model(request["path"], compile=False, **safe),
+        safe = {"safe_mode": not request["trust"]}
+        model = mixed = tf_keras.models.load_model(
+            request["path"], compile=False, **({} if request["is_hdf5"] else safe)
         )
+        dtype = mixed_precision.computes_in(model)
+        if dtype != "float32":
+            model = mixed_precision.in_float32(mixed, tf_keras, **safe)
         saved = {"model": tf_keras.saving.serialize_keras_object(model), "weights": {}}
         arrays: dict[str, NDArray[Any]] = {}
         for name, layer in leaves(model):
             own = layer.get_weights()
             saved["weights"][name] = [f"{len(arrays) + i:06}" for i in range(len(own))]
             arrays |= dict(zip(saved["weights"][name], own, strict=True))
-        np.savez(folder / "weights.npz", allow_pickle=False, **arrays)
+        (folder / "weights.npz").write_bytes(npz(arrays))
         (folder / "model.json").write_text(json.dumps(saved), encoding="ascii")
         for file in sorted((folder / "samples").iterdir()):
-            with np.load(file, allow_pickle=False) as samples:
-                answers = _run(model, {name: samples[name] for name in samples.files})
-            np.savez(folder / "answers" / file.name, allow_pickle=False, **answers)
+            samples = read_arrays(file)
+            if model is not mixed:
+                few = {name: array[:_FEW] for name, array in samples.items()}
+                before, after = (list(_run(each, few).values()) for each in (mixed, model))
+                mixed_precision.check(before, after, dtype)
+            (folder / "answers" / file.name).write_bytes(npz(_run(model, samples)))
+    except SourceError as error:
+        _write_error(folder, error.problem)
     except Exception as error:  # noqa: BLE001  hostile files make Keras raise anything
-        (folder / "error.json").write_text(json.dumps(one_line(error)), encoding="ascii")
+        _write_error(folder, reason(error))
 
 
-def one_line(error: BaseException) -> str:
-    """Return an error's kind and message as one short line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+def _write_error(folder: Path, problem: str) -> None:
+    (folder / "error.json").write_text(json.dumps(problem), encoding="ascii")
 
 
-def _in_float32(model: Any) -> Any:
-    """Remove a mixed-precision policy, as for models of Keras 3."""
-    import tf_keras
-
-    layers = [model, *model._flatten_layers(include_self=False)]
-    if not any("float16" in str(layer.compute_dtype) for layer in layers):
-        return model
-    config = _without_policies(tf_keras.saving.serialize_keras_object(model))
-    plain = tf_keras.saving.deserialize_keras_object(config, safe_mode=False)
-    plain.set_weights(model.get_weights())
-    return plain
-
-
-def _without_policies(value: Any) -> Any:
-    if isinstance(value, dict):
-        plain = {key: _without_policies(each) for key, each in value.items()}
-        if "dtype" in plain and "float16" in json.dumps(plain["dtype"]):
-            plain["dtype"] = "float32"
-        return plain
-    return [_without_policies(each) for each in value] if isinstance(value, list) else value
-
-
-def leaves(model: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    """List the innermost layers, each with a name that tells it from the others."""
-    found = []
-    for layer in model.layers if hasattr(model, "layers") else [model.layer]:
-        name = f"{prefix}{layer.name}"
-        if hasattr(layer, "layers") or type(layer).__name__ == "TimeDistributed":
-            found += leaves(layer, f"{name}{_SEPARATOR}")
-        else:
-            found.append((name, layer))
-    return found
-
-
-def _run(model: Any, samples: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def _run(model: Any, samples: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Return the answers to samples, by their numbers in the order in which Keras flattens them."""
     import tensorflow as tf
 
-    names = list(model.input_names)
-    given = (
-        samples if set(names) <= set(samples) else dict(zip(names, samples.values(), strict=True))
-    )
-    arrays = [
-        given[name].astype(tensor.dtype.as_numpy_dtype)
-        for name, tensor in zip(names, tf.nest.flatten(model.inputs), strict=True)
-    ]
+    arrays = arranged(samples, model.input, model.input_names)
+    tensors = tf.nest.flatten(model.input)
+    arrays = [a.astype(t.dtype.as_numpy_dtype) for a, t in zip(arrays, tensors, strict=True)]
     size = max(1, min(1000, _MOST_VALUES // max(array[0].size for array in arrays)))
     parts = []
     for start in range(0, len(arrays[0]), size):
@@ -105,6 +80,31 @@ def _run(model: Any, samples: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]
         answer = model(tf.nest.pack_sequence_as(model.input, feed), training=False)
         parts.append([np.asarray(each) for each in tf.nest.flatten(answer)])
     return {f"{i:03}": np.concatenate(all) for i, all in enumerate(zip(*parts, strict=True))}
+
+
+def arranged(
+    samples: Mapping[str, NDArray[Any]], own: Any, layers: list[str]
+) -> list[NDArray[Any]]:
+    """Return samples in the order in which TensorFlow flattens a model's input.
+
+    Args:
+        samples: (N, ...) by name; a single one may have any name.
+        own: the model's input: a tensor, a list or a dict.
+        layers: the names of its input layers.
+
+    Raises:
+        SourceError: the model has other inputs.
+    """
+    names = sorted(own) if isinstance(own, dict) else layers
+    if len(names) == len(samples) == 1:
+        return list(samples.values())
+    if not set(names) <= samples.keys():
+        raise SourceError(
+            f"the model's inputs are {', '.join(names)}, and the samples are of "
+            f"{', '.join(samples)}",
+            "name the arrays as the inputs",
+        )
+    return [samples[name] for name in names]
 
 
 if __name__ == "__main__":

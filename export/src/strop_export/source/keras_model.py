@@ -4,38 +4,43 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from strop_export.errors import SourceError
+from strop_export.errors import SourceError, reason
 from strop_export.formats import quiet
-from strop_export.source import saved_model
+from strop_export.source import mixed_precision
 from strop_export.source.files import Loading
 from strop_export.source.functional import Loaded, functional
-from strop_export.source.own_code import reason, run_file
+from strop_export.source.header import Header
+from strop_export.source.own_code import run_file
+from strop_export.source.saved_model import Signature
 
 if TYPE_CHECKING:
     import keras
 
 _MOST_VALUES = 2**24  # of samples that Keras runs at once
 _ALONE = 4  # samples that are also run one by one
+_FEW = 256  # samples, for the comparison with mixed precision
 _MOST_APART = 1e-3  # of the outputs' size: more than rounding in another order
 
 
-def load(loading: Loading, samples: Mapping[str, NDArray[Any]]) -> Loaded:
+def load(loading: Loading, known: Header, samples: Mapping[str, NDArray[Any]]) -> Loaded:
     """Load a model.
 
     Args:
-        loading: the file or folder, checked by `header.check`, and what is allowed.
+        loading: the file or folder, and what is allowed.
+        known: from `header.check`, which found that it may be loaded.
         samples: (N, ...) by input name; they set free sizes, and the inputs of a subclass.
 
     Raises:
         SourceError: it holds no model that runs on these samples.
     """
-    if loading.path.is_dir():
-        return _saved_model(loading, samples)
+    if known.signature is not None:
+        return _saved_model(loading, known.signature, samples)
     with quiet():
         import keras
     custom = _custom_objects(loading)
@@ -44,12 +49,19 @@ def load(loading: Loading, samples: Mapping[str, NDArray[Any]]) -> Loaded:
             model = keras.saving.load_model(
                 loading.path, compile=False, safe_mode=not loading.trust, custom_objects=custom
             )
-            model = _in_float32(model, custom, trust=loading.trust)
+            mixed = model
+            if mixed_precision.computes_in(model) != "float32":
+                model = mixed_precision.in_float32(
+                    mixed, keras, safe_mode=not loading.trust, custom_objects=custom
+                )
     except Exception as error:  # noqa: BLE001  hostile files make Keras raise anything
         raise SourceError(f"Keras cannot load {loading.path}: {reason(error)}") from None
     try:
         with quiet():
-            return functional(model, loading, samples)
+            loaded = functional(model, loading, samples)
+            if model is not mixed:
+                loaded = replace(loaded, mixed=functional(mixed, loading, samples).model)
+            return loaded
     except SourceError:
         raise
     except Exception as error:  # noqa: BLE001  a model's own code
@@ -60,8 +72,9 @@ def load(loading: Loading, samples: Mapping[str, NDArray[Any]]) -> Loaded:
         ) from None
 
 
-def _saved_model(loading: Loading, samples: Mapping[str, NDArray[Any]]) -> Loaded:
-    signature = saved_model.check(loading)
+def _saved_model(
+    loading: Loading, signature: Signature, samples: Mapping[str, NDArray[Any]]
+) -> Loaded:
     try:
         with quiet():
             from strop_export.source import signature_layer
@@ -117,6 +130,26 @@ def predict(model: keras.Model, samples: Sequence[NDArray[Any]]) -> tuple[NDArra
     return answers
 
 
+def check_float32(
+    loaded: Loaded, samples: Sequence[NDArray[Any]], answers: Sequence[NDArray[Any]]
+) -> None:
+    """Check that a model in float32 answers like the model of mixed precision that was saved.
+
+    Args:
+        loaded: the model.
+        samples: (N, ...) for each input.
+        answers: the model's answers to them, (N, ...) for each output.
+
+    Raises:
+        SourceError: it does not.
+    """
+    if loaded.mixed is not None:
+        with quiet():
+            before = _predict(loaded.mixed, [array[:_FEW] for array in samples])
+        dtype = mixed_precision.computes_in(loaded.mixed)
+        mixed_precision.check(before, [array[:_FEW] for array in answers], dtype)
+
+
 def _predict(
     model: keras.Model, samples: Sequence[NDArray[Any]], size: int | None = None
 ) -> tuple[NDArray[Any], ...]:
@@ -151,39 +184,3 @@ def _custom_objects(loading: Loading) -> dict[str, Any]:
         if (inspect.isclass(value) or inspect.isfunction(value))
         and value.__module__ == module.__name__
     }
-
-
-def _in_float32(model: keras.Model, custom: dict[str, Any], *, trust: bool) -> keras.Model:
-    """Remove a mixed-precision policy: its casts are for the training machine, not the device.
-
-    Returns:
-        The model itself, or one with the same weights that computes in float32.
-    """
-    import keras
-
-    layers = [model, *_all_layers(model)]
-    if not any("float16" in getattr(x.dtype_policy, "compute_dtype", "") for x in layers):
-        return model
-    config = _without_policies(keras.saving.serialize_keras_object(model))
-    plain = keras.saving.deserialize_keras_object(
-        config, custom_objects=custom, safe_mode=not trust
-    )
-    plain.set_weights(model.get_weights())
-    return plain
-
-
-def _all_layers(model: keras.Model) -> list[Any]:
-    return list(model._flatten_layers(include_self=False))
-
-
-def _without_policies(config: Any) -> Any:
-    if isinstance(config, dict):
-        if config.get("class_name") == "DTypePolicy":
-            return {**config, "config": {"name": "float32"}}
-        plain = {key: _without_policies(value) for key, value in config.items()}
-        if plain.get("dtype") in ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16"):
-            plain["dtype"] = "float32"
-        return plain
-    if isinstance(config, list | tuple):
-        return type(config)(_without_policies(value) for value in config)
-    return config

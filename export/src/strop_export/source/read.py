@@ -40,9 +40,7 @@ class Source:
     calibration_keras: tuple[NDArray[Any], ...]  # (N, ...), the framework's own answers to them
     selection: tuple[NDArray[Any], ...]  # (N, ...), others, to select how int8 files are quantized
     selection_labels: tuple[NDArray[Any] | None, ...]  # the truth of `selection`, for each output
-    selection_keras: tuple[
-        NDArray[Any], ...
-    ]  # (N, ...), the framework's own answers to `selection`
+    selection_keras: tuple[NDArray[Any], ...]  # (N, ...), the framework's own answers to them
     samples: tuple[NDArray[Any], ...]  # (N, ...), the samples that judge every variant
     labels: tuple[NDArray[Any] | None, ...]  # the truth of `samples`, for each output
     keras: tuple[NDArray[Any], ...]  # (N, ...), the framework's own answers to `samples`
@@ -85,6 +83,7 @@ def read(
     """
     digests = files.digests()
     training = record.read(files.training)
+    version = record.checked_version(training.get("model_version", model_version))
     names = read_names(files.labels, training.get("labels"))
     loading = Loading(files.model, trust, files.custom, dict(shapes or {}))
     known = header.check(loading)
@@ -95,9 +94,10 @@ def read(
     data.labels((), judging=False)
     twin = None
     if known.framework == "keras2":
-        twin = keras2.twin(loading, (judging, first))
+        twin = keras2.twin(loading, judging=judging, calibrating=first)
         loading = twin.loading
-    loaded = keras_model.load(loading, first)
+        known = header.check(loading)
+    loaded = keras_model.load(loading, known, first)
     model = loaded.model
     wanted = [
         Wanted(name or tensor.name, tuple(tensor.shape[1:]), tensor.dtype)
@@ -105,9 +105,11 @@ def read(
     ]
     given_samples, samples = (tuple(each.values()) for each in data.samples(wanted))
     answers = keras_model.predict(model, samples)
+    keras_model.check_float32(loaded, samples, answers)
     given_answers = keras_model.predict(model, given_samples)
     if twin is not None:
-        answers, given_answers = twin.checked(0, answers), twin.checked(1, given_answers)
+        twin.check(judging=answers, calibrating=given_answers)
+        answers, given_answers = twin.judging, twin.calibrating
     answers = record.checked(files, data.judging.get("outputs"), answers)
     given = data.labels(loaded.outputs, judging=True)
     outputs, found = _outputs(loaded, answers, given, names, dict(tasks or {}))
@@ -132,7 +134,7 @@ def read(
         notes = (*notes, too_few(len(chosen)))
     return Source(
         name=files.name,
-        model_version=record.checked_version(training.get("model_version", model_version)),
+        model_version=version,
         model=model,
         inputs=inputs,
         outputs=tuple(outputs),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,19 @@ from strop_export.source.files import Files
 _MOST_DRIFT = 1e-5  # Keras against its outputs recorded at training, maybe on another CPU
 
 
-def checked_version(version: int) -> int:
+def checked_version(version: Any) -> int:
     """Return a model's version.
 
     Raises:
-        SourceError: it is negative.
+        SourceError: it is not an integer of 1 or more.
     """
-    if version < 0:
-        raise SourceError(f"model version {version} is negative", "give 1 or more")
-    return version
+    try:
+        number = int(operator.index(version))
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise SourceError(f"the model version is {version!r}", "give an integer of 1 or more")
+    return number
 
 
 def read(path: Path | None) -> dict[str, Any]:
@@ -56,7 +61,7 @@ def checked(
 
     Args:
         files: the paths, for messages.
-        recorded: float (N, ...) of the only output, or None if none were recorded.
+        recorded: (N, ...) of the only output, or None if none were recorded.
         answers: as computed now, (N, ...) for each output.
 
     Raises:
@@ -65,13 +70,22 @@ def checked(
     if recorded is None or len(answers) != 1:
         return answers
     (today,) = answers
-    drift = np.inf
-    if recorded.shape == today.shape:
-        drift = np.abs(recorded - today).max() / max(1.0, float(np.abs(today).max()))
-    if not drift <= _MOST_DRIFT:
+    if difference := _difference(recorded, today):
         raise SourceError(
-            f"{files.evaluation} holds outputs of another model than {files.model} (they differ "
-            f"by {drift:.3g})",
+            f"{files.evaluation} holds outputs of another model than {files.model} ({difference})",
             "train again",
         )
-    return (recorded.astype(np.float32),)
+    return (recorded.astype(today.dtype),)
+
+
+def _difference(recorded: NDArray[Any], today: NDArray[Any]) -> str:
+    """Say how recorded outputs differ from today's; "" if they are the same."""
+    if recorded.shape != today.shape or recorded.dtype.kind not in "biuf":
+        return (
+            f"they are {recorded.dtype} {recorded.shape}, and it gives {today.dtype} {today.shape}"
+        )
+    if today.dtype.kind != "f":
+        count = np.count_nonzero(recorded != today)
+        return f"{count} of {today.size} values differ" if count else ""
+    drift = np.abs(recorded - today).max(initial=0.0) / max(1.0, np.abs(today).max(initial=0.0))
+    return "" if drift <= _MOST_DRIFT else f"they differ by {drift:.3g}"

@@ -146,6 +146,19 @@ def _signature(path: Path, graph: Any) -> Signature:
             "write the SavedModel with signatures=function, or with a single one",
         )
     own = signatures[name]
+    ends = [each.name for each in own.outputs.values()]
+    if kinds := graph_ops.changing(graph, ends):
+        raise SourceError(
+            f"the signature {name!r} of {path} keeps state, with {', '.join(kinds)}: its answer to "
+            "a sample depends on those before it, and no device can reproduce it",
+            "remove what assigns to variables",
+        )
+    if kinds := graph_ops.random(graph, ends):
+        raise SourceError(
+            f"the signature {name!r} of {path} draws random numbers, with {', '.join(kinds)}: no "
+            "device can reproduce its answers",
+            "remove what is random",
+        )
     inputs, outputs = _tensors(path, own.inputs), _tensors(path, own.outputs)
     if not inputs or not outputs:
         raise SourceError(

@@ -6,27 +6,19 @@ differs between the two shows when their answers are compared.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-MODELS: Final = ("Functional", "Model", "Sequential")
+from strop_export.source.known import MODELS
+
 _MODULES: Final = {"Functional": "keras.src.models.functional", "Sequential": "keras"}
-_OTHERS: Final = ("Policy", "DTypePolicy", "__lambda__", "__numpy__", "__tensor__", "__tuple__")
 # Settings without effect on the answers.
 _UNUSED: Final = frozenset(
     (
         *("batch_input_shape", "input_shape", "batch_size", "input_length", "implementation"),
         *("build_input_shape", "query_shape", "key_shape", "value_shape", "seed"),
-        *(
-            "ragged",
-            "optional",
-            "dynamic",
-            "rng_type",
-            "force_generator",
-            "fused",
-            "recurrent_seed",
-        ),
-        *("batch_shape", "sparse_output", "name_scope"),
+        *("ragged", "optional", "dynamic", "rng_type", "force_generator", "fused"),
+        *("recurrent_seed", "batch_shape", "sparse_output", "name_scope"),
     )
 )
 _TRAINING: Final = ("_initializer", "_regularizer", "_constraint")
@@ -53,31 +45,6 @@ class Untranslated(Exception):
 
     def __init__(self, name: object, kind: object, reason: str) -> None:
         super().__init__(f"layer {str(name)!a} ({kind!s}): {reason}")
-
-
-def check_known(nodes: Iterable[Mapping[str, Any]]) -> None:
-    """Check that Keras 3 knows every class of a config, before tf-keras loads any of them.
-
-    Keras 2 has layers that call any function of TensorFlow by its name, also one that writes files.
-
-    Args:
-        nodes: the objects that name a class, from `header.nodes_of`.
-
-    Raises:
-        Untranslated: Keras 3 does not know a class.
-    """
-    import keras
-
-    places = (
-        *(keras.layers, keras.initializers, keras.regularizers, keras.constraints),
-        *(keras.activations, keras.optimizers, keras.losses, keras.metrics),
-    )
-    known = {*MODELS, *_OTHERS, *(name for place in places for name in dir(place))}
-    for node in nodes:
-        kind, own = str(node["class_name"]), node.get("config")
-        if kind.rpartition(".")[2] not in known:
-            name = own.get("name") if isinstance(own, dict) else None
-            raise Untranslated(name, ascii(kind)[1:-1], "Keras 3 has no such layer")
 
 
 def translated(node: Mapping[str, Any]) -> dict[str, Any]:
