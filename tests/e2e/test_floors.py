@@ -61,7 +61,7 @@ def test_a_file_too_new_for_one_engine_is_refused_before_anything_runs_it(
     (said,) = done.stderr.splitlines()
     assert said == (
         "export: mnist-mlp-myboard.strop refused: tflite dynamic needs FULLY_CONNECTED version 12 "
-        "where tflite 2.14.0 takes 10 at most: set per_channel = false for it in myboard.toml, or "
+        "where tflite 2.14.0 takes 10 at most; set per_channel = false for it in myboard.toml, or "
         "remove tflite from the engines in myboard.toml"
     )
     assert {path.name for path in out.glob("*.strop")} == {"mnist-mlp-gpu.strop"}

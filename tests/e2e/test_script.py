@@ -97,7 +97,7 @@ def test_without_an_index_the_targets_that_need_one_are_refused_by_name(
     done = run(exporter, "-c", script, *given, cwd=elsewhere, env=environment)
     *_, names, said = done.stdout.splitlines()
     assert names == "refused cpu rpi32"
-    assert "rpi32.strop: engine tflite" in said
+    assert "rpi32.strop refused: engine tflite" in said
     assert [path.name.rpartition("-")[2] for path in out.glob("*.strop")] == ["cpu.strop"]
 
 

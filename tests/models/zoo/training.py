@@ -23,7 +23,7 @@ def fit(
     loss: Any = CLASSES,
     *,
     epochs: int = 3,
-    rate: float = 3e-3,
+    rate: Any = 3e-3,
     batch: int = 64,
     weights: dict[str, float] | None = None,
 ) -> Any:
