@@ -141,7 +141,7 @@ def test_layers_that_are_code_need_trust(tmp_path: Path, version: str, kind: str
         check(path)
 
 
-def test_a_victim_of_a_hostile_model_lives(tmp_path: Path) -> None:
+def test_a_hostile_model_deletes_no_file(tmp_path: Path) -> None:
     victim = tmp_path / "v"
     victim.touch()
     files = kit.saved(tmp_path, kit.chain((4,), kit.dense(2)), {"x": floats(4)})
