@@ -7,28 +7,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.board_file import write_board
 from tests.environments import ROOT, run
 from tests.unit.export import detector_kit
-
-BOARD = """
-description = "a board"
-platforms = ["linux-aarch64"]
-requirements = "litert.txt"
-extra = "litert"
-engines = ["litert"]
-variants = [{format = "tflite", precision = "int8"}, {format = "tflite", precision = "float32"}]
-"""
 
 
 def command(folder: Path, outlier: float, metric: str) -> list[Any]:
     """Write a detector, and return the command of its export."""
     files = detector_kit.detector(folder, outlier)
-    (folder / "board.toml").write_text(BOARD, encoding="utf-8")
+    board = write_board(folder, "int8", "float32")
     return [
         *(sys.executable, "-m", "strop_export", "--model", files.model),
         *("--calibration", files.calibration, "--evaluation", files.evaluation),
         *("--metric", f"{folder / 'my_map.py'}:{metric}"),
-        *("--target", folder / "board.toml", "--out", folder / "dist"),
+        *("--target", board, "--out", folder / "dist"),
     ]
 
 

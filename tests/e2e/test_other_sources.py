@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from strop_export.__main__ import main
+from tests.board_file import write_board
 from tests.environments import run
 
 WRITER = """
@@ -73,23 +74,11 @@ for name in ("two", "saved"):
 """
 
 
-BOARD = """
-description = "a board"
-platforms = ["linux-aarch64"]
-requirements = "litert.txt"
-extra = "litert"
-engines = ["litert"]
-variants = [
-    {format = "tflite", precision = "float32"},
-]
-"""
-
-
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("written")
     run(sys.executable, "-c", WRITER, folder)
-    (folder / "board.toml").write_text(BOARD, encoding="ascii")
+    write_board(folder, "float32")
     return folder
 
 

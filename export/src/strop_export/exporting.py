@@ -41,7 +41,7 @@ _QUIET: Final = {"TF_CPP_MIN_LOG_LEVEL": "3", "ORT_DISABLE_TELEMETRY": "1"}
 
 @dataclass(frozen=True)
 class Request:
-    """What to export, for which targets, and where to.
+    """A request: the model to export, the targets, and the folder for the results.
 
     Attributes:
         files: the model and its samples.
@@ -81,11 +81,13 @@ class Request:
             raise TargetError(
                 f"max_drop is {drop!r}", "give a number above 0 and below 100, in points or percent"
             )
+        if drop is not None:
+            object.__setattr__(self, "max_drop", float(drop))  # NumPy's are not JSON
 
     @property
     def share(self) -> float | None:
         """`max_drop` as a share, 0..1."""
-        return None if self.max_drop is None else float(self.max_drop) / 100
+        return None if self.max_drop is None else self.max_drop / 100
 
     def key(self) -> str:
         """Return a SHA-256 of all that the bundles depend on besides their targets.
@@ -108,7 +110,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an export made.
+    """The outcome of an export.
 
     Attributes:
         targets: the names of the targets asked for.
@@ -239,7 +241,7 @@ def _make(
         report.keras_figures(read, checked),
         adapters,
         examined,
-        None if request.max_drop is None else float(request.max_drop),
+        request.max_drop,
     )
     return results, shared
 

@@ -1,4 +1,4 @@
-"""What a script gives to an export, written to the files that an export reads.
+"""The model and samples that a script gives, written to the files that an export reads.
 
 The converter works in a process of its own, so a model in memory has to become a file as well. The
 files have the same bytes each time, so that an export can tell whether anything has changed.

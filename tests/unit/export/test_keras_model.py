@@ -12,7 +12,7 @@ import pytest
 
 from strop_export import source
 from strop_export.errors import SourceError
-from strop_export.source import header, keras_model
+from strop_export.source import batches, header, keras_model
 from tests.unit.export import source_kit as kit
 from tests.unit.export.source_kit import SAMPLES, chain, dense, floats, keras, read, two_by_two
 
@@ -252,7 +252,7 @@ def test_bytes_and_integers_reach_keras_as_what_it_takes(tmp_path: Path) -> None
 
 
 def test_large_samples_run_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keras_model, "_MOST_VALUES", 4 * 7)  # seven at a time
+    monkeypatch.setattr(batches, "_MOST_VALUES", 4 * 7)  # seven at a time
     model = chain((4,), dense(2))
     plain = keras.Model(list(model.inputs), list(model.outputs))
     (found,) = keras_model.predict(plain, [floats(4)])

@@ -14,17 +14,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from strop.model.arrays import npz
 from strop_export.errors import SourceError, reason
-from strop_export.source import mixed_precision
+from strop_export.source import batches, mixed_precision
 from strop_export.source.arrays import read_arrays
 from strop_export.source.leaves import leaves
-
-_MOST_VALUES = 2**24  # of samples that run at once
-_FEW = 256  # samples, for the comparison with mixed precision
 
 
 def main(folder: Path) -> None:
@@ -52,7 +48,7 @@ def main(folder: Path) -> None:
         for file in sorted((folder / "samples").iterdir()):
             samples = read_arrays(file)
             if model is not mixed:
-                few = {name: array[:_FEW] for name, array in samples.items()}
+                few = {name: array[: batches.FEW] for name, array in samples.items()}
                 before, after = (list(_run(each, few).values()) for each in (mixed, model))
                 mixed_precision.check(before, after, dtype)
             (folder / "answers" / file.name).write_bytes(npz(_run(model, samples)))
@@ -73,13 +69,13 @@ def _run(model: Any, samples: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[A
     arrays = arranged(samples, model.input, model.input_names)
     tensors = tf.nest.flatten(model.input)
     arrays = [a.astype(t.dtype.as_numpy_dtype) for a, t in zip(arrays, tensors, strict=True)]
-    size = max(1, min(1000, _MOST_VALUES // max(array[0].size for array in arrays)))
-    parts = []
-    for start in range(0, len(arrays[0]), size):
-        feed = [array[start : start + size] for array in arrays]
-        answer = model(tf.nest.pack_sequence_as(model.input, feed), training=False)
-        parts.append([np.asarray(each) for each in tf.nest.flatten(answer)])
-    return {f"{i:03}": np.concatenate(all) for i, all in enumerate(zip(*parts, strict=True))}
+
+    def call(batch: list[NDArray[Any]]) -> list[Any]:
+        answer = model(tf.nest.pack_sequence_as(model.input, batch), training=False)
+        answers: list[Any] = tf.nest.flatten(answer)
+        return answers
+
+    return {f"{i:03}": answer for i, answer in enumerate(batches.run(call, arrays))}
 
 
 def arranged(

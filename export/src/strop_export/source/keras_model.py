@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from strop_export.errors import SourceError, reason
 from strop_export.formats import quiet
-from strop_export.source import mixed_precision
+from strop_export.source import batches, mixed_precision
 from strop_export.source.files import Loading
 from strop_export.source.functional import Loaded, functional
 from strop_export.source.header import Header
@@ -22,9 +22,7 @@ from strop_export.source.saved_model import Signature
 if TYPE_CHECKING:
     import keras
 
-_MOST_VALUES = 2**24  # of samples that Keras runs at once
 _ALONE = 4  # samples that are also run one by one
-_FEW = 256  # samples, for the comparison with mixed precision
 _MOST_APART = 1e-3  # of the outputs' size: more than rounding in another order
 
 
@@ -152,13 +150,13 @@ def check_float32(
         with quiet():
             by_name = dict(zip(loaded.inputs, samples, strict=True))
             mixed = functional(loaded.mixed, loading, by_name).model
-            before = _predict(mixed, [array[:_FEW] for array in samples])
+            before = _predict(mixed, [array[: batches.FEW] for array in samples])
     except Exception as error:  # noqa: BLE001  a model's own code, or an operator without this dtype
         raise SourceError(
             f"Keras cannot run the model in {dtype}, to compare it with float32: {reason(error)}",
             "save it with a float32 policy",
         ) from None
-    mixed_precision.check(before, [array[:_FEW] for array in answers], dtype)
+    mixed_precision.check(before, [array[: batches.FEW] for array in answers], dtype)
 
 
 def _predict(
@@ -166,18 +164,12 @@ def _predict(
 ) -> tuple[NDArray[Any], ...]:
     import keras
 
-    count = len(samples[0])
-    largest = max(array[0].size for array in samples)
-    size = size or max(1, min(1000, _MOST_VALUES // max(largest, 1)))
-    parts = []
-    for start in range(0, count, size):
-        feed = [
-            array[start : start + size].astype(tensor.dtype)
-            for array, tensor in zip(samples, model.inputs, strict=True)
-        ]
-        answers = keras.tree.flatten(model(feed, training=False))
-        parts.append([np.asarray(answer) for answer in answers])
-    return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    def call(batch: list[NDArray[Any]]) -> list[Any]:
+        feed = [a.astype(tensor.dtype) for a, tensor in zip(batch, model.inputs, strict=True)]
+        answers: list[Any] = keras.tree.flatten(model(feed, training=False))
+        return answers
+
+    return batches.run(call, samples, size)
 
 
 def _custom_objects(loading: Loading) -> dict[str, Any]:
