@@ -1,0 +1,82 @@
+"""Compile the native engine: python native/build.py --target aarch64-linux-gnu --out build/."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+HERE = Path(__file__).parent
+FLAGS = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O3"]
+# Bits must not depend on fused operations; paths must not get into the library.
+FLAGS += ["-ffp-contract=off", "-fvisibility=hidden", f"-ffile-prefix-map={HERE}=."]
+SANITIZED = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+# zig adds its undefined-behaviour checks unless told not to.
+ZIG_FLAGS = ["-fno-sanitize=undefined"]
+SUFFIXES = {"windows": "dll", "macos": "dylib", "wasi": "wasm"}
+
+
+def sources() -> list[Path]:
+    """List the C files of the library, in an order that does not depend on the disk."""
+    return sorted((HERE / "src").rglob("*.c"))
+
+
+def compiler(target: str, cpu: str) -> list[str]:
+    """Name the compiler for a target: gcc for this machine (""), else zig's clang."""
+    if not target:
+        return ["gcc"]
+    command = [sys.executable, "-m", "ziglang", "cc", *ZIG_FLAGS, "-target", target]
+    return [*command, f"-mcpu={cpu}"] if cpu else command
+
+
+def compile_library(out: Path, target: str = "", cpu: str = "") -> Path:
+    """Compile the shared library for a target, such as x86_64-linux-gnu.2.17, and return it."""
+    system = next((name for name in SUFFIXES if name in target), "")
+    library = out / f"libstrop.{SUFFIXES.get(system, 'so')}"
+    shared = ["-shared", "-fPIC", "-DSTROP_SHARED", "-s"]
+    _run([*compiler(target, cpu), *FLAGS, *shared, *_inputs(sources()), "-o", str(library)])
+    return library
+
+
+def compile_program(
+    program: Path, out: Path, target: str = "", cpu: str = "", *, sanitize: bool = False
+) -> Path:
+    """Compile a program of tests/ with the library in it, and return it."""
+    executable = out / program.stem
+    flags = [*FLAGS, *(SANITIZED if sanitize else []), *(["-static"] if target else [])]
+    inputs = _inputs([program, *sources()])
+    _run([*compiler(target, cpu), *flags, *inputs, "-lm", "-o", str(executable)])
+    return executable
+
+
+def _inputs(files: Sequence[Path]) -> list[str]:
+    return [f"-I{HERE / 'include'}", f"-I{HERE / 'src'}", *map(str, files)]
+
+
+def _run(command: Sequence[str]) -> None:
+    subprocess.run(command, check=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Compile the library, or a program of tests/."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--target", default="", help="as zig names it; without it: gcc, for this machine")
+    parser.add_argument("--cpu", default="", help="such as cortex_a7")
+    parser.add_argument("--out", type=Path, default=Path("build"))
+    parser.add_argument("--program", type=Path, help="a file of tests/ to compile with the library")
+    parser.add_argument("--sanitize", action="store_true", help="with ASan and UBSan; for a program")
+    given = parser.parse_args(arguments)
+    given.out.mkdir(parents=True, exist_ok=True)
+    if given.program:
+        made = compile_program(
+            given.program, given.out, given.target, given.cpu, sanitize=given.sanitize
+        )
+    else:
+        made = compile_library(given.out, given.target, given.cpu)
+    print(f"{made}: {made.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    main()
