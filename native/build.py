@@ -15,6 +15,7 @@ FLAGS += ["-ffp-contract=off", "-fvisibility=hidden", f"-ffile-prefix-map={HERE}
 SANITIZED = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 # zig adds its undefined-behaviour checks unless told not to.
 ZIG_FLAGS = ["-fno-sanitize=undefined"]
+PROGRAM_FLAGS = ["-D_POSIX_C_SOURCE=200809L"]  # the tests use a clock and aligned memory
 SUFFIXES = {"windows": "dll", "macos": "dylib", "wasi": "wasm"}
 
 
@@ -45,7 +46,7 @@ def compile_program(
 ) -> Path:
     """Compile a program of tests/ with the library in it, and return it."""
     executable = out / program.stem
-    flags = [*FLAGS, *(SANITIZED if sanitize else []), *(["-static"] if target else [])]
+    flags = [*FLAGS, *PROGRAM_FLAGS, *(SANITIZED if sanitize else []), *(["-static"] if target else [])]
     inputs = _inputs([program, *sources()])
     _run([*compiler(target, cpu), *flags, *inputs, "-lm", "-o", str(executable)])
     return executable

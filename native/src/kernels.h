@@ -21,7 +21,7 @@ enum {
 typedef struct {
     const float *scales;        /* rounding `float`, else NULL */
     const int32_t *multipliers; /* rounding `reference`: Q31 */
-    const int32_t *shifts;      /* rounding `reference`: to the left where positive */
+    const int32_t *shifts;      /* rounding `reference`: to the right, 0..31 */
     int32_t zero_point;         /* this and the bounds as stored: 0..255 */
     int32_t low;
     int32_t high;

@@ -32,16 +32,15 @@ static double fraction_of(double value, int32_t *power) {
 
 fixed_point reference_factor(const plan_tensor *x, const plan_tensor *weights, uint32_t output,
                              float scale_out) {
-    fixed_point factor;
-    int64_t multiplier = (int64_t)(
-        fraction_of(real_factor(x, weights, output, scale_out), &factor.shift) * 2147483648.0 + 0.5);
+    int32_t power;
+    const double fraction = fraction_of(real_factor(x, weights, output, scale_out), &power);
+    int64_t multiplier = (int64_t)(fraction * 2147483648.0 + 0.5);
     if (multiplier == INT64_C(1) << 31) {
         multiplier /= 2;
-        factor.shift++;
+        power++;
     }
-    if (factor.shift < -31) multiplier = factor.shift = 0;
-    factor.multiplier = (int32_t)multiplier;
-    return factor;
+    if (power < -31) multiplier = power = 0;
+    return (fixed_point){(int32_t)multiplier, -power};
 }
 
 int factors_are_sound(const plan_file *plan, const plan_tensor *x, const plan_tensor *weights,
@@ -53,7 +52,7 @@ int factors_are_sound(const plan_file *plan, const plan_tensor *x, const plan_te
         } else {
             const double factor = real_factor(x, weights, i, scale_out);
             if (!(factor > 0.0 && factor < 1.0)) return 0;
-            if (reference_factor(x, weights, i, scale_out).shift > 0) return 0;
+            if (reference_factor(x, weights, i, scale_out).shift < 0) return 0;
         }
     }
     return 1;

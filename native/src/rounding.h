@@ -4,10 +4,10 @@
 
 #include "plan.h"
 
-/* The factor of a layer's accumulators: real = Q31 multiplier * 2^(shift - 31). */
+/* The factor of a layer's accumulators: multiplier * 2^-(31 + shift). */
 typedef struct {
     int32_t multiplier;
-    int32_t shift; /* 0 or below */
+    int32_t shift; /* to the right: 0..31 in a sound plan */
 } fixed_point;
 
 /* Compute the factor for rounding `float`: XNNPACK's, each operation rounded to float32. */

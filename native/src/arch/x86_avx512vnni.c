@@ -33,23 +33,13 @@ INLINE uint64_t find_nonzero(const uint8_t *x, size_t stride, size_t rows, size_
     return found;
 }
 
-/* Load a group of inputs, of which `left` are there. */
-INLINE int32_t load_group(const uint8_t *x, size_t left) {
-    int32_t group = 0;
-    memcpy(&group, x, left < GROUP_INPUTS ? left : GROUP_INPUTS);
-    return group;
-}
-
 INLINE void add_group(__m512i *sums, const int8_t *weights, const uint8_t *x, size_t stride,
-                      size_t left, size_t rows, size_t vectors) {
+                      size_t count, size_t rows, size_t vectors) {
     __m512i weight[PANEL_OUTPUTS / ZMM_OUTPUTS];
     UNROLL for (size_t i = 0; i < vectors; i++) weight[i] = _mm512_loadu_si512(weights + i * 64);
     UNROLL for (size_t row = 0; row < rows; row++) {
-        int32_t group;
-        if (left < GROUP_INPUTS)
-            group = load_group(x + row * stride, left);
-        else
-            memcpy(&group, x + row * stride, sizeof group);
+        int32_t group = 0;
+        memcpy(&group, x + row * stride, count);
         const __m512i input = _mm512_set1_epi32(group);
         UNROLL for (size_t i = 0; i < vectors; i++)
             sums[row * vectors + i] = _mm512_dpbusd_epi32(sums[row * vectors + i], input, weight[i]);

@@ -5,7 +5,8 @@
 #include "../kernels.h"
 #include "bits.h"
 
-static void quantize(const quantization *how, size_t count, const float *x, uint8_t *y) {
+static void quantize(const quantization *how, size_t count, const float *restrict x,
+                     uint8_t *restrict y) {
     const int32_t zero_point = how->zero_point;
     const float low = (float)(0 - zero_point);
     const float high = (float)(255 - zero_point);
@@ -30,7 +31,8 @@ static void quantize(const quantization *how, size_t count, const float *x, uint
     }
 }
 
-static void dequantize(float scale, int32_t zero_point, size_t count, const uint8_t *x, float *y) {
+static void dequantize(float scale, int32_t zero_point, size_t count, const uint8_t *restrict x,
+                       float *restrict y) {
     for (size_t i = 0; i < count; i++) y[i] = (float)((int32_t)x[i] - zero_point) * scale;
 }
 

@@ -6,8 +6,8 @@
 #include "bits.h"
 
 /* XNNPACK's: times a float, clamped, rounded to nearest even. */
-static void requantize_float(const requantization *how, const float *scales, size_t count,
-                             const int32_t *accumulators, uint8_t *y) {
+static void requantize_float(const requantization *how, const float *restrict scales, size_t count,
+                             const int32_t *restrict accumulators, uint8_t *restrict y) {
     const float low = (float)(how->low - how->zero_point);
     const float high = (float)(how->high - how->zero_point);
     const int32_t zero_point = how->zero_point;
@@ -19,24 +19,21 @@ static void requantize_float(const requantization *how, const float *scales, siz
     }
 }
 
-/* TensorFlow Lite's MultiplyByQuantizedMultiplier with double rounding. The check of a plan made
- * sure that the shift to the left does not overflow. */
+/* TensorFlow Lite's MultiplyByQuantizedMultiplier with double rounding. */
 static inline int32_t multiply_reference(int32_t value, int32_t multiplier, int32_t shift) {
-    const int32_t left = shift > 0 ? shift : 0;
-    const int32_t right = shift > 0 ? 0 : -shift;
-    const int64_t product = (int64_t)(value * (1 << left)) * multiplier;
+    const int64_t product = (int64_t)value * multiplier;
     /* SaturatingRoundingDoublingHighMul: its two nudges and its division that truncates come to
      * this one shift. It does not saturate, as the multiplier is positive. */
     const int32_t high = (int32_t)((product + (1 << 30)) >> 31);
     /* RoundingDivideByPOT: ties away from zero. */
-    const int32_t mask = (int32_t)((UINT32_C(1) << right) - 1);
+    const int32_t mask = (int32_t)((UINT32_C(1) << shift) - 1);
     const int32_t threshold = (mask >> 1) + (high < 0);
-    return (high >> right) + ((high & mask) > threshold);
+    return (high >> shift) + ((high & mask) > threshold);
 }
 
-static void requantize_reference(const requantization *how, const int32_t *multipliers,
-                                 const int32_t *shifts, size_t count, const int32_t *accumulators,
-                                 uint8_t *y) {
+static void requantize_reference(const requantization *how, const int32_t *restrict multipliers,
+                                 const int32_t *restrict shifts, size_t count,
+                                 const int32_t *restrict accumulators, uint8_t *restrict y) {
     const int32_t low = how->low;
     const int32_t high = how->high;
     const int32_t zero_point = how->zero_point;
