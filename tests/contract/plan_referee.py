@@ -210,7 +210,7 @@ def _activated(values: Array, activation: int) -> Array:
 def exp(x: Array) -> Array:
     n = np.rint(x * f32(1.44269504088896341))
     r = (x - n * f32(0.693359375)) - n * f32(-2.12194440e-4)
-    p: Any = f32(1.9875691500e-4)
+    p = f32(1.9875691500e-4)
     for c in (1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1):
         p = p * r + f32(c)
     inside = np.ldexp((p * (r * r) + r) + f32(1), n.astype(np.int32))
@@ -218,12 +218,12 @@ def exp(x: Array) -> Array:
 
 
 def _tanh(x: Array) -> Array:
-    z = x * x
-    p: Any = f32(-5.70498872745e-3)
+    a = np.abs(x)
+    z, p = a * a, f32(-5.70498872745e-3)
     for c in (2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1):
         p = p * z + f32(c)
-    far = np.copysign(f32(1) - f32(2) / (exp(f32(2) * np.abs(x)) + f32(1)), x)
-    return np.where(np.abs(x) < f32(0.625), (p * z) * x + x, far)
+    far = f32(1) - f32(2) / (exp(f32(2) * a) + f32(1))
+    return np.copysign(np.where(a < f32(0.625), (p * z) * a + a, far), x)
 
 
 def _softmax(x: Array, beta: np.float32) -> Array:

@@ -72,9 +72,9 @@ def test_requantization(kind: str, activation: int, rounding: str) -> None:
     random = np.random.default_rng(11)
     count = 20_000
     x, y = np.float32(0.0373), np.float32(0.0521)
-    w = np.float32([1.234e-3])
+    w = np.array([1.234e-3], np.float32)
     if kind == "powers of two":
-        x, w, y = np.float32(2.0**-5), np.float32([2.0**-9]), np.float32(2.0**-6)
+        x, w, y = np.float32(2.0**-5), np.array([2.0**-9], np.float32), np.float32(2.0**-6)
     elif kind == "scales":
         w = np.exp2(random.uniform(-22, -1, count)).astype(np.float32)
     factor = np.float64(x) * w / y
@@ -101,10 +101,10 @@ def test_the_upper_limit_of_relu6(scale: float, zero_point: int, rounding: str) 
     """It is a half for most of these scales."""
     build = tflite_kit.Builder()
     source = build.tensor((1, 1), "int8", scale, zero_point)
-    w = np.float32([0.009, 0.0091])
+    w = np.array([0.009, 0.0091], np.float32)
     inputs = [
         source,
-        build.constant(np.int8([[100], [100]]), w),
+        build.constant(np.array([[100], [100]], np.int8), w),
         build.constant(np.zeros(2, np.int32), np.float32(scale) * w),
     ]
     result = build.tensor((1, 2), "int8", scale, zero_point)
