@@ -130,7 +130,7 @@ def _compute(plan: Plan, step: Step, found: dict[int, Array]) -> Array:
         case "tanh":
             return _tanh(values)
         case "softmax":
-            return _softmax(values.reshape(len(values), *(x.dims or (1,))), step.beta)
+            return _softmax(values, step.beta)
         case "fully_connected":
             weights, *biases = others
             rows = values.reshape(-1, weights.dims[1])

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from strop_export.formats.plan import Plan, Step, Tensor
 
-FILE = "aba47e53f1b4a91a7ec3e1f091a32cb847e0c418dc078692e83364c51856859c"  # SHA-256 of the plan
-BITS = "1db3774025922d15232f4a462f8f87bf0d8241794ab104f283cab19ab02db4f2"  # of its outputs for 500 samples, one after the other
+# SHA-256 of the plan, and of its outputs for 500 samples, one after the other
+FILE = "aba47e53f1b4a91a7ec3e1f091a32cb847e0c418dc078692e83364c51856859c"
+BITS = "1db3774025922d15232f4a462f8f87bf0d8241794ab104f283cab19ab02db4f2"
 
 
 def floats(random: np.random.Generator, *shape: int) -> NDArray[np.float32]:

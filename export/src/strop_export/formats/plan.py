@@ -15,6 +15,7 @@ from strop_export.errors import ConversionError
 
 MAX_RANK: Final = 6
 MAX_VALUES: Final = 2**24  # of a tensor
+MAX_RECORDS: Final = 1024  # tensors, and steps
 MAX_BYTES: Final = 2**31 - 1
 
 _VERSION: Final = 1
@@ -97,8 +98,14 @@ class Plan:
         """Write the file.
 
         Raises:
-            ConversionError: the file would be larger than the format allows.
+            ConversionError: the plan is larger than the format allows.
         """
+        records = max(len(self.tensors), len(self.steps))
+        if records > MAX_RECORDS:
+            raise ConversionError(
+                f"the plan would have {records:,} tensors or steps",
+                f"use a smaller model: a plan has at most {MAX_RECORDS:,}",
+            )
         data = _Data()
         tensors = b"".join(_tensor_record(tensor, data) for tensor in self.tensors)
         steps = b"".join(map(_step_record, self.steps))

@@ -19,6 +19,7 @@ from strop_export.formats.plan import DTYPES, MAX_RANK, MAX_VALUES, Plan, Step, 
 
 _MAX_TERMS: Final = 2**16  # of an integer sum
 _WIDEST: Final = 255  # distance of an int8 value from its zero point
+_MIN_SCALE: Final = np.finfo(np.float32).tiny
 _MAX_MULTIPLIER: Final = 1 - 2**-20  # below 1, however the product of the scales is rounded
 _FLOATS: Final = ("float32", "float32")
 _INTEGERS: Final = ("int8", "int8")
@@ -120,7 +121,7 @@ class _Translation:
             case "mul" | "add":
                 return self._pairwise(name, negated=kind == "SUB")
             case "softmax":
-                return self._plain(name, float(operator.builtinOptions.beta))
+                return self._softmax()
         return self._plain(name)
 
     def _plain(self, name: str, beta: float = 0.0) -> Step:
@@ -129,6 +130,12 @@ class _Translation:
         step = Step(name, (source,), self._output(), beta=beta)
         if name in ("relu", "relu6") and not self._same_scale(step, zero_points=True):
             self._refuse("it changes the scale")
+        return step
+
+    def _softmax(self) -> Step:
+        step = self._plain("softmax", float(self._operator.builtinOptions.beta))
+        if not self._tensors[step.inputs[0]].dims:
+            self._refuse("its input has no axis besides the batch")
         return step
 
     def _quantize(self) -> Step:
@@ -169,6 +176,8 @@ class _Translation:
             largest += np.abs(self._values(index).astype(np.int64))
         if weights.shape[1] > _MAX_TERMS or largest.max() >= 2**31:
             self._refuse("its sums could overflow 32 bits")
+        if weights.max() > 127:
+            self._refuse("it has a weight of -128")
 
     def _check_scales(self, values: Tensor, weights: Tensor, result: Tensor) -> None:
         scales = np.asarray(weights.scale if weights.scales is None else weights.scales, np.float64)
@@ -238,10 +247,12 @@ class _Translation:
             self._refuse(f"a plan has no tensor of shape {dims}")
         is_border = index in (*self._graph.inputs, *self._graph.outputs)
         name = tensor.name.decode() if is_border else ""
-        quantization = tensor.quantization
-        if dtype not in ("int8", "uint8") or quantization is None or quantization.scale is None:
+        if dtype not in ("int8", "uint8"):
             return Tensor(dtype, dims, name=name)
-        scales = np.asarray(quantization.scale, np.float32)
+        quantization = tensor.quantization
+        scales = np.asarray([] if quantization is None else quantization.scale, np.float32)
+        if not len(scales) or not (np.isfinite(scales) & (scales >= _MIN_SCALE)).all():
+            self._refuse(f"its {dtype} values have no scale, or one that is not a normal number")
         zero_points = np.asarray(quantization.zeroPoint)
         if self._is_constant(index) and (zero_points.any() or quantization.quantizedDimension):
             self._refuse("its weights have a zero point, or scales along another axis than outputs")
