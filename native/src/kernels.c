@@ -13,10 +13,14 @@ static const candidate candidates[] = {
 #if defined(__x86_64__)
     {&strop_avx512vnni_kernels, CPU_AVX512_VNNI},
     {&strop_avx2_kernels, CPU_AVX2},
-#elif defined(__aarch64__)
+#endif
+#if defined(__aarch64__)
     {&strop_dotprod_kernels, CPU_DOT_PRODUCT},
-    {&strop_neon_kernels, 0}, /* every AArch64 has NEON */
-#elif defined(__wasm_simd128__)
+#endif
+#if defined(__ARM_NEON) /* on 32-bit Arm: the library was compiled for CPUs that have it */
+    {&strop_neon_kernels, 0},
+#endif
+#if defined(__wasm_simd128__)
     {&strop_simd128_kernels, 0},
 #endif
     {&strop_plain_kernels, 0},
