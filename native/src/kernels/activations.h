@@ -27,8 +27,15 @@ static inline float exponential(float x) {
     return x < -87.0f ? 0.0f : x > 88.0f ? float_of(0x7F800000u) : result;
 }
 
+/* Clang turns a loop of comparisons alone into 32-bit NEON, which takes denormal numbers for 0. */
+#if defined(__clang__) && defined(__arm__)
+#define NO_VECTORS _Pragma("clang loop vectorize(disable)")
+#else
+#define NO_VECTORS
+#endif
+
 static void clamp(float low, float high, size_t count, const float *x, float *y) {
-    for (size_t i = 0; i < count; i++) {
+    NO_VECTORS for (size_t i = 0; i < count; i++) {
         float value = x[i];
         value = value < low ? low : value;
         y[i] = value > high ? high : value;
