@@ -117,7 +117,7 @@ def _compute(plan: Plan, step: Step, found: dict[int, Array]) -> Array:
         case "dequantize":
             return x.scale * (values.astype(np.int32) - x.zero_point).astype(f32)
         case "quantize" if x.dtype == f32:
-            return _quantize(values, y)
+            return _quantize(values, y, plan.rounding)
         case "quantize":
             return np.clip(values.astype(int) - x.zero_point + y.zero_point, -128, 127).astype("i1")
         case "relu" | "relu6" if x.dtype == np.int8:
@@ -168,7 +168,8 @@ def _reference(sums: Array, x: np.float32, w: Any, y: np.float32) -> Array:
     multiplier, e = np.where(e < -31, 0, multiplier), np.where(e < -31, 0, e)
     assert (e <= 0).all()
     high = (sums * multiplier + 2**30) >> 31
-    return np.where(e == 0, high, (high + ((np.int64(1) << -e) >> 1)) >> -e)
+    half = (np.int64(1) << -e) >> 1
+    return np.sign(high) * ((np.abs(high) + half) >> -e)
 
 
 def _float(sums: Array, x: np.float32, w: Any, y: np.float32) -> Array:
@@ -186,8 +187,12 @@ def _limits(y: Tensor, activation: int, rounding: int) -> tuple[int, int]:
     return y.zero_point, int(min(127, high))
 
 
-def _quantize(values: Array, y: Tensor) -> Array:
-    steps = np.rint(values * (f32(1) / y.scale)).astype(float)
+def _quantize(values: Array, y: Tensor, rounding: int) -> Array:
+    if rounding:
+        steps = np.rint(values * (f32(1) / y.scale)).astype(float)
+    else:
+        quotient = (values / y.scale).astype(float)
+        steps = np.sign(quotient) * np.floor(np.abs(quotient) + 0.5)
     steps = np.where(np.isnan(steps), 0, steps) + y.zero_point
     return np.clip(steps, -128, 127).astype(np.int8)
 

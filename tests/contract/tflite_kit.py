@@ -1,25 +1,23 @@
-"""Small .tflite files of one quantized operator, and runs of any file by both kinds of kernels."""
+"""Small .tflite files of one quantized operator, and runs by the kernels of both roundings."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from ai_edge_litert.interpreter import Interpreter
 from ai_edge_litert.tools import flatbuffer_utils
 from numpy.typing import NDArray
 
 from strop_export.formats.base import Converted, Names
 from strop_export.formats.flatbuffer import TFLiteFile
+from tests import environments
 
 Array = NDArray[Any]
 
-# The kernels whose arithmetic each rounding has.
-KERNELS = {
-    "float": OpResolverType.AUTO,  # XNNPACK
-    "reference": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-}
 _TYPES = {
     np.dtype("float32"): schema.TensorType.FLOAT32,
     np.dtype("int8"): schema.TensorType.INT8,
@@ -81,21 +79,51 @@ class Builder:
         return Converted(data, file.inputs, file.outputs)
 
 
-def run(data: bytes, inputs: Array, rounding: str) -> dict[str, Array]:
-    """Run a file of one input; return the tensors of its graph by name, each (N, ...)."""
-    interpreter = Interpreter(
-        model_content=data,
-        num_threads=1,
-        experimental_op_resolver_type=KERNELS[rounding],
-        experimental_preserve_all_tensors=True,
-    )
-    (source,) = interpreter.get_input_details()
-    interpreter.resize_tensor_input(source["index"], inputs.shape)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(source["index"], inputs)
-    interpreter.invoke()
-    return {
-        details["name"]: interpreter.get_tensor(details["index"])
-        for details in interpreter.get_tensor_details()
-        if details["name"]
-    }
+class Case(NamedTuple):
+    """A file of one input, and samples for it."""
+
+    file: bytes
+    inputs: Array
+
+
+def run_xnnpack(cases: Sequence[Case]) -> list[dict[str, Array]]:
+    """Run files by LiteRT; return each one's tensors by name, each (N, ...)."""
+    found = []
+    for case in cases:
+        interpreter = Interpreter(
+            model_content=case.file, num_threads=1, experimental_preserve_all_tensors=True
+        )
+        (source,) = interpreter.get_input_details()
+        interpreter.resize_tensor_input(source["index"], case.inputs.shape)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(source["index"], case.inputs)
+        interpreter.invoke()
+        details = [each for each in interpreter.get_tensor_details() if each["name"]]
+        found.append({each["name"]: interpreter.get_tensor(each["index"]) for each in details})
+    return found
+
+
+def run_tflite_runtime(
+    cases: Sequence[Case], kernels: str, python: Path, folder: Path
+) -> list[dict[str, Array]]:
+    """Run files by tflite-runtime, like `run_xnnpack`.
+
+    Args:
+        cases: the files.
+        kernels: the name of an OpResolverType.
+        python: an interpreter that has tflite-runtime.
+        folder: where files may be written.
+    """
+    given: dict[str, Any] = {}
+    for i, (file, inputs) in enumerate(cases):
+        given |= {f"{i}.file": np.frombuffer(file, np.uint8), f"{i}.inputs": inputs}
+        given[f"{i}.kernels"] = kernels
+    np.savez(folder / "given.npz", **given)
+    worker = Path(__file__).with_name("tflite_worker.py")
+    environments.run(python, worker, folder / "given.npz", folder / "found.npz")
+    found: list[dict[str, Array]] = [{} for _ in cases]
+    with np.load(folder / "found.npz") as content:
+        for key in content.files:
+            case, _, name = key.partition(":")
+            found[int(case)][name] = content[key]
+    return found

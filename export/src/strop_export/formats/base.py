@@ -62,7 +62,7 @@ class VariantSpec:
             layers stay in float.
         gpu: the file is made for GPUs too. It takes bytes where the sensor gives bytes, and a
             `tflite` file keeps the RESHAPE that LiteRT's GPU needs (docs/decisions/0015).
-        rounding: for an int8 `plan`: how its sums become int8 values, one of `ROUNDINGS`.
+        rounding: for an int8 `plan`: how sums and floats become int8 values, one of `ROUNDINGS`.
 
     Raises:
         ConversionError: no converter writes this format in this precision, or no GPU runs it.
@@ -175,8 +175,8 @@ class Converted:
             None if that is not known.
         equalized: each (producer, consumer) whose scales were balanced.
         origins: the origin of each tensor of the main graph, by the tensor's name in the file.
-        rounding: how the sums of a plan become int8 values; None for other files, and for a plan
-            without such sums.
+        rounding: how the sums and floats of a plan become int8 values; None for other files, and
+            for a plan where none do.
     """
 
     data: bytes

@@ -85,7 +85,7 @@ class Plan:
         steps: the operators, in the order of computation.
         inputs: the numbers of the inputs, in the model's order.
         outputs: the numbers of the outputs, in the model's order.
-        rounding: how int8 sums become int8 values, one of `ROUNDINGS`; None if there are none.
+        rounding: how sums and floats become int8 values, one of `ROUNDINGS`; None if none do.
     """
 
     tensors: Sequence[Tensor]

@@ -38,6 +38,7 @@ _TAKES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "add": (_FLOATS,),
 }
 _OPERATORS: Final = {name.upper(): name for name in _TAKES} | {"LOGISTIC": "sigmoid", "SUB": "add"}
+_ROUNDED: Final = (("fully_connected", "int8"), ("quantize", "float32"))
 _ACTIVATIONS: Final = {0: "none", 1: "relu", 3: "relu6"}  # ActivationFunctionType of the schema
 
 
@@ -47,7 +48,7 @@ def convert_plan(file: Converted, last: Sequence[str], rounding: str) -> Convert
     Args:
         file: the .tflite file.
         last: the Keras layer that computes each output.
-        rounding: how sums become int8 values, one of `strop.bundle.manifest.ROUNDINGS`.
+        rounding: how sums and floats become int8 values, one of `strop.bundle.manifest.ROUNDINGS`.
 
     Raises:
         UnsupportedLayer: the file has an operator that no plan has; the message names its layer.
@@ -98,8 +99,7 @@ class _Translation:
                 "use tflite or onnx for this model",
             )
         rounds = any(
-            step.operator == "fully_connected" and self._tensors[step.output].dtype == "int8"
-            for step in steps
+            (step.operator, self._tensors[step.inputs[0]].dtype) in _ROUNDED for step in steps
         )
         return Plan(self._tensors, steps, inputs, outputs, rounding if rounds else None)
 
