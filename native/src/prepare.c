@@ -14,31 +14,27 @@ typedef struct {
     arena from; /* without memory in the first pass, which only counts */
 } builder;
 
-static const uint8_t *pack_relu_table(const builder *of, const plan_tensor *x, const plan_tensor *y,
-                                      uint32_t activation, uint8_t *table) {
-    int32_t low, high;
-    activation_range(of->plan->rounding, activation, y, &low, &high);
-    for (int32_t stored = 0; stored < 256; stored++) {
-        /* uint8 is stored as it is, int8 with 128 added */
-        const int32_t zero_point = x->zero_point + (x->dtype == STROP_INT8 ? 128 : 0);
-        int32_t value = stored - zero_point + y->zero_point + 128;
-        value = value < low ? low : value;
-        table[stored] = (uint8_t)(value > high ? high : value);
-    }
-    return table;
-}
-
 static void set_range(uint32_t activation, float *low, float *high) {
     *low = activation == ACTIVATION_NONE ? -INFINITE : 0.0f;
     *high = activation == ACTIVATION_RELU6 ? 6.0f : INFINITE;
 }
 
+/* A step from 8 bits to 8 bits is a table: the zero point is shifted, then clamped. */
 static void build_lookup(builder *of, const plan_tensor *x, const plan_tensor *y, uint32_t activation,
                          model_step *step) {
     uint8_t *table = arena_take(&of->from, 256);
+    int32_t low, high;
     if (!of->from.memory) return;
     step->kind = RUN_LOOKUP;
-    step->of.table = pack_relu_table(of, x, y, activation, table);
+    step->of.table = table;
+    activation_range(ROUNDING_REFERENCE, activation, y, &low, &high); /* in both, as LiteRT does */
+    /* uint8 is stored as it is, int8 with 128 added */
+    const int32_t zero_point = x->zero_point + (x->dtype == STROP_INT8 ? 128 : 0);
+    for (int32_t stored = 0; stored < 256; stored++) {
+        int32_t value = stored - zero_point + y->zero_point + 128;
+        value = value < low ? low : value;
+        table[stored] = (uint8_t)(value > high ? high : value);
+    }
 }
 
 static void build_quantize(builder *of, const plan_tensor *x, const plan_tensor *y, model_step *step) {

@@ -82,8 +82,9 @@ static const char *check_activation(const plan_step *step, const operands *of) {
     if (step->op == OP_SOFTMAX && !of->y.rank) return "softmax has no axis";
     if (is_float(&of->x) && is_float(&of->y)) return NULL;
     if (step->op != OP_RELU && step->op != OP_RELU6) return "an activation is float32";
-    if (!is_int8(&of->x) || !is_int8(&of->y) || of->x.scale != of->y.scale)
-        return "relu and relu6 are float32, or int8 with one scale";
+    if (!is_int8(&of->x) || !is_int8(&of->y) || of->x.scale != of->y.scale ||
+        of->x.zero_point != of->y.zero_point)
+        return "relu and relu6 are float32, or int8 with one scale and zero point";
     return NULL;
 }
 

@@ -83,9 +83,9 @@ static inline void write_network(plan_writer *to) {
             width = outputs;
             if (next_random() & 1) write_border(to, 1, x);
         }
-        if (next_random() & 1) { /* the same scale, another zero point */
-            const uint32_t clamped = write_tensor(to, STROP_INT8, width, 0, 0, random_int(-128, 127), NULL);
-            memcpy(to->tensor[clamped] + 32, to->tensor[x] + 32, 4);
+        if (next_random() & 1) {
+            const uint32_t clamped = write_tensor(to, STROP_INT8, width, 0, 0, 0, NULL);
+            memcpy(to->tensor[clamped] + 32, to->tensor[x] + 32, 8); /* the same scale and zero point */
             write_step(to, next_random() & 1 ? OP_RELU : OP_RELU6, x, NONE, NONE, clamped, 0, 0);
             x = clamped;
         }

@@ -49,17 +49,17 @@ static void sigmoid(size_t count, const float *x, float *y) {
 /* Near 0 a polynomial (Cephes' tanhf), as the formula by exp would cancel there. */
 static void hyperbolic_tangent(size_t count, const float *x, float *y) {
     for (size_t i = 0; i < count; i++) {
-        const float value = x[i];
-        const float size = value < 0.0f ? -value : value;
-        const float square = value * value;
+        const uint32_t sign = bits_of(x[i]) & 0x80000000u;
+        const float size = float_of(bits_of(x[i]) & 0x7FFFFFFFu);
+        const float square = size * size;
         float near = -5.70498872745e-3f;
         near = near * square + 2.06390887954e-2f;
         near = near * square - 5.37397155531e-2f;
         near = near * square + 1.33314422036e-1f;
         near = near * square - 3.33332819422e-1f;
-        near = near * square * value + value;
+        near = near * square * size + size;
         const float far = 1.0f - 2.0f / (exponential(size + size) + 1.0f);
-        y[i] = size < 0.625f ? near : (value < 0.0f ? -far : far);
+        y[i] = float_of(bits_of(size < 0.625f ? near : far) | sign);
     }
 }
 
