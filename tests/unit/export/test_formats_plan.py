@@ -10,7 +10,15 @@ import pytest
 from numpy.typing import NDArray
 
 from strop_export.errors import ConversionError, UnsupportedLayer
-from strop_export.formats import Converted, Names, Quantization, VariantSpec, convert, quiet
+from strop_export.formats import (
+    Conversions,
+    Converted,
+    Names,
+    Quantization,
+    VariantSpec,
+    convert,
+    quiet,
+)
 from strop_export.formats.plan import MAX_RECORDS, Plan, Step, Tensor
 from strop_export.formats.plan_tflite import convert_plan
 from tests.contract import plan_referee, tflite_kit
@@ -279,3 +287,13 @@ def test_ranges_and_equalization_reach_the_plan() -> None:
     assert file.equalized == tflite.equalized != ()
     outputs = run_tflite(tflite.data, samples("mlp"))
     np.testing.assert_allclose(run(file, samples("mlp")), outputs, atol=1e-6)
+
+
+def test_a_plan_has_no_twin_and_no_ranking() -> None:
+    here = Conversions(model("mlp"), [samples("mlp")])
+    with pytest.raises(ConversionError, match="a plan file has no float twin"):
+        here.twin(INT8)
+    with pytest.raises(ConversionError, match="no ranking of layers; choose tflite or onnx"):
+        here.ranking(INT8)
+    with pytest.raises(ConversionError, match="a plan file is not run at export"):
+        here.answers(INT8)

@@ -150,6 +150,11 @@ class Conversions:
         return file
 
     def _of(self, format: str) -> TFLite | Onnx:
+        if format not in ("tflite", "onnx"):
+            raise ConversionError(
+                f"a {format} file has no float twin and no ranking of layers",
+                "choose tflite or onnx",
+            )
         return self._tflite if format == "tflite" else self._onnx
 
     @cached_property
