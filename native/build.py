@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 FLAGS = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O3"]
 # Bits must not depend on fused operations; paths must not get into the library.
 FLAGS += ["-ffp-contract=off", "-fvisibility=hidden", f"-ffile-prefix-map={HERE}=."]
@@ -37,46 +37,50 @@ def compile_library(out: Path, target: str = "", cpu: str = "") -> Path:
     system = next((name for name in SUFFIXES if name in target), "")
     library = out / f"libstrop.{SUFFIXES.get(system, 'so')}"
     shared = ["-shared", "-fPIC", "-DSTROP_SHARED", "-s"]
-    _run([*compiler(target, cpu), *FLAGS, *shared, *_inputs(sources()), "-o", str(library)])
+    command = [*compiler(target, cpu), *FLAGS, *shared]
+    _run([*command, *_inputs(sources()), "-o", library.name], out)
     return library
 
 
-def compile_program(
-    program: Path, out: Path, target: str = "", cpu: str = "", *, sanitize: bool = False
-) -> Path:
-    """Compile a program of tests/ with the library in it, and return it."""
-    executable = out / program.stem
-    flags = [*FLAGS, *PROGRAM_FLAGS, *(SANITIZED if sanitize else []), *(["-static"] if target else [])]
-    inputs = _inputs([program, *sources()])
-    _run([*compiler(target, cpu), *flags, *inputs, "-lm", "-o", str(executable)])
-    return executable
+def compile_programs(
+    programs: Sequence[Path], out: Path, target: str = "", cpu: str = "", *, sanitize: bool = False
+) -> list[Path]:
+    """Compile the library once, and programs of tests/ with it, and return the programs."""
+    command = [*compiler(target, cpu), *FLAGS, *PROGRAM_FLAGS, *(SANITIZED if sanitize else [])]
+    _run([*command, "-c", *_inputs(sources())], out)
+    objects = [f"{source.stem}.o" for source in sources()]
+    static = ["-static"] if target else []  # runs under an emulator without a root file system
+    for program in programs:
+        inputs = [*_inputs([program]), *objects]
+        _run([*command, *static, *inputs, "-lm", "-o", program.stem], out)
+    return [out / program.stem for program in programs]
 
 
 def _inputs(files: Sequence[Path]) -> list[str]:
-    return [f"-I{HERE / 'include'}", f"-I{HERE / 'src'}", *map(str, files)]
+    return [f"-I{HERE / 'include'}", f"-I{HERE / 'src'}", *(str(file.resolve()) for file in files)]
 
 
-def _run(command: Sequence[str]) -> None:
-    subprocess.run(command, check=True)
+def _run(command: Sequence[str], folder: Path) -> None:
+    subprocess.run(command, cwd=folder, check=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Compile the library, or a program of tests/."""
+    """Compile the library, or programs of tests/."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--target", default="", help="as zig names it; without it: gcc, for this machine")
+    parser.add_argument("--target", default="", help="zig's name of it; else gcc, for this machine")
     parser.add_argument("--cpu", default="", help="such as cortex_a7")
     parser.add_argument("--out", type=Path, default=Path("build"))
-    parser.add_argument("--program", type=Path, help="a file of tests/ to compile with the library")
-    parser.add_argument("--sanitize", action="store_true", help="with ASan and UBSan; for a program")
+    parser.add_argument("--programs", type=Path, nargs="+", help="files of tests/")
+    parser.add_argument("--sanitize", action="store_true", help="programs with ASan and UBSan")
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
-    if given.program:
-        made = compile_program(
-            given.program, given.out, given.target, given.cpu, sanitize=given.sanitize
-        )
+    place = (given.out, given.target, given.cpu)
+    if given.programs:
+        made = compile_programs(given.programs, *place, sanitize=given.sanitize)
     else:
-        made = compile_library(given.out, given.target, given.cpu)
-    print(f"{made}: {made.stat().st_size:,} bytes")
+        made = [compile_library(*place)]
+    for path in made:
+        print(f"{path}: {path.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":
