@@ -271,6 +271,18 @@ def test_a_quantize_that_changes_the_scale_is_refused() -> None:
         convert_plan(file, ["last"], "float")
 
 
+@pytest.mark.parametrize("spec", [FLOAT32, INT8])
+def test_a_shared_layer_is_written_once(spec: VariantSpec) -> None:
+    keras.utils.set_random_seed(3)
+    source, twice = keras.Input((6,)), layers.Dense(6, "relu", bias_initializer="normal")
+    net = keras.Model(source, twice(twice(source)))
+    inputs = inputs_for(net)
+    file = convert(net, spec, inputs)
+    constants = [t for t in plan_referee.read(file.data).tensors if t.values is not None]
+    assert len([t for t in constants if len(t.dims) == 2]) == 1
+    np.testing.assert_allclose(run(file, *inputs), net(*inputs).numpy(), atol=0.05)
+
+
 def test_too_many_steps_are_refused() -> None:
     tensors = [Tensor("float32", (1,), name=name) for name in "xy"]
     steps = [Step("relu", (0,), 1)] * (MAX_RECORDS + 1)

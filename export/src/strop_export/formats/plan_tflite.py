@@ -86,7 +86,7 @@ class _Translation:
         self._graph = self._model.subgraphs[0]
         self._layers = layers
         self._tensors: list[Tensor] = []
-        self._numbers: dict[int, int] = {}  # of the file's tensors that are computed or given
+        self._numbers: dict[int, int] = {}  # of the file's tensors, in the plan
         self._operator: Any = None  # the one being translated, for refusals
 
     def plan(self, rounding: str) -> Plan:
@@ -128,7 +128,7 @@ class _Translation:
         """Translate an operator whose only input besides constants is the first."""
         source = self._number(self._inputs()[0])
         step = Step(name, (source,), self._output(), beta=beta)
-        if name in ("relu", "relu6") and not self._same_scale(step, zero_points=True):
+        if name in ("relu", "relu6", "reshape") and not self._same_scale(step, zero_points=True):
             self._refuse("it changes the scale")
         return step
 
@@ -160,12 +160,16 @@ class _Translation:
             self._refuse(f"its input of shape {values.dims} has no rows of {weights.dims[1]}")
         biases = [self._constant(index) for index in bias]
         wanted = "int32" if weights.dtype == "int8" else "float32"
-        if any(each.dtype != wanted for each in biases):
-            self._refuse(f"its bias is {biases[0].dtype}")
+        for each in biases:
+            if (each.dtype, each.dims) != (wanted, weights.dims[:1]):
+                self._refuse(f"its bias is {each.dtype} of shape {each.dims}")
         if weights.dtype == "int8":
             self._check_sums(kernel, bias)
             self._check_scales(values, weights, self._tensors[result])
-        numbers = tuple(self._add(tensor) for tensor in (weights, *biases))
+        for index, tensor in zip((kernel, *bias), (weights, *biases), strict=True):
+            if index not in self._numbers:  # a layer that runs twice has one
+                self._numbers[index] = self._add(tensor)
+        numbers = (self._numbers[index] for index in (kernel, *bias))
         return Step("fully_connected", (source, *numbers), result, self._activation())
 
     def _check_sums(self, kernel: int, bias: list[int]) -> None:
@@ -181,7 +185,7 @@ class _Translation:
 
     def _check_scales(self, values: Tensor, weights: Tensor, result: Tensor) -> None:
         scales = np.asarray(weights.scale if weights.scales is None else weights.scales, np.float64)
-        multipliers = values.scale * scales / result.scale if result.scale else np.zeros(1)
+        multipliers = values.scale * scales / result.scale
         if not ((multipliers > 0) & (multipliers < _MAX_MULTIPLIER)).all():
             self._refuse("its output has finer steps than its sums")
 
@@ -224,9 +228,9 @@ class _Translation:
 
     def _number(self, index: int) -> int:
         """Return the plan's number of a tensor that is given or computed."""
+        if self._is_constant(index):
+            self._refuse("its first input is a constant")
         if index not in self._numbers:
-            if self._is_constant(index):
-                self._refuse("its first input is a constant")
             self._numbers[index] = self._add(self._tensor(index))
         return self._numbers[index]
 
@@ -254,10 +258,13 @@ class _Translation:
         if not len(scales) or not (np.isfinite(scales) & (scales >= _MIN_SCALE)).all():
             self._refuse(f"its {dtype} values have no scale, or one that is not a normal number")
         zero_points = np.asarray(quantization.zeroPoint)
-        if self._is_constant(index) and (zero_points.any() or quantization.quantizedDimension):
-            self._refuse("its weights have a zero point, or scales along another axis than outputs")
-        if len(scales) > 1:
-            return Tensor(dtype, dims, scales=scales)
+        if self._is_constant(index):
+            if zero_points.any() or (len(scales) > 1 and quantization.quantizedDimension != 0):
+                self._refuse("its weights have zero points, or scales along another axis")
+            if len(scales) > 1:
+                return Tensor(dtype, dims, scales=scales)
+        elif len(scales) > 1:
+            self._refuse("its values have several scales")
         return Tensor(dtype, dims, float(scales[0]), int(zero_points[0]), name=name)
 
     def _shape(self, index: int) -> tuple[int, ...]:
