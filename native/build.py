@@ -47,8 +47,9 @@ def compile_programs(
 ) -> list[Path]:
     """Compile the library once, and programs of tests/ with it, and return the programs."""
     command = [*compiler(target, cpu), *FLAGS, *PROGRAM_FLAGS, *(SANITIZED if sanitize else [])]
-    _run([*command, "-c", *_inputs(sources())], out)
     objects = [f"{source.stem}.o" for source in sources()]
+    for source, made in zip(sources(), objects, strict=True):  # zig takes one with -c
+        _run([*command, "-c", *_inputs([source]), "-o", made], out)
     static = ["-static"] if target else []  # runs under an emulator without a root file system
     for program in programs:
         inputs = [*_inputs([program]), *objects]
