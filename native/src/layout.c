@@ -8,8 +8,7 @@
 enum { ROW_ALIGNMENT = 16 };
 
 typedef struct {
-    uint32_t tensor;
-    uint64_t start, end;
+    uint32_t tensor, start, end;
 } block;
 
 typedef struct {
@@ -19,7 +18,8 @@ typedef struct {
     uint16_t last_use[MAX_TENSORS]; /* the last step that reads it, for a tensor with its own place */
     block blocks[MAX_TENSORS];      /* what is in scratch now, by offset */
     uint32_t count;
-    uint64_t row_bytes;
+    uint32_t row_bytes;
+    int too_large;
 } planner;
 
 int step_is_alias(const plan_file *plan, const plan_step *step) {
@@ -55,17 +55,21 @@ static void put_in_scratch(planner *of, uint32_t index) {
     block new = {index, 0, 0};
     uint32_t at = 0;
     plan_tensor_at(of->plan, index, &tensor);
-    const uint64_t bytes =
-        round_up(tensor.values * plan_value_bytes(tensor.dtype), ROW_ALIGNMENT);
+    const uint32_t bytes =
+        (uint32_t)round_up(tensor.values * plan_value_bytes(tensor.dtype), ROW_ALIGNMENT);
     while (at < of->count && of->blocks[at].start - new.start < bytes)
         new.start = of->blocks[at++].end;
+    if (bytes > MAX_BYTES - new.start) {
+        of->too_large = 1;
+        return;
+    }
     new.end = new.start + bytes;
     memmove(of->blocks + at + 1, of->blocks + at, (of->count - at) * sizeof *of->blocks);
     of->blocks[at] = new;
     of->count++;
     if (new.end > of->row_bytes) of->row_bytes = new.end;
     of->result->places[index].kind = PLACE_SCRATCH;
-    of->result->places[index].at = (uint32_t)new.start;
+    of->result->places[index].at = new.start;
 }
 
 static void place_inputs(planner *of) {
@@ -138,9 +142,9 @@ const char *layout_make(const plan_file *plan, layout *result) {
         plan_step_at(plan, i, &step);
         drop_blocks_before(&of, i);
         place_step(&of, i, &step);
-        if (of.row_bytes > MAX_BYTES) return "a row needs more than 2^31 - 1 bytes of scratch";
+        if (of.too_large) return "a row needs more than 2^31 - 1 bytes of scratch";
     }
     for (uint32_t i = 0; i < plan->tensors; i++) result->places[i] = result->places[source_of(&of, i)];
-    result->row_bytes = (uint32_t)of.row_bytes;
+    result->row_bytes = of.row_bytes;
     return NULL;
 }

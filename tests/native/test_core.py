@@ -15,6 +15,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is missing:
 PROGRAMS = {
     "test_plan": [],
     "test_functions": [],
+    "test_memory": [],
     "test_networks": ["300"],
     "fuzz_plan": ["5000"],
 }
