@@ -16,11 +16,9 @@ from strop_export.errors import UnsupportedLayer
 from strop_export.formats.base import Converted
 from strop_export.formats.flatbuffer_tables import TYPES, operator_name
 from strop_export.formats.plan import DTYPES, MAX_RANK, MAX_VALUES, Plan, Step, Tensor
+from strop_export.formats.plan_limits import fault_of_layer
 
-_MAX_TERMS: Final = 2**16  # of an integer sum
-_WIDEST: Final = 255  # distance of an int8 value from its zero point
 _MIN_SCALE: Final = np.finfo(np.float32).tiny
-_MAX_MULTIPLIER: Final = 1 - 2**-20  # below 1, however the product of the scales is rounded
 _FLOATS: Final = ("float32", "float32")
 _INTEGERS: Final = ("int8", "int8")
 # The types of the first input and of the output that each operator takes.
@@ -164,46 +162,43 @@ class _Translation:
             if (each.dtype, each.dims) != (wanted, weights.dims[:1]):
                 self._refuse(f"its bias is {each.dtype} of shape {each.dims}")
         if weights.dtype == "int8":
-            self._check_sums(kernel, bias)
-            self._check_scales(values, weights, self._tensors[result])
+            fault = fault_of_layer(values, weights, biases, self._tensors[result])
+            if fault is not None:
+                self._refuse(fault)
         for index, tensor in zip((kernel, *bias), (weights, *biases), strict=True):
             if index not in self._numbers:  # a layer that runs twice has one
                 self._numbers[index] = self._add(tensor)
         numbers = (self._numbers[index] for index in (kernel, *bias))
         return Step("fully_connected", (source, *numbers), result, self._activation())
 
-    def _check_sums(self, kernel: int, bias: list[int]) -> None:
-        """Check that no sum of an integer layer overflows 32 bits, whatever its input."""
-        weights = np.abs(self._values(kernel).astype(np.int64))
-        largest = weights.sum(axis=1) * _WIDEST
-        for index in bias:
-            largest += np.abs(self._values(index).astype(np.int64))
-        if weights.shape[1] > _MAX_TERMS or largest.max() >= 2**31:
-            self._refuse("its sums could overflow 32 bits")
-        if weights.max() > 127:
-            self._refuse("it has a weight of -128")
-
-    def _check_scales(self, values: Tensor, weights: Tensor, result: Tensor) -> None:
-        scales = np.asarray(weights.scale if weights.scales is None else weights.scales, np.float64)
-        multipliers = values.scale * scales / result.scale
-        if not ((multipliers > 0) & (multipliers < _MAX_MULTIPLIER)).all():
-            self._refuse("its output has finer steps than its sums")
-
     def _pairwise(self, name: str, *, negated: bool) -> Step:
         first, second = self._inputs()
         if self._is_constant(first) and not negated:
             first, second = second, first
         source, result = self._number(first), self._output()
+        sizes = [math.prod(self._tensors[number].dims) for number in (source, result)]
+        if name == "mul" and self._is_constant(second) and sizes[0] < sizes[1]:
+            other = self._column(second, sizes)
+            return Step("fully_connected", (source, other), result, self._activation())
         if self._is_constant(second):
             other = self._repeated(second, self._tensors[source].dims, negated=negated)
         else:
             if negated:
                 self._refuse("a plan subtracts constants alone")
             other = self._number(second)
-            sizes = {math.prod(self._tensors[number].dims) for number in (source, other)}
-            if len(sizes) > 1:
+            if not sizes[0] == sizes[1] == math.prod(self._tensors[other].dims):
                 self._refuse("its inputs have different sizes")
         return Step(name, (source, other), result, self._activation())
+
+    def _column(self, index: int, sizes: list[int]) -> int:
+        """Add the weights of a layer of one input, which TensorFlow writes as a product."""
+        values = self._values(index)
+        if values.dtype != np.float32 or values.shape[-1:] != (values.size,):
+            self._refuse(f"its {values.dtype} constant of shape {values.shape} is no layer's")
+        if sizes[1] != sizes[0] * values.size:
+            self._refuse("its inputs have different sizes")
+        column = values.reshape(-1, 1)
+        return self._add(Tensor("float32", column.shape, values=column))
 
     def _repeated(self, index: int, dims: tuple[int, ...], *, negated: bool) -> int:
         """Add a constant that meets all values of a tensor in turn, again and again."""
