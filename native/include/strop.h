@@ -3,11 +3,9 @@
  * A plan is a dense network as data (format `plan`, version 1). The engine allocates nothing: the
  * caller gives the memory, whose sizes are known before.
  *
- *     strop_needs needs;
- *     const char *reason = strop_check(plan, plan_bytes, &needs);
- *     ... memory of needs.model_bytes and of rows * needs.row_bytes, both STROP_ALIGNMENT-aligned
- *     strop_model *model;
- *     reason = strop_prepare(plan, plan_bytes, strop_best_kernels(), memory, needs.model_bytes, &model);
+ *     reason = strop_check(plan, bytes, &needs);
+ *     ... take memory of needs.model_bytes, and scratch of needs.row_bytes times 1 to 64
+ *     reason = strop_prepare(plan, bytes, strop_best_kernels(), memory, memory_bytes, &model);
  *     reason = strop_run(model, rows, inputs, outputs, scratch, scratch_bytes);
  *
  * A reason is a static text, or NULL for success. The results have the same bits on every CPU and
@@ -65,21 +63,21 @@ typedef struct {
 
 /* Check every byte of a plan that the engine reads, and tell the memory it needs.
  *
- * `plan` may be hostile, and of any alignment. The check uses about 30 kB of stack. */
+ * `plan` may be hostile, and of any alignment. The check takes about 30 kB of stack. */
 STROP_API const char *strop_check(const void *plan, size_t plan_bytes, strop_needs *needs);
 
 /* Check a plan, and make a model of it in `memory`, for one set of kernels.
  *
  * The model keeps no pointer into the plan. It points into `memory`: do not move it. */
 STROP_API const char *strop_prepare(const void *plan, size_t plan_bytes,
-                                    const strop_kernels *kernels, void *memory,
-                                    size_t memory_bytes, strop_model **model);
+                                    const strop_kernels *kernels, void *memory, size_t memory_bytes,
+                                    strop_model **model);
 
 /* Run `rows` samples: C-ordered arrays, one pointer for each input and output, in the plan's order.
  *
  * Arrays of 4-byte numbers are aligned to 4 bytes; no output overlaps an input or another output.
- * The run takes as many rows at a time as `scratch_bytes` holds, up to STROP_TILE_ROWS: less scratch
- * is slower and gives the same bits. It fails only if there is not enough for one row. */
+ * The run takes as many rows at a time as `scratch_bytes` holds, up to STROP_TILE_ROWS: less
+ * scratch is slower and gives the same bits. It fails only if there is not enough for one row. */
 STROP_API const char *strop_run(const strop_model *model, size_t rows, const void *const *inputs,
                                 void *const *outputs, void *scratch, size_t scratch_bytes);
 

@@ -12,11 +12,11 @@ static uint64_t saved_registers(void) {
 }
 
 uint32_t cpu_features(void) {
-    enum { OSXSAVE = 1 << 27, AVX = 1 << 28 };                                    /* leaf 1, ecx */
+    enum { OSXSAVE = 1 << 27, AVX = 1 << 28 }; /* leaf 1, ecx */
     enum { AVX2 = 1 << 5, AVX512F = 1 << 16, AVX512DQ = 1 << 17, AVX512BW = 1 << 30 }; /* 7, ebx */
     const uint32_t AVX512VL = UINT32_C(1) << 31;
-    enum { AVX512VNNI = 1 << 11 };              /* leaf 7, ecx */
-    enum { YMM = 0x06, ZMM = 0xE6 };            /* saved_registers */
+    enum { AVX512VNNI = 1 << 11 };   /* leaf 7, ecx */
+    enum { YMM = 0x06, ZMM = 0xE6 }; /* saved_registers */
     const uint32_t avx512 = AVX512F | AVX512DQ | AVX512BW | AVX512VL;
     uint32_t a, b, c, d, features = 0;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & OSXSAVE) || !(c & AVX)) return 0;

@@ -6,7 +6,7 @@
 
 #if defined(__SSE__)
 #include <xmmintrin.h>
-enum { FLOAT_MODE_BITS = 0xFFC0 }; /* rounding, flush-to-zero, denormals-are-zero, exception masks */
+enum { FLOAT_MODE_BITS = 0xFFC0 }; /* rounding, flush-to-zero, denormals-are-zero, no traps */
 enum { FLOAT_MODE = 0x1F80 };      /* nearest even, nothing flushed, no exception traps */
 static inline uint64_t read_float_mode(void) { return _mm_getcsr(); }
 static inline void write_float_mode(uint64_t mode) { _mm_setcsr((uint32_t)mode); }

@@ -51,7 +51,7 @@ typedef struct {
 typedef struct {
     float scale;
     int32_t zero_point;
-    int half_away; /* rounding `reference`: divide, ties away from zero; else times 1 / scale, ties to even */
+    int half_away; /* x / scale, ties away from zero; else x * (1 / scale), ties to even */
 } quantization;
 
 struct strop_kernels {
@@ -86,6 +86,8 @@ extern const strop_kernels strop_neon_kernels;
 extern const strop_kernels strop_dotprod_kernels;
 extern const strop_kernels strop_simd128_kernels;
 
-static inline size_t round_up(size_t value, size_t step) { return (value + step - 1) / step * step; }
+static inline size_t round_up(size_t value, size_t step) {
+    return (value + step - 1) / step * step;
+}
 
 #endif

@@ -15,7 +15,7 @@ typedef struct {
     const plan_file *plan;
     layout *result;
     uint16_t source[MAX_TENSORS];   /* the tensor whose place this one has; itself: its own */
-    uint16_t last_use[MAX_TENSORS]; /* the last step that reads it, for a tensor with its own place */
+    uint16_t last_use[MAX_TENSORS]; /* the last step that reads a tensor with its own place */
     block blocks[MAX_TENSORS];      /* what is in scratch now, by offset */
     uint32_t count;
     uint32_t row_bytes;
@@ -144,7 +144,8 @@ const char *layout_make(const plan_file *plan, layout *result) {
         place_step(&of, i, &step);
         if (of.too_large) return "a row needs more than 2^31 - 1 bytes of scratch";
     }
-    for (uint32_t i = 0; i < plan->tensors; i++) result->places[i] = result->places[source_of(&of, i)];
+    for (uint32_t i = 0; i < plan->tensors; i++)
+        result->places[i] = result->places[source_of(&of, i)];
     result->row_bytes = of.row_bytes;
     return NULL;
 }

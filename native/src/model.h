@@ -20,8 +20,8 @@ typedef enum {
 } run_kind;
 
 typedef struct {
-    uint32_t kind; /* run_kind */
-    uint32_t rows; /* of a layer or softmax, or repetitions of a constant, in one sample */
+    uint32_t kind;  /* run_kind */
+    uint32_t rows;  /* of a layer or softmax, or repetitions of a constant, in one sample */
     uint32_t width; /* of such a row; the number of values in one sample where `rows` is 1 */
     place x, other, y;
     union {
@@ -67,8 +67,9 @@ static inline void *arena_take(arena *from, uint64_t bytes) {
 }
 
 /* Repack the constants of a layer. `layer` is written to only if the arena has memory. */
-void pack_int8_layer(const plan_file *plan, const plan_step *step, int32_t input_offset, arena *from,
-                     int8_layer *layer);
-void pack_float_layer(const plan_file *plan, const plan_step *step, arena *from, float_layer *layer);
+void pack_int8_layer(const plan_file *plan, const plan_step *step, int32_t input_offset,
+                     arena *from, int8_layer *layer);
+void pack_float_layer(const plan_file *plan, const plan_step *step, arena *from,
+                      float_layer *layer);
 
 #endif

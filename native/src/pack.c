@@ -29,7 +29,7 @@ static void pack_int8_weights(const plan_tensor *from, int8_t *to) {
     }
 }
 
-/* sum (stored - 128 - zero_point) * w is sum (stored - 128 + offset) * w - (offset + zero_point) * sum w.
+/* Kernels add up (q + offset) * w, the layer is (q - zero_point) * w: the difference is a constant.
  * No sum overflows, as the check of the plan bounds it for every input. */
 static void fold_bias(const layer_tensors *of, int32_t input_offset, int32_t *bias) {
     const size_t outputs = of->weights.dims[0], inputs = of->weights.dims[1];
@@ -55,8 +55,8 @@ static void pack_reference_factors(const layer_tensors *of, int32_t *multipliers
     }
 }
 
-void pack_int8_layer(const plan_file *plan, const plan_step *step, int32_t input_offset, arena *from,
-                     int8_layer *layer) {
+void pack_int8_layer(const plan_file *plan, const plan_step *step, int32_t input_offset,
+                     arena *from, int8_layer *layer) {
     layer_tensors of;
     read_layer(plan, step, &of);
     const size_t outputs = of.weights.dims[0], inputs = of.weights.dims[1];
@@ -87,7 +87,8 @@ void pack_int8_layer(const plan_file *plan, const plan_step *step, int32_t input
                      &layer->requantize.high);
 }
 
-void pack_float_layer(const plan_file *plan, const plan_step *step, arena *from, float_layer *layer) {
+void pack_float_layer(const plan_file *plan, const plan_step *step, arena *from,
+                      float_layer *layer) {
     layer_tensors of;
     read_layer(plan, step, &of);
     const size_t outputs = of.weights.dims[0], inputs = of.weights.dims[1];

@@ -59,9 +59,11 @@ const char *plan_open(const void *bytes, size_t count, plan_file *plan) {
     plan->data_bytes = u32_at(header, 48);
     if (plan->rounding > ROUNDING_FLOAT) return "the plan has an unknown rounding";
     if (!all_zero(header + 52, 12)) return "the plan's header has bytes that should be 0";
-    if (plan->tensors < 1 || plan->tensors > MAX_TENSORS) return "the plan has no or too many tensors";
+    if (plan->tensors < 1 || plan->tensors > MAX_TENSORS)
+        return "the plan has no or too many tensors";
     if (plan->steps < 1 || plan->steps > MAX_STEPS) return "the plan has no or too many steps";
-    if (plan->inputs < 1 || plan->inputs > plan->tensors) return "the plan has no or too many inputs";
+    if (plan->inputs < 1 || plan->inputs > plan->tensors)
+        return "the plan has no or too many inputs";
     if (plan->outputs < 1 || plan->outputs > plan->tensors)
         return "the plan has no or too many outputs";
     /* The counts are small, so that these sums cannot overflow. */
@@ -93,7 +95,8 @@ uint32_t plan_border_at(const plan_file *plan, uint32_t index) {
 }
 
 /* Find `count` bytes at an offset in the data: NULL if they are not there. */
-static const uint8_t *data_at(const plan_file *plan, uint32_t offset, size_t alignment, size_t count) {
+static const uint8_t *data_at(const plan_file *plan, uint32_t offset, size_t alignment,
+                              size_t count) {
     if (offset % alignment || offset > plan->data_bytes || count > plan->data_bytes - offset)
         return NULL;
     return plan->bytes + plan->data_at + offset;
@@ -151,7 +154,8 @@ static const char *read_name(const plan_file *plan, uint32_t offset, plan_tensor
         tensor->name_bytes = (uint32_t)(length[0] | length[1] << 8);
         tensor->name = data_at(plan, offset + 2, 1, tensor->name_bytes);
     }
-    return tensor->name && tensor->name_bytes ? NULL : "the name of a tensor is empty or not in the data";
+    return tensor->name && tensor->name_bytes ? NULL
+                                              : "the name of a tensor is empty or not in the data";
 }
 
 const char *plan_tensor_at(const plan_file *plan, uint32_t index, plan_tensor *tensor) {
@@ -180,7 +184,8 @@ static int step_is_padded_by_0(const plan_file *plan, uint32_t index) {
     return !u32_at(plan->bytes, plan->steps_at + (size_t)index * STEP_BYTES + 28);
 }
 
-static const char *check_borders(const plan_file *plan, const uint8_t *written, const uint8_t *named) {
+static const char *check_borders(const plan_file *plan, const uint8_t *written,
+                                 const uint8_t *named) {
     uint8_t seen[MAX_TENSORS] = {0};
     uint32_t names = 0;
     for (uint32_t i = 0; i < plan->inputs + plan->outputs; i++) {

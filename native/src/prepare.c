@@ -20,8 +20,8 @@ static void set_range(uint32_t activation, float *low, float *high) {
 }
 
 /* A step from 8 bits to 8 bits is a table: the zero point is shifted, then clamped. */
-static void build_lookup(builder *of, const plan_tensor *x, const plan_tensor *y, uint32_t activation,
-                         model_step *step) {
+static void build_lookup(builder *of, const plan_tensor *x, const plan_tensor *y,
+                         uint32_t activation, model_step *step) {
     uint8_t *table = arena_take(&of->from, 256);
     int32_t low, high;
     if (!of->from.memory) return;
@@ -37,7 +37,8 @@ static void build_lookup(builder *of, const plan_tensor *x, const plan_tensor *y
     }
 }
 
-static void build_quantize(builder *of, const plan_tensor *x, const plan_tensor *y, model_step *step) {
+static void build_quantize(builder *of, const plan_tensor *x, const plan_tensor *y,
+                           model_step *step) {
     if (x->dtype != STROP_FLOAT32) {
         build_lookup(of, x, y, ACTIVATION_NONE, step);
         return;
@@ -48,7 +49,8 @@ static void build_quantize(builder *of, const plan_tensor *x, const plan_tensor 
     step->of.quantize.half_away = of->plan->rounding == ROUNDING_REFERENCE;
 }
 
-static void build_layer(builder *of, const plan_step *from, const plan_tensor *x, model_step *step) {
+static void build_layer(builder *of, const plan_step *from, const plan_tensor *x,
+                        model_step *step) {
     plan_tensor weights;
     plan_tensor_at(of->plan, from->inputs[1], &weights);
     step->rows = x->values / weights.dims[1];
@@ -88,32 +90,32 @@ static void build_step(builder *of, const plan_step *from, model_step *step) {
     step->rows = 1;
     step->width = x.values;
     switch (from->op) {
-    case OP_QUANTIZE: build_quantize(of, &x, &y, step); break;
-    case OP_DEQUANTIZE:
-        step->kind = RUN_DEQUANTIZE;
-        step->of.dequantize.scale = x.scale;
-        step->of.dequantize.zero_point = x.zero_point + 128;
-        break;
-    case OP_FULLY_CONNECTED: build_layer(of, from, &x, step); break;
-    case OP_RELU:
-    case OP_RELU6: {
-        const uint32_t activation = from->op == OP_RELU ? ACTIVATION_RELU : ACTIVATION_RELU6;
-        step->kind = RUN_CLAMP;
-        if (x.dtype == STROP_INT8)
-            build_lookup(of, &x, &y, activation, step);
-        else
-            set_range(activation, &step->of.arithmetic.low, &step->of.arithmetic.high);
-        break;
-    }
-    case OP_SIGMOID: step->kind = RUN_SIGMOID; break;
-    case OP_TANH: step->kind = RUN_TANH; break;
-    case OP_SOFTMAX:
-        step->kind = RUN_SOFTMAX;
-        step->of.beta = from->beta;
-        step->width = y.dims[y.rank - 1];
-        step->rows = x.values / step->width;
-        break;
-    default: build_arithmetic(of, from, step);
+        case OP_QUANTIZE: build_quantize(of, &x, &y, step); break;
+        case OP_DEQUANTIZE:
+            step->kind = RUN_DEQUANTIZE;
+            step->of.dequantize.scale = x.scale;
+            step->of.dequantize.zero_point = x.zero_point + 128;
+            break;
+        case OP_FULLY_CONNECTED: build_layer(of, from, &x, step); break;
+        case OP_RELU:
+        case OP_RELU6: {
+            const uint32_t activation = from->op == OP_RELU ? ACTIVATION_RELU : ACTIVATION_RELU6;
+            step->kind = RUN_CLAMP;
+            if (x.dtype == STROP_INT8)
+                build_lookup(of, &x, &y, activation, step);
+            else
+                set_range(activation, &step->of.arithmetic.low, &step->of.arithmetic.high);
+            break;
+        }
+        case OP_SIGMOID: step->kind = RUN_SIGMOID; break;
+        case OP_TANH: step->kind = RUN_TANH; break;
+        case OP_SOFTMAX:
+            step->kind = RUN_SOFTMAX;
+            step->of.beta = from->beta;
+            step->width = y.dims[y.rank - 1];
+            step->rows = x.values / step->width;
+            break;
+        default: build_arithmetic(of, from, step);
     }
 }
 

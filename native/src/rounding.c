@@ -5,7 +5,8 @@
 
 #include "kernels/bits.h"
 
-float float_factor(const plan_tensor *x, const plan_tensor *weights, uint32_t output, float scale_out) {
+float float_factor(const plan_tensor *x, const plan_tensor *weights, uint32_t output,
+                   float scale_out) {
     const float scale = weights->scales ? plan_float_at(weights->scales, output) : weights->scale;
     return x->scale * scale / scale_out;
 }
@@ -14,9 +15,9 @@ float float_factor(const plan_tensor *x, const plan_tensor *weights, uint32_t ou
  * float64 where each output has one. */
 static double real_factor(const plan_tensor *x, const plan_tensor *weights, uint32_t output,
                           float scale_out) {
-    const double product =
-        weights->scales ? (double)x->scale * (double)plan_float_at(weights->scales, output)
-                        : (double)(x->scale * weights->scale);
+    const double product = weights->scales
+                               ? (double)x->scale * (double)plan_float_at(weights->scales, output)
+                               : (double)(x->scale * weights->scale);
     return product / (double)scale_out;
 }
 
@@ -58,8 +59,8 @@ int factors_are_sound(const plan_file *plan, const plan_tensor *x, const plan_te
     return 1;
 }
 
-void activation_range(uint32_t rounding, uint32_t activation, const plan_tensor *tensor, int32_t *low,
-                      int32_t *high) {
+void activation_range(uint32_t rounding, uint32_t activation, const plan_tensor *tensor,
+                      int32_t *low, int32_t *high) {
     const int32_t zero_point = tensor->zero_point + 128;
     *low = activation == ACTIVATION_NONE ? 0 : zero_point;
     *high = 255;

@@ -16,13 +16,13 @@ typedef struct {
 static void *find(const tile *of, const place *where) {
     const model_border *borders = of->model->borders;
     switch (where->kind) {
-    case PLACE_INPUT: /* no step writes there */
-        return (uint8_t *)(uintptr_t)of->inputs[where->at] +
-               of->done * borders[where->at].border.row_bytes;
-    case PLACE_OUTPUT:
-        return (uint8_t *)of->outputs[where->at] +
-               of->done * borders[of->model->inputs + where->at].border.row_bytes;
-    default: return of->scratch + where->at * of->rows;
+        case PLACE_INPUT: /* no step writes there */
+            return (uint8_t *)(uintptr_t)of->inputs[where->at] +
+                   of->done * borders[where->at].border.row_bytes;
+        case PLACE_OUTPUT:
+            return (uint8_t *)of->outputs[where->at] +
+                   of->done * borders[of->model->inputs + where->at].border.row_bytes;
+        default: return of->scratch + where->at * of->rows;
     }
 }
 
@@ -52,20 +52,21 @@ static void run_step(const tile *of, const model_step *step) {
     const void *x = find(of, &step->x);
     void *y = find(of, &step->y);
     switch (step->kind) {
-    case RUN_LOOKUP: look_up(step->of.table, count, x, y); break;
-    case RUN_QUANTIZE: kernels->quantize(&step->of.quantize, count, x, y); break;
-    case RUN_DEQUANTIZE:
-        kernels->dequantize(step->of.dequantize.scale, step->of.dequantize.zero_point, count, x, y);
-        break;
-    case RUN_INT8_LAYER: kernels->int8_fully_connected(&step->of.int8, rows, x, y); break;
-    case RUN_FLOAT_LAYER: kernels->float_fully_connected(&step->of.layer, rows, x, y); break;
-    case RUN_CLAMP:
-        kernels->clamp(step->of.arithmetic.low, step->of.arithmetic.high, count, x, y);
-        break;
-    case RUN_SIGMOID: kernels->sigmoid(count, x, y); break;
-    case RUN_TANH: kernels->tanh(count, x, y); break;
-    case RUN_SOFTMAX: kernels->softmax(step->of.beta, rows, step->width, x, y); break;
-    default: run_arithmetic(of, step, x, y);
+        case RUN_LOOKUP: look_up(step->of.table, count, x, y); break;
+        case RUN_QUANTIZE: kernels->quantize(&step->of.quantize, count, x, y); break;
+        case RUN_DEQUANTIZE:
+            kernels->dequantize(step->of.dequantize.scale, step->of.dequantize.zero_point, count, x,
+                                y);
+            break;
+        case RUN_INT8_LAYER: kernels->int8_fully_connected(&step->of.int8, rows, x, y); break;
+        case RUN_FLOAT_LAYER: kernels->float_fully_connected(&step->of.layer, rows, x, y); break;
+        case RUN_CLAMP:
+            kernels->clamp(step->of.arithmetic.low, step->of.arithmetic.high, count, x, y);
+            break;
+        case RUN_SIGMOID: kernels->sigmoid(count, x, y); break;
+        case RUN_TANH: kernels->tanh(count, x, y); break;
+        case RUN_SOFTMAX: kernels->softmax(step->of.beta, rows, step->width, x, y); break;
+        default: run_arithmetic(of, step, x, y);
     }
 }
 

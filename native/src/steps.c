@@ -52,7 +52,8 @@ static const char *check_int8_layer(const plan_file *plan, const operands *of) {
     if (!is_int8(&of->x) || !is_int8(&of->y) || of->second.dtype != STROP_INT8 || !has_scale)
         return "an int8 layer reads, multiplies by and writes int8 with scales";
     if (of->second.zero_point) return "the weights of an int8 layer have a zero point";
-    if (of->third.data && of->third.dtype != STROP_INT32) return "the bias of an int8 layer is int32";
+    if (of->third.data && of->third.dtype != STROP_INT32)
+        return "the bias of an int8 layer is int32";
     if (!factors_are_sound(plan, &of->x, &of->second, of->y.scale))
         return "the scales of a layer give a factor that is not between 0 and 1";
     return check_accumulators(of);
@@ -99,32 +100,32 @@ static const char *check_elementwise(const operands *of) {
     if (!is_float(&of->x) || !is_float(&of->second) || !is_float(&of->y))
         return "mul and add are float32";
     if (of->x.values != of->y.values) return "mul or add changes the number of values";
-    if (of->second.data ? of->x.values % of->second.values != 0
-                        : of->x.values != of->second.values)
+    if (of->second.data ? of->x.values % of->second.values != 0 : of->x.values != of->second.values)
         return "the operands of mul or add do not fit each other";
     return NULL;
 }
 
-static const char *check_operator(const plan_file *plan, const plan_step *step, const operands *of) {
+static const char *check_operator(const plan_file *plan, const plan_step *step,
+                                  const operands *of) {
     switch (step->op) {
-    case OP_QUANTIZE: return check_quantize(of);
-    case OP_DEQUANTIZE: return check_dequantize(of);
-    case OP_FULLY_CONNECTED: return check_fully_connected(plan, step, of);
-    case OP_RELU:
-    case OP_RELU6:
-    case OP_SIGMOID:
-    case OP_TANH:
-    case OP_SOFTMAX: return check_activation(step, of);
-    case OP_RESHAPE: return check_reshape(of);
-    case OP_MUL:
-    case OP_ADD: return check_elementwise(of);
-    default: return "a step has an unknown operator";
+        case OP_QUANTIZE: return check_quantize(of);
+        case OP_DEQUANTIZE: return check_dequantize(of);
+        case OP_FULLY_CONNECTED: return check_fully_connected(plan, step, of);
+        case OP_RELU:
+        case OP_RELU6:
+        case OP_SIGMOID:
+        case OP_TANH:
+        case OP_SOFTMAX: return check_activation(step, of);
+        case OP_RESHAPE: return check_reshape(of);
+        case OP_MUL:
+        case OP_ADD: return check_elementwise(of);
+        default: return "a step has an unknown operator";
     }
 }
 
 /* Tell whether a step has the operands that its operator takes. */
 static int has_operands(const plan_step *step) {
-    const uint32_t most = step->op == OP_FULLY_CONNECTED                     ? 3
+    const uint32_t most = step->op == OP_FULLY_CONNECTED             ? 3
                           : step->op == OP_MUL || step->op == OP_ADD ? 2
                                                                      : 1;
     for (uint32_t i = 0; i < 3; i++) {
@@ -135,8 +136,7 @@ static int has_operands(const plan_step *step) {
 }
 
 const char *plan_check_step(const plan_file *plan, const plan_step *step) {
-    const int fuses =
-        step->op == OP_FULLY_CONNECTED || step->op == OP_MUL || step->op == OP_ADD;
+    const int fuses = step->op == OP_FULLY_CONNECTED || step->op == OP_MUL || step->op == OP_ADD;
     operands of;
     const char *reason;
     memset(&of, 0, sizeof of);

@@ -9,7 +9,8 @@
 #include "strop.h"
 
 static inline void *take(size_t bytes) {
-    /* aligned_alloc wants a multiple of the alignment; one more byte, so that nothing is not NULL */
+    /* aligned_alloc wants a multiple of the alignment; one more byte, so that nothing is not NULL
+     */
     void *memory = NULL;
     if (posix_memalign(&memory, STROP_ALIGNMENT, bytes + 1)) {
         fprintf(stderr, "no memory for %zu bytes\n", bytes);

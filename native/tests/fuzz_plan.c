@@ -1,4 +1,5 @@
-/* Mutate plans, and run those that are still accepted: with ASan and UBSan, nothing may be reported.
+/* Mutate plans, and run those that are still accepted: with ASan and UBSan, nothing may be
+ * reported.
  *
  *     fuzz_plan ITERATIONS [SEED-PLAN...]     without seeds: random networks
  */
@@ -12,12 +13,11 @@ typedef struct {
     size_t count;
 } seed_plan;
 
-static const uint32_t interesting[] = {0,          1,          2,          3,          4,
-                                       7,          16,         63,         64,         65,
-                                       0x7F,       0x80,       0xFF,       0x100,      0xFFFF,
-                                       0x10000,    0x10001,    0xFFFFFF,   0x1000000,  0x1000001,
-                                       0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF, 0x3F800000,
-                                       0x7F800000, 0x7FC00000, 0x00800000, 0x007FFFFF, 0xFFFFFFC0};
+static const uint32_t interesting[] = {
+    0,          1,          2,          3,          4,          7,          16,         63,
+    64,         65,         0x7F,       0x80,       0xFF,       0x100,      0xFFFF,     0x10000,
+    0x10001,    0xFFFFFF,   0x1000000,  0x1000001,  0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF,
+    0x3F800000, 0x7F800000, 0x7FC00000, 0x00800000, 0x007FFFFF, 0xFFFFFFC0};
 
 /* Most of what can go wrong is in the records before the data. */
 static size_t mutable_bytes(const uint8_t *plan, size_t count) {
@@ -32,25 +32,25 @@ static void mutate(uint8_t *plan, size_t *count) {
         const size_t at = next_random() % range;
         const size_t word = at / 4 * 4;
         switch (next_random() % 6) {
-        case 0: plan[at] ^= (uint8_t)(1u << next_random() % 8); break;
-        case 1: plan[at] = (uint8_t)next_random(); break;
-        case 2:
-            if (word + 4 <= *count)
-                put_u32(plan + word, interesting[next_random() % (sizeof interesting / 4)]);
-            break;
-        case 3: /* a number that is elsewhere in the plan */
-            if (word + 4 <= *count && range >= 4)
-                memcpy(plan + word, plan + next_random() % (range / 4) * 4, 4);
-            break;
-        case 4: /* one more or less */
-            if (word + 4 <= *count) {
-                uint32_t value;
-                memcpy(&value, plan + word, 4);
-                put_u32(plan + word, value + (next_random() & 1 ? 1 : UINT32_MAX));
-            }
-            break;
-        default:
-            if (next_random() % 8 == 0) *count = next_random() % (*count + 1);
+            case 0: plan[at] ^= (uint8_t)(1u << next_random() % 8); break;
+            case 1: plan[at] = (uint8_t)next_random(); break;
+            case 2:
+                if (word + 4 <= *count)
+                    put_u32(plan + word, interesting[next_random() % (sizeof interesting / 4)]);
+                break;
+            case 3: /* a number that is elsewhere in the plan */
+                if (word + 4 <= *count && range >= 4)
+                    memcpy(plan + word, plan + next_random() % (range / 4) * 4, 4);
+                break;
+            case 4: /* one more or less */
+                if (word + 4 <= *count) {
+                    uint32_t value;
+                    memcpy(&value, plan + word, 4);
+                    put_u32(plan + word, value + (next_random() & 1 ? 1 : UINT32_MAX));
+                }
+                break;
+            default:
+                if (next_random() % 8 == 0) *count = next_random() % (*count + 1);
         }
     }
 }
@@ -67,7 +67,8 @@ static void run(const strop_model *model, const strop_needs *needs) {
     for (uint32_t i = 0; i < needs->outputs; i++)
         outputs[i] = malloc(strop_output(model, i)->row_bytes * rows + 1);
     void *scratch = malloc(needs->row_bytes * tile_rows + 1);
-    if (strop_run(model, rows, (const void *const *)inputs, outputs, scratch, needs->row_bytes * tile_rows))
+    if (strop_run(model, rows, (const void *const *)inputs, outputs, scratch,
+                  needs->row_bytes * tile_rows))
         abort(); /* there is enough scratch */
     free(scratch);
     for (uint32_t i = 0; i < needs->inputs; i++) free(inputs[i]);
@@ -121,7 +122,7 @@ int main(int count, char **arguments) {
         free(changed);
     }
     for (int i = 0; i < seed_count; i++) free(seeds[i].bytes);
-    printf("%d plans of %d seeds: %d accepted and run, %d refused\n", iterations, seed_count, accepted,
-           iterations - accepted);
+    printf("%d plans of %d seeds: %d accepted and run, %d refused\n", iterations, seed_count,
+           accepted, iterations - accepted);
     return 0;
 }

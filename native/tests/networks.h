@@ -10,14 +10,16 @@ static int32_t network_bias[150];
 static float network_floats[300 * 150];
 
 /* Add an int8 layer over `x`. Its accumulators spread over the whole int8 range and beyond. */
-static inline uint32_t write_int8_layer(plan_writer *to, uint32_t x, uint32_t inputs, uint32_t outputs) {
+static inline uint32_t write_int8_layer(plan_writer *to, uint32_t x, uint32_t inputs,
+                                        uint32_t outputs) {
     float scales[150];
     const int extreme = next_random() % 8 == 0;
     const float scale_out = random_float(0.02f, 0.3f);
     float x_scale;
     memcpy(&x_scale, to->tensor[x] + 32, sizeof x_scale);
     for (uint32_t i = 0; i < inputs * outputs; i++)
-        network_weights[i] = (int8_t)(extreme ? (next_random() & 1 ? 127 : -127) : random_int(-127, 127));
+        network_weights[i] =
+            (int8_t)(extreme ? (next_random() & 1 ? 127 : -127) : random_int(-127, 127));
     for (uint32_t i = 0; i < outputs; i++) {
         network_bias[i] = random_int(-100000, 100000);
         scales[i] = random_float(0.2f, 0.9f) * scale_out / x_scale / (float)inputs;
@@ -28,17 +30,21 @@ static inline uint32_t write_int8_layer(plan_writer *to, uint32_t x, uint32_t in
         write_scales(to, weights, scales, outputs);
     else
         put_float(to->tensor[weights] + 32, scales[0]);
-    const uint32_t bias = next_random() % 4 ? write_tensor(to, STROP_INT32, outputs, 0, 0, 0, network_bias) : NONE;
-    const uint32_t y = write_tensor(to, STROP_INT8, outputs, 0, scale_out, random_int(-128, 127), NULL);
+    const uint32_t bias =
+        next_random() % 4 ? write_tensor(to, STROP_INT32, outputs, 0, 0, 0, network_bias) : NONE;
+    const uint32_t y =
+        write_tensor(to, STROP_INT8, outputs, 0, scale_out, random_int(-128, 127), NULL);
     write_step(to, OP_FULLY_CONNECTED, x, weights, bias, y, next_random() % 3, 0);
     return y;
 }
 
-static inline uint32_t write_float_layer(plan_writer *to, uint32_t x, uint32_t inputs, uint32_t outputs) {
+static inline uint32_t write_float_layer(plan_writer *to, uint32_t x, uint32_t inputs,
+                                         uint32_t outputs) {
     for (uint32_t i = 0; i < inputs * outputs; i++) network_floats[i] = random_float(-0.3f, 0.3f);
     const uint32_t weights = write_tensor(to, STROP_FLOAT32, outputs, inputs, 0, 0, network_floats);
-    const uint32_t bias =
-        next_random() % 4 ? write_tensor(to, STROP_FLOAT32, outputs, 0, 0, 0, network_floats) : NONE;
+    const uint32_t bias = next_random() % 4
+                              ? write_tensor(to, STROP_FLOAT32, outputs, 0, 0, 0, network_floats)
+                              : NONE;
     const uint32_t y = write_tensor(to, STROP_FLOAT32, outputs, 0, 0, 0, NULL);
     write_step(to, OP_FULLY_CONNECTED, x, weights, bias, y, next_random() % 3, 0);
     return y;
@@ -73,7 +79,8 @@ static inline void write_network(plan_writer *to) {
                               dtype == STROP_FLOAT32 ? 0 : zero_point, NULL);
     write_border(to, 0, x);
     if (dtype != STROP_FLOAT32 || next_random() & 1) {
-        const int32_t shifted = next_random() & 1 && dtype == STROP_UINT8 ? zero_point - 128 : random_int(-128, 127);
+        const int32_t shifted =
+            next_random() & 1 && dtype == STROP_UINT8 ? zero_point - 128 : random_int(-128, 127);
         uint32_t y = write_tensor(to, STROP_INT8, width, 0, scale, shifted, NULL);
         write_step(to, OP_QUANTIZE, x, NONE, NONE, y, 0, 0);
         x = y;
@@ -85,7 +92,8 @@ static inline void write_network(plan_writer *to) {
         }
         if (next_random() & 1) {
             const uint32_t clamped = write_tensor(to, STROP_INT8, width, 0, 0, 0, NULL);
-            memcpy(to->tensor[clamped] + 32, to->tensor[x] + 32, 8); /* the same scale and zero point */
+            memcpy(to->tensor[clamped] + 32, to->tensor[x] + 32,
+                   8); /* the same scale and zero point */
             write_step(to, next_random() & 1 ? OP_RELU : OP_RELU6, x, NONE, NONE, clamped, 0, 0);
             x = clamped;
         }

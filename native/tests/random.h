@@ -33,11 +33,11 @@ static inline float float_from(uint32_t bits) {
 
 /* A float that is often an edge: zeros, denormals, infinities, NaN, thresholds, halves. */
 static inline float random_edge(void) {
-    static const uint32_t edges[] = {
-        0x00000000, 0x80000000, 0x00000001, 0x807FFFFF, 0x00800000, 0x7F7FFFFF, 0xFF7FFFFF,
-        0x7F800000, 0xFF800000, 0x7FC00000, 0x42B00000, 0xC2AE0000, 0x42B00001, 0xC2AE0001,
-        0x3F200000, 0xBF200000, 0x3F000000, 0xBF000000, 0x40200000, 0xC0200000, 0x3EFFFFFF,
-        0x43000000, 0xC3008000, 0x40C00000};
+    static const uint32_t edges[] = {0x00000000, 0x80000000, 0x00000001, 0x807FFFFF, 0x00800000,
+                                     0x7F7FFFFF, 0xFF7FFFFF, 0x7F800000, 0xFF800000, 0x7FC00000,
+                                     0x42B00000, 0xC2AE0000, 0x42B00001, 0xC2AE0001, 0x3F200000,
+                                     0xBF200000, 0x3F000000, 0xBF000000, 0x40200000, 0xC0200000,
+                                     0x3EFFFFFF, 0x43000000, 0xC3008000, 0x40C00000};
     const uint32_t choice = next_random() % 64;
     if (choice < sizeof edges / sizeof *edges) return float_from(edges[choice]);
     if (choice < 30) return float_from(next_random());

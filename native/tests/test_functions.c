@@ -31,7 +31,8 @@ static int check_edges(void) {
     strop_plain_kernels.tanh(6, edges, tangents);
     for (int i = 0; i < 6; i++) wrong += exponential(edges[i]) != exponentials[i];
     wrong += sigmoids[0] != 0.0f || sigmoids[2] != 0.5f || sigmoids[5] != 1.0f;
-    wrong += tangents[0] != -1.0f || tangents[5] != 1.0f || signbit(tangents[2]) || !signbit(tangents[3]);
+    wrong += tangents[0] != -1.0f || tangents[5] != 1.0f || signbit(tangents[2]) ||
+             !signbit(tangents[3]);
     return wrong;
 }
 

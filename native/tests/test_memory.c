@@ -31,13 +31,15 @@ int main(void) {
 
     uint8_t *memory = take(needs.model_bytes + GUARD);
     memset(memory, 0xA5, needs.model_bytes + GUARD);
-    expect(strop_prepare(plan, plan_bytes, best, NULL, needs.model_bytes, &model) != NULL, "no memory");
+    expect(strop_prepare(plan, plan_bytes, best, NULL, needs.model_bytes, &model) != NULL,
+           "no memory");
     expect(strop_prepare(plan, plan_bytes, best, memory + 1, needs.model_bytes, &model) != NULL,
            "memory that is not aligned");
     expect(strop_prepare(plan, plan_bytes, best, memory, needs.model_bytes - 1, &model) != NULL,
            "memory that is too small");
     expect(untouched(memory, needs.model_bytes + GUARD), "a refusal writes nothing");
-    expect(!strop_prepare(plan, plan_bytes, best, memory, needs.model_bytes + GUARD, &model), "enough");
+    expect(!strop_prepare(plan, plan_bytes, best, memory, needs.model_bytes + GUARD, &model),
+           "enough");
     expect(untouched(memory + needs.model_bytes, GUARD), "memory behind the model");
     memset(plan, 0, plan_bytes); /* the model keeps nothing of it */
     free(plan);
@@ -49,12 +51,15 @@ int main(void) {
         const size_t out = strop_output(model, i)->row_bytes;
         outputs[i] = memset(malloc(ROWS * out + GUARD), 0xA5, ROWS * out + GUARD);
     }
-    expect(!strop_input(model, needs.inputs) && !strop_output(model, needs.outputs), "no more borders");
-    expect(needs.row_bytes > 0 && strop_run(model, ROWS, &input, outputs, scratch, needs.row_bytes - 1),
+    expect(!strop_input(model, needs.inputs) && !strop_output(model, needs.outputs),
+           "no more borders");
+    expect(needs.row_bytes > 0 &&
+               strop_run(model, ROWS, &input, outputs, scratch, needs.row_bytes - 1),
            "scratch that is too small");
     expect(!strop_run(model, 0, &input, outputs, scratch, needs.row_bytes), "no rows");
     for (uint32_t i = 0; i < needs.outputs; i++)
-        expect(untouched(outputs[i], ROWS * strop_output(model, i)->row_bytes), "no rows write nothing");
+        expect(untouched(outputs[i], ROWS * strop_output(model, i)->row_bytes),
+               "no rows write nothing");
     expect(!strop_run(model, ROWS, &input, outputs, scratch, needs.row_bytes), "three rows");
     for (uint32_t i = 0; i < needs.outputs; i++) {
         const size_t out = ROWS * strop_output(model, i)->row_bytes;

@@ -42,7 +42,8 @@ static void run(const strop_model *model, const strop_needs *needs, size_t rows,
         outputs[i] = to->outputs[i] = malloc(bytes ? bytes : 1);
     }
     if (spoil) spoil_float_mode();
-    const char *reason = strop_run(model, rows, &input, outputs, scratch, needs->row_bytes * tile_rows);
+    const char *reason =
+        strop_run(model, rows, &input, outputs, scratch, needs->row_bytes * tile_rows);
     mend_float_mode();
     free(scratch);
     if (reason) {
@@ -52,7 +53,8 @@ static void run(const strop_model *model, const strop_needs *needs, size_t rows,
 }
 
 /* Count the differences. Any NaN is equal to any other. */
-static size_t differences(const strop_border *border, const uint8_t *a, const uint8_t *b, size_t rows) {
+static size_t differences(const strop_border *border, const uint8_t *a, const uint8_t *b,
+                          size_t rows) {
     size_t count = 0;
     const size_t values = border->row_bytes * rows / plan_value_bytes(border->dtype);
     for (size_t i = 0; i < values; i++) {
@@ -96,7 +98,8 @@ static void release(const strop_needs *needs, strop_model *model, results *of) {
 }
 
 /* Add every bit of the outputs to a checksum, which machines can compare. */
-static void add_up(const strop_border *border, const uint8_t *bytes, size_t rows, uint64_t *checksum) {
+static void add_up(const strop_border *border, const uint8_t *bytes, size_t rows,
+                   uint64_t *checksum) {
     for (size_t i = 0; i < border->row_bytes * rows; i++) {
         if (border->dtype == STROP_FLOAT32 && isnan(plan_float_at(bytes, i / 4))) continue;
         *checksum = (*checksum ^ bytes[i]) * UINT64_C(1099511628211);

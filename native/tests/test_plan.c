@@ -46,6 +46,7 @@ typedef struct {
 #define FLOAT_INFINITE 0x7F800000
 #define FLOAT_DENORMAL 0x007FFFFF
 
+/* clang-format off */
 static const change refused[] = {
     {HEADER, 0, 0, 0}, /* the signature */
     {HEADER, 2, 0, 2}, {HEADER, 3, 0, 2}, {HEADER, 4, 0, 0}, {HEADER, 4, 0, 11},
@@ -79,10 +80,14 @@ static const change refused[] = {
     {TENSOR, REAL, 0, STROP_INT32}, {TENSOR, REAL, 8, 3}, {TENSOR, REAL, 32, FLOAT_ONE},
     {TENSOR, MATRIX, 0, STROP_INT32}, {TENSOR, MATRIX, 4, 1}, {TENSOR, FACTOR, 0, STROP_INT32},
     {TENSOR, FACTOR, 8, 3}, {TENSOR, FACTOR, 40, NONE}, {TENSOR, SCALED, 48, NONE},
-    {STEP, INT8_LAYER, 0, 0}, {STEP, INT8_LAYER, 0, 12}, {STEP, INT8_LAYER, 0, OP_RELU}, {STEP, INT8_LAYER, 4, 10}, {STEP, INT8_LAYER, 4, NONE},
-    {STEP, INT8_LAYER, 4, HIDDEN}, {STEP, INT8_LAYER, 4, WEIGHTS}, {STEP, INT8_LAYER, 8, NONE}, {STEP, INT8_LAYER, 8, X},
-    {STEP, INT8_LAYER, 12, X}, {STEP, INT8_LAYER, 16, X}, {STEP, INT8_LAYER, 16, WEIGHTS}, {STEP, INT8_LAYER, 16, REAL},
-    {STEP, INT8_LAYER, 16, NONE}, {STEP, INT8_LAYER, 20, 3}, {STEP, INT8_LAYER, 24, FLOAT_ONE}, {STEP, INT8_LAYER, 28, 1},
+    {STEP, INT8_LAYER, 0, 0}, {STEP, INT8_LAYER, 0, 12}, {STEP, INT8_LAYER, 0, OP_RELU},
+    {STEP, INT8_LAYER, 4, 10}, {STEP, INT8_LAYER, 4, NONE},
+    {STEP, INT8_LAYER, 4, HIDDEN}, {STEP, INT8_LAYER, 4, WEIGHTS}, {STEP, INT8_LAYER, 8, NONE},
+    {STEP, INT8_LAYER, 8, X},
+    {STEP, INT8_LAYER, 12, X}, {STEP, INT8_LAYER, 16, X}, {STEP, INT8_LAYER, 16, WEIGHTS},
+    {STEP, INT8_LAYER, 16, REAL},
+    {STEP, INT8_LAYER, 16, NONE}, {STEP, INT8_LAYER, 20, 3}, {STEP, INT8_LAYER, 24, FLOAT_ONE},
+    {STEP, INT8_LAYER, 28, 1},
     {STEP, DEQUANTIZE, 0, OP_QUANTIZE}, {STEP, DEQUANTIZE, 0, OP_RESHAPE},
     {STEP, DEQUANTIZE, 0, OP_TANH}, {STEP, DEQUANTIZE, 8, BIAS}, {STEP, DEQUANTIZE, 20, 1},
     {STEP, FLOAT_LAYER, 4, HIDDEN}, {STEP, FLOAT_LAYER, 8, WEIGHTS}, {STEP, FLOAT_LAYER, 12, BIAS},
@@ -95,6 +100,7 @@ static const change refused[] = {
     {DATA, 16, 0, 0x7FFFFFFF},                     /* a bias that overflows */
     {DATA, 64, 0, FLOAT_NAN},                      /* a scale of the weights */
 };
+/* clang-format on */
 
 static uint32_t find(const uint8_t *plan, const change *of) {
     static const uint32_t record_bytes[] = {4, 56, 32, 4, 4};
@@ -127,7 +133,8 @@ int main(void) {
         }
         memcpy(plan + at, kept, 4);
     }
-    for (size_t shorter = 0; shorter < count; shorter++) wrong += !strop_check(plan, shorter, &needs);
+    for (size_t shorter = 0; shorter < count; shorter++)
+        wrong += !strop_check(plan, shorter, &needs);
     wrong += strop_check(plan, count, &needs) != NULL; /* all changes were undone */
     free(plan);
     printf("%zu changes: %d wrong\n", changes, wrong);

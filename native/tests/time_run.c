@@ -41,7 +41,8 @@ int main(int count, char **arguments) {
     const strop_kernels *kernels;
     for (uint32_t i = 0; (kernels = strop_kernels_at(i)); i++) {
         strop_model *model;
-        if (strop_prepare(plan, plan_bytes, kernels, take(needs.model_bytes), needs.model_bytes, &model))
+        if (strop_prepare(plan, plan_bytes, kernels, take(needs.model_bytes), needs.model_bytes,
+                          &model))
             return 1;
         const size_t scratch_bytes = needs.row_bytes * STROP_TILE_ROWS;
         size_t rows = input_bytes / strop_input(model, 0)->row_bytes;

@@ -30,8 +30,9 @@ static inline uint32_t write_data(plan_writer *to, const void *data, size_t byte
 }
 
 /* Add a tensor of up to two dimensions; `columns` 0: one dimension. */
-static inline uint32_t write_tensor(plan_writer *to, uint32_t dtype, uint32_t rows, uint32_t columns,
-                                    float scale, int32_t zero_point, const void *values) {
+static inline uint32_t write_tensor(plan_writer *to, uint32_t dtype, uint32_t rows,
+                                    uint32_t columns, float scale, int32_t zero_point,
+                                    const void *values) {
     uint8_t *record = to->tensor[to->tensors];
     const size_t count = (size_t)rows * (columns ? columns : 1);
     memset(record, 0, sizeof to->tensor[0]);
@@ -47,7 +48,8 @@ static inline uint32_t write_tensor(plan_writer *to, uint32_t dtype, uint32_t ro
     return to->tensors++;
 }
 
-static inline void write_scales(plan_writer *to, uint32_t tensor, const float *scales, size_t count) {
+static inline void write_scales(plan_writer *to, uint32_t tensor, const float *scales,
+                                size_t count) {
     put_u32(to->tensor[tensor] + 44, write_data(to, scales, count * sizeof *scales));
 }
 
@@ -77,8 +79,9 @@ static inline uint8_t *write_plan(const plan_writer *from, size_t *bytes) {
     const uint32_t borders_at = steps_at + from->steps * 32;
     const uint32_t outputs_at = borders_at + from->inputs * 4;
     const uint32_t data_at = (outputs_at + from->outputs * 4 + 63) / 64 * 64;
-    const uint32_t header[] = {1, from->rounding, from->tensors, from->steps, from->inputs,
-                               from->outputs, 64, steps_at, borders_at, data_at, from->data_bytes};
+    const uint32_t header[] = {
+        1,  from->rounding, from->tensors, from->steps, from->inputs,    from->outputs,
+        64, steps_at,       borders_at,    data_at,     from->data_bytes};
     *bytes = data_at + from->data_bytes;
     uint8_t *plan = calloc(*bytes, 1);
     if (!plan) abort();

@@ -1,4 +1,4 @@
-/* AArch64 with the dot product: sdot adds four products of signed bytes to each of 4 accumulators. */
+/* AArch64 with the dot product: sdot adds four products of signed bytes to each of 4 sums. */
 #if defined(__aarch64__)
 #include <arm_neon.h>
 #include <string.h>
@@ -19,31 +19,32 @@ enum { SUMS = 16 }; /* registers of sums, of 32 */
 INLINE void add_group(int32x4_t *sums, const int8_t *weights, const uint8_t *x, size_t stride,
                       size_t count, size_t rows, size_t vectors) {
     int8x16_t input[2];
-    UNROLL for (size_t row = 0; row < rows; row++) {
+    FOR_UNROLLED(size_t row = 0; row < rows; row++) {
         uint32_t group = 0;
         memcpy(&group, x + row * stride, count);
         input[row] = vreinterpretq_s8_u32(vdupq_n_u32(group ^ 0x80808080)); /* int8 again */
     }
-    UNROLL for (size_t i = 0; i < vectors; i++) {
+    FOR_UNROLLED(size_t i = 0; i < vectors; i++) {
         const int8x16_t weight = vld1q_s8(weights + i * 16);
-        UNROLL for (size_t row = 0; row < rows; row++)
+        FOR_UNROLLED(size_t row = 0; row < rows; row++)
             sums[row * vectors + i] = vdotq_s32(sums[row * vectors + i], weight, input[row]);
     }
 }
 
 /* Sums of vectors * Q_OUTPUTS outputs. */
-INLINE void accumulate_piece(const int8_t *weights, size_t width, const int32_t *bias, size_t inputs,
-                             const uint8_t *x, int32_t *accumulators, size_t rows, size_t vectors) {
+INLINE void accumulate_piece(const int8_t *weights, size_t width, const int32_t *bias,
+                             size_t inputs, const uint8_t *x, int32_t *accumulators, size_t rows,
+                             size_t vectors) {
     int32x4_t sums[SUMS];
     size_t k = 0;
-    UNROLL for (size_t row = 0; row < rows; row++)
-        UNROLL for (size_t i = 0; i < vectors; i++)
+    FOR_UNROLLED(size_t row = 0; row < rows; row++)
+        FOR_UNROLLED(size_t i = 0; i < vectors; i++)
             sums[row * vectors + i] = vld1q_s32(bias + i * Q_OUTPUTS);
     for (; k + GROUP_INPUTS <= inputs; k += GROUP_INPUTS, weights += width * GROUP_INPUTS)
         add_group(sums, weights, x + k, inputs, GROUP_INPUTS, rows, vectors);
     if (k < inputs) add_group(sums, weights, x + k, inputs, inputs - k, rows, vectors);
-    UNROLL for (size_t row = 0; row < rows; row++)
-        UNROLL for (size_t i = 0; i < vectors; i++)
+    FOR_UNROLLED(size_t row = 0; row < rows; row++)
+        FOR_UNROLLED(size_t i = 0; i < vectors; i++)
             vst1q_s32(accumulators + row * width + i * Q_OUTPUTS, sums[row * vectors + i]);
 }
 
@@ -66,8 +67,8 @@ static void accumulate(const int8_t *weights, const int32_t *bias, size_t inputs
         return;
     }
     for (size_t i = 0; i < width; i += PAD_OUTPUTS)
-        accumulate_piece(weights + i * GROUP_INPUTS, width, bias + i, inputs, x, accumulators + i, 1,
-                         4);
+        accumulate_piece(weights + i * GROUP_INPUTS, width, bias + i, inputs, x, accumulators + i,
+                         1, 4);
 }
 
 #include "../kernels/activations.h"

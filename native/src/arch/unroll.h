@@ -1,11 +1,11 @@
-/* Loops over registers: they must be unrolled in full, or the compiler keeps the array in memory. */
+/* Loops over registers are unrolled in full, or the compiler keeps the array in memory. */
 #ifndef STROP_UNROLL_H
 #define STROP_UNROLL_H
 
 #if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
+#define FOR_UNROLLED(...) _Pragma("clang loop unroll(full)") for (__VA_ARGS__)
 #else
-#define UNROLL _Pragma("GCC unroll 64")
+#define FOR_UNROLLED(...) _Pragma("GCC unroll 64") for (__VA_ARGS__)
 #endif
 
 /* For functions whose sizes are constants of the call. */

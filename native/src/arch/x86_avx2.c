@@ -14,14 +14,14 @@
 
 typedef float lanes __attribute__((vector_size(32)));
 enum { LANES = 8 };
-enum { YMM_OUTPUTS = 4 };    /* each has two sums in a register: of even and of odd pairs of inputs */
-enum { SUMS = 8 };           /* registers of sums: more would not stay in registers */
-enum { CHUNK_INPUTS = 32 };  /* inputs whose zeros are one mask */
+enum { YMM_OUTPUTS = 4 }; /* each has two sums in a register: of even and of odd pairs of inputs */
+enum { SUMS = 8 };        /* registers of sums: more would not stay in registers */
+enum { CHUNK_INPUTS = 32 }; /* inputs whose zeros are one mask */
 
 /* Tell which of 8 groups have an input other than 0 in any of the rows: 4 bits a group. */
 INLINE uint32_t find_nonzero(const uint8_t *x, size_t stride, size_t rows) {
     __m256i any = _mm256_loadu_si256((const __m256i *)x);
-    UNROLL for (size_t row = 1; row < rows; row++)
+    FOR_UNROLLED(size_t row = 1; row < rows; row++)
         any = _mm256_or_si256(any, _mm256_loadu_si256((const __m256i *)(x + row * stride)));
     const __m256i zero = _mm256_cmpeq_epi32(any, _mm256_setzero_si256());
     return ~(uint32_t)_mm256_movemask_epi8(zero);
@@ -30,27 +30,28 @@ INLINE uint32_t find_nonzero(const uint8_t *x, size_t stride, size_t rows) {
 INLINE void add_group(__m256i *sums, const int8_t *weights, const uint8_t *x, size_t stride,
                       size_t count, size_t rows, size_t vectors) {
     __m256i input[2];
-    UNROLL for (size_t row = 0; row < rows; row++) {
+    FOR_UNROLLED(size_t row = 0; row < rows; row++) {
         int32_t group = 0;
         memcpy(&group, x + row * stride, count);
         input[row] = _mm256_cvtepu8_epi16(_mm_set1_epi32(group)); /* the group, four times */
     }
-    UNROLL for (size_t i = 0; i < vectors; i++) {
+    FOR_UNROLLED(size_t i = 0; i < vectors; i++) {
         const __m256i weight =
             _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(weights + i * 16)));
-        UNROLL for (size_t row = 0; row < rows; row++)
-            sums[row * vectors + i] = _mm256_add_epi32(sums[row * vectors + i],
-                                                       _mm256_madd_epi16(input[row], weight));
+        FOR_UNROLLED(size_t row = 0; row < rows; row++)
+            sums[row * vectors + i] =
+                _mm256_add_epi32(sums[row * vectors + i], _mm256_madd_epi16(input[row], weight));
     }
 }
 
 /* Sums of vectors * YMM_OUTPUTS outputs. */
-INLINE void accumulate_piece(const int8_t *weights, size_t width, const int32_t *bias, size_t inputs,
-                             const uint8_t *x, int32_t *accumulators, size_t rows, size_t vectors) {
+INLINE void accumulate_piece(const int8_t *weights, size_t width, const int32_t *bias,
+                             size_t inputs, const uint8_t *x, int32_t *accumulators, size_t rows,
+                             size_t vectors) {
     const size_t group_bytes = width * GROUP_INPUTS;
     __m256i sums[SUMS];
     size_t k = 0;
-    UNROLL for (size_t i = 0; i < rows * vectors; i++) sums[i] = _mm256_setzero_si256();
+    FOR_UNROLLED(size_t i = 0; i < rows * vectors; i++) sums[i] = _mm256_setzero_si256();
     for (; k + CHUNK_INPUTS <= inputs; k += CHUNK_INPUTS) {
         uint32_t found = find_nonzero(x + k, inputs, rows);
         while (found) {
@@ -60,19 +61,19 @@ INLINE void accumulate_piece(const int8_t *weights, size_t width, const int32_t 
                       vectors);
         }
     }
-    for (weights += k * width; k + GROUP_INPUTS <= inputs; k += GROUP_INPUTS, weights += group_bytes)
+    for (weights += k * width; k + GROUP_INPUTS <= inputs;
+         k += GROUP_INPUTS, weights += group_bytes)
         add_group(sums, weights, x + k, inputs, GROUP_INPUTS, rows, vectors);
     if (k < inputs) add_group(sums, weights, x + k, inputs, inputs - k, rows, vectors);
-    UNROLL for (size_t row = 0; row < rows; row++)
-        UNROLL for (size_t i = 0; i < vectors; i += 2) {
+    FOR_UNROLLED(size_t row = 0; row < rows; row++)
+        FOR_UNROLLED(size_t i = 0; i < vectors; i += 2) {
             /* The horizontal sum works in 128-bit halves: outputs 0 1 4 5 2 3 6 7. */
             const __m256i joined = _mm256_permute4x64_epi64(
                 _mm256_hadd_epi32(sums[row * vectors + i], sums[row * vectors + i + 1]),
                 _MM_SHUFFLE(3, 1, 2, 0));
             const __m256i start = _mm256_loadu_si256((const __m256i *)(bias + i * YMM_OUTPUTS));
-            _mm256_storeu_si256(
-                (__m256i *)(accumulators + row * width + i * YMM_OUTPUTS),
-                _mm256_add_epi32(joined, start));
+            _mm256_storeu_si256((__m256i *)(accumulators + row * width + i * YMM_OUTPUTS),
+                                _mm256_add_epi32(joined, start));
         }
 }
 
@@ -87,11 +88,11 @@ static void accumulate(const int8_t *weights, const int32_t *bias, size_t inputs
     if (row == rows) return;
     size_t i = 0;
     for (; i + 32 <= width; i += 32)
-        accumulate_piece(weights + i * GROUP_INPUTS, width, bias + i, inputs, x, accumulators + i, 1,
-                         8);
+        accumulate_piece(weights + i * GROUP_INPUTS, width, bias + i, inputs, x, accumulators + i,
+                         1, 8);
     if (i < width)
-        accumulate_piece(weights + i * GROUP_INPUTS, width, bias + i, inputs, x, accumulators + i, 1,
-                         4);
+        accumulate_piece(weights + i * GROUP_INPUTS, width, bias + i, inputs, x, accumulators + i,
+                         1, 4);
 }
 
 #include "../kernels/activations.h"

@@ -8,8 +8,8 @@
 #include "unroll.h"
 
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), \
-                             apply_to = function)
+#pragma clang attribute push( \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), apply_to = function)
 #else
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,prefer-vector-width=512")
 #endif
@@ -26,7 +26,7 @@ INLINE uint64_t find_nonzero(const uint8_t *x, size_t stride, size_t rows, size_
         const size_t left = bytes - at;
         const __mmask64 valid = left < 64 ? (UINT64_C(1) << left) - 1 : ~UINT64_C(0);
         __m512i any = _mm512_maskz_loadu_epi8(valid, x + at);
-        UNROLL for (size_t row = 1; row < rows; row++)
+        FOR_UNROLLED(size_t row = 1; row < rows; row++)
             any = _mm512_or_si512(any, _mm512_maskz_loadu_epi8(valid, x + row * stride + at));
         found |= (uint64_t)_mm512_test_epi32_mask(any, any) << (at / GROUP_INPUTS);
     }
@@ -36,31 +36,33 @@ INLINE uint64_t find_nonzero(const uint8_t *x, size_t stride, size_t rows, size_
 INLINE void add_group(__m512i *sums, const int8_t *weights, const uint8_t *x, size_t stride,
                       size_t count, size_t rows, size_t vectors) {
     __m512i weight[PANEL_OUTPUTS / ZMM_OUTPUTS];
-    UNROLL for (size_t i = 0; i < vectors; i++) weight[i] = _mm512_loadu_si512(weights + i * 64);
-    UNROLL for (size_t row = 0; row < rows; row++) {
+    FOR_UNROLLED(size_t i = 0; i < vectors; i++) weight[i] = _mm512_loadu_si512(weights + i * 64);
+    FOR_UNROLLED(size_t row = 0; row < rows; row++) {
         int32_t group = 0;
         memcpy(&group, x + row * stride, count);
         const __m512i input = _mm512_set1_epi32(group);
-        UNROLL for (size_t i = 0; i < vectors; i++)
-            sums[row * vectors + i] = _mm512_dpbusd_epi32(sums[row * vectors + i], input, weight[i]);
+        FOR_UNROLLED(size_t i = 0; i < vectors; i++)
+            sums[row * vectors + i] =
+                _mm512_dpbusd_epi32(sums[row * vectors + i], input, weight[i]);
     }
 }
 
-/* Two groups at a time into sums of their own: one instruction does not wait for the other's sum. */
+/* Two groups at a time have sums of their own: no instruction waits for the one before. */
 INLINE void accumulate_block(const int8_t *weights, const int32_t *bias, size_t inputs,
                              const uint8_t *x, int32_t *accumulators, size_t rows, size_t vectors) {
     enum { MOST = BLOCK_ROWS * PANEL_OUTPUTS / ZMM_OUTPUTS };
     __m512i even[MOST], odd[MOST];
     const size_t group_bytes = vectors * 64;
     const int pairs = rows == 1;
-    UNROLL for (size_t row = 0; row < rows; row++)
-        UNROLL for (size_t i = 0; i < vectors; i++) {
+    FOR_UNROLLED(size_t row = 0; row < rows; row++)
+        FOR_UNROLLED(size_t i = 0; i < vectors; i++) {
             even[row * vectors + i] = _mm512_loadu_si512(bias + i * ZMM_OUTPUTS);
             odd[row * vectors + i] = _mm512_setzero_si512();
         }
     for (size_t start = 0; start < inputs; start += CHUNK_GROUPS * GROUP_INPUTS) {
         const size_t left = inputs - start;
-        const size_t bytes = left < CHUNK_GROUPS * GROUP_INPUTS ? left : CHUNK_GROUPS * GROUP_INPUTS;
+        const size_t bytes =
+            left < CHUNK_GROUPS * GROUP_INPUTS ? left : CHUNK_GROUPS * GROUP_INPUTS;
         const uint8_t *chunk = x + start;
         const int8_t *panel = weights + start / GROUP_INPUTS * group_bytes;
         uint64_t found = find_nonzero(chunk, inputs, rows, bytes);
@@ -84,7 +86,7 @@ INLINE void accumulate_block(const int8_t *weights, const int32_t *bias, size_t 
             }
         }
     }
-    UNROLL for (size_t i = 0; i < rows * vectors; i++)
+    FOR_UNROLLED(size_t i = 0; i < rows * vectors; i++)
         _mm512_storeu_si512(accumulators + i * ZMM_OUTPUTS, _mm512_add_epi32(even[i], odd[i]));
 }
 
@@ -102,10 +104,10 @@ INLINE void accumulate_rows(const int8_t *weights, const int32_t *bias, size_t i
 static void accumulate(const int8_t *weights, const int32_t *bias, size_t inputs, size_t width,
                        size_t rows, const uint8_t *x, int32_t *accumulators) {
     switch (width / ZMM_OUTPUTS) {
-    case 1: accumulate_rows(weights, bias, inputs, rows, x, accumulators, 1); break;
-    case 2: accumulate_rows(weights, bias, inputs, rows, x, accumulators, 2); break;
-    case 3: accumulate_rows(weights, bias, inputs, rows, x, accumulators, 3); break;
-    default: accumulate_rows(weights, bias, inputs, rows, x, accumulators, 4);
+        case 1: accumulate_rows(weights, bias, inputs, rows, x, accumulators, 1); break;
+        case 2: accumulate_rows(weights, bias, inputs, rows, x, accumulators, 2); break;
+        case 3: accumulate_rows(weights, bias, inputs, rows, x, accumulators, 3); break;
+        default: accumulate_rows(weights, bias, inputs, rows, x, accumulators, 4);
     }
 }
 

@@ -8,13 +8,13 @@
 
 /* Clang turns a loop of comparisons alone into 32-bit NEON, which takes denormal numbers for 0. */
 #if defined(__clang__) && defined(__arm__)
-#define NO_VECTORS _Pragma("clang loop vectorize(disable)")
+#define FOR_SCALAR(...) _Pragma("clang loop vectorize(disable)") for (__VA_ARGS__)
 #else
-#define NO_VECTORS
+#define FOR_SCALAR(...) for (__VA_ARGS__)
 #endif
 
 static void clamp(float low, float high, size_t count, const float *x, float *y) {
-    NO_VECTORS for (size_t i = 0; i < count; i++) {
+    FOR_SCALAR(size_t i = 0; i < count; i++) {
         float value = x[i];
         value = value < low ? low : value;
         y[i] = value > high ? high : value;

@@ -12,7 +12,8 @@
 #include "requantize.h"
 
 /* Panels are the outer loop: one panel stays in the cache while all rows of the tile pass. */
-static void int8_fully_connected(const int8_layer *layer, size_t rows, const uint8_t *x, uint8_t *y) {
+static void int8_fully_connected(const int8_layer *layer, size_t rows, const uint8_t *x,
+                                 uint8_t *y) {
     const size_t inputs = layer->inputs;
     const size_t outputs = layer->outputs;
     const int8_t *weights = layer->weights;
