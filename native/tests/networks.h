@@ -50,17 +50,31 @@ static inline uint32_t write_float_layer(plan_writer *to, uint32_t x, uint32_t i
     return y;
 }
 
-/* Add one step of float32 over `x`, of `width` values. */
-static inline uint32_t write_float_step(plan_writer *to, uint32_t x, uint32_t width) {
+/* Choose a second operand of `width` values or a part of them: a constant, the tensor `earlier`, or
+ * a new input. */
+static inline uint32_t write_operand(plan_writer *to, uint32_t earlier, uint32_t width) {
+    uint32_t values = width;
+    switch (next_random() % 5) {
+        case 0: return earlier;
+        case 1: {
+            const uint32_t given = write_tensor(to, STROP_FLOAT32, width, 0, 0, 0, NULL);
+            write_border(to, 0, given);
+            return given;
+        }
+        case 2: values = 1; break;
+        case 3: values = width % 2 ? width : width / 2; break;
+        default: break;
+    }
+    for (uint32_t i = 0; i < values; i++) network_floats[i] = random_edge();
+    return write_tensor(to, STROP_FLOAT32, values, 0, 0, 0, network_floats);
+}
+
+/* Add one step of float32 over `x`, of `width` values as `earlier` has. */
+static inline uint32_t write_float_step(plan_writer *to, uint32_t x, uint32_t earlier,
+                                        uint32_t width) {
     const uint32_t op = (uint32_t)random_int(OP_RELU, OP_ADD);
     const uint32_t y = write_tensor(to, STROP_FLOAT32, width, 0, 0, 0, NULL);
-    uint32_t second = NONE;
-    if (op == OP_MUL || op == OP_ADD) {
-        const uint32_t choice = next_random() % 3;
-        const uint32_t values = choice == 0 ? 1 : choice == 1 && width % 2 == 0 ? width / 2 : width;
-        for (uint32_t i = 0; i < values; i++) network_floats[i] = random_edge();
-        second = choice == 2 ? x : write_tensor(to, STROP_FLOAT32, values, 0, 0, 0, network_floats);
-    }
+    const uint32_t second = op == OP_MUL || op == OP_ADD ? write_operand(to, earlier, width) : NONE;
     write_step(to, op, x, second, NONE, y, second == NONE ? 0 : next_random() % 3,
                op == OP_SOFTMAX ? random_float(0.1f, 2.0f) : 0);
     return y;
@@ -84,6 +98,7 @@ static inline void write_network(plan_writer *to) {
         uint32_t y = write_tensor(to, STROP_INT8, width, 0, scale, shifted, NULL);
         write_step(to, OP_QUANTIZE, x, NONE, NONE, y, 0, 0);
         x = y;
+        if (next_random() & 1) write_border(to, 1, x);
         for (int layers = random_int(1, 3); layers > 0; layers--) {
             const uint32_t outputs = (uint32_t)random_int(1, 150);
             x = write_int8_layer(to, x, width, outputs);
@@ -101,13 +116,14 @@ static inline void write_network(plan_writer *to) {
         write_step(to, OP_DEQUANTIZE, x, NONE, NONE, y, 0, 0);
         x = y;
     }
-    for (int steps = random_int(1, 4); steps > 0; steps--) {
+    uint32_t earlier = x;
+    for (int steps = random_int(1, 5); steps > 0; steps--) {
         if (next_random() & 1) {
             const uint32_t outputs = (uint32_t)random_int(1, 150);
-            x = write_float_layer(to, x, width, outputs);
+            earlier = x = write_float_layer(to, x, width, outputs);
             width = outputs;
         } else {
-            x = write_float_step(to, x, width);
+            x = write_float_step(to, x, earlier, width);
         }
         if (steps > 1 && next_random() % 4 == 0) write_border(to, 1, x);
     }

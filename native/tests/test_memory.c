@@ -46,7 +46,7 @@ int main(void) {
 
     const size_t in = strop_input(model, 0)->row_bytes;
     const void *input = calloc(ROWS, in);
-    void *outputs[8], *scratch = malloc(needs.row_bytes);
+    void *outputs[12], *scratch = malloc(needs.row_bytes);
     for (uint32_t i = 0; i < needs.outputs; i++) {
         const size_t out = strop_output(model, i)->row_bytes;
         outputs[i] = memset(malloc(ROWS * out + GUARD), 0xA5, ROWS * out + GUARD);

@@ -26,14 +26,14 @@ static void spoil_float_mode(void) {}
 static void mend_float_mode(void) {}
 #endif
 
-enum { MOST_ROWS = 70, MOST_OUTPUTS = 8 }; /* more rows than a tile */
+enum { MOST_ROWS = 70, MOST_INPUTS = 8, MOST_OUTPUTS = 12 }; /* more rows than a tile */
 
 typedef struct {
     uint8_t *outputs[MOST_OUTPUTS];
 } results;
 
-static void run(const strop_model *model, const strop_needs *needs, size_t rows, const void *input,
-                size_t tile_rows, int spoil, results *to) {
+static void run(const strop_model *model, const strop_needs *needs, size_t rows,
+                const void *const *inputs, size_t tile_rows, int spoil, results *to) {
     /* Scratch is exactly as large as said, so that ASan sees what leaves it. */
     uint8_t *scratch = malloc(needs->row_bytes * tile_rows + 1);
     void *outputs[MOST_OUTPUTS];
@@ -43,7 +43,7 @@ static void run(const strop_model *model, const strop_needs *needs, size_t rows,
     }
     if (spoil) spoil_float_mode();
     const char *reason =
-        strop_run(model, rows, &input, outputs, scratch, needs->row_bytes * tile_rows);
+        strop_run(model, rows, inputs, outputs, scratch, needs->row_bytes * tile_rows);
     mend_float_mode();
     free(scratch);
     if (reason) {
@@ -118,13 +118,16 @@ static size_t test_network(plan_writer *writer, uint64_t *checksum) {
     }
     const size_t rows = (size_t)(next_random() % 4 ? random_int(1, 9) : random_int(60, MOST_ROWS));
     strop_model *plain = prepare(plan, plan_bytes, &strop_plain_kernels, &needs);
-    void *input = random_input(strop_input(plain, 0), rows);
+    void *inputs[MOST_INPUTS];
+    for (uint32_t i = 0; i < needs.inputs; i++)
+        inputs[i] = random_input(strop_input(plain, i), rows);
+    const void *const *given = (const void *const *)inputs;
     results expected, got;
-    run(plain, &needs, rows, input, 1, 0, &expected);
+    run(plain, &needs, rows, given, 1, 0, &expected);
     const strop_kernels *kernels;
     for (uint32_t i = 0; (kernels = strop_kernels_at(i)); i++) {
         strop_model *model = prepare(plan, plan_bytes, kernels, &needs);
-        run(model, &needs, rows, input, STROP_TILE_ROWS, 1, &got);
+        run(model, &needs, rows, given, STROP_TILE_ROWS, 1, &got);
         for (uint32_t k = 0; k < needs.outputs; k++)
             wrong += differences(strop_output(plain, k), expected.outputs[k], got.outputs[k], rows);
         release(&needs, model, &got);
@@ -132,7 +135,7 @@ static size_t test_network(plan_writer *writer, uint64_t *checksum) {
     for (uint32_t k = 0; k < needs.outputs; k++)
         add_up(strop_output(plain, k), expected.outputs[k], rows, checksum);
     release(&needs, plain, &expected);
-    free(input);
+    for (uint32_t i = 0; i < needs.inputs; i++) free(inputs[i]);
     free(plan);
     return wrong;
 }
