@@ -91,7 +91,8 @@ STROP_API const strop_kernels *strop_best_kernels(void);
 /* Give the kernels at `index` that this CPU runs, fastest first, or NULL past the last: `plain`. */
 STROP_API const strop_kernels *strop_kernels_at(uint32_t index);
 
-/* Give the name of a set of kernels: plain, avx2, avx512vnni, neon, dotprod or simd128. */
+/* Give the name of a set of kernels: plain, avx2, avxvnni, avx512vnni, neon, dotprod or
+ * simd128. */
 STROP_API const char *strop_kernels_name(const strop_kernels *kernels);
 
 #ifdef __cplusplus

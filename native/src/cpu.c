@@ -16,6 +16,7 @@ uint32_t cpu_features(void) {
     enum { AVX2 = 1 << 5, AVX512F = 1 << 16, AVX512DQ = 1 << 17, AVX512BW = 1 << 30 }; /* 7, ebx */
     const uint32_t AVX512VL = UINT32_C(1) << 31;
     enum { AVX512VNNI = 1 << 11 };   /* leaf 7, ecx */
+    enum { AVXVNNI = 1 << 4 };       /* leaf 7.1, eax */
     enum { YMM = 0x06, ZMM = 0xE6 }; /* saved_registers */
     const uint32_t avx512 = AVX512F | AVX512DQ | AVX512BW | AVX512VL;
     uint32_t a, b, c, d, features = 0;
@@ -25,6 +26,8 @@ uint32_t cpu_features(void) {
     if ((saved & YMM) == YMM && (b & AVX2)) features |= CPU_AVX2;
     if ((saved & ZMM) == ZMM && (b & avx512) == avx512 && (c & AVX512VNNI))
         features |= CPU_AVX512_VNNI;
+    if (features & CPU_AVX2 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & AVXVNNI))
+        features |= CPU_AVX_VNNI;
     return features;
 }
 

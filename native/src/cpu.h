@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-enum { CPU_AVX2 = 1, CPU_AVX512_VNNI = 2, CPU_DOT_PRODUCT = 4 };
+enum { CPU_AVX2 = 1, CPU_AVX_VNNI = 2, CPU_AVX512_VNNI = 4, CPU_DOT_PRODUCT = 8 };
 
 uint32_t cpu_features(void);
 

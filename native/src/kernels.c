@@ -12,6 +12,7 @@ typedef struct {
 static const candidate candidates[] = {
 #if defined(__x86_64__)
     {&strop_avx512vnni_kernels, CPU_AVX512_VNNI},
+    {&strop_avxvnni_kernels, CPU_AVX_VNNI},
     {&strop_avx2_kernels, CPU_AVX2},
 #endif
 #if defined(__aarch64__)

@@ -81,6 +81,7 @@ struct strop_kernels {
 
 extern const strop_kernels strop_plain_kernels;
 extern const strop_kernels strop_avx2_kernels;
+extern const strop_kernels strop_avxvnni_kernels;
 extern const strop_kernels strop_avx512vnni_kernels;
 extern const strop_kernels strop_neon_kernels;
 extern const strop_kernels strop_dotprod_kernels;

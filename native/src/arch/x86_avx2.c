@@ -16,16 +16,8 @@ typedef float lanes __attribute__((vector_size(32)));
 enum { LANES = 8 };
 enum { YMM_OUTPUTS = 4 }; /* each has two sums in a register: of even and of odd pairs of inputs */
 enum { SUMS = 8 };        /* registers of sums: more would not stay in registers */
-enum { CHUNK_INPUTS = 32 }; /* inputs whose zeros are one mask */
 
-/* Tell which of 8 groups have an input other than 0 in any of the rows: 4 bits a group. */
-INLINE uint32_t find_nonzero(const uint8_t *x, size_t stride, size_t rows) {
-    __m256i any = _mm256_loadu_si256((const __m256i *)x);
-    FOR_UNROLLED(size_t row = 1; row < rows; row++)
-        any = _mm256_or_si256(any, _mm256_loadu_si256((const __m256i *)(x + row * stride)));
-    const __m256i zero = _mm256_cmpeq_epi32(any, _mm256_setzero_si256());
-    return ~(uint32_t)_mm256_movemask_epi8(zero);
-}
+#include "x86_nonzero.h"
 
 INLINE void add_group(__m256i *sums, const int8_t *weights, const uint8_t *x, size_t stride,
                       size_t count, size_t rows, size_t vectors) {
