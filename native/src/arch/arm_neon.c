@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "../kernels.h"
-#include "unroll.h"
+#include "../unroll.h"
 
 #if defined(__aarch64__)
 typedef float lanes __attribute__((vector_size(16)));

@@ -4,7 +4,7 @@
 #include <wasm_simd128.h>
 
 #include "../kernels.h"
-#include "unroll.h"
+#include "../unroll.h"
 
 typedef float lanes __attribute__((vector_size(16)));
 enum { LANES = 4 };

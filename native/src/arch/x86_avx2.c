@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "../kernels.h"
-#include "unroll.h"
+#include "../unroll.h"
 
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "../kernels.h"
-#include "unroll.h"
+#include "../unroll.h"
 
 #if defined(__clang__)
 #pragma clang attribute push( \

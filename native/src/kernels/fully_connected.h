@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../kernels.h"
+#include "../unroll.h"
 #include "requantize.h"
 
 /* Panels are the outer loop: one panel stays in the cache while all rows of the tile pass. */
@@ -44,7 +45,7 @@ static inline lanes float_sums(const float *weights, size_t inputs, const float 
     size_t k = 0;
     for (; k + 4 <= inputs; k += 4) {
         lanes weight[4];
-        for (size_t i = 0; i < 4; i++) {
+        FOR_UNROLLED(size_t i = 0; i < 4; i++) {
             memcpy(&weight[i], weights + (k + i) * PAD_OUTPUTS, sizeof(lanes));
             partial[i] += weight[i] * x[k + i];
         }
