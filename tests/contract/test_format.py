@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 from strop.bundle import archive, manifest, pictures, records, schema, signing
 from strop.bundle.file import parse_bundle
 from strop.model import decoding, images
+from tests.contract.layout import fields
 from tests.needs import unavailable
 from tests.unit.runtime import manifests
 
@@ -118,13 +119,6 @@ def test_every_python_here_writes_the_same_bytes() -> None:
 class TestDocumentedLayout:
     """docs/bundle-format.md has tables of the three headers; a reader written from them works."""
 
-    @staticmethod
-    def _fields(heading: str) -> list[tuple[int, int, str]]:
-        """(offset, size, content) of the rows of the table under a heading."""
-        (section,) = re.findall(rf"### {heading}\n(.*?)(?=\n##|\Z)", DOC, re.DOTALL)
-        rows = re.findall(r"^\| (\d+) \| (\d+) \| (.+?) \|$", section, re.MULTILINE)
-        return [(int(offset), int(size), content) for offset, size, content in rows]
-
     @pytest.mark.parametrize(
         ("heading", "size", "theirs"),
         [
@@ -136,12 +130,12 @@ class TestDocumentedLayout:
     def test_the_fields_follow_each_other_and_fill_the_header(
         self, heading: str, size: int, theirs: struct.Struct
     ) -> None:
-        fields = self._fields(heading)
-        assert sum(length for _, length, _ in fields) == size == theirs.size
-        ends = [offset + length for offset, length, _ in fields]
-        assert [offset for offset, _, _ in fields] == [0, *ends[:-1]]
+        rows = fields(DOC, heading)
+        assert sum(length for _, length, _ in rows) == size == theirs.size
+        ends = [offset + length for offset, length, _ in rows]
+        assert [offset for offset, _, _ in rows] == [0, *ends[:-1]]
         codes = {2: "H", 4: "I"}
-        layout = "<4s" + "".join(codes[length] for _, length, _ in fields[1:])
+        layout = "<4s" + "".join(codes[length] for _, length, _ in rows[1:])
         expanded = re.sub(r"(\d+)([HI])", lambda m: int(m[1]) * m[2], theirs.format[3:])
         assert layout == "<4s" + expanded
 
@@ -174,7 +168,7 @@ class TestDocumentedLayout:
     def _read(self, heading: str, data: bytes, at: int) -> dict[str, int]:
         """Return the variable fields by description, and compare the constant ones."""
         values: dict[str, int] = {}
-        for offset, size, content in self._fields(heading):
+        for offset, size, content in fields(DOC, heading):
             raw = data[at + offset : at + offset + size]
             fixed = re.match(r"`([0-9a-f ]+)`", content)
             if fixed:

@@ -26,7 +26,7 @@ from strop_export.formats import Converted, VariantSpec
 from strop_export.metric import Measured
 from strop_export.source import Source
 
-SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "weights": ".npz"}
+SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "weights": ".npz", "plan": ".plan"}
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def build(
                 inputs=variant.converted.inputs,
                 outputs=variant.converted.outputs,
                 requires={**requires, "engines": floors},
-                rounding=None,
+                rounding=variant.converted.rounding,
                 golden=tuple(
                     Golden(**ref._asdict(), tolerance=tolerance)
                     for ref, tolerance in zip(outputs, variant.golden_tolerances, strict=True)

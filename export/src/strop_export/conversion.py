@@ -110,6 +110,7 @@ class Converter:
                 tuple(said["float_layers"]),
                 read(float | None, said["integer_share"], "integer_share"),
                 tuple((producer, consumer) for producer, consumer in said["equalized"]),
+                rounding=read(str | None, said["rounding"], "rounding"),
             )
 
     def answers(self, spec: VariantSpec) -> tuple[NDArray[Any], ...]:
@@ -297,6 +298,7 @@ def _answer(conversions: Conversions, request: dict[str, Any], file: Path) -> di
         "float_layers": converted.float_layers,
         "integer_share": converted.integer_share,
         "equalized": converted.equalized,
+        "rounding": converted.rounding,
     }
 
 

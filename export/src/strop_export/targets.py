@@ -167,7 +167,9 @@ def load(name: str) -> Target:
         if not target.engines_of(spec):
             raise TargetError(
                 f"{path.name}: none of its engines opens {spec.format}",
-                f"add {', '.join(opening)} to its engines, or remove the variant",
+                f"add {', '.join(opening)} to its engines, or remove the variant"
+                if opening
+                else "remove the variant: no engine opens this format yet",
             )
         if spec.gpu and not target.gpu_engines_of(spec):
             able = ", ".join(filter(_runs_on_gpu, opening))

@@ -20,20 +20,20 @@ from tests.unit.export.source_kit import chain, dense, floats, two_by_two
 SPEC = VariantSpec("tflite", "float32")
 
 
-def built(read: source.Source, folder: Path) -> Path:
+def built(read: source.Source, folder: Path, spec: VariantSpec = SPEC) -> Path:
     """A bundle of one file, proven by Keras's own answers."""
     names = Names(
         tuple(spec.name for spec in read.inputs), tuple(spec.name for spec in read.outputs)
     )
-    file = convert(read.model, SPEC, read.calibration, names)
+    file = convert(read.model, spec, read.calibration, names)
     truth = Truth(read.outputs, read.keras, read.labels)
     proofs = prove("x", [Run("litert", "1", read.keras)], truth, OWN["float32"])
     golden = golden_indices(truth, [], count=10)
     bounds = tuple(
-        golden_tolerance(spec, keras, 1e-5)
-        for spec, keras in zip(read.outputs, read.keras, strict=True)
+        golden_tolerance(output, keras, 1e-5)
+        for output, keras in zip(read.outputs, read.keras, strict=True)
     )
-    proven = Proven(SPEC, file, proofs, tuple(a[golden] for a in read.keras), bounds)
+    proven = Proven(spec, file, proofs, tuple(a[golden] for a in read.keras), bounds)
     content = bundles.build(read, "cpu", ["litert"], [proven], golden, {})
     (folder / "m.strop").write_bytes(content)
     return folder / "m.strop"
@@ -87,6 +87,24 @@ def test_of_one_of_each_they_have_no_number(tmp_path: Path) -> None:
     assert manifest.golden.inputs[0].file == "golden/inputs.npy"
     assert manifest.variants[0].golden[0].file == "golden/m.float32.tflite.npy"
     assert manifest.structure == "one"
+
+
+@pytest.mark.parametrize(
+    ("spec", "rounding"),
+    [
+        (VariantSpec("plan", "int8", rounding="reference"), "reference"),
+        (VariantSpec("plan", "int8"), "float"),
+        (VariantSpec("plan", "float32"), None),
+        (SPEC, None),
+    ],
+)
+def test_the_rounding_of_a_plan_is_in_the_manifest(
+    spec: VariantSpec, rounding: str | None, tmp_path: Path
+) -> None:
+    read = kit.read(tmp_path, chain((4,), dense(3, "softmax")), {"inputs": floats(4)})
+    (variant,) = open_bundle(built(read, tmp_path, spec)).manifest.variants
+    assert (variant.rounding, variant.format) == (rounding, spec.format)
+    assert variant.file == f"variants/m.{spec.precision}.{spec.format}"
 
 
 def test_an_app_gets_what_keras_gives(two: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from strop.bundle.manifest import ROUNDINGS
 from strop_export import conversion, source
 from strop_export.conversion import Converter
 from strop_export.errors import ConversionError, NothingToEqualize, UnsupportedLayer
@@ -35,6 +36,7 @@ def flat(tmp_path_factory: pytest.TempPathFactory) -> source.Source:
 
 def test_it_writes_what_the_converters_write(flat: source.Source, tmp_path: Path) -> None:
     specs = [VariantSpec("tflite", "int8"), VariantSpec("onnx", "int8"), FLOAT32]
+    specs += [VariantSpec("plan", "int8", rounding=rounding) for rounding in ROUNDINGS]
     names = Names(("input",), ("probabilities",))
     with Converter(flat, tmp_path) as converter:
         for spec in specs:

@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from strop.bundle.manifest import FileTensor
+from strop.bundle.manifest import ROUNDINGS, FileTensor
 from strop_export.errors import ConversionError
 
 PRECISIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "tflite": ("float32", "float16", "dynamic", "int8", "int16x8", "mixed"),
     "onnx": ("float32", "float16", "int8", "mixed"),
     "weights": ("float32",),
+    "plan": ("float32", "int8"),
 }
 
+GPU_FORMATS: Final = ("tflite", "onnx")
 GPU_PRECISIONS: Final = ("float32", "float16")
 CALIBRATED: Final = ("int8", "int16x8", "mixed")  # precisions whose activations have fixed ranges
 RANGES: Final = ("minmax", "percentile", "entropy")
@@ -60,6 +62,7 @@ class VariantSpec:
             layers stay in float.
         gpu: the file is made for GPUs too. It takes bytes where the sensor gives bytes, and a
             `tflite` file keeps the RESHAPE that LiteRT's GPU needs (docs/decisions/0015).
+        rounding: for an int8 `plan`: how sums and floats become int8 values, one of `ROUNDINGS`.
 
     Raises:
         ConversionError: no converter writes this format in this precision, or no GPU runs it.
@@ -70,6 +73,7 @@ class VariantSpec:
     per_channel: bool = True
     quantization: Quantization = Quantization()
     gpu: bool = False
+    rounding: str = "float"
 
     def __post_init__(self) -> None:
         known = PRECISIONS.get(self.format)
@@ -97,10 +101,21 @@ class VariantSpec:
                 f"a {self.precision} file has no calibrated ranges",
                 f"use `quantization` for {', '.join(CALIBRATED)} alone",
             )
-        if self.gpu and (self.format == "weights" or self.precision not in GPU_PRECISIONS):
+        if self.rounding not in ROUNDINGS:
             raise ConversionError(
-                f"{self.format} {self.precision} does not run on GPUs, which take tflite or "
-                f"onnx, {' or '.join(GPU_PRECISIONS)}",
+                f"no rounding {self.rounding!r}", f"choose {', '.join(ROUNDINGS)}"
+            )
+        if self.rounding != "float" and (self.format, self.precision) != ("plan", "int8"):
+            raise ConversionError(
+                f"a {self.precision} {self.format} file has no choice of rounding",
+                "use `rounding` for plan int8 alone",
+            )
+        if self.gpu and (
+            self.format not in ("tflite", "onnx") or self.precision not in GPU_PRECISIONS
+        ):
+            raise ConversionError(
+                f"{self.format} {self.precision} does not run on GPUs, which take "
+                f"{' or '.join(GPU_FORMATS)}, {' or '.join(GPU_PRECISIONS)}",
                 "remove gpu = true",
             )
 
@@ -160,6 +175,8 @@ class Converted:
             None if that is not known.
         equalized: each (producer, consumer) whose scales were balanced.
         origins: the origin of each tensor of the main graph, by the tensor's name in the file.
+        rounding: how the sums and floats of a plan become int8 values; None for other files, and
+            for a plan where none do.
     """
 
     data: bytes
@@ -170,6 +187,7 @@ class Converted:
     integer_share: float | None = 0.0
     equalized: tuple[tuple[str, str], ...] = ()
     origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, repr=False)
+    rounding: str | None = None
 
 
 class Ranked(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -134,6 +135,12 @@ class Conversions:
             from strop_export.formats.weights import convert_weights
 
             return convert_weights(self.model, self.names)
+        if spec.format == "plan":
+            from strop_export.formats.layers import last_layers
+            from strop_export.formats.plan_tflite import convert_plan
+
+            file = self.convert(replace(spec, format="tflite", rounding="float"))
+            return convert_plan(file, last_layers(self.model), spec.rounding)
         file = self._of(spec.format).convert(spec)
         if spec.precision == "mixed" and file.integer_share == 0:
             raise ConversionError(
@@ -143,6 +150,11 @@ class Conversions:
         return file
 
     def _of(self, format: str) -> TFLite | Onnx:
+        if format not in ("tflite", "onnx"):
+            raise ConversionError(
+                f"a {format} file has no float twin and no ranking of layers",
+                "choose tflite or onnx",
+            )
         return self._tflite if format == "tflite" else self._onnx
 
     @cached_property

@@ -1,0 +1,1 @@
+"""The native engine: its C core, and the compiling of it."""

@@ -1,0 +1,104 @@
+/* AVX-VNNI: vpdpbusd on 256 bits, for CPUs without AVX-512. It adds four products of an unsigned
+ * and a signed byte to each of 8 accumulators, without saturation. */
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <string.h>
+
+#include "../kernels.h"
+#include "../unroll.h"
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,avxvnni"))), apply_to = function)
+#else
+#pragma GCC target("avx2,avxvnni")
+#endif
+
+typedef float lanes __attribute__((vector_size(32)));
+enum { LANES = 8, YMM_OUTPUTS = 8 };
+enum { SUMS = 8 }; /* registers of sums, of 16 */
+
+#include "x86_nonzero.h"
+
+INLINE void add_group(__m256i *sums, const int8_t *weights, const uint8_t *x, size_t stride,
+                      size_t count, size_t rows, size_t vectors) {
+    __m256i input[2];
+    FOR_UNROLLED(size_t row = 0; row < rows; row++) {
+        int32_t group = 0;
+        memcpy(&group, x + row * stride, count);
+        input[row] = _mm256_set1_epi32(group);
+    }
+    FOR_UNROLLED(size_t i = 0; i < vectors; i++) {
+        const __m256i weight = _mm256_loadu_si256((const __m256i *)(weights + i * 32));
+        FOR_UNROLLED(size_t row = 0; row < rows; row++)
+            sums[row * vectors + i] =
+                _mm256_dpbusd_avx_epi32(sums[row * vectors + i], input[row], weight);
+    }
+}
+
+/* Sums of vectors * YMM_OUTPUTS outputs. */
+INLINE void accumulate_piece(const int8_t *weights, size_t width, const int32_t *bias,
+                             size_t inputs, const uint8_t *x, int32_t *accumulators, size_t rows,
+                             size_t vectors) {
+    const size_t group_bytes = width * GROUP_INPUTS;
+    __m256i sums[SUMS];
+    size_t k = 0;
+    FOR_UNROLLED(size_t row = 0; row < rows; row++)
+        FOR_UNROLLED(size_t i = 0; i < vectors; i++)
+            sums[row * vectors + i] = _mm256_loadu_si256((const __m256i *)(bias + i * YMM_OUTPUTS));
+    for (; k + CHUNK_INPUTS <= inputs; k += CHUNK_INPUTS) {
+        uint32_t found = find_nonzero(x + k, inputs, rows);
+        while (found) {
+            const size_t at = (size_t)__builtin_ctz(found); /* of the group's first input */
+            found &= ~(UINT32_C(0xF) << at);
+            add_group(sums, weights + (k + at) * width, x + k + at, inputs, GROUP_INPUTS, rows,
+                      vectors);
+        }
+    }
+    for (weights += k * width; k + GROUP_INPUTS <= inputs;
+         k += GROUP_INPUTS, weights += group_bytes)
+        add_group(sums, weights, x + k, inputs, GROUP_INPUTS, rows, vectors);
+    if (k < inputs) add_group(sums, weights, x + k, inputs, inputs - k, rows, vectors);
+    FOR_UNROLLED(size_t row = 0; row < rows; row++)
+        FOR_UNROLLED(size_t i = 0; i < vectors; i++)
+            _mm256_storeu_si256((__m256i *)(accumulators + row * width + i * YMM_OUTPUTS),
+                                sums[row * vectors + i]);
+}
+
+/* Two rows share the weights of 32 outputs; a row alone takes 64 outputs at a time. */
+static void accumulate(const int8_t *weights, const int32_t *bias, size_t inputs, size_t width,
+                       size_t rows, const uint8_t *x, int32_t *accumulators) {
+    size_t row = 0;
+    for (; row + 2 <= rows; row += 2, x += 2 * inputs, accumulators += 2 * width) {
+        size_t i = 0;
+        for (; i + 32 <= width; i += 32)
+            accumulate_piece(weights + i * GROUP_INPUTS, width, bias + i, inputs, x,
+                             accumulators + i, 2, 4);
+        if (i < width)
+            accumulate_piece(weights + i * GROUP_INPUTS, width, bias + i, inputs, x,
+                             accumulators + i, 2, 2);
+    }
+    if (row == rows) return;
+    if (width == PANEL_OUTPUTS) {
+        accumulate_piece(weights, width, bias, inputs, x, accumulators, 1, 8);
+        return;
+    }
+    for (size_t i = 0; i < width; i += PAD_OUTPUTS)
+        accumulate_piece(weights + i * GROUP_INPUTS, width, bias + i, inputs, x, accumulators + i,
+                         1, 2);
+}
+
+#include "../kernels/activations.h"
+#include "../kernels/elementwise.h"
+#include "../kernels/fully_connected.h"
+#include "../kernels/quantize.h"
+#include "../kernels/table.h"
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+
+const strop_kernels strop_avxvnni_kernels = STROP_KERNELS("avxvnni", 128);
+
+#else
+typedef int no_kernels; /* C wants something in a file */
+#endif

@@ -1,0 +1,59 @@
+/* From int32 accumulators to stored bytes, in both roundings. */
+#ifndef STROP_REQUANTIZE_H
+#define STROP_REQUANTIZE_H
+
+#include "../kernels.h"
+#include "bits.h"
+
+/* XNNPACK's: times a float, clamped, rounded to nearest even. */
+static void requantize_float(const requantization *how, const float *restrict scales, size_t count,
+                             const int32_t *restrict accumulators, uint8_t *restrict y) {
+    const float low = (float)(how->low - how->zero_point);
+    const float high = (float)(how->high - how->zero_point);
+    const int32_t zero_point = how->zero_point;
+    for (size_t i = 0; i < count; i++) {
+        float value = (float)accumulators[i] * scales[i];
+        value = value < low ? low : value;
+        value = value > high ? high : value;
+        y[i] = (uint8_t)(nearest_even(value) + zero_point);
+    }
+}
+
+/* TensorFlow Lite's MultiplyByQuantizedMultiplier with double rounding. */
+static inline int32_t multiply_reference(int32_t value, int32_t multiplier, int32_t shift) {
+    const int64_t product = (int64_t)value * multiplier;
+    /* SaturatingRoundingDoublingHighMul: its two nudges and its division that truncates come to
+     * this one shift. It does not saturate, as the multiplier is positive. */
+    const int32_t high = (int32_t)((product + (1 << 30)) >> 31);
+    /* RoundingDivideByPOT: ties away from zero. */
+    const int32_t mask = (int32_t)((UINT32_C(1) << shift) - 1);
+    const int32_t threshold = (mask >> 1) + (high < 0);
+    return (high >> shift) + ((high & mask) > threshold);
+}
+
+static void requantize_reference(const requantization *how, const int32_t *restrict multipliers,
+                                 const int32_t *restrict shifts, size_t count,
+                                 const int32_t *restrict accumulators, uint8_t *restrict y) {
+    const int32_t low = how->low;
+    const int32_t high = how->high;
+    const int32_t zero_point = how->zero_point;
+    for (size_t i = 0; i < count; i++) {
+        int32_t value = multiply_reference(accumulators[i], multipliers[i], shifts[i]);
+        /* Clamped before the zero point is added, so that the sum cannot overflow. */
+        value = value < low - zero_point ? low - zero_point : value;
+        value = value > high - zero_point ? high - zero_point : value;
+        y[i] = (uint8_t)(value + zero_point);
+    }
+}
+
+/* `first` is the number of the first output; `count` is a multiple of PAD_OUTPUTS. */
+static inline void requantize(const requantization *how, size_t first, size_t count,
+                              const int32_t *accumulators, uint8_t *y) {
+    if (how->scales)
+        requantize_float(how, how->scales + first, count, accumulators, y);
+    else
+        requantize_reference(how, how->multipliers + first, how->shifts + first, count,
+                             accumulators, y);
+}
+
+#endif

@@ -1,0 +1,75 @@
+/* A prepared model: everything that a run reads, in one piece of memory. */
+#ifndef STROP_MODEL_H
+#define STROP_MODEL_H
+
+#include "kernels.h"
+#include "layout.h"
+
+typedef enum {
+    RUN_LOOKUP,
+    RUN_QUANTIZE,
+    RUN_DEQUANTIZE,
+    RUN_INT8_LAYER,
+    RUN_FLOAT_LAYER,
+    RUN_CLAMP,
+    RUN_SIGMOID,
+    RUN_TANH,
+    RUN_SOFTMAX,
+    RUN_ADD,
+    RUN_MUL
+} run_kind;
+
+typedef struct {
+    uint32_t kind;  /* run_kind */
+    uint32_t rows;  /* of a layer or softmax, or repetitions of a constant, in one sample */
+    uint32_t width; /* of such a row; the number of values in one sample where `rows` is 1 */
+    place x, other, y;
+    union {
+        const uint8_t *table; /* 256 stored bytes */
+        quantization quantize;
+        struct {
+            float scale;
+            int32_t zero_point;
+        } dequantize;
+        int8_layer int8;
+        float_layer layer;
+        float beta;
+        struct {
+            const float *constant; /* NULL: `other` is a tensor */
+            float low, high;       /* of the fused activation; infinite for none */
+        } arithmetic;              /* of clamp too */
+    } of;
+} model_step;
+
+typedef struct {
+    strop_border border;
+    place where;
+} model_border;
+
+struct strop_model {
+    const strop_kernels *kernels;
+    uint32_t inputs, outputs, steps;
+    uint32_t row_bytes;
+    model_border *borders; /* inputs, then outputs */
+    model_step *step;
+};
+
+/* Memory that is handed out from the start; without `memory` it only counts. */
+typedef struct {
+    uint8_t *memory;
+    uint64_t used;
+} arena;
+
+static inline void *arena_take(arena *from, uint64_t bytes) {
+    void *taken = from->memory ? from->memory + from->used : NULL;
+    from->used += (bytes + STROP_ALIGNMENT - 1) / STROP_ALIGNMENT * STROP_ALIGNMENT;
+    return taken;
+}
+
+/* Repack the constants of a layer. `layer` is written to only if the arena has memory. */
+void pack_int8_layer(const plan_file *plan, const plan_step *step, int32_t input_offset,
+                     arena *from, int8_layer *layer);
+void pack_float_layer(const plan_file *plan, const plan_step *step, arena *from,
+                      float_layer *layer);
+
+#endif

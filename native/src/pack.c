@@ -1,0 +1,109 @@
+/* Weights in the order in which kernels read them. */
+#include <string.h>
+
+#include "model.h"
+#include "rounding.h"
+
+typedef struct {
+    plan_tensor x, weights, bias, y;
+} layer_tensors;
+
+static void read_layer(const plan_file *plan, const plan_step *step, layer_tensors *of) {
+    memset(of, 0, sizeof *of);
+    plan_tensor_at(plan, step->inputs[0], &of->x);
+    plan_tensor_at(plan, step->inputs[1], &of->weights);
+    if (step->inputs[2] != NONE) plan_tensor_at(plan, step->inputs[2], &of->bias);
+    plan_tensor_at(plan, step->output, &of->y);
+}
+
+static void pack_int8_weights(const plan_tensor *from, int8_t *to) {
+    const size_t outputs = from->dims[0], inputs = from->dims[1];
+    const int8_t *weights = (const int8_t *)from->data;
+    for (size_t first = 0; first < outputs; first += PANEL_OUTPUTS) {
+        const size_t left = outputs - first;
+        const size_t width = left < PANEL_OUTPUTS ? round_up(left, PAD_OUTPUTS) : PANEL_OUTPUTS;
+        for (size_t k = 0; k < inputs; k += GROUP_INPUTS)
+            for (size_t i = first; i < first + width; i++)
+                for (size_t j = k; j < k + GROUP_INPUTS; j++)
+                    *to++ = i < outputs && j < inputs ? weights[i * inputs + j] : 0;
+    }
+}
+
+/* Kernels add up (q + offset) * w, the layer is (q - zero_point) * w: the difference is a constant.
+ * No sum overflows, as the check of the plan bounds it for every input. */
+static void fold_bias(const layer_tensors *of, int32_t input_offset, int32_t *bias) {
+    const size_t outputs = of->weights.dims[0], inputs = of->weights.dims[1];
+    const int8_t *row = (const int8_t *)of->weights.data;
+    for (size_t i = 0; i < outputs; i++, row += inputs) {
+        int32_t sum = 0;
+        for (size_t k = 0; k < inputs; k++) sum += row[k];
+        bias[i] = (of->bias.data ? plan_int32_at(of->bias.data, i) : 0) -
+                  (input_offset + of->x.zero_point) * sum;
+    }
+}
+
+static void pack_float_factors(const layer_tensors *of, float *scales) {
+    for (uint32_t i = 0; i < of->weights.dims[0]; i++)
+        scales[i] = float_factor(&of->x, &of->weights, i, of->y.scale);
+}
+
+static void pack_reference_factors(const layer_tensors *of, int32_t *multipliers, int32_t *shifts) {
+    for (uint32_t i = 0; i < of->weights.dims[0]; i++) {
+        const fixed_point factor = reference_factor(&of->x, &of->weights, i, of->y.scale);
+        multipliers[i] = factor.multiplier;
+        shifts[i] = factor.shift;
+    }
+}
+
+void pack_int8_layer(const plan_file *plan, const plan_step *step, int32_t input_offset,
+                     arena *from, int8_layer *layer) {
+    layer_tensors of;
+    read_layer(plan, step, &of);
+    const size_t outputs = of.weights.dims[0], inputs = of.weights.dims[1];
+    const size_t padded = round_up(outputs, PAD_OUTPUTS);
+    const size_t column_bytes = padded * sizeof(int32_t);
+    const int is_float = plan->rounding == ROUNDING_FLOAT;
+    int8_t *weights = arena_take(from, (uint64_t)padded * round_up(inputs, GROUP_INPUTS));
+    int32_t *bias = arena_take(from, column_bytes);
+    float *scales = is_float ? arena_take(from, column_bytes) : NULL;
+    int32_t *multipliers = is_float ? NULL : arena_take(from, column_bytes);
+    int32_t *shifts = is_float ? NULL : arena_take(from, column_bytes);
+    if (!from->memory) return;
+    pack_int8_weights(&of.weights, weights);
+    fold_bias(&of, input_offset, bias);
+    if (is_float)
+        pack_float_factors(&of, scales);
+    else
+        pack_reference_factors(&of, multipliers, shifts);
+    layer->inputs = inputs;
+    layer->outputs = outputs;
+    layer->weights = weights;
+    layer->bias = bias;
+    layer->requantize.scales = scales;
+    layer->requantize.multipliers = multipliers;
+    layer->requantize.shifts = shifts;
+    layer->requantize.zero_point = of.y.zero_point + 128;
+    activation_range(plan->rounding, step->activation, &of.y, &layer->requantize.low,
+                     &layer->requantize.high);
+}
+
+void pack_float_layer(const plan_file *plan, const plan_step *step, arena *from,
+                      float_layer *layer) {
+    layer_tensors of;
+    read_layer(plan, step, &of);
+    const size_t outputs = of.weights.dims[0], inputs = of.weights.dims[1];
+    const size_t padded = round_up(outputs, PAD_OUTPUTS);
+    float *weights = arena_take(from, (uint64_t)padded * inputs * sizeof(float));
+    float *bias = arena_take(from, padded * sizeof(float));
+    if (!from->memory) return;
+    for (size_t i = 0; i < outputs; i++) {
+        float *panel = weights + i / PAD_OUTPUTS * PAD_OUTPUTS * inputs + i % PAD_OUTPUTS;
+        for (size_t k = 0; k < inputs; k++)
+            panel[k * PAD_OUTPUTS] = plan_float_at(of.weights.data, i * inputs + k);
+        if (of.bias.data) bias[i] = plan_float_at(of.bias.data, i);
+    }
+    layer->inputs = inputs;
+    layer->outputs = outputs;
+    layer->weights = weights;
+    layer->bias = bias;
+}

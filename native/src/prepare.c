@@ -1,0 +1,223 @@
+/* From a plan to a model: checked, laid out, weights repacked. */
+#include <string.h>
+
+#include "float_mode.h"
+#include "model.h"
+#include "rounding.h"
+
+#define INFINITE __builtin_inff()
+
+typedef struct {
+    const plan_file *plan;
+    const layout *layout;
+    const strop_kernels *kernels;
+    arena from; /* without memory in the first pass, which only counts */
+} builder;
+
+static void set_range(uint32_t activation, float *low, float *high) {
+    *low = activation == ACTIVATION_NONE ? -INFINITE : 0.0f;
+    *high = activation == ACTIVATION_RELU6 ? 6.0f : INFINITE;
+}
+
+/* A step from 8 bits to 8 bits is a table: the zero point is shifted, then clamped. */
+static void build_lookup(builder *of, const plan_tensor *x, const plan_tensor *y,
+                         uint32_t activation, model_step *step) {
+    uint8_t *table = arena_take(&of->from, 256);
+    int32_t low, high;
+    if (!of->from.memory) return;
+    step->kind = RUN_LOOKUP;
+    step->of.table = table;
+    activation_range(ROUNDING_REFERENCE, activation, y, &low, &high); /* in both, as LiteRT does */
+    /* uint8 is stored as it is, int8 with 128 added */
+    const int32_t zero_point = x->zero_point + (x->dtype == STROP_INT8 ? 128 : 0);
+    for (int32_t stored = 0; stored < 256; stored++) {
+        int32_t value = stored - zero_point + y->zero_point + 128;
+        value = value < low ? low : value;
+        table[stored] = (uint8_t)(value > high ? high : value);
+    }
+}
+
+static void build_quantize(builder *of, const plan_tensor *x, const plan_tensor *y,
+                           model_step *step) {
+    if (x->dtype != STROP_FLOAT32) {
+        build_lookup(of, x, y, ACTIVATION_NONE, step);
+        return;
+    }
+    step->kind = RUN_QUANTIZE;
+    step->of.quantize.scale = y->scale;
+    step->of.quantize.zero_point = y->zero_point + 128;
+    step->of.quantize.half_away = of->plan->rounding == ROUNDING_REFERENCE;
+}
+
+static void build_layer(builder *of, const plan_step *from, const plan_tensor *x,
+                        model_step *step) {
+    plan_tensor weights;
+    plan_tensor_at(of->plan, from->inputs[1], &weights);
+    step->rows = x->values / weights.dims[1];
+    if (x->dtype == STROP_INT8) {
+        step->kind = RUN_INT8_LAYER;
+        pack_int8_layer(of->plan, from, of->kernels->input_offset, &of->from, &step->of.int8);
+    } else {
+        step->kind = RUN_FLOAT_LAYER;
+        pack_float_layer(of->plan, from, &of->from, &step->of.layer);
+        set_range(from->activation, &step->of.layer.low, &step->of.layer.high);
+    }
+}
+
+static void build_arithmetic(builder *of, const plan_step *from, model_step *step) {
+    plan_tensor other;
+    plan_tensor_at(of->plan, from->inputs[1], &other);
+    step->kind = from->op == OP_ADD ? RUN_ADD : RUN_MUL;
+    set_range(from->activation, &step->of.arithmetic.low, &step->of.arithmetic.high);
+    step->of.arithmetic.constant = NULL;
+    if (!other.data) {
+        step->other = of->layout->places[from->inputs[1]];
+        return;
+    }
+    step->rows = step->width / other.values;
+    step->width = other.values;
+    const size_t bytes = other.values * sizeof(float);
+    float *constant = arena_take(&of->from, bytes);
+    if (of->from.memory) step->of.arithmetic.constant = memcpy(constant, other.data, bytes);
+}
+
+static void build_step(builder *of, const plan_step *from, model_step *step) {
+    plan_tensor x, y;
+    plan_tensor_at(of->plan, from->inputs[0], &x);
+    plan_tensor_at(of->plan, from->output, &y);
+    step->x = of->layout->places[from->inputs[0]];
+    step->y = of->layout->places[from->output];
+    step->rows = 1;
+    step->width = x.values;
+    switch (from->op) {
+        case OP_QUANTIZE: build_quantize(of, &x, &y, step); break;
+        case OP_DEQUANTIZE:
+            step->kind = RUN_DEQUANTIZE;
+            step->of.dequantize.scale = x.scale;
+            step->of.dequantize.zero_point = x.zero_point + 128;
+            break;
+        case OP_FULLY_CONNECTED: build_layer(of, from, &x, step); break;
+        case OP_RELU:
+        case OP_RELU6: {
+            const uint32_t activation = from->op == OP_RELU ? ACTIVATION_RELU : ACTIVATION_RELU6;
+            step->kind = RUN_CLAMP;
+            if (x.dtype == STROP_INT8)
+                build_lookup(of, &x, &y, activation, step);
+            else
+                set_range(activation, &step->of.arithmetic.low, &step->of.arithmetic.high);
+            break;
+        }
+        case OP_SIGMOID: step->kind = RUN_SIGMOID; break;
+        case OP_TANH: step->kind = RUN_TANH; break;
+        case OP_SOFTMAX:
+            step->kind = RUN_SOFTMAX;
+            step->of.beta = from->beta;
+            step->width = y.dims[y.rank - 1];
+            step->rows = x.values / step->width;
+            break;
+        default: build_arithmetic(of, from, step);
+    }
+}
+
+static void build_borders(builder *of, model_border *borders) {
+    for (uint32_t i = 0; i < of->plan->inputs + of->plan->outputs; i++) {
+        const uint32_t index = plan_border_at(of->plan, i);
+        plan_tensor tensor;
+        plan_tensor_at(of->plan, index, &tensor);
+        char *name = arena_take(&of->from, tensor.name_bytes);
+        if (!of->from.memory) continue;
+        strop_border *border = &borders[i].border;
+        border->name = memcpy(name, tensor.name, tensor.name_bytes);
+        border->name_bytes = tensor.name_bytes;
+        border->dtype = tensor.dtype;
+        border->rank = tensor.rank;
+        memcpy(border->dims, tensor.dims, sizeof border->dims);
+        border->scale = tensor.scale;
+        border->zero_point = tensor.zero_point;
+        border->row_bytes = tensor.values * plan_value_bytes(tensor.dtype);
+        borders[i].where = of->layout->places[index];
+    }
+}
+
+static strop_model *build(builder *of) {
+    const plan_file *plan = of->plan;
+    uint32_t steps = 0;
+    for (uint32_t i = 0; i < plan->steps; i++) {
+        plan_step step;
+        plan_step_at(plan, i, &step);
+        steps += !step_is_alias(plan, &step);
+    }
+    strop_model *model = arena_take(&of->from, sizeof *model);
+    model_border *borders =
+        arena_take(&of->from, (uint64_t)(plan->inputs + plan->outputs) * sizeof *borders);
+    model_step *to = arena_take(&of->from, (uint64_t)steps * sizeof *to);
+    build_borders(of, borders);
+    for (uint32_t i = 0; i < plan->steps; i++) {
+        plan_step step;
+        model_step unused;
+        plan_step_at(plan, i, &step);
+        if (!step_is_alias(plan, &step)) build_step(of, &step, of->from.memory ? to++ : &unused);
+    }
+    if (!of->from.memory) return NULL;
+    model->kernels = of->kernels;
+    model->inputs = plan->inputs;
+    model->outputs = plan->outputs;
+    model->steps = steps;
+    model->row_bytes = of->layout->row_bytes;
+    model->borders = borders;
+    model->step = to - steps;
+    return model;
+}
+
+static const char *check_and_build(const void *bytes, size_t count, const strop_kernels *kernels,
+                                   void *memory, size_t memory_bytes, strop_needs *needs,
+                                   strop_model **model) {
+    plan_file plan;
+    layout places;
+    const char *reason;
+    if ((reason = plan_open(bytes, count, &plan))) return reason;
+    if ((reason = plan_check(&plan))) return reason;
+    if ((reason = layout_make(&plan, &places))) return reason;
+    builder of = {&plan, &places, kernels, {NULL, 0}};
+    build(&of);
+    if (of.from.used > MAX_BYTES) return "the prepared model would need more than 2^31 - 1 bytes";
+    needs->model_bytes = (size_t)of.from.used;
+    needs->row_bytes = places.row_bytes;
+    needs->inputs = plan.inputs;
+    needs->outputs = plan.outputs;
+    if (!model) return NULL;
+    if (!memory || (uintptr_t)memory % STROP_ALIGNMENT)
+        return "the memory of the model is not aligned to STROP_ALIGNMENT";
+    if (memory_bytes < needs->model_bytes) return "the memory of the model is too small";
+    memset(memory, 0, needs->model_bytes);
+    of.from.memory = memory;
+    of.from.used = 0;
+    *model = build(&of);
+    return NULL;
+}
+
+const char *strop_check(const void *plan, size_t plan_bytes, strop_needs *needs) {
+    const uint64_t mode = float_mode_enter();
+    const char *reason =
+        check_and_build(plan, plan_bytes, &strop_plain_kernels, NULL, 0, needs, NULL);
+    float_mode_restore(mode);
+    return reason;
+}
+
+const char *strop_prepare(const void *plan, size_t plan_bytes, const strop_kernels *kernels,
+                          void *memory, size_t memory_bytes, strop_model **model) {
+    strop_needs needs;
+    const uint64_t mode = float_mode_enter();
+    const char *reason =
+        check_and_build(plan, plan_bytes, kernels, memory, memory_bytes, &needs, model);
+    float_mode_restore(mode);
+    return reason;
+}
+
+const strop_border *strop_input(const strop_model *model, uint32_t index) {
+    return index < model->inputs ? &model->borders[index].border : NULL;
+}
+
+const strop_border *strop_output(const strop_model *model, uint32_t index) {
+    return index < model->outputs ? &model->borders[model->inputs + index].border : NULL;
+}

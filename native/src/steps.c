@@ -1,0 +1,157 @@
+/* The rules of each operator. */
+#include "plan.h"
+#include "rounding.h"
+
+#include <string.h>
+
+/* The operands of a step; `second` and `third` are valid where the step has them. */
+typedef struct {
+    plan_tensor x, second, third, y;
+} operands;
+
+static int is_int8(const plan_tensor *tensor) {
+    return tensor->dtype == STROP_INT8 && tensor->scale != 0.0f;
+}
+
+static int is_float(const plan_tensor *tensor) { return tensor->dtype == STROP_FLOAT32; }
+
+static const char *check_quantize(const operands *of) {
+    if (!is_int8(&of->y)) return "quantize writes int8 with a scale";
+    if (of->x.values != of->y.values) return "quantize changes the number of values";
+    if (is_float(&of->x)) return NULL;
+    if (of->x.dtype == STROP_INT32) return "quantize reads float32, uint8 or int8";
+    if (of->x.scale != of->y.scale) return "quantize from 8 bits changes the scale";
+    return NULL;
+}
+
+static const char *check_dequantize(const operands *of) {
+    if (!is_int8(&of->x) || !is_float(&of->y)) return "dequantize reads int8 and writes float32";
+    return of->x.values == of->y.values ? NULL : "dequantize changes the number of values";
+}
+
+/* No accumulator of the layer may leave int32, whatever the inputs: so that kernels may add up in
+ * any order. */
+static const char *check_accumulators(const operands *of) {
+    const size_t outputs = of->second.dims[0], inputs = of->second.dims[1];
+    for (size_t i = 0; i < outputs; i++) {
+        const int8_t *row = (const int8_t *)of->second.data + i * inputs;
+        const int64_t bias = of->third.data ? plan_int32_at(of->third.data, i) : 0;
+        uint32_t sum = 0; /* at most 2^16 * 127 */
+        for (size_t k = 0; k < inputs; k++) {
+            if (row[k] == -128) return "an int8 weight is -128: weights are -127 to 127";
+            sum += (uint32_t)(row[k] < 0 ? -row[k] : row[k]);
+        }
+        if ((bias < 0 ? -bias : bias) + (int64_t)sum * 255 > INT32_MAX)
+            return "the sums of a layer may not fit 32 bits";
+    }
+    return NULL;
+}
+
+static const char *check_int8_layer(const plan_file *plan, const operands *of) {
+    const int has_scale = of->second.scales || of->second.scale != 0.0f;
+    if (!is_int8(&of->x) || !is_int8(&of->y) || of->second.dtype != STROP_INT8 || !has_scale)
+        return "an int8 layer reads, multiplies by and writes int8 with scales";
+    if (of->second.zero_point) return "the weights of an int8 layer have a zero point";
+    if (of->third.data && of->third.dtype != STROP_INT32)
+        return "the bias of an int8 layer is int32";
+    if (!factors_are_sound(plan, &of->x, &of->second, of->y.scale))
+        return "the scales of a layer give a factor that is not between 0 and 1";
+    return check_accumulators(of);
+}
+
+static const char *check_fully_connected(const plan_file *plan, const plan_step *step,
+                                         const operands *of) {
+    const plan_tensor *weights = &of->second;
+    if (!weights->data || weights->rank != 2)
+        return "the weights of a layer are a constant of two dimensions";
+    const uint32_t outputs = weights->dims[0], inputs = weights->dims[1];
+    if (inputs > MAX_LAYER_INPUTS) return "a layer has more than 2^16 inputs";
+    if (step->inputs[2] != NONE && (!of->third.data || of->third.values != outputs))
+        return "the bias of a layer is a constant with a value for each output";
+    if (of->x.values % inputs || of->y.values % outputs ||
+        of->x.values / inputs != of->y.values / outputs)
+        return "the input or output of a layer does not fit its weights";
+    if (of->x.dtype == STROP_INT8) return check_int8_layer(plan, of);
+    if (!is_float(&of->x) || !is_float(weights) || !is_float(&of->y) ||
+        (of->third.data && !is_float(&of->third)))
+        return "a layer that is not int8 is float32 throughout";
+    return NULL;
+}
+
+static const char *check_activation(const plan_step *step, const operands *of) {
+    if (of->x.values != of->y.values) return "an activation changes the number of values";
+    if (step->op == OP_SOFTMAX && !of->y.rank) return "softmax has no axis";
+    if (is_float(&of->x) && is_float(&of->y)) return NULL;
+    if (step->op != OP_RELU && step->op != OP_RELU6) return "an activation is float32";
+    if (!is_int8(&of->x) || !is_int8(&of->y) || of->x.scale != of->y.scale ||
+        of->x.zero_point != of->y.zero_point)
+        return "relu and relu6 are float32, or int8 with one scale and zero point";
+    return NULL;
+}
+
+static const char *check_reshape(const operands *of) {
+    if (of->x.values != of->y.values || of->x.dtype != of->y.dtype || of->x.scale != of->y.scale ||
+        of->x.zero_point != of->y.zero_point)
+        return "reshape changes more than a shape";
+    return NULL;
+}
+
+static const char *check_elementwise(const operands *of) {
+    if (!is_float(&of->x) || !is_float(&of->second) || !is_float(&of->y))
+        return "mul and add are float32";
+    if (of->x.values != of->y.values) return "mul or add changes the number of values";
+    if (of->second.data ? of->x.values % of->second.values != 0 : of->x.values != of->second.values)
+        return "the operands of mul or add do not fit each other";
+    return NULL;
+}
+
+static const char *check_operator(const plan_file *plan, const plan_step *step,
+                                  const operands *of) {
+    switch (step->op) {
+        case OP_QUANTIZE: return check_quantize(of);
+        case OP_DEQUANTIZE: return check_dequantize(of);
+        case OP_FULLY_CONNECTED: return check_fully_connected(plan, step, of);
+        case OP_RELU:
+        case OP_RELU6:
+        case OP_SIGMOID:
+        case OP_TANH:
+        case OP_SOFTMAX: return check_activation(step, of);
+        case OP_RESHAPE: return check_reshape(of);
+        case OP_MUL:
+        case OP_ADD: return check_elementwise(of);
+        default: return "a step has an unknown operator";
+    }
+}
+
+/* Tell whether a step has the operands that its operator takes. */
+static int has_operands(const plan_step *step) {
+    const uint32_t most = step->op == OP_FULLY_CONNECTED             ? 3
+                          : step->op == OP_MUL || step->op == OP_ADD ? 2
+                                                                     : 1;
+    for (uint32_t i = 0; i < 3; i++) {
+        const int optional = step->op == OP_FULLY_CONNECTED && i == 2;
+        if (step->inputs[i] == NONE ? i < most && !optional : i >= most) return 0;
+    }
+    return 1;
+}
+
+const char *plan_check_step(const plan_file *plan, const plan_step *step) {
+    const int fuses = step->op == OP_FULLY_CONNECTED || step->op == OP_MUL || step->op == OP_ADD;
+    operands of;
+    const char *reason;
+    memset(&of, 0, sizeof of);
+    if (!has_operands(step)) return "a step has too few or too many inputs";
+    if (step->activation > (fuses ? ACTIVATION_RELU6 : ACTIVATION_NONE))
+        return "a step has an activation that it cannot have";
+    /* NaN and infinity times 0 are NaN. */
+    if (step->op == OP_SOFTMAX ? step->beta * 0.0f != 0.0f : step->beta != 0.0f)
+        return "a step has a beta that it cannot have";
+    if ((reason = plan_tensor_at(plan, step->inputs[0], &of.x))) return reason;
+    if (step->inputs[1] != NONE && (reason = plan_tensor_at(plan, step->inputs[1], &of.second)))
+        return reason;
+    if (step->inputs[2] != NONE && (reason = plan_tensor_at(plan, step->inputs[2], &of.third)))
+        return reason;
+    if ((reason = plan_tensor_at(plan, step->output, &of.y))) return reason;
+    if (of.x.data) return "the first input of a step is a constant";
+    return check_operator(plan, step, &of);
+}

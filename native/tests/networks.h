@@ -1,0 +1,133 @@
+/* Random networks: of int8 layers, of float layers, and of every operator. */
+#ifndef STROP_TEST_NETWORKS_H
+#define STROP_TEST_NETWORKS_H
+
+#include "random.h"
+#include "writer.h"
+
+static int8_t network_weights[300 * 150];
+static int32_t network_bias[150];
+static float network_floats[300 * 150];
+
+/* Add an int8 layer over `x`. Its accumulators spread over the whole int8 range and beyond. */
+static inline uint32_t write_int8_layer(plan_writer *to, uint32_t x, uint32_t inputs,
+                                        uint32_t outputs) {
+    float scales[150];
+    const int extreme = next_random() % 8 == 0;
+    const float scale_out = random_float(0.02f, 0.3f);
+    float x_scale;
+    memcpy(&x_scale, to->tensor[x] + 32, sizeof x_scale);
+    for (uint32_t i = 0; i < inputs * outputs; i++)
+        network_weights[i] =
+            (int8_t)(extreme ? (next_random() & 1 ? 127 : -127) : random_int(-127, 127));
+    for (uint32_t i = 0; i < outputs; i++) {
+        network_bias[i] = random_int(-100000, 100000);
+        scales[i] = random_float(0.2f, 0.9f) * scale_out / x_scale / (float)inputs;
+        if (next_random() % 16 == 0) scales[i] *= 1e-9f; /* a shift of more than 31 */
+    }
+    const uint32_t weights = write_tensor(to, STROP_INT8, outputs, inputs, 0, 0, network_weights);
+    if (next_random() & 1)
+        write_scales(to, weights, scales, outputs);
+    else
+        put_float(to->tensor[weights] + 32, scales[0]);
+    const uint32_t bias =
+        next_random() % 4 ? write_tensor(to, STROP_INT32, outputs, 0, 0, 0, network_bias) : NONE;
+    const uint32_t y =
+        write_tensor(to, STROP_INT8, outputs, 0, scale_out, random_int(-128, 127), NULL);
+    write_step(to, OP_FULLY_CONNECTED, x, weights, bias, y, next_random() % 3, 0);
+    return y;
+}
+
+static inline uint32_t write_float_layer(plan_writer *to, uint32_t x, uint32_t inputs,
+                                         uint32_t outputs) {
+    for (uint32_t i = 0; i < inputs * outputs; i++) network_floats[i] = random_float(-0.3f, 0.3f);
+    const uint32_t weights = write_tensor(to, STROP_FLOAT32, outputs, inputs, 0, 0, network_floats);
+    const uint32_t bias = next_random() % 4
+                              ? write_tensor(to, STROP_FLOAT32, outputs, 0, 0, 0, network_floats)
+                              : NONE;
+    const uint32_t y = write_tensor(to, STROP_FLOAT32, outputs, 0, 0, 0, NULL);
+    write_step(to, OP_FULLY_CONNECTED, x, weights, bias, y, next_random() % 3, 0);
+    return y;
+}
+
+/* Choose a second operand of `width` values or a part of them: a constant, the tensor `earlier`, or
+ * a new input. */
+static inline uint32_t write_operand(plan_writer *to, uint32_t earlier, uint32_t width) {
+    uint32_t values = width;
+    switch (next_random() % 5) {
+        case 0: return earlier;
+        case 1: {
+            const uint32_t given = write_tensor(to, STROP_FLOAT32, width, 0, 0, 0, NULL);
+            write_border(to, 0, given);
+            return given;
+        }
+        case 2: values = 1; break;
+        case 3: values = width % 2 ? width : width / 2; break;
+        default: break;
+    }
+    for (uint32_t i = 0; i < values; i++) network_floats[i] = random_edge();
+    return write_tensor(to, STROP_FLOAT32, values, 0, 0, 0, network_floats);
+}
+
+/* Add one step of float32 over `x`, of `width` values as `earlier` has. */
+static inline uint32_t write_float_step(plan_writer *to, uint32_t x, uint32_t earlier,
+                                        uint32_t width) {
+    const uint32_t op = (uint32_t)random_int(OP_RELU, OP_ADD);
+    const uint32_t y = write_tensor(to, STROP_FLOAT32, width, 0, 0, 0, NULL);
+    const uint32_t second = op == OP_MUL || op == OP_ADD ? write_operand(to, earlier, width) : NONE;
+    write_step(to, op, x, second, NONE, y, second == NONE ? 0 : next_random() % 3,
+               op == OP_SOFTMAX ? random_float(0.1f, 2.0f) : 0);
+    return y;
+}
+
+/* Write a network: an input of any type, int8 layers, float layers and steps. The last tensor and
+ * some on the way are outputs. */
+static inline void write_network(plan_writer *to) {
+    const uint32_t dtype = next_random() % 3; /* of the input */
+    uint32_t width = (uint32_t)random_int(1, 300);
+    const float scale = random_float(0.001f, 0.1f);
+    const int32_t zero_point = dtype == STROP_UINT8 ? random_int(0, 255) : random_int(-128, 127);
+    memset(to, 0, sizeof *to);
+    to->rounding = next_random() & 1;
+    uint32_t x = write_tensor(to, dtype, width, 0, dtype == STROP_FLOAT32 ? 0 : scale,
+                              dtype == STROP_FLOAT32 ? 0 : zero_point, NULL);
+    write_border(to, 0, x);
+    if (dtype != STROP_FLOAT32 || next_random() & 1) {
+        const int32_t shifted =
+            next_random() & 1 && dtype == STROP_UINT8 ? zero_point - 128 : random_int(-128, 127);
+        uint32_t y = write_tensor(to, STROP_INT8, width, 0, scale, shifted, NULL);
+        write_step(to, OP_QUANTIZE, x, NONE, NONE, y, 0, 0);
+        x = y;
+        if (next_random() & 1) write_border(to, 1, x);
+        for (int layers = random_int(1, 3); layers > 0; layers--) {
+            const uint32_t outputs = (uint32_t)random_int(1, 150);
+            x = write_int8_layer(to, x, width, outputs);
+            width = outputs;
+            if (next_random() & 1) write_border(to, 1, x);
+        }
+        if (next_random() & 1) {
+            const uint32_t clamped = write_tensor(to, STROP_INT8, width, 0, 0, 0, NULL);
+            memcpy(to->tensor[clamped] + 32, to->tensor[x] + 32,
+                   8); /* the same scale and zero point */
+            write_step(to, next_random() & 1 ? OP_RELU : OP_RELU6, x, NONE, NONE, clamped, 0, 0);
+            x = clamped;
+        }
+        y = write_tensor(to, STROP_FLOAT32, width, 0, 0, 0, NULL);
+        write_step(to, OP_DEQUANTIZE, x, NONE, NONE, y, 0, 0);
+        x = y;
+    }
+    uint32_t earlier = x;
+    for (int steps = random_int(1, 5); steps > 0; steps--) {
+        if (next_random() & 1) {
+            const uint32_t outputs = (uint32_t)random_int(1, 150);
+            earlier = x = write_float_layer(to, x, width, outputs);
+            width = outputs;
+        } else {
+            x = write_float_step(to, x, earlier, width);
+        }
+        if (steps > 1 && next_random() % 4 == 0) write_border(to, 1, x);
+    }
+    write_border(to, 1, x);
+}
+
+#endif

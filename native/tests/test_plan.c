@@ -1,0 +1,142 @@
+/* Every rule of the format: a sound plan with one field changed is refused. */
+#include "files.h"
+#include "writer.h"
+
+enum { X, WEIGHTS, BIAS, HIDDEN, REAL, MATRIX, LOGITS, PROBABILITIES, FACTOR, SCALED };
+enum { INT8_LAYER, DEQUANTIZE, FLOAT_LAYER, SOFTMAX, MUL };
+enum { HEADER, TENSOR, STEP, BORDER, DATA };
+
+/* int8 [3] -> layer -> int8 [2] -> float -> layer -> [2] -> softmax -> mul */
+static void write_sound(plan_writer *to) {
+    static const int8_t weights[] = {1, -2, 3, -127, 127, 5};
+    static const int32_t bias[] = {100, -100};
+    static const float scales[] = {0.01f, 0.02f}, matrix[] = {0.5f, -0.5f, 1.0f, 2.0f}, factor = 2;
+    memset(to, 0, sizeof *to);
+    to->rounding = ROUNDING_FLOAT;
+    write_tensor(to, STROP_INT8, 3, 0, 0.1f, -5, NULL);
+    write_tensor(to, STROP_INT8, 2, 3, 0, 0, weights);
+    write_tensor(to, STROP_INT32, 2, 0, 0, 0, bias);
+    write_tensor(to, STROP_INT8, 2, 0, 0.2f, 7, NULL);
+    write_tensor(to, STROP_FLOAT32, 2, 0, 0, 0, NULL);
+    write_tensor(to, STROP_FLOAT32, 2, 2, 0, 0, matrix);
+    write_tensor(to, STROP_FLOAT32, 2, 0, 0, 0, NULL);
+    write_tensor(to, STROP_FLOAT32, 2, 0, 0, 0, NULL);
+    write_tensor(to, STROP_FLOAT32, 1, 0, 0, 0, &factor);
+    write_tensor(to, STROP_FLOAT32, 2, 0, 0, 0, NULL);
+    write_scales(to, WEIGHTS, scales, 2);
+    write_step(to, OP_FULLY_CONNECTED, X, WEIGHTS, BIAS, HIDDEN, ACTIVATION_RELU, 0);
+    write_step(to, OP_DEQUANTIZE, HIDDEN, NONE, NONE, REAL, 0, 0);
+    write_step(to, OP_FULLY_CONNECTED, REAL, MATRIX, NONE, LOGITS, 0, 0);
+    write_step(to, OP_SOFTMAX, LOGITS, NONE, NONE, PROBABILITIES, 0, 1);
+    write_step(to, OP_MUL, PROBABILITIES, FACTOR, NONE, SCALED, 0, 0);
+    write_border(to, 0, X);
+    write_border(to, 1, HIDDEN);
+    write_border(to, 1, SCALED);
+}
+
+typedef struct {
+    int section;
+    uint32_t index; /* of the record, or the word in the header, borders or data */
+    uint32_t at;    /* in the record, in bytes */
+    uint32_t value;
+} change;
+
+#define FLOAT_ONE 0x3F800000
+#define FLOAT_NAN 0x7FC00000
+#define FLOAT_INFINITE 0x7F800000
+#define FLOAT_DENORMAL 0x007FFFFF
+
+/* clang-format off */
+static const change refused[] = {
+    {HEADER, 0, 0, 0}, /* the signature */
+    {HEADER, 2, 0, 2}, {HEADER, 3, 0, 2}, {HEADER, 4, 0, 0}, {HEADER, 4, 0, 11},
+    {HEADER, 4, 0, 1025}, {HEADER, 4, 0, NONE}, {HEADER, 5, 0, 0}, {HEADER, 5, 0, 6},
+    {HEADER, 5, 0, NONE}, {HEADER, 6, 0, 0}, {HEADER, 6, 0, NONE}, {HEADER, 7, 0, 0},
+    {HEADER, 8, 0, 0}, {HEADER, 9, 0, 0}, {HEADER, 10, 0, 0}, {HEADER, 11, 0, 0},
+    {HEADER, 12, 0, 0}, {HEADER, 12, 0, NONE}, {HEADER, 13, 0, 1}, {HEADER, 15, 0, 1},
+    {TENSOR, X, 0, 4},                             /* type */
+    {TENSOR, X, 0, STROP_FLOAT32},                 /* float32 with a scale */
+    {TENSOR, X, 0, STROP_UINT8},                   /* a zero point below 0 */
+    {TENSOR, X, 4, 7},                             /* rank */
+    {TENSOR, X, 4, 0},                             /* a size beyond the dimensions */
+    {TENSOR, X, 8, 0}, {TENSOR, X, 8, 4}, {TENSOR, X, 8, NONE}, {TENSOR, X, 8, 1 << 25},
+    {TENSOR, X, 12, 1},                            /* a size beyond the dimensions */
+    {TENSOR, X, 32, 0},                            /* a zero point without a scale */
+    {TENSOR, X, 32, FLOAT_NAN}, {TENSOR, X, 32, FLOAT_INFINITE}, {TENSOR, X, 32, FLOAT_DENORMAL},
+    {TENSOR, X, 32, FLOAT_ONE | 0x80000000}, {TENSOR, X, 32, 0x42C80000}, /* a factor above 1 */
+    {TENSOR, X, 36, 128}, {TENSOR, X, 36, (uint32_t)-129},
+    {TENSOR, X, 40, 0},                            /* an input with values */
+    {TENSOR, X, 44, 0},                            /* scales without weights */
+    {TENSOR, X, 48, NONE},                         /* an input without a name */
+    {TENSOR, X, 48, NONE - 1}, {TENSOR, X, 52, 1},
+    {TENSOR, WEIGHTS, 0, STROP_UINT8}, {TENSOR, WEIGHTS, 8, 3}, {TENSOR, WEIGHTS, 12, 4},
+    {TENSOR, WEIGHTS, 36, 1},                      /* a zero point */
+    {TENSOR, WEIGHTS, 40, NONE}, {TENSOR, WEIGHTS, 40, 1}, {TENSOR, WEIGHTS, 40, 1 << 30},
+    {TENSOR, WEIGHTS, 44, NONE},                   /* no scale */
+    {TENSOR, WEIGHTS, 44, 4}, {TENSOR, WEIGHTS, 44, 1 << 30}, {TENSOR, WEIGHTS, 48, 256},
+    {TENSOR, BIAS, 0, STROP_FLOAT32}, {TENSOR, BIAS, 8, 1}, {TENSOR, BIAS, 40, NONE},
+    {TENSOR, HIDDEN, 0, STROP_FLOAT32}, {TENSOR, HIDDEN, 8, 1}, {TENSOR, HIDDEN, 32, 0x38000000},
+    {TENSOR, HIDDEN, 40, 0},                       /* computed, and has values */
+    {TENSOR, REAL, 0, STROP_INT32}, {TENSOR, REAL, 8, 3}, {TENSOR, REAL, 32, FLOAT_ONE},
+    {TENSOR, MATRIX, 0, STROP_INT32}, {TENSOR, MATRIX, 4, 1}, {TENSOR, FACTOR, 0, STROP_INT32},
+    {TENSOR, FACTOR, 8, 3}, {TENSOR, FACTOR, 40, NONE}, {TENSOR, SCALED, 48, NONE},
+    {STEP, INT8_LAYER, 0, 0}, {STEP, INT8_LAYER, 0, 12}, {STEP, INT8_LAYER, 0, OP_RELU},
+    {STEP, INT8_LAYER, 4, 10}, {STEP, INT8_LAYER, 4, NONE},
+    {STEP, INT8_LAYER, 4, HIDDEN}, {STEP, INT8_LAYER, 4, WEIGHTS}, {STEP, INT8_LAYER, 8, NONE},
+    {STEP, INT8_LAYER, 8, X},
+    {STEP, INT8_LAYER, 12, X}, {STEP, INT8_LAYER, 16, X}, {STEP, INT8_LAYER, 16, WEIGHTS},
+    {STEP, INT8_LAYER, 16, REAL},
+    {STEP, INT8_LAYER, 16, NONE}, {STEP, INT8_LAYER, 20, 3}, {STEP, INT8_LAYER, 24, FLOAT_ONE},
+    {STEP, INT8_LAYER, 28, 1},
+    {STEP, DEQUANTIZE, 0, OP_QUANTIZE}, {STEP, DEQUANTIZE, 0, OP_RESHAPE},
+    {STEP, DEQUANTIZE, 0, OP_TANH}, {STEP, DEQUANTIZE, 8, BIAS}, {STEP, DEQUANTIZE, 20, 1},
+    {STEP, FLOAT_LAYER, 4, HIDDEN}, {STEP, FLOAT_LAYER, 8, WEIGHTS}, {STEP, FLOAT_LAYER, 12, BIAS},
+    {STEP, SOFTMAX, 4, FACTOR}, {STEP, SOFTMAX, 24, FLOAT_NAN}, {STEP, SOFTMAX, 24, FLOAT_INFINITE},
+    {STEP, MUL, 4, SCALED}, {STEP, MUL, 8, BIAS}, {STEP, MUL, 8, NONE}, {STEP, MUL, 12, FACTOR},
+    {STEP, MUL, 16, PROBABILITIES},
+    {BORDER, 0, 0, WEIGHTS}, {BORDER, 0, 0, REAL}, {BORDER, 0, 0, NONE}, {BORDER, 1, 0, X},
+    {BORDER, 1, 0, SCALED}, {BORDER, 1, 0, FACTOR}, {BORDER, 2, 0, 10},
+    {DATA, 0, 0, 0x80808080},                      /* weights of -128 */
+    {DATA, 16, 0, 0x7FFFFFFF},                     /* a bias that overflows */
+    {DATA, 64, 0, FLOAT_NAN},                      /* a scale of the weights */
+};
+/* clang-format on */
+
+static uint32_t find(const uint8_t *plan, const change *of) {
+    static const uint32_t record_bytes[] = {4, 56, 32, 4, 4};
+    uint32_t start = 0;
+    if (of->section != HEADER) memcpy(&start, plan + 28 + 4 * of->section, 4);
+    return start + of->index * record_bytes[of->section] + of->at;
+}
+
+/* Count what is wrong: each sound variant must be accepted, each change refused. */
+int main(void) {
+    static plan_writer writer;
+    strop_needs needs;
+    size_t count;
+    int wrong = 0;
+    write_sound(&writer);
+    uint8_t *plan = write_plan(&writer, &count);
+    const char *reason = strop_check(plan, count, &needs);
+    if (reason) return printf("the sound plan is refused: %s\n", reason), 1;
+    const size_t changes = sizeof refused / sizeof *refused;
+    for (size_t i = 0; i < changes; i++) {
+        uint8_t kept[4];
+        const uint32_t at = find(plan, &refused[i]);
+        memcpy(kept, plan + at, 4);
+        put_u32(plan + at, refused[i].value);
+        reason = strop_check(plan, count, &needs);
+        if (!reason) {
+            printf("accepted: section %d, record %u, byte %u, value %u\n", refused[i].section,
+                   refused[i].index, refused[i].at, refused[i].value);
+            wrong++;
+        }
+        memcpy(plan + at, kept, 4);
+    }
+    for (size_t shorter = 0; shorter < count; shorter++)
+        wrong += !strop_check(plan, shorter, &needs);
+    wrong += strop_check(plan, count, &needs) != NULL; /* all changes were undone */
+    free(plan);
+    printf("%zu changes: %d wrong\n", changes, wrong);
+    return wrong != 0;
+}

@@ -1,0 +1,187 @@
+"""The arithmetic of docs/plan-format.md, by the referee, is that of the kernels it names."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from strop_export.formats import Conversions, Converted, Quantization, VariantSpec, quiet
+from strop_export.formats.plan_tflite import convert_plan
+from tests.contract import plan_referee, tflite_kit
+from tests.contract.tflite_kit import Case
+
+with quiet():
+    import keras
+
+Array = NDArray[Any]
+Kernels = Callable[[Sequence[Case]], list[dict[str, Array]]]
+
+ROUNDINGS = ("float", "reference")
+SCALES = (0.02358, 2.0**-6, 0.0078431, 1.7e-3)
+BYTES = np.arange(-128, 128, dtype=np.int8)[:, np.newaxis]
+
+
+@pytest.fixture
+def kernels(rounding: str, request: pytest.FixtureRequest, tmp_path: Path) -> Kernels:
+    """The kernels that have a rounding."""
+    if rounding == "float":
+        return tflite_kit.run_xnnpack
+    python = request.getfixturevalue("tflite_python")
+    return lambda cases: tflite_kit.run_tflite_runtime(cases, "BUILTIN_REF", python, tmp_path)
+
+
+@functools.cache
+def conversions(artifact: Path) -> Conversions:
+    with np.load(artifact / "calibration.npz") as calibration:
+        net = keras.models.load_model(artifact / "model.keras")
+        return Conversions(net, [calibration["inputs"]])
+
+
+def images(artifact: Path) -> Array:
+    with np.load(artifact / "evaluation.npz") as evaluation:
+        return np.asarray(evaluation["inputs"])
+
+
+def compare_images(artifact: Path, rounding: str, kernels: Kernels) -> None:
+    """Compare every int8 value of all test images, with one scale for each output and for all."""
+    few, samples = Quantization(samples=50), images(artifact)
+    cases, plans = [], []
+    for per_channel in (True, False):
+        convert = conversions(artifact).convert
+        cases.append(Case(convert(VariantSpec("tflite", "int8", per_channel, few)).data, samples))
+        spec = VariantSpec("plan", "int8", per_channel, few, rounding=rounding)
+        plans.append(convert(spec).data)
+    for plan, theirs in zip(plans, kernels(cases), strict=True):
+        found = plan_referee.run(plan, samples)
+        compared = 0
+        for i, step in enumerate(plan_referee.read(plan).steps):  # one for each operator
+            ours = found[step.output]
+            if ours.dtype == np.int8:
+                np.testing.assert_array_equal(ours, theirs[f"{i}.{step.operator}"])
+                compared += 1
+        assert compared == 3
+        (result,) = plan_referee.outputs(plan, samples)
+        np.testing.assert_allclose(result, theirs["probabilities"], atol=1e-5)
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("artifact", ["edge_artifact", "notebook_artifact"])
+def test_every_int8_value_of_all_test_images(
+    artifact: str, rounding: str, kernels: Kernels, request: pytest.FixtureRequest
+) -> None:
+    compare_images(request.getfixturevalue(artifact), rounding, kernels)
+
+
+def test_the_reference_is_what_tflite_runtime_gives_by_default(
+    edge_artifact: Path, tflite_python: Path, tmp_path: Path
+) -> None:
+    def kernels(cases: Sequence[Case]) -> list[dict[str, Array]]:
+        return tflite_kit.run_tflite_runtime(cases, "AUTO", tflite_python, tmp_path)
+
+    compare_images(edge_artifact, "reference", kernels)
+
+
+def compare(
+    files: Sequence[Converted], inputs: Array, rounding: str, kernels: Kernels, least: int = 250
+) -> None:
+    """Compare the referee with kernels; each file gives `least` different values at least."""
+    cases = [Case(file.data, inputs) for file in files]
+    for file, tensors in zip(files, kernels(cases), strict=True):
+        (ours,) = plan_referee.outputs(convert_plan(file, ["layer"], rounding).data, inputs)
+        assert len(np.unique(tensors["y"])) >= least
+        np.testing.assert_array_equal(ours, tensors["y"])
+
+
+def layer(
+    weights: Array, sums: Array, scales: tuple[Any, Any, Any], zeros: tuple[int, int], fused: int
+) -> Converted:
+    """An int8 FULLY_CONNECTED of one input; `fused` is the schema's number of its activation."""
+    x, w, y = scales
+    build = tflite_kit.Builder()
+    source = build.tensor((1, 1), "int8", x, zeros[0])
+    bias = build.constant(sums.astype(np.int32), np.float32(x) * w)
+    result = build.tensor((1, len(weights)), "int8", y, zeros[1])
+    inputs = [source, build.constant(weights, w), bias]
+    return build.file(source, build.step("FULLY_CONNECTED", inputs, result, fused))
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("kind", ["one scale", "powers of two", "scales"])
+def test_requantization(kind: str, rounding: str, kernels: Kernels) -> None:
+    """Each output has a sum of its own: small and large ones, and many halves."""
+    random = np.random.default_rng(11)
+    count = 20_000
+    x, y = np.float32(0.0373), np.float32(0.0521)
+    w = np.array([1.234e-3], np.float32)
+    if kind == "powers of two":
+        x, w, y = np.float32(2.0**-5), np.array([2.0**-9], np.float32), np.float32(2.0**-6)
+    elif kind == "scales":
+        w = np.exp2(random.uniform(-22, -1, count)).astype(np.float32)
+    sums = random.uniform(-140, 140, count) / (np.float64(x) * w / y)
+    weights = random.integers(-127, 128, (count, 1)).astype(np.int8)
+    files = [layer(weights, sums, (x, w, y), (-7, 3), fused) for fused in (0, 1, 3)]
+    compare(files, BYTES[::15], rounding, kernels, least=115)
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_the_upper_limit_of_relu6(rounding: str, kernels: Kernels) -> None:
+    """It is a half for most of these scales."""
+    w = np.array([0.009, 0.0091], np.float32)
+    weights, sums = np.full((2, 1), 100, np.int8), np.zeros(2)
+    cases = [(4.0, -19), (4.0, -20), (6 / 127.5, -19), (6 / 10.5, -20), (0.2, 3)]
+    files = [layer(weights, sums, (scale, w, scale), (z, z), 3) for scale, z in cases]
+    compare(files, BYTES, rounding, kernels, least=2)
+
+
+def single(
+    kind: str, dtypes: tuple[str, str], quantized: tuple[float, int], *, source: bool, result: bool
+) -> Converted:
+    """An operator of one value; `source`, `result`: whether they have the scale and zero point."""
+    build = tflite_kit.Builder()
+    numbers = [
+        build.tensor((1, 1), dtype, *(quantized if has else ()))
+        for dtype, has in zip(dtypes, (source, result), strict=True)
+    ]
+    return build.file(numbers[0], build.step(kind, numbers[:1], numbers[1]))
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("scale", SCALES)
+def test_quantize(scale: float, rounding: str, kernels: Kernels) -> None:
+    halves = (np.arange(-300, 300) + 0.5) * np.float32(scale)
+    near = np.nextafter(halves, np.float32(np.inf)), np.nextafter(halves, np.float32(-np.inf))
+    special = [0.0, -0.0, 1e-45, -1e-45, 1e5, -1e5]
+    if rounding == "float":  # the others' conversion to int32 is not defined for these
+        special += [np.inf, -np.inf, 3e38, -3e38, 1e10, -1e10]
+    spread = np.random.default_rng(3).uniform(-300, 300, 20_000) * scale
+    values = np.concatenate([halves, *near, special, spread]).astype(np.float32)
+    files = [
+        single("QUANTIZE", ("float32", "int8"), (scale, zero), source=False, result=True)
+        for zero in (-128, 5)
+    ]
+    compare(files, values[:, np.newaxis], rounding, kernels)
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_separate_relus_of_int8(rounding: str, kernels: Kernels) -> None:
+    files = [
+        single(kind, ("int8", "int8"), (scale, -19), source=True, result=True)
+        for kind in ("RELU", "RELU6")
+        for scale in (*SCALES, 6 / 127.5, 4.0)
+    ]
+    compare(files, BYTES, rounding, kernels, least=2)
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_dequantize(rounding: str, kernels: Kernels) -> None:
+    files = [
+        single("DEQUANTIZE", ("int8", "float32"), (scale, 9), source=True, result=False)
+        for scale in SCALES
+    ]
+    compare(files, BYTES, rounding, kernels)

@@ -1,0 +1,160 @@
+"""Models that no plan holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from strop_export.errors import ConversionError, UnsupportedLayer
+from strop_export.formats import (
+    Conversions,
+    Converted,
+    Names,
+    VariantSpec,
+    convert,
+    quiet,
+)
+from strop_export.formats.plan import MAX_RECORDS, Plan, Step, Tensor
+from strop_export.formats.plan_tflite import convert_plan
+from tests.contract import tflite_kit
+from tests.unit.export.formats_kit import model, samples
+from tests.unit.export.plan_kit import (
+    FLOAT32,
+    INT8,
+    Array,
+    inputs_for,
+    operators,
+    sequential,
+)
+
+with quiet():
+    import keras
+
+    layers = keras.layers
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        (("plan", "int8", "up"), "no rounding 'up'; choose reference, float"),
+        (("plan", "float32", "reference"), "a float32 plan file has no choice of rounding"),
+        (("tflite", "int8", "reference"), "a int8 tflite file has no choice of rounding"),
+        (("plan", "float16", "float"), "plan is not written in precision 'float16'"),
+    ],
+)
+def test_no_such_plan(fields: tuple[str, str, str], problem: str) -> None:
+    with pytest.raises(ConversionError, match=problem):
+        VariantSpec(*fields[:2], rounding=fields[2])
+
+
+def _twice() -> Any:
+    inputs = keras.Input((6,))
+    result = layers.Dense(2)(inputs)
+    return keras.Model(inputs, [result, result])
+
+
+@pytest.mark.parametrize(
+    ("spec", "build", "problem"),
+    [
+        (FLOAT32, lambda: model("cnn"), r"layer 'conv2d\w*' \(CONV_2D\)"),
+        (INT8, lambda: model("cnn"), r"layer 'conv2d\w*' \(CONV_2D\)"),
+        (FLOAT32, lambda: model("table"), r"layer 'dense\w*' \(GELU\) .* no such operator"),
+        (INT8, lambda: model("table"), r"layer 'normalization\w*' \(SUB\) .* does not turn int8"),
+        (
+            INT8,
+            lambda: sequential(layers.Dense(5, "tanh", name="bent"), layers.Dense(2)),
+            r"layer 'bent' \(TANH\) .* a plan's tanh does not turn int8 into int8; use tflite or",
+        ),
+        (
+            FLOAT32,
+            lambda: sequential(layers.Dense(5, "elu", name="last")),
+            r"layer 'last' \(ELU\)",
+        ),
+        (FLOAT32, _twice, "an output that is an input or another output"),
+        (
+            FLOAT32,
+            lambda: sequential(layers.Softmax(axis=0, name="batch"), shape=()),
+            r"layer 'batch' .* no axis besides the batch",
+        ),
+    ],
+)
+def test_other_layers_are_refused_by_name(spec: VariantSpec, build: Any, problem: str) -> None:
+    net = build()
+    with pytest.raises(UnsupportedLayer, match=problem):
+        convert(net, spec, inputs_for(net), Names(("x",), ("y", "z")[: len(net.outputs)]))
+
+
+def layer(
+    weights: Array,
+    bias: Sequence[int],
+    *,
+    scale: Any = 1e-3,
+    scales: tuple[float, float] = (0.1, 0.1),
+) -> Converted:
+    """An int8 FULLY_CONNECTED; `scales`: of its input and of its output."""
+    build = tflite_kit.Builder()
+    source = build.tensor((1, weights.shape[1]), "int8", scales[0], 0)
+    result = build.tensor((1, len(weights)), "int8", scales[1], 0)
+    biases = build.constant(np.array(bias, np.int32), np.float32(scales[0] * scale))
+    inputs = [source, build.constant(weights, scale), biases]
+    return build.file(source, build.step("FULLY_CONNECTED", inputs, result))
+
+
+ONE = np.ones((1, 1), np.int8)
+
+
+@pytest.mark.parametrize(
+    ("file", "problem"),
+    [
+        (lambda: layer(ONE, [2**31 - 255]), "could overflow"),
+        (lambda: layer(-127 * np.ones((1, 65_537), np.int8), [0]), "could overflow"),
+        (lambda: layer(-128 * ONE, [0]), "a weight of -128"),
+        (lambda: layer(ONE, [0], scale=1.0), "finer steps than its sums"),
+        (lambda: layer(ONE, [0], scales=(0.1, 1e-4)), "finer steps than its sums"),
+        (lambda: layer(ONE, [0], scale=1e-39), "not a normal number"),
+    ],
+)
+def test_sums_that_the_format_cannot_hold_are_refused(file: Any, problem: str) -> None:
+    with pytest.raises(UnsupportedLayer, match=rf"layer 'last' \(FULLY_CONNECTED\) .*{problem}"):
+        convert_plan(file(), ["last"], "float")
+
+
+def test_the_largest_sums_are_written() -> None:
+    file = convert_plan(layer(ONE, [2**31 - 256]), ["last"], "float")
+    assert operators(file) == ["fully_connected"]
+
+
+def test_a_relu_that_changes_the_scale_is_refused() -> None:
+    build = tflite_kit.Builder()
+    source, result = build.tensor((1, 3), "int8", 0.1), build.tensor((1, 3), "int8", 0.2)
+    file = build.file(source, build.step("RELU", [source], result))
+    with pytest.raises(UnsupportedLayer, match="it changes the scale"):
+        convert_plan(file, ["last"], "float")
+
+
+def test_a_quantize_that_changes_the_scale_is_refused() -> None:
+    build = tflite_kit.Builder()
+    source, result = build.tensor((1, 3), "int8", 0.1), build.tensor((1, 3), "int8", 0.2)
+    file = build.file(source, build.step("QUANTIZE", [source], result))
+    with pytest.raises(UnsupportedLayer, match="it changes the scale"):
+        convert_plan(file, ["last"], "float")
+
+
+def test_too_many_steps_are_refused() -> None:
+    tensors = [Tensor("float32", (1,), name=name) for name in "xy"]
+    steps = [Step("relu", (0,), 1)] * (MAX_RECORDS + 1)
+    with pytest.raises(ConversionError, match="1,025 tensors or steps; .* at most 1,024"):
+        Plan(tensors, steps, [0], [1]).to_bytes()
+
+
+def test_a_plan_has_no_twin_and_no_ranking() -> None:
+    here = Conversions(model("mlp"), [samples("mlp")])
+    with pytest.raises(ConversionError, match="a plan file has no float twin"):
+        here.twin(INT8)
+    with pytest.raises(ConversionError, match="no ranking of layers; choose tflite or onnx"):
+        here.ranking(INT8)
+    with pytest.raises(ConversionError, match="a plan file is not run at export"):
+        here.answers(INT8)
