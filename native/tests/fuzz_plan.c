@@ -82,7 +82,7 @@ static void change_tensor(uint8_t *plan, size_t count) {
 static void change_step(uint8_t *plan, size_t count) {
     uint8_t *record = random_record(plan, count, 1);
     if (!record) return;
-    const uint32_t tensor = next_random() % (u32_in(plan, 16) + 1);
+    const uint32_t tensor = next_random() % (u32_in(plan, 16) % MAX_TENSORS + 1);
     switch (next_random() % 5) {
         case 0: put_u32(record, next_random() % (OP_ADD + 2)); break;
         case 1:
