@@ -80,7 +80,7 @@ static const char *check_fully_connected(const plan_file *plan, const plan_step 
 
 static const char *check_activation(const plan_step *step, const operands *of) {
     if (of->x.values != of->y.values) return "an activation changes the number of values";
-    if (step->op == OP_SOFTMAX && !of->y.rank) return "softmax has no axis";
+    if (step->op == OP_SOFTMAX && !of->x.rank) return "softmax has no axis";
     if (is_float(&of->x) && is_float(&of->y)) return NULL;
     if (step->op != OP_RELU && step->op != OP_RELU6) return "an activation is float32";
     if (!is_int8(&of->x) || !is_int8(&of->y) || of->x.scale != of->y.scale ||

@@ -33,11 +33,6 @@ def sanitized(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {program.name: program for program in built}
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compile_library(tmp_path_factory.mktemp("library"))
-
-
 def _run(program: Path, *arguments: str) -> str:
     ended = subprocess.run(
         [program, *arguments], cwd=program.parent, capture_output=True, text=True
