@@ -137,7 +137,7 @@ static int has_operands(const plan_step *step) {
     return 1;
 }
 
-const char *plan_check_step(const plan_file *plan, const plan_step *step) {
+const char *plan_check_step(const plan_file *plan, const plan_step *step, uint64_t *work) {
     const int fuses = step->op == OP_FULLY_CONNECTED || step->op == OP_MUL || step->op == OP_ADD;
     operands of;
     const char *reason;
@@ -155,5 +155,7 @@ const char *plan_check_step(const plan_file *plan, const plan_step *step) {
         return reason;
     if ((reason = plan_tensor_at(plan, step->output, &of.y))) return reason;
     if (of.x.data) return "the first input of a step is a constant";
+    /* Below 2^24 * 2^24 for a step. */
+    *work += (uint64_t)of.x.values * (step->op == OP_FULLY_CONNECTED ? of.second.dims[0] : 1);
     return check_operator(plan, step, &of);
 }
