@@ -151,8 +151,8 @@ static void run_plan(const uint8_t *plan, size_t count, const strop_needs *needs
         }
         release(needs, model, &got);
     }
+    for (uint32_t i = 0; i < needs->inputs; i++) free_values(strop_input(plain, i), inputs[i]);
     release(needs, plain, &expected);
-    for (uint32_t i = 0; i < needs->inputs; i++) free(inputs[i]);
 }
 
 static outcome try_plan(const uint8_t *plan, size_t count) {
@@ -163,11 +163,6 @@ static outcome try_plan(const uint8_t *plan, size_t count) {
         return LARGE;
     run_plan(plan, count, &needs);
     return RUN;
-}
-
-static uint8_t *copy(const uint8_t *bytes, size_t count) {
-    uint8_t *copied = malloc(count ? count : 1);
-    return memcpy(copied, bytes, count);
 }
 
 int main(int count, char **arguments) {
@@ -186,15 +181,18 @@ int main(int count, char **arguments) {
             return printf("seed %d is refused or large\n", i), 1;
     for (int i = 0; i < iterations; i++) {
         const seed_plan *seed = &seeds[next_random() % (uint32_t)seed_count];
-        uint8_t *changed = copy(seed->bytes, seed->count);
+        uint8_t *changed = memcpy(malloc(seed->count), seed->bytes, seed->count);
         size_t changed_count = seed->count;
         mutate(changed, &changed_count);
-        uint8_t *plan = copy(changed, changed_count); /* exactly as large */
-        const outcome tried = try_plan(plan, changed_count);
-        const size_t records = records_end(seed->bytes, seed->count);
+        /* It has any alignment, and ends where its memory ends. */
+        const size_t offset = next_random() % 4;
+        uint8_t *memory = malloc(offset + changed_count);
+        if (changed_count) memcpy(memory + offset, changed, changed_count);
+        const outcome tried = try_plan(memory + offset, changed_count);
         outcomes[tried]++;
-        records_changed += tried == RUN && memcmp(plan, seed->bytes, records) != 0;
-        free(plan);
+        records_changed += tried == RUN &&
+                           memcmp(changed, seed->bytes, records_end(seed->bytes, seed->count)) != 0;
+        free(memory);
         free(changed);
         if ((i + 1) % 50000 == 0) fprintf(stderr, "%d tried, %d run\n", i + 1, outcomes[RUN]);
     }

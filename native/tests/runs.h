@@ -27,10 +27,21 @@ static inline strop_model *prepare(const uint8_t *plan, size_t plan_bytes,
     return model;
 }
 
+/* Take memory for the values of an input or output: aligned as the engine asks for, not more. */
+static inline uint8_t *take_values(const strop_border *border, size_t rows) {
+    const size_t offset = plan_value_bytes(border->dtype);
+    uint8_t *memory = malloc(border->row_bytes * rows + offset);
+    return memory + offset;
+}
+
+static inline void free_values(const strop_border *border, void *values) {
+    free((uint8_t *)values - plan_value_bytes(border->dtype));
+}
+
 /* Make an input: bytes of any value, or floats that are often edges; half of them mostly zeros. */
 static inline void *random_input(const strop_border *border, size_t rows) {
     const size_t bytes = border->row_bytes * rows;
-    uint8_t *input = malloc(bytes ? bytes : 1);
+    uint8_t *input = take_values(border, rows);
     const int sparse = next_random() & 1;
     for (size_t i = 0; i < bytes; i++)
         input[i] = sparse && next_random() % 8 ? 0 : (uint8_t)next_random();
@@ -46,13 +57,15 @@ static inline void *random_input(const strop_border *border, size_t rows) {
 static inline void run(const strop_model *model, const strop_needs *needs, size_t rows,
                        const void *const *inputs, size_t tile_rows, int fill, results *to) {
     const size_t scratch_bytes = needs->row_bytes * tile_rows;
-    uint8_t *scratch = memset(malloc(scratch_bytes + 1), fill, scratch_bytes);
+    uint8_t *scratch = malloc(scratch_bytes + 4); /* aligned to 4 bytes, not more */
+    memset(scratch + 4, fill, scratch_bytes);
     void *outputs[MOST_BORDERS];
     for (uint32_t i = 0; i < needs->outputs; i++) {
-        const size_t bytes = strop_output(model, i)->row_bytes * rows;
-        outputs[i] = to->outputs[i] = memset(malloc(bytes ? bytes : 1), fill, bytes);
+        const strop_border *output = strop_output(model, i);
+        outputs[i] = to->outputs[i] = take_values(output, rows);
+        memset(outputs[i], fill, output->row_bytes * rows);
     }
-    const char *reason = strop_run(model, rows, inputs, outputs, scratch, scratch_bytes);
+    const char *reason = strop_run(model, rows, inputs, outputs, scratch + 4, scratch_bytes);
     free(scratch);
     if (reason) {
         printf("run failed: %s\n", reason);
@@ -77,7 +90,8 @@ static inline size_t differences(const strop_border *border, const uint8_t *a, c
 }
 
 static inline void release(const strop_needs *needs, strop_model *model, results *of) {
-    for (uint32_t i = 0; i < needs->outputs; i++) free(of->outputs[i]);
+    for (uint32_t i = 0; i < needs->outputs; i++)
+        free_values(strop_output(model, i), of->outputs[i]);
     free(model); /* the model is where its memory begins */
 }
 

@@ -65,8 +65,8 @@ static size_t test_network(plan_writer *writer, uint64_t *checksum) {
     }
     for (uint32_t k = 0; k < needs.outputs; k++)
         add_up(strop_output(plain, k), expected.outputs[k], rows, checksum);
+    for (uint32_t i = 0; i < needs.inputs; i++) free_values(strop_input(plain, i), inputs[i]);
     release(&needs, plain, &expected);
-    for (uint32_t i = 0; i < needs.inputs; i++) free(inputs[i]);
     free(plan);
     return wrong;
 }
