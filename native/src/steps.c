@@ -38,10 +38,10 @@ static const char *check_accumulators(const operands *of) {
     for (size_t i = 0; i < outputs; i++) {
         const int8_t *row = (const int8_t *)of->second.data + i * inputs;
         const int64_t bias = of->third.data ? plan_int32_at(of->third.data, i) : 0;
-        uint32_t sum = 0; /* at most 2^16 * 127 */
+        int32_t sum = 0; /* at most 2^16 * 127 */
         for (size_t k = 0; k < inputs; k++) {
             if (row[k] == -128) return "an int8 weight is -128: weights are -127 to 127";
-            sum += (uint32_t)(row[k] < 0 ? -row[k] : row[k]);
+            sum += row[k] < 0 ? -row[k] : row[k];
         }
         if ((bias < 0 ? -bias : bias) + (int64_t)sum * 255 > INT32_MAX)
             return "the sums of a layer may not fit 32 bits";
