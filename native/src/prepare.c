@@ -112,7 +112,7 @@ static void build_step(builder *of, const plan_step *from, model_step *step) {
         case OP_SOFTMAX:
             step->kind = RUN_SOFTMAX;
             step->of.beta = from->beta;
-            step->width = y.dims[y.rank - 1];
+            step->width = x.dims[x.rank - 1];
             step->rows = x.values / step->width;
             break;
         default: build_arithmetic(of, from, step);
