@@ -17,6 +17,8 @@ $(if $(shell printf %s '$(subst ','\'',$(IMAGES))' | grep -x '[1-9][0-9]*'),,\
 VENV  := .venv
 PY    := $(VENV)/bin/python
 STAMP := $(VENV)/.made
+NATIVE := .cache/native
+READY := $(VENV)/.native
 PEERS := .cache/bench/peers
 # uv installs the same hashed locks, faster; plain pip is enough.
 INSTALL := $(if $(shell command -v uv),uv pip install --quiet --python $(PY),$(PY) -m pip install --quiet)
@@ -44,7 +46,7 @@ help:  ## list the targets
 	@echo "  make export RECIPE=best                          another recipe: edge, notebook, best"
 	@echo "  make bench QUICK=1                               in a minute; make bench-check ACCEPT=1: the baseline"
 
-setup: $(STAMP)  ## make the environment in .venv from the hashed locks
+setup: $(READY)  ## make the environment in .venv from the hashed locks
 
 $(STAMP): requirements/dev.txt runtime/pyproject.toml export/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
@@ -55,6 +57,13 @@ $(STAMP): requirements/dev.txt runtime/pyproject.toml export/pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)
 	$(INSTALL) --require-hashes -r requirements/dev.txt
 	$(INSTALL) --no-deps --no-build-isolation -e runtime -e export
+	@touch $@
+
+# The native engine is installed from the wheel that devices get. Without a compiler there is none.
+$(READY): $(STAMP) $(shell find native -name tests -prune -o -name '*.[chp]*' -type f -print)
+	@$(PY) -m native.wheels --out $(NATIVE)
+	@if ls $(NATIVE)/*.whl >/dev/null 2>&1; then \
+	  $(INSTALL) --no-deps --no-index --find-links $(NATIVE) --force-reinstall strop-native; fi
 	@touch $@
 
 data: $(STAMP)  ## fetch MNIST and check it against the original files' SHA-256
@@ -71,7 +80,7 @@ else
 	@echo "There is no model in $(ARTIFACT). Train one: make train ARTIFACT=$(ARTIFACT)" >&2; exit 2
 endif
 
-export: $(STAMP) $(if $(MODEL),,$(ARTIFACT)/training.json)  ## train if need be, export, prove, report into dist/
+export: $(READY) $(if $(MODEL),,$(ARTIFACT)/training.json)  ## train if need be, export, prove, report into dist/
 	@$(PY) -m strop_export --target "$(TARGET)" --out "$(OUT)" \
 	  $(if $(MODEL),--model "$(MODEL)",--artifact "$(ARTIFACT)") \
 	  $(if $(CALIBRATION),--calibration "$(CALIBRATION)") \
@@ -82,16 +91,16 @@ export: $(STAMP) $(if $(MODEL),,$(ARTIFACT)/training.json)  ## train if need be,
 	  $(foreach task,$(TASK),--task "$(task)") $(foreach shape,$(SHAPE),--shape "$(shape)") \
 	  $(if $(TRUST),--trust) $(if $(CUSTOM),--custom "$(CUSTOM)")
 
-test: $(STAMP) $(ARTIFACT)/training.json  ## run every test (trains the model first if there is none)
+test: $(READY) $(ARTIFACT)/training.json  ## run every test (trains the model first if there is none)
 	$(PY) -m tests $(TESTS)
 
-lab: $(STAMP)  ## build the emulated boards, once: Raspberry Pis and an old PC (BOARDS='pi4 pi5': some)
+lab: $(READY)  ## build the emulated boards, once: Raspberry Pis and an old PC (BOARDS='pi4 pi5': some)
 	@$(PY) -m lab build $(BOARDS)
 
 lab-gpu: $(STAMP)  ## fetch the software GPU that tests run on
 	@$(PY) -m lab gpu
 
-on: $(STAMP)  ## run a command on an emulated board: make on BOARD=pi4 CMD='strop doctor'
+on: $(READY)  ## run a command on an emulated board: make on BOARD=pi4 CMD='strop doctor'
 	@$(PY) -m lab on "$(BOARD)" $(if $(CPU),--cpu "$(CPU)") '$(subst ','\'',$(CMD))'
 
 test-devices: lab export  ## prove every engine and precision on every board; writes dist/devices.json
@@ -133,7 +142,7 @@ bench-check: export bench-peers  ## measure again, quickly, and exit with 1 if S
 	  --artifact "$(ARTIFACT)" --dist "$(OUT)"
 	@$(PY) -m benchmarks.check .cache/bench/fresh.json $(if $(ACCEPT),--accept)
 
-wheel: $(STAMP)  ## build the exporter's wheel into build/, to export from a script of your own
+wheel: $(READY)  ## build the exporter's wheel into build/, to export from a script of your own
 	cd export && "$(CURDIR)/$(PY)" -m hatchling build --target wheel --directory "$(CURDIR)/build"
 
 demo: export  ## name ten test digits with the exported model, as pictures

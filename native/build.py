@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 FLAGS = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O3"]
@@ -17,6 +19,27 @@ SANITIZED = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover
 ZIG_FLAGS = ["-fno-sanitize=undefined"]
 PROGRAM_FLAGS = ["-D_POSIX_C_SOURCE=200809L"]  # the tests use a clock and aligned memory
 SUFFIXES = {"windows": "dll", "macos": "dylib", "wasi": "wasm"}
+# The stable ABI of CPython 3.11: the first with the calls that the extension is made of.
+EXTENSION_FLAGS = ["-DPy_LIMITED_API=0x030B0000", "-DPY_SSIZE_T_CLEAN", "-include", "pyconfig.h"]
+
+
+class Machine(NamedTuple):
+    """A machine that the extension is compiled for: zig's target and CPU, and the wheel's tag."""
+
+    target: str
+    cpu: str
+    tag: str
+
+
+# By Python's name of the machine. A CPU is the least that is needed: better kernels are chosen when
+# a plan is opened. The armv6l of pip is the Pi Zero with its FPU; armel has none.
+MACHINES = {
+    "x86_64": Machine("x86_64-linux-gnu.2.17", "x86_64", "manylinux_2_17_x86_64"),
+    "aarch64": Machine("aarch64-linux-gnu.2.17", "generic", "manylinux_2_17_aarch64"),
+    "armv7l": Machine("arm-linux-gnueabihf.2.17", "cortex_a7", "manylinux_2_17_armv7l"),
+    "armv6l": Machine("arm-linux-gnueabihf.2.17", "arm1176jzf_s", "linux_armv6l"),
+    "armel": Machine("arm-linux-gnueabi.2.17", "arm1176jz_s", "linux_armv6l"),
+}
 
 
 def sources() -> list[Path]:
@@ -40,6 +63,26 @@ def compile_library(out: Path, target: str = "", cpu: str = "") -> Path:
     command = [*compiler(target, cpu), *FLAGS, *shared]
     _run([*command, *_inputs(sources()), "-o", library.name], out)
     return library
+
+
+def compile_extension(out: Path, machine: str) -> Path:
+    """Compile the Python extension for one of `MACHINES` by zig, and return it."""
+    target, cpu, _ = MACHINES[machine]
+    python = HERE / "python"
+    includes = [f"-I{python}", f"-isystem{sysconfig.get_paths()['include']}"]
+    command = [
+        *compiler(target, cpu),
+        *FLAGS,
+        *EXTENSION_FLAGS,
+        *includes,
+        "-shared",
+        "-fPIC",
+        "-s",
+    ]
+    extension = out / "_core.abi3.so"
+    inputs = [*sources(), *sorted(python.glob("*.c"))]
+    _run([*command, *_inputs(inputs), "-o", extension.name], out)
+    return extension
 
 
 def compile_programs(
@@ -72,11 +115,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cpu", default="", help="such as cortex_a7")
     parser.add_argument("--out", type=Path, default=Path("build"))
     parser.add_argument("--programs", type=Path, nargs="+", help="files of tests/")
+    parser.add_argument("--extension", choices=MACHINES, help="the Python extension, by zig")
     parser.add_argument("--sanitize", action="store_true", help="programs with ASan and UBSan")
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
     place = (given.out, given.target, given.cpu)
-    if given.programs:
+    if given.extension:
+        made = [compile_extension(given.out, given.extension)]
+    elif given.programs:
         made = compile_programs(given.programs, *place, sanitize=given.sanitize)
     else:
         made = [compile_library(*place)]

@@ -26,7 +26,7 @@ extern "C" {
 
 #if defined(_WIN32) && defined(STROP_SHARED)
 #define STROP_API __declspec(dllexport)
-#elif defined(__GNUC__)
+#elif defined(__GNUC__) && defined(STROP_SHARED)
 #define STROP_API __attribute__((visibility("default")))
 #else
 #define STROP_API

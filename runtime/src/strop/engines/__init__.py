@@ -27,6 +27,7 @@ class Entry(Struct):
 
 
 TABLE = {
+    "native": Entry("strop_native", "plan"),
     "litert": Entry("ai_edge_litert", "tflite", ("cpu", "gpu"), takes_threads=True),
     "tflite": Entry("tflite_runtime", "tflite", takes_threads=True),
     "onnx": Entry("onnxruntime", "onnx", ("cpu", "gpu"), takes_threads=True),

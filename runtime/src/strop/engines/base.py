@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 
 class Session(Protocol):
-    """An opened model."""
+    """An opened model.
+
+    A session may also have `checked`: a call that takes whatever an app gives `Model.predict`,
+    and returns the answer if that is valid, by the same rules as `Model`'s; else None, without
+    having run anything that can be seen. `Model` then says what is wrong.
+    """
 
     thread_safe: bool  # whether `run` may be called from several threads at once
     batch: int | None  # samples one `run` takes; None: any number

@@ -1,0 +1,85 @@
+"""Strop's own engine: plans of dense networks, in C, on any CPU with the same bits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import strop_native
+
+from strop.engines.batches import LARGEST_BATCH, require_same
+
+if TYPE_CHECKING:  # an app waits for every import
+    from collections.abc import Callable
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from strop.bundle.manifest import Variant
+
+
+class NativeSession:
+    """A prepared plan: any number of callers at once.
+
+    Attributes:
+        checked: runs a valid array, or returns None for `Model` to say what is wrong with it; its
+            checks are those of `Model`, in C.
+    """
+
+    thread_safe = True
+    batch: int | None = None
+    largest = LARGEST_BATCH
+    adapter = ""
+
+    def __init__(self, plan: bytes, variant: Variant) -> None:
+        model = strop_native.Model(plan)
+        tensors = (*variant.inputs, *variant.outputs)
+        for tensor, (name, dtype, shape) in zip(
+            tensors, (*model.inputs, *model.outputs), strict=True
+        ):
+            if name != tensor.name:
+                raise ValueError(f"{tensor.name} is called {name} in the file")
+            require_same(tensor, dtype.name, (None, *shape))
+        self.checked: Callable[[Any], NDArray[Any] | None] = model.predict
+        self._model = model
+        self._dtypes = tuple(np.dtype(tensor.dtype) for tensor in variant.inputs)
+
+    def run(self, samples: Any) -> Any:
+        """Run an array (N, ...), or a tuple of them, of any layout in memory and any real dtype.
+
+        Returns:
+            (N, ...), a new array, or a tuple of them.
+        """
+        arrays = samples if isinstance(samples, tuple) else (samples,)
+        pairs = zip(arrays, self._dtypes, strict=True)
+        # The view gives an array NumPy's own dtype object: one that was unpickled only equals it.
+        ready = tuple(np.require(array, dtype, ["C", "A"]).view(dtype) for array, dtype in pairs)
+        results = self._model.run(ready)
+        return results if len(results) > 1 else results[0]
+
+    def is_busy(self) -> bool:
+        """Tell whether a thread is inside a large batch."""
+        return self._model.is_busy()
+
+    def close(self) -> None:
+        """Let go of the prepared plan."""
+        del self.checked, self._model
+
+
+class NativeEngine:
+    """Strop's own engine."""
+
+    def version(self) -> str:
+        """Return the version of strop-native."""
+        return strop_native.__version__
+
+    def open(self, model: bytes, variant: Variant, *, device: str, threads: int) -> NativeSession:
+        """Check and prepare a plan.
+
+        Raises:
+            ValueError: it is no plan, or not the one that the manifest describes.
+        """
+        return NativeSession(model, variant)
+
+
+ENGINE = NativeEngine()
