@@ -41,6 +41,8 @@ OPERATORS: Final[Mapping[str, int]] = {
     "reshape": 9,
     "mul": 10,
     "add": 11,
+    "sub": 12,
+    "lookup": 13,
 }
 
 
