@@ -208,7 +208,7 @@ def test_nothing_is_leaked() -> None:
         assert model.inputs
         assert model.outputs
         assert strop_native.kernels()
-        for wrong in (lambda: model.run((None,)), lambda: strop_native.Model(b"no plan")):
+        for wrong in (lambda: model.run(([],)), lambda: strop_native.Model(b"no plan")):
             with pytest.raises(ValueError, match="input 0|not a plan"):
                 wrong()
 
