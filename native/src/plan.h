@@ -27,7 +27,9 @@ enum {
     OP_SOFTMAX,
     OP_RESHAPE,
     OP_MUL,
-    OP_ADD
+    OP_ADD,
+    OP_SUB,
+    OP_LOOKUP
 };
 
 typedef struct {
@@ -70,6 +72,9 @@ uint32_t plan_border_at(const plan_file *plan, uint32_t index);
 
 /* Check all records, and the steps in their order. */
 const char *plan_check(const plan_file *plan);
+
+/* Tell whether an operator is mul, add or sub. */
+static inline int is_pairwise(uint32_t op) { return op >= OP_MUL && op <= OP_SUB; }
 
 /* Check one step: its operands, types and shapes, and the arithmetic of its weights. */
 const char *plan_check_step(const plan_file *plan, const plan_step *step);

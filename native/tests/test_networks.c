@@ -26,7 +26,7 @@ static void spoil_float_mode(void) {}
 static void mend_float_mode(void) {}
 #endif
 
-enum { MOST_ROWS = 70, MOST_INPUTS = 8, MOST_OUTPUTS = 12 }; /* more rows than a tile */
+enum { MOST_ROWS = 70, MOST_INPUTS = 12, MOST_OUTPUTS = 12 }; /* more rows than a tile */
 
 typedef struct {
     uint8_t *outputs[MOST_OUTPUTS];
