@@ -17,7 +17,7 @@ import strop
 
 RUNTIME = Path(__file__).parents[2] / "runtime"
 
-EXTRAS = {"litert", "tflite", "onnx", "onnx-gpu", "onnx-webgpu", "images", "signing"}
+EXTRAS = {"native", "litert", "tflite", "onnx", "onnx-gpu", "onnx-webgpu", "images", "signing"}
 
 
 def _build(source: Path, out: Path) -> Path:
@@ -118,7 +118,7 @@ def test_every_install_line_in_it_names_the_wheel_file(wheel: Path) -> None:
     """The name strop is not registered: `pip install strop` would install a stranger's package."""
     with zipfile.ZipFile(wheel) as file:
         for name in file.namelist():
-            if name.endswith((".tflite", ".onnx", ".npz")):
+            if name.endswith((".plan", ".tflite", ".onnx", ".npz")):
                 continue
             text = file.read(name).decode("utf-8")
             for line in text.splitlines():
