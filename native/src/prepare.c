@@ -94,7 +94,7 @@ static void build_step(builder *of, const plan_step *from, model_step *step) {
         case OP_DEQUANTIZE:
             step->kind = RUN_DEQUANTIZE;
             step->of.dequantize.scale = x.scale;
-            step->of.dequantize.zero_point = x.zero_point + 128;
+            step->of.dequantize.zero_point = x.zero_point + (x.dtype == STROP_INT8 ? 128 : 0);
             break;
         case OP_FULLY_CONNECTED: build_layer(of, from, &x, step); break;
         case OP_RELU:

@@ -25,7 +25,9 @@ static const char *check_quantize(const operands *of) {
 }
 
 static const char *check_dequantize(const operands *of) {
-    if (!is_int8(&of->x) || !is_float(&of->y)) return "dequantize reads int8 and writes float32";
+    const int is_uint8 = of->x.dtype == STROP_UINT8 && of->x.scale != 0.0f;
+    if (!(is_int8(&of->x) || is_uint8) || !is_float(&of->y))
+        return "dequantize reads int8 or uint8 and writes float32";
     return of->x.values == of->y.values ? NULL : "dequantize changes the number of values";
 }
 

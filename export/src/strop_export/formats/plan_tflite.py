@@ -24,7 +24,7 @@ _INTEGERS: Final = ("int8", "int8")
 # The types of the first input and of the output that each operator takes.
 _TAKES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "quantize": (("float32", "int8"), ("uint8", "int8"), _INTEGERS),
-    "dequantize": (("int8", "float32"),),
+    "dequantize": (("int8", "float32"), ("uint8", "float32")),
     "fully_connected": (_INTEGERS, _FLOATS),
     "relu": (_INTEGERS, _FLOATS),
     "relu6": (_INTEGERS, _FLOATS),
