@@ -6,14 +6,13 @@ import base64
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from lab.steps import locked
 from native.web.build import make_module
 from tests.environments import CACHE
 from tests.needs import unavailable
@@ -34,12 +33,17 @@ Verdict = tuple[str, str, str] | None  # kind, problem and mend; None: read
 
 
 @pytest.fixture(scope="session")
-def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def zig() -> Iterator[None]:
+    """Let zig compile its own C library once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZIG_GLOBAL_CACHE_DIR", str(CACHE / "zig"))
+        yield
+
+
+@pytest.fixture(scope="session")
+def module(zig: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that a page imports."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with locked(CACHE / "zig.lock"), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ZIG_GLOBAL_CACHE_DIR", str(CACHE / "zig"))  # its C library, compiled once
-        return make_module(tmp_path_factory.mktemp("web"))
+    return make_module(tmp_path_factory.mktemp("web"))
 
 
 @pytest.fixture(scope="session")

@@ -125,9 +125,12 @@ export function wanted({ dtype, range, shape }) {
   return `${dtype} (${limits}) of shape ${sample ? `(N, ${sample})` : "(N,)"} or (${sample})`;
 }
 
-/** Write a number with few digits. */
+/** Write a number with few digits, as Python's format "g" does. */
 export function general(number, digits = 6) {
-  return String(Number(number.toPrecision(digits)));
+  const [written, power] = number.toExponential(digits - 1).split("e");
+  if (power >= -4 && power < digits) return String(Number(number.toPrecision(digits)));
+  const [, sign, exponent] = /([+-])(.*)/.exec(power);
+  return `${Number(written)}e${sign}${exponent.padStart(2, "0")}`;
 }
 
 function sizeOf({ shape }) {
