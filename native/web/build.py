@@ -38,8 +38,8 @@ def make_module(out: Path) -> Path:
 
 
 def module_files() -> list[Path]:
-    """List the JavaScript and its types."""
-    return sorted([*WEB.glob("strop.*"), *WEB.glob("src/*.mjs")])
+    """List the JavaScript, its types and the example."""
+    return sorted([*WEB.rglob("*.mjs"), WEB / "strop.d.ts"])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

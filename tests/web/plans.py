@@ -30,7 +30,9 @@ Array = NDArray[Any]
 TOLERANCE = 1e-6
 
 
-def classifier(kind: str = "class", *, logits: bool = False, labels: Sequence[str] = ()) -> bundles.Draft:
+def classifier(
+    kind: str = "class", *, logits: bool = False, labels: Sequence[str] = ()
+) -> bundles.Draft:
     """A float32 net for uint8 pixels, (4, 4), whose three outputs, or one, are of a kind."""
     random = np.random.default_rng(3)
     units = 1 if kind == "binary" else 3

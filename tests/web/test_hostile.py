@@ -33,14 +33,12 @@ def python(data: bytes) -> Verdict:
 
 def test_manifests_that_break_a_rule_are_refused_in_the_same_words(verdicts: Verdicts) -> None:
     hostile = []
-    for cases, make in (
-        (test_manifest.RANGES, lambda: bundles.image().content),
-        (test_manifest.SEVERAL, manifests.full),
-    ):
-        for path, value, _ in cases:
-            content = make()
-            test_manifest._at(content, path[:-1])[path[-1]] = value
-            hostile.append(_with_manifest(content))
+    cases = [(_image, case) for case in test_manifest.RANGES]
+    cases += [(manifests.full, case) for case in test_manifest.SEVERAL]
+    for make, (path, value, _) in cases:
+        content = make()
+        test_manifest._at(content, path[:-1])[path[-1]] = value
+        hostile.append(_with_manifest(content))
     for where, name in test_manifest._fields():
         for other in (None, True, 1, 1.5, "1", [1], {"a": 1}):
             content = bundles.image().content
@@ -61,12 +59,14 @@ def test_manifests_that_break_a_rule_are_refused_in_the_same_words(verdicts: Ver
     assert differ == []
 
 
+def _image() -> manifests.Content:
+    return bundles.image().content
+
+
 def test_json_is_read_alike(verdicts: Verdicts) -> None:
     texts = [*test_records.SOUND, *(data for data, _ in test_records.BROKEN)]
     around = bundles.image().manifest().decode()
-    hostile = [
-        archive.pack({archive.MANIFEST: data, **bundles.image().files}) for data in texts
-    ]
+    hostile = [archive.pack({archive.MANIFEST: data, **bundles.image().files}) for data in texts]
     for text in (*map(_text, texts), "1e999", "9" * 4000, "9" * 4301, "[" * 33 + "]" * 33, "[1,]"):
         if text is not None:
             manifest = around.replace('"export": {}', f'"export": {{"a": {text}}}')
@@ -123,7 +123,8 @@ def test_archives_that_other_tools_write_are_refused(verdicts: Verdicts) -> None
     wanted = [python(data) for data in hostile]
     assert _kinds(found[1:]) == _kinds(wanted) == ["bundle"] * len(hostile)
     for mine, theirs in zip(found[1:], wanted, strict=True):
-        assert mine and theirs
+        assert mine
+        assert theirs
         if "unreadable ZIP" not in theirs[1]:  # Python's own words follow
             assert mine == theirs
 
@@ -223,15 +224,12 @@ def test_mutants_of_a_plan_are_opened_or_refused_as_in_python(
             wanted.append("refused")
     answers = ask(jobs)
 
-    kinds = [answer["error"]["kind"] if "error" in answer else None for answer in map(_one, answers)]
-    assert {kind for kind, word in zip(kinds, wanted, strict=True) if word == "refused"} == {
-        "engine"
-    }
-    assert {kind for kind, word in zip(kinds, wanted, strict=True) if word == "opened"} <= {
-        None,
-        "bundle",  # its inputs are not those of the manifest
-        "input",
-    }
+    kinds: dict[str, set[str | None]] = {"refused": set(), "opened": set()}
+    for word, answer in zip(wanted, answers, strict=True):
+        error = _one(answer).get("error", {})
+        kinds[word].add(error.get("kind"))
+    assert kinds["refused"] == {"engine"}
+    assert kinds["opened"] <= {None, "bundle"}  # the manifest may describe other borders
 
 
 def _one(answer: Any) -> dict[str, Any]:

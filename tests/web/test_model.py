@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from numpy.typing import NDArray
 import strop
 from strop.bundle import signing
 from strop.bundle.file import parse_bundle
+from strop.bundle.manifest import InputSpec, OutputSpec
 from strop.diagnostics.check import check
+from strop_export.formats.plan import Plan, Step, Tensor
 from tests import bundles
 from tests.contract import plan_referee, plan_sample
 from tests.web import plans
@@ -68,12 +71,12 @@ class TestBits:
 
     def test_a_row_too_large_for_a_tile_of_many_is_run_alone(self, use: Use) -> None:
         size = 2**19
-        plan = plans.Plan(
+        plan = Plan(
             [
-                plans.Tensor("float32", (size,), name="x"),
-                plans.Tensor("float32", (size,), name="y"),
+                Tensor("float32", (size,), name="x"),
+                Tensor("float32", (size,), name="y"),
             ],
-            [plans.Step("relu", (0,), 1)],
+            [Step("relu", (0,), 1)],
             [0],
             [1],
         )
@@ -81,8 +84,8 @@ class TestBits:
         values = plan_sample.floats(np.random.default_rng(2), 6, size)
         draft = plans.draft(
             plan,
-            [plans.InputSpec(*spec, ())],
-            [plans.OutputSpec("y", *spec[1:], (), "raw", False, None)],
+            [InputSpec(*spec, ())],
+            [OutputSpec("y", *spec[1:], (), "raw", False, None)],
             [values],
             structure="one",
         )
@@ -128,9 +131,7 @@ class TestRules:
             lambda pair: [pair[0], np.where(pair[1] > 0, np.float32(np.nan), pair[1])],
         ],
     )
-    def test_several_inputs(
-        self, change: Callable[[Any], Any], use: Use, tmp_path: Path
-    ) -> None:
+    def test_several_inputs(self, change: Callable[[Any], Any], use: Use, tmp_path: Path) -> None:
         given = change(list(plan_sample.inputs(3)))
         draft = plans.several()
         (answer,) = use(draft, ["predict", given])
@@ -157,6 +158,16 @@ class TestRules:
             model.predict([pixels, numbers])
 
         assert answer["error"]["problem"] == caught.value.problem
+
+    def test_a_buffer_of_node_is_bytes(self, use: Use) -> None:
+        data = base64.b64encode(PIXELS.tobytes()).decode("ascii")
+        own, buffer = use(
+            plans.classifier(),
+            ["predict", PIXELS],
+            ["predict", {"array": "Buffer", "base64": data}],
+        )
+
+        assert own.tobytes() == buffer.tobytes()
 
     def test_n_is_the_number_of_samples(self, use: Use) -> None:
         right, wrong = use(plans.classifier(), ["predict", PIXELS, 1], ["predict", PIXELS, 2])

@@ -55,7 +55,9 @@ function encode(value) {
 
 function decode(value) {
   if (value?.array) {
-    const bytes = new Uint8Array(Buffer.from(value.base64, "base64"));
+    const buffer = Buffer.from(value.base64, "base64");
+    if (value.array === "Buffer") return buffer;
+    const bytes = new Uint8Array(buffer);
     return new globalThis[value.array](bytes.buffer);
   }
   if (Array.isArray(value)) return value.map(decode);

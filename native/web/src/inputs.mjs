@@ -138,6 +138,7 @@ function sizeOf({ shape }) {
 }
 
 function kindOf(value) {
+  if (ArrayBuffer.isView(value)) return value[Symbol.toStringTag]; // a Buffer is an Uint8Array
   return value === null || value === undefined ? String(value) : (value.constructor?.name ?? "object");
 }
 

@@ -119,8 +119,8 @@ class Model(Closing):
         self._run: Callable[[Any], Any]
         # The pool's first session: a call tries it before it asks the pool.
         self._first: Slot | None = None
-        # The engine's own call for valid inputs, if it has one; it does the checks as well. They are
-        # of the file's dtype, so that has to be the app's.
+        # The engine's own call for valid inputs, if it has one; it does the checks as well, for the
+        # dtype that the file takes.
         self._checked: Callable[[Any], Any] | None
         same = self._is_plain and self._source.variant.inputs[0].dtype == self.input.dtype
         self._checked = getattr(session, "checked", None) if same else None
