@@ -62,8 +62,37 @@ def classifier(
     return draft(plan, [source], [output], [pixels], structure="one")
 
 
+def pair() -> Plan:
+    """A plan of two inputs and three outputs, of float32 and int8."""
+    random = np.random.default_rng(6)
+    weights = random.integers(-127, 128, (6, 20)).astype(np.int8)
+    tensors = [
+        Tensor("uint8", (4, 5), 1.0, 0, name="bytes"),
+        Tensor("float32", (7,), name="Zahlen für später"),
+        Tensor("int8", (4, 5), 1.0, -128),
+        Tensor("int8", (6, 20), 0.002, values=weights),
+        Tensor("int8", (6,), 0.5, -3, name="steps"),
+        Tensor("float32", (6,)),
+        Tensor("float32", (6, 7), values=plan_sample.floats(random, 6, 7)),
+        Tensor("float32", (6,)),
+        Tensor("float32", (6,), name="flat"),
+        Tensor("float32", (2, 3)),
+        Tensor("float32", (2, 3), name="shares"),
+    ]
+    steps = [
+        Step("quantize", (0,), 2),
+        Step("fully_connected", (2, 3), 4),
+        Step("dequantize", (4,), 5),
+        Step("fully_connected", (1, 6), 7),
+        Step("add", (7, 5), 8),
+        Step("reshape", (8,), 9),
+        Step("softmax", (9,), 10, beta=1.0),
+    ]
+    return Plan(tensors, steps, [0, 1], [10, 4, 8], "float")
+
+
 def several() -> bundles.Draft:
-    """Two inputs and three outputs, of float32 and int8: a plan with every operator."""
+    """A bundle of `pair`; `plan_sample.inputs` are samples for it."""
     samples = plan_sample.inputs(bundles.SAMPLES)
     inputs = [
         InputSpec("bytes", (None, 4, 5), "uint8", (0.0, 255.0), ()),
@@ -71,10 +100,10 @@ def several() -> bundles.Draft:
     ]
     outputs = [
         OutputSpec("shares", (None, 2, 3), "float32", None, (), "raw", False, None),
-        OutputSpec("steps", (None, 2), "int8", None, (), "raw", False, None),
+        OutputSpec("steps", (None, 6), "int8", None, (), "raw", False, None),
         OutputSpec("flat", (None, 6), "float32", None, (), "regression", False, None),
     ]
-    return draft(plan_sample.whole(), inputs, outputs, samples, structure="dict")
+    return draft(pair(), inputs, outputs, samples, structure="dict")
 
 
 def draft(

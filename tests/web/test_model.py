@@ -57,13 +57,13 @@ class TestBits:
         assert one.tobytes() == wanted[0].tobytes()
         assert many.tobytes() == wanted.tobytes()
 
-    def test_a_plan_with_every_operator_equals_the_referee(self, use: Use) -> None:
+    def test_several_inputs_and_outputs_equal_the_referee(self, use: Use) -> None:
         samples = plan_sample.inputs(150)
         draft = plans.several()
         named = dict(zip(("bytes", "Zahlen für später"), samples, strict=True))
         in_order, by_name = use(draft, ["predict", [*samples]], ["predict", named])
 
-        wanted = plan_referee.outputs(plan_sample.whole().to_bytes(), *samples)
+        wanted = plan_referee.outputs(plans.pair().to_bytes(), *samples)
         for found in (in_order, by_name):
             assert list(found) == ["shares", "steps", "flat"]
             for mine, theirs in zip(found.values(), wanted, strict=True):
