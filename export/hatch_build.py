@@ -1,4 +1,4 @@
-"""The build hook of strop-export: its wheel carries the runtime's wheel and the devices' locks."""
+"""The build hook of strop-export: its wheel carries the devices' wheels and their locks."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class Carry(BuildHookInterface):  # type: ignore[type-arg]
         (wheel,) = WheelBuilder(str(checkout / "runtime")).build(directory=self._folder.name)
         carried = build_data["force_include"]
         carried[wheel] = f"{CARRIED}/{Path(wheel).name}"
+        for native in (checkout / ".cache" / "native").glob("strop_native-*.whl"):
+            carried[str(native)] = f"{CARRIED}/{native.name}"  # none without a compiler
         for name in LOCKS:
             lock = checkout / "requirements" / f"{name}.txt"
             carried[str(lock)] = f"{CARRIED}/requirements/{lock.name}"

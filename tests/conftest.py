@@ -119,7 +119,8 @@ def _copy_what_is_exported(artifact: Path, dist: Path) -> None:
     try:
         report = json.loads((made / "report.json").read_bytes())
         names = [entry["file"] for bundle in report["bundles"] for entry in _files(bundle)]
-        names += [report["wheel"]["file"], "report.json", "report.md"]
+        wheels = (report["wheel"], *report["native_wheels"])
+        names += [*(wheel["file"] for wheel in wheels), "report.json", "report.md"]
     except (OSError, ValueError, KeyError, TypeError):
         return
     ours = {bundle["target"] for bundle in report["bundles"]} <= set(targets.names())

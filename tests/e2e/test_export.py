@@ -39,6 +39,8 @@ def test_dist_holds_everything_a_device_needs(edge: Exported) -> None:
     assert {f"mnist-mlp-{target}.strop" for target in targets} <= names
     assert {f"requirements-{target}.txt" for target in targets} <= names
     assert {"report.json", "report.md", edge.wheel.name} <= names
+    machines = {name.rpartition("_")[2] for name in names if name.startswith("strop_native-")}
+    assert machines == {"64.whl", "aarch64.whl", "armv7l.whl", "armv6l.whl"}
     assert {refusal["target"] for refusal in edge.report["refused"]} == edge.missing
     assert not edge.report["left_out"]
 
@@ -73,7 +75,7 @@ def test_a_variant_past_its_tolerance_is_left_out_with_the_figures(
     done = run(*command, "--tolerances", strict, cwd=ROOT)
     bundle = open_bundle(out / "mnist-mlp-cpu.strop")
     assert "dynamic" not in {variant.precision for variant in bundle.manifest.variants}
-    assert len(bundle.manifest.variants) == 6
+    assert len(bundle.manifest.variants) == 8
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     (note,) = report["left_out"]
     assert note["reason"].startswith("tflite dynamic on litert")
@@ -166,6 +168,9 @@ def test_a_model_of_one_s_own_never_runs_train(head: str, tmp_path: Path) -> Non
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     left_out = {note["reason"].partition(":")[0]: note["reason"] for note in report["left_out"]}
     assert "Conv2D" in left_out["weights float32"]
+    for precision in ("int8", "float32"):
+        assert left_out[f"plan {precision}"].startswith("plan " + precision + ": layer 'conv2d' (")
+    assert len(left_out) == 3
     assert "self-evaluated: judged on 100 of the calibration samples" in done.stdout
     assert "\ncalibration: " in done.stdout
     assert report["keras"]["self_evaluated"]

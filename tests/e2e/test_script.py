@@ -68,7 +68,8 @@ def test_ten_lines_give_bundles_for_every_board(
     assert not report["refused"]
     assert not report["left_out"]
     engines = {row["engine"] for row in report["variants"]}
-    assert engines == {"litert", "tflite", "onnx", "reference"}
+    assert engines == {"native", "litert", "tflite", "onnx", "reference"}
+    assert len(list(out.glob("strop_native-*.whl"))) == 4  # which the exporter's wheel carries
     run(sys.executable, "-m", "strop", "check", out / bundles[0], cwd=tmp_path)
     before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
     again = run(exporter, "-c", SCRIPT, *given, cwd=elsewhere, env=environment).stdout

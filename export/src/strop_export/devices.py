@@ -25,21 +25,25 @@ def native_machines(target: Target, wheels: Wheels) -> list[str]:
 def requirements(target: Target, wheels: Wheels) -> bytes:
     """Return a target's requirements file.
 
-    The lines name wheels in the current folder, so they have to lie there.
+    The lines name wheels in the current folder, so they have to lie there. The native engine has a
+    line of its own for each machine: the extra that asks for it cannot be met on another one.
 
     Args:
         target: the target; its lock has the packages of its extra.
         wheels: the wheels that ship.
     """
     machines, native = _machines(target), native_machines(target, wheels)
-    lines = [_line(wheels.native[m], "", [*_markers([m], machines), _NEWEST]) for m in native]
-    extra = f"[{NATIVE},{target.extra}]" if native else f"[{target.extra}]"
-    alone = [m for m in native if m not in _machines_of(target.extra)]
-    rest = [m for m in machines if m not in alone]
-    if rest:
-        lines.append(_line(wheels.runtime, extra, _markers(rest, machines) if alone else []))
+    alone = [machine for machine in native if machine not in _machines_of(target.extra)]
+    able = [machine for machine in machines if machine not in alone]
+    lines = [
+        _line(wheels.native[m], "", " and ".join(filter(None, (_marker([m], machines), _NEWEST))))
+        for m in native
+    ]
+    if able:
+        marker = _marker(able, machines) if alone else ""
+        lines.append(_line(wheels.runtime, f"[{target.extra}]", marker))
     if alone:
-        lines.append(_line(wheels.runtime, f"[{NATIVE}]", _markers(alone, machines)))
+        lines.append(_line(wheels.runtime, "", _marker(alone, machines)))
     lock = (REQUIREMENTS / target.requirements).read_text(encoding="ascii")
     return "".join((lock, *lines)).encode("ascii")
 
@@ -55,18 +59,19 @@ def _machines_of(extra: str) -> set[str]:
     }
 
 
-def _markers(some: Sequence[str], machines: Sequence[str]) -> list[str]:
-    """Return the markers that tell some of a target's machines from the others.
+def _marker(some: Sequence[str], machines: Sequence[str]) -> str:
+    """Return the marker that tells some of a target's machines from its others.
 
-    A 32-bit system on a 64-bit kernel is an armv7l that says aarch64, so armv7l is what no other
-    machine is.
+    A 32-bit system on a 64-bit kernel is an armv7l that says aarch64: an armv7l is any machine but
+    the others.
     """
-    if "armv7l" in some:
-        return [f'platform_machine != "{other}"' for other in machines if other not in some]
-    return [" or ".join(f'platform_machine == "{machine}"' for machine in some)]
+    if "armv7l" not in some:
+        return " or ".join(f'platform_machine == "{machine}"' for machine in some)
+    others = [machine for machine in machines if machine not in some]
+    return " and ".join(f'platform_machine != "{machine}"' for machine in others)
 
 
-def _line(wheel: Path, extras: str, markers: Sequence[str]) -> str:
-    marker = f" ; {' and '.join(markers)}" if markers else ""
+def _line(wheel: Path, extras: str, marker: str) -> str:
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    return f"./{wheel.name}{extras}{marker} \\\n    --hash=sha256:{digest}\n"
+    condition = f" ; {marker}" if marker else ""
+    return f"./{wheel.name}{extras}{condition} \\\n    --hash=sha256:{digest}\n"

@@ -187,7 +187,7 @@ def notes(report: dict[str, Any]) -> Iterator[str]:
             "for lack of others (--evaluation)"
         )
     if report["without_native"]:
-        yield f"no plans: {report['without_native']}"
+        yield f"without plans: {report['without_native']}"
     if (metric := report["keras"]["metric"]) and metric["note"]:
         yield metric["note"]
     yield from undecided(row for row in report["variants"] if _differs(row))

@@ -5,19 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import strop_native
 
 from strop_export import guard, source, targets
 from strop_export.errors import EngineTooOld, ProofError
-from strop_export.formats import Converted, VariantSpec
-from strop_export.planning import Plan, make_plans
+from strop_export.formats import Converted, VariantSpec, trial
+from strop_export.planning import Plan, Planned, make_plans
 from strop_export.tolerances import tolerances
 from tests.unit.export import guard_kit
 from tests.unit.export import source_kit as kit
 
 CPU = targets.load("cpu")
 INT8, FLOAT = VariantSpec("tflite", "int8"), VariantSpec("tflite", "float32")
-TARGET = replace(CPU, variants=(INT8, FLOAT, VariantSpec("onnx", "int8")))
+PLAN = VariantSpec("plan", "int8", rounding="reference")
+ALONE = replace(CPU, variants=(VariantSpec("plan", "int8"), VariantSpec("plan", "float32")))
+TARGET = replace(CPU, variants=(PLAN, INT8, FLOAT, VariantSpec("onnx", "int8")))
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +29,22 @@ def sensors(tmp_path_factory: pytest.TempPathFactory) -> source.Source:
     return source.read(guard_kit.sensors(tmp_path_factory.mktemp("sensors")))
 
 
-def test_columns_of_very_different_ranges_stay_float_where_it_matters(
-    sensors: source.Source, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def planned(
+    sensors: source.Source, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Planned, list[str]]:
+    """The plans of `TARGET` and `ALONE`, and the lines of progress."""
     steps: list[str] = []
     bounds = tolerances("mine", max_drop=0.02)
-    planned = make_plans(sensors, [TARGET], bounds, tmp_path, steps.append)
-    (plan,) = planned.plans
+    folder = tmp_path_factory.mktemp("converter")
+    return make_plans(sensors, [TARGET, ALONE], bounds, folder, steps.append), steps
+
+
+def test_columns_of_very_different_ranges_stay_float_where_it_matters(
+    planned: tuple[Planned, list[str]],
+) -> None:
+    made_of, steps = planned
+    plan = made_of.plans[0]
     assert len(plan.guarded) == 2
     for path in plan.guarded:
         assert path.tried[0].fault
@@ -39,16 +52,16 @@ def test_columns_of_very_different_ranges_stay_float_where_it_matters(
         assert path.chosen is not None
         assert path.chosen.precision == "mixed"
         assert path.chosen.quantization.float_layers == ("normalization",)
-        made = planned.converted[path.chosen]
+        made = made_of.converted[path.chosen]
         assert isinstance(made, Converted)
         assert made.integer_share is not None
         assert made.integer_share >= 0.5
     chosen = [spec.precision for spec in plan.chosen.variants]
-    assert chosen == ["mixed", "float32", "mixed"]
-    assert plan.held() == {path.chosen: 75 for path in plan.guarded}
+    assert chosen == ["mixed", "mixed", "float32", "mixed"]
+    assert plan.held() == dict.fromkeys((s for s in plan.chosen.variants if s != FLOAT), 75)
     replaced = {path.asked for path in plan.guarded}
-    assert {spec.precision for spec in planned.layers} == {"int8", "mixed"}
-    assert len(planned.layers) == 2 * len(replaced)
+    assert {spec.precision for spec in made_of.layers} == {"int8", "mixed"}
+    assert len(made_of.layers) == 2 * len(replaced)
     assert "tflite int8 misses: trying int8, percentile ranges" in steps
 
 
@@ -60,6 +73,34 @@ def test_without_held_out_samples_a_target_keeps_its_int8_files(tmp_path: Path) 
     work.mkdir()
     planned = make_plans(read, [TARGET], tolerances("mine"), work, print)
     assert planned.plans == [Plan(TARGET, TARGET, ())]
+
+
+def test_a_plan_is_made_from_the_file_in_the_place_of_int8(
+    sensors: source.Source, planned: tuple[Planned, list[str]]
+) -> None:
+    """Its weights are those of the .tflite file that was chosen, and so are its answers."""
+    made_of, _ = planned
+    ours, theirs = made_of.plans[0].chosen.variants[:2]
+    assert (ours.format, ours.precision, ours.rounding) == ("plan", "mixed", "reference")
+    assert ours.source == theirs == made_of.plans[0].guarded[0].chosen
+    plan, file = made_of.converted[ours], made_of.converted[theirs]
+    assert isinstance(plan, Converted)
+    assert isinstance(file, Converted)
+    assert (plan.rounding, plan.float_layers) == ("reference", file.float_layers)
+    (answers,) = strop_native.Model(plan.data).run((sensors.samples[0],))
+    (expected,) = trial.run(file, "tflite", sensors.samples)
+    assert np.abs(answers - expected).max() <= 0.05  # LiteRT rounds otherwise
+
+
+def test_a_target_of_plans_alone_has_the_file_chosen_that_they_are_made_from(
+    planned: tuple[Planned, list[str]],
+) -> None:
+    made_of, _ = planned
+    plan = made_of.plans[1]
+    assert [path.asked for path in plan.guarded] == [INT8]
+    made = [(spec.format, spec.precision, spec.rounding) for spec in plan.chosen.variants]
+    assert made == [("plan", "mixed", "float"), ("plan", "float32", "float")]
+    assert all(isinstance(made_of.converted[spec], Converted) for spec in plan.chosen.variants)
 
 
 class TestCheck:
@@ -80,12 +121,27 @@ class TestCheck:
     def test_a_place_that_stays_empty_is_named(self) -> None:
         plan = self.plan(FLOAT, fault="max abs error 3")
         assert plan.left_out() == [
+            "plan int8: it is made from the tflite int8 file, and no file takes that one's place",
             "tflite int8: no file holds on 75 held-out calibration samples; the last, last: max "
-            "abs error 3"
+            "abs error 3",
         ]
         assert plan.held() == {}
         with pytest.raises(ProofError):
             plan.check({}, strict=True)
+
+    def test_a_plan_of_a_precision_that_no_plan_has_is_named_and_is_no_failure(self) -> None:
+        plan = self.plan(VariantSpec("tflite", "int16x8"))
+        assert [spec.precision for spec in plan.chosen.variants] == ["int16x8", "float32", "int8"]
+        assert plan.left_out() == [
+            "plan int8: it is made from the tflite int8 file, whose place int16x8 takes, and no "
+            "plan is int16x8"
+        ]
+        plan.check({}, strict=True)
+
+    def test_a_float32_file_in_the_place_of_int8_makes_a_float32_plan(self) -> None:
+        plan = self.plan(FLOAT)
+        assert plan.chosen.variants[:2] == (VariantSpec("plan", "float32"), FLOAT)
+        assert plan.left_out() == []
 
     def test_a_file_that_the_target_lists_must_run_on_its_engines(self) -> None:
         new = Converted(b"", (), (), {"op_versions": {"CONV_2D": 99}})

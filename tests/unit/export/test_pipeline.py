@@ -33,6 +33,6 @@ def test_targets_whose_engine_is_missing_are_refused_by_name_and_the_others_go_o
         assert "no python3.6 here" in str(refusal.error)
         assert "install one" in str(refusal.error)
     wanted = dict.fromkeys(engine for target in chosen for engine in target.engines)
-    assert {"litert", "onnx", "reference", "tflite"} <= wanted.keys()
+    assert {"native", "litert", "onnx", "reference", "tflite"} <= wanted.keys()
     assert workstation.pythons.keys() == {(n, "cpu") for n in wanted if n != "tflite"}
     assert steps == [f"engine {name}" for name in wanted]

@@ -10,6 +10,7 @@ import pytest
 
 from strop.bundle.manifest import OutputSpec, Proof
 from strop_export.errors import ProofError
+from strop_export.formats import VariantSpec
 from strop_export.proof import judge
 from strop_export.proof.golden import golden_indices, golden_tolerance
 from strop_export.proof.prove import prove
@@ -392,6 +393,15 @@ class TestGoldenTolerance:
         logits = np.column_stack([np.linspace(-9, 9, 100)] * 9 + [np.full(100, -1e9)])
         (room,) = golden_tolerance(spec("class", (10,)), logits, 1e-5)
         assert room <= 1e-4
+
+    @pytest.mark.parametrize("kind", ["class", "regression", "raw"])
+    def test_of_a_plan_is_nothing(self, kind: str) -> None:
+        """Its bits are the same everywhere; those of a .tflite file are not."""
+        for format, allowed in (("plan", False), ("tflite", True)):
+            for precision in ("int8", "float32"):
+                bound = OWN[precision].of(VariantSpec(format, precision)).golden
+                found = golden_tolerance(spec(kind, (4,)), probabilities(), bound)
+                assert any(found) == allowed
 
     @pytest.mark.parametrize("dtype", [np.int64, np.bool_])
     def test_of_integers_and_of_yes_and_no_is_nothing(self, dtype: Any) -> None:

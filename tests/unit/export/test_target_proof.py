@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from strop_export import targets
-from strop_export.errors import ConversionError, ProofError
+from strop_export.errors import ConversionError, ProofError, UnsupportedLayer
 from strop_export.formats import Converted, VariantSpec
 from strop_export.metric import Metric
 from strop_export.proof.prove import Truth, prove
@@ -67,6 +67,17 @@ def test_an_engine_that_fails_is_no_matter_of_bounds() -> None:
     found = prove_target(TARGET, files, runs, HERE, TRUTH, OWN, strict=False)
     assert not found.passed
     assert found.left_out[0] == f"{variant.format} {variant.precision}: strop run gave exit 139"
+
+
+def test_a_layer_that_plans_lack_is_no_failure_even_strictly() -> None:
+    layer = UnsupportedLayer("layer 'conv' (CONV_2D) cannot be written in a plan", "use tflite")
+    files: dict[VariantSpec, Converted | ConversionError] = {
+        variant: layer if variant.format == "plan" else FILE for variant in TARGET.variants
+    }
+    runs = {job: run(KERAS, engine=job.engine) for job in jobs()}
+    found = prove_target(TARGET, files, runs, HERE, TRUTH, OWN, strict=True)
+    assert len(found.passed) == len(TARGET.variants) - 2
+    assert found.left_out == [f"plan {name}: {layer}" for name in ("int8", "float32")]
 
 
 def jobs() -> list[Job]:
