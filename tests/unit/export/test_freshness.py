@@ -12,7 +12,7 @@ import pytest
 from strop_export.freshness import fresh_targets, read_report
 from strop_export.layer_errors.entries import picture_name
 
-FILES = ("a-cpu.strop", "requirements-cpu.txt")
+FILES = ("a-cpu.strop", "requirements-cpu.txt", "strop.mjs")
 
 
 @pytest.fixture
@@ -20,10 +20,11 @@ def report(tmp_path: Path) -> dict[str, Any]:
     """A report of one bundle, with all of its files."""
     for name in (*FILES, picture_name(FILES[0])):
         (tmp_path / name).write_text(name, encoding="ascii")
-    bundle, requirements = (
+    bundle, requirements, module = (
         {"file": name, "sha256": hashlib.sha256(name.encode()).hexdigest()} for name in FILES
     )
     entry = {"target": "cpu", "target_key": "k", **bundle, "requirements": requirements}
+    entry["module"] = [module]
     return {"bundles": [entry], "layers": [{"bundle": FILES[0]}]}
 
 
