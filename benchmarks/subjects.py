@@ -27,8 +27,8 @@ class Subject:
 
     @property
     def way(self) -> str:
-        """The name without the precision, such as "LiteRT set_tensor"."""
-        return self.name.removesuffix(f" {self.precision}")
+        """The name without the precision, such as "LiteRT set_tensor" or "Strop native dense"."""
+        return self.name.replace(f" {self.precision}", "") if self.precision else self.name
 
     @property
     def package(self) -> tuple[str, str]:

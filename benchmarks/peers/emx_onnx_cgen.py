@@ -24,7 +24,7 @@ from benchmarks.peers.compiled_c import compile_module, open_module, require_com
 ENVIRONMENT = "peers"
 ENGINE = ""
 INSTALLS = ()  # the device needs only the compiled net, not the package
-LOOPS = (Loop("emx-onnx-cgen, C from Python", "onnx", ("float32", "int8")),)
+LOOPS = (Loop("emx-onnx-cgen, C from Python", "onnx", ("float32", "int8"), dense=("float32",)),)
 
 # Up to 32 images at a time: the values between the layers then stay in the caches.
 _INFER = """

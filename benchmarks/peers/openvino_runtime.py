@@ -38,7 +38,8 @@ from benchmarks.peers import Call, Loop
 ENVIRONMENT = "peers"
 ENGINE = ""
 INSTALLS = ("openvino",)
-LOOPS = (Loop("OpenVINO bound request", "onnx", ("float32", "int8")),)
+_PRECISIONS = ("float32", "int8")
+LOOPS = (Loop("OpenVINO bound request", "onnx", _PRECISIONS, dense=_PRECISIONS, avx2=_PRECISIONS),)
 
 _MOST = 1024  # images at a time: 4,096 at once take 13 % longer in float32, 5 % in int8
 _ONE_THREAD = {

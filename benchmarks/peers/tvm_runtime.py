@@ -23,7 +23,7 @@ from benchmarks.peers import Absent, Call, Loop
 ENVIRONMENT = "peers"
 ENGINE = ""
 INSTALLS = ("apache-tvm-ffi",)
-LOOPS = (Loop("TVM, our schedule", "weights", ("float32",)),)
+LOOPS = (Loop("TVM, our schedule", "weights", ("float32",), dense=("float32",)),)
 
 _WIDTHS = (784, 56, 56, 16)  # of the layers: the model's, rounded up to whole vectors
 _VECTORS = (8, 8, 16)  # floats
