@@ -31,6 +31,11 @@ class Subject:
         return self.name.replace(f" {self.precision}", "") if self.precision else self.name
 
     @property
+    def is_usual(self) -> bool:
+        """True unless it runs other images than the test set, or is held to older instructions."""
+        return self.name.endswith(self.precision)
+
+    @property
     def package(self) -> tuple[str, str]:
         """A key that all ways to call a package share, such as "Keras" of "Keras predict"."""
         return self.kind, self.engine or self.way.partition(" ")[0]

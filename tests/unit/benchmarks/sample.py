@@ -123,9 +123,13 @@ def results() -> Results:
                     subject.row("memory", memory, parts={"over numpy": memory - 29}),
                     subject.row("device_size", device, _EXTENSIONS.get(way)),
                 ]
-    dense = Row("Strop native int8 dense", STROP, "native", _INT8, "latency", 1, value=0.6)
+    for who in (
+        ("Strop native int8 dense", STROP, "native", _INT8),
+        ("OpenVINO infer int8 dense", PEER, "", _INT8),
+    ):
+        rows += [Row(*who, "latency", 1, value=0.6), Row(*who, "throughput", 64, value=3e6)]
     alone = ("Strop native int8", STROP, "native", _INT8, "c_alone", 1)
-    rows += [dense, Row(*alone, value=0.25, unit="us")]
+    rows.append(Row(*alone, value=0.25, unit="us"))
     rows += [
         Row("Strop export", STROP, "", "", "export_time", value=41.0, unit="s"),
         Row("TFLiteConverter int8", PEER, "litert", _INT8, "export_time", value=9.3, unit="s"),
