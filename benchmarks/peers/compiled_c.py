@@ -9,14 +9,13 @@ extension needs Python.h, like cffi's compiled mode, and no package.
 from __future__ import annotations
 
 import platform
-import shutil
-import subprocess
-import sysconfig
 from importlib.machinery import ExtensionFileLoader, ModuleSpec
-from importlib.util import module_from_spec
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.peers import Absent, Call
+
+if TYPE_CHECKING:  # a cold start only opens a module
+    from pathlib import Path
 
 _NAME = "strop_compiled_net"
 
@@ -77,6 +76,8 @@ def compile_module(source: str, folder: str, includes: tuple[str, ...] = ()) -> 
     Raises:
         Absent: there is no C compiler here, or it cannot compile this.
     """
+    from pathlib import Path
+
     import numpy as np
 
     compiler, headers = _compiler()
@@ -125,7 +126,7 @@ def open_module(path: str) -> Call:
         A call from uint8 (batch, 28, 28) to float32 (batch, 10).
     """
     loader = ExtensionFileLoader(_NAME, path)
-    module = module_from_spec(ModuleSpec(_NAME, loader, origin=path))
+    module = loader.create_module(ModuleSpec(_NAME, loader, origin=path))
     loader.exec_module(module)
     call: Call = module.call
     return call
@@ -136,14 +137,20 @@ def _flags() -> list[str]:
 
 
 def _compile(command: list[str]) -> None:
+    import subprocess
+
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        name = Path(command[0]).name
+        name = command[0].rpartition("/")[2]
         raise Absent(f"{name} cannot compile this: {done.stderr.strip()[:300]}")
 
 
 def _compiler() -> tuple[str, str]:
     """Find the C compiler, and the folder of Python.h."""
+    import shutil
+    import sysconfig
+    from pathlib import Path
+
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         raise Absent("no C compiler; apt install gcc libc6-dev")

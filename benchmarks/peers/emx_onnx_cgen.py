@@ -13,9 +13,6 @@ faster.
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import Absent, Call, Loop
@@ -66,6 +63,10 @@ def build(loop: str, precision: str, path: str, folder: str) -> str:
     Raises:
         Absent: emx-onnx-cgen or a C compiler is missing, or it cannot turn this file into C.
     """
+    import subprocess
+    import sys
+    from pathlib import Path
+
     require_compiler()
     model, code = Path(folder) / "net.onnx", Path(folder) / "net.c"
     _transpose_weights(path, str(model))

@@ -30,7 +30,6 @@ Changes to the file for better kernels (figures are us per image):
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import Call, Loop
@@ -53,6 +52,8 @@ _ONE_THREAD = {
 
 def build(loop: str, precision: str, path: str, folder: str) -> str:
     """Write the changed file in OpenVINO's format; `benchmarks.peers` describes the arguments."""
+    from pathlib import Path
+
     openvino = _openvino()
     model = openvino.Core().read_model(path)
     if precision == "int8":

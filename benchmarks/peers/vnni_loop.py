@@ -8,7 +8,6 @@ from the L1 cache) bound its first layer.
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.peers import Absent, Call, Loop
@@ -19,7 +18,6 @@ ENGINE = "native"
 INSTALLS = ()
 LOOPS = (Loop("Dense VNNI loop in C", "plan", ("int8",), dense=("int8",)),)
 
-_CODE = Path(__file__).with_suffix(".c")
 _STEPS = [1, 3, 3, 2, 3, 8]  # quantize, two layers of int8, dequantize, a layer of float32, softmax
 _SHAPES = [(50,), (50,), (50,), (10,), (10,)]  # of the results after the first
 _DTYPES = ("float32", "int8", "uint8", "int32")
@@ -63,6 +61,8 @@ def source(path: str) -> str:
     Raises:
         Absent: the plan is of another network.
     """
+    from pathlib import Path
+
     import numpy as np
 
     tensors, steps = _read(Path(path).read_bytes())
@@ -84,7 +84,8 @@ def source(path: str) -> str:
         _array("float", "weights_3", weights),
         _array("float", "bias_3", np.pad(tensors[bias].values, (0, 6))),
     ]
-    return "\n".join(["#include <stdint.h>", *lines, _CODE.read_text(encoding="ascii")])
+    code = Path(__file__).with_suffix(".c").read_text(encoding="ascii")
+    return "\n".join(["#include <stdint.h>", *lines, code])
 
 
 def _layer(number: int, weights: Any, bias: Any, scale: Any) -> list[str]:

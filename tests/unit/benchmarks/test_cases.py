@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from benchmarks.cases import STROP_MODULE, cases, first_of_each, installs, peer
-from benchmarks.files import _TARGETS
+from benchmarks.files import _TARGETS, ROOT
 from benchmarks.peers import NAMES
 from benchmarks.ratios import OWN
 from benchmarks.results import LIMIT, PEER, STROP
@@ -93,6 +96,16 @@ def test_strop_brings_its_engine() -> None:
     assert installs(own) == ("strop", "strop-native")
     (numpy,) = cases("Strop reference float32")
     assert installs(numpy) == ("strop",)
+
+
+def test_a_cold_start_imports_nothing_that_only_a_build_needs() -> None:
+    modules = ", ".join(f"benchmarks.peers.{name}" for name in NAMES)
+    slow = {"pathlib", "shutil", "subprocess", "sysconfig", "unittest"}
+    code = f"import sys; sys.path.append({str(ROOT)!r}); import {modules}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert not slow & set(done.stdout.split())
 
 
 @pytest.mark.parametrize("name", NAMES)
