@@ -19,6 +19,11 @@ static void set_range(uint32_t activation, float *low, float *high) {
     *high = activation == ACTIVATION_RELU6 ? 6.0f : INFINITE;
 }
 
+/* uint8 is stored as it is, int8 with 128 added. */
+static int32_t stored_zero_point(const plan_tensor *tensor) {
+    return tensor->zero_point + (tensor->dtype == STROP_INT8 ? 128 : 0);
+}
+
 /* A step from 8 bits to 8 bits is a table: the zero point is shifted, then clamped. */
 static void build_lookup(builder *of, const plan_tensor *x, const plan_tensor *y,
                          uint32_t activation, model_step *step) {
@@ -28,8 +33,7 @@ static void build_lookup(builder *of, const plan_tensor *x, const plan_tensor *y
     step->kind = RUN_LOOKUP;
     step->of.table = table;
     activation_range(ROUNDING_REFERENCE, activation, y, &low, &high); /* in both, as LiteRT does */
-    /* uint8 is stored as it is, int8 with 128 added */
-    const int32_t zero_point = x->zero_point + (x->dtype == STROP_INT8 ? 128 : 0);
+    const int32_t zero_point = stored_zero_point(x);
     for (int32_t stored = 0; stored < 256; stored++) {
         int32_t value = stored - zero_point + y->zero_point + 128;
         value = value < low ? low : value;
@@ -94,7 +98,7 @@ static void build_step(builder *of, const plan_step *from, model_step *step) {
         case OP_DEQUANTIZE:
             step->kind = RUN_DEQUANTIZE;
             step->of.dequantize.scale = x.scale;
-            step->of.dequantize.zero_point = x.zero_point + 128;
+            step->of.dequantize.zero_point = stored_zero_point(&x);
             break;
         case OP_FULLY_CONNECTED: build_layer(of, from, &x, step); break;
         case OP_RELU:
@@ -112,7 +116,7 @@ static void build_step(builder *of, const plan_step *from, model_step *step) {
         case OP_SOFTMAX:
             step->kind = RUN_SOFTMAX;
             step->of.beta = from->beta;
-            step->width = y.dims[y.rank - 1];
+            step->width = x.dims[x.rank - 1];
             step->rows = x.values / step->width;
             break;
         default: build_arithmetic(of, from, step);

@@ -92,7 +92,11 @@ static inline void write_network(plan_writer *to) {
     uint32_t x = write_tensor(to, dtype, width, 0, dtype == STROP_FLOAT32 ? 0 : scale,
                               dtype == STROP_FLOAT32 ? 0 : zero_point, NULL);
     write_border(to, 0, x);
-    if (dtype != STROP_FLOAT32 || next_random() & 1) {
+    if (dtype == STROP_UINT8 && next_random() & 1) {
+        const uint32_t y = write_tensor(to, STROP_FLOAT32, width, 0, 0, 0, NULL);
+        write_step(to, OP_DEQUANTIZE, x, NONE, NONE, y, 0, 0);
+        x = y;
+    } else if (dtype != STROP_FLOAT32 || next_random() & 1) {
         const int32_t shifted =
             next_random() & 1 && dtype == STROP_UINT8 ? zero_point - 128 : random_int(-128, 127);
         uint32_t y = write_tensor(to, STROP_INT8, width, 0, scale, shifted, NULL);

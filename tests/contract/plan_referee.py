@@ -16,7 +16,7 @@ NONE = 0xFFFFFFFF
 DTYPES = ("<f4", "i1", "u1", "<i4")
 OPERATORS = (
     *("quantize", "dequantize", "fully_connected", "relu", "relu6", "sigmoid", "tanh"),
-    *("softmax", "reshape", "mul", "add"),
+    *("softmax", "reshape", "mul", "add", "sub", "lookup"),
 )
 
 
@@ -120,9 +120,9 @@ def _compute(plan: Plan, step: Step, found: dict[int, Array]) -> Array:
             return _quantize(values, y, plan.rounding)
         case "quantize":
             return np.clip(values.astype(int) - x.zero_point + y.zero_point, -128, 127).astype("i1")
-        case "relu" | "relu6" if x.dtype == np.int8:
-            limits = _limits(y, 1 if step.operator == "relu" else 2, 0)
-            return np.clip(values, *limits).astype(np.int8)
+        case "lookup":
+            assert others[0].values is not None
+            return others[0].values[values.astype(int) - np.iinfo(x.dtype).min]
         case "relu" | "relu6":
             return _activated(values, 1 if step.operator == "relu" else 2)
         case "sigmoid":
@@ -150,7 +150,39 @@ def _compute(plan: Plan, step: Step, found: dict[int, Array]) -> Array:
     if constant is not None:
         second = np.tile(second, flat.shape[1] // second.shape[1])
     second = second.reshape(-1, flat.shape[1])
-    return _activated(flat * second if step.operator == "mul" else flat + second, step.activation)
+    if x.dtype == np.int8:
+        pair = flat.astype(np.int64) - x.zero_point, second.astype(int) - others[0].zero_point
+        scales = (x.scale, others[0].scale, y.scale)
+        if step.operator == "mul":
+            steps = _product(*pair, *scales, plan.rounding)
+        else:
+            steps = _sum(*pair, -1 if step.operator == "sub" else 1, scales, plan.rounding)
+        limits = _limits(y, step.activation, plan.rounding)
+        return np.clip(steps + y.zero_point, *limits).astype(np.int8)
+    combine = {"mul": np.multiply, "add": np.add, "sub": np.subtract}[step.operator]
+    return _activated(combine(flat, second), step.activation)
+
+
+def _product(
+    x: Array, w: Array, s_x: np.float32, s_w: np.float32, s_y: np.float32, rounding: int
+) -> Array:
+    factor = (s_x * s_w) / s_y
+    if rounding:
+        return np.rint((x * w).astype(f32) * factor).astype(np.int64)
+    return _multiplied(x * w, factor)
+
+
+def _sum(x: Array, w: Array, sign: int, scales: tuple[np.float32, ...], rounding: int) -> Array:
+    s_x, s_w, s_y = scales
+    if rounding:
+        ratios = np.array([s_x / s_y, s_w / s_y], f32)
+        shift = 21 - int(np.frexp(ratios.max())[1])
+        a, b = np.rint(ratios * f32(2.0**shift)).astype(np.int64)
+        return (x * a + sign * w * b + (1 << (shift - 1))) >> shift
+    largest = 2 * float(max(s_x, s_w))
+    first = _multiplied(x << 20, float(s_x) / largest)
+    second = _multiplied(w << 20, float(s_w) / largest)
+    return _multiplied(first + sign * second, largest / (2.0**20 * float(s_y)))
 
 
 def _integer_sums(rows: Array, zero_point: int, weights: Array, bias: Array | None) -> Array:
@@ -161,7 +193,11 @@ def _integer_sums(rows: Array, zero_point: int, weights: Array, bias: Array | No
 
 def _reference(sums: Array, x: np.float32, w: Any, y: np.float32) -> Array:
     product = np.float64(x) * np.asarray(w, float) if np.ndim(w) else np.float64(x * w)
-    q, e = np.frexp(product / np.float64(y))
+    return _multiplied(sums, product / np.float64(y))
+
+
+def _multiplied(sums: Array, factor: Any) -> Array:
+    q, e = np.frexp(np.float64(factor))
     multiplier, e = np.floor(q * 2.0**31 + 0.5).astype(np.int64), e.astype(np.int64)
     full = multiplier == 2**31
     multiplier, e = np.where(full, 2**30, multiplier), np.where(full, e + 1, e)

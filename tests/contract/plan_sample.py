@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from strop_export.formats.plan import Plan, Step, Tensor
 
 # SHA-256 of the plan, and of its outputs for 500 samples, one after the other
-FILE = "aba47e53f1b4a91a7ec3e1f091a32cb847e0c418dc078692e83364c51856859c"
-BITS = "1db3774025922d15232f4a462f8f87bf0d8241794ab104f283cab19ab02db4f2"
+FILE = "c7471bfc2bb10b9add45d6f99917a17d94d4286ac87127b841bc3ab29faba264"
+BITS = "bb83d020659e419b334083944ed22753393e03a9f2d9e2caf171fd842f03cf1d"
 
 
 def floats(random: np.random.Generator, *shape: int) -> NDArray[np.float32]:
@@ -33,7 +33,7 @@ def whole() -> Plan:
         Tensor("int8", (6, 20), values=integers(6, 20), scales=scales),
         Tensor("int32", (6,), values=bias),
         Tensor("int8", (6,), 0.5, -3),  # 5
-        Tensor("int8", (6,), 0.5, -3),
+        Tensor("int8", (6,), 0.25, 8),
         Tensor("float32", (6,)),
         Tensor("float32", (9, 7), values=floats(random, 9, 7)),
         Tensor("float32", (9,), values=floats(random, 9)),
@@ -53,11 +53,16 @@ def whole() -> Plan:
         Tensor("int8", (2,), 0.07, 1, name="steps"),  # 23
         Tensor("float32", (6,)),
         Tensor("float32", (6,), name="flat"),
+        Tensor("int8", (256,), values=integers(256)),  # 26
+        Tensor("int8", (2,), 0.01, 100, values=integers(2)),
+        Tensor("int8", (2,), 0.1, -7),
+        Tensor("int8", (1,), 0.03, -9, values=integers(1)),
+        Tensor("int8", (2,), 0.05, 11),  # 30
     ]
     steps = [
         Step("quantize", (0,), 2),
         Step("fully_connected", (2, 3, 4), 5, "relu"),
-        Step("relu", (5,), 6),
+        Step("lookup", (5, 26), 6),
         Step("dequantize", (6,), 7),
         Step("fully_connected", (1, 8, 9), 10, "relu6"),
         Step("fully_connected", (10, 11), 12),
@@ -69,8 +74,10 @@ def whole() -> Plan:
         Step("sigmoid", (12,), 19),
         Step("quantize", (19,), 20),
         Step("fully_connected", (20, 21), 22),
-        Step("relu6", (22,), 23),
-        Step("relu", (12,), 24),
+        Step("mul", (22, 27), 28, "relu6"),
+        Step("sub", (28, 29), 30),
+        Step("add", (30, 22), 23, "relu"),
+        Step("sub", (12, 13), 24, "relu"),
         Step("relu6", (24,), 25),
     ]
     return Plan(tensors, steps, [0, 1], [18, 23, 25], "float")

@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from strop_export.formats import Conversions, Converted, Quantization, VariantSpec, quiet
+from strop_export.formats.plan_tables import TABLES
 from strop_export.formats.plan_tflite import convert_plan
 from tests.contract import plan_referee, tflite_kit
 from tests.contract.tflite_kit import Case
@@ -108,7 +109,8 @@ def layer(
     bias = build.constant(sums.astype(np.int32), np.float32(x) * w)
     result = build.tensor((1, len(weights)), "int8", y, zeros[1])
     inputs = [source, build.constant(weights, w), bias]
-    return build.file(source, build.step("FULLY_CONNECTED", inputs, result, fused))
+    step = build.step("FULLY_CONNECTED", inputs, result, fusedActivationFunction=fused)
+    return build.file(source, step)
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
@@ -139,16 +141,16 @@ def test_the_upper_limit_of_relu6(rounding: str, kernels: Kernels) -> None:
     compare(files, BYTES, rounding, kernels, least=2)
 
 
-def single(
-    kind: str, dtypes: tuple[str, str], quantized: tuple[float, int], *, source: bool, result: bool
-) -> Converted:
-    """An operator of one value; `source`, `result`: whether they have the scale and zero point."""
+Quantized = tuple[float, int]  # a scale and a zero point
+
+
+def single(kind: str, x: Quantized | None, y: Quantized | None, **options: Any) -> Converted:
+    """An operator of one value; None: float32."""
     build = tflite_kit.Builder()
-    numbers = [
-        build.tensor((1, 1), dtype, *(quantized if has else ()))
-        for dtype, has in zip(dtypes, (source, result), strict=True)
-    ]
-    return build.file(numbers[0], build.step(kind, numbers[:1], numbers[1]))
+    source, result = (
+        build.tensor((1, 1), "int8" if own else "float32", *(own or ())) for own in (x, y)
+    )
+    return build.file(source, build.step(kind, [source], result, **options))
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
@@ -161,17 +163,14 @@ def test_quantize(scale: float, rounding: str, kernels: Kernels) -> None:
         special += [np.inf, -np.inf, 3e38, -3e38, 1e10, -1e10]
     spread = np.random.default_rng(3).uniform(-300, 300, 20_000) * scale
     values = np.concatenate([halves, *near, special, spread]).astype(np.float32)
-    files = [
-        single("QUANTIZE", ("float32", "int8"), (scale, zero), source=False, result=True)
-        for zero in (-128, 5)
-    ]
+    files = [single("QUANTIZE", None, (scale, zero)) for zero in (-128, 5)]
     compare(files, values[:, np.newaxis], rounding, kernels)
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 def test_separate_relus_of_int8(rounding: str, kernels: Kernels) -> None:
     files = [
-        single(kind, ("int8", "int8"), (scale, -19), source=True, result=True)
+        single(kind, (scale, -19), (scale, -19))
         for kind in ("RELU", "RELU6")
         for scale in (*SCALES, 6 / 127.5, 4.0)
     ]
@@ -180,8 +179,78 @@ def test_separate_relus_of_int8(rounding: str, kernels: Kernels) -> None:
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 def test_dequantize(rounding: str, kernels: Kernels) -> None:
-    files = [
-        single("DEQUANTIZE", ("int8", "float32"), (scale, 9), source=True, result=False)
-        for scale in SCALES
-    ]
+    files = [single("DEQUANTIZE", (scale, 9), None) for scale in SCALES]
     compare(files, BYTES, rounding, kernels)
+
+
+def quantized(random: np.random.Generator, low: float, high: float) -> Quantized:
+    """A random zero point, and a scale between powers of 2; one of four scales is a power of 2."""
+    power = random.uniform(low, high)
+    scale = np.float32(2.0 ** (round(power) if random.integers(4) == 0 else power))
+    return float(scale), int(random.integers(-128, 128))
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("kind", sorted(TABLES))
+def test_functions_of_int8(kind: str, rounding: str, kernels: Kernels) -> None:
+    random = np.random.default_rng(13)
+    options: dict[str, Any] = {"alpha": 0.13} if kind == "LEAKY_RELU" else {}
+    results = {"TANH": (1 / 128, 0), "LOGISTIC": (1 / 256, -128)}  # no kernel takes others
+    files = []
+    for _ in range(100):
+        scale, zero_point = quantized(random, -9, -2)
+        ratio, shifted = quantized(random, -2, 3)
+        files.append(
+            single(
+                kind, (scale, zero_point), results.get(kind, (scale * ratio, shifted)), **options
+            )
+        )
+    compare(files, BYTES, rounding, kernels, least=1)
+
+
+def pair(
+    kind: str, quantizations: Sequence[Quantized], *, fused: int, reverse: bool = False
+) -> Converted:
+    """A MUL, ADD or SUB of 256 values and all of -128 to 127."""
+    x, w, y = quantizations
+    build = tflite_kit.Builder()
+    source, result = build.tensor((1, 256), "int8", *x), build.tensor((1, 256), "int8", *y)
+    inputs = [source, build.constant(BYTES[:, 0], *w)]
+    step = build.step(
+        kind, inputs[::-1] if reverse else inputs, result, fusedActivationFunction=fused
+    )
+    return build.file(source, step)
+
+
+def pairs(kind: str) -> list[Converted]:
+    random, files = np.random.default_rng(17), []
+    for i in range(30):
+        x, w = (quantized(random, -6, 0) for _ in range(2))
+        ratio, zero_point = quantized(random, 1, 10) if kind == "MUL" else quantized(random, -5, 5)
+        scale = x[0] * w[0] * ratio if kind == "MUL" else max(x[0], w[0]) * ratio
+        fused, reverse = (0, 0, 1, 3)[i % 4], kind != "SUB" and i % 8 == 0
+        files.append(pair(kind, (x, w, (scale, zero_point)), fused=fused, reverse=reverse))
+    return files
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("kind", ["MUL", "ADD", "SUB"])
+def test_pairs_of_int8(kind: str, rounding: str, kernels: Kernels) -> None:
+    """Each file gives the results of all pairs of bytes."""
+    compare(pairs(kind), np.repeat(BYTES, 256, axis=1), rounding, kernels, least=1)
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_the_ends_of_the_scales_of_pairs(rounding: str, kernels: Kernels) -> None:
+    above = float(np.nextafter(np.float32(2.0**-10), np.float32(1)))
+    ratios = [(2.0**-10, 1), (above, 2.0**-10), (63.99, 63.99), (63.99, 2.0**-10), (1, 1)]
+    files = [
+        pair(kind, ((0.01 * a, -3), (0.01 * b, 9), (0.01, 5)), fused=0)
+        for kind in ("ADD", "SUB")
+        for a, b in ratios
+    ]
+    files += [
+        pair("MUL", ((0.5, -128), (0.5, 127), (0.25 / factor, -9)), fused=0)
+        for factor in (2.0**-16, 0.99)
+    ]
+    compare(files, np.repeat(BYTES, 256, axis=1), rounding, kernels, least=1)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from ai_edge_litert.tools import flatbuffer_utils
 from numpy.typing import NDArray
 
@@ -21,7 +21,14 @@ Array = NDArray[Any]
 _TYPES = {
     np.dtype("float32"): schema.TensorType.FLOAT32,
     np.dtype("int8"): schema.TensorType.INT8,
+    np.dtype("uint8"): schema.TensorType.UINT8,
     np.dtype("int32"): schema.TensorType.INT32,
+}
+
+
+_OPTIONS = {
+    **{"FULLY_CONNECTED": "FullyConnected", "ADD": "Add", "SUB": "Sub", "MUL": "Mul"},
+    **{"LEAKY_RELU": "LeakyRelu", "GELU": "Gelu", "SOFTMAX": "Softmax"},
 }
 
 
@@ -48,27 +55,29 @@ class Builder:
         self._graph.tensors.append(tensor)
         return len(self._graph.tensors) - 1
 
-    def constant(self, values: Array, scale: Any = None) -> int:
-        number = self.tensor(values.shape, values.dtype.name, scale)
+    def constant(self, values: Array, scale: Any = None, zero_point: int = 0) -> int:
+        number = self.tensor(values.shape, values.dtype.name, scale, zero_point)
         buffer = schema.BufferT()
         buffer.data = np.frombuffer(values.tobytes(), np.uint8)
         self._model.buffers.append(buffer)
         self._graph.tensors[number].buffer = len(self._model.buffers) - 1
         return number
 
-    def step(self, kind: str, inputs: list[int], output: int, activation: int = 0) -> int:
-        """Add an operator, such as "RELU"; `activation` is the schema's number."""
+    def step(self, kind: str, inputs: list[int], output: int, **options: Any) -> int:
+        """Add an operator, such as "RELU", with fields of its options in the schema."""
         code = schema.OperatorCodeT()
-        code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, kind)
-        code.version = 5 if kind == "FULLY_CONNECTED" else 2
+        code.builtinCode = getattr(schema.BuiltinOperator, kind)
+        code.deprecatedBuiltinCode = min(code.builtinCode, 127)  # where the codes of old files end
+        code.version = {"FULLY_CONNECTED": 5, "GELU": 1, "RELU_N1_TO_1": 1}.get(kind, 2)
         self._model.operatorCodes.append(code)
         operator = schema.OperatorT()
         operator.opcodeIndex = len(self._model.operatorCodes) - 1
         operator.inputs, operator.outputs = inputs, [output]
-        if kind == "FULLY_CONNECTED":
-            operator.builtinOptionsType = schema.BuiltinOptions.FullyConnectedOptions
-            operator.builtinOptions = schema.FullyConnectedOptionsT()
-            operator.builtinOptions.fusedActivationFunction = activation
+        if kind in _OPTIONS:
+            name = f"{_OPTIONS[kind]}Options"
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, name)
+            operator.builtinOptions = getattr(schema, f"{name}T")()
+            vars(operator.builtinOptions).update(options)
         self._graph.operators.append(operator)
         return output
 
@@ -88,10 +97,18 @@ class Case(NamedTuple):
 
 def run_xnnpack(cases: Sequence[Case]) -> list[dict[str, Array]]:
     """Run files by LiteRT; return each one's tensors by name, each (N, ...)."""
+    return run_litert(cases, "AUTO")
+
+
+def run_litert(cases: Sequence[Case], kernels: str) -> list[dict[str, Array]]:
+    """Run files by LiteRT, like `run_xnnpack`; `kernels` is the name of an OpResolverType."""
     found = []
     for case in cases:
         interpreter = Interpreter(
-            model_content=case.file, num_threads=1, experimental_preserve_all_tensors=True
+            model_content=case.file,
+            num_threads=1,
+            experimental_op_resolver_type=OpResolverType[kernels],
+            experimental_preserve_all_tensors=True,
         )
         (source,) = interpreter.get_input_details()
         interpreter.resize_tensor_input(source["index"], case.inputs.shape)
@@ -106,7 +123,7 @@ def run_xnnpack(cases: Sequence[Case]) -> list[dict[str, Array]]:
 def run_tflite_runtime(
     cases: Sequence[Case], kernels: str, python: Path, folder: Path
 ) -> list[dict[str, Array]]:
-    """Run files by tflite-runtime, like `run_xnnpack`.
+    """Run files by tflite-runtime, like `run_litert`.
 
     Args:
         cases: the files.

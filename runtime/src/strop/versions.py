@@ -50,4 +50,6 @@ def install_line(extra: str) -> str:
     Args:
         extra: the extra of strop's wheel: "onnx", "signing".
     """
-    return f"pip install './strop-{__version__}-py3-none-any.whl[{extra}]'"
+    # The wheels of strop-native lie beside it, and pip chooses the one for the machine.
+    beside = "--find-links . " if extra == "native" else ""
+    return f"pip install {beside}'./strop-{__version__}-py3-none-any.whl[{extra}]'"

@@ -50,6 +50,18 @@ def test_no_such_plan(fields: tuple[str, str, str], problem: str) -> None:
         VariantSpec(*fields[:2], rounding=fields[2])
 
 
+def _highway() -> Any:
+    inputs = keras.Input((6,))
+    gate = layers.Dense(6, "sigmoid")(inputs)
+    return keras.Model(inputs, layers.Dense(2)(layers.Multiply()([1.0 - gate, inputs])))
+
+
+def _attention() -> Any:
+    inputs = keras.Input((6,))
+    shares = layers.Dense(6, "softmax", name="shares")(inputs)
+    return keras.Model(inputs, layers.Dense(2)(layers.Multiply()([shares, inputs])))
+
+
 def _twice() -> Any:
     inputs = keras.Input((6,))
     result = layers.Dense(2)(inputs)
@@ -62,12 +74,8 @@ def _twice() -> Any:
         (FLOAT32, lambda: model("cnn"), r"layer 'conv2d\w*' \(CONV_2D\)"),
         (INT8, lambda: model("cnn"), r"layer 'conv2d\w*' \(CONV_2D\)"),
         (FLOAT32, lambda: model("table"), r"layer 'dense\w*' \(GELU\) .* no such operator"),
-        (INT8, lambda: model("table"), r"layer 'normalization\w*' \(SUB\) .* does not turn int8"),
-        (
-            INT8,
-            lambda: sequential(layers.Dense(5, "tanh", name="bent"), layers.Dense(2)),
-            r"layer 'bent' \(TANH\) .* a plan's tanh does not turn int8 into int8; use tflite or",
-        ),
+        (INT8, _highway, r"layer '\w*' \(SUB\) .* its first input is a constant"),
+        (INT8, _attention, r"layer 'shares' \(SOFTMAX\) .* softmax does not turn int8 into int8"),
         (
             FLOAT32,
             lambda: sequential(layers.Dense(5, "elu", name="last")),
@@ -127,19 +135,58 @@ def test_the_largest_sums_are_written() -> None:
     assert operators(file) == ["fully_connected"]
 
 
-def test_a_relu_that_changes_the_scale_is_refused() -> None:
+def pair(kind: str, x: float, w: float, *, scales: int = 1) -> Converted:
+    """An operator of a tensor and a constant, of these scales; its output has the scale 1."""
     build = tflite_kit.Builder()
-    source, result = build.tensor((1, 3), "int8", 0.1), build.tensor((1, 3), "int8", 0.2)
-    file = build.file(source, build.step("RELU", [source], result))
+    source, result = build.tensor((1, 2), "int8", x), build.tensor((1, 2), "int8", 1.0)
+    constant = build.constant(np.ones(2, np.int8), [w] * scales)
+    return build.file(source, build.step(kind, [source, constant], result))
+
+
+FAR = "too far apart"
+
+
+@pytest.mark.parametrize(
+    ("kind", "x", "w", "problem"),
+    [
+        ("ADD", 1.0, 2.0**-11, FAR),
+        ("ADD", 2.0**-11, 1.0, FAR),
+        ("SUB", 64.0, 1.0, FAR),
+        ("SUB", 1.0, 64.0, FAR),
+        ("MUL", 2.0**-8, 2.0**-9, "much coarser"),
+        ("MUL", 2.0, 0.5, "finer steps than its products"),
+    ],
+)
+def test_pairs_of_scales_that_kernels_do_not_share_are_refused(
+    kind: str, x: float, w: float, problem: str
+) -> None:
+    with pytest.raises(UnsupportedLayer, match=rf"layer 'last' \({kind}\) .*{problem}"):
+        convert_plan(pair(kind, x, w), ["last"], "float")
+
+
+def test_a_constant_of_several_scales_is_refused() -> None:
+    with pytest.raises(UnsupportedLayer, match="its constant has several scales"):
+        convert_plan(pair("ADD", 1.0, 1.0, scales=2), ["last"], "float")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_a_quantize_of_integers_is_a_lookup_if_it_changes_the_scale(dtype: str) -> None:
+    build = tflite_kit.Builder()
+    source, result = build.tensor((1, 3), dtype, 0.1), build.tensor((1, 3), "int8", 0.2)
+    file = build.file(source, build.step("QUANTIZE", [source], result))
+    if dtype == "int8":
+        assert operators(convert_plan(file, ["last"], "float")) == ["lookup"]
+        return
     with pytest.raises(UnsupportedLayer, match="it changes the scale"):
         convert_plan(file, ["last"], "float")
 
 
-def test_a_quantize_that_changes_the_scale_is_refused() -> None:
+@pytest.mark.parametrize(("kind", "scale"), [("RELU", 2.0**-9), ("QUANTIZE", 2.0**8)])
+def test_a_function_of_scales_far_apart_is_refused(kind: str, scale: float) -> None:
     build = tflite_kit.Builder()
-    source, result = build.tensor((1, 3), "int8", 0.1), build.tensor((1, 3), "int8", 0.2)
-    file = build.file(source, build.step("QUANTIZE", [source], result))
-    with pytest.raises(UnsupportedLayer, match="it changes the scale"):
+    source, result = build.tensor((1, 3), "int8", scale), build.tensor((1, 3), "int8", 1.0)
+    file = build.file(source, build.step(kind, [source], result))
+    with pytest.raises(UnsupportedLayer, match="its input and its output are too far apart"):
         convert_plan(file, ["last"], "float")
 
 
@@ -148,6 +195,17 @@ def test_too_many_steps_are_refused() -> None:
     steps = [Step("relu", (0,), 1)] * (MAX_RECORDS + 1)
     with pytest.raises(ConversionError, match="1,025 tensors or steps; .* at most 1,024"):
         Plan(tensors, steps, [0], [1]).to_bytes()
+
+
+def test_too_much_work_is_refused() -> None:
+    """A step more than the most that there may be."""
+    tensors = [Tensor("float32", (2**16, 2**8), name=name) for name in "xyz"]
+    weights = Tensor("float32", (2**8, 2**8), values=np.zeros((2**8, 2**8), np.float32))
+    layer, more = Step("fully_connected", (0, 3), 1), Step("relu", (1,), 2)
+    Plan([*tensors, weights], [layer], [0], [1]).to_bytes()
+    message = "4,311,744,512 products and values for a sample; .* at most 4,294,967,296"
+    with pytest.raises(ConversionError, match=message):
+        Plan([*tensors, weights], [layer, more], [0], [1, 2]).to_bytes()
 
 
 def test_a_plan_has_no_twin_and_no_ranking() -> None:

@@ -458,7 +458,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("option", "value", "message"),
         [
-            ("--engine", "tpu", "there is no engine 'tpu'; ask for one of litert, tflite"),
+            ("--engine", "tpu", "there is no engine 'tpu'; ask for one of native, litert, tflite"),
             ("--engine", "litert", "shapes-cpu is not proven on litert; ask for reference"),
             ("--precision", "int4", "there is no precision 'int4'; ask for one of float32"),
             ("--precision", "int8", "shapes-cpu has no int8 variant; ask for float32"),

@@ -60,7 +60,7 @@ class TestTable:
     @pytest.mark.parametrize("ask", [engines.is_installed, engines.get])
     def test_an_unknown_name_is_refused_with_those_there_are(self, ask: Any) -> None:
         with pytest.raises(
-            EngineUnavailable, match="there is no engine 'no'; ask for one of litert"
+            EngineUnavailable, match="there is no engine 'no'; ask for one of native"
         ):
             ask("no")
 

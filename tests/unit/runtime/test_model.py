@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 import strop
 from strop.errors import InputError, StropError
-from tests import bundles
+from tests import bundles, plans
 from tests.unit.runtime import doubles
 from tests.unit.runtime.doubles import SpySession
 
@@ -24,15 +24,22 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (7, 4, 4)).astype(np.uint8)
 VALUES = np.random.default_rng(1).normal(0, 1, (7, 5)).astype(np.float32)
 
 
-@pytest.fixture
-def image(image_path: Path) -> Iterator[strop.Model]:
-    with strop.load(image_path) as model:
+ENGINES = {"reference": lambda draft: draft, "native": plans.native}
+
+
+@pytest.fixture(params=ENGINES)
+def image(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[strop.Model]:
+    """A model of bytes, of an engine that `Model` checks for, and of one with checks of its own."""
+    draft = ENGINES[request.param](bundles.image())
+    with strop.load(draft.write(tmp_path / "shapes.strop")) as model:
         yield model
 
 
-@pytest.fixture
-def vector(vector_path: Path) -> Iterator[strop.Model]:
-    with strop.load(vector_path) as model:
+@pytest.fixture(params=ENGINES)
+def vector(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[strop.Model]:
+    """The same of floats."""
+    draft = ENGINES[request.param](bundles.vector())
+    with strop.load(draft.write(tmp_path / "gauge.strop")) as model:
         yield model
 
 
@@ -336,7 +343,7 @@ class TestClosing:
 
     def test_what_ran_is_still_said_after_closing(self, image: strop.Model) -> None:
         image.close()
-        assert "reference" in repr(image)
+        assert f"on {image.engine} " in repr(image)
 
     @pytest.mark.parametrize("thread_safe", [True, False])
     def test_a_call_in_flight_ends_well(self, thread_safe: bool) -> None:

@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import strop_native
 
+from native.build import MACHINES
+from native.wheels import SHIPPED
 from strop import engines
 from strop.device import adapters, wheels
 from strop.device.adapters import Adapter
@@ -38,8 +41,8 @@ VENV = "python3 -m venv --system-site-packages strop && . strop/bin/activate && 
 APT_NUMPY = "sudo apt install python3-numpy"
 
 
-def _line(extra: str) -> str:
-    return f"pip install './strop-0.1.0-py3-none-any.whl[{extra}]'"
+def _line(extra: str, options: str = "") -> str:
+    return f"pip install {options}'./strop-0.1.0-py3-none-any.whl[{extra}]'"
 
 
 class TestInstallLines:
@@ -50,16 +53,18 @@ class TestInstallLines:
             (PI_4, "tflite", VENV + _line("tflite")),
             (PI_4, "onnx", VENV + _line("onnx")),
             (PI_5, "litert", VENV + _line("litert")),
-            (PI_5, "tflite", "use litert"),
+            (PI_5, "tflite", "use native"),
             (PI_5, "onnx", VENV + _line("onnx")),
             (PI_2, "tflite", VENV + _line("tflite")),
-            (PI_2, "litert", "use tflite"),
-            (PI_2, "onnx", "use tflite"),
-            (PI_4_32_BIT, "litert", "use tflite"),
-            (PI_ZERO, "litert", "use reference, which needs numpy alone"),
-            (PI_ZERO, "tflite", "use reference, which needs numpy alone"),
+            (PI_2, "litert", "use native"),
+            (PI_2, "onnx", "use native"),
+            (PI_4_32_BIT, "litert", "use native"),
+            (PI_ZERO, "litert", "use native"),
+            (PI_ZERO, "tflite", "use native"),
             (PC, "litert", _line("litert")),
-            (PC, "tflite", "use litert"),
+            (PC, "native", _line("native", "--find-links . ")),
+            (PI_ZERO, "native", VENV + _line("native", "--find-links . ")),
+            (PC, "tflite", "use native"),
         ],
     )
     def test_of_each_board(self, here: Board, engine: str, mend: str) -> None:
@@ -89,7 +94,7 @@ class TestInstallLines:
 
     def test_a_32_bit_os_on_a_64_bit_kernel_could_be_a_64_bit_os(self) -> None:
         here = board("armv7l", "3.13.5", bits=32, kernel="aarch64", glibc="2.41")
-        assert mend_absent("litert", here) == (
+        assert mend_absent("litert", here, ["litert", "reference"]) == (
             "use reference, which needs numpy alone, or install the 64-bit OS"
         )
 
@@ -118,7 +123,7 @@ class TestAmong:
         monkeypatch.setattr(wheels, "read", lambda: PI_ZERO)
         reason = why_none("tflite", PI_ZERO)
         assert remedy("tflite", ["tflite"]) == (reason, "")
-        assert remedy("tflite") == (reason, "use reference, which needs numpy alone")
+        assert remedy("tflite") == (reason, "use native")
 
 
 class TestNumpy:
@@ -321,7 +326,10 @@ def _id(row: Wheels) -> str:
     return f"{row.package}-{row.version}"
 
 
-@pytest.mark.parametrize("row", [*WHEELS, *GPU_WHEELS], ids=_id)
+INDEXED = [row for row in (*WHEELS, *GPU_WHEELS) if row.engine != "native"]
+
+
+@pytest.mark.parametrize("row", INDEXED, ids=_id)
 def test_the_table_is_what_the_index_has(row: Wheels) -> None:
     machines = "x86_64|aarch64|armv7l|armv6l|i686|riscv64"
     there = {
@@ -338,6 +346,17 @@ def test_the_table_is_what_the_index_has(row: Wheels) -> None:
         for minor in range(first[1], last[1] + 1)
         for machine, glibc in row.glibc.items()
     }
+
+
+def test_the_native_engine_has_the_wheels_that_are_built() -> None:
+    [row] = [row for row in WHEELS if row.engine == "native"]
+    assert row.version == strop_native.__version__
+    assert tuple(row.glibc) == SHIPPED
+    assert {MACHINES[machine].target.partition("gnu")[2] for machine in SHIPPED} == {
+        ".2.17",
+        "eabihf.2.17",
+    }
+    assert set(row.glibc.values()) == {(2, 17)}
 
 
 @pytest.mark.parametrize("row", [row for row in GPU_WHEELS if row.cuda], ids=_id)
@@ -374,7 +393,7 @@ def test_numpy_has_wheels_for_the_machines_said_and_none_for_32_bits() -> None:
 def test_the_table_is_what_the_runtime_s_extras_ask_for() -> None:
     text = (Path(__file__).parents[3] / "runtime" / "pyproject.toml").read_text(encoding="utf-8")
     for row in (*WHEELS, *GPU_WHEELS):
-        asked = rf'^{row.extra} = \["{row.package}(\[cuda,cudnn\])?([>=]=)([\d.]+)"'
+        asked = rf'^{row.extra} = \["{row.package}(\[cuda,cudnn\])?([>=]=)([\d.]+)[";]'
         found = re.search(asked, text, re.MULTILINE)
         assert found, row.package
         assert bool(found[1]) == (row.cuda > 0)

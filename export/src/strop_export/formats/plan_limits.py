@@ -1,4 +1,4 @@
-"""The limits of an integer layer in a plan, within which 32 bits hold every sum."""
+"""The limits of integer operators in a plan, within which kernels agree and 32 bits hold sums."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from strop_export.formats.plan import Tensor
 
 _MAX_TERMS: Final = 2**16  # of a sum
 _WIDEST: Final = 255  # distance of an int8 value from its zero point
+_RATIOS: Final = (2.0**-10, 2.0**6)  # of the scales of a sum: XNNPACK's least; 16 bits of others
+_MIN_PRODUCT: Final = 2.0**-16  # XNNPACK's least
 _MAX_MULTIPLIER: Final = 1 - 2**-20  # below 1, however the product of the scales is rounded
 
 
@@ -25,6 +27,8 @@ def fault_of_layer(
         biases: none, or one, int32 (out,).
         result: its output.
     """
+    if weights.zero_point:
+        return "its weights have a zero point"
     integers = np.abs(np.asarray(weights.values, np.int64))
     if integers.max() > 127:
         return "it has a weight of -128"
@@ -37,4 +41,27 @@ def fault_of_layer(
     multipliers = values.scale * scales / result.scale
     if not ((multipliers > 0) & (multipliers < _MAX_MULTIPLIER)).all():
         return "its output has finer steps than its sums"
+    return None
+
+
+def fault_of_pair(name: str, x: Tensor, other: Tensor, y: Tensor) -> str | None:
+    """Find out why an int8 `mul`, `add` or `sub` cannot be in a plan; None: it can.
+
+    Args:
+        name: the operator.
+        x: its first input.
+        other: its second input.
+        y: its output.
+    """
+    if other.scales is not None:
+        return "its constant has several scales"
+    scales = np.array([x.scale, other.scale], np.float32)
+    if name == "mul":
+        product = scales[0] * scales[1] / np.float32(y.scale)
+        if not _MIN_PRODUCT <= product < _MAX_MULTIPLIER:
+            return "its output has finer steps than its products, or much coarser ones"
+        return None
+    ratios = scales / np.float32(y.scale)
+    if not ((ratios >= _RATIOS[0]) & (ratios < _RATIOS[1])).all():
+        return "the scales of its inputs and its output are too far apart"
     return None

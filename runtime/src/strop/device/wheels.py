@@ -1,6 +1,7 @@
 """The wheels of each engine, and the command that installs one on this board.
 
-The table lists the package index's wheels when this version was made; a test compares the two.
+The table lists the package index's wheels when this version was made; a test compares the two. The
+wheels of strop-native come with the bundle.
 """
 
 from __future__ import annotations
@@ -33,6 +34,13 @@ class Wheels:
 # The version that Strop was proven with, for each Python.
 # Engines in the order in which one is worth recommending.
 WHEELS = (
+    Wheels(
+        "native",
+        "strop-native",  # not from the index: its wheels come with the bundle
+        "0.1.0",
+        ((3, 11), (3, 14)),
+        dict.fromkeys(("x86_64", "aarch64", "armv7l", "armv6l"), (2, 17)),
+    ),
     Wheels(
         "litert",
         "ai-edge-litert",
@@ -226,7 +234,9 @@ def mend_by_reinstalling(package: str, board: Board) -> str:
         The command that reinstalls it; "" if it has no wheel for this board.
     """
     rows = [row for row in (*WHEELS, *GPU_WHEELS) if row.package == package]
-    return pip(package, _REINSTALLING) if not _why_none(rows, board) else ""
+    if _why_none(rows, board):
+        return ""
+    return pip(package, _REINSTALLING + ("--find-links . " if package == "strop-native" else ""))
 
 
 def remedy_gpu(board: Board, cuda: int) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from strop.bundle.manifest import FileTensor, Golden, Variant
 
 FILES = {
+    "plan": "probes/dense.plan",
     "tflite": "probes/dense.tflite",
     "onnx": "probes/dense.onnx",
     "weights": "probes/dense.npz",
@@ -30,7 +31,7 @@ def model(format: str) -> tuple[bytes, Variant]:
     """Read the model as a file of a format.
 
     Args:
-        format: "tflite", "onnx" or "weights".
+        format: "plan", "tflite", "onnx" or "weights".
 
     Returns:
         The file, and what it holds: float32 (N, 16) in, float32 (N, 8) out.
