@@ -86,7 +86,7 @@ def test_its_extras_are_the_engines_pictures_and_signing(metadata: email.message
     conditional = [
         line.partition(";") for line in metadata.get_all("Requires-Dist", []) if ";" in line
     ]
-    wanted = {(extra.split("'")[1], name.strip()) for name, _, extra in conditional}
+    wanted = {(extra.split("'")[-2], name.strip()) for name, _, extra in conditional}
     assert {extra for extra, _ in wanted} == EXTRAS
     assert ("tflite", "numpy<2") in wanted
     assert ("tflite", "tflite-runtime==2.14.0") in wanted
