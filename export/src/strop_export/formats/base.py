@@ -11,7 +11,7 @@ PRECISIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "tflite": ("float32", "float16", "dynamic", "int8", "int16x8", "mixed"),
     "onnx": ("float32", "float16", "int8", "mixed"),
     "weights": ("float32",),
-    "plan": ("float32", "int8"),
+    "plan": ("float32", "int8", "mixed"),
 }
 
 GPU_FORMATS: Final = ("tflite", "onnx")
@@ -62,7 +62,7 @@ class VariantSpec:
             layers stay in float.
         gpu: the file is made for GPUs too. It takes bytes where the sensor gives bytes, and a
             `tflite` file keeps the RESHAPE that LiteRT's GPU needs (docs/decisions/0015).
-        rounding: for an int8 `plan`: how sums and floats become int8 values, one of `ROUNDINGS`.
+        rounding: for an int8 or mixed `plan`: how sums and floats become int8 values, one of `ROUNDINGS`.
 
     Raises:
         ConversionError: no converter writes this format in this precision, or no GPU runs it.
@@ -105,10 +105,12 @@ class VariantSpec:
             raise ConversionError(
                 f"no rounding {self.rounding!r}", f"choose {', '.join(ROUNDINGS)}"
             )
-        if self.rounding != "float" and (self.format, self.precision) != ("plan", "int8"):
+        if self.rounding != "float" and (
+            self.format != "plan" or self.precision not in ("int8", "mixed")
+        ):
             raise ConversionError(
                 f"a {self.precision} {self.format} file has no choice of rounding",
-                "use `rounding` for plan int8 alone",
+                "use `rounding` for int8 and mixed plans alone",
             )
         if self.gpu and (
             self.format not in ("tflite", "onnx") or self.precision not in GPU_PRECISIONS
