@@ -14,9 +14,10 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from lab import boards, vulkan, wheels
+from lab import boards, native, vulkan, wheels
 from lab.errors import LabError
 from lab.machine import Machine
+from native.wheels import lacks
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -72,8 +73,12 @@ def _build_two_at_a_time(machines: list[Machine], console: Console) -> None:
 
 def _on(arguments: argparse.Namespace) -> int:
     machine = Machine(boards.load(arguments.board))
+    engine = native.build(machine.board.machine)
+    if engine is None:
+        print(f"lab: without the native engine: {lacks()}", file=sys.stderr)
     with TemporaryDirectory() as folder:
-        machine.install(arguments.wheel or wheels.build_runtime(Path(folder)))
+        runtime = arguments.wheel or wheels.build_runtime(Path(folder))
+        machine.install(*filter(None, (runtime, engine)))
     return machine.run(["sh", "-c", arguments.command], cpu=arguments.cpu).returncode
 
 

@@ -12,13 +12,16 @@ from lab.errors import LabError
 ROOT = Path(__file__).parent.parent
 BOARDS = Path(__file__).parent / "boards"
 
-# engine -> its PyPI package, which may have no wheel for a board; None: numpy alone
+# engine -> its PyPI package, which may have no wheel for a board; None: it is not from PyPI
 PACKAGES = {
+    "native": None,
     "litert": "ai-edge-litert",
     "tflite": "tflite-runtime",
     "onnx": "onnxruntime",
     "reference": None,
 }
+
+_MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "armhf": "armv7l", "armel": "armel"}
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,13 @@ class Board:
     cpu: str  # a CPU model of that program
     platform: str  # the newest wheel tag it takes: manylinux_<glibc>_<machine>
     bundles: tuple[str, ...]  # targets whose bundles it runs; the first with a variant is used
-    engines: tuple[str, ...]  # engines with wheels for it; "reference" needs none
+    engines: tuple[str, ...]  # engines that it runs; "reference" needs no wheel
     requirements: str | None = None  # the lock of those wheels, under requirements/
+
+    @property
+    def machine(self) -> str:
+        """The name of its machine in `native.build.MACHINES`."""
+        return _MACHINES[self.architecture]
 
     @property
     def without_wheel(self) -> tuple[str, ...]:

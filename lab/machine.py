@@ -63,6 +63,11 @@ class Machine:
         """The folder of the board's installed Python packages."""
         return self.environment / "lib" / f"python{self.board.python}" / "site-packages"
 
+    @property
+    def emulator(self) -> Path:
+        """The program that runs the board's programs: EMULATOR -cpu MODEL PROGRAM."""
+        return self._qemu / "usr" / "bin" / self.board.emulator
+
     def is_built(self) -> bool:
         """Tell whether the board is built from its current file and lock."""
         return made(self._qemu, EMULATOR_SUITE) and made(self.environment, *self._recipe())
@@ -99,21 +104,22 @@ class Machine:
                 by=lambda folder: self._fill_environment(folder, progress),
             )
 
-    def install(self, wheel: Path) -> None:
-        """Install a runtime's wheel into the board's environment, replacing the earlier one.
+    def install(self, *files: Path) -> None:
+        """Install the runtime's wheel, and the native engine's, replacing the earlier ones.
 
         Raises:
-            LabError: the board is not built, or the file is not a wheel.
+            LabError: the board is not built, or a file is not a wheel for it.
         """
         if not self.is_built():
             raise LabError(f"board {self.board.name} is not built: make lab")
         stamp = self.environment / ".wheel"
-        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
         if stamp.is_file() and stamp.read_text(encoding="ascii") == digest:
             return
         with locked(self._lock):
             stamp.unlink(missing_ok=True)
-            wheels.install_file(wheel, self.site)
+            for wheel in files:
+                wheels.install_file(self.board, wheel, self.site)
             stamp.write_text(digest, encoding="ascii")
 
     def run(
@@ -152,9 +158,10 @@ class Machine:
             )
 
     def _installed(self) -> str:
-        """List the packages in the environment with their versions, except the runtime's wheel."""
+        """List the packages in the environment with their versions, except Strop's own."""
         found = (path.stem for path in self.site.glob("*.dist-info"))
-        return "\n".join(sorted(name for name in found if not name.startswith("strop-")))
+        ours = ("strop-", "strop_native-")
+        return "\n".join(sorted(name for name in found if not name.startswith(ours)))
 
     def _userland(self) -> tuple[str, ...]:
         makers = (path.read_text(encoding="utf-8") for path in (*_MAKERS, SEAMS))
@@ -196,10 +203,9 @@ class Machine:
         system calls that take a path, but not statx, with which a 32-bit Python looks for files.
         """
         board = self.board
-        qemu = self._qemu / "usr" / "bin" / board.emulator
         python = self.root / "usr" / "bin" / f"python{board.python}"
         cpu = f'"${{{_CPU}:-{board.cpu}}}"'
-        start = f"'{qemu}' -cpu {cpu} -L '{self.root}' -0 \"$0\" '{python}' \"$@\""
+        start = f"'{self.emulator}' -cpu {cpu} -L '{self.root}' -0 \"$0\" '{python}' \"$@\""
         _write_script(self.bin / "python3", start)
         library = self.folder / "lib"
         library.unlink(missing_ok=True)
@@ -215,7 +221,7 @@ class Machine:
         call([*words, str(folder)], f"the first start of {board.name}'s Python")
         progress(f"{board.name}: installing wheels")
         (pip,) = (self.root / "usr" / "share" / "python-wheels").glob("pip-*.whl")
-        wheels.install_file(pip, self.site)
+        wheels.install_file(board, pip, self.site)
         wheels.install_lock(board, self.site)
         for name in ("pip", "strop"):
             # -P: like an installed script, it does not import modules from the current folder.

@@ -52,13 +52,13 @@ def build_runtime(folder: Path) -> Path:
     return wheel
 
 
-def install_file(wheel: Path, site: Path) -> None:
-    """Install one pure-Python wheel from the disk into a site-packages folder.
+def install_file(board: Board, wheel: Path, site: Path) -> None:
+    """Install one wheel from the disk into a site-packages folder of a board.
 
     Raises:
-        LabError: it does not exist, or is not a wheel.
+        LabError: it does not exist, or is not a wheel for this board.
     """
-    options = ["--no-deps", "--no-index", "--no-compile", "--upgrade"]
+    options = ["--no-deps", "--no-index", "--no-compile", "--upgrade", *platform_options(board)]
     call([*_PIP, "install", *options, "--target", str(site), str(wheel)], f"installing {wheel}")
 
 

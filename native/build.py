@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 FLAGS = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O3"]
+FLAGS += ["-Wconversion", "-Wshadow", "-Wvla"]
 # Bits must not depend on fused operations; paths must not get into the library.
 FLAGS += ["-ffp-contract=off", "-fvisibility=hidden", f"-ffile-prefix-map={HERE}=."]
 SANITIZED = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
@@ -21,6 +22,7 @@ PROGRAM_FLAGS = ["-D_POSIX_C_SOURCE=200809L"]  # the tests use a clock and align
 SUFFIXES = {"windows": "dll", "macos": "dylib", "wasi": "wasm"}
 # The stable ABI of CPython 3.11: the first with the calls that the extension is made of.
 EXTENSION_FLAGS = ["-DPy_LIMITED_API=0x030B0000", "-DPY_SSIZE_T_CLEAN", "-include", "pyconfig.h"]
+EXTENSION_FLAGS += ["-Wno-sign-conversion"]  # Python's sizes are signed
 
 
 class Machine(NamedTuple):

@@ -45,6 +45,7 @@ typedef struct {
     const float *bias;
     float low; /* of the fused activation; infinite for none */
     float high;
+    int is_finite; /* all weights are: then products with 0 can be left out */
 } float_layer;
 
 /* How float32 becomes int8 as stored. */

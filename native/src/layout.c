@@ -8,15 +8,11 @@
 enum { ROW_ALIGNMENT = 16 };
 
 typedef struct {
-    uint32_t tensor, start, end;
-} block;
-
-typedef struct {
     const plan_file *plan;
     layout *result;
     uint16_t source[MAX_TENSORS];   /* the tensor whose place this one has; itself: its own */
     uint16_t last_use[MAX_TENSORS]; /* the last step that reads a tensor with its own place */
-    block blocks[MAX_TENSORS];      /* what is in scratch now, by offset */
+    uint16_t present[MAX_TENSORS];  /* the tensors in scratch now, by offset */
     uint32_t count;
     uint32_t row_bytes;
     int too_large;
@@ -43,33 +39,38 @@ static uint32_t source_of(const planner *of, uint32_t tensor) {
     return tensor;
 }
 
-static void drop_blocks_before(planner *of, uint32_t step) {
+static uint32_t scratch_bytes(const planner *of, uint32_t index) {
+    plan_tensor tensor;
+    plan_tensor_at(of->plan, index, &tensor);
+    return (uint32_t)round_up(tensor.values * plan_value_bytes(tensor.dtype), ROW_ALIGNMENT);
+}
+
+static void drop_tensors_before(planner *of, uint32_t step) {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < of->count; i++)
-        if (of->last_use[of->blocks[i].tensor] >= step) of->blocks[kept++] = of->blocks[i];
+        if (of->last_use[of->present[i]] >= step) of->present[kept++] = of->present[i];
     of->count = kept;
 }
 
 static void put_in_scratch(planner *of, uint32_t index) {
-    plan_tensor tensor;
-    block new = {index, 0, 0};
-    uint32_t at = 0;
-    plan_tensor_at(of->plan, index, &tensor);
-    const uint32_t bytes =
-        (uint32_t)round_up(tensor.values * plan_value_bytes(tensor.dtype), ROW_ALIGNMENT);
-    while (at < of->count && of->blocks[at].start - new.start < bytes)
-        new.start = of->blocks[at++].end;
-    if (bytes > MAX_BYTES - new.start) {
+    place *places = of->result->places;
+    const uint32_t bytes = scratch_bytes(of, index);
+    uint32_t at = 0, start = 0;
+    for (; at < of->count; at++) {
+        const uint32_t other = of->present[at];
+        if (places[other].at - start >= bytes) break;
+        start = places[other].at + scratch_bytes(of, other);
+    }
+    if (bytes > MAX_BYTES - start) {
         of->too_large = 1;
         return;
     }
-    new.end = new.start + bytes;
-    memmove(of->blocks + at + 1, of->blocks + at, (of->count - at) * sizeof *of->blocks);
-    of->blocks[at] = new;
+    memmove(of->present + at + 1, of->present + at, (of->count - at) * sizeof *of->present);
+    of->present[at] = (uint16_t)index;
     of->count++;
-    if (new.end > of->row_bytes) of->row_bytes = new.end;
-    of->result->places[index].kind = PLACE_SCRATCH;
-    of->result->places[index].at = new.start;
+    if (start + bytes > of->row_bytes) of->row_bytes = start + bytes;
+    places[index].kind = PLACE_SCRATCH;
+    places[index].at = start;
 }
 
 static void place_inputs(planner *of) {
@@ -140,7 +141,7 @@ const char *layout_make(const plan_file *plan, layout *result) {
     for (uint32_t i = 0; i < plan->steps; i++) {
         plan_step step;
         plan_step_at(plan, i, &step);
-        drop_blocks_before(&of, i);
+        drop_tensors_before(&of, i);
         place_step(&of, i, &step);
         if (of.too_large) return "a row needs more than 2^31 - 1 bytes of scratch";
     }

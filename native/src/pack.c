@@ -96,14 +96,19 @@ void pack_float_layer(const plan_file *plan, const plan_step *step, arena *from,
     float *weights = arena_take(from, (uint64_t)padded * inputs * sizeof(float));
     float *bias = arena_take(from, padded * sizeof(float));
     if (!from->memory) return;
+    int is_finite = 1;
     for (size_t i = 0; i < outputs; i++) {
         float *panel = weights + i / PAD_OUTPUTS * PAD_OUTPUTS * inputs + i % PAD_OUTPUTS;
-        for (size_t k = 0; k < inputs; k++)
-            panel[k * PAD_OUTPUTS] = plan_float_at(of.weights.data, i * inputs + k);
+        for (size_t k = 0; k < inputs; k++) {
+            const float weight = plan_float_at(of.weights.data, i * inputs + k);
+            panel[k * PAD_OUTPUTS] = weight;
+            is_finite &= weight - weight == 0.0f;
+        }
         if (of.bias.data) bias[i] = plan_float_at(of.bias.data, i);
     }
     layer->inputs = inputs;
     layer->outputs = outputs;
     layer->weights = weights;
     layer->bias = bias;
+    layer->is_finite = is_finite;
 }

@@ -184,40 +184,44 @@ static int step_is_padded_by_0(const plan_file *plan, uint32_t index) {
     return !u32_at(plan->bytes, plan->steps_at + (size_t)index * STEP_BYTES + 28);
 }
 
-static const char *check_borders(const plan_file *plan, const uint8_t *written,
-                                 const uint8_t *named) {
-    uint8_t seen[MAX_TENSORS] = {0};
-    uint32_t names = 0;
+/* What is known of a tensor. */
+enum {
+    HAS_VALUES = 1, /* it is a constant, given, or computed by an earlier step */
+    IS_COMPUTED = 2,
+    IS_NAMED = 4,
+    IS_BORDER = 8
+};
+
+static const char *check_borders(const plan_file *plan, uint8_t *state) {
     for (uint32_t i = 0; i < plan->inputs + plan->outputs; i++) {
-        const uint32_t index = plan_border_at(plan, i);
-        if (i >= plan->inputs && !written[index]) return "no step writes an output";
-        if (seen[index]) return "a tensor is an input or output twice";
-        if (!named[index]) return "an input or output has no name";
-        seen[index] = 1;
+        uint8_t *tensor = &state[plan_border_at(plan, i)];
+        if (i >= plan->inputs && !(*tensor & IS_COMPUTED)) return "no step writes an output";
+        if (*tensor & IS_BORDER) return "a tensor is an input or output twice";
+        if (!(*tensor & IS_NAMED)) return "an input or output has no name";
+        *tensor |= IS_BORDER;
     }
-    for (uint32_t i = 0; i < plan->tensors; i++) names += named[i];
-    return names == plan->inputs + plan->outputs
-               ? NULL
-               : "a tensor that is neither input nor output has a name";
+    for (uint32_t i = 0; i < plan->tensors; i++)
+        if ((state[i] & (IS_NAMED | IS_BORDER)) == IS_NAMED)
+            return "a tensor that is neither input nor output has a name";
+    return NULL;
 }
 
 const char *plan_check(const plan_file *plan) {
-    uint8_t known[MAX_TENSORS] = {0};   /* constant, given, or computed by an earlier step */
-    uint8_t written[MAX_TENSORS] = {0}; /* by a step */
-    uint8_t named[MAX_TENSORS] = {0};
+    uint8_t state[MAX_TENSORS] = {0};
+    uint64_t work = 0;
     const char *reason;
     for (uint32_t i = 0; i < plan->tensors; i++) {
         plan_tensor tensor;
         if ((reason = plan_tensor_at(plan, i, &tensor))) return reason;
-        known[i] = tensor.data != NULL;
-        named[i] = tensor.name != NULL;
+        if (tensor.data) state[i] |= HAS_VALUES;
+        if (tensor.name) state[i] |= IS_NAMED;
     }
     for (uint32_t i = 0; i < plan->inputs + plan->outputs; i++) {
         const uint32_t index = plan_border_at(plan, i);
         if (index >= plan->tensors) return "an input or output is not a tensor of the plan";
         if (i >= plan->inputs) continue;
-        if (known[index]) return "an input is a constant, or given twice";
-        known[index] = 1;
+        if (state[index] & HAS_VALUES) return "an input is a constant, or given twice";
+        state[index] |= HAS_VALUES;
     }
     for (uint32_t i = 0; i < plan->steps; i++) {
         plan_step step;
@@ -227,12 +231,14 @@ const char *plan_check(const plan_file *plan) {
             const uint32_t input = step.inputs[k];
             if (input == NONE) continue;
             if (input >= plan->tensors) return "a step reads a tensor that is not in the plan";
-            if (!known[input]) return "a step reads a tensor before it is written";
+            if (!(state[input] & HAS_VALUES)) return "a step reads a tensor before it is written";
         }
         if (step.output >= plan->tensors) return "a step writes a tensor that is not in the plan";
-        if (known[step.output]) return "a step writes a tensor that has its values already";
-        if ((reason = plan_check_step(plan, &step))) return reason;
-        known[step.output] = written[step.output] = 1;
+        if (state[step.output] & HAS_VALUES)
+            return "a step writes a tensor that has its values already";
+        if ((reason = plan_check_step(plan, &step, &work))) return reason;
+        if (work > MAX_WORK) return "the steps compute more than 2^32 products and values";
+        state[step.output] |= HAS_VALUES | IS_COMPUTED;
     }
-    return check_borders(plan, written, named);
+    return check_borders(plan, state);
 }

@@ -11,6 +11,7 @@ enum { MAX_TENSORS = 1024, MAX_STEPS = 1024, MAX_VALUES = 1 << 24, MAX_LAYER_INP
 
 #define NONE UINT32_C(0xFFFFFFFF)
 #define MAX_BYTES UINT32_C(0x7FFFFFFF)
+#define MAX_WORK (UINT64_C(1) << 32) /* of all steps, for one sample */
 
 enum { ROUNDING_REFERENCE = 0, ROUNDING_FLOAT = 1 };
 
@@ -76,8 +77,9 @@ const char *plan_check(const plan_file *plan);
 /* Tell whether an operator is mul, add or sub. */
 static inline int is_pairwise(uint32_t op) { return op >= OP_MUL && op <= OP_SUB; }
 
-/* Check one step: its operands, types and shapes, and the arithmetic of its weights. */
-const char *plan_check_step(const plan_file *plan, const plan_step *step);
+/* Check one step: its operands, types and shapes, and the arithmetic of its weights. Add its work
+ * for one sample: the multiply-accumulates of a layer, else values. */
+const char *plan_check_step(const plan_file *plan, const plan_step *step, uint64_t *work);
 
 float plan_float_at(const uint8_t *data, size_t index);
 int32_t plan_int32_at(const uint8_t *data, size_t index);

@@ -24,6 +24,11 @@ static void set_range(uint32_t activation, float *low, float *high) {
     *high = activation == ACTIVATION_RELU6 ? 6.0f : INFINITE;
 }
 
+/* uint8 is stored as it is, int8 with 128 added. */
+static int32_t stored_zero_point(const plan_tensor *tensor) {
+    return tensor->zero_point + (tensor->dtype == STROP_INT8 ? 128 : 0);
+}
+
 /* A step from 8 bits to 8 bits is a table of stored bytes. Return it, or NULL when counting. */
 static uint8_t *build_table(builder *of, model_step *step) {
     uint8_t *table = arena_take(&of->from, 256);
@@ -35,8 +40,7 @@ static uint8_t *build_table(builder *of, model_step *step) {
 static void build_shift(builder *of, const plan_tensor *x, const plan_tensor *y, model_step *step) {
     uint8_t *table = build_table(of, step);
     if (!table) return;
-    /* uint8 is stored as it is, int8 with 128 added */
-    const int32_t zero_point = x->zero_point + (x->dtype == STROP_INT8 ? 128 : 0);
+    const int32_t zero_point = stored_zero_point(x);
     for (int32_t stored = 0; stored < 256; stored++) {
         const int32_t value = stored - zero_point + y->zero_point + 128;
         table[stored] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
@@ -125,7 +129,7 @@ static void build_step(builder *of, const plan_step *from, model_step *step) {
         case OP_DEQUANTIZE:
             step->kind = RUN_DEQUANTIZE;
             step->of.dequantize.scale = x.scale;
-            step->of.dequantize.zero_point = x.zero_point + (x.dtype == STROP_INT8 ? 128 : 0);
+            step->of.dequantize.zero_point = stored_zero_point(&x);
             break;
         case OP_FULLY_CONNECTED: build_layer(of, from, &x, step); break;
         case OP_RELU:
@@ -139,7 +143,7 @@ static void build_step(builder *of, const plan_step *from, model_step *step) {
         case OP_SOFTMAX:
             step->kind = RUN_SOFTMAX;
             step->of.beta = from->beta;
-            step->width = y.dims[y.rank - 1];
+            step->width = x.dims[x.rank - 1];
             step->rows = x.values / step->width;
             break;
         case OP_LOOKUP: build_lookup(of, from, step); break;

@@ -27,8 +27,8 @@ static const char *check_quantize(const operands *of) {
 
 static const char *check_dequantize(const operands *of) {
     const int is_uint8 = of->x.dtype == STROP_UINT8 && of->x.scale != 0.0f;
-    if (!(is_int8(&of->x) || is_uint8) || !is_float(&of->y))
-        return "dequantize reads int8 or uint8 and writes float32";
+    if ((!is_int8(&of->x) && !is_uint8) || !is_float(&of->y))
+        return "dequantize reads int8 or uint8 with a scale, and writes float32";
     return of->x.values == of->y.values ? NULL : "dequantize changes the number of values";
 }
 
@@ -39,10 +39,10 @@ static const char *check_accumulators(const operands *of) {
     for (size_t i = 0; i < outputs; i++) {
         const int8_t *row = (const int8_t *)of->second.data + i * inputs;
         const int64_t bias = of->third.data ? plan_int32_at(of->third.data, i) : 0;
-        uint32_t sum = 0; /* at most 2^16 * 127 */
+        int32_t sum = 0; /* at most 2^16 * 127 */
         for (size_t k = 0; k < inputs; k++) {
             if (row[k] == -128) return "an int8 weight is -128: weights are -127 to 127";
-            sum += (uint32_t)(row[k] < 0 ? -row[k] : row[k]);
+            sum += row[k] < 0 ? -row[k] : row[k];
         }
         if ((bias < 0 ? -bias : bias) + (int64_t)sum * 255 > INT32_MAX)
             return "the sums of a layer may not fit 32 bits";
@@ -83,7 +83,7 @@ static const char *check_fully_connected(const plan_file *plan, const plan_step 
 
 static const char *check_activation(const plan_step *step, const operands *of) {
     if (of->x.values != of->y.values) return "an activation changes the number of values";
-    if (step->op == OP_SOFTMAX && !of->y.rank) return "softmax has no axis";
+    if (step->op == OP_SOFTMAX && !of->x.rank) return "softmax has no axis";
     return is_float(&of->x) && is_float(&of->y) ? NULL : "an activation is float32";
 }
 
@@ -149,7 +149,7 @@ static int has_operands(const plan_step *step) {
     return 1;
 }
 
-const char *plan_check_step(const plan_file *plan, const plan_step *step) {
+const char *plan_check_step(const plan_file *plan, const plan_step *step, uint64_t *work) {
     const int fuses = step->op == OP_FULLY_CONNECTED || is_pairwise(step->op);
     operands of;
     const char *reason;
@@ -167,5 +167,7 @@ const char *plan_check_step(const plan_file *plan, const plan_step *step) {
         return reason;
     if ((reason = plan_tensor_at(plan, step->output, &of.y))) return reason;
     if (of.x.data) return "the first input of a step is a constant";
+    /* Below 2^24 * 2^24 for a step. */
+    *work += (uint64_t)of.x.values * (step->op == OP_FULLY_CONNECTED ? of.second.dims[0] : 1);
     return check_operator(plan, step, &of);
 }

@@ -3,10 +3,8 @@
  *
  *     test_networks COUNT
  */
-#include <math.h>
-
-#include "files.h"
 #include "networks.h"
+#include "runs.h"
 
 #if defined(__SSE__)
 #include <xmmintrin.h>
@@ -26,76 +24,7 @@ static void spoil_float_mode(void) {}
 static void mend_float_mode(void) {}
 #endif
 
-enum { MOST_ROWS = 70, MOST_INPUTS = 12, MOST_OUTPUTS = 12 }; /* more rows than a tile */
-
-typedef struct {
-    uint8_t *outputs[MOST_OUTPUTS];
-} results;
-
-static void run(const strop_model *model, const strop_needs *needs, size_t rows,
-                const void *const *inputs, size_t tile_rows, int spoil, results *to) {
-    /* Scratch is exactly as large as said, so that ASan sees what leaves it. */
-    uint8_t *scratch = malloc(needs->row_bytes * tile_rows + 1);
-    void *outputs[MOST_OUTPUTS];
-    for (uint32_t i = 0; i < needs->outputs; i++) {
-        const size_t bytes = strop_output(model, i)->row_bytes * rows;
-        outputs[i] = to->outputs[i] = malloc(bytes ? bytes : 1);
-    }
-    if (spoil) spoil_float_mode();
-    const char *reason =
-        strop_run(model, rows, inputs, outputs, scratch, needs->row_bytes * tile_rows);
-    mend_float_mode();
-    free(scratch);
-    if (reason) {
-        printf("run failed: %s\n", reason);
-        exit(1);
-    }
-}
-
-/* Count the differences. Any NaN is equal to any other. */
-static size_t differences(const strop_border *border, const uint8_t *a, const uint8_t *b,
-                          size_t rows) {
-    size_t count = 0;
-    const size_t values = border->row_bytes * rows / plan_value_bytes(border->dtype);
-    for (size_t i = 0; i < values; i++) {
-        if (border->dtype == STROP_FLOAT32) {
-            const float x = plan_float_at(a, i), y = plan_float_at(b, i);
-            count += memcmp(&x, &y, sizeof x) != 0 && !(isnan(x) && isnan(y));
-        } else {
-            count += a[i] != b[i];
-        }
-    }
-    return count;
-}
-
-static void *random_input(const strop_border *border, size_t rows) {
-    const size_t bytes = border->row_bytes * rows;
-    uint8_t *input = malloc(bytes);
-    const int sparse = next_random() & 1;
-    for (size_t i = 0; i < bytes; i++)
-        input[i] = sparse && next_random() % 8 ? 0 : (uint8_t)next_random();
-    if (border->dtype == STROP_FLOAT32)
-        for (size_t i = 0; i < bytes; i += 4)
-            put_float(input + i, sparse ? random_float(-3.0f, 3.0f) : random_edge());
-    return input;
-}
-
-static strop_model *prepare(const uint8_t *plan, size_t plan_bytes, const strop_kernels *kernels,
-                            const strop_needs *needs) {
-    strop_model *model;
-    const char *reason = strop_prepare(plan, plan_bytes, kernels, take(needs->model_bytes),
-                                       needs->model_bytes, &model);
-    if (reason) {
-        printf("prepare failed: %s\n", reason);
-        exit(1);
-    }
-    return model;
-}
-
-static void release(const strop_needs *needs, strop_model *model, results *of) {
-    for (uint32_t i = 0; i < needs->outputs; i++) free(of->outputs[i]);
-    free(model); /* the model is where its memory begins */
-}
+enum { MOST_ROWS = 70 }; /* more than a tile */
 
 /* Add every bit of the outputs to a checksum, which machines can compare. */
 static void add_up(const strop_border *border, const uint8_t *bytes, size_t rows,
@@ -118,24 +47,26 @@ static size_t test_network(plan_writer *writer, uint64_t *checksum) {
     }
     const size_t rows = (size_t)(next_random() % 4 ? random_int(1, 9) : random_int(60, MOST_ROWS));
     strop_model *plain = prepare(plan, plan_bytes, &strop_plain_kernels, &needs);
-    void *inputs[MOST_INPUTS];
+    void *inputs[MOST_BORDERS];
     for (uint32_t i = 0; i < needs.inputs; i++)
         inputs[i] = random_input(strop_input(plain, i), rows);
     const void *const *given = (const void *const *)inputs;
     results expected, got;
-    run(plain, &needs, rows, given, 1, 0, &expected);
+    run(plain, &needs, rows, given, 1, 0x00, &expected);
     const strop_kernels *kernels;
     for (uint32_t i = 0; (kernels = strop_kernels_at(i)); i++) {
         strop_model *model = prepare(plan, plan_bytes, kernels, &needs);
-        run(model, &needs, rows, given, STROP_TILE_ROWS, 1, &got);
+        spoil_float_mode();
+        run(model, &needs, rows, given, STROP_TILE_ROWS, 0xFF, &got);
+        mend_float_mode();
         for (uint32_t k = 0; k < needs.outputs; k++)
             wrong += differences(strop_output(plain, k), expected.outputs[k], got.outputs[k], rows);
         release(&needs, model, &got);
     }
     for (uint32_t k = 0; k < needs.outputs; k++)
         add_up(strop_output(plain, k), expected.outputs[k], rows, checksum);
+    for (uint32_t i = 0; i < needs.inputs; i++) free_values(strop_input(plain, i), inputs[i]);
     release(&needs, plain, &expected);
-    for (uint32_t i = 0; i < needs.inputs; i++) free(inputs[i]);
     free(plan);
     return wrong;
 }

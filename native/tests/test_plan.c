@@ -134,6 +134,31 @@ static uint32_t find(const uint8_t *plan, const change *of) {
     return start + of->index * record_bytes[of->section] + of->at;
 }
 
+/* Count what is wrong: a layer whose work is the most that there may be is accepted, and refused
+ * with one more step. */
+static int check_work(plan_writer *to) {
+    enum { ROWS = 1 << 16, SIZE = 1 << 8 };
+    static const float zeros[SIZE * SIZE];
+    int wrong = 0;
+    memset(to, 0, sizeof *to);
+    const uint32_t x = write_tensor(to, STROP_FLOAT32, ROWS, SIZE, 0, 0, NULL);
+    const uint32_t weights = write_tensor(to, STROP_FLOAT32, SIZE, SIZE, 0, 0, zeros);
+    const uint32_t y = write_tensor(to, STROP_FLOAT32, ROWS, SIZE, 0, 0, NULL);
+    write_border(to, 0, x);
+    write_border(to, 1, y);
+    write_step(to, OP_FULLY_CONNECTED, x, weights, NONE, y, 0, 0);
+    for (int steps = 1; steps <= 2; steps++) {
+        size_t count;
+        strop_needs needs;
+        uint8_t *plan = write_plan(to, &count);
+        wrong += !strop_check(plan, count, &needs) != (steps == 1);
+        free(plan);
+        const uint32_t one = write_tensor(to, STROP_FLOAT32, ROWS, SIZE, 0, 0, NULL);
+        write_step(to, OP_RELU, y, NONE, NONE, one, 0, 0);
+    }
+    return wrong;
+}
+
 /* Count what is wrong: each sound variant must be accepted, each change refused. */
 int main(void) {
     static plan_writer writer;
@@ -162,6 +187,7 @@ int main(void) {
         wrong += !strop_check(plan, shorter, &needs);
     wrong += strop_check(plan, count, &needs) != NULL; /* all changes were undone */
     free(plan);
+    wrong += check_work(&writer);
     printf("%zu changes: %d wrong\n", changes, wrong);
     return wrong != 0;
 }

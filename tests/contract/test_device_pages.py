@@ -20,7 +20,8 @@ OTHERS = ("gpu", "README")  # pages of no board
 DEVICE = (
     r"python3 -m venv (--system-site-packages )?strop",
     r"\. strop/bin/activate",
-    r"pip install (--require-hashes -r requirements-\w+\.txt|--no-deps strop-\*\.whl)",
+    r"pip install --require-hashes -r requirements-\w+\.txt",
+    r"pip install --no-deps strop-\*\.whl strop_native-\*-linux_armv6l\.whl",
     r"strop doctor",
     r"strop check mnist-mlp-\w+\.strop",
 )
@@ -37,10 +38,10 @@ def test_a_page_takes_its_bundle_from_export_to_check(name: str) -> None:
     assert page.workstation[0] == f"make export TARGET={target}"
     assert len(page.workstation) == 2
     assert page.device[-2:] == ("strop doctor", f"strop check mnist-mlp-{target}.strop")
-    wanted = {"strop-*.whl", f"mnist-mlp-{target}.strop"}
+    wanted = {"strop*.whl", f"mnist-mlp-{target}.strop"}
     wanted |= {word for line in page.device for word in shlex.split(line) if word[-4:] == ".txt"}
     assert {f"dist/{file}" for file in wanted} == set(page.copied)
-    assert wanted <= {"strop-*.whl", f"mnist-mlp-{target}.strop", f"requirements-{target}.txt"}
+    assert wanted <= {"strop*.whl", f"mnist-mlp-{target}.strop", f"requirements-{target}.txt"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -56,10 +57,10 @@ def test_a_block_holds_only_what_the_lab_can_run(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_says_which_engines_there_are_and_no_timing_of_an_emulator(name: str) -> None:
     text, board = pages.path_of(name).read_text(encoding="utf-8"), boards.load(name)
-    rows = dict(re.findall(r"^(litert|tflite|onnx|reference) +(absent|works)\b", text, re.M))
+    rows = dict(re.findall(r"^(native|litert|tflite|onnx|reference) +(absent|works)\b", text, re.M))
     assert {engine for engine in boards.PACKAGES if engine in rows} == set(boards.PACKAGES)
-    installed = targets.load(board.bundles[0]).engines[0]
-    expected = {"reference", installed} & set(board.engines)
+    installed = targets.load(board.bundles[0]).extra
+    expected = {"native", "reference", installed} & set(board.engines)
     assert {engine for engine, status in rows.items() if status == "works"} == expected
     assert "p50" not in text
 

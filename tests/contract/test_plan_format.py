@@ -67,6 +67,7 @@ def test_the_page_has_the_numbers_of_the_code() -> None:
     assert f"at most {plan.MAX_BYTES:,} bytes" in PAGE
     assert f"their\n  product is at most {plan.MAX_VALUES:,}".replace("\n  ", " ") in PAGE
     assert f"rank: 0 to {plan.MAX_RANK}" in PAGE
+    assert f"all steps is at most {plan.MAX_WORK:,}." in PAGE
 
 
 def test_a_plan_is_read_by_the_page_alone() -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from ai_edge_litert.tools import flatbuffer_utils
 from numpy.typing import NDArray
 
@@ -97,10 +97,18 @@ class Case(NamedTuple):
 
 def run_xnnpack(cases: Sequence[Case]) -> list[dict[str, Array]]:
     """Run files by LiteRT; return each one's tensors by name, each (N, ...)."""
+    return run_litert(cases, "AUTO")
+
+
+def run_litert(cases: Sequence[Case], kernels: str) -> list[dict[str, Array]]:
+    """Run files by LiteRT, like `run_xnnpack`; `kernels` is the name of an OpResolverType."""
     found = []
     for case in cases:
         interpreter = Interpreter(
-            model_content=case.file, num_threads=1, experimental_preserve_all_tensors=True
+            model_content=case.file,
+            num_threads=1,
+            experimental_op_resolver_type=OpResolverType[kernels],
+            experimental_preserve_all_tensors=True,
         )
         (source,) = interpreter.get_input_details()
         interpreter.resize_tensor_input(source["index"], case.inputs.shape)
@@ -115,7 +123,7 @@ def run_xnnpack(cases: Sequence[Case]) -> list[dict[str, Array]]:
 def run_tflite_runtime(
     cases: Sequence[Case], kernels: str, python: Path, folder: Path
 ) -> list[dict[str, Array]]:
-    """Run files by tflite-runtime, like `run_xnnpack`.
+    """Run files by tflite-runtime, like `run_litert`.
 
     Args:
         cases: the files.

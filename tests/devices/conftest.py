@@ -77,7 +77,7 @@ def pytest_terminal_summary(
     images = max(record["images"] for record in shown.values())
     terminalreporter.section("boards: images whose class is not Keras's, and the largest error")
     terminalreporter.write_line(f"of {images:,} images each")
-    width = 17
+    width = 18
     head = "".join(name.ljust(width) for name in names)
     terminalreporter.write_line(f"{'engine':<10}{'precision':<11}{head}".rstrip())
     for engine, precision in pairs:
@@ -99,4 +99,6 @@ def _text(record: dict[str, Any] | None) -> str:
     if record["disagreements"] is None:
         return str(record["status"])
     text = f"{record['disagreements']}, {record['max_abs_error'] or 0:.1g}"
+    if record["differing_bits"] is not None:
+        text += f", {record['differing_bits']} bits"
     return text if record["status"] == "proven" else f"{text} {record['status']}"

@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lab import boards
+import strop
+from lab import boards, native
 from lab.machine import Machine
+from native.wheels import SHIPPED, lacks
 from strop.bundle.open import open_bundle
 from strop_export import targets
 from strop_export.dist import write
@@ -53,6 +55,7 @@ class Answer:
     file_sha256: str
     file_format: str
     figures: Figures
+    differing_bits: int | None  # from the workstation's outputs; None: the engine promises no bits
 
 
 def all_cells() -> list[Cell]:
@@ -100,8 +103,8 @@ class Laboratory:
         self.labels = evaluation["labels"][chosen]
         # The images include the hardest, which show a wrong kernel; shares need a random sample.
         self.is_random = np.arange(len(chosen)) < images
-        self._samples = folder / "images.npy"
-        np.save(self._samples, evaluation["inputs"][chosen])
+        self.samples = folder / "images.npy"
+        np.save(self.samples, evaluation["inputs"][chosen])
         self._pool = ThreadPoolExecutor(max_workers=2)
         self._answers: dict[Cell, Future[Answer]] = {}
         self._walks: dict[str, Future[subprocess.CompletedProcess[str]]] = {}
@@ -112,7 +115,10 @@ class Laboratory:
         machine = Machine(boards.load(board))
         if not machine.is_untouched():
             unavailable(f"board {board} is not built, or not as it was", "make lab")
-        machine.install(self.exported.wheel)
+        engine = native.build(machine.board.machine)
+        if engine is None:
+            unavailable(f"the native engine cannot be compiled: {lacks()}", "make setup")
+        machine.install(self.exported.wheel, engine)
         return machine
 
     def run(
@@ -157,8 +163,11 @@ class Laboratory:
             folder = self.folder / f"{board}-walk"
             folder.mkdir()
             for pattern in page.copied:
-                (file,) = self.exported.dist.glob(pattern.removeprefix("dist/"))
-                shutil.copy(file, folder)
+                for file in self.exported.dist.glob(pattern.removeprefix("dist/")):
+                    shutil.copy(file, folder)
+            machine = boards.load(board).machine
+            if machine not in SHIPPED:  # the lab's soft-float Zero: a build of the same file name
+                shutil.copy(str(native.build(machine)), folder)
             # Packages of the OS are part of the emulated root; a test compares the two lists.
             typed = [line for line in page.device if not line.startswith("sudo apt install ")]
             script = ["bash", "-e", "-c", "\n".join(typed)]
@@ -195,7 +204,7 @@ class Laboratory:
             "--output",
             written,
         ]
-        done = self.run(cell.board, ["strop", "run", bundle, self._samples, *asked])
+        done = self.run(cell.board, ["strop", "run", bundle, self.samples, *asked])
         assert done.returncode == 0, f"{cell}: exit {done.returncode}: {done.stderr[-2000:]}"
         (variant,) = (
             variant
@@ -203,8 +212,17 @@ class Laboratory:
             if variant.precision == cell.precision and cell.engine in variant.engines
         )
         outputs = np.load(written)
+        differing = None
+        if cell.engine == "native":
+            differing = differing_bits(outputs, self.on_workstation(bundle, cell.precision))
         figures = compare(outputs, self.keras, self.labels)
-        return Answer(outputs, variant.sha256, variant.format, figures)
+        return Answer(outputs, variant.sha256, variant.format, figures, differing)
+
+    def on_workstation(self, bundle: Path, precision: str) -> NDArray[np.float32]:
+        """Run the native engine here over the images: (images, classes)."""
+        with strop.load(bundle, engine="native", precision=precision) as model:
+            outputs: NDArray[np.float32] = model.predict(np.load(self.samples))
+            return outputs
 
 
 def choose_images(keras: NDArray[np.float32], count: int) -> NDArray[np.int64]:
@@ -216,6 +234,13 @@ def choose_images(keras: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     hardest = np.argsort(top[:, -1] - top[:, -2], kind="stable")[:100]
     rest = shuffled[~np.isin(shuffled, hardest)][:count]
     return np.concatenate([rest, hardest]).astype(np.int64)
+
+
+def differing_bits(one: NDArray[np.float32], other: NDArray[np.float32]) -> int:
+    """Count the bits that differ between two arrays of one shape."""
+    assert one.shape == other.shape
+    assert one.dtype == other.dtype == np.float32
+    return int(np.bitwise_count(one.view(np.uint32) ^ other.view(np.uint32)).sum())
 
 
 def write_matrix(cells: dict[Cell, dict[str, Any]]) -> None:

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from lab import boards
+from lab import boards, native
+from native.wheels import SHIPPED
 from strop import engines
+from tests.conftest import Exported
 from tests.devices.laboratory import Laboratory
 from tests.environments import ROOT, run
 
@@ -73,6 +75,32 @@ def test_check_proves_every_variant_again(board: str, laboratory: Laboratory) ->
 
 
 @pytest.mark.parametrize("board", BOARDS)
+def test_the_pure_wheel_needs_numpy_alone(
+    board: str, laboratory: Laboratory, tmp_path: Path
+) -> None:
+    for path in laboratory.machine(board).site.iterdir():
+        if path.name == "strop" or path.name.startswith(("strop-", "numpy")):
+            (tmp_path / path.name).symlink_to(path)
+    bundle = laboratory.exported.bundle(boards.load(board).bundles[0])
+    command = ["python3", "-m", "strop", "check", str(bundle), "--json"]
+    place = {"PYTHONPATH": str(tmp_path)}
+    done = laboratory.run(board, command, installed=False, variables=place)
+    results = json.loads(done.stdout)["results"]
+    assert done.returncode == 0, results
+    passed = {result["engine"] for result in results if result["status"] == "passed"}
+    absent = {result["engine"] for result in results if result["status"] == "absent"}
+    assert passed == {"reference"}
+    assert "native" in absent
+
+
+@pytest.mark.parametrize("machine", SHIPPED)
+def test_dist_has_the_wheel_that_runs_on_the_boards(machine: str, edge: Exported) -> None:
+    wheel = native.build(machine)
+    assert wheel
+    assert (edge.dist / wheel.name).read_bytes() == wheel.read_bytes()
+
+
+@pytest.mark.parametrize("board", BOARDS)
 def test_a_damaged_bundle_is_refused(board: str, laboratory: Laboratory, tmp_path: Path) -> None:
     """One bit of a model file is flipped, with a matching archive digest: its hash differs."""
     from tests.bundles import reseal
@@ -108,7 +136,7 @@ def test_doctor_says_that_numpy_2_is_wrong_for_tflite_runtime(
     )
     assert finding["mend"] == "pip install 'numpy<2'"
     others = {name: f["status"] for name, f in said["engines"].items() if name != "tflite"}
-    assert others == {"litert": "works", "onnx": "works", "reference": "works"}
+    assert others == dict.fromkeys(("native", "litert", "onnx", "reference"), "works")
 
 
 def test_doctor_survives_a_real_illegal_instruction(laboratory: Laboratory) -> None:
@@ -118,7 +146,7 @@ def test_doctor_survives_a_real_illegal_instruction(laboratory: Laboratory) -> N
     assert said["engines"]["litert"]["status"] == "broken"
     assert said["engines"]["litert"]["reason"].startswith("died of SIGILL (illegal instruction)")
     others = {name: f["status"] for name, f in said["engines"].items() if name != "litert"}
-    assert others == {"tflite": "works", "onnx": "works", "reference": "works"}
+    assert others == dict.fromkeys(("native", "tflite", "onnx", "reference"), "works")
 
 
 @pytest.mark.parametrize(

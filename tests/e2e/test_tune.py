@@ -107,7 +107,7 @@ def test_a_proof_of_exports_is_none_of_its_business(
     np.save(tmp_path / "a.npy", edge.evaluation()["inputs"][0])
     said = run_strop(
         Path(sys.executable),
-        edge.wheel,
+        [edge.wheel],
         *("run", str(edge.bundle("cpu")), str(tmp_path / "a.npy"), "--engine", "onnx"),
         directory=tmp_path,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from native.build import HERE, compile_library, compile_programs
+from tests.contract import plan_sample
 
 pytestmark = pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is missing: apt install gcc")
 
@@ -17,7 +18,7 @@ PROGRAMS = {
     "test_functions": [],
     "test_memory": [],
     "test_networks": ["300"],
-    "fuzz_plan": ["5000"],
+    "fuzz_plan": ["5000", "whole.plan"],
 }
 # Of the outputs of 300 random networks: the same on x86-64, AArch64, Armv7, Armv6 and WebAssembly.
 CHECKSUM_OF_300 = "cb1f8cecf9087943"
@@ -26,17 +27,16 @@ CHECKSUM_OF_300 = "cb1f8cecf9087943"
 @pytest.fixture(scope="module")
 def sanitized(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     files = [HERE / "tests" / f"{name}.c" for name in PROGRAMS]
-    built = compile_programs(files, tmp_path_factory.mktemp("sanitized"), sanitize=True)
+    folder = tmp_path_factory.mktemp("sanitized")
+    (folder / "whole.plan").write_bytes(plan_sample.whole().to_bytes())
+    built = compile_programs(files, folder, sanitize=True)
     return {program.name: program for program in built}
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compile_library(tmp_path_factory.mktemp("library"))
-
-
 def _run(program: Path, *arguments: str) -> str:
-    ended = subprocess.run([program, *arguments], capture_output=True, text=True)
+    ended = subprocess.run(
+        [program, *arguments], cwd=program.parent, capture_output=True, text=True
+    )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from strop import durable
+from strop_export import devices
 from strop_export.errors import ExportError
 from strop_export.layer_errors.entries import picture_name
-from strop_export.paths import REQUIREMENTS
 from strop_export.pipeline import Finished, Refused
 from strop_export.targets import Target
+from strop_export.wheels import Wheels
 
 
 def write(path: Path, content: bytes) -> None:
@@ -32,31 +32,36 @@ def write(path: Path, content: bytes) -> None:
         raise ExportError(f"cannot write {path}: {error.strerror or error}") from None
 
 
-def publish(out: Path, wheel: Path, results: Iterable[Finished | Refused]) -> None:
+def publish(out: Path, wheels: Wheels, results: Iterable[Finished | Refused]) -> None:
     """Write the results into `dist/` after all of them are made.
 
     The earlier bundle and requirements file of a refused target are removed, the earlier picture of
-    every target, and an earlier wheel.
+    every target, and earlier wheels.
 
     Args:
         out: the folder, usually `dist/`.
-        wheel: the runtime's wheel, which is copied there.
+        wheels: the wheels that devices get. The runtime's is copied there, and those of the native
+            engine that a target's machines run.
         results: the finished and the refused targets.
 
     Raises:
         ExportError: `out` cannot be written.
     """
-    content = wheel.read_bytes()
-    write(out / wheel.name, content)
-    for earlier in set(out.glob("strop-*.whl")) - {out / wheel.name}:
-        earlier.unlink()
+    results = list(results)
+    write(out / wheels.runtime.name, wheels.runtime.read_bytes())
+    native = {path.name: path for path in wheels.native.values()}
+    for earlier in {*out.glob("strop-*.whl"), *native_in(out)}:
+        if earlier.name not in (wheels.runtime.name, *native):
+            earlier.unlink()
+    for result in results:
+        for machine in devices.native_machines(result.target, wheels):
+            path = wheels.native[machine]
+            write(out / path.name, path.read_bytes())
     for result in results:
         bundle, requirements = out / result.bundle, out / requirements_name(result.target)
         (out / picture_name(result.bundle)).unlink(missing_ok=True)
         if isinstance(result, Finished):
-            lock = REQUIREMENTS / result.target.requirements
-            extra = result.target.extra
-            write(requirements, device_requirements(lock, wheel.name, content, extra))
+            write(requirements, devices.requirements(result.target, wheels))
             write(bundle, result.content)
         else:
             bundle.unlink(missing_ok=True)
@@ -68,16 +73,6 @@ def requirements_name(target: Target) -> str:
     return f"requirements-{target.name}.txt"
 
 
-def device_requirements(lock: Path, wheel_name: str, wheel: bytes, extra: str) -> bytes:
-    """Return a requirements file for a device: its lock and the runtime's wheel, all with hashes.
-
-    Args:
-        lock: the first engine's hashed lock.
-        wheel_name: the file name of the runtime's wheel; the line names it in the current folder,
-            so the wheel has to lie there.
-        wheel: the bytes of that wheel, for its hash.
-        extra: the runtime's extra that asks for the packages of the lock.
-    """
-    digest = hashlib.sha256(wheel).hexdigest()
-    line = f"./{wheel_name}[{extra}] \\\n    --hash=sha256:{digest}\n"
-    return (lock.read_text(encoding="ascii") + line).encode("ascii")
+def native_in(out: Path) -> list[Path]:
+    """List the native engine's wheels in `dist/`."""
+    return sorted(out.glob("strop_native-*.whl"))

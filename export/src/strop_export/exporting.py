@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Real
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,11 +18,10 @@ from strop_export import (
     page,
     pipeline,
     report,
-    runtime,
     source,
     targets,
 )
-from strop_export.errors import SourceError, TargetError
+from strop_export.errors import EngineMissing, SourceError, TargetError
 from strop_export.floors import table
 from strop_export.layer_errors.picture import pictures
 from strop_export.metric import Metric, check
@@ -32,6 +31,7 @@ from strop_export.progress import Steps
 from strop_export.proof import gpu
 from strop_export.tolerances import Tolerance
 from strop_export.tolerances import tolerances as read_tolerances
+from strop_export.wheels import NATIVE, Wheels, find_wheels, native_here
 
 STEPS: Final = 7
 
@@ -149,6 +149,9 @@ def run(request: Request, show: Callable[[str], None]) -> Outcome:
     for variable, value in _QUIET.items():
         os.environ.setdefault(variable, value)
     chosen = targets.of_precisions(targets.load_all(request.targets), request.precisions)
+    without_native = "" if request.strict else _why_no_native(chosen)
+    if without_native:
+        chosen = [targets.without(target, NATIVE) for target in chosen]
     for target in chosen:
         table.check_pins(target)
     tolerances = read_tolerances(
@@ -169,11 +172,12 @@ def run(request: Request, show: Callable[[str], None]) -> Outcome:
     if not stale:
         return Outcome(asked, old, (), made=False)
     with TemporaryDirectory(prefix="strop-") as scratch:
-        wheel = runtime.copy_wheel(Path(scratch))
+        wheels = find_wheels(Path(scratch))
         steps = Steps(show, STEPS)
-        results, made = _make(request, stale, adapters, tolerances, wheel, steps)
+        results, made = _make(request, stale, adapters, tolerances, wheels, steps)
+        made = replace(made, without_native=without_native)
         steps.begin(f"writing {request.out}")
-        dist.publish(request.out, wheel, results)
+        dist.publish(request.out, wheels, results)
     content = report.merge(old, fresh, results, made, key)
     _write(request.out, content)
     there = {path.name for path in request.out.glob("*.strop")}
@@ -182,12 +186,23 @@ def run(request: Request, show: Callable[[str], None]) -> Outcome:
     return Outcome(asked, content, refused, made=True, stray=stray)
 
 
+def _why_no_native(chosen: Sequence[targets.Target]) -> str:
+    """Say why the native engine cannot be had here; "" if it can, or if no target wants it."""
+    if not any(NATIVE in target.engines for target in chosen):
+        return ""
+    try:
+        native_here()
+    except EngineMissing as error:
+        return str(error)
+    return ""
+
+
 def _make(
     request: Request,
     stale: list[targets.Target],
     adapters: tuple[str, ...],
     tolerances: dict[str, Tolerance],
-    wheel: Path,
+    wheels: Wheels,
     steps: Steps,
 ) -> tuple[list[Finished | Refused], report.Made]:
     """Export the stale targets.
@@ -229,7 +244,7 @@ def _make(
             able,
             tolerances,
             workstation,
-            wheel,
+            wheels,
             record,
             steps,
             strict=request.strict,
@@ -237,7 +252,7 @@ def _make(
         )
     shared = report.Made(
         files.name,
-        request.out / wheel.name,
+        request.out / wheels.runtime.name,
         report.keras_figures(read, checked),
         adapters,
         examined,

@@ -14,6 +14,7 @@ from typing import Any
 from strop_export.layer_errors.entries import picture_name
 from strop_export.paths import CHECKOUT, PACKAGE, REQUIREMENTS
 from strop_export.targets import Target
+from strop_export.wheels import native_wheels
 
 _TOOLS = (
     "ai-edge-litert",
@@ -59,11 +60,12 @@ def read_report(out: Path, current: str) -> dict[str, Any]:
         current: the key that the report must have, from `key`.
 
     Returns:
-        The report; empty if there is none, its key differs, or its wheel is missing or changed.
+        The report; empty if there is none, its key differs, or a wheel is missing or changed.
     """
     try:
         report = json.loads((out / "report.json").read_bytes())
-        if report["inputs_sha256"] == current and _is_there(out, report["wheel"]):
+        wheels = (report["wheel"], *report["native_wheels"])
+        if report["inputs_sha256"] == current and all(_is_there(out, wheel) for wheel in wheels):
             return dict(report)
     except (OSError, ValueError, KeyError, TypeError):
         pass  # no valid report: export everything
@@ -118,9 +120,10 @@ def _is_there(out: Path, entry: Mapping[str, Any]) -> bool:
 
 
 def _code() -> Iterator[Path]:
-    """Yield the files of this package and of the runtime, and the devices' locks."""
-    folders = [PACKAGE, REQUIREMENTS]  # an installed package carries the runtime and the locks
+    """Yield the files of this package and of the runtime, the native wheels, the devices' locks."""
+    folders = [PACKAGE, REQUIREMENTS]  # an installed package carries all of them
     if CHECKOUT:
+        yield from native_wheels()
         runtime = CHECKOUT / "runtime"
         folders.append(runtime / "src")
         yield from (runtime / name for name in ("pyproject.toml", "README.md", "LICENSE"))

@@ -34,7 +34,7 @@ def entries(results: Iterable[Finished | Refused]) -> list[Entry]:
 def _entry(result: Finished | Refused, path: Path) -> Entry:
     chosen = path.chosen
     variants = result.variants if isinstance(result, Finished) else ()
-    shipped = any(variant.spec == chosen for variant in variants)
+    shipped = any(chosen in (variant.spec, variant.spec.source) for variant in variants)
     return {
         "bundle": result.bundle,
         "target": result.target.name,

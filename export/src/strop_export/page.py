@@ -34,6 +34,8 @@ def to_markdown(report: dict[str, Any]) -> bytes:
             f"A file may lose {metric['max_loss']:g} of {_escaped(metric['name'])}, which replaces "
             f"the bounds of quantized files. {_escaped(metric['note'])}".rstrip()
         )
+    if report["without_native"]:
+        lines.append(f"No plans: {_escaped(report['without_native'])}.")
     columns = columns_of(report["variants"])
     lines += [
         "",

@@ -42,6 +42,7 @@ from strop_export.proof.target import Judged, Passed, choose_golden, prove_targe
 from strop_export.source import Source
 from strop_export.targets import Target
 from strop_export.tolerances import Tolerance
+from strop_export.wheels import Wheels
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def export(
     targets: Iterable[Target],
     tolerances: Mapping[str, Tolerance],
     workstation: Workstation,
-    wheel: Path,
+    wheels: Wheels,
     record: Mapping[str, Any],
     steps: Steps,
     *,
@@ -143,7 +144,7 @@ def export(
         targets: the targets.
         tolerances: precision -> its tolerance.
         workstation: from `find_engines`; it has every engine of these targets.
-        wheel: the runtime's wheel; every engine runs under it.
+        wheels: the wheels that devices get; every engine runs under them.
         record: the sources and tools that made the bundles, as plain JSON values.
         steps: three steps of them are taken here.
         strict: refuse the whole target if one of its variants fails, or if no quantized file can
@@ -172,7 +173,7 @@ def export(
             for job in jobs_of(plan.chosen, spec, workstation)
         ]
         steps.begin("running each file on its engines")
-        work.runs = run_all(jobs, work.files(), source, workstation, wheel, folder, steps)
+        work.runs = run_all(jobs, work.files(), source, workstation, wheels, folder, steps)
         asked = metric.metric if metric else None
         truth = Truth(source.outputs, source.keras, source.labels, asked)
         steps.begin("proving each file against Keras")
@@ -203,7 +204,7 @@ def export(
                     finished = _finish(work, source, plan, own, golden, tolerances, record)
                     draft = folder / finished.bundle
                     draft.write_bytes(finished.content)
-                    fallen = check_bundle(draft, finished.variants, workstation, wheel)
+                    fallen = check_bundle(draft, finished.variants, workstation, wheels)
                     if not fallen:
                         break
                     if strict:
@@ -227,7 +228,7 @@ def _refused(work: _Work, source: Source, plan: Plan, error: StropError) -> Refu
 
 
 def _layers(work: _Work, plan: Plan, shipped: Iterable[bundles.Proven]) -> tuple[FileErrors, ...]:
-    specs = {variant.spec for variant in shipped}
+    specs = {spec for variant in shipped for spec in (variant.spec, variant.spec.source)}
     return tuple(
         FileErrors(spec, work.layers[spec], spec in specs)
         for spec in plan.measured()

@@ -38,16 +38,24 @@ class Plan:
     def measured(self) -> list[VariantSpec]:
         """List the files whose layers are measured: all but float32, and int8 ones replaced."""
         first = (path.tried[0].spec for path in self.guarded)
-        specs = dict.fromkeys((*first, *self.chosen.variants))
+        specs = dict.fromkeys((*first, *(spec.source for spec in self.chosen.variants)))
         return [spec for spec in specs if spec.precision != "float32"]
 
     def held(self) -> dict[VariantSpec, int]:
         """Return the chosen files, each with the number of held-out samples on which it held."""
-        return {path.chosen: path.held_out for path in self.guarded if path.chosen is not None}
+        held = {path.chosen: path.held_out for path in self.guarded}
+        return {spec: held[spec.source] for spec in self.chosen.variants if spec.source in held}
 
     def left_out(self) -> list[str]:
-        """Return a line for each int8 file in whose place no file holds."""
-        return [
+        """Return a line for each place that no file takes, of an int8 file or of its plan."""
+        paths = {path.asked: path for path in self.guarded}
+        chosen = {asked: path.chosen for asked, path in paths.items()}
+        plans = [
+            f"plan {spec.precision}: {_no_plan(paths[spec.source])}"
+            for spec in self.asked.variants
+            if spec.format == "plan" and guard.in_place(spec, chosen) is None
+        ]
+        return plans + [
             f"{path.asked.format} int8: no file holds on {path.held_out} held-out calibration "
             f"samples; the last, {path.tried[-1].name}: {path.tried[-1].fault}"
             for path in self.guarded
@@ -122,18 +130,36 @@ def make_plans(
         asked = set()
         for target in targets:
             guarded = []
-            for spec in target.variants:
+            for spec in dict.fromkeys(spec.source for spec in target.variants):
                 if spec not in asked:
                     progress(f"converting to {spec.format} {spec.precision}")
                     asked.add(spec)
                 if selects and guard.is_guarded(spec):
                     guarded.append(guard.find_path(target, spec, trials, progress))
                 else:
-                    with contextlib.suppress(ConversionError):  # `converted` holds it
-                        trials.convert(spec)
-            plans.append(Plan(target, guard.with_chosen(target, guarded), tuple(guarded)))
+                    _try(trials, spec)
+            chosen = guard.with_chosen(target, guarded)
+            for spec in (spec for spec in chosen.variants if spec.format == "plan"):
+                if spec not in trials.converted:
+                    progress(f"converting to {spec.format} {spec.precision}")
+                    _try(trials, spec)
+            plans.append(Plan(target, chosen, tuple(guarded)))
         layers = _measure(converter, trials, plans, progress)
     return Planned(trials.converted, layers, plans)
+
+
+def _no_plan(path: guard.Path) -> str:
+    """Say why there is no plan of the file that a path found."""
+    source = f"it is made from the {path.asked.format} {path.asked.precision} file"
+    if path.chosen is None:
+        return f"{source}, and no file takes that one's place"
+    own = path.chosen.precision
+    return f"{source}, whose place {own} takes, and no plan is {own}"
+
+
+def _try(trials: guard.Trials, spec: VariantSpec) -> None:
+    with contextlib.suppress(ConversionError):  # `converted` holds it
+        trials.convert(spec)
 
 
 def _judges(source: Source, metric: Metric | None) -> tuple[tuple[NDArray[Any], ...], Truth]:

@@ -15,7 +15,7 @@ from strop.commands.terminal import lay_out
 from strop.errors import printable
 from strop_export import guarded
 from strop_export.columns import cells_of, columns_of, undecided
-from strop_export.dist import requirements_name
+from strop_export.dist import native_in, requirements_name
 from strop_export.figures import compare
 from strop_export.freshness import target_key
 from strop_export.layer_errors import entries as layer_entries
@@ -35,6 +35,7 @@ class Made:
     adapters: tuple[str, ...]  # the GPUs here
     calibration: dict[str, Any]  # from `calibration.examine`
     max_drop: float | None = None  # of --max-drop
+    without_native: str = ""  # why there is no native engine here; "" if there is
 
 
 def merge(
@@ -78,6 +79,8 @@ def merge(
         "calibration": made.calibration,
         "max_drop": made.max_drop,
         "wheel": _entry(made.wheel),
+        "native_wheels": [_entry(path) for path in native_in(out)],
+        "without_native": made.without_native,
         "bundles": kept("bundles") + bundles,
         "variants": kept("variants") + rows(results),
         "refused": refusals(results),
@@ -179,6 +182,8 @@ def notes(report: dict[str, Any]) -> Iterator[str]:
             f"self-evaluated: judged on {report['keras']['samples']:,} of the calibration samples, "
             "for lack of others (--evaluation)"
         )
+    if report["without_native"]:
+        yield f"no plans: {report['without_native']}"
     if (metric := report["keras"]["metric"]) and metric["note"]:
         yield metric["note"]
     yield from undecided(row for row in report["variants"] if _differs(row))

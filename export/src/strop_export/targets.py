@@ -109,6 +109,16 @@ def of_precisions(chosen: Sequence[Target], precisions: Sequence[str] | None) ->
     return kept
 
 
+def without(target: Target, engine: str) -> Target:
+    """Return a target without an engine and the variants that only it opens.
+
+    A target that would have no variants is returned as it is.
+    """
+    fewer = replace(target, engines=tuple(name for name in target.engines if name != engine))
+    fewer = replace(fewer, variants=tuple(v for v in fewer.variants if fewer.engines_of(v)))
+    return fewer if fewer.variants else target
+
+
 def load(name: str) -> Target:
     """Read a target.
 
@@ -167,9 +177,7 @@ def load(name: str) -> Target:
         if not target.engines_of(spec):
             raise TargetError(
                 f"{path.name}: none of its engines opens {spec.format}",
-                f"add {', '.join(opening)} to its engines, or remove the variant"
-                if opening
-                else "remove the variant: no engine opens this format yet",
+                f"add {', '.join(opening)} to its engines, or remove the variant",
             )
         if spec.gpu and not target.gpu_engines_of(spec):
             able = ", ".join(filter(_runs_on_gpu, opening))

@@ -24,7 +24,7 @@ def said(folder: Path, script: str, *arguments: str) -> dict[str, Any]:
     with zipfile.ZipFile(wheel, "w") as file:
         file.writestr("strop/__init__.py", "")
         file.writestr("strop/__main__.py", f"import os, sys\n{script}\n")
-    return environments.run_strop(Path(sys.executable), wheel, *arguments, directory=folder)
+    return environments.run_strop(Path(sys.executable), [wheel], *arguments, directory=folder)
 
 
 def test_no_answer_is_no_proof(tmp_path: Path) -> None:

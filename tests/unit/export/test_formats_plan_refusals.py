@@ -197,6 +197,17 @@ def test_too_many_steps_are_refused() -> None:
         Plan(tensors, steps, [0], [1]).to_bytes()
 
 
+def test_too_much_work_is_refused() -> None:
+    """A step more than the most that there may be."""
+    tensors = [Tensor("float32", (2**16, 2**8), name=name) for name in "xyz"]
+    weights = Tensor("float32", (2**8, 2**8), values=np.zeros((2**8, 2**8), np.float32))
+    layer, more = Step("fully_connected", (0, 3), 1), Step("relu", (1,), 2)
+    Plan([*tensors, weights], [layer], [0], [1]).to_bytes()
+    message = "4,311,744,512 products and values for a sample; .* at most 4,294,967,296"
+    with pytest.raises(ConversionError, match=message):
+        Plan([*tensors, weights], [layer, more], [0], [1, 2]).to_bytes()
+
+
 def test_a_plan_has_no_twin_and_no_ranking() -> None:
     here = Conversions(model("mlp"), [samples("mlp")])
     with pytest.raises(ConversionError, match="a plan file has no float twin"):

@@ -17,6 +17,7 @@ from strop_export.errors import DeviceMissing
 from strop_export.formats import VariantSpec
 from strop_export.proof import environments, gpu
 from strop_export.proof.runs import Job, jobs_of, run_all
+from strop_export.wheels import Wheels
 from tests.unit.export.formats_kit import converted
 from tests.unit.runtime import gpus
 
@@ -76,7 +77,8 @@ class TestWorkstation:
         job = Job(spec, "onnx", "gpu")
         assert job in jobs_of(target, spec, workstation)
         files = {spec: converted("mlp", "onnx", "float32", gpu=True)}
-        outcomes = run_all([job], files, source, workstation, tmp_path, tmp_path, steps.append)
+        wheels = Wheels(tmp_path, {}, ())
+        outcomes = run_all([job], files, source, workstation, wheels, tmp_path, steps.append)
         assert isinstance(outcomes[job], DeviceMissing)
         assert "engine onnx: `-m pip install` failed" in str(outcomes[job])
 
@@ -113,6 +115,7 @@ class TestFreshness:
 )
 def test_what_is_not_proven_is_one_line(note: gpu.NotOnGpu, said: str) -> None:
     content: dict[str, Any] = {
+        "without_native": "",
         "keras": {"self_evaluated": False, "metric": None},
         "variants": [],
         "left_out": [],

@@ -61,7 +61,7 @@ def content(*found: dict[str, Any]) -> dict[str, Any]:
     }
     examined = {"samples": 225, "held_out": 75, "warnings": [], "settling": None}
     made = {"model": "m", "keras": keras, "calibration": examined, "bundles": []}
-    return {**made, "guard": list(found), **notes}
+    return {**made, "without_native": "", "guard": list(found), **notes}
 
 
 def test_an_int8_file_that_holds_says_nothing() -> None:

@@ -73,7 +73,7 @@ def content(adapter: str = "", *outputs: dict[str, Any]) -> dict[str, Any]:
     }
     examined = {"samples": 200, "held_out": 0, "warnings": [], "settling": None}
     made = {"keras": keras, "calibration": examined, "bundles": [entry], "variants": [row]}
-    return {"model": "m", **made, **notes}
+    return {"model": "m", "without_native": "", **made, **notes}
 
 
 def screen(made: dict[str, Any], room: int | None = None) -> list[str]:

@@ -85,7 +85,7 @@ class TestAMetric:
     def test_it_replaces_the_bound_of_a_quantized_file(self) -> None:
         far = KERAS + np.float32(1000)  # 17 % of the spread
         assert [reason.split(" on ")[0] for reason in judged(int8=far).left_out] == [
-            "tflite int8", "onnx int8"
+            "plan int8", "tflite int8", "onnx int8"
         ]  # fmt: skip
         lenient = self.reference(Metric("closeness", self.closeness, 1000))
         found = judged(lenient, by_metric=True, int8=far)
@@ -98,9 +98,9 @@ class TestAMetric:
         strict = self.reference(Metric("closeness", self.closeness, 10))
         near = KERAS + np.float32(20)  # within the bounds of its kind
         assert not judged(int8=near).left_out
-        reason, _ = judged(strict, by_metric=True, int8=near).left_out
+        reason, *_ = judged(strict, by_metric=True, int8=near).left_out
         assert reason.startswith(
-            "tflite int8 on litert 1: closeness -20 against Keras's 0, a loss of at most 10 "
+            "plan int8 on native 1: closeness -20 against Keras's 0, a loss of at most 10 "
             "allowed; try "
         )
         assert reason.endswith("--metric)")
@@ -119,7 +119,7 @@ class TestAMetric:
         blind = self.reference(Metric("blind", lambda *_: 1.0, 0.5))
         broken = {"tflite": np.full_like(KERAS, np.nan), "onnx": np.full_like(KERAS, 100_000)}
         for answers, said in zip(broken.values(), ("NaN or infinity", "column 0"), strict=True):
-            reason, _ = judged(blind, by_metric=True, int8=answers).left_out
+            reason, *_ = judged(blind, by_metric=True, int8=answers).left_out
             assert said in reason
         apart = [run(KERAS), run(KERAS + np.float32(1000), engine="tflite")]
         with pytest.raises(ProofError, match="disagree: by .* of a column's spread"):
@@ -131,7 +131,7 @@ class TestAMetric:
 
         found = judged(self.reference(Metric("fails", fails, 1)), by_metric=True, int8=KERAS + 1)
         assert found.left_out[0].startswith(
-            "tflite int8 on litert 1: metric fails raised IndexError: list index out of range; try"
+            "plan int8 on native 1: metric fails raised IndexError: list index out of range; try"
         )
 
     def test_it_is_asked_for_keras_once(self) -> None:

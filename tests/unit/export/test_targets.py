@@ -130,7 +130,7 @@ class TestAFileOfOnesOwn:
         ('"reference"]', '"warp"]', "no engine 'warp'"),
         ('"int8"', '"int3"', "int3"),
         ('"tflite"', '"onnx"', "none of its engines opens onnx; add onnx to"),
-        ('"tflite"', '"plan"', "none of its engines opens plan; remove the variant: no engine"),
+        ('"tflite"', '"plan"', "none of its engines opens plan; add native to its engines"),
         ('precision = "int8"', 'precision = "int8"\nspeed = 1', "speed"),
         ('"a board"', "1", "description must be text"),
         ('["linux-x86_64"]', '"linux-x86_64"', "platforms must be a list of texts"),

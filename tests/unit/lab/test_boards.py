@@ -9,6 +9,7 @@ import pytest
 from lab import boards
 from lab.boards import ROOT, wheel_tags
 from lab.errors import LabError
+from native.build import MACHINES
 from strop_export import targets
 
 GOOD = """
@@ -33,7 +34,8 @@ def test_every_board_names_what_there_is(name: str) -> None:
     offered = {engine for target in board.bundles for engine in targets.load(target).engines}
     assert set(board.engines) <= offered
     assert {*board.engines, *board.without_wheel} == set(boards.PACKAGES)
-    assert (board.requirements is None) == (board.engines == ("reference",))
+    assert (board.requirements is None) == (board.engines == ("native", "reference"))
+    assert board.machine in MACHINES
     if board.requirements:
         assert (ROOT / "requirements" / board.requirements).is_file()
 

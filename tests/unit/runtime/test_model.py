@@ -343,7 +343,7 @@ class TestClosing:
 
     def test_what_ran_is_still_said_after_closing(self, image: strop.Model) -> None:
         image.close()
-        assert "reference" in repr(image)
+        assert f"on {image.engine} " in repr(image)
 
     @pytest.mark.parametrize("thread_safe", [True, False])
     def test_a_call_in_flight_ends_well(self, thread_safe: bool) -> None:

@@ -168,9 +168,10 @@ def pinned(engine: str, lock: Path) -> str:
 def _lock(target: Target, engine: str) -> Path:
     """Return the lock that a device installs for an engine.
 
-    It is the target's own lock for the target's first engine, and the engine's for any other.
+    It is the target's own lock for the target's first engine that a lock pins, and the engine's for
+    any other.
     """
-    first = engine == target.engines[0]
+    first = engine == next(name for name in target.engines if name in PACKAGES)
     return REQUIREMENTS / (target.requirements if first else f"{engine}.txt")
 
 

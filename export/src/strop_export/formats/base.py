@@ -1,7 +1,9 @@
 """The input and the output of a converter: `VariantSpec` and `Converted`."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from strop.bundle.manifest import ROUNDINGS, FileTensor
@@ -62,7 +64,8 @@ class VariantSpec:
             layers stay in float.
         gpu: the file is made for GPUs too. It takes bytes where the sensor gives bytes, and a
             `tflite` file keeps the RESHAPE that LiteRT's GPU needs (docs/decisions/0015).
-        rounding: for an int8 or mixed `plan`: how sums and floats become int8 values, one of `ROUNDINGS`.
+        rounding: for an int8 or mixed `plan`: how sums and floats become int8 values, one of
+            `ROUNDINGS`.
 
     Raises:
         ConversionError: no converter writes this format in this precision, or no GPU runs it.
@@ -105,9 +108,8 @@ class VariantSpec:
             raise ConversionError(
                 f"no rounding {self.rounding!r}", f"choose {', '.join(ROUNDINGS)}"
             )
-        if self.rounding != "float" and (
-            self.format != "plan" or self.precision not in ("int8", "mixed")
-        ):
+        rounds = self.format == "plan" and self.precision in CALIBRATED
+        if self.rounding != "float" and not rounds:
             raise ConversionError(
                 f"a {self.precision} {self.format} file has no choice of rounding",
                 "use `rounding` for int8 and mixed plans alone",
@@ -120,6 +122,27 @@ class VariantSpec:
                 f"{' or '.join(GPU_FORMATS)}, {' or '.join(GPU_PRECISIONS)}",
                 "remove gpu = true",
             )
+
+    @property
+    def source(self) -> VariantSpec:
+        """The file that this one is made from: for a plan the .tflite file, else itself."""
+        if self.format != "plan":
+            return self
+        return replace(self, format="tflite", rounding="float")
+
+    def plan_of(self, source: VariantSpec) -> VariantSpec | None:
+        """Return the plan that is made from a .tflite file in place of this one's source.
+
+        Args:
+            source: the .tflite file.
+
+        Returns:
+            The plan, with the rounding of this one; None if no plan has the file's precision.
+        """
+        if source.precision not in PRECISIONS["plan"]:
+            return None
+        rounding = self.rounding if source.precision in CALIBRATED else "float"
+        return replace(source, format="plan", gpu=False, rounding=rounding)
 
     @property
     def devices(self) -> tuple[str, ...]:

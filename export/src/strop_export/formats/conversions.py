@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -139,8 +138,9 @@ class Conversions:
             from strop_export.formats.layers import last_layers
             from strop_export.formats.plan_tflite import convert_plan
 
-            file = self.convert(replace(spec, format="tflite", rounding="float"))
-            return convert_plan(file, last_layers(self.model), spec.rounding)
+            file = self.convert(spec.source)
+            takes_bytes = [samples.dtype == np.uint8 for samples in self.calibration]
+            return convert_plan(file, last_layers(self.model), spec.rounding, takes_bytes)
         file = self._of(spec.format).convert(spec)
         if spec.precision == "mixed" and file.integer_share == 0:
             raise ConversionError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ MAX_RANK: Final = 6
 MAX_VALUES: Final = 2**24  # of a tensor
 MAX_RECORDS: Final = 1024  # tensors, and steps
 MAX_BYTES: Final = 2**31 - 1
+MAX_WORK: Final = 2**32  # products of layers and values of other steps, for one sample
 
 _VERSION: Final = 1
 _NONE: Final = 0xFFFFFFFF
@@ -108,6 +110,11 @@ class Plan:
                 f"the plan would have {records:,} tensors or steps",
                 f"use a smaller model: a plan has at most {MAX_RECORDS:,}",
             )
+        if (work := sum(map(self._work, self.steps))) > MAX_WORK:
+            raise ConversionError(
+                f"the plan would compute {work:,} products and values for a sample",
+                f"use a smaller model: a plan computes at most {MAX_WORK:,}",
+            )
         data = _Data()
         tensors = b"".join(_tensor_record(tensor, data) for tensor in self.tensors)
         steps = b"".join(map(_step_record, self.steps))
@@ -129,6 +136,11 @@ class Plan:
             len(data.content),
         )
         return (header + tensors + steps + borders).ljust(data_at, b"\0") + bytes(data.content)
+
+    def _work(self, step: Step) -> int:
+        values = math.prod(self.tensors[step.inputs[0]].dims)
+        is_layer = step.operator == "fully_connected"
+        return values * self.tensors[step.inputs[1]].dims[0] if is_layer else values
 
 
 class _Data:

@@ -13,6 +13,7 @@ from strop.bundle.manifest import FileTensor
 from strop_export.errors import UnsupportedLayer
 from strop_export.formats.base import Converted
 from strop_export.formats.plan import DTYPES, Plan, Step, Tensor
+from strop_export.formats.plan_bytes import take_bytes
 from strop_export.formats.plan_limits import fault_of_layer, fault_of_pair
 from strop_export.formats.plan_source import Refusal, Source
 from strop_export.formats.plan_tables import TABLES, table
@@ -44,20 +45,24 @@ _ROUNDED: Final = (
 _ACTIVATIONS: Final = {0: "none", 1: "relu", 3: "relu6"}  # ActivationFunctionType of the schema
 
 
-def convert_plan(file: Converted, last: Sequence[str], rounding: str) -> Converted:
+def convert_plan(
+    file: Converted, last: Sequence[str], rounding: str, takes_bytes: Sequence[bool] = ()
+) -> Converted:
     """Write a .tflite file of a batch of 1 as a plan of any batch.
 
     Args:
         file: the .tflite file.
         last: the Keras layer that computes each output.
         rounding: how sums and floats become int8 values, one of `strop.bundle.manifest.ROUNDINGS`.
+        takes_bytes: for each input, whether the sensor gives bytes: a float32 input becomes uint8.
+            By default no sensor does.
 
     Raises:
         UnsupportedLayer: the file has an operator that no plan has; the message names its layer.
     """
     ends = zip((tensor.name for tensor in file.outputs), last, strict=True)
     layers = {name: origin.layer for name, origin in file.origins.items()} | dict(ends)
-    plan = _Translation(file.data, layers, rounding).plan()
+    plan = take_bytes(_Translation(file.data, layers, rounding).plan(), takes_bytes)
     return replace(
         file,
         data=plan.to_bytes(),

@@ -9,7 +9,7 @@ comes after it, and selects nothing.
 
 from strop_export.guard.path import Path, Tried
 from strop_export.guard.search import find_path
-from strop_export.guard.slots import is_guarded, with_chosen
+from strop_export.guard.slots import in_place, is_guarded, with_chosen
 from strop_export.guard.trials import Sizes, Trials
 
-__all__ = ["Path", "Sizes", "Trials", "Tried", "find_path", "is_guarded", "with_chosen"]
+__all__ = ["Path", "Sizes", "Trials", "Tried", "find_path", "in_place", "is_guarded", "with_chosen"]

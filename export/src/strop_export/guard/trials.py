@@ -97,7 +97,7 @@ class Trials:
             ConversionError: it cannot be written.
         """
         if spec not in self.converted:
-            self.converted[spec] = _caught(self._maker.convert, spec)
+            self.converted[spec] = _caught(self._convert, spec)
         return _or_raise(self.converted[spec])
 
     def judge(self, spec: VariantSpec) -> Verdict:
@@ -119,6 +119,11 @@ class Trials:
         if spec not in self._rankings:
             self._rankings[spec] = _caught(self._maker.ranking, spec)
         return _or_raise(self._rankings[spec])
+
+    def _convert(self, spec: VariantSpec) -> Converted:
+        if spec.source != spec:
+            self.convert(spec.source)  # what cannot be written is not tried twice
+        return self._maker.convert(spec)
 
     def _judge(self, spec: VariantSpec) -> Verdict:
         answers = self._maker.answers(spec)

@@ -1,9 +1,10 @@
 """The Python environments with the engines that a bundle is proven on.
 
-Current engines are in the workstation's own environment. tflite-runtime 2.14 needs an old Python
-and an old numpy, so it gets a separate environment; that also makes a fair test, since a device
-has no TensorFlow. ONNX Runtime for GPUs gets one too, because it has the same import name as the
-build for CPUs. In each of them the runtime is the wheel that ships.
+Current engines are in the workstation's own environment; the native engine comes from the wheel
+that ships. tflite-runtime 2.14 needs an old Python and an old numpy, so it gets a separate
+environment; that also makes a fair test, since a device has no TensorFlow. ONNX Runtime for GPUs
+gets one too, because it has the same import name as the build for CPUs. In each of them the runtime
+is the wheel that ships.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from strop import engines
 from strop.errors import DeviceUnavailable
+from strop_export import wheels
 from strop_export.errors import DeviceMissing, EngineMissing, ExportError, ProofError
 from strop_export.floors.releases import PACKAGES
 from strop_export.paths import REQUIREMENTS, cache
@@ -49,7 +51,9 @@ def python_for(engine: str, device: str = "cpu") -> Path:
         return _locked_python(engine, TFLITE_LOCK, "tflite_runtime", _old_python)
     if (engine, device) == ("onnx", "gpu"):
         return _locked_python(engine, WEBGPU_LOCK, "onnxruntime", lambda: sys.executable)
-    if not engines.is_installed(engine):
+    if engine == wheels.NATIVE:
+        wheels.native_here()
+    elif not engines.is_installed(engine):
         raise EngineMissing(
             f"engine {engine} is not installed here", f"pip install {PACKAGES[engine]}"
         )
@@ -58,16 +62,16 @@ def python_for(engine: str, device: str = "cpu") -> Path:
 
 def run_strop(
     python: Path,
-    wheel: Path,
+    packages: Sequence[Path],
     *arguments: str,
     directory: Path,
     statuses: Container[int] = (0,),
 ) -> dict[str, Any]:
-    """Run the `strop` command from the wheel in an environment, with --json.
+    """Run the `strop` command from the shipped packages in an environment, with --json.
 
     Args:
         python: the environment's interpreter.
-        wheel: the runtime's wheel.
+        packages: the runtime's wheel, and folders of packages that cannot be imported from one.
         *arguments: the command and its arguments, without --json.
         directory: the working directory; the command keeps its cache there.
         statuses: the exit statuses that come with an answer.
@@ -78,17 +82,20 @@ def run_strop(
     Raises:
         DeviceMissing: it should run on the GPU, which is not available: strop said so, died there,
             or took longer than five minutes.
-        ExportError: the wheel's path has a character that PYTHONPATH cannot hold.
+        ExportError: the path of a package has a character that PYTHONPATH cannot hold.
         ProofError: it exited with another status, died, took longer than five minutes, or printed
             no JSON object.
     """
     command = [str(python), "-s", "-m", "strop", *arguments, "--json"]
-    path = str(wheel.resolve(strict=True))
-    if os.pathsep in path:  # Python would read it as two paths, and run another strop
-        raise ExportError(f"the temporary folder's name has a {os.pathsep!r}: {path}", "set TMPDIR")
+    paths = [str(package.resolve(strict=True)) for package in packages]
+    for path in paths:
+        if os.pathsep in path:  # Python would read it as two paths, and run another strop
+            raise ExportError(
+                f"the temporary folder's name has a {os.pathsep!r}: {path}", "set TMPDIR"
+            )
     environment = {
         **os.environ,
-        "PYTHONPATH": path,
+        "PYTHONPATH": os.pathsep.join(paths),
         "PYTHONDONTWRITEBYTECODE": "1",
         "XDG_CACHE_HOME": str(directory.resolve() / "cache"),  # proofs ignore the user's tuning
     }

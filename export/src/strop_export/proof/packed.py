@@ -11,10 +11,11 @@ from strop_export.bundles import Proven
 from strop_export.errors import ProofError
 from strop_export.proof import environments
 from strop_export.proof.runs import Workstation
+from strop_export.wheels import Wheels
 
 
 def check_bundle(
-    bundle: Path, variants: Iterable[Proven], workstation: Workstation, wheel: Path
+    bundle: Path, variants: Iterable[Proven], workstation: Workstation, wheels: Wheels
 ) -> dict[tuple[str, str], str]:
     """Run `strop check` on a finished bundle, on every engine and device that proved it.
 
@@ -22,7 +23,7 @@ def check_bundle(
         bundle: the bundle, in a folder for the command's cache.
         variants: its variants.
         workstation: where they were proven.
-        wheel: the runtime's wheel.
+        wheels: the wheels that devices get.
 
     Returns:
         (format, precision) of each variant that fails -> the reason.
@@ -40,7 +41,7 @@ def check_bundle(
         engine, device = place
         said = environments.run_strop(
             workstation.pythons[place],
-            wheel,
+            wheels.importable,
             *("check", str(bundle), "--engine", engine, "--device", device),
             directory=bundle.parent,
             statuses=(0, 1),

@@ -18,6 +18,7 @@ from strop_export.proof import environments
 from strop_export.proof.prove import Run
 from strop_export.source import Source
 from strop_export.targets import Target
+from strop_export.wheels import Wheels
 
 Progress = Callable[[str], None]
 
@@ -96,7 +97,7 @@ def run_all(
     converted: Mapping[VariantSpec, Converted],
     source: Source,
     workstation: Workstation,
-    wheel: Path,
+    wheels: Wheels,
     folder: Path,
     progress: Progress,
 ) -> dict[Job, RunResult]:
@@ -107,7 +108,7 @@ def run_all(
         converted: the files; a job for any other file is skipped.
         source: the model and its samples.
         workstation: from `survey`.
-        wheel: the runtime's wheel; every engine runs under it.
+        wheels: the wheels that devices get; every engine runs under them.
         folder: for draft bundles and outputs.
         progress: called with a line before each step.
 
@@ -131,7 +132,7 @@ def run_all(
                 continue
             draft = folder / f"{number}.strop"
             draft.write_bytes(bundles.draft(source, job.spec, converted[job.spec], [job.engine]))
-            started.append((job, pool.submit(_run, job, python, wheel, draft, samples, names)))
+            started.append((job, pool.submit(_run, job, python, wheels, draft, samples, names)))
         for job, answer in started:
             progress(f"running {job}")
             try:
@@ -142,12 +143,12 @@ def run_all(
 
 
 def _run(
-    job: Job, python: Path, wheel: Path, draft: Path, samples: Path, names: Sequence[str]
+    job: Job, python: Path, wheels: Wheels, draft: Path, samples: Path, names: Sequence[str]
 ) -> Run:
     answers = draft.with_suffix(".npz")
     said = environments.run_strop(
         python,
-        wheel,
+        wheels.importable,
         *("run", str(draft), str(samples), "--output", str(answers)),
         *("--engine", job.engine, "--device", job.device),
         directory=draft.parent,

@@ -1,0 +1,100 @@
+"""The wheels that devices get: the runtime's, and the native engine's for each machine."""
+
+from __future__ import annotations
+
+import functools
+import re
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from packaging.tags import sys_tags
+from packaging.utils import parse_wheel_filename
+
+from strop_export import runtime
+from strop_export.errors import EngineMissing
+from strop_export.paths import CARRIED, CHECKOUT
+
+NATIVE: Final = "native"  # the engine's name
+_FOLDER: Final = CHECKOUT / ".cache" / NATIVE if CHECKOUT else CARRIED
+_BUILD: Final = ("-m", "native.wheels", "--out", str(_FOLDER))
+
+
+@dataclass(frozen=True)
+class Wheels:
+    """The wheels that devices get.
+
+    Attributes:
+        runtime: the runtime's.
+        native: the native engine's, by machine ("armv7l"); empty if there are none.
+        importable: the paths from which Python imports both on this machine.
+    """
+
+    runtime: Path
+    native: dict[str, Path]
+    importable: tuple[Path, ...]
+
+
+def find_wheels(folder: Path) -> Wheels:
+    """Find all wheels, or build them.
+
+    Args:
+        folder: an empty folder for what is made.
+    """
+    wheel = runtime.copy_wheel(folder)
+    try:
+        own = native_here()
+    except EngineMissing:
+        return Wheels(wheel, {}, (wheel,))
+    unpacked = folder / NATIVE  # Python imports no extension from a wheel
+    with zipfile.ZipFile(own) as file:
+        file.extractall(unpacked)
+    by_machine = {_machine(path): path for path in native_wheels()}
+    return Wheels(wheel, by_machine, (wheel, unpacked))
+
+
+def native_here() -> Path:
+    """Return the native engine's wheel for this machine.
+
+    Raises:
+        EngineMissing: there is none.
+    """
+    tags = set(sys_tags())
+    for wheel in native_wheels():
+        if tags & parse_wheel_filename(wheel.name)[3]:
+            return wheel
+    if native_wheels():
+        raise EngineMissing("the native engine has no wheel for this machine")
+    raise EngineMissing(_why_none(), f"then: python {' '.join(_BUILD)}" if CHECKOUT else "")
+
+
+def native_wheels() -> tuple[Path, ...]:
+    """Return the native engine's wheels, one for each machine; none if they cannot be built here.
+
+    `make setup` builds them in a checkout. If they are not there, this does: it takes minutes.
+    """
+    _why_none()
+    return tuple(sorted(_FOLDER.glob("strop_native-*.whl")))
+
+
+@functools.cache
+def _why_none() -> str:
+    """Say why there are no wheels of the native engine; "" if there are."""
+    if any(_FOLDER.glob("strop_native-*.whl")):
+        return ""
+    if not CHECKOUT:
+        return "this exporter was built without the native engine"
+    command = [sys.executable, *_BUILD]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    return (done.stderr.strip().splitlines() or [""])[-1]
+
+
+def _machine(wheel: Path) -> str:
+    """Return the machine that a wheel is for: armv7l of manylinux_2_17_armv7l."""
+    (tag,) = parse_wheel_filename(wheel.name)[3]
+    found = re.fullmatch(r"(?:many)?linux_(?:\d+_\d+_)?(\w+)", tag.platform)
+    assert found  # noqa: S101  `native.wheels` names them so
+    return found[1]

@@ -1,0 +1,24 @@
+"""The C core, compiled by gcc as it ships."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from native.build import compile_library
+from tests.native.engine import Engine
+from tests.needs import unavailable
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if not shutil.which("gcc"):
+        unavailable("gcc is missing", "apt install gcc")
+    return compile_library(tmp_path_factory.mktemp("library"))
+
+
+@pytest.fixture(scope="session")
+def engine(library: Path) -> Engine:
+    return Engine(library)
