@@ -14,7 +14,9 @@ enum {
     PAD_OUTPUTS = 16,   /* the outputs of a layer are padded to a multiple of it */
     PANEL_OUTPUTS = 64, /* outputs whose accumulators are in registers together, at most */
     BLOCK_ROWS = 4,     /* rows that share a load of weights */
-    GROUP_INPUTS = 4    /* inputs that one dot-product instruction adds up */
+    GROUP_INPUTS = 4,   /* inputs that one dot-product instruction adds up */
+    QUAD_OUTPUTS = 4,   /* outputs of a float layer are padded to a multiple of it */
+    QUAD = QUAD_OUTPUTS * GROUP_INPUTS
 };
 
 /* How accumulators become bytes. Arrays have one value for each output, padded with it. */
@@ -37,7 +39,8 @@ typedef struct {
     requantization requantize;
 } int8_layer;
 
-/* A float layer. Weights are in panels of PAD_OUTPUTS outputs, as [inputs][PAD_OUTPUTS]. */
+/* A float layer. Weights are in panels of float_panel_quads() quads; in a panel they lie as
+ * [groups of inputs][quads][QUAD_OUTPUTS][GROUP_INPUTS]. Padding is 0. */
 typedef struct {
     size_t inputs;
     size_t outputs;
@@ -60,6 +63,7 @@ struct strop_kernels {
     /* Sums are of (stored byte - 128 + input_offset) * weight: 128 where the instructions take
      * unsigned inputs, 0 where they take signed ones. The bias corrects for it. */
     int32_t input_offset;
+    size_t float_quads; /* quads in a panel of a float layer, at most */
 
     /* x [rows][inputs] -> y [rows][outputs] */
     void (*int8_fully_connected)(const int8_layer *, size_t rows, const uint8_t *x, uint8_t *y);
@@ -91,6 +95,13 @@ extern const strop_kernels strop_simd128_kernels;
 
 static inline size_t round_up(size_t value, size_t step) {
     return (value + step - 1) / step * step;
+}
+
+/* Quads in a panel of a float layer: all panels but the last have as many. */
+static inline size_t float_panel_quads(size_t outputs, size_t most) {
+    const size_t quads = (outputs + QUAD_OUTPUTS - 1) / QUAD_OUTPUTS;
+    const size_t panels = (quads + most - 1) / most;
+    return (quads + panels - 1) / panels;
 }
 
 #endif

@@ -76,7 +76,7 @@ static inline void *arena_take(arena *from, uint64_t bytes) {
 /* Repack the constants of a layer. `layer` is written to only if the arena has memory. */
 void pack_int8_layer(const plan_file *plan, const plan_step *step, int32_t input_offset,
                      arena *from, int8_layer *layer);
-void pack_float_layer(const plan_file *plan, const plan_step *step, arena *from,
+void pack_float_layer(const plan_file *plan, const plan_step *step, size_t most_quads, arena *from,
                       float_layer *layer);
 
 #endif

@@ -87,28 +87,39 @@ void pack_int8_layer(const plan_file *plan, const plan_step *step, int32_t input
                      &layer->requantize.high);
 }
 
-void pack_float_layer(const plan_file *plan, const plan_step *step, arena *from,
+/* Return whether all are finite. */
+static int pack_float_weights(const plan_tensor *from, size_t most, float *to) {
+    const size_t outputs = from->dims[0], inputs = from->dims[1];
+    const size_t panel = float_panel_quads(outputs, most) * QUAD_OUTPUTS;
+    int is_finite = 1;
+    for (size_t first = 0; first < outputs; first += panel) {
+        const size_t left = round_up(outputs - first, QUAD_OUTPUTS);
+        const size_t end = first + (left < panel ? left : panel);
+        for (size_t k = 0; k < inputs; k += GROUP_INPUTS)
+            for (size_t i = first; i < end; i++)
+                for (size_t j = k; j < k + GROUP_INPUTS; j++, to++) {
+                    *to = i < outputs && j < inputs ? plan_float_at(from->data, i * inputs + j) : 0;
+                    is_finite &= *to - *to == 0.0f;
+                }
+    }
+    return is_finite;
+}
+
+void pack_float_layer(const plan_file *plan, const plan_step *step, size_t most_quads, arena *from,
                       float_layer *layer) {
     layer_tensors of;
     read_layer(plan, step, &of);
     const size_t outputs = of.weights.dims[0], inputs = of.weights.dims[1];
-    const size_t padded = round_up(outputs, PAD_OUTPUTS);
-    float *weights = arena_take(from, (uint64_t)padded * inputs * sizeof(float));
+    const size_t padded = round_up(outputs, QUAD_OUTPUTS);
+    float *weights =
+        arena_take(from, (uint64_t)padded * round_up(inputs, GROUP_INPUTS) * sizeof(float));
     float *bias = arena_take(from, padded * sizeof(float));
     if (!from->memory) return;
-    int is_finite = 1;
-    for (size_t i = 0; i < outputs; i++) {
-        float *panel = weights + i / PAD_OUTPUTS * PAD_OUTPUTS * inputs + i % PAD_OUTPUTS;
-        for (size_t k = 0; k < inputs; k++) {
-            const float weight = plan_float_at(of.weights.data, i * inputs + k);
-            panel[k * PAD_OUTPUTS] = weight;
-            is_finite &= weight - weight == 0.0f;
-        }
-        if (of.bias.data) bias[i] = plan_float_at(of.bias.data, i);
-    }
+    layer->is_finite = pack_float_weights(&of.weights, most_quads, weights);
+    if (of.bias.data)
+        for (size_t i = 0; i < outputs; i++) bias[i] = plan_float_at(of.bias.data, i);
     layer->inputs = inputs;
     layer->outputs = outputs;
     layer->weights = weights;
     layer->bias = bias;
-    layer->is_finite = is_finite;
 }

@@ -76,7 +76,7 @@ static void build_layer(builder *of, const plan_step *from, const plan_tensor *x
         pack_int8_layer(of->plan, from, of->kernels->input_offset, &of->from, &step->of.int8);
     } else {
         step->kind = RUN_FLOAT_LAYER;
-        pack_float_layer(of->plan, from, &of->from, &step->of.layer);
+        pack_float_layer(of->plan, from, of->kernels->float_quads, &of->from, &step->of.layer);
         set_range(from->activation, &step->of.layer.low, &step->of.layer.high);
     }
 }

@@ -27,7 +27,8 @@ static void accumulate(const int8_t *restrict weights, const int32_t *restrict b
 
 #include "../kernels/activations.h"
 #include "../kernels/elementwise.h"
-#include "../kernels/fully_connected.h"
+#include "../kernels/float_layer.h"
+#include "../kernels/int8_layer.h"
 #include "../kernels/quantize.h"
 #include "../kernels/table.h"
 

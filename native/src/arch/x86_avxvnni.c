@@ -89,7 +89,8 @@ static void accumulate(const int8_t *weights, const int32_t *bias, size_t inputs
 
 #include "../kernels/activations.h"
 #include "../kernels/elementwise.h"
-#include "../kernels/fully_connected.h"
+#include "../kernels/float_layer.h"
+#include "../kernels/int8_layer.h"
 #include "../kernels/quantize.h"
 #include "../kernels/table.h"
 

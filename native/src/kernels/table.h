@@ -3,6 +3,7 @@
     {                                                   \
         .name = kernels_name,                           \
         .input_offset = offset,                         \
+        .float_quads = MOST_QUADS,                      \
         .int8_fully_connected = int8_fully_connected,   \
         .float_fully_connected = float_fully_connected, \
         .quantize = quantize,                           \
