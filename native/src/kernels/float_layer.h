@@ -13,7 +13,7 @@
 
 enum {
     QUAD_VECTORS = QUAD / LANES,
-    INPUT_VECTORS = LANES < GROUP_INPUTS ? GROUP_INPUTS / LANES : 1,
+    INPUT_VECTORS = LANES < 4 ? 4 / LANES : 1, /* that hold a group of inputs */
     /* Quads whose sums stay in registers together. */
     MOST_QUADS = LANES == 16 ? 8
     : LANES == 8             ? 6
