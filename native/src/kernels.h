@@ -11,9 +11,11 @@
 #include "strop.h"
 
 enum {
-    PAD_OUTPUTS = 16,   /* the outputs of a layer are padded to a multiple of it */
+    PAD_OUTPUTS = 16,   /* outputs of an int8 layer whose weights lie side by side */
+    TAIL_OUTPUTS = 4,   /* outputs left over that have a row of weights each, at most */
+    TAIL_INPUTS = 64,   /* such a row is padded to a multiple of it */
     PANEL_OUTPUTS = 64, /* outputs whose accumulators are in registers together, at most */
-    BLOCK_ROWS = 4,     /* rows that share a load of weights */
+    BLOCK_ROWS = 4,     /* rows that pass a panel together */
     GROUP_INPUTS = 4,   /* inputs that one dot-product instruction adds up */
     QUAD_OUTPUTS = 4,   /* outputs of a float layer are padded to a multiple of it */
     QUAD = QUAD_OUTPUTS * GROUP_INPUTS
@@ -29,8 +31,9 @@ typedef struct {
     int32_t high;
 } requantization;
 
-/* An int8 layer. Weights are in panels of up to PANEL_OUTPUTS outputs; in a panel of `width`
- * outputs they lie as [groups of inputs][width][GROUP_INPUTS]. Padding is 0. */
+/* An int8 layer. Weights are in panels of up to PANEL_OUTPUTS outputs. The first `width` of a
+ * panel, a multiple of PAD_OUTPUTS, lie as [groups of inputs][width][GROUP_INPUTS]; a tail of few
+ * outputs follows as [outputs][inputs], so that it is not padded. Padding is 0. */
 typedef struct {
     size_t inputs;
     size_t outputs;
@@ -95,6 +98,14 @@ extern const strop_kernels strop_simd128_kernels;
 
 static inline size_t round_up(size_t value, size_t step) {
     return (value + step - 1) / step * step;
+}
+
+/* Tell how many outputs of a panel with `used` lie side by side. A tail is worth it in long rows.
+ */
+static inline size_t panel_width(size_t used, size_t inputs) {
+    const size_t tail = used % PAD_OUTPUTS;
+    const int has_tail = inputs > TAIL_INPUTS && tail <= TAIL_OUTPUTS;
+    return has_tail ? used - tail : round_up(used, PAD_OUTPUTS);
 }
 
 /* Quads in a panel of a float layer: all panels but the last have as many. */

@@ -16,16 +16,28 @@ static void read_layer(const plan_file *plan, const plan_step *step, layer_tenso
     plan_tensor_at(plan, step->output, &of->y);
 }
 
+static uint64_t int8_weight_bytes(size_t outputs, size_t inputs) {
+    const size_t width =
+        outputs / PANEL_OUTPUTS * PANEL_OUTPUTS + panel_width(outputs % PANEL_OUTPUTS, inputs);
+    const size_t tail = outputs > width ? outputs - width : 0;
+    return (uint64_t)width * round_up(inputs, GROUP_INPUTS) +
+           (uint64_t)tail * round_up(inputs, TAIL_INPUTS);
+}
+
 static void pack_int8_weights(const plan_tensor *from, int8_t *to) {
     const size_t outputs = from->dims[0], inputs = from->dims[1];
     const int8_t *weights = (const int8_t *)from->data;
     for (size_t first = 0; first < outputs; first += PANEL_OUTPUTS) {
         const size_t left = outputs - first;
-        const size_t width = left < PANEL_OUTPUTS ? round_up(left, PAD_OUTPUTS) : PANEL_OUTPUTS;
+        const size_t used = left < PANEL_OUTPUTS ? left : PANEL_OUTPUTS;
+        const size_t width = panel_width(used, inputs);
         for (size_t k = 0; k < inputs; k += GROUP_INPUTS)
             for (size_t i = first; i < first + width; i++)
                 for (size_t j = k; j < k + GROUP_INPUTS; j++)
                     *to++ = i < outputs && j < inputs ? weights[i * inputs + j] : 0;
+        for (size_t i = first + width; i < first + used; i++)
+            for (size_t j = 0; j < round_up(inputs, TAIL_INPUTS); j++)
+                *to++ = j < inputs ? weights[i * inputs + j] : 0;
     }
 }
 
@@ -63,7 +75,7 @@ void pack_int8_layer(const plan_file *plan, const plan_step *step, int32_t input
     const size_t padded = round_up(outputs, PAD_OUTPUTS);
     const size_t column_bytes = padded * sizeof(int32_t);
     const int is_float = plan->rounding == ROUNDING_FLOAT;
-    int8_t *weights = arena_take(from, (uint64_t)padded * round_up(inputs, GROUP_INPUTS));
+    int8_t *weights = arena_take(from, int8_weight_bytes(outputs, inputs));
     int32_t *bias = arena_take(from, column_bytes);
     float *scales = is_float ? arena_take(from, column_bytes) : NULL;
     int32_t *multipliers = is_float ? NULL : arena_take(from, column_bytes);

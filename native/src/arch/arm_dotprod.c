@@ -45,14 +45,14 @@ INLINE void accumulate_piece(const int8_t *weights, size_t width, const int32_t 
     if (k < inputs) add_group(sums, weights, x + k, inputs, inputs - k, rows, vectors);
     FOR_UNROLLED(size_t row = 0; row < rows; row++)
         FOR_UNROLLED(size_t i = 0; i < vectors; i++)
-            vst1q_s32(accumulators + row * width + i * Q_OUTPUTS, sums[row * vectors + i]);
+            vst1q_s32(accumulators + row * PANEL_OUTPUTS + i * Q_OUTPUTS, sums[row * vectors + i]);
 }
 
 /* Two rows share the weights of 32 outputs; a row alone takes 64 outputs at a time. */
 static void accumulate(const int8_t *weights, const int32_t *bias, size_t inputs, size_t width,
                        size_t rows, const uint8_t *x, int32_t *accumulators) {
     size_t row = 0;
-    for (; row + 2 <= rows; row += 2, x += 2 * inputs, accumulators += 2 * width) {
+    for (; row + 2 <= rows; row += 2, x += 2 * inputs, accumulators += 2 * PANEL_OUTPUTS) {
         size_t i = 0;
         for (; i + 32 <= width; i += 32)
             accumulate_piece(weights + i * GROUP_INPUTS, width, bias + i, inputs, x,
@@ -71,18 +71,22 @@ static void accumulate(const int8_t *weights, const int32_t *bias, size_t inputs
                          1, 4);
 }
 
+enum { INPUT_OFFSET = 0 };
+
 #include "../kernels/activations.h"
 #include "../kernels/elementwise.h"
 #include "../kernels/float_layer.h"
 #include "../kernels/int8_layer.h"
+#include "../kernels/int8_tail.h"
 #include "../kernels/quantize.h"
+#include "../kernels/requantize_row.h"
 #include "../kernels/table.h"
 
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif
 
-const strop_kernels strop_dotprod_kernels = STROP_KERNELS("dotprod", 0);
+const strop_kernels strop_dotprod_kernels = STROP_KERNELS("dotprod");
 
 #else
 typedef int no_kernels; /* C wants something in a file */

@@ -62,20 +62,24 @@ static void accumulate_piece(const int8_t *weights, size_t width, const int32_t 
 
 static void accumulate(const int8_t *weights, const int32_t *bias, size_t inputs, size_t width,
                        size_t rows, const uint8_t *x, int32_t *accumulators) {
-    for (size_t row = 0; row < rows; row++, x += inputs, accumulators += width)
+    for (size_t row = 0; row < rows; row++, x += inputs, accumulators += PANEL_OUTPUTS)
         for (size_t i = 0; i < width; i += PAD_OUTPUTS)
             accumulate_piece(weights + i * GROUP_INPUTS, width, bias + i, inputs, x,
                              accumulators + i);
 }
 
+enum { INPUT_OFFSET = 0 };
+
 #include "../kernels/activations.h"
 #include "../kernels/elementwise.h"
 #include "../kernels/float_layer.h"
 #include "../kernels/int8_layer.h"
+#include "../kernels/int8_tail.h"
 #include "../kernels/quantize.h"
+#include "../kernels/requantize_row.h"
 #include "../kernels/table.h"
 
-const strop_kernels strop_neon_kernels = STROP_KERNELS("neon", 0);
+const strop_kernels strop_neon_kernels = STROP_KERNELS("neon");
 
 #else
 typedef int no_kernels; /* C wants something in a file */

@@ -9,7 +9,7 @@ enum { LANES = 1 };
 static void accumulate(const int8_t *restrict weights, const int32_t *restrict bias, size_t inputs,
                        size_t width, size_t rows, const uint8_t *restrict x,
                        int32_t *restrict accumulators) {
-    for (size_t row = 0; row < rows; row++, x += inputs, accumulators += width) {
+    for (size_t row = 0; row < rows; row++, x += inputs, accumulators += PANEL_OUTPUTS) {
         const int8_t *weight = weights;
         memcpy(accumulators, bias, width * sizeof *bias);
         for (size_t k = 0; k < inputs; k += GROUP_INPUTS, weight += width * GROUP_INPUTS) {
@@ -25,11 +25,15 @@ static void accumulate(const int8_t *restrict weights, const int32_t *restrict b
     }
 }
 
+enum { INPUT_OFFSET = 128 };
+
 #include "../kernels/activations.h"
 #include "../kernels/elementwise.h"
 #include "../kernels/float_layer.h"
 #include "../kernels/int8_layer.h"
+#include "../kernels/int8_tail.h"
 #include "../kernels/quantize.h"
+#include "../kernels/requantize_row.h"
 #include "../kernels/table.h"
 
-const strop_kernels strop_plain_kernels = STROP_KERNELS("plain", 128);
+const strop_kernels strop_plain_kernels = STROP_KERNELS("plain");

@@ -15,7 +15,7 @@
 typedef float lanes __attribute__((vector_size(32)));
 enum { LANES = 8 };
 enum { YMM_OUTPUTS = 4 }; /* each has two sums in a register: of even and of odd pairs of inputs */
-enum { SUMS = 8 };        /* registers of sums: more would not stay in registers */
+enum { SUMS = 12 };       /* registers of sums: more would not stay in registers */
 
 #include "x86_nonzero.h"
 
@@ -64,41 +64,63 @@ INLINE void accumulate_piece(const int8_t *weights, size_t width, const int32_t 
                 _mm256_hadd_epi32(sums[row * vectors + i], sums[row * vectors + i + 1]),
                 _MM_SHUFFLE(3, 1, 2, 0));
             const __m256i start = _mm256_loadu_si256((const __m256i *)(bias + i * YMM_OUTPUTS));
-            _mm256_storeu_si256((__m256i *)(accumulators + row * width + i * YMM_OUTPUTS),
+            _mm256_storeu_si256((__m256i *)(accumulators + row * PANEL_OUTPUTS + i * YMM_OUTPUTS),
                                 _mm256_add_epi32(joined, start));
         }
 }
 
-/* Two rows share the widened weights of 16 outputs; a row alone takes 32 outputs at a time. */
+/* Sums of all outputs: `vectors` at a time, and what they leave over four at a time. */
+INLINE void accumulate_rows(const int8_t *weights, size_t width, const int32_t *bias, size_t inputs,
+                            const uint8_t *x, int32_t *accumulators, size_t rows, size_t vectors) {
+    const size_t step = vectors * YMM_OUTPUTS;
+    size_t i = 0;
+    for (; i + step <= width; i += step)
+        accumulate_piece(weights + i * GROUP_INPUTS, width, bias + i, inputs, x, accumulators + i,
+                         rows, vectors);
+    for (; i < width; i += PAD_OUTPUTS)
+        accumulate_piece(weights + i * GROUP_INPUTS, width, bias + i, inputs, x, accumulators + i,
+                         rows, PAD_OUTPUTS / YMM_OUTPUTS);
+}
+
+/* Two rows share the widened weights. */
 static void accumulate(const int8_t *weights, const int32_t *bias, size_t inputs, size_t width,
                        size_t rows, const uint8_t *x, int32_t *accumulators) {
     size_t row = 0;
-    for (; row + 2 <= rows; row += 2, x += 2 * inputs, accumulators += 2 * width)
-        for (size_t i = 0; i < width; i += 16)
-            accumulate_piece(weights + i * GROUP_INPUTS, width, bias + i, inputs, x,
-                             accumulators + i, 2, 4);
+    for (; row + 2 <= rows; row += 2, x += 2 * inputs, accumulators += 2 * PANEL_OUTPUTS)
+        if (width == 48)
+            accumulate_rows(weights, width, bias, inputs, x, accumulators, 2, 6);
+        else
+            accumulate_rows(weights, width, bias, inputs, x, accumulators, 2, 4);
     if (row == rows) return;
-    size_t i = 0;
-    for (; i + 32 <= width; i += 32)
-        accumulate_piece(weights + i * GROUP_INPUTS, width, bias + i, inputs, x, accumulators + i,
-                         1, 8);
-    if (i < width)
-        accumulate_piece(weights + i * GROUP_INPUTS, width, bias + i, inputs, x, accumulators + i,
-                         1, 4);
+    if (width == 48)
+        accumulate_rows(weights, width, bias, inputs, x, accumulators, 1, 12);
+    else
+        accumulate_rows(weights, width, bias, inputs, x, accumulators, 1, 8);
 }
+
+enum { INPUT_OFFSET = 128, STEP_INPUTS = 16 };
+
+INLINE __m256i add_step(__m256i sums, const uint8_t *x, const int8_t *weights) {
+    const __m256i input = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)x));
+    const __m256i weight = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)weights));
+    return _mm256_add_epi32(sums, _mm256_madd_epi16(input, weight));
+}
+
+#include "x86_tail.h"
 
 #include "../kernels/activations.h"
 #include "../kernels/elementwise.h"
 #include "../kernels/float_layer.h"
 #include "../kernels/int8_layer.h"
 #include "../kernels/quantize.h"
+#include "../kernels/requantize_row.h"
 #include "../kernels/table.h"
 
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif
 
-const strop_kernels strop_avx2_kernels = STROP_KERNELS("avx2", 128);
+const strop_kernels strop_avx2_kernels = STROP_KERNELS("avx2");
 
 #else
 typedef int no_kernels; /* C wants something in a file */

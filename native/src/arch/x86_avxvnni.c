@@ -15,7 +15,7 @@
 
 typedef float lanes __attribute__((vector_size(32)));
 enum { LANES = 8, YMM_OUTPUTS = 8 };
-enum { SUMS = 8 }; /* registers of sums, of 16 */
+enum { SUMS = 12 }; /* registers of sums, of 16 */
 
 #include "x86_nonzero.h"
 
@@ -60,45 +60,57 @@ INLINE void accumulate_piece(const int8_t *weights, size_t width, const int32_t 
     if (k < inputs) add_group(sums, weights, x + k, inputs, inputs - k, rows, vectors);
     FOR_UNROLLED(size_t row = 0; row < rows; row++)
         FOR_UNROLLED(size_t i = 0; i < vectors; i++)
-            _mm256_storeu_si256((__m256i *)(accumulators + row * width + i * YMM_OUTPUTS),
+            _mm256_storeu_si256((__m256i *)(accumulators + row * PANEL_OUTPUTS + i * YMM_OUTPUTS),
                                 sums[row * vectors + i]);
 }
 
-/* Two rows share the weights of 32 outputs; a row alone takes 64 outputs at a time. */
+/* Sums of all outputs of one row or, with the loads of weights shared, of two. */
+INLINE void accumulate_rows(const int8_t *weights, size_t width, const int32_t *bias, size_t inputs,
+                            const uint8_t *x, int32_t *accumulators, size_t rows) {
+    switch (width / PAD_OUTPUTS) {
+        case 1: accumulate_piece(weights, width, bias, inputs, x, accumulators, rows, 2); return;
+        case 3: accumulate_piece(weights, width, bias, inputs, x, accumulators, rows, 6); return;
+        default:
+            for (size_t i = 0; i < width; i += 32)
+                accumulate_piece(weights + i * GROUP_INPUTS, width, bias + i, inputs, x,
+                                 accumulators + i, rows, 4);
+    }
+}
+
 static void accumulate(const int8_t *weights, const int32_t *bias, size_t inputs, size_t width,
                        size_t rows, const uint8_t *x, int32_t *accumulators) {
     size_t row = 0;
-    for (; row + 2 <= rows; row += 2, x += 2 * inputs, accumulators += 2 * width) {
-        size_t i = 0;
-        for (; i + 32 <= width; i += 32)
-            accumulate_piece(weights + i * GROUP_INPUTS, width, bias + i, inputs, x,
-                             accumulators + i, 2, 4);
-        if (i < width)
-            accumulate_piece(weights + i * GROUP_INPUTS, width, bias + i, inputs, x,
-                             accumulators + i, 2, 2);
-    }
+    for (; row + 2 <= rows; row += 2, x += 2 * inputs, accumulators += 2 * PANEL_OUTPUTS)
+        accumulate_rows(weights, width, bias, inputs, x, accumulators, 2);
     if (row == rows) return;
-    if (width == PANEL_OUTPUTS) {
+    if (width == PANEL_OUTPUTS)
         accumulate_piece(weights, width, bias, inputs, x, accumulators, 1, 8);
-        return;
-    }
-    for (size_t i = 0; i < width; i += PAD_OUTPUTS)
-        accumulate_piece(weights + i * GROUP_INPUTS, width, bias + i, inputs, x, accumulators + i,
-                         1, 2);
+    else
+        accumulate_rows(weights, width, bias, inputs, x, accumulators, 1);
 }
+
+enum { INPUT_OFFSET = 128, STEP_INPUTS = 32 };
+
+INLINE __m256i add_step(__m256i sums, const uint8_t *x, const int8_t *weights) {
+    return _mm256_dpbusd_avx_epi32(sums, _mm256_loadu_si256((const __m256i *)x),
+                                   _mm256_loadu_si256((const __m256i *)weights));
+}
+
+#include "x86_tail.h"
 
 #include "../kernels/activations.h"
 #include "../kernels/elementwise.h"
 #include "../kernels/float_layer.h"
 #include "../kernels/int8_layer.h"
 #include "../kernels/quantize.h"
+#include "../kernels/requantize_row.h"
 #include "../kernels/table.h"
 
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif
 
-const strop_kernels strop_avxvnni_kernels = STROP_KERNELS("avxvnni", 128);
+const strop_kernels strop_avxvnni_kernels = STROP_KERNELS("avxvnni");
 
 #else
 typedef int no_kernels; /* C wants something in a file */

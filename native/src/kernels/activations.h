@@ -43,11 +43,17 @@ static void hyperbolic_tangent(size_t count, const float *x, float *y) {
 }
 
 static void softmax(float beta, size_t rows, size_t width, const float *x, float *y) {
-    for (size_t row = 0; row < rows; row++, x += width, y += width) {
-        for (size_t i = 0; i < width; i++) y[i] = x[i] * beta;
-        float highest = y[0];
-        for (size_t i = 1; i < width; i++) highest = y[i] > highest ? y[i] : highest;
-        for (size_t i = 0; i < width; i++) y[i] = exponential(y[i] - highest);
+    for (size_t row = 0; row < rows; row++) {
+        const float *from = x + row * width;
+        float *to = y + row * width;
+        float highest = from[0] * beta;
+        for (size_t i = 1; i < width; i++)
+            highest = from[i] * beta > highest ? from[i] * beta : highest;
+        for (size_t i = 0; i < width; i++) to[i] = from[i] * beta - highest;
+    }
+    /* Over all rows, as short rows leave vectors half empty. */
+    for (size_t i = 0; i < rows * width; i++) y[i] = exponential(y[i]);
+    for (size_t row = 0; row < rows; row++, y += width) {
         float sum = 0.0f;
         for (size_t i = 0; i < width; i++) sum += y[i]; /* in this order, on every CPU */
         for (size_t i = 0; i < width; i++) y[i] = y[i] / sum;

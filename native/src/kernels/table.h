@@ -1,8 +1,8 @@
 /* The table of a set of kernels, from the functions that a file of arch/ has compiled. */
-#define STROP_KERNELS(kernels_name, offset)             \
+#define STROP_KERNELS(kernels_name)                     \
     {                                                   \
         .name = kernels_name,                           \
-        .input_offset = offset,                         \
+        .input_offset = INPUT_OFFSET,                   \
         .float_quads = MOST_QUADS,                      \
         .int8_fully_connected = int8_fully_connected,   \
         .float_fully_connected = float_fully_connected, \
