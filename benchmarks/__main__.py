@@ -62,7 +62,7 @@ def _measured(arguments: argparse.Namespace, chosen: list[Case], console: Consol
     started = monotonic()
     plan = run.QUICK if arguments.quick else run.FULL
     prepared = files.prepare(arguments.artifact, arguments.dist, CACHE / "files")
-    places = environments.here(files.wheel(arguments.dist))
+    places = environments.here(files.wheels(arguments.dist))
     environment = machine.describe(places, quick=plan.quick)
     with Bar(console) as bar, Crew(places, prepared) as crew:
         rows, ratios = run.measure(crew, chosen, set(arguments.axes), plan, bar)

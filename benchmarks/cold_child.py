@@ -12,6 +12,16 @@ started = time.monotonic()
 import numpy as np  # noqa: E402
 
 imported = time.monotonic()
+
+
+def most_kib() -> int:
+    """Read the peak memory of this process alone: rusage would include its parent's fork."""
+    with open("/proc/self/status", "rb") as status:  # noqa: PTH123
+        return next(int(line.split()[1]) for line in status if line.startswith(b"VmHWM"))
+
+
+numpy_kib = most_kib()
+ready = time.monotonic()
 module, loop, precision, path, image = sys.argv[1:]
 peer = getattr(__import__(f"benchmarks.peers.{module}").peers, module)
 images = np.fromfile(image, np.uint8).reshape(1, 28, 28)
@@ -20,7 +30,6 @@ opened = time.monotonic()
 answer = call(images)
 answered = time.monotonic()
 
-# The kernel's figure for this process alone: rusage would include its parent's fork.
-with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123
-    most_kib = next(line.split()[1] for line in status if line.startswith("VmHWM"))
-print("marks", started, imported, opened, answered, most_kib, int(answer.argmax()))
+print("marks", started, imported, ready, opened, answered)
+print("memory", numpy_kib, most_kib())
+print("class", int(answer.argmax()))

@@ -54,7 +54,6 @@ class Crew:
         self.environments = environments
         self.files = files
         self._absent: dict[tuple[Case, int | None], str] = {}  # at a batch, or at all batches
-        self._variables = environments.variables()
         self._workers: dict[str, Worker] = {}
         self._open: dict[str, set[tuple[Case, int]]] = {}  # by process
         self._built: dict[Case, Built] = {}
@@ -199,12 +198,14 @@ class Crew:
             precision=case.precision,
             path=str(path),
             batch=batch,
+            images=str(self.files.dense if case.is_dense else self.files.images),
         )
         self._open[case.process].add((case, batch))
         classes: list[int] = reply["classes"]
         return classes
 
     def _build(self, case: Case) -> Built:
+        case = case.usual  # both open the same file
         if case not in self._built:
             path = self.files.path(case.file, case.engine, case.precision)
             module = peer(case.module)
@@ -221,7 +222,9 @@ class Crew:
         content = hashlib.sha256(source.read_bytes())
         content.update(repr((this_cpu(), packages.versions(site_packages))).encode())
         for name in (case.module, *HELPERS):
-            content.update(Path(peer(name).__file__).read_bytes())
+            code = Path(peer(name).__file__)
+            for file in sorted(code.parent.glob(f"{code.stem}.*")):  # some have C beside them
+                content.update(file.read_bytes())
         words = re.sub(r"[^\w.]+", "-", case.name)
         folder = BUILT / f"{words}-{content.hexdigest()[:16]}"
         note = folder / "built.json"
@@ -250,9 +253,8 @@ class Crew:
         if process not in self._workers:
             python = self.environments.python(case.environment)
             log = CACHE / "log" / f"{process}.txt"
-            self._workers[process] = Worker(
-                python, self.files.images, variables=self._variables, log=log
-            )
+            variables = self.environments.variables(case.isa)
+            self._workers[process] = Worker(python, variables=variables, log=log)
             self._open[process] = set()
         return self._workers[process]
 

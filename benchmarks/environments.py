@@ -7,12 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.files import CACHE, ROOT, NotMeasurable
-from benchmarks.peers import Absent
+from benchmarks.peers import Absent, strop_runtime
 
 # Libraries read these when they load: one thread each, and no telemetry.
 _SETTINGS = {
@@ -28,6 +28,8 @@ _SETTINGS = {
     "PYTHONSAFEPATH": "1",
     "PYTHONNOUSERSITE": "1",
 }
+# What holds oneDNN (OpenVINO's kernels) and Strop's own engine to an older CPU's instructions.
+_HELD = {"avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2", strop_runtime.KERNELS: "avx2"}}
 # Without bytecode every cold start would compile NumPy again; the others are the caller's.
 _UNSET = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONHOME", "PYTHONWARNINGS")
 
@@ -37,7 +39,7 @@ class Environments:
     """The interpreter of each environment, or why there is none, and the place of Strop."""
 
     pythons: Mapping[str, Path | str]
-    strop: Path  # a folder or a wheel, for PYTHONPATH
+    strop: Path  # a folder, for PYTHONPATH
     private: Path  # a separate cache folder, without earlier tuning
 
     def python(self, name: str) -> Path:
@@ -51,13 +53,18 @@ class Environments:
             raise Absent(python)
         return python
 
-    def variables(self) -> dict[str, str]:
-        """Return the environment variables of every measured process."""
+    def variables(self, isa: str = "") -> dict[str, str]:
+        """Return the environment variables of a measured process.
+
+        Args:
+            isa: the newest instructions that it may use; "" for those of the CPU.
+        """
         kept = {name: value for name, value in os.environ.items() if name not in _UNSET}
         paths = os.pathsep.join((str(self.strop), str(ROOT)))
         return {
             **kept,
             **_SETTINGS,
+            **_HELD.get(isa, {}),
             "PYTHONPATH": paths,
             "XDG_CACHE_HOME": str(self.private),
         }
@@ -72,14 +79,14 @@ class Environments:
         return folder
 
 
-def here(wheel: Path) -> Environments:
-    """Find the environments that the Makefile and `make export` made, and install Strop's wheel.
+def here(wheels: Sequence[Path]) -> Environments:
+    """Find the environments that the Makefile and `make export` made, and install Strop's wheels.
 
     Args:
-        wheel: Strop, as it ships.
+        wheels: Strop and its native engine, as they ship.
 
     Raises:
-        NotMeasurable: the wheel does not install.
+        NotMeasurable: the wheels do not install.
     """
     pythons: dict[str, Path | str] = {"keras": Path(sys.executable)}
     for name, folder, mend in (
@@ -88,12 +95,15 @@ def here(wheel: Path) -> Environments:
     ):
         python = folder / "bin" / "python"
         pythons[name] = python if python.exists() else f"there is no {folder}: {mend}"
-    return Environments(pythons, _installed(wheel), CACHE / "private")
+    return Environments(pythons, _installed(wheels), CACHE / "private")
 
 
-def _installed(wheel: Path) -> Path:
-    """Return a folder with the wheel's files only: the engines are elsewhere."""
-    folder = CACHE / f"strop-{hashlib.sha256(wheel.read_bytes()).hexdigest()[:16]}"
+def _installed(wheels: Sequence[Path]) -> Path:
+    """Return a folder with the wheels' files only: the other engines are elsewhere."""
+    content = hashlib.sha256()
+    for wheel in wheels:
+        content.update(wheel.read_bytes())
+    folder = CACHE / f"strop-{content.hexdigest()[:16]}"
     if not folder.is_dir():
         for old in CACHE.glob("strop-*"):
             shutil.rmtree(old)
@@ -101,13 +111,14 @@ def _installed(wheel: Path) -> Path:
         shutil.rmtree(beside, ignore_errors=True)
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
         done = subprocess.run(
-            [*command, "--target", str(beside), str(wheel)],
+            [*command, "--target", str(beside), *map(str, wheels)],
             capture_output=True,
             text=True,
             check=False,
         )
         if done.returncode:
             said = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
-            raise NotMeasurable(f"{wheel} does not install: {said}")
+            names = ", ".join(wheel.name for wheel in wheels)
+            raise NotMeasurable(f"pip cannot install {names}: {said}")
         beside.rename(folder)
     return folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from strop.bundle.open import open_bundle
 ROOT = Path(__file__).parent.parent
 CACHE = ROOT / ".cache" / "bench"
 
+_DENSE = 4096  # images without zeros: the largest batch
 _TARGETS = {"tflite": "rpi"}  # engine -> the target whose files it runs, if that is not "cpu"
 
 
@@ -35,6 +37,11 @@ class Files:
     def images(self) -> Path:
         """The test set, uint8 (N, 28, 28)."""
         return self.folder / "images.npy"
+
+    @property
+    def dense(self) -> Path:
+        """Random bytes, uint8 (N, 28, 28), hardly any of them 0."""
+        return self.folder / "dense.npy"
 
     @property
     def answers(self) -> Path:
@@ -68,7 +75,7 @@ class Files:
         """Return the file of a kind for an engine.
 
         Args:
-            kind: "tflite", "onnx", "weights", "keras" or "bundle".
+            kind: "tflite", "onnx", "weights", "plan", "keras" or "bundle".
             engine: the Strop engine that runs it, or "".
             precision: the file's precision; a bundle has all of them.
 
@@ -92,7 +99,7 @@ def prepare(artifact: Path, dist: Path, folder: Path) -> Files:
 
     Args:
         artifact: the folder of the trained model and its data.
-        dist: the folder of the bundles and the wheel.
+        dist: the folder of the bundles and the wheels.
         folder: the folder to write.
 
     Raises:
@@ -104,7 +111,7 @@ def prepare(artifact: Path, dist: Path, folder: Path) -> Files:
     for path in (files.model, artifact / "evaluation.npz", artifact / "calibration.npz", bundle):
         if not path.is_file():
             raise NotMeasurable(f"there is no {path}: run `make export`")
-    wheel(dist)
+    wheels(dist)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with np.load(artifact / "evaluation.npz") as content:
@@ -112,6 +119,8 @@ def prepare(artifact: Path, dist: Path, folder: Path) -> Files:
         np.save(files.answers, content["outputs"])
         np.save(files.labels, content["labels"])
         content["inputs"][:1].tofile(files.one_image)
+    noise = np.random.default_rng(0).integers(256, size=(_DENSE, 28, 28), dtype=np.uint8)
+    np.save(files.dense, noise)
     for copy in {files.bundle(""), files.bundle("tflite")}:
         if (dist / copy.name).is_file():
             shutil.copyfile(dist / copy.name, copy)
@@ -128,15 +137,16 @@ def _take_apart(path: Path) -> None:
         (folder / name).write_bytes(bundle.read(variant))
 
 
-def wheel(dist: Path) -> Path:
-    """Return the runtime's wheel.
+def wheels(dist: Path) -> list[Path]:
+    """Return the runtime's wheel, and the native engine's for this machine if there is one.
 
     Args:
-        dist: the folder with the wheel in it.
+        dist: the folder with the wheels in it.
 
     Raises:
-        NotMeasurable: there is none.
+        NotMeasurable: there is no runtime.
     """
-    for path in dist.glob("strop-*.whl"):
-        return path
-    raise NotMeasurable(f"there is no strop-*.whl in {dist}: run `make export`")
+    runtime = list(dist.glob("strop-*.whl"))
+    if not runtime:
+        raise NotMeasurable(f"there is no strop-*.whl in {dist}: run `make export`")
+    return [*runtime, *dist.glob(f"strop_native-*_{platform.machine()}.whl")]

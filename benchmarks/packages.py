@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
@@ -55,17 +55,19 @@ def closure(names: Iterable[str], site_packages: Path) -> list[str]:
     return sorted(found)
 
 
-def size_bytes(names: Iterable[str], site_packages: Path) -> int:
+def size_bytes(names: Iterable[str], site_packages: Path, suffixes: Sequence[str] = ()) -> int:
     """Return the size of all files of some packages, without Python's bytecode.
 
     Args:
         names: normalized names of packages.
         site_packages: the folder where they are installed.
+        suffixes: count only files that end so; () counts all.
     """
     total = 0
     for name in names:
         for file in _installed(site_packages)[name].files or ():
             path = Path(str(file.locate()))
-            if path.suffix != ".pyc" and path.is_file():
+            counts = path.suffix in suffixes if suffixes else path.suffix != ".pyc"
+            if counts and path.is_file():
                 total += path.stat().st_size
     return total

@@ -2,7 +2,8 @@
 
 Every case answers the whole test set, in batches and one by one, and is compared with Keras. A case
 that runs another model is not timed. Strop and the raw loops of its engine open the same file, so
-their answers must be the same to the bit.
+their answers must be the same to the bit; those of Strop's own engine must be the same with all
+kernels. A case on other images is judged by its answers to the test set.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.cases import STROP_MODULE, Case
+from benchmarks.cases import Case
 from benchmarks.crew import Crew
-from benchmarks.results import Row
+from benchmarks.results import LIMIT, STROP, Row
 
 BATCH = 1000
 _LIMIT_S = 60  # for all images, in batches
@@ -83,12 +84,13 @@ def check(
         step: called with a case's name before it is judged.
 
     Returns:
-        A row of accuracy for each case.
+        A row of accuracy for each case, without those on other images.
     """
     keras, labels = np.load(crew.files.answers), np.load(crew.files.labels)
     rows = []
     raw: dict[tuple[str, str], list[tuple[Case, Floats, Floats]]] = {}
-    for case in sorted(cases, key=lambda case: case.module == STROP_MODULE):  # raw loops first
+    judged = dict.fromkeys(case.on_test_set for case in cases)
+    for case in sorted(judged, key=lambda case: case.kind == STROP):  # raw loops first
         step(case.name)
         answers, single = _answers(crew, case, one_by_one_s)
         if answers is None or single is None:
@@ -104,9 +106,9 @@ def check(
         verdict = judge(answers, keras, labels, case.precision)
         refusal = verdict.refusal or _differs_alone(single, answers)
         others = raw.setdefault((case.engine, case.precision), [])
-        if case.module == STROP_MODULE and case.engine != _REFERENCE:
+        if case.kind == STROP and case.engine != _REFERENCE:
             refusal = refusal or _differs_from(others, answers, single)
-        elif not refusal:
+        if not refusal and case.kind != LIMIT:
             others.append((case, answers, single))
         if refusal:
             crew.leave_out(case, refusal)
@@ -114,6 +116,9 @@ def check(
         if np.isfinite(verdict.max_abs_error):  # JSON has no NaN
             parts["max_abs_error"] = verdict.max_abs_error
         rows.append(case.row("accuracy", value=verdict.accuracy, parts=parts, absent=refusal))
+    for case in cases:
+        if why := crew.absent(case.on_test_set):
+            crew.leave_out(case, why)
     return rows
 
 

@@ -1,5 +1,10 @@
 """Strop over the best raw loop of the same engine, paired by round.
 
+No other package has a loop over Strop's own engine, which is compared with the best peer of all, on
+the same images: float32 with the best of float32, int8 with the best of any precision. With kernels
+held to AVX2, batches are compared with peers held to AVX2, and one image with the best peer of the
+whole CPU.
+
 A ratio is taken within each round, whose turns follow each other directly. The figures are its
 median over the rounds, and the 5th and 95th percentile. The best raw loop is the fastest of this
 run, also compared within rounds; among equals it is the luckier one, so the comparison errs against
@@ -15,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.cases import Case
-from benchmarks.results import STROP, Ratio
+from benchmarks.results import PEER, STROP, Ratio
 from benchmarks.rounds import Turns
 
+OWN = "native"  # Strop's own engine
 JUDGED_BATCHES = (64, 256, 1024)
 
 Values = Mapping[int, float]  # by the number of the round
@@ -32,17 +38,17 @@ def latency(turns: Turns) -> list[Ratio]:
     medians = {case: _each(turns, case, 1, 50) for case, batch in turns if batch == 1}
     found = []
     for ours, best in _pairs(medians):
-        name = f"{ours.engine} {ours.precision}"
+        name = _name(ours)
         found.append(
-            _ratio(name, ours.engine, "latency", 1, medians[ours], medians[best], best.name)
+            paired(name, ours.engine, "latency", 1, medians[ours], medians[best], best.name)
         )
         ours_us, best_us = _each(turns, ours, 1, 99), _each(turns, best, 1, 99)
-        found.append(_ratio(f"{name} p99", ours.engine, "latency", 1, ours_us, best_us, best.name))
+        found.append(paired(f"{name} p99", ours.engine, "latency", 1, ours_us, best_us, best.name))
     by_name = {case.name: case for case in medians}
     small, wide = by_name.get("Strop onnx int8"), by_name.get("Strop onnx float32")
     if small and wide:
         found.append(
-            _ratio(
+            paired(
                 "onnx int8 over float32",
                 "onnx",
                 "latency",
@@ -62,14 +68,12 @@ def throughput(turns: Turns, batch: int) -> list[Ratio]:
         turns: all rounds, in microseconds.
         batch: the size.
     """
-    medians = {
-        case: _each(turns, case, size, 50) for case, size in turns if size == batch and case.engine
-    }  # the others miss some rounds
-    pairs = [(f"{ours.engine} {ours.precision}", ours, best) for ours, best in _pairs(medians)]
-    if pairs:
+    medians = {case: _each(turns, case, size, 50) for case, size in turns if size == batch}
+    pairs = [(_name(ours), ours, best) for ours, best in _pairs(medians, held_alike=True)]
+    if usual := [(ours, best) for _, ours, best in pairs if ours.is_usual]:
         rank = _ranking(medians)
-        ours = min((ours for _, ours, _ in pairs), key=rank.__getitem__)
-        best = min((best for _, _, best in pairs), key=rank.__getitem__)
+        ours = min((ours for ours, _ in usual), key=rank.__getitem__)
+        best = min((best for _, best in usual), key=rank.__getitem__)
         pairs.append(("best engine", ours, best))
     found = []
     for name, ours, best in pairs:
@@ -78,7 +82,7 @@ def throughput(turns: Turns, batch: int) -> list[Ratio]:
             for case in (ours, best)
         )
         found.append(
-            _ratio(name, ours.engine, "throughput", batch, a_us, b_us, best.name, rate=True)
+            paired(name, ours.engine, "throughput", batch, a_us, b_us, best.name, rate=True)
         )
     return found
 
@@ -91,24 +95,41 @@ def repeats(axis: str, values: Mapping[Case, Values]) -> list[Ratio]:
         values: case -> number of the repeat -> figure.
     """
     return [
-        _ratio(ours.engine, ours.engine, axis, None, values[ours], values[best], best.name)
+        paired(ours.engine, ours.engine, axis, None, values[ours], values[best], best.name)
         for ours, best in _pairs(values)
+        if ours.engine != OWN  # what counts of its start is absolute
     ]
 
 
-def _pairs(values: Mapping[Case, Values]) -> Iterable[tuple[Case, Case]]:
-    """Pair each case of Strop with the best raw loop of its engine and precision, if any."""
+def _name(ours: Case) -> str:
+    """Name a ratio after a case of Strop, such as "native int8 dense"."""
+    return ours.name.removeprefix("Strop ")
+
+
+def _pairs(
+    values: Mapping[Case, Values], *, held_alike: bool = False
+) -> Iterable[tuple[Case, Case]]:
+    """Pair each case of Strop with its best rival, if it has any.
+
+    Args:
+        values: the figures of all cases.
+        held_alike: rivals are held to the same instructions; else they may use all.
+    """
     for ours in values:
         if ours.kind == STROP:
-            raw = [
-                case
-                for case in values
-                if case.kind != STROP
-                and (case.engine, case.precision) == (ours.engine, ours.precision)
-            ]
+            isa = ours.isa if held_alike else ""
+            raw = [case for case in values if _are_rivals(ours, case) and case.isa == isa]
             if raw:
                 rank = _ranking({case: values[case] for case in (ours, *raw)})
                 yield ours, min(raw, key=rank.__getitem__)
+
+
+def _are_rivals(ours: Case, other: Case) -> bool:
+    if other.kind != PEER or other.is_dense != ours.is_dense:
+        return False
+    if ours.engine == OWN:
+        return ours.precision == "int8" or other.precision == ours.precision
+    return (other.engine, other.precision) == (ours.engine, ours.precision)
 
 
 def _each(turns: Turns, case: Case, batch: int, percentile: float) -> dict[int, float]:
@@ -135,7 +156,7 @@ def _ranking(values: Mapping[Case, Values]) -> dict[Case, float]:
     }
 
 
-def _ratio(
+def paired(
     name: str,
     engine: str,
     axis: str,
@@ -146,7 +167,7 @@ def _ratio(
     *,
     rate: bool = False,
 ) -> Ratio:
-    """Make the ratio of times or sizes, where less is better.
+    """Make the ratio of times or sizes, paired by round, where less is better.
 
     Args:
         name: the ratio's name.

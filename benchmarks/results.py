@@ -11,11 +11,13 @@ RESULTS = Path(__file__).parent / "results"
 LATEST = RESULTS / "latest.json"
 
 STROP, PEER = "strop", "peer"
+LIMIT = "limit"  # a loop by hand for this network alone, which no app could use
 
 # axis -> the unit of a row's `value`
 UNITS = {
     "latency": "us",  # median of one image: raw uint8 to float32 probabilities
     "throughput": "images/s",
+    "c_alone": "us",  # median of one image, called from C
     "cold_start": "ms",  # from the start of the process to the first answer
     "memory": "MiB",  # peak of a process with one model
     "device_size": "MiB",  # everything that pip installs, without Python
@@ -31,7 +33,7 @@ class Row:
     """The figures of one subject on one axis; `absent` says why if there are none."""
 
     subject: str  # "Strop litert int8", "LiteRT set_tensor int8"
-    kind: str  # STROP or PEER
+    kind: str  # STROP, PEER or LIMIT
     engine: str  # its Strop engine, or the engine of its raw loop; "" for other packages
     precision: str
     axis: str  # a key of UNITS
@@ -43,7 +45,8 @@ class Row:
     unit: str = ""
     # Raw, in the order of measurement; if there are very many, an evenly spread selection.
     samples_us: tuple[float, ...] = ()
-    # cold_start: ms; accuracy: disagreements, max_abs_error; growth: width, macs
+    # cold_start: ms; memory: MiB; model_size, of the files in a bundle, and device_size, of an
+    # extension: kB; accuracy: disagreements, max_abs_error; growth: width, macs
     parts: dict[str, float] = field(default_factory=dict)
     absent: str = ""
 
@@ -52,14 +55,15 @@ class Row:
 class Ratio:
     """Strop over the same engine's own best raw loop, round by round within one run.
 
-    For throughput it is Strop's images per second over the raw loop's, else Strop's time or memory
-    over the raw loop's. In a cold start, Python's own start and NumPy's import count the same on
-    both sides (benchmarks/cold.py).
+    Strop's own engine is compared with the best peer of all (`benchmarks.ratios`). For throughput
+    it is Strop's images per second over the raw loop's, else Strop's time or memory over the raw
+    loop's. In a cold start, Python's own start and NumPy's import count the same on both sides
+    (benchmarks/cold.py).
     """
 
-    name: str  # "litert int8", "litert int8 p99", "best engine"
+    name: str  # "litert int8", "litert int8 p99", "native int8 dense", "best engine"
     engine: str
-    axis: str  # "latency", "throughput", "cold_start" or "memory"
+    axis: str  # "latency", "throughput", "c_alone", "cold_start" or "memory"
     batch: int | None
     median: float
     low: float  # 5th percentile over the rounds

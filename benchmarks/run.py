@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from benchmarks import cold, export_time, growth, parity, ratios, rounds, sizes
-from benchmarks.cases import Case, first_of_each, judged
+from benchmarks import c_alone, cold, export_time, growth, parity, ratios, rounds, sizes
+from benchmarks.cases import Case, compared, first_of_each, judged
 from benchmarks.crew import Crew
 from benchmarks.results import STROP, UNITS, Ratio, Row
 
@@ -22,15 +22,16 @@ class Plan(NamedTuple):
     rounds: int  # of one image, in each generation
     batches: tuple[int, ...]
     batch_rounds: int  # of every batch, in each generation
-    judged_rounds: int  # more of them, for Strop and the raw loops, if their ratio is judged
+    judged_rounds: int  # more of them, for the cases in ratios, if the batch has some
     starts: int  # of each case
     judged_starts: int  # more of them each time, for Strop and the raw loops
     one_by_one_s: float  # of single images, before anything is timed
+    c_rounds: int  # of the C core
     quick: bool
 
 
-FULL = Plan(4, 10, tuple(2**n for n in range(13)), 2, 6, 20, 2, 0.3, quick=False)
-QUICK = Plan(2, 5, (1, 64, 256, 1024), 1, 2, 4, 0, 0.1, quick=True)
+FULL = Plan(4, 10, tuple(2**n for n in range(13)), 2, 6, 20, 2, 0.3, 1001, quick=False)
+QUICK = Plan(2, 5, (1, 64, 256, 1024), 1, 2, 4, 0, 0.1, 201, quick=True)
 
 
 class Progress(Protocol):
@@ -58,7 +59,7 @@ def measure(
         plan: the amounts of measurement.
         progress: the display of progress.
     """
-    firsts = first_of_each(cases)
+    firsts, usual = first_of_each(cases), [case for case in cases if case.is_usual]
     if axes & {"cold_start", "memory"}:  # measured in the same processes
         axes = axes | {"cold_start", "memory"}
     for axis, (seconds, steps) in _expected(cases, firsts, plan).items():
@@ -82,6 +83,11 @@ def measure(
                 if batch in ratios.JUDGED_BATCHES:
                     found += ratios.throughput(turns, batch)
     crew.end()
+    if "c_alone" in axes:
+        measured = c_alone.measure(crew, cases, plan.c_rounds)
+        rows += measured[0]
+        found += measured[1]
+        progress.done("c_alone")
     if "cold_start" in axes:
         step = progress.steps("cold_start")
         starts = cold.take(crew, firsts, plan.starts, plan.judged_starts, step)
@@ -91,9 +97,9 @@ def measure(
     if "device_size" in axes:
         rows += [sizes.device_size(crew, case) for case in firsts]
     if "model_size" in axes:
-        rows += [sizes.model_size(crew, case) for case in sizes.one_of_each_file(cases)]
+        rows += [sizes.model_size(crew, case) for case in sizes.one_of_each_file(usual)]
     if "export_time" in axes:
-        rows += export_time.by_builds(crew, cases)
+        rows += export_time.by_builds(crew, usual)
         if not plan.quick:
             rows += export_time.by_command(crew, progress.steps("export_time"))
             progress.done("export_time")
@@ -111,7 +117,7 @@ def _turns(
 ) -> rounds.Turns:
     """Time all rounds, for one image and for batches, generation by generation."""
     turns: rounds.Turns = {}
-    raced = judged(cases)
+    raced = compared(cases)
     for generation in range(plan.generations):
         if "latency" in axes:
             numbers = range(generation * plan.rounds, (generation + 1) * plan.rounds)
@@ -146,6 +152,7 @@ def _expected(cases: list[Case], firsts: list[Case], plan: Plan) -> dict[str, tu
         "accuracy": (len(cases) * (0.35 + plan.one_by_one_s), len(cases)),
         "latency": (turns_of_one * 0.014, turns_of_one),
         "throughput": (turns_of_many * 0.027, turns_of_many),
+        "c_alone": (4.0, 1),
         "cold_start": (10 + starts * 0.15, starts),
         "growth": (2.0, 24) if plan.quick else (20.0, 102),
     }
@@ -156,6 +163,6 @@ def _expected(cases: list[Case], firsts: list[Case], plan: Plan) -> dict[str, tu
 
 def _batch_turns(cases: list[Case], plan: Plan) -> int:
     """Return the number of turns with batches in one generation."""
-    more = len(judged(cases)) * plan.judged_rounds
+    more = len(compared(cases)) * plan.judged_rounds
     times = len(set(plan.batches) & set(ratios.JUDGED_BATCHES))
     return len(plan.batches) * len(cases) * plan.batch_rounds + more * times

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks import packages
-from benchmarks.cases import STROP_MODULE, Case, installs
+from benchmarks.cases import Case, installs
 from benchmarks.crew import Crew
 from benchmarks.peers import Absent
-from benchmarks.results import Row
+from benchmarks.results import STROP, Row
+from strop import engines
 
+_OURS = ("strop", "strop-native")  # packages that are installed apart from the others
 _SOURCES = (".c", ".o")
 
 
@@ -25,23 +27,24 @@ def device_size(crew: Crew, case: Case) -> Row:
         case: the case.
     """
     names = ("numpy", *installs(case))
+    ours = [name for name in names if name in _OURS]
+    strop = crew.environments.strop
     try:
         folder = crew.environments.site_packages(case.environment)
-        bytes_of_strop = 0
-        if case.module == STROP_MODULE:
-            names = tuple(name for name in names if name != "strop")
-            bytes_of_strop = packages.size_bytes(["strop"], crew.environments.strop)
-        found = packages.closure(names, folder)
-        total = packages.size_bytes(found, folder) + bytes_of_strop
+        found = packages.closure((name for name in names if name not in ours), folder)
+        total = packages.size_bytes(found, folder) + packages.size_bytes(ours, strop)
+        extension = packages.size_bytes(ours, strop, (".so",))
     except (Absent, KeyError) as error:
         return case.row("device_size", absent=str(error))
-    return case.row("device_size", value=total / 2**20, parts={"packages": float(len(found))})
+    parts = {"packages": float(len(found))} | ({"extension": extension / 1000} if extension else {})
+    return case.row("device_size", value=total / 2**20, parts=parts)
 
 
 def model_size(crew: Crew, case: Case) -> Row:
     """Return the row of kB of the file that a case opens.
 
-    Strop's bundle holds all precisions, and golden samples.
+    Strop's bundle holds all precisions, and golden samples; the parts are the files in it that the
+    case's engine opens.
 
     Args:
         crew: the crew, which builds the file if needed.
@@ -52,7 +55,11 @@ def model_size(crew: Crew, case: Case) -> Row:
         return case.row("model_size", absent=crew.absent(case))
     made = built.seconds is not None
     size_bytes = _bytes(built.path) if made else built.path.stat().st_size
-    return case.row("model_size", value=size_bytes / 1000)
+    parts = {}
+    if case.kind == STROP:
+        files = built.path.with_suffix("").glob(f"{engines.entry(case.engine).format}-*")
+        parts = {file.stem: file.stat().st_size / 1000 for file in sorted(files)}
+    return case.row("model_size", value=size_bytes / 1000, parts=parts)
 
 
 def _bytes(path: Path) -> int:
@@ -71,7 +78,6 @@ def one_of_each_file(cases: Iterable[Case]) -> list[Case]:
     """
     found: dict[tuple[str, str, str], Case] = {}
     for case in cases:
-        of_strop = case.module == STROP_MODULE
-        key = (case.module, case.engine, "" if of_strop else case.precision)
+        key = (case.module, case.engine, "" if case.kind == STROP else case.precision)
         found.setdefault(key, case)
     return list(found.values())

@@ -27,8 +27,13 @@ class Subject:
 
     @property
     def way(self) -> str:
-        """The name without the precision, such as "LiteRT set_tensor"."""
-        return self.name.removesuffix(f" {self.precision}")
+        """The name without the precision, such as "LiteRT set_tensor" or "Strop native dense"."""
+        return self.name.replace(f" {self.precision}", "") if self.precision else self.name
+
+    @property
+    def is_usual(self) -> bool:
+        """True unless it runs other images than the test set, or is held to older instructions."""
+        return self.name.endswith(self.precision)
 
     @property
     def package(self) -> tuple[str, str]:

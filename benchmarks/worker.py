@@ -1,4 +1,4 @@
-"""`python -m benchmarks.worker IMAGES`: open, ask and time peers on the parent's requests.
+"""`python -m benchmarks.worker`: open, ask and time peers on the parent's requests.
 
 A line of JSON in, a line of JSON out, one at a time. It runs in the environment of the peers, so it
 imports only NumPy until a peer is named, and is written for Python 3.10. Libraries print to stderr:
@@ -12,8 +12,9 @@ import importlib
 import json
 import os
 import sys
+from functools import cache
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,16 +22,19 @@ from benchmarks.peers import Absent, Call
 from benchmarks.turns import Pace, turn_ns
 
 
+class Open(NamedTuple):
+    """An open case."""
+
+    call: Call
+    first: Any  # its batch that is timed, uint8 (batch, 28, 28)
+    images: Any  # uint8 (N, 28, 28)
+
+
 class Worker:
-    """The cases that are open in this process.
+    """The cases that are open in this process."""
 
-    Args:
-        images: path of the test set, uint8 (N, 28, 28).
-    """
-
-    def __init__(self, images: str) -> None:
-        self._images = np.load(images)
-        self._open: dict[str, tuple[Call, Any]] = {}  # by the parent's name for each
+    def __init__(self) -> None:
+        self._open: dict[str, Open] = {}  # by the parent's name for each
 
     def build(
         self, module: str, loop: str, precision: str, path: str, folder: str
@@ -52,7 +56,7 @@ class Worker:
         return {"path": str(built), "seconds": perf_counter() - started}
 
     def open(
-        self, key: str, module: str, loop: str, precision: str, path: str, batch: int
+        self, key: str, module: str, loop: str, precision: str, path: str, batch: int, images: str
     ) -> dict[str, Any]:
         """Open a case and answer once, so that work in the first call is not timed.
 
@@ -63,6 +67,7 @@ class Worker:
             precision: the file's precision.
             path: the file to open.
             batch: images per call.
+            images: path of the images, uint8 (N, 28, 28).
 
         Returns:
             `classes` of the first `batch` images.
@@ -71,11 +76,12 @@ class Worker:
             ValueError: the answer is not float32 (batch, 10).
         """
         call = _peer(module).open_loop(loop, precision, path, batch)
-        images = np.ascontiguousarray(self._images[:batch])
-        answer = call(images)
+        everything = _images(images)
+        first = np.ascontiguousarray(everything[:batch])
+        answer = call(first)
         if (answer.shape, answer.dtype) != ((batch, 10), np.float32):
             raise ValueError(f"it answers {batch} images with {answer.dtype} {answer.shape}")
-        self._open[key] = call, images
+        self._open[key] = Open(call, first, everything)
         return {"classes": np.argmax(answer, axis=1).tolist()}
 
     def close(self, keys: list[str]) -> dict[str, Any]:
@@ -102,10 +108,10 @@ class Worker:
         Returns:
             `ns`: the duration of each call in nanoseconds.
         """
-        call, images = self._open[key]
+        case = self._open[key]
         gc.disable()
         try:
-            return {"ns": turn_ns(call, images, Pace(*pace))}  # type: ignore[arg-type]
+            return {"ns": turn_ns(case.call, case.first, Pace(*pace))}  # type: ignore[arg-type]
         finally:
             gc.enable()
 
@@ -120,14 +126,19 @@ class Worker:
         Returns:
             An empty reply.
         """
-        call, images = self._open[key]
-        batch, started, answers = len(images), perf_counter(), []
-        for start in range(0, len(self._images) - batch + 1, batch):
-            answers.append(call(self._images[start : start + batch]))
+        call, first, images = self._open[key]
+        batch, started, answers = len(first), perf_counter(), []
+        for start in range(0, len(images) - batch + 1, batch):
+            answers.append(call(images[start : start + batch]))
             if perf_counter() - started > limit_s:
                 break
         np.save(out, np.concatenate(answers))
         return {}
+
+
+@cache
+def _images(path: str) -> Any:
+    return np.load(path)
 
 
 def _peer(name: str) -> Any:
@@ -140,7 +151,7 @@ def main() -> None:
     os.dup2(2, 1)
     # Line by line, so that a peer's output is written before it dies; open while this runs.
     sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
-    worker = Worker(sys.argv[1])
+    worker = Worker()
     for line in sys.stdin:
         request = json.loads(line)
         try:

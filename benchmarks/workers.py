@@ -26,19 +26,16 @@ class Worker:
 
     Args:
         python: the interpreter of the peers' environment.
-        images: the test set, a .npy file of uint8 (N, 28, 28).
         variables: the environment variables of the process.
         log: the file that gets its stderr.
     """
 
-    def __init__(
-        self, python: Path, images: Path, *, variables: Mapping[str, str], log: Path
-    ) -> None:
+    def __init__(self, python: Path, *, variables: Mapping[str, str], log: Path) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log = log
         with log.open("ab") as said:
             self._process = subprocess.Popen(
-                [str(python), "-m", "benchmarks.worker", str(images)],
+                [str(python), "-m", "benchmarks.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=said,

@@ -39,7 +39,7 @@ _MASKS = (
     # A row of `strop check`: the largest error, agreement with Keras, and a timing.
     (re.compile(r" passed +\S+ +(\S+) +[\d.]+ "), r" passed \1 "),
     # A row of export: the largest error is its last word.
-    (re.compile(r"^( *\S+ +(?:tflite|onnx|weights) .*) \S+ *$"), r"\1"),
+    (re.compile(r"^( *\S+ +(?:plan|tflite|onnx|weights) .*) \S+ *$"), r"\1"),
 )
 
 

@@ -18,6 +18,9 @@ A `Call` takes raw pixels, uint8 (batch, 28, 28), and returns float32 (batch, 10
 own array, conversions included: the code that an app would write, without checks. If a package
 takes one image at a time, the call is a loop over them. `open_loop` and `build` raise `Absent`,
 with the reason and what to do, if this machine cannot run the peer.
+
+Strop's own engine skips groups of pixels that are 0. No peer does, so their times are the same for
+all images: only those that come near it (`Loop.dense`) run dense images too.
 """
 
 from __future__ import annotations
@@ -42,6 +45,7 @@ NAMES = (
     "tflite_micro",
     "iree_runtime",
     "tvm_runtime",
+    "vnni_loop",
 )
 
 
@@ -49,9 +53,11 @@ class Loop(NamedTuple):
     """One way to call a peer."""
 
     name: str  # in results, without the precision: "LiteRT set_tensor"
-    file: str  # what it opens or builds from: "tflite", "onnx", "weights", "keras" or "bundle"
+    file: str  # it opens or builds from: "tflite", "onnx", "weights", "plan", "keras" or "bundle"
     precisions: tuple[str, ...]
     engine: str = ""  # if it differs from the module's ENGINE
+    dense: tuple[str, ...] = ()  # the precisions that run images without zeros as well
+    avx2: tuple[str, ...] = ()  # the precisions that run held to AVX2 as well
 
 
 class Absent(Exception):

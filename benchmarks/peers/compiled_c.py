@@ -9,14 +9,13 @@ extension needs Python.h, like cffi's compiled mode, and no package.
 from __future__ import annotations
 
 import platform
-import shutil
-import subprocess
-import sysconfig
 from importlib.machinery import ExtensionFileLoader, ModuleSpec
-from importlib.util import module_from_spec
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.peers import Absent, Call
+
+if TYPE_CHECKING:  # a cold start only opens a module
+    from pathlib import Path
 
 _NAME = "strop_compiled_net"
 
@@ -77,24 +76,44 @@ def compile_module(source: str, folder: str, includes: tuple[str, ...] = ()) -> 
     Raises:
         Absent: there is no C compiler here, or it cannot compile this.
     """
+    from pathlib import Path
+
     import numpy as np
 
     compiler, headers = _compiler()
     code, object_, module = (Path(folder) / f"{_NAME}{end}" for end in (".c", ".o", ".so"))
     code.write_text(source + _MODULE, encoding="utf-8")
-    flags = [*_FLAGS, *(_X86_FLAGS if platform.machine() == "x86_64" else ())]
-    flags += [f'-DMODULE_NAME="{_NAME}"', f"-DMODULE_INIT=PyInit_{_NAME}"]
+    flags = [*_flags(), f'-DMODULE_NAME="{_NAME}"', f"-DMODULE_INIT=PyInit_{_NAME}"]
     flags += [f"-I{place}" for place in (headers, np.get_include(), *includes)]
     # Linked separately: with -ffast-math, linking a library adds start-up code that makes the
     # whole process, NumPy included, flush subnormal numbers to zero.
-    for command in (
-        [compiler, *flags, "-c", str(code), "-o", str(object_)],
-        [compiler, "-shared", str(object_), "-o", str(module), "-lm"],
-    ):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise Absent(f"{Path(compiler).name} cannot compile this: {done.stderr.strip()[:300]}")
+    _compile([compiler, *flags, "-c", str(code), "-o", str(object_)])
+    _compile([compiler, "-shared", str(object_), "-o", str(module), "-lm"])
     return str(module)
+
+
+def compile_program(code: Path, program: Path, library: Path, includes: tuple[str, ...]) -> Path:
+    """Compile C into a program, as well as a module is compiled.
+
+    Args:
+        code: the C file.
+        program: the program to write.
+        library: a shared library that it uses, where it is.
+        includes: folders with headers.
+
+    Returns:
+        The program's path.
+
+    Raises:
+        Absent: there is no C compiler here, or it cannot compile this.
+    """
+    compiler, _ = _compiler()
+    object_ = program.with_suffix(".o")
+    paths = [f"-I{place}" for place in includes]
+    _compile([compiler, *_flags(), *paths, "-c", str(code), "-o", str(object_)])
+    libraries = [str(library), f"-Wl,-rpath,{library.parent}", "-lm"]
+    _compile([compiler, str(object_), *libraries, "-o", str(program)])
+    return program
 
 
 def open_module(path: str) -> Call:
@@ -107,14 +126,31 @@ def open_module(path: str) -> Call:
         A call from uint8 (batch, 28, 28) to float32 (batch, 10).
     """
     loader = ExtensionFileLoader(_NAME, path)
-    module = module_from_spec(ModuleSpec(_NAME, loader, origin=path))
+    module = loader.create_module(ModuleSpec(_NAME, loader, origin=path))
     loader.exec_module(module)
     call: Call = module.call
     return call
 
 
+def _flags() -> list[str]:
+    return [*_FLAGS, *(_X86_FLAGS if platform.machine() == "x86_64" else ())]
+
+
+def _compile(command: list[str]) -> None:
+    import subprocess
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        name = command[0].rpartition("/")[2]
+        raise Absent(f"{name} cannot compile this: {done.stderr.strip()[:300]}")
+
+
 def _compiler() -> tuple[str, str]:
     """Find the C compiler, and the folder of Python.h."""
+    import shutil
+    import sysconfig
+    from pathlib import Path
+
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         raise Absent("no C compiler; apt install gcc libc6-dev")

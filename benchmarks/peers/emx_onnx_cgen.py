@@ -13,9 +13,6 @@ faster.
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import Absent, Call, Loop
@@ -24,7 +21,7 @@ from benchmarks.peers.compiled_c import compile_module, open_module, require_com
 ENVIRONMENT = "peers"
 ENGINE = ""
 INSTALLS = ()  # the device needs only the compiled net, not the package
-LOOPS = (Loop("emx-onnx-cgen, C from Python", "onnx", ("float32", "int8")),)
+LOOPS = (Loop("emx-onnx-cgen, C from Python", "onnx", ("float32", "int8"), dense=("float32",)),)
 
 # Up to 32 images at a time: the values between the layers then stay in the caches.
 _INFER = """
@@ -66,6 +63,10 @@ def build(loop: str, precision: str, path: str, folder: str) -> str:
     Raises:
         Absent: emx-onnx-cgen or a C compiler is missing, or it cannot turn this file into C.
     """
+    import subprocess
+    import sys
+    from pathlib import Path
+
     require_compiler()
     model, code = Path(folder) / "net.onnx", Path(folder) / "net.c"
     _transpose_weights(path, str(model))

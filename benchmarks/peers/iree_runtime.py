@@ -17,7 +17,6 @@ image, 2.9 in batches of 64, and no better with micro-kernels.
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import Absent, Call, Loop
@@ -38,6 +37,8 @@ def build(loop: str, precision: str, path: str, folder: str) -> str:
     Raises:
         Absent: the network's layers or activations differ from the program's.
     """
+    from pathlib import Path
+
     from iree.compiler.tools import compile_str
 
     layers = _layers(path)

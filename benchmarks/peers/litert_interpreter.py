@@ -10,8 +10,8 @@ ENGINE = "litert"
 INSTALLS = ("ai-edge-litert",)
 _PRECISIONS = ("int8", "float32", "float16", "dynamic")
 LOOPS = (
-    Loop(f"LiteRT {SET_TENSOR}", "tflite", _PRECISIONS),
-    Loop(f"LiteRT {VIEW}", "tflite", _PRECISIONS),
+    Loop(f"LiteRT {SET_TENSOR}", "tflite", _PRECISIONS, dense=("int8",)),
+    Loop(f"LiteRT {VIEW}", "tflite", _PRECISIONS, dense=("int8", "dynamic")),
 )
 
 

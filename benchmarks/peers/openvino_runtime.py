@@ -30,7 +30,6 @@ Changes to the file for better kernels (figures are us per image):
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import Call, Loop
@@ -38,7 +37,8 @@ from benchmarks.peers import Call, Loop
 ENVIRONMENT = "peers"
 ENGINE = ""
 INSTALLS = ("openvino",)
-LOOPS = (Loop("OpenVINO bound request", "onnx", ("float32", "int8")),)
+_PRECISIONS = ("float32", "int8")
+LOOPS = (Loop("OpenVINO bound request", "onnx", _PRECISIONS, dense=_PRECISIONS, avx2=_PRECISIONS),)
 
 _MOST = 1024  # images at a time: 4,096 at once take 13 % longer in float32, 5 % in int8
 _ONE_THREAD = {
@@ -52,6 +52,8 @@ _ONE_THREAD = {
 
 def build(loop: str, precision: str, path: str, folder: str) -> str:
     """Write the changed file in OpenVINO's format; `benchmarks.peers` describes the arguments."""
+    from pathlib import Path
+
     openvino = _openvino()
     model = openvino.Core().read_model(path)
     if precision == "int8":

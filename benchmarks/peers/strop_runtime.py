@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
+
 from benchmarks.peers import Call, Loop
 
 ENVIRONMENT = "peers"  # each loop uses its engine's environment (benchmarks.cases)
 ENGINE = ""  # each loop has its own
 INSTALLS = ("strop",)
+KERNELS = "STROP_BENCHMARK_KERNELS"  # a variable that holds the native engine to some kernels
+_NATIVE = ("int8", "float32")
 LOOPS = (
+    Loop("Strop native", "bundle", _NATIVE, "native", dense=_NATIVE, avx2=_NATIVE),
     Loop("Strop litert", "bundle", ("int8", "float32", "float16", "dynamic"), "litert"),
     Loop("Strop tflite", "bundle", ("int8", "float32", "float16", "dynamic"), "tflite"),
     Loop("Strop onnx", "bundle", ("float32", "int8"), "onnx"),
@@ -24,4 +30,14 @@ def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
     import strop
 
     engine = loop.removeprefix("Strop ")
-    return strop.load(path, engine=engine, precision=precision, threads=1).predict
+    load = partial(strop.load, path, engine=engine, precision=precision, threads=1)
+    kernels = os.environ.get(KERNELS)
+    if engine != "native" or kernels is None:
+        return load().predict
+    from unittest.mock import patch
+
+    import strop_native
+
+    # An app has no such choice: it gets the fastest kernels of its CPU.
+    with patch.object(strop_native, "Model", partial(strop_native.Model, kernels=kernels)):
+        return load().predict

@@ -6,17 +6,19 @@
 #include "borders.h"
 
 enum {
-    MOST_BORDERS = 1024, /* inputs and outputs: a plan has no more tensors */
-    STACK_BYTES = 16384, /* of scratch; more comes from the heap */
-    ROWS_WITH_LOCK = 8,  /* a run of more rows lets other threads of Python in */
+    MOST_BORDERS = 1024,  /* inputs and outputs: a plan has no more tensors */
+    STACK_BYTES = 16384,  /* of scratch; more comes from the heap */
+    HEAP_BYTES = 1 << 24, /* of scratch, unless one row needs more */
+    ROWS_WITH_LOCK = 8,   /* a run of more rows lets other threads of Python in */
 };
 
 typedef struct {
     PyObject_HEAD void *memory; /* of the model, from malloc; it is aligned inside */
     strop_model *model;
     strop_needs needs;
-    border *borders; /* the inputs, then the outputs */
-    Py_ssize_t busy; /* runs that have let go of Python's lock; counted under it */
+    size_t tile_rows; /* that a run has scratch for, at most */
+    border *borders;  /* the inputs, then the outputs */
+    Py_ssize_t busy;  /* runs that have let go of Python's lock; counted under it */
 } model_object;
 
 /* One run: arrays and where their values are. Stack that a small model does not touch is free. */
@@ -51,6 +53,12 @@ static int take_borders(model_object *self) {
     return 0;
 }
 
+/* Choose fewer rows if they are large: a plan of few bytes may need 2 GiB for each. */
+static size_t choose_tile_rows(size_t row_bytes) {
+    const size_t most = row_bytes ? HEAP_BYTES / row_bytes : STROP_TILE_ROWS;
+    return most < 1 ? 1 : most < STROP_TILE_ROWS ? most : STROP_TILE_ROWS;
+}
+
 /* Check the plan and prepare the model. Return 0, or -1 with an exception set. */
 static int prepare(model_object *self, const char *plan, Py_ssize_t bytes, const char *name) {
     const strop_kernels *kernels = name ? find_kernels(name) : strop_best_kernels();
@@ -60,6 +68,7 @@ static int prepare(model_object *self, const char *plan, Py_ssize_t bytes, const
     }
     const char *reason = strop_check(plan, (size_t)bytes, &self->needs);
     if (!reason) {
+        self->tile_rows = choose_tile_rows(self->needs.row_bytes);
         self->memory = malloc(self->needs.model_bytes + STROP_ALIGNMENT);
         if (!self->memory) {
             PyErr_NoMemory();
@@ -105,7 +114,7 @@ static void model_free(PyObject *object) {
 
 /* Run in scratch from the heap or, if there is enough, on the stack. */
 static const char *run_in_scratch(const model_object *self, const job *of) {
-    const size_t rows = of->samples < STROP_TILE_ROWS ? of->samples : STROP_TILE_ROWS;
+    const size_t rows = of->samples < self->tile_rows ? of->samples : self->tile_rows;
     const size_t bytes = self->needs.row_bytes * rows;
     if (bytes <= STACK_BYTES) {
         float scratch[STACK_BYTES / sizeof(float)];

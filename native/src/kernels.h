@@ -77,6 +77,7 @@ struct strop_kernels {
 
     /* x [rows][width] with other [width], or with other [1] where `width` is 1 */
     void (*add)(size_t rows, size_t width, const float *x, const float *other, float *y);
+    void (*sub)(size_t rows, size_t width, const float *x, const float *other, float *y);
     void (*mul)(size_t rows, size_t width, const float *x, const float *other, float *y);
 };
 

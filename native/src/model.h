@@ -4,6 +4,7 @@
 
 #include "kernels.h"
 #include "layout.h"
+#include "pairs.h"
 
 typedef enum {
     RUN_LOOKUP,
@@ -16,7 +17,9 @@ typedef enum {
     RUN_TANH,
     RUN_SOFTMAX,
     RUN_ADD,
-    RUN_MUL
+    RUN_SUB,
+    RUN_MUL,
+    RUN_PAIR
 } run_kind;
 
 typedef struct {
@@ -38,6 +41,10 @@ typedef struct {
             const float *constant; /* NULL: `other` is a tensor */
             float low, high;       /* of the fused activation; infinite for none */
         } arithmetic;              /* of clamp too */
+        struct {
+            const uint8_t *constant; /* as stored; NULL: `other` is a tensor */
+            int8_pair how;
+        } pair;
     } of;
 } model_step;
 

@@ -28,7 +28,9 @@ enum {
     OP_SOFTMAX,
     OP_RESHAPE,
     OP_MUL,
-    OP_ADD
+    OP_ADD,
+    OP_SUB,
+    OP_LOOKUP
 };
 
 typedef struct {
@@ -71,6 +73,9 @@ uint32_t plan_border_at(const plan_file *plan, uint32_t index);
 
 /* Check all records, and the steps in their order. */
 const char *plan_check(const plan_file *plan);
+
+/* Tell whether an operator is mul, add or sub. */
+static inline int is_pairwise(uint32_t op) { return op >= OP_MUL && op <= OP_SUB; }
 
 /* Check one step: its operands, types and shapes, and the arithmetic of its weights. Add its work
  * for one sample: the multiply-accumulates of a layer, else values. */

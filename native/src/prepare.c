@@ -14,6 +14,11 @@ typedef struct {
     arena from; /* without memory in the first pass, which only counts */
 } builder;
 
+/* The stored form of int8 is q + 128. */
+static void store_int8(const uint8_t *values, size_t count, uint8_t *stored) {
+    for (size_t i = 0; i < count; i++) stored[i] = values[i] ^ 0x80;
+}
+
 static void set_range(uint32_t activation, float *low, float *high) {
     *low = activation == ACTIVATION_NONE ? -INFINITE : 0.0f;
     *high = activation == ACTIVATION_RELU6 ? 6.0f : INFINITE;
@@ -24,27 +29,35 @@ static int32_t stored_zero_point(const plan_tensor *tensor) {
     return tensor->zero_point + (tensor->dtype == STROP_INT8 ? 128 : 0);
 }
 
-/* A step from 8 bits to 8 bits is a table: the zero point is shifted, then clamped. */
-static void build_lookup(builder *of, const plan_tensor *x, const plan_tensor *y,
-                         uint32_t activation, model_step *step) {
+/* A step from 8 bits to 8 bits is a table of stored bytes. Return it, or NULL when counting. */
+static uint8_t *build_table(builder *of, model_step *step) {
     uint8_t *table = arena_take(&of->from, 256);
-    int32_t low, high;
-    if (!of->from.memory) return;
     step->kind = RUN_LOOKUP;
     step->of.table = table;
-    activation_range(ROUNDING_REFERENCE, activation, y, &low, &high); /* in both, as LiteRT does */
+    return table;
+}
+
+static void build_shift(builder *of, const plan_tensor *x, const plan_tensor *y, model_step *step) {
+    uint8_t *table = build_table(of, step);
+    if (!table) return;
     const int32_t zero_point = stored_zero_point(x);
     for (int32_t stored = 0; stored < 256; stored++) {
-        int32_t value = stored - zero_point + y->zero_point + 128;
-        value = value < low ? low : value;
-        table[stored] = (uint8_t)(value > high ? high : value);
+        const int32_t value = stored - zero_point + y->zero_point + 128;
+        table[stored] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
     }
+}
+
+static void build_lookup(builder *of, const plan_step *from, model_step *step) {
+    plan_tensor values;
+    uint8_t *table = build_table(of, step);
+    plan_tensor_at(of->plan, from->inputs[1], &values);
+    if (table) store_int8(values.data, 256, table);
 }
 
 static void build_quantize(builder *of, const plan_tensor *x, const plan_tensor *y,
                            model_step *step) {
     if (x->dtype != STROP_FLOAT32) {
-        build_lookup(of, x, y, ACTIVATION_NONE, step);
+        build_shift(of, x, y, step);
         return;
     }
     step->kind = RUN_QUANTIZE;
@@ -71,7 +84,7 @@ static void build_layer(builder *of, const plan_step *from, const plan_tensor *x
 static void build_arithmetic(builder *of, const plan_step *from, model_step *step) {
     plan_tensor other;
     plan_tensor_at(of->plan, from->inputs[1], &other);
-    step->kind = from->op == OP_ADD ? RUN_ADD : RUN_MUL;
+    step->kind = from->op == OP_ADD ? RUN_ADD : from->op == OP_SUB ? RUN_SUB : RUN_MUL;
     set_range(from->activation, &step->of.arithmetic.low, &step->of.arithmetic.high);
     step->of.arithmetic.constant = NULL;
     if (!other.data) {
@@ -83,6 +96,24 @@ static void build_arithmetic(builder *of, const plan_step *from, model_step *ste
     const size_t bytes = other.values * sizeof(float);
     float *constant = arena_take(&of->from, bytes);
     if (of->from.memory) step->of.arithmetic.constant = memcpy(constant, other.data, bytes);
+}
+
+static void build_pair(builder *of, const plan_step *from, model_step *step) {
+    plan_tensor other;
+    void *factors = arena_take(&of->from, 2 * PAIR_BLOCK * sizeof(int32_t));
+    plan_tensor_at(of->plan, from->inputs[1], &other);
+    uint8_t *constant = other.data ? arena_take(&of->from, other.values) : NULL;
+    if (!of->from.memory) return;
+    step->kind = RUN_PAIR;
+    pair_prepare(of->plan, from, factors, &step->of.pair.how);
+    step->of.pair.constant = constant;
+    if (constant) {
+        store_int8(other.data, other.values, constant);
+        step->rows = step->width / other.values;
+        step->width = other.values;
+    } else {
+        step->other = of->layout->places[from->inputs[1]];
+    }
 }
 
 static void build_step(builder *of, const plan_step *from, model_step *step) {
@@ -102,15 +133,11 @@ static void build_step(builder *of, const plan_step *from, model_step *step) {
             break;
         case OP_FULLY_CONNECTED: build_layer(of, from, &x, step); break;
         case OP_RELU:
-        case OP_RELU6: {
-            const uint32_t activation = from->op == OP_RELU ? ACTIVATION_RELU : ACTIVATION_RELU6;
+        case OP_RELU6:
             step->kind = RUN_CLAMP;
-            if (x.dtype == STROP_INT8)
-                build_lookup(of, &x, &y, activation, step);
-            else
-                set_range(activation, &step->of.arithmetic.low, &step->of.arithmetic.high);
+            set_range(from->op == OP_RELU ? ACTIVATION_RELU : ACTIVATION_RELU6,
+                      &step->of.arithmetic.low, &step->of.arithmetic.high);
             break;
-        }
         case OP_SIGMOID: step->kind = RUN_SIGMOID; break;
         case OP_TANH: step->kind = RUN_TANH; break;
         case OP_SOFTMAX:
@@ -119,7 +146,12 @@ static void build_step(builder *of, const plan_step *from, model_step *step) {
             step->width = x.dims[x.rank - 1];
             step->rows = x.values / step->width;
             break;
-        default: build_arithmetic(of, from, step);
+        case OP_LOOKUP: build_lookup(of, from, step); break;
+        default:
+            if (x.dtype == STROP_INT8)
+                build_pair(of, from, step);
+            else
+                build_arithmetic(of, from, step);
     }
 }
 

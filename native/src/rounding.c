@@ -31,10 +31,9 @@ static double fraction_of(double value, int32_t *power) {
     return value;
 }
 
-fixed_point reference_factor(const plan_tensor *x, const plan_tensor *weights, uint32_t output,
-                             float scale_out) {
+fixed_point fixed_point_of(double factor) {
     int32_t power;
-    const double fraction = fraction_of(real_factor(x, weights, output, scale_out), &power);
+    const double fraction = fraction_of(factor, &power);
     int64_t multiplier = (int64_t)(fraction * 2147483648.0 + 0.5);
     if (multiplier == INT64_C(1) << 31) {
         multiplier /= 2;
@@ -42,6 +41,11 @@ fixed_point reference_factor(const plan_tensor *x, const plan_tensor *weights, u
     }
     if (power < -31) multiplier = power = 0;
     return (fixed_point){(int32_t)multiplier, -power};
+}
+
+fixed_point reference_factor(const plan_tensor *x, const plan_tensor *weights, uint32_t output,
+                             float scale_out) {
+    return fixed_point_of(real_factor(x, weights, output, scale_out));
 }
 
 int factors_are_sound(const plan_file *plan, const plan_tensor *x, const plan_tensor *weights,

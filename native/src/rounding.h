@@ -14,6 +14,9 @@ typedef struct {
 float float_factor(const plan_tensor *x, const plan_tensor *weights, uint32_t output,
                    float scale_out);
 
+/* Write a factor from 0 to 1 as a fixed point, as TensorFlow Lite does. */
+fixed_point fixed_point_of(double factor);
+
 /* Compute the factor for rounding `reference`: TensorFlow Lite's. */
 fixed_point reference_factor(const plan_tensor *x, const plan_tensor *weights, uint32_t output,
                              float scale_out);

@@ -41,8 +41,19 @@ static void run_arithmetic(const tile *of, const model_step *step, const float *
     const size_t count = of->rows * step->rows * step->width;
     const float *other = constant ? constant : find(of, &step->other);
     const size_t width = constant ? step->width : count;
-    (step->kind == RUN_ADD ? kernels->add : kernels->mul)(count / width, width, x, other, y);
+    (step->kind == RUN_ADD   ? kernels->add
+     : step->kind == RUN_SUB ? kernels->sub
+                             : kernels->mul)(count / width, width, x, other, y);
     kernels->clamp(step->of.arithmetic.low, step->of.arithmetic.high, count, y, y);
+}
+
+static void run_pair(const tile *of, const model_step *step, const uint8_t *x, uint8_t *y) {
+    const uint8_t *constant = step->of.pair.constant;
+    const size_t count = of->rows * step->rows * step->width;
+    const size_t width = constant ? step->width : count;
+    const uint8_t *other = constant ? constant : find(of, &step->other);
+    for (size_t done = 0; done < count; done += width)
+        pair_run(&step->of.pair.how, width, x + done, other, y + done);
 }
 
 static void run_step(const tile *of, const model_step *step) {
@@ -66,6 +77,7 @@ static void run_step(const tile *of, const model_step *step) {
         case RUN_SIGMOID: kernels->sigmoid(count, x, y); break;
         case RUN_TANH: kernels->tanh(count, x, y); break;
         case RUN_SOFTMAX: kernels->softmax(step->of.beta, rows, step->width, x, y); break;
+        case RUN_PAIR: run_pair(of, step, x, y); break;
         default: run_arithmetic(of, step, x, y);
     }
 }

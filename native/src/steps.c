@@ -1,4 +1,5 @@
 /* The rules of each operator. */
+#include "pairs.h"
 #include "plan.h"
 #include "rounding.h"
 
@@ -83,12 +84,7 @@ static const char *check_fully_connected(const plan_file *plan, const plan_step 
 static const char *check_activation(const plan_step *step, const operands *of) {
     if (of->x.values != of->y.values) return "an activation changes the number of values";
     if (step->op == OP_SOFTMAX && !of->x.rank) return "softmax has no axis";
-    if (is_float(&of->x) && is_float(&of->y)) return NULL;
-    if (step->op != OP_RELU && step->op != OP_RELU6) return "an activation is float32";
-    if (!is_int8(&of->x) || !is_int8(&of->y) || of->x.scale != of->y.scale ||
-        of->x.zero_point != of->y.zero_point)
-        return "relu and relu6 are float32, or int8 with one scale and zero point";
-    return NULL;
+    return is_float(&of->x) && is_float(&of->y) ? NULL : "an activation is float32";
 }
 
 static const char *check_reshape(const operands *of) {
@@ -98,12 +94,27 @@ static const char *check_reshape(const operands *of) {
     return NULL;
 }
 
-static const char *check_elementwise(const operands *of) {
-    if (!is_float(&of->x) || !is_float(&of->second) || !is_float(&of->y))
-        return "mul and add are float32";
-    if (of->x.values != of->y.values) return "mul or add changes the number of values";
+static const char *check_pairwise(const plan_step *step, const operands *of) {
+    if (of->x.values != of->y.values) return "mul, add or sub changes the number of values";
     if (of->second.data ? of->x.values % of->second.values != 0 : of->x.values != of->second.values)
-        return "the operands of mul or add do not fit each other";
+        return "the operands of mul, add or sub do not fit each other";
+    if (is_float(&of->x) && is_float(&of->second) && is_float(&of->y)) return NULL;
+    if (!is_int8(&of->x) || !is_int8(&of->second) || of->second.scales || !is_int8(&of->y))
+        return "mul, add and sub are float32, or int8 with a scale for each tensor";
+    if (!pair_is_sound(step, &of->x, &of->second, &of->y))
+        return "the scales of mul, add or sub are too far apart";
+    return NULL;
+}
+
+static const char *check_lookup(const operands *of) {
+    const plan_tensor *table = &of->second;
+    const int is_uint8 = of->x.dtype == STROP_UINT8 && of->x.scale != 0.0f;
+    if (!(is_int8(&of->x) || is_uint8) || !is_int8(&of->y))
+        return "lookup reads int8 or uint8 and writes int8";
+    if (of->x.values != of->y.values) return "lookup changes the number of values";
+    if (!table->data || table->dtype != STROP_INT8 || table->rank != 1 || table->values != 256 ||
+        table->scales || table->scale != 0.0f)
+        return "a table is a constant of 256 int8 values without a scale";
     return NULL;
 }
 
@@ -120,16 +131,17 @@ static const char *check_operator(const plan_file *plan, const plan_step *step,
         case OP_SOFTMAX: return check_activation(step, of);
         case OP_RESHAPE: return check_reshape(of);
         case OP_MUL:
-        case OP_ADD: return check_elementwise(of);
+        case OP_ADD:
+        case OP_SUB: return check_pairwise(step, of);
+        case OP_LOOKUP: return check_lookup(of);
         default: return "a step has an unknown operator";
     }
 }
 
 /* Tell whether a step has the operands that its operator takes. */
 static int has_operands(const plan_step *step) {
-    const uint32_t most = step->op == OP_FULLY_CONNECTED             ? 3
-                          : step->op == OP_MUL || step->op == OP_ADD ? 2
-                                                                     : 1;
+    const int has_two = is_pairwise(step->op) || step->op == OP_LOOKUP;
+    const uint32_t most = step->op == OP_FULLY_CONNECTED ? 3 : has_two ? 2 : 1;
     for (uint32_t i = 0; i < 3; i++) {
         const int optional = step->op == OP_FULLY_CONNECTED && i == 2;
         if (step->inputs[i] == NONE ? i < most && !optional : i >= most) return 0;
@@ -138,7 +150,7 @@ static int has_operands(const plan_step *step) {
 }
 
 const char *plan_check_step(const plan_file *plan, const plan_step *step, uint64_t *work) {
-    const int fuses = step->op == OP_FULLY_CONNECTED || step->op == OP_MUL || step->op == OP_ADD;
+    const int fuses = step->op == OP_FULLY_CONNECTED || is_pairwise(step->op);
     operands of;
     const char *reason;
     memset(&of, 0, sizeof of);

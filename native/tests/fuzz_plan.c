@@ -84,7 +84,7 @@ static void change_step(uint8_t *plan, size_t count) {
     if (!record) return;
     const uint32_t tensor = next_random() % (u32_in(plan, 16) % MAX_TENSORS + 1);
     switch (next_random() % 5) {
-        case 0: put_u32(record, next_random() % (OP_ADD + 2)); break;
+        case 0: put_u32(record, next_random() % (OP_LOOKUP + 2)); break;
         case 1:
             put_u32(record + 4 + next_random() % 3 * 4, next_random() % 4 ? tensor : NONE);
             break;

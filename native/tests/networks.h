@@ -9,14 +9,18 @@ static int8_t network_weights[300 * 150];
 static int32_t network_bias[150];
 static float network_floats[300 * 150];
 
+static inline float scale_of(const plan_writer *of, uint32_t tensor) {
+    float scale;
+    memcpy(&scale, of->tensor[tensor] + 32, sizeof scale);
+    return scale;
+}
+
 /* Add an int8 layer over `x`. Its accumulators spread over the whole int8 range and beyond. */
 static inline uint32_t write_int8_layer(plan_writer *to, uint32_t x, uint32_t inputs,
                                         uint32_t outputs) {
     float scales[150];
     const int extreme = next_random() % 8 == 0;
-    const float scale_out = random_float(0.02f, 0.3f);
-    float x_scale;
-    memcpy(&x_scale, to->tensor[x] + 32, sizeof x_scale);
+    const float scale_out = random_float(0.02f, 0.3f), x_scale = scale_of(to, x);
     for (uint32_t i = 0; i < inputs * outputs; i++)
         network_weights[i] =
             (int8_t)(extreme ? (next_random() & 1 ? 127 : -127) : random_int(-127, 127));
@@ -69,12 +73,54 @@ static inline uint32_t write_operand(plan_writer *to, uint32_t earlier, uint32_t
     return write_tensor(to, STROP_FLOAT32, values, 0, 0, 0, network_floats);
 }
 
+/* Choose a second operand of int8, like write_operand. A constant or input has a scale of about
+ * that of `x`. */
+static inline uint32_t write_int8_operand(plan_writer *to, uint32_t x, uint32_t earlier,
+                                          uint32_t width) {
+    const uint32_t choice = next_random() % 5;
+    const uint32_t values = choice == 2 ? 1 : choice == 3 && width % 2 == 0 ? width / 2 : width;
+    const float scale = scale_of(to, x) * random_float(0.1f, 4.0f);
+    const int32_t zero_point = random_int(-128, 127);
+    if (choice == 0) return earlier;
+    if (choice == 1) {
+        const uint32_t given = write_tensor(to, STROP_INT8, width, 0, scale, zero_point, NULL);
+        write_border(to, 0, given);
+        return given;
+    }
+    for (uint32_t i = 0; i < values; i++) network_weights[i] = (int8_t)random_int(-128, 127);
+    return write_tensor(to, STROP_INT8, values, 0, scale, zero_point, network_weights);
+}
+
+/* Add a mul, add or sub of int8 over `x`, if the scales of x and `earlier` are near each other. */
+static inline uint32_t write_int8_pair(plan_writer *to, uint32_t x, uint32_t earlier,
+                                       uint32_t width) {
+    const uint32_t op = (uint32_t)random_int(OP_MUL, OP_SUB);
+    const uint32_t other = write_int8_operand(to, x, earlier, width);
+    const float first = scale_of(to, x), second = scale_of(to, other);
+    const float larger = first > second ? first : second;
+    const float smaller = first > second ? second : first;
+    float scale = larger * random_float(0.05f, 4.0f);
+    if (op == OP_MUL) scale = first * second / random_float(0.001f, 0.9f);
+    if (op != OP_MUL && smaller < larger / 200.0f) return x;
+    const uint32_t y = write_tensor(to, STROP_INT8, width, 0, scale, random_int(-128, 127), NULL);
+    write_step(to, op, x, other, NONE, y, next_random() % 3, 0);
+    return y;
+}
+
+static inline uint32_t write_lookup(plan_writer *to, uint32_t x, uint32_t width) {
+    for (uint32_t i = 0; i < 256; i++) network_weights[i] = (int8_t)random_int(-128, 127);
+    const uint32_t table = write_tensor(to, STROP_INT8, 256, 0, 0, 0, network_weights);
+    const uint32_t y = write_tensor(to, STROP_INT8, width, 0, scale_of(to, x), 3, NULL);
+    write_step(to, OP_LOOKUP, x, table, NONE, y, 0, 0);
+    return y;
+}
+
 /* Add one step of float32 over `x`, of `width` values as `earlier` has. */
 static inline uint32_t write_float_step(plan_writer *to, uint32_t x, uint32_t earlier,
                                         uint32_t width) {
-    const uint32_t op = (uint32_t)random_int(OP_RELU, OP_ADD);
+    const uint32_t op = (uint32_t)random_int(OP_RELU, OP_SUB);
     const uint32_t y = write_tensor(to, STROP_FLOAT32, width, 0, 0, 0, NULL);
-    const uint32_t second = op == OP_MUL || op == OP_ADD ? write_operand(to, earlier, width) : NONE;
+    const uint32_t second = is_pairwise(op) ? write_operand(to, earlier, width) : NONE;
     write_step(to, op, x, second, NONE, y, second == NONE ? 0 : next_random() % 3,
                op == OP_SOFTMAX ? random_float(0.1f, 2.0f) : 0);
     return y;
@@ -109,13 +155,10 @@ static inline void write_network(plan_writer *to) {
             width = outputs;
             if (next_random() & 1) write_border(to, 1, x);
         }
-        if (next_random() & 1) {
-            const uint32_t clamped = write_tensor(to, STROP_INT8, width, 0, 0, 0, NULL);
-            memcpy(to->tensor[clamped] + 32, to->tensor[x] + 32,
-                   8); /* the same scale and zero point */
-            write_step(to, next_random() & 1 ? OP_RELU : OP_RELU6, x, NONE, NONE, clamped, 0, 0);
-            x = clamped;
-        }
+        const uint32_t before = x;
+        for (int steps = random_int(0, 3); steps > 0; steps--)
+            x = next_random() % 4 ? write_int8_pair(to, x, before, width)
+                                  : write_lookup(to, x, width);
         y = write_tensor(to, STROP_FLOAT32, width, 0, 0, 0, NULL);
         write_step(to, OP_DEQUANTIZE, x, NONE, NONE, y, 0, 0);
         x = y;

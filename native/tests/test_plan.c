@@ -3,13 +3,16 @@
 #include "writer.h"
 
 enum { X, WEIGHTS, BIAS, HIDDEN, REAL, MATRIX, LOGITS, PROBABILITIES, FACTOR, SCALED };
-enum { INT8_LAYER, DEQUANTIZE, FLOAT_LAYER, SOFTMAX, MUL };
+enum { TABLE = SCALED + 1, LOOKED_UP, ADDEND, SUM, PRODUCT };
+enum { INT8_LAYER, DEQUANTIZE, FLOAT_LAYER, SOFTMAX, MUL, LOOKUP, INT8_ADD, INT8_MUL };
 enum { HEADER, TENSOR, STEP, BORDER, DATA };
 
-/* int8 [3] -> layer -> int8 [2] -> float -> layer -> [2] -> softmax -> mul */
+/* int8 [3] -> layer -> int8 [2] -> float -> layer -> [2] -> softmax -> mul
+ *                     int8 [2] -> lookup -> add -> mul */
 static void write_sound(plan_writer *to) {
     static const int8_t weights[] = {1, -2, 3, -127, 127, 5};
     static const int32_t bias[] = {100, -100};
+    static const int8_t table[256] = {1, 2, 3}, addend = 9;
     static const float scales[] = {0.01f, 0.02f}, matrix[] = {0.5f, -0.5f, 1.0f, 2.0f}, factor = 2;
     memset(to, 0, sizeof *to);
     to->rounding = ROUNDING_FLOAT;
@@ -23,12 +26,20 @@ static void write_sound(plan_writer *to) {
     write_tensor(to, STROP_FLOAT32, 2, 0, 0, 0, NULL);
     write_tensor(to, STROP_FLOAT32, 1, 0, 0, 0, &factor);
     write_tensor(to, STROP_FLOAT32, 2, 0, 0, 0, NULL);
+    write_tensor(to, STROP_INT8, 256, 0, 0, 0, table);
+    write_tensor(to, STROP_INT8, 2, 0, 0.5f, 3, NULL);
+    write_tensor(to, STROP_INT8, 1, 0, 0.25f, -9, &addend);
+    write_tensor(to, STROP_INT8, 2, 0, 1.0f, 4, NULL);
+    write_tensor(to, STROP_INT8, 2, 0, 2.0f, 5, NULL);
     write_scales(to, WEIGHTS, scales, 2);
     write_step(to, OP_FULLY_CONNECTED, X, WEIGHTS, BIAS, HIDDEN, ACTIVATION_RELU, 0);
     write_step(to, OP_DEQUANTIZE, HIDDEN, NONE, NONE, REAL, 0, 0);
     write_step(to, OP_FULLY_CONNECTED, REAL, MATRIX, NONE, LOGITS, 0, 0);
     write_step(to, OP_SOFTMAX, LOGITS, NONE, NONE, PROBABILITIES, 0, 1);
     write_step(to, OP_MUL, PROBABILITIES, FACTOR, NONE, SCALED, 0, 0);
+    write_step(to, OP_LOOKUP, HIDDEN, TABLE, NONE, LOOKED_UP, 0, 0);
+    write_step(to, OP_ADD, LOOKED_UP, ADDEND, NONE, SUM, ACTIVATION_RELU6, 0);
+    write_step(to, OP_MUL, SUM, LOOKED_UP, NONE, PRODUCT, 0, 0);
     write_border(to, 0, X);
     write_border(to, 1, HIDDEN);
     write_border(to, 1, SCALED);
@@ -49,8 +60,8 @@ typedef struct {
 /* clang-format off */
 static const change refused[] = {
     {HEADER, 0, 0, 0}, /* the signature */
-    {HEADER, 2, 0, 2}, {HEADER, 3, 0, 2}, {HEADER, 4, 0, 0}, {HEADER, 4, 0, 11},
-    {HEADER, 4, 0, 1025}, {HEADER, 4, 0, NONE}, {HEADER, 5, 0, 0}, {HEADER, 5, 0, 6},
+    {HEADER, 2, 0, 2}, {HEADER, 3, 0, 2}, {HEADER, 4, 0, 0}, {HEADER, 4, 0, 16},
+    {HEADER, 4, 0, 1025}, {HEADER, 4, 0, NONE}, {HEADER, 5, 0, 0}, {HEADER, 5, 0, 9},
     {HEADER, 5, 0, NONE}, {HEADER, 6, 0, 0}, {HEADER, 6, 0, NONE}, {HEADER, 7, 0, 0},
     {HEADER, 8, 0, 0}, {HEADER, 9, 0, 0}, {HEADER, 10, 0, 0}, {HEADER, 11, 0, 0},
     {HEADER, 12, 0, 0}, {HEADER, 12, 0, NONE}, {HEADER, 13, 0, 1}, {HEADER, 15, 0, 1},
@@ -80,7 +91,7 @@ static const change refused[] = {
     {TENSOR, REAL, 0, STROP_INT32}, {TENSOR, REAL, 8, 3}, {TENSOR, REAL, 32, FLOAT_ONE},
     {TENSOR, MATRIX, 0, STROP_INT32}, {TENSOR, MATRIX, 4, 1}, {TENSOR, FACTOR, 0, STROP_INT32},
     {TENSOR, FACTOR, 8, 3}, {TENSOR, FACTOR, 40, NONE}, {TENSOR, SCALED, 48, NONE},
-    {STEP, INT8_LAYER, 0, 0}, {STEP, INT8_LAYER, 0, 12}, {STEP, INT8_LAYER, 0, OP_RELU},
+    {STEP, INT8_LAYER, 0, 0}, {STEP, INT8_LAYER, 0, 14}, {STEP, INT8_LAYER, 0, OP_RELU},
     {STEP, INT8_LAYER, 4, 10}, {STEP, INT8_LAYER, 4, NONE},
     {STEP, INT8_LAYER, 4, HIDDEN}, {STEP, INT8_LAYER, 4, WEIGHTS}, {STEP, INT8_LAYER, 8, NONE},
     {STEP, INT8_LAYER, 8, X},
@@ -94,11 +105,25 @@ static const change refused[] = {
     {STEP, SOFTMAX, 4, FACTOR}, {STEP, SOFTMAX, 24, FLOAT_NAN}, {STEP, SOFTMAX, 24, FLOAT_INFINITE},
     {STEP, MUL, 4, SCALED}, {STEP, MUL, 8, BIAS}, {STEP, MUL, 8, NONE}, {STEP, MUL, 12, FACTOR},
     {STEP, MUL, 16, PROBABILITIES},
+    {TENSOR, TABLE, 0, STROP_UINT8}, {TENSOR, TABLE, 8, 255}, {TENSOR, TABLE, 32, FLOAT_ONE},
+    {TENSOR, TABLE, 44, 0},                        /* scales of a table */
+    {TENSOR, TABLE, 40, NONE}, {TENSOR, LOOKED_UP, 32, 0}, {TENSOR, LOOKED_UP, 8, 3},
+    {TENSOR, ADDEND, 8, 3}, {TENSOR, ADDEND, 32, 0}, {TENSOR, ADDEND, 44, 0},
+    {TENSOR, ADDEND, 32, 0x3A000000},              /* a scale 2^11 times finer than the sum's */
+    {TENSOR, ADDEND, 32, 0x42800000},              /* 64 times coarser */
+    {TENSOR, ADDEND, 0, STROP_FLOAT32}, {TENSOR, SUM, 8, 1}, {TENSOR, SUM, 0, STROP_FLOAT32},
+    {TENSOR, PRODUCT, 32, 0x3F000000},             /* a factor of 1 */
+    {TENSOR, PRODUCT, 32, 0x47800000},             /* a factor below 2^-16 */
+    {STEP, LOOKUP, 4, REAL}, {STEP, LOOKUP, 8, NONE}, {STEP, LOOKUP, 8, ADDEND},
+    {STEP, LOOKUP, 8, HIDDEN}, {STEP, LOOKUP, 12, TABLE}, {STEP, LOOKUP, 20, 1},
+    {STEP, LOOKUP, 0, OP_RELU}, {STEP, INT8_ADD, 4, REAL}, {STEP, INT8_ADD, 8, TABLE},
+    {STEP, INT8_ADD, 8, FACTOR}, {STEP, INT8_ADD, 8, NONE}, {STEP, INT8_ADD, 12, ADDEND},
+    {STEP, INT8_ADD, 20, 3}, {STEP, INT8_MUL, 8, X}, {STEP, INT8_MUL, 8, REAL},
     {BORDER, 0, 0, WEIGHTS}, {BORDER, 0, 0, REAL}, {BORDER, 0, 0, NONE}, {BORDER, 1, 0, X},
-    {BORDER, 1, 0, SCALED}, {BORDER, 1, 0, FACTOR}, {BORDER, 2, 0, 10},
+    {BORDER, 1, 0, SCALED}, {BORDER, 1, 0, FACTOR}, {BORDER, 2, 0, 15},
     {DATA, 0, 0, 0x80808080},                      /* weights of -128 */
     {DATA, 16, 0, 0x7FFFFFFF},                     /* a bias that overflows */
-    {DATA, 64, 0, FLOAT_NAN},                      /* a scale of the weights */
+    {DATA, 144, 0, FLOAT_NAN},                     /* a scale of the weights */
 };
 /* clang-format on */
 

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "runtime" / "src" / "strop"
-ENGINES = {"ai_edge_litert", "tflite_runtime", "onnxruntime"}
+ENGINES = {"strop_native", "ai_edge_litert", "tflite_runtime", "onnxruntime"}
 ALLOWED = {"numpy", "PIL", "cryptography", "strop", *ENGINES}
 
 

@@ -17,7 +17,7 @@ import strop
 
 RUNTIME = Path(__file__).parents[2] / "runtime"
 
-EXTRAS = {"litert", "tflite", "onnx", "onnx-gpu", "onnx-webgpu", "images", "signing"}
+EXTRAS = {"native", "litert", "tflite", "onnx", "onnx-gpu", "onnx-webgpu", "images", "signing"}
 
 
 def _build(source: Path, out: Path) -> Path:
@@ -86,7 +86,7 @@ def test_its_extras_are_the_engines_pictures_and_signing(metadata: email.message
     conditional = [
         line.partition(";") for line in metadata.get_all("Requires-Dist", []) if ";" in line
     ]
-    wanted = {(extra.split("'")[1], name.strip()) for name, _, extra in conditional}
+    wanted = {(extra.split("'")[-2], name.strip()) for name, _, extra in conditional}
     assert {extra for extra, _ in wanted} == EXTRAS
     assert ("tflite", "numpy<2") in wanted
     assert ("tflite", "tflite-runtime==2.14.0") in wanted
@@ -118,7 +118,7 @@ def test_every_install_line_in_it_names_the_wheel_file(wheel: Path) -> None:
     """The name strop is not registered: `pip install strop` would install a stranger's package."""
     with zipfile.ZipFile(wheel) as file:
         for name in file.namelist():
-            if name.endswith((".tflite", ".onnx", ".npz")):
+            if name.endswith((".plan", ".tflite", ".onnx", ".npz")):
                 continue
             text = file.read(name).decode("utf-8")
             for line in text.splitlines():

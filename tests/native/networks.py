@@ -14,6 +14,10 @@ from tests.contract import plan_referee, tflite_kit
 
 Array = NDArray[Any]
 
+FLOAT_OPERATORS = (
+    *("fully_connected", "relu", "relu6", "sigmoid", "tanh", "softmax", "reshape"),
+    *("mul", "add", "sub"),
+)
 ACTIVATIONS = ("none", "relu", "relu6")
 _SPECIAL = np.array(
     [0.0, -0.0, np.nan, np.inf, -np.inf, 1e-45, -1e-40, 1.2e-38, 3e38, -3e38, 0.625, 88.1, -87.1],
@@ -84,12 +88,12 @@ def float_plan(random: np.random.Generator) -> bytes:
     left = int(random.integers(2, 9))
     while left:
         left -= 1
-        operator = str(random.choice([*plan_referee.OPERATORS[2:], "fully_connected"]))
+        operator = str(random.choice([*FLOAT_OPERATORS, "fully_connected"]))
         activation, others = "none", []
         if operator == "fully_connected":
             inputs, width = width, int(random.integers(1, 90))
             others = [constant(width, inputs)] + [constant(width)] * int(random.integers(2))
-        elif operator in ("mul", "add"):
+        elif operator in ("mul", "add", "sub"):
             part = int(random.choice([n for n in range(1, width + 1) if width % n == 0]))
             others = [earlier if random.random() < 0.3 else constant(part)]
         if others:
@@ -124,5 +128,7 @@ def int8_file(random: np.random.Generator, count: int) -> tuple[Converted, Array
         bias = build.constant(np.clip(sums, -1e6, 1e6).astype(np.int32), scale * scales)
         zero, scale = int(random.integers(-128, 128)), out
         y = build.tensor((1, width), "int8", out, zero)
-        x = build.step("FULLY_CONNECTED", [x, weights, bias], y, int(random.choice([0, 1, 3])))
+        fused = int(random.choice([0, 1, 3]))
+        inner = [x, weights, bias]
+        x = build.step("FULLY_CONNECTED", inner, y, fusedActivationFunction=fused)
     return build.file(source, x), values

@@ -200,6 +200,8 @@ class TestThreads:
 def test_nothing_is_leaked() -> None:
     """What models and calls take is given back, also by those that fail."""
 
+    nothing: Any = (None,)
+
     def work() -> None:
         model = strop_native.Model(PLAN)
         for inputs in (PIXELS, PIXELS[0], PIXELS[::2], None):
@@ -208,7 +210,7 @@ def test_nothing_is_leaked() -> None:
         assert model.inputs
         assert model.outputs
         assert strop_native.kernels()
-        for wrong in (lambda: model.run(([],)), lambda: strop_native.Model(b"no plan")):
+        for wrong in (lambda: model.run(nothing), lambda: strop_native.Model(b"no plan")):
             with pytest.raises(ValueError, match="input 0|not a plan"):
                 wrong()
 

@@ -15,7 +15,7 @@ from strop.bundle.manifest import ROUNDINGS
 from strop_export.formats import Conversions, Quantization, VariantSpec, quiet
 from strop_export.formats.plan import Plan, Step, Tensor
 from strop_export.formats.plan_tflite import convert_plan
-from tests.contract import plan_referee, plan_sample, tflite_kit
+from tests.contract import operator_files, plan_referee, plan_sample, tflite_kit
 from tests.contract.tflite_kit import Case
 from tests.native import networks
 from tests.native.engine import Engine
@@ -147,6 +147,17 @@ def test_every_operator_and_dtype_has_the_bits_of_the_referee(engine: Engine) ->
     plan = plan_sample.whole().to_bytes()
     compare(engine, plan, *plan_sample.inputs(500))
     compare(engine, plan, *networks.samples(np.random.default_rng(5), plan, 200))
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("kind", ["MUL", "ADD", "SUB"])
+def test_pairs_of_int8_have_the_bits_of_the_referee(
+    kind: str, rounding: str, engine: Engine
+) -> None:
+    """Each file gives the results of all pairs of bytes."""
+    samples = np.repeat(operator_files.BYTES, 256, axis=1)
+    for file in operator_files.pairs(kind):
+        compare(engine, convert_plan(file, ["layer"], rounding).data, samples)
 
 
 def test_softmax_works_along_the_last_axis_of_its_input(engine: Engine) -> None:

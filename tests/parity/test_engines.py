@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 import strop
+from strop.bundle.open import open_bundle
 from tests.bounds import BOUNDS
 from tests.compared import compare
 from tests.conftest import Exported
@@ -25,6 +26,7 @@ CASES = [
     *(("cpu", "litert", precision) for precision in ("float32", "float16", "dynamic", "int8")),
     *(("cpu", "onnx", precision) for precision in ("float32", "int8")),
     ("cpu", "reference", "float32"),
+    *(("cpu", "native", precision) for precision in ("float32", "int8")),
     *(("rpi", "litert", precision) for precision in ("float32", "float16", "dynamic", "int8")),
     *(("rpi", "tflite", precision) for precision in ("float32", "float16", "dynamic", "int8")),
     *(("gpu", engine, p) for engine in ("onnx", "litert") for p in ("float32", "float16")),
@@ -149,7 +151,7 @@ def test_the_report_holds_what_is_measured_here(exported: tuple[str, Exported]) 
     assert row["bytes"] <= 49_152
 
 
-@pytest.mark.parametrize("engine", ["litert", "onnx", "reference"])
+@pytest.mark.parametrize("engine", ["native", "litert", "onnx", "reference"])
 def test_a_batch_and_its_samples_one_by_one_are_the_same(edge: Exported, engine: str) -> None:
     images = edge.evaluation()["inputs"][:64]
     with strop.load(edge.bundle("cpu"), engine=engine, precision="float32") as model:
@@ -158,7 +160,27 @@ def test_a_batch_and_its_samples_one_by_one_are_the_same(edge: Exported, engine:
     assert np.abs(batch - single).max() <= 1e-5
 
 
-@pytest.mark.parametrize("engine", ["litert", "onnx", "reference"])
+def test_all_bundles_for_cpus_have_the_same_plans_first(edge: Exported) -> None:
+    """A PC, a Pi and a Zero give the same bits: `strop check` allows no difference."""
+    found = set()
+    for target in {"cpu", "rpi", "rpi32"} - edge.missing:
+        manifest = open_bundle(edge.bundle(target)).manifest
+        assert manifest.engines[0] == "native"
+        int8, whole, *others = manifest.variants
+        assert [(v.format, v.precision) for v in (int8, whole)] == [
+            ("plan", "int8"), ("plan", "float32")
+        ]  # fmt: skip
+        assert "plan" not in {variant.format for variant in others}
+        for variant in (int8, whole):
+            assert variant.inputs[0].dtype == "uint8"
+            assert [golden.tolerance for golden in variant.golden] == [(0.0,)]
+        assert (int8.rounding, whole.rounding) == ("float", None)
+        assert int8.bytes <= 46 * 1024
+        found.add((int8.sha256, whole.sha256))
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("engine", ["native", "litert", "onnx", "reference"])
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_views_are_read_as_numpy_reads_them(edge: Exported, engine: str, precision: str) -> None:
     """Strided, reversed and read-only arrays reach native code; none may be misread."""

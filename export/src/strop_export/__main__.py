@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _list_targets() -> int:
-    for target in targets.load_all([targets.ALL]):
+    for target in map(targets.load, targets.names()):
         print_line(f"{target.name:<6} {target.description}; engines {', '.join(target.engines)}")
     return 0
 

@@ -50,8 +50,8 @@ def parser() -> argparse.ArgumentParser:
         "--target",
         action="append",
         metavar="NAME|TOML",
-        help=f"{', '.join(targets.names())}, all (the default), or the path of a .toml file of "
-        "your own; may be given several times",
+        help=f"{', '.join(targets.names())}, all (the default: all but web), or the path of a "
+        ".toml file of your own; may be given several times",
     )
     add("--list-targets", action="store_true", help="list the targets that ship, and stop")
     add("--out", type=Path, default=Path("dist"), metavar="DIR", help="default dist")

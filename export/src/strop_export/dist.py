@@ -63,6 +63,8 @@ def publish(out: Path, wheels: Wheels, results: Iterable[Finished | Refused]) ->
         if isinstance(result, Finished):
             write(requirements, devices.requirements(result.target, wheels))
             write(bundle, result.content)
+            if result.page:
+                _write_module(bundle, result.page.module)
         else:
             bundle.unlink(missing_ok=True)
             requirements.unlink(missing_ok=True)
@@ -71,6 +73,20 @@ def publish(out: Path, wheels: Wheels, results: Iterable[Finished | Refused]) ->
 def requirements_name(target: Target) -> str:
     """Return the name of a target's requirements file."""
     return f"requirements-{target.name}.txt"
+
+
+def module_files(bundle: Path) -> list[Path]:
+    """List the files of the module for pages that are beside a bundle; none if there is none."""
+    return sorted(path for path in bundle.with_suffix("").rglob("*") if path.is_file())
+
+
+def _write_module(bundle: Path, module: Path) -> None:
+    """Write the module for pages, and its example with the bundle's name."""
+    for path in sorted(path for path in module.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        if path.name == "example.mjs":
+            content = content.replace(b"BUNDLE.strop", bundle.name.encode("ascii"))
+        write(bundle.with_suffix("") / path.relative_to(module), content)
 
 
 def native_in(out: Path) -> list[Path]:

@@ -35,7 +35,7 @@ def to_markdown(report: dict[str, Any]) -> bytes:
             f"the bounds of quantized files. {_escaped(metric['note'])}".rstrip()
         )
     if report["without_native"]:
-        lines.append(f"No plans: {_escaped(report['without_native'])}.")
+        lines.append(f"Without plans: {_escaped(report['without_native'])}.")
     columns = columns_of(report["variants"])
     lines += [
         "",

@@ -33,6 +33,7 @@ from strop_export.layer_errors.measure import TensorError
 from strop_export.metric import Checked
 from strop_export.planning import Plan, make_plans
 from strop_export.progress import Steps
+from strop_export.proof import web
 from strop_export.proof.golden import golden_tolerance
 from strop_export.proof.gpu import NO_ADAPTER, NotOnGpu
 from strop_export.proof.packed import check_bundle
@@ -58,6 +59,7 @@ class Finished:
     not_on_gpu: tuple[NotOnGpu, ...]  # files for GPUs that were proven on the CPU alone, and why
     layers: tuple[FileErrors, ...] = ()  # of the quantized files, those left out too
     guarded: tuple[guard.Path, ...] = ()  # how the files in the places of its int8 files were found
+    page: web.Page | None = None  # the module for pages, of a target that needs it
 
 
 @dataclass(frozen=True)
@@ -205,6 +207,8 @@ def export(
                     draft = folder / finished.bundle
                     draft.write_bytes(finished.content)
                     fallen = check_bundle(draft, finished.variants, workstation, wheels)
+                    if finished.page:
+                        fallen |= web.check_in_node(finished.page, draft)
                     if not fallen:
                         break
                     if strict:
@@ -288,6 +292,7 @@ def _finish(
         tuple(not_on_gpu),
         _layers(work, plan, proven),
         plan.guarded,
+        page if target.page and isinstance(page := work.workstation.page, web.Page) else None,
     )
 
 

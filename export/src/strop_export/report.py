@@ -15,7 +15,7 @@ from strop.commands.terminal import lay_out
 from strop.errors import printable
 from strop_export import guarded
 from strop_export.columns import cells_of, columns_of, undecided
-from strop_export.dist import native_in, requirements_name
+from strop_export.dist import module_files, native_in, requirements_name
 from strop_export.figures import compare
 from strop_export.freshness import target_key
 from strop_export.layer_errors import entries as layer_entries
@@ -68,6 +68,10 @@ def merge(
             "target_key": target_key(result.target, made.adapters),
             **_entry(out / result.bundle),
             "requirements": _entry(out / requirements_name(result.target)),
+            "module": [
+                {**_entry(path), "file": path.relative_to(out).as_posix()}
+                for path in (module_files(out / result.bundle) if result.page else ())
+            ],
         }
         for result in results
         if isinstance(result, Finished)
@@ -183,7 +187,7 @@ def notes(report: dict[str, Any]) -> Iterator[str]:
             "for lack of others (--evaluation)"
         )
     if report["without_native"]:
-        yield f"no plans: {report['without_native']}"
+        yield f"without plans: {report['without_native']}"
     if (metric := report["keras"]["metric"]) and metric["note"]:
         yield metric["note"]
     yield from undecided(row for row in report["variants"] if _differs(row))

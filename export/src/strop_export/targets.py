@@ -22,6 +22,7 @@ _REAL = tuple(name for name in engines.NAMES if name != engines.FAKE)
 
 # Field -> type of its items; other fields are text.
 _LISTS = {"platforms": str, "engines": str, "variants": dict}
+_OPTIONAL = {"page"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Target:
     extra: str  # the runtime's extra that asks for the packages of that lock
     engines: tuple[str, ...]
     variants: tuple[VariantSpec, ...]
+    page: bool = False  # plans run in web pages, whose module is written beside the bundle
 
     def engines_of(self, spec: VariantSpec) -> tuple[str, ...]:
         """Return the target's engines that open a variant."""
@@ -60,18 +62,23 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in TARGETS.glob("*.toml")))
 
 
+def _all() -> list[str]:
+    """List the targets that `ALL` means: those that ship, without those for pages."""
+    return [name for name in names() if not load(name).page]
+
+
 def load_all(wanted: Sequence[str]) -> list[Target]:
     """Read targets, each once, in the order of `wanted`.
 
     Args:
-        wanted: names of targets, paths of .toml files, and `ALL` for all that ship.
+        wanted: names of targets, paths of .toml files, and `ALL` for all that ship but pages.
 
     Raises:
         TargetError: there are none, one of them cannot be read, or two of them share a name.
     """
     if not wanted:
         raise TargetError("no target was asked for", f"there are {', '.join(names())} and {ALL}")
-    asked = dict.fromkeys(name for each in wanted for name in (names() if each == ALL else [each]))
+    asked = dict.fromkeys(name for each in wanted for name in (_all() if each == ALL else [each]))
     found: dict[str, Target] = {}
     for name in asked:
         target = load(name)
@@ -169,6 +176,7 @@ def load(name: str) -> Target:
         extra=content["extra"],
         engines=tuple(content["engines"]),
         variants=specs,
+        page=content.get("page", False),
     )
     if not specs:
         raise TargetError(f"{path.name}: there are no variants", "add a [[variants]] table")
@@ -193,12 +201,14 @@ def load(name: str) -> Target:
 
 
 def _check_fields(path: Path, content: dict[str, Any]) -> None:
-    known = {f.name for f in fields(Target)} - {"name"}
-    if content.keys() != known:
-        lacks, more = sorted(known - content.keys()), sorted(content.keys() - known)
+    known = {f.name for f in fields(Target)} - {"name"} - _OPTIONAL
+    if content.keys() - _OPTIONAL != known:
+        lacks, more = sorted(known - content.keys()), sorted(content.keys() - known - _OPTIONAL)
         wrong = [f"missing field: {', '.join(lacks)}"] if lacks else []
         wrong += [f"unknown field: {', '.join(more)}"] if more else []
         raise TargetError(f"{path.name}: {'; '.join(wrong)}")
+    if type(content.get("page", False)) is not bool:
+        raise TargetError(f"{path.name}: page must be true or false")
     for field in sorted(known - _LISTS.keys()):
         if not isinstance(content[field], str):
             raise TargetError(f"{path.name}: {field} must be text")

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from strop_export.paths import CARRIED, CHECKOUT
 
 NATIVE: Final = "native"  # the engine's name
 _FOLDER: Final = CHECKOUT / ".cache" / NATIVE if CHECKOUT else CARRIED
+_LACKS: Final = ("-c", "from native import wheels; print(wheels.lacks())")  # in a checkout
 _BUILD: Final = ("-m", "native.wheels", "--out", str(_FOLDER))
 
 
@@ -68,7 +70,7 @@ def native_here() -> Path:
             return wheel
     if native_wheels():
         raise EngineMissing("the native engine has no wheel for this machine")
-    raise EngineMissing(_why_none(), f"then: python {' '.join(_BUILD)}" if CHECKOUT else "")
+    raise EngineMissing(f"there is no native engine: {_why_none()}", "export again after that")
 
 
 def native_wheels() -> tuple[Path, ...]:
@@ -86,10 +88,15 @@ def _why_none() -> str:
     if any(_FOLDER.glob("strop_native-*.whl")):
         return ""
     if not CHECKOUT:
-        return "this exporter was built without the native engine"
-    command = [sys.executable, *_BUILD]
-    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
-    return (done.stderr.strip().splitlines() or [""])[-1]
+        return "build this exporter with it: make wheel, where there is a compiler"
+    if lacks := _run(_LACKS).stdout.strip():
+        return lacks
+    return "its C code does not compile: make setup says why" if _run(_BUILD).returncode else ""
+
+
+def _run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
 
 
 def _machine(wheel: Path) -> str:

@@ -1,4 +1,4 @@
-/* Sums and products of float32 arrays. */
+/* Sums, differences and products of float32 arrays. */
 #ifndef STROP_ELEMENTWISE_H
 #define STROP_ELEMENTWISE_H
 
@@ -12,6 +12,16 @@ static void add(size_t rows, size_t width, const float *x, const float *other, f
     }
     for (size_t row = 0; row < rows; row++, x += width, y += width)
         for (size_t i = 0; i < width; i++) y[i] = x[i] + other[i];
+}
+
+static void sub(size_t rows, size_t width, const float *x, const float *other, float *y) {
+    if (width == 1) { /* one value for all: the rows are the loop to vectorize */
+        const float value = other[0];
+        for (size_t i = 0; i < rows; i++) y[i] = x[i] - value;
+        return;
+    }
+    for (size_t row = 0; row < rows; row++, x += width, y += width)
+        for (size_t i = 0; i < width; i++) y[i] = x[i] - other[i];
 }
 
 static void mul(size_t rows, size_t width, const float *x, const float *other, float *y) {

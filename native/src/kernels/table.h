@@ -12,5 +12,6 @@
         .tanh = hyperbolic_tangent,                     \
         .softmax = softmax,                             \
         .add = add,                                     \
+        .sub = sub,                                     \
         .mul = mul,                                     \
     }

@@ -75,16 +75,26 @@ _SUBJECTS: tuple[tuple[str, str, dict[str, tuple[float, float]], float, float, f
     ("emlearn, C from Python", "", {_FLOAT: (18.0, 17.5)}, 36.0, 53.0, 30.0),
     ("TFLite Micro interpreter", "", {_INT8: (160.0, 155.0)}, 45.0, 70.0, 35.0),
     ("IREE", "", {_FLOAT: (38.0, 31.0)}, 120.0, 150.0, 80.0),
+    ("Strop native", "native", {_INT8: (0.4, 0.2), _FLOAT: (0.9, 0.6)}, 37.0, 58.0, 30.0),
 )
 _ACCURACY = {_FLOAT: 0.9880, _HALF: 0.9880, _DYNAMIC: 0.9878, _INT8: 0.9882}
 _BYTES = {_FLOAT: 170_800, _HALF: 87_104, _DYNAMIC: 47_008, _INT8: 48_688}
 _BUNDLE = 902_000
 _FIRSTS = {  # the loop of each package whose sizes are shown
-    *("Strop litert", "Strop tflite", "Strop onnx", "Strop reference", "LiteRT set_tensor"),
+    *(
+        "Strop native",
+        "Strop litert",
+        "Strop tflite",
+        "Strop onnx",
+        "Strop reference",
+        "LiteRT set_tensor",
+    ),
     *("LiteRT CompiledModel", "tflite-runtime set_tensor", "ONNX Runtime run", "NumPy alone"),
     *("Keras tf.function", "OpenVINO infer", "emx-onnx-cgen, C from Python", "IREE"),
     *("emlearn, C from Python", "TFLite Micro interpreter"),
 }
+_OPENED = {"Strop native": {"plan-float32": 170.4, "plan-int8": 46.0}}
+_EXTENSIONS = {"Strop native": {"packages": 1.0, "extension": 93.3}}
 _ABSENT = "has no wheel for Python 3.11 on x86-64: TVM's last is 0.11 for 3.8; build it from source"
 _ENVIRONMENT = {
     "cpu": {"machine": "x86_64", "model": "Imaginary Xeon @ 2.60GHz", "cores": 2},
@@ -106,13 +116,20 @@ def results() -> Results:
             first = precision == next(iter(precisions))
             if way in _FIRSTS and (first or not way.startswith("Strop")):
                 size = _BUNDLE if way.startswith("Strop") else _BYTES[precision]
-                rows.append(subject.row("model_size", size / 1000))
+                rows.append(subject.row("model_size", size / 1000, _OPENED.get(way)))
             if way in _FIRSTS and first:
                 rows += [
                     subject.row("cold_start", cold, parts=_parts(cold)),
-                    subject.row("memory", memory),
-                    subject.row("device_size", device),
+                    subject.row("memory", memory, parts={"over numpy": memory - 29}),
+                    subject.row("device_size", device, _EXTENSIONS.get(way)),
                 ]
+    for who in (
+        ("Strop native int8 dense", STROP, "native", _INT8),
+        ("OpenVINO infer int8 dense", PEER, "", _INT8),
+    ):
+        rows += [Row(*who, "latency", 1, value=0.6), Row(*who, "throughput", 64, value=3e6)]
+    alone = ("Strop native int8", STROP, "native", _INT8, "c_alone", 1)
+    rows.append(Row(*alone, value=0.25, unit="us"))
     rows += [
         Row("Strop export", STROP, "", "", "export_time", value=41.0, unit="s"),
         Row("TFLiteConverter int8", PEER, "litert", _INT8, "export_time", value=9.3, unit="s"),

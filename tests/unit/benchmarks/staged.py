@@ -29,6 +29,7 @@ def open_loop(loop, precision, path, batch):
 """
 ACTS = {
     "right": "return right",
+    "held": "assert os.environ['ONEDNN_MAX_CPU_ISA'] == 'AVX2'; return right",
     "talkative": "print('on stdout'); os.write(1, b'and past it\\n'); return right",
     "absent": "raise Absent('no such machine: buy one')",
     "uninstalled": "import a_package_of_no_one",
@@ -66,6 +67,7 @@ def crew(folder: Path, patch: pytest.MonkeyPatch) -> Crew:
     weights = np.random.default_rng(1).integers(0, 10, (784, 10)).astype(np.float32)
     answers = images.reshape(IMAGES, 784).astype(np.float32) @ weights / np.float32(50_000)
     np.save(files.images, images)
+    np.save(files.dense, images[::-1])
     images[:1].tofile(files.one_image)
     np.save(files.answers, answers)
     np.save(files.labels, answers.argmax(axis=1))

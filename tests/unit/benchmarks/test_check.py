@@ -54,7 +54,7 @@ def test_the_same_run_is_no_slower(
 ) -> None:
     assert checked(written(tmp_path / "new.json"), baseline) == 0
     said = capsys.readouterr().out
-    assert "0 of 72 slower than 1.25 times the baseline" in said
+    assert "0 of 90 slower than 1.25 times the baseline" in said
     assert max(map(len, said.splitlines())) <= 100
 
 
@@ -87,7 +87,7 @@ def test_a_quick_run_has_fewer_batches(
 ) -> None:
     fresh = written(tmp_path / "new.json", lambda row: row if row.batch in (None, 1) else None)
     assert checked(fresh, baseline) == 0
-    assert "0 of 18 slower" in capsys.readouterr().out
+    assert "0 of 23 slower" in capsys.readouterr().out
 
 
 class TestIncomparable:

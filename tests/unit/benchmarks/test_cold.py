@@ -34,6 +34,7 @@ def test_those_whose_ratio_is_judged_start_more_often_in_the_same_rounds(staged:
             assert start.total_ms == pytest.approx(sum(start.parts_ms))
             assert min(start.parts_ms) > 0
             assert 5 < start.memory_mib < 500
+            assert 0 <= start.over_numpy_mib < start.memory_mib
 
 
 def test_a_row_has_the_median_of_its_starts_and_their_parts(staged: Crew) -> None:
@@ -41,6 +42,8 @@ def test_a_row_has_the_median_of_its_starts_and_their_parts(staged: Crew) -> Non
     start, memory = cold.rows(staged, [RACED], starts)
     totals_ms = [one.total_ms for one in starts[RACED].values()]
     assert (start.axis, memory.axis) == ("cold_start", "memory")
+    over_mib = [one.over_numpy_mib for one in starts[RACED].values()]
+    assert memory.parts == {"over numpy": pytest.approx(np.median(over_mib))}
     assert start.value == pytest.approx(np.median(totals_ms))
     assert list(start.parts) == ["interpreter", "numpy", "open", "first answer"]
     assert len(start.samples_us) == ROUNDS

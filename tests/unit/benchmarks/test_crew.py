@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,24 @@ class TestOneCase:
         with Crew(places, staged.files) as lonely:
             assert lonely.open(case("right"), 1) is None
             assert lonely.absent(case("right"), 1) == "no folder: make one"
+
+
+class TestOtherWays:
+    def test_a_dense_case_runs_the_dense_images(self, staged: Crew) -> None:
+        answers = staged.answer(replace(case("right"), is_dense=True), 8, 60)
+        assert answers is not None
+        np.testing.assert_array_equal(answers, np.load(staged.files.answers)[::-1])
+
+    def test_the_classes_of_dense_images_are_not_judged(self, staged: Crew) -> None:
+        dense = replace(case("right"), is_dense=True)
+        rounds.prepare(staged, [dense], IMAGES)
+        assert not staged.absent(dense, IMAGES)
+
+    def test_a_case_held_to_avx2_has_a_process_of_its_own(self, staged: Crew) -> None:
+        held = replace(case("held"), isa="avx2")
+        assert staged.open(held, 1) is not None
+        assert staged.open(case("held"), 1) is None
+        assert staged.absent(case("held"), 1).startswith("it fails: KeyError")
 
 
 class TestManyCases:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import files
+from benchmarks import files, sizes
+from benchmarks.cases import cases
+from benchmarks.crew import Crew
+from benchmarks.environments import Environments
 from benchmarks.files import NotMeasurable
 from benchmarks.peers import Absent
 from strop.bundle.open import open_bundle
@@ -59,6 +63,35 @@ def test_what_is_not_exported_is_named(
     (tmp_path / gone).unlink()
     with pytest.raises(NotMeasurable, match=f"there is no .*{gone}: run `make export`"):
         files.prepare(*exported, tmp_path / "files")
+
+
+def test_the_native_engine_s_wheel_is_that_of_this_machine(exported: tuple[Path, Path]) -> None:
+    _, dist = exported
+    for machine in (platform.machine(), "vax"):
+        (dist / f"strop_native-0.1.0-cp311-abi3-linux_{machine}.whl").touch()
+    names = [wheel.name for wheel in files.wheels(dist)]
+    assert names == [
+        "strop-0.1.0-py3-none-any.whl",
+        f"strop_native-0.1.0-cp311-abi3-linux_{platform.machine()}.whl",
+    ]
+
+
+def test_dense_images_have_no_group_of_zeros(exported: tuple[Path, Path], tmp_path: Path) -> None:
+    dense = np.load(files.prepare(*exported, tmp_path / "files").dense)
+    assert (dense.shape, dense.dtype) == ((4096, 28, 28), np.uint8)
+    assert dense.reshape(-1, 4).any(axis=1).all()
+
+
+def test_a_row_of_the_bundle_s_size_has_the_files_in_it(
+    exported: tuple[Path, Path], tmp_path: Path
+) -> None:
+    prepared = files.prepare(*exported, tmp_path / "files")
+    (ours,) = cases("Strop reference float32")
+    with Crew(Environments({}, tmp_path, tmp_path), prepared) as crew:
+        row = sizes.model_size(crew, ours)
+    kilobytes = prepared.path("weights", "reference", "float32").stat().st_size / 1000
+    assert row.parts == {"weights-float32": kilobytes}
+    assert row.value == prepared.bundle("").stat().st_size / 1000
 
 
 def test_the_wheel_is_needed_too(exported: tuple[Path, Path], tmp_path: Path) -> None:

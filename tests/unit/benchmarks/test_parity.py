@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from benchmarks import parity
 from benchmarks.cases import STROP_MODULE, Case
 from benchmarks.crew import Crew
+from benchmarks.ratios import OWN
 from tests.unit.benchmarks.staged import ACTS, ENGINE, case
 
 LABELS = np.arange(100) % 10
@@ -95,3 +97,29 @@ class TestCrew:
         assert said == (
             "" if same else "not the answers of right float32 to the bit, from the same file"
         )
+
+    @pytest.mark.parametrize(("act", "same"), [("right", True), ("off", False)])
+    def test_strop_s_own_engine_gives_the_same_bits_with_all_kernels(
+        self, staged: Crew, tmp_path: Path, act: str, same: bool
+    ) -> None:
+        own = Case(STROP_MODULE, "Strop own", "float32", OWN, "keras", "peers")
+        peers = tmp_path / "benchmarks" / "peers"
+        code = (peers / f"{act}.py").read_text(encoding="utf-8")
+        if not same:  # held to AVX2 alone
+            code = code.replace(
+                "np.float32(9)", "np.float32(9 if 'ONEDNN_MAX_CPU_ISA' in os.environ else -9)"
+            )
+        (peers / f"{STROP_MODULE}.py").write_text(code, encoding="utf-8")
+        said = refusal(staged, own, replace(own, isa="avx2"))
+        assert said["Strop own float32"] == ""
+        assert said["Strop own float32 avx2"] == (
+            "" if same else "not the answers of Strop own float32 to the bit, from the same file"
+        )
+
+    def test_a_dense_case_is_judged_by_its_answers_to_the_test_set(self, staged: Crew) -> None:
+        right, wrong = (replace(case(act), is_dense=True) for act in ("right", "wrong"))
+        said = refusal(staged, right, wrong)
+        assert said["right float32"] == ""
+        assert said["wrong float32"].startswith("not the same model: ")
+        assert staged.open(wrong, 1) is None
+        assert staged.open(right, 1) is not None

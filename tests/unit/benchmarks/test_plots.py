@@ -96,8 +96,15 @@ class TestNobodyIsHidden:
         said = words(drawn("throughput.png"))
         timed = [one for one in subjects(sample.results()) if one.by_batch("throughput")]
         for one in timed:
-            assert f"\n{one.way} " in said
+            if one.is_usual:
+                assert f"\n{one.way} " in said
         assert "Strop onnx int8: 2.51M at best" in said  # and not its float32
+
+    def test_only_strops_own_engine_has_a_line_for_dense_images(self) -> None:
+        said = words(drawn("throughput.png"))
+        assert "Strop native int8 dense: 3M at best" in said
+        assert "native: Strop's own engine" in said
+        assert "OpenVINO infer int8 dense" not in said
 
     def test_every_other_package_is_named_in_the_front(self) -> None:
         said = words(drawn("front.png"))

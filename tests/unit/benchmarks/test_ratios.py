@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -81,6 +83,57 @@ class TestLatency:
         assert ratios.latency(taken(strop(), 1, 2.0)) == []
 
 
+class TestOwnEngine:
+    """No other package has loops over it, so it is compared with all."""
+
+    OURS = strop("int8", "native")
+    DENSE = replace(OURS, is_dense=True)
+    AVX2 = replace(OURS, isa="avx2")
+    PEER = loop("Peer", "float32", "")
+    LIMIT = Case("vnni_loop", "By hand", "int8", "native", "plan", "peers")
+
+    def turns(self, batch: int) -> Turns:
+        return (
+            taken(self.OURS, batch, 1.0, 1.0)
+            | taken(self.DENSE, batch, 2.0, 2.0)
+            | taken(self.AVX2, batch, 3.0, 3.0)
+            | taken(strop("float32", "native"), batch, 5.0, 5.0)
+            | taken(self.LIMIT, batch, 0.1, 0.1)
+            | taken(loop("Fast"), batch, 2.0, 2.0)
+            | taken(self.PEER, batch, 4.0, 4.0)
+            | taken(replace(self.PEER, is_dense=True), batch, 8.0, 8.0)
+            | taken(replace(self.PEER, isa="avx2"), batch, 6.0, 6.0)
+        )
+
+    def test_one_image_is_compared_with_the_fastest_of_all_on_the_same_images(self) -> None:
+        found = {one.name: one for one in ratios.latency(self.turns(1))}
+        assert {one.engine for one in found.values()} == {"native"}
+        told = {name: one for name, one in found.items() if "p99" not in name}
+        assert {name: one.against for name, one in told.items()} == {
+            "native int8": "Fast int8",
+            "native int8 dense": "Peer float32 dense",
+            "native int8 avx2": "Fast int8",
+            "native float32": "Peer float32",
+        }
+        assert [one.median for one in told.values()] == pytest.approx([0.5, 0.25, 1.5, 1.25])
+
+    def test_batches_held_to_avx2_are_compared_with_peers_held_to_it(self) -> None:
+        found = {one.name: one for one in ratios.throughput(self.turns(64), 64)}
+        assert found["native int8 avx2"].against == "Peer float32 avx2"
+        assert found["native int8 avx2"].median == pytest.approx(2.0)
+        assert found["native int8"].against == "Fast int8"
+
+    def test_the_best_engine_is_neither_held_nor_on_other_images(self) -> None:
+        turns = self.turns(64) | taken(self.AVX2, 64, 0.1, 0.1) | taken(self.DENSE, 64, 0.1, 0.1)
+        best = ratios.throughput(turns, 64)[-1]
+        assert (best.name, best.engine, best.against) == ("best engine", "native", "Fast int8")
+        assert best.median == pytest.approx(2.0)
+
+    def test_its_starts_have_no_ratio(self) -> None:
+        one = _starts((10, 80, 2, 1))
+        assert cold.ratios({self.OURS: one, self.LIMIT: one, self.PEER: one}) == []
+
+
 class TestThroughput:
     TURNS: Turns = (
         taken(strop(), 64, 128.0, 128.0)
@@ -107,7 +160,7 @@ class TestThroughput:
 
 
 def _starts(*parts_ms: tuple[float, ...]) -> dict[int, cold.Start]:
-    return {i: cold.Start(sum(parts), parts, parts[2]) for i, parts in enumerate(parts_ms)}
+    return {i: cold.Start(parts, parts[2], 0.0) for i, parts in enumerate(parts_ms)}
 
 
 class TestColdStarts:

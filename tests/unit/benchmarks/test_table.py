@@ -36,6 +36,15 @@ def test_ratios_come_first(capsys: pytest.CaptureFixture[str]) -> None:
     assert ["tflite", "float32", "1.090", "1.199", "0.990", "-", "-"] in lines
 
 
+def test_what_is_added_to_numpy_has_a_table() -> None:
+    added = {section.title: section for section in table.sections(sample.results())}[
+        "Over Python with NumPy"
+    ]
+    lines = {line.cells[0]: line.cells[1:] for line in added.lines}
+    assert lines["Strop native int8"] == ("27.8", "1.00", "46.0", "93.3", "0.25")
+    assert lines["NumPy alone float32"] == ("26.4", "1.00", "-", "-", "-")
+
+
 def test_each_ratio_has_its_spread_and_difference() -> None:
     first, *_, last = table.details(sample.results().ratios).lines
     assert first.cells[3:] == ("1", "1.210", "1.174 .. 1.270", "+0.33 us")
@@ -54,13 +63,14 @@ def test_a_run_without_anything_has_no_tables(capsys: pytest.CaptureFixture[str]
 def test_one_axis_is_enough() -> None:
     whole = sample.results()
     rows = tuple(row for row in whole.rows if row.axis == "memory")
-    (section,) = table.sections(Results({}, rows, ()))
+    section, _ = table.sections(Results({}, rows, ()))
+    assert section.title == "Cold start, memory, size and export"
     assert section.lines[0].cells[:3] == ("Strop litert float32", "-", "61.0")
 
 
 def test_subjects_are_grouped_by_engine_and_others_come_last() -> None:
     found = groups(subjects(sample.results()))
-    assert list(found) == ["litert", "tflite", "onnx", "reference", OTHERS]
+    assert list(found) == ["litert", "tflite", "onnx", "reference", "native", OTHERS]
     assert {one.way for one in found["reference"]} == {"Strop reference", "NumPy alone"}
 
 

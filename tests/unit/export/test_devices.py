@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from strop_export import devices, targets
+from strop_export import devices, dist, targets
+from strop_export.pipeline import Finished
 from strop_export.targets import Target
 from strop_export.wheels import Wheels
 
@@ -90,3 +91,23 @@ def test_the_zero_is_not_asked_for_an_engine_that_has_no_wheel(wheels: Wheels) -
     assert marker is not None
     assert not marker.evaluate({"platform_machine": "armv6l"})
     assert marker.evaluate({"platform_machine": "armv7l"})
+
+
+def test_dist_has_the_wheels_of_its_targets_and_none_of_before(
+    wheels: Wheels, tmp_path: Path
+) -> None:
+    out = tmp_path / "dist"
+    out.mkdir()
+    earlier = {"strop-0.0.9-py3-none-any.whl", "strop_native-0.0.9-cp311-abi3-linux_armv6l.whl"}
+    for name in earlier:
+        (out / name).write_bytes(b"")
+    made = [
+        Finished(targets.load(name), f"m-{name}.strop", b"", (), (), (), ())
+        for name in ("rpi32", "gpu")
+    ]
+    dist.publish(out, wheels, made)
+    ours = {wheels.native[machine].name for machine in ("armv7l", "armv6l")}
+    assert {path.name for path in out.glob("*.whl")} == {wheels.runtime.name, *ours}
+    assert {path.name for path in dist.native_in(out)} == ours
+    dist.publish(out, replace(wheels, native={}), made)
+    assert dist.native_in(out) == []

@@ -159,3 +159,25 @@ def test_ranges_and_equalization_reach_the_plan() -> None:
     assert file.equalized == tflite.equalized != ()
     outputs = run_tflite(tflite.data, samples("mlp"))
     np.testing.assert_allclose(run(file, samples("mlp")), outputs, atol=1e-6)
+
+
+@pytest.mark.parametrize("kept", [("first",), ("middle",), ("scale", "last")])
+def test_a_mixed_plan_is_the_mixed_tflite_file(kept: tuple[str, ...]) -> None:
+    net = sequential(
+        layers.Normalization(mean=np.arange(6.0), variance=np.arange(1.0, 7), name="scale"),
+        layers.Dense(16, "relu", name="first"),
+        layers.Dense(16, "tanh", name="middle"),
+        layers.Dense(16, "relu", name="last"),
+        layers.Dense(2),
+    )
+    (inputs,) = inputs_for(net)
+    chosen = Quantization(float_layers=kept)
+    tflite = convert(net, VariantSpec("tflite", "mixed", quantization=chosen), [inputs])
+    for rounding in ("float", "reference"):
+        spec = VariantSpec("plan", "mixed", quantization=chosen, rounding=rounding)
+        file = convert(net, spec, [inputs])
+        assert (file.float_layers, file.rounding) == (tflite.float_layers, rounding)
+        assert file.integer_share == tflite.integer_share
+        assert {"quantize", "dequantize"} <= set(operators(file))
+        # A float that differs in its last bit may be rounded to the next of 256 values.
+        np.testing.assert_allclose(run(file, inputs), run_tflite(tflite.data, inputs), atol=0.05)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from strop_export.freshness import fresh_targets
+from strop_export.freshness import fresh_targets, read_report
 from strop_export.layer_errors.entries import picture_name
 
-FILES = ("a-cpu.strop", "requirements-cpu.txt")
+FILES = ("a-cpu.strop", "requirements-cpu.txt", "strop.mjs")
 
 
 @pytest.fixture
@@ -19,10 +20,11 @@ def report(tmp_path: Path) -> dict[str, Any]:
     """A report of one bundle, with all of its files."""
     for name in (*FILES, picture_name(FILES[0])):
         (tmp_path / name).write_text(name, encoding="ascii")
-    bundle, requirements = (
+    bundle, requirements, module = (
         {"file": name, "sha256": hashlib.sha256(name.encode()).hexdigest()} for name in FILES
     )
-    entry = {"target": "cpu", "target_key": "k", **bundle, "requirements": requirements}
+    parts = {"requirements": requirements, "module": [module]}
+    entry = {"target": "cpu", "target_key": "k", **bundle, **parts}
     return {"bundles": [entry], "layers": [{"bundle": FILES[0]}]}
 
 
@@ -47,3 +49,18 @@ def test_a_bundle_without_quantized_files_has_no_picture(
 ) -> None:
     (tmp_path / picture_name(FILES[0])).unlink()
     assert fresh_targets(tmp_path, {**report, "layers": []}, (), ()) == {"cpu"}
+
+
+@pytest.mark.parametrize("missing", ["strop.whl", "strop_native.whl"])
+def test_without_one_of_its_wheels_a_report_is_none(missing: str, tmp_path: Path) -> None:
+    names = ("strop.whl", "strop_native.whl")
+    runtime, native = (
+        {"file": name, "sha256": hashlib.sha256(name.encode()).hexdigest()} for name in names
+    )
+    content = {"inputs_sha256": "k", "wheel": runtime, "native_wheels": [native]}
+    (tmp_path / "report.json").write_text(json.dumps(content), encoding="ascii")
+    for name in names:
+        (tmp_path / name).write_text(name, encoding="ascii")
+    assert read_report(tmp_path, "k") == content
+    (tmp_path / missing).unlink()
+    assert read_report(tmp_path, "k") == {}

@@ -112,7 +112,7 @@ class VariantSpec:
         if self.rounding != "float" and not rounds:
             raise ConversionError(
                 f"a {self.precision} {self.format} file has no choice of rounding",
-                "use `rounding` for plan int8 alone",
+                "use `rounding` for int8 and mixed plans alone",
             )
         if self.gpu and (
             self.format not in ("tflite", "onnx") or self.precision not in GPU_PRECISIONS

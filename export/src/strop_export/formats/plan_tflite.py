@@ -135,6 +135,8 @@ class _Translation:
             return self._lookup(kind, first, output, operator.builtinOptions)
         if name is None:
             raise Refusal("a plan has no such operator")
+        if name == "softmax" and types == _INTEGERS:
+            raise Refusal("kernels do not agree on softmax of int8")
         if types not in _TAKES[name]:
             raise Refusal(f"a plan's {name} does not turn {types[0]} into {types[1]}")
         if name == "fully_connected":

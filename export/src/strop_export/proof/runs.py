@@ -14,7 +14,7 @@ from strop.model.arrays import npz
 from strop_export import bundles
 from strop_export.errors import DeviceMissing, EngineMissing, ProofError
 from strop_export.formats import Converted, VariantSpec
-from strop_export.proof import environments
+from strop_export.proof import environments, web
 from strop_export.proof.prove import Run
 from strop_export.source import Source
 from strop_export.targets import Target
@@ -30,9 +30,10 @@ class Job:
     spec: VariantSpec
     engine: str
     device: str
+    page: bool = False  # under Node, as in a page
 
     def __str__(self) -> str:
-        where = on_device(self.engine, self.device)
+        where = on_device(self.engine, self.device) + (" under Node" if self.page else "")
         return f"{self.spec.format} {self.spec.precision} on {where}"
 
 
@@ -47,11 +48,15 @@ class Workstation:
     adapters: tuple[str, ...]  # its GPUs
     pythons: Mapping[tuple[str, str], Path]  # (engine, device) -> Python of its environment
     missing: Mapping[tuple[str, str], EngineMissing]
+    page: web.Page | EngineMissing | None = None  # None: no target needs it
 
     def lacks(self, target: Target) -> list[EngineMissing]:
         """Return an error for each engine that a target must be proven on and that is missing."""
         asked = ((engine, "cpu") for engine in target.engines)
-        return [self.missing[place] for place in asked if place in self.missing]
+        lacks = [self.missing[place] for place in asked if place in self.missing]
+        if target.page and isinstance(self.page, EngineMissing):
+            lacks.append(self.page)
+        return lacks
 
 
 def survey(targets: Iterable[Target], adapters: tuple[str, ...], progress: Progress) -> Workstation:
@@ -64,7 +69,14 @@ def survey(targets: Iterable[Target], adapters: tuple[str, ...], progress: Progr
     """
     pythons: dict[tuple[str, str], Path] = {}
     missing: dict[tuple[str, str], EngineMissing] = {}
+    page: web.Page | EngineMissing | None = None
     for target in targets:
+        if target.page and page is None:
+            progress("the module for pages")
+            try:
+                page = web.find_page()
+            except EngineMissing as error:
+                page = error
         places = [(engine, "cpu") for engine in target.engines]
         places += [(engine, "gpu") for engine in target.gpu_engines if adapters]
         for place in places:
@@ -74,7 +86,7 @@ def survey(targets: Iterable[Target], adapters: tuple[str, ...], progress: Progr
                     pythons[place] = environments.python_for(*place)
                 except EngineMissing as error:
                     missing[place] = error
-    return Workstation(adapters, pythons, missing)
+    return Workstation(adapters, pythons, missing, page)
 
 
 def jobs_of(target: Target, spec: VariantSpec, workstation: Workstation) -> list[Job]:
@@ -86,8 +98,9 @@ def jobs_of(target: Target, spec: VariantSpec, workstation: Workstation) -> list
         workstation: from `survey`.
     """
     gpu_engines = target.gpu_engines_of(spec) if workstation.adapters else ()
+    page = target.page and spec.format == "plan"
     return [
-        *(Job(spec, engine, "cpu") for engine in target.engines_of(spec)),
+        *(Job(spec, engine, "cpu", page) for engine in target.engines_of(spec)),
         *(Job(spec, engine, "gpu") for engine in gpu_engines),
     ]
 
@@ -132,7 +145,9 @@ def run_all(
                 continue
             draft = folder / f"{number}.strop"
             draft.write_bytes(bundles.draft(source, job.spec, converted[job.spec], [job.engine]))
-            started.append((job, pool.submit(_run, job, python, wheels, draft, samples, names)))
+            page = workstation.page if job.page else None
+            work = (job, python, wheels, draft, samples, names, page)
+            started.append((job, pool.submit(_run, *work)))
         for job, answer in started:
             progress(f"running {job}")
             try:
@@ -143,7 +158,13 @@ def run_all(
 
 
 def _run(
-    job: Job, python: Path, wheels: Wheels, draft: Path, samples: Path, names: Sequence[str]
+    job: Job,
+    python: Path,
+    wheels: Wheels,
+    draft: Path,
+    samples: Path,
+    names: Sequence[str],
+    page: web.Page | EngineMissing | None,
 ) -> Run:
     answers = draft.with_suffix(".npz")
     said = environments.run_strop(
@@ -156,4 +177,5 @@ def _run(
     adapter = said["adapter"] or ""
     with np.load(answers, allow_pickle=False) as held:
         outputs = tuple(held[name] for name in names)
-    return Run(job.engine, said["engine_version"], outputs, job.device, adapter)
+    run = Run(job.engine, said["engine_version"], outputs, job.device, adapter)
+    return web.run_in_node(page, draft, samples, run) if isinstance(page, web.Page) else run

@@ -119,9 +119,11 @@ class Model(Closing):
         self._run: Callable[[Any], Any]
         # The pool's first session: a call tries it before it asks the pool.
         self._first: Slot | None = None
-        # The engine's own call for valid inputs, if it has one; it does the checks as well.
+        # The engine's own call for valid inputs, if it has one; it does the checks as well, for the
+        # dtype that the file takes.
         self._checked: Callable[[Any], Any] | None
-        self._checked = getattr(session, "checked", None) if self._is_plain else None
+        same = self._is_plain and self._source.variant.inputs[0].dtype == self.input.dtype
+        self._checked = getattr(session, "checked", None) if same else None
         session = self._fit(session)
         if session.thread_safe:
             self._held, self._run = session, session.run

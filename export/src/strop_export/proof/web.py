@@ -1,0 +1,147 @@
+"""The proof of plans in a page: under Node, by the module that pages load."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from strop.bundle.file import parse_bundle
+from strop.diagnostics.replay import PASSED
+from strop_export.errors import EngineMissing, ProofError
+from strop_export.paths import CHECKOUT, cache
+from strop_export.proof import environments
+from strop_export.proof.prove import Run
+
+OLDEST_NODE: Final = 18  # the first with WebCrypto's Ed25519
+
+_WORKER: Final = Path(__file__).with_name("web_worker.mjs")
+_RUN_LIMIT_S: Final = 300
+_BUILD_LIMIT_S: Final = 900
+
+
+class Page(NamedTuple):
+    """The stand-in for a page: Node, and the folder of the module that it loads."""
+
+    node: Path
+    module: Path
+
+
+def find_page() -> Page:
+    """Find Node, and build the module for pages.
+
+    Raises:
+        EngineMissing: there is no Node, an old one, or nothing to build the module with.
+    """
+    found = shutil.which("node")
+    mend = f"install Node.js {OLDEST_NODE} or newer, on Debian: apt install nodejs"
+    if found is None:
+        raise EngineMissing("plans for pages are proven under Node, and there is no node", mend)
+    version = environments.run([found, "--version"], limit_s=_RUN_LIMIT_S).stdout.strip()
+    major = version.removeprefix("v").partition(".")[0]
+    if not major.isdecimal() or int(major) < OLDEST_NODE:
+        raise EngineMissing(f"plans for pages are proven under Node, and node is {version}", mend)
+    if not CHECKOUT:
+        raise EngineMissing("an installed exporter has no module for pages", "use a checkout")
+    return Page(Path(found), _module(CHECKOUT))
+
+
+def _module(checkout: Path) -> Path:
+    """Return the folder of the module, built once for the same sources."""
+    folder = cache("web") / source_digest(checkout)[:16]
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        made = Path(scratch, "module")
+        command = [sys.executable, "-m", "native.web.build", "--out", str(made)]
+        done = environments.run(command, limit_s=_BUILD_LIMIT_S, cwd=checkout)
+        if done.returncode:
+            said = (done.stderr.strip().splitlines() or [""])[-1]
+            raise EngineMissing(
+                f"the module for pages cannot be built: {said}",
+                "pip install ziglang, or run make setup",
+            )
+        with contextlib.suppress(OSError):  # another export has built it meanwhile
+            made.rename(folder)
+    return folder
+
+
+def source_digest(checkout: Path) -> str:
+    """Return a SHA-256 of all that the module is built from."""
+    native = checkout / "native"
+    digest = hashlib.sha256((native / "build.py").read_bytes())
+    for part in ("include", "src", "web"):
+        for path in sorted((native / part).rglob("*")):
+            if path.is_file() and path.parent.name != "__pycache__":
+                digest.update(f"{path.relative_to(native)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def run_in_node(page: Page, draft: Path, samples: Path, here: Run) -> Run:
+    """Run a plan over all samples under Node, and compare it with the native engine's run here.
+
+    Args:
+        page: from `find_page`.
+        draft: the bundle of the plan; files of this run are written beside it.
+        samples: an .npz file of the inputs, by name.
+        here: the native engine's run of the same plan and samples.
+
+    Returns:
+        The run, whose version names Node.
+
+    Raises:
+        ProofError: it fails, or an output differs in any bit.
+    """
+    manifest = parse_bundle(draft.read_bytes()).manifest
+    inputs = [draft.with_suffix(f".in{i}") for i in range(len(manifest.inputs))]
+    outputs = [draft.with_suffix(f".out{i}") for i in range(len(manifest.outputs))]
+    with np.load(samples, allow_pickle=False) as held:
+        for spec, path in zip(manifest.inputs, inputs, strict=True):
+            held[spec.name].astype(spec.dtype, copy=False).tofile(path)
+    said = _ask(page, "run", draft, *inputs, *outputs)
+    found = tuple(
+        np.fromfile(path, spec.dtype).reshape(-1, *spec.shape[1:])
+        for spec, path in zip(manifest.outputs, outputs, strict=True)
+    )
+    for output, mine, theirs in zip(manifest.outputs, found, here.outputs, strict=True):
+        if mine.shape != theirs.shape or mine.tobytes() != theirs.tobytes():
+            raise ProofError(f"WebAssembly gives other bits for {output.name} than {here}")
+    return replace(here, version=f"{said['version']} (Node {said['node']})")
+
+
+def check_in_node(page: Page, bundle: Path) -> dict[tuple[str, str], str]:
+    """Replay the golden samples of a finished bundle on each of its plans under Node.
+
+    Returns:
+        (format, precision) of each plan that fails -> the reason.
+
+    Raises:
+        ProofError: the check itself fails.
+    """
+    return {
+        ("plan", result["precision"]): f"plan {result['precision']} under Node: {result['detail']}"
+        for result in _ask(page, "check", bundle)["results"]
+        if result["status"] != PASSED
+    }
+
+
+def _ask(page: Page, what: str, bundle: Path, *files: Path) -> dict[str, Any]:
+    arguments: Sequence[Path] = (_WORKER, page.module, bundle, *files)
+    paths = [str(path.resolve()) for path in arguments]
+    command = [str(page.node), *paths[:2], what, *paths[2:]]
+    done = environments.run(command, limit_s=_RUN_LIMIT_S)
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[0]
+        raise ProofError(f"the module for pages under Node: {said}")
+    content: dict[str, Any] = json.loads(done.stdout)
+    return content

@@ -1,0 +1,1 @@
+"""The C core as WebAssembly, and the module for pages around it."""

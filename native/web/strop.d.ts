@@ -1,0 +1,139 @@
+/** The release of this module and of its engine. */
+export const VERSION: string;
+
+/** Samples of one input, one after the other. Lists of numbers are for float32 inputs. */
+export type Samples =
+  | Uint8Array | Uint8ClampedArray | Int8Array | Int16Array | Uint16Array | Int32Array | Uint32Array
+  | Float32Array | Float64Array | readonly number[] | readonly (readonly number[])[];
+
+/** One array; for several inputs a list in the model's order, or an object by name. */
+export type Inputs = Samples | readonly Samples[] | Readonly<Record<string, Samples>>;
+
+export type Output = Float32Array | Uint8Array | Int8Array | Int32Array;
+
+/** The best class of one sample. */
+export interface Prediction {
+  label: string;
+  /** The model's output for that class; 0..1 for sigmoid and softmax heads. */
+  probability: number;
+  classIndex: number;
+  /** The outputs for all classes, in the order of the labels. */
+  probabilities: Float32Array;
+}
+
+/** The labels of one sample that the model affirms: any number of them, or none. */
+export interface LabelSet {
+  labels: string[];
+  probabilities: Float32Array;
+}
+
+/** A result of the golden samples. */
+export interface CheckResult {
+  status: "passed" | "FAILED" | "BROKEN";
+  /** Why it did not pass; "" if it did. */
+  detail: string;
+  /** The largest difference from the outputs proven at export; null if there are no outputs. */
+  maxAbsError: number | null;
+  /** The difference that is allowed there. */
+  tolerance: number | null;
+  /** The share of samples that Keras names alike; null if the first output names no class. */
+  kerasAgreement?: number | null;
+}
+
+/** An input as the manifest describes it. The first size of a shape is null: any batch. */
+export interface InputSpec {
+  name: string;
+  shape: (number | null)[];
+  dtype: "float32" | "uint8" | "int8" | "int32";
+  range: [number, number] | null;
+  statistics: { samples: number; mean: number; std: number; deciles: number[] }[];
+  picture: { mode: "L" | "RGB"; steps: { step: string; options: Record<string, number | string> }[] } | null;
+}
+
+/** An output as the manifest describes it. */
+export interface OutputSpec {
+  name: string;
+  shape: (number | null)[];
+  dtype: "float32" | "uint8" | "int8" | "int32";
+  range: [number, number] | null;
+  labels: string[];
+  kind: "class" | "binary" | "multilabel" | "regression" | "segmentation" | "raw";
+  logits: boolean;
+  threshold: number | null;
+}
+
+export interface LoadOptions {
+  /** Only a plan of this precision. */
+  precision?: "float32" | "int8";
+  /** One of these keys must have signed the bundle: texts as `strop keygen` writes them. */
+  trustedKeys?: string[];
+}
+
+/** A plan of a bundle, open; `load` makes one. */
+export class Model {
+  private constructor();
+  readonly name: string;
+  readonly version: number;
+  readonly target: string;
+  readonly engine: "native";
+  readonly precision: string;
+  readonly rounding: "reference" | "float" | null;
+  /** The bundle's identity: the SHA-256 of its manifest. */
+  readonly digest: string;
+  /** The trusted key that signed the bundle; null if no key is trusted. */
+  readonly signedBy: string | null;
+  readonly inputs: InputSpec[];
+  readonly outputs: OutputSpec[];
+  readonly structure: "one" | "list" | "dict";
+  /** The labels of the first output; without any, the numbers of its classes. */
+  readonly labels: string[];
+
+  /**
+   * Run the model over one sample or more, one after the other.
+   *
+   * @param n how many samples must be there; without it, any number.
+   * @returns new arrays, in the structure that Keras returns: one, a list, or an object by name.
+   * @throws InputError the inputs have another size or dtype, or values that are not finite.
+   */
+  predict(inputs: Inputs, n?: number): Output | Output[] | Record<string, Output>;
+
+  /**
+   * Name the class or labels of one sample.
+   *
+   * @param options.output the output to read; without it, the only one with classes or labels.
+   * @throws InputError the input is not one sample, or no output has classes or labels.
+   */
+  classify(sample: Inputs, options?: { output?: string }): Prediction | LabelSet;
+
+  /** Replay the golden samples, and compare the outputs with those proven at export. */
+  check(): Promise<CheckResult>;
+
+  /** Release the memory. Later calls throw StropError. */
+  close(): void;
+}
+
+/**
+ * Read a bundle, verify it, and open its first plan.
+ *
+ * @param source the bundle: its bytes, the answer of `fetch`, or a URL.
+ * @throws BundleError the bundle cannot be read or trusted.
+ * @throws EngineUnavailable it has no plan for this engine, or WebAssembly does not run here.
+ * @throws InputError an argument is not one of the choices.
+ */
+export function load(
+  source: Uint8Array | ArrayBuffer | Response | Promise<Response> | URL | string,
+  options?: LoadOptions,
+): Promise<Model>;
+
+/** Base of every error that this module throws on purpose. */
+export class StropError extends Error {
+  /** For programs: "error", "bundle", "engine" or "input". */
+  readonly kind: string;
+  /** What was asked for, and what was found. */
+  readonly problem: string;
+  /** What to do about it; "" if nothing is known to help. */
+  readonly mend: string;
+}
+export class BundleError extends StropError {}
+export class EngineUnavailable extends StropError {}
+export class InputError extends StropError {}

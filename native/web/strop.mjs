@@ -1,0 +1,75 @@
+// Strop in a page or in Node: reads a bundle, verifies it, and runs a plan of it.
+// strop.d.ts describes everything here.
+import { parseBundle } from "./src/bundle.mjs";
+import { Core } from "./src/core.mjs";
+import { BundleError, EngineUnavailable, InputError, oneOf, quoted, StropError } from "./src/errors.mjs";
+import { readBytes } from "./src/files.mjs";
+import { enginesOf, PRECISIONS } from "./src/manifest.mjs";
+import { Model } from "./src/model.mjs";
+import { ARRAYS } from "./src/npy.mjs";
+import { readKeys } from "./src/signing.mjs";
+
+export { BundleError, EngineUnavailable, InputError, StropError };
+
+export const VERSION = "0.1.0";
+const ENGINE = "native";
+
+export async function load(source, { precision, trustedKeys } = {}) {
+  const keys = trustedKeys === undefined ? null : readKeys(trustedKeys);
+  const data = await readBytes(await source);
+  const bundle = await parseBundle(data, keys);
+  const variant = choose(bundle.manifest, precision);
+  const core = await Core.open(await bundle.read(variant), variant.file);
+  checkBorders(core, variant);
+  return new Model(bundle, variant, core);
+}
+
+/** Choose the first plan of a precision that is proven on this engine. */
+function choose({ name, target, inputs, variants }, precision) {
+  if (precision !== undefined && !PRECISIONS.includes(precision))
+    throw new InputError(
+      `there is no precision ${quoted(precision)}`, `ask for ${oneOf(PRECISIONS)}`,
+    );
+  const plans = variants.filter((variant) => variant.format === "plan");
+  const proven = plans.filter((variant) => enginesOf(variant).includes(ENGINE));
+  if (!proven.length)
+    throw new EngineUnavailable(
+      `${name}-${target} has no plan that is proven on ${ENGINE}`,
+      "export it for a target that has plans: make export TARGET=web",
+    );
+  const found = proven.find((variant) => [undefined, variant.precision].includes(precision));
+  if (!found)
+    throw new InputError(
+      `${name}-${target} has no ${precision} variant for ${ENGINE}`,
+      `ask for ${oneOf(proven.map((variant) => variant.precision))}`,
+    );
+  checkFloor(found);
+  for (const input of inputs)
+    if (!Object.hasOwn(ARRAYS, input.dtype))
+      throw new EngineUnavailable(`strop.mjs takes no ${input.dtype} inputs, as ${input.name} is`);
+  return found;
+}
+
+/** Refuse a file that needs a newer release. */
+function checkFloor({ file, requires }) {
+  const floor = requires.engines?.[ENGINE];
+  if (floor === undefined) return;
+  const needed = floor.split(".").map(Number);
+  const own = VERSION.split(".").map(Number);
+  const place = needed.findIndex((part, i) => part !== (own[i] ?? 0));
+  if (place >= 0 && needed[place] > (own[place] ?? 0))
+    throw new EngineUnavailable(
+      `${file} needs ${ENGINE} ${floor} or newer; this strop.mjs has ${VERSION}`,
+      "take the strop.mjs that came with the bundle",
+    );
+}
+
+/** Compare what a plan takes and gives with the manifest. */
+function checkBorders(core, { file, inputs, outputs }) {
+  const ofPlan = ({ name, dtype, dims }) => JSON.stringify([name, dtype, dims]);
+  const listed = ({ name, dtype, shape }) => JSON.stringify([name, dtype, shape.slice(1)]);
+  const found = [...core.inputs, null, ...core.outputs].map((border) => border && ofPlan(border));
+  const wanted = [...inputs, null, ...outputs].map((tensor) => tensor && listed(tensor));
+  if (String(found) !== String(wanted))
+    throw new BundleError(`${file} is not the model that the manifest describes`, "export it again");
+}
