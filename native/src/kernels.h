@@ -100,8 +100,8 @@ static inline size_t round_up(size_t value, size_t step) {
     return (value + step - 1) / step * step;
 }
 
-/* Tell how many outputs of a panel with `used` lie side by side. A tail is worth it in long rows.
- */
+/* Tell how many outputs lie side by side in a panel of `used`, with padding. A tail is worth it
+ * where rows are long: weights that nobody needs would take room in the cache. */
 static inline size_t panel_width(size_t used, size_t inputs) {
     const size_t tail = used % PAD_OUTPUTS;
     const int has_tail = inputs > TAIL_INPUTS && tail <= TAIL_OUTPUTS;

@@ -79,7 +79,6 @@ enum { INPUT_OFFSET = 0 };
 #include "../kernels/int8_layer.h"
 #include "../kernels/int8_tail.h"
 #include "../kernels/quantize.h"
-#include "../kernels/requantize_row.h"
 #include "../kernels/table.h"
 
 #if defined(__clang__)

@@ -33,7 +33,6 @@ enum { INPUT_OFFSET = 128 };
 #include "../kernels/int8_layer.h"
 #include "../kernels/int8_tail.h"
 #include "../kernels/quantize.h"
-#include "../kernels/requantize_row.h"
 #include "../kernels/table.h"
 
 const strop_kernels strop_plain_kernels = STROP_KERNELS("plain");

@@ -69,7 +69,7 @@ INLINE void accumulate_piece(const int8_t *weights, size_t width, const int32_t 
         }
 }
 
-/* Sums of all outputs: `vectors` at a time, and what they leave over four at a time. */
+/* Sums of all outputs: `vectors` at a time, and what that leaves over PAD_OUTPUTS at a time. */
 INLINE void accumulate_rows(const int8_t *weights, size_t width, const int32_t *bias, size_t inputs,
                             const uint8_t *x, int32_t *accumulators, size_t rows, size_t vectors) {
     const size_t step = vectors * YMM_OUTPUTS;
@@ -82,17 +82,19 @@ INLINE void accumulate_rows(const int8_t *weights, size_t width, const int32_t *
                          rows, PAD_OUTPUTS / YMM_OUTPUTS);
 }
 
-/* Two rows share the widened weights. */
+/* Two rows share the widened weights. 24 outputs have 12 sums in two rows, and 48 in one: of other
+ * widths they would leave some over. */
 static void accumulate(const int8_t *weights, const int32_t *bias, size_t inputs, size_t width,
                        size_t rows, const uint8_t *x, int32_t *accumulators) {
+    const int fits = width % 24 == 0;
     size_t row = 0;
     for (; row + 2 <= rows; row += 2, x += 2 * inputs, accumulators += 2 * PANEL_OUTPUTS)
-        if (width == 48)
+        if (fits)
             accumulate_rows(weights, width, bias, inputs, x, accumulators, 2, 6);
         else
             accumulate_rows(weights, width, bias, inputs, x, accumulators, 2, 4);
     if (row == rows) return;
-    if (width == 48)
+    if (fits)
         accumulate_rows(weights, width, bias, inputs, x, accumulators, 1, 12);
     else
         accumulate_rows(weights, width, bias, inputs, x, accumulators, 1, 8);
@@ -113,7 +115,6 @@ INLINE __m256i add_step(__m256i sums, const uint8_t *x, const int8_t *weights) {
 #include "../kernels/float_layer.h"
 #include "../kernels/int8_layer.h"
 #include "../kernels/quantize.h"
-#include "../kernels/requantize_row.h"
 #include "../kernels/table.h"
 
 #if defined(__clang__)

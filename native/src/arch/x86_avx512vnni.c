@@ -5,16 +5,13 @@
 #include <string.h>
 
 #include "../kernels.h"
-#include "../kernels/requantize.h"
 #include "../unroll.h"
 
 #if defined(__clang__)
-#pragma clang attribute push(                                                                 \
-    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,popcnt,bmi,bmi2"))), \
-    apply_to = function)
+#pragma clang attribute push( \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), apply_to = function)
 #else
-#pragma GCC target( \
-    "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,popcnt,bmi,bmi2,prefer-vector-width=512")
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,prefer-vector-width=512")
 #endif
 
 typedef float lanes __attribute__((vector_size(64)));
@@ -177,23 +174,19 @@ static void accumulate_tail(const int8_t *weights, const int32_t *bias, size_t i
     }
 }
 
-/* Write the bytes of a row of a panel. Masks spare the loop over what a vector leaves over. */
-static void requantize_row(const requantization *how, size_t first, size_t used, size_t width,
-                           const int32_t *accumulators, uint8_t *y) {
-    (void)width;
-    if (!how->scales) {
-        requantize(how, first, used, accumulators, y);
-        return;
-    }
+/* Masks spare the loop over what vectors leave over. */
+#define REQUANTIZE_FLOAT
+static void requantize_float(const requantization *how, const float *scales, size_t count,
+                             const int32_t *accumulators, uint8_t *y) {
     const __m512i zero_point = _mm512_set1_epi32(how->zero_point);
     const __m512 low = _mm512_set1_ps((float)(how->low - how->zero_point));
     const __m512 high = _mm512_set1_ps((float)(how->high - how->zero_point));
-    for (size_t i = 0; i < used; i += ZMM_OUTPUTS) {
-        const size_t left = used - i;
-        const __mmask16 valid = (__mmask16)(left < 16 ? (1 << left) - 1 : 0xFFFF);
+    for (size_t i = 0; i < count; i += ZMM_OUTPUTS) {
+        const size_t left = count - i;
+        const __mmask16 valid = (__mmask16)(left < ZMM_OUTPUTS ? (1 << left) - 1 : 0xFFFF);
+        const __m512i sums = _mm512_maskz_loadu_epi32(valid, accumulators + i);
         const __m512 value =
-            _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_maskz_loadu_epi32(valid, accumulators + i)),
-                          _mm512_loadu_ps(how->scales + first + i));
+            _mm512_mul_ps(_mm512_cvtepi32_ps(sums), _mm512_maskz_loadu_ps(valid, scales + i));
         const __m512i nearest = _mm512_cvtps_epi32(_mm512_min_ps(_mm512_max_ps(value, low), high));
         _mm512_mask_cvtepi32_storeu_epi8(y + i, valid, _mm512_add_epi32(nearest, zero_point));
     }

@@ -103,7 +103,6 @@ INLINE __m256i add_step(__m256i sums, const uint8_t *x, const int8_t *weights) {
 #include "../kernels/float_layer.h"
 #include "../kernels/int8_layer.h"
 #include "../kernels/quantize.h"
-#include "../kernels/requantize_row.h"
 #include "../kernels/table.h"
 
 #if defined(__clang__)

@@ -3,6 +3,7 @@
 #define STROP_INT8_LAYER_H
 
 #include "../kernels.h"
+#include "requantize.h"
 
 /* Sums of the outputs of a panel that lie side by side, for up to BLOCK_ROWS rows. The sums of a
  * row are PANEL_OUTPUTS after those of the row before. */
@@ -12,10 +13,6 @@ static void accumulate(const int8_t *weights, const int32_t *bias, size_t inputs
 /* Sums of the 1 to TAIL_OUTPUTS outputs of its tail. */
 static void accumulate_tail(const int8_t *weights, const int32_t *bias, size_t inputs,
                             size_t outputs, size_t rows, const uint8_t *x, int32_t *accumulators);
-
-/* Write the bytes of the `used` outputs of a panel, whose first output has the number `first`. */
-static void requantize_row(const requantization *how, size_t first, size_t used, size_t width,
-                           const int32_t *accumulators, uint8_t *y);
 
 /* Panels are the outer loop: one panel stays in the cache while all rows of the tile pass. */
 static void int8_fully_connected(const int8_layer *layer, size_t rows, const uint8_t *x,
@@ -37,8 +34,8 @@ static void int8_fully_connected(const int8_layer *layer, size_t rows, const uin
                                 accumulators + width);
             if (width) accumulate(weights, bias, inputs, width, block, from, accumulators);
             for (size_t i = 0; i < block; i++)
-                requantize_row(&layer->requantize, first, used, width,
-                               accumulators + i * PANEL_OUTPUTS, y + (row + i) * outputs + first);
+                requantize(&layer->requantize, first, used, accumulators + i * PANEL_OUTPUTS,
+                           y + (row + i) * outputs + first);
         }
         weights = tail; /* only the last panel has one */
     }

@@ -5,6 +5,7 @@
 #include "../kernels.h"
 #include "bits.h"
 
+#ifndef REQUANTIZE_FLOAT /* else an instruction set has its own */
 /* XNNPACK's: times a float, clamped, rounded to nearest even. */
 static void requantize_float(const requantization *how, const float *restrict scales, size_t count,
                              const int32_t *restrict accumulators, uint8_t *restrict y) {
@@ -18,6 +19,7 @@ static void requantize_float(const requantization *how, const float *restrict sc
         y[i] = (uint8_t)(nearest_even(value) + zero_point);
     }
 }
+#endif
 
 /* TensorFlow Lite's MultiplyByQuantizedMultiplier with double rounding. */
 static inline int32_t multiply_reference(int32_t value, int32_t multiplier, int32_t shift) {
@@ -46,7 +48,7 @@ static void requantize_reference(const requantization *how, const int32_t *restr
     }
 }
 
-/* `first` is the number of the first output; `count` is a multiple of PAD_OUTPUTS. */
+/* `first` is the number of the first output. */
 static inline void requantize(const requantization *how, size_t first, size_t count,
                               const int32_t *accumulators, uint8_t *y) {
     if (how->scales)
