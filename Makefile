@@ -60,7 +60,7 @@ $(STAMP): requirements/dev.txt runtime/pyproject.toml export/pyproject.toml
 	@touch $@
 
 # The native engine is installed from the wheel that devices get. Without a compiler there is none.
-$(READY): $(STAMP) $(shell find native -name tests -prune -o -name '*.[chp]*' -type f -print)
+$(READY): $(STAMP) $(shell find native \( -name tests -o -name web -o -name __pycache__ \) -prune -o -type f -print)
 	@$(PY) -m native.wheels --out $(NATIVE)
 	@if ls $(NATIVE)/*.whl >/dev/null 2>&1; then \
 	  $(INSTALL) --no-deps --no-index --find-links $(NATIVE) --force-reinstall strop-native; fi

@@ -19,6 +19,7 @@ from pathlib import Path
 from native.build import HERE, MACHINES
 
 SHIPPED = ("x86_64", "aarch64", "armv7l", "armv6l")  # armel is for the lab alone
+_PARTS = ("README.md", "build.py", "hatch_build.py", "include", "pyproject.toml", "python", "src")
 
 
 def lacks() -> str:
@@ -30,6 +31,12 @@ def lacks() -> str:
     if not (Path(sysconfig.get_paths()["include"]) / "Python.h").is_file():
         return "Python's headers are missing: on Debian, apt install python3-dev"
     return ""
+
+
+def sources() -> list[Path]:
+    """List the files that a wheel is made from, without the bytecode that Python leaves there."""
+    paths = (path for part in _PARTS for path in (HERE / part, *(HERE / part).rglob("*")))
+    return sorted(path for path in paths if path.is_file() and path.suffix != ".pyc")
 
 
 def build(machine: str, out: Path) -> Path:
