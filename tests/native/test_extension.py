@@ -170,7 +170,7 @@ class TestThreads:
             start.wait()
             wrong = 0
             for call in range(2500):
-                size = 20 if call % 4 else 3  # with and without the lock of Python
+                size = 20 if call % 4 else 3  # without and with the GIL
                 found = model.predict(batch[:size])
                 wrong += found is None or found.tobytes() != expected[:size].tobytes()
             return wrong
@@ -198,8 +198,7 @@ class TestThreads:
 
 
 def test_nothing_is_leaked() -> None:
-    """What models and calls take is given back, also by those that fail."""
-
+    """Models and calls give back what they take, also when they fail."""
     nothing: Any = (None,)
 
     def work() -> None:
