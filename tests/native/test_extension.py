@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import pickle
 import sys
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from tests import plans
 from tests.contract import plan_referee
+from tests.needs import unavailable
 
 KERNELS = strop_native.kernels()
 RANDOM = np.random.default_rng(3)
@@ -226,3 +228,38 @@ def test_nothing_is_leaked() -> None:
     assert blocks() - before < 50
     after = [sys.getrefcount(np.dtype(name)) for name in ("uint8", "float32")]
     assert all(abs(new - old) < 50 for new, old in zip(after, dtypes, strict=True))
+
+
+class Mallinfo(ctypes.Structure):
+    """The `struct mallinfo2` of malloc.h: arena, ordblks, smblks, hblks, hblkhd and so on."""
+
+    _fields_ = (("sizes", ctypes.c_size_t * 10),)
+
+
+def test_no_model_and_no_scratch_is_leaked() -> None:
+    """They come from malloc, which Python does not count."""
+    mallinfo = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if mallinfo is None:
+        unavailable("malloc does not say how much it has given", "glibc 2.33 or newer")
+    mallinfo.restype = Mallinfo
+    layers = [(_floats(16, 400), _floats(400), "relu"), (_floats(400, 3), _floats(3), "linear")]
+    plan = plans.plan("x", "y", "float32", (16,), 1.0, layers)
+    samples = _floats(64, 16)
+
+    def taken() -> int:
+        """Count the bytes in use: of the heap, and of large blocks."""
+        sizes = mallinfo().sizes
+        return int(sizes[7] + sizes[4])
+
+    def work() -> None:
+        model = strop_native.Model(plan)
+        assert model.predict(samples) is not None
+        with pytest.raises(ValueError, match="not a plan"):
+            strop_native.Model(plan[:-1])
+
+    for _ in range(10):
+        work()
+    before = taken()
+    for _ in range(50):
+        work()
+    assert taken() - before < 50_000
