@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import strop_native
 from numpy.typing import NDArray
 
 from tests import plans
 from tests.contract import plan_referee
 from tests.needs import unavailable
+
+pytest.importorskip("strop_native", reason="strop-native is not installed: make setup")
+import strop_native
 
 KERNELS = strop_native.kernels()
 RANDOM = np.random.default_rng(3)

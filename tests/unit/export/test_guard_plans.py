@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import strop_native
 
 from strop_export import guard, source, targets
 from strop_export.errors import EngineTooOld, ProofError
 from strop_export.formats import Converted, VariantSpec, trial
 from strop_export.planning import Plan, Planned, make_plans
 from strop_export.tolerances import tolerances
+from tests.needs import strop_native
 from tests.unit.export import guard_kit
 from tests.unit.export import source_kit as kit
 
@@ -87,7 +87,7 @@ def test_a_plan_is_made_from_the_file_in_the_place_of_int8(
     assert isinstance(plan, Converted)
     assert isinstance(file, Converted)
     assert (plan.rounding, plan.float_layers) == ("reference", file.float_layers)
-    (answers,) = strop_native.Model(plan.data).run((sensors.samples[0],))
+    (answers,) = strop_native().Model(plan.data).run((sensors.samples[0],))
     (expected,) = trial.run(file, "tflite", sensors.samples)
     assert np.abs(answers - expected).max() <= 0.05  # LiteRT rounds otherwise
 
