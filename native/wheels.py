@@ -25,7 +25,7 @@ _PARTS = ("README.md", "build.py", "hatch_build.py", "include", "pyproject.toml"
 def lacks() -> str:
     """Say what this workstation lacks to compile, and how to get it; "" if nothing."""
     if sys.platform != "linux":
-        return f"it has wheels for Linux alone, and this is {sys.platform}"
+        return f"its wheels are built on Linux only, and this is {sys.platform}"
     if importlib.util.find_spec("ziglang") is None:
         return "ziglang is not installed: pip install ziglang"
     if not (Path(sysconfig.get_paths()["include"]) / "Python.h").is_file():
@@ -64,7 +64,7 @@ def build(machine: str, out: Path) -> Path:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Build the wheels; without a compiler say so, and end well."""
+    """Build the wheels; without a compiler print the reason, and exit with 0."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("machines", nargs="*", default=SHIPPED, metavar="MACHINE", help="of these")
     parser.add_argument("--out", type=Path, required=True)

@@ -121,7 +121,7 @@ class TestCheck:
     def test_a_place_that_stays_empty_is_named(self) -> None:
         plan = self.plan(FLOAT, fault="max abs error 3")
         assert plan.left_out() == [
-            "plan int8: it is made from the tflite int8 file, and no file takes that one's place",
+            "plan int8: its source, tflite int8, is left out, and no file takes its place",
             "tflite int8: no file holds on 75 held-out calibration samples; the last, last: max "
             "abs error 3",
         ]
@@ -133,8 +133,8 @@ class TestCheck:
         plan = self.plan(VariantSpec("tflite", "int16x8"))
         assert [spec.precision for spec in plan.chosen.variants] == ["int16x8", "float32", "int8"]
         assert plan.left_out() == [
-            "plan int8: it is made from the tflite int8 file, whose place int16x8 takes, and no "
-            "plan is int16x8"
+            "plan int8: its source, tflite int8, is replaced by int16x8, and there are no "
+            "int16x8 plans"
         ]
         plan.check({}, strict=True)
 
