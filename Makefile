@@ -20,6 +20,7 @@ STAMP := $(VENV)/.made
 NATIVE := .cache/native
 READY := $(VENV)/.native
 PEERS := .cache/bench/peers
+C_FILES = $(shell find native -name '*.[ch]')
 # uv installs the same hashed locks, faster; plain pip is enough.
 INSTALL := $(if $(shell command -v uv),uv pip install --quiet --python $(PY),$(PY) -m pip install --quiet)
 
@@ -60,7 +61,7 @@ $(STAMP): requirements/dev.txt runtime/pyproject.toml export/pyproject.toml
 	@touch $@
 
 # The native engine is installed from the wheel that devices get. Without a compiler there is none.
-$(READY): $(STAMP) $(shell find native -name tests -prune -o -name '*.[chp]*' -type f -print)
+$(READY): $(STAMP) $(shell find native \( -name tests -o -name web -o -name __pycache__ \) -prune -o -type f -print)
 	@$(PY) -m native.wheels --out $(NATIVE)
 	@if ls $(NATIVE)/*.whl >/dev/null 2>&1; then \
 	  $(INSTALL) --no-deps --no-index --find-links $(NATIVE) --force-reinstall strop-native; fi
@@ -115,15 +116,17 @@ test-reliability: export  ## hostile bytes, threads, power cuts; writes dist/rel
 docs: $(STAMP)  ## write docs/api.md again from the docstrings
 	$(PY) -m tools.api_page
 
-lint: $(STAMP)  ## ruff, mypy --strict, import contracts
+lint: $(STAMP)  ## ruff, clang-format, mypy --strict, import contracts
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/clang-format --dry-run -Werror $(C_FILES)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-format: $(STAMP)  ## let ruff write the code's layout
+format: $(STAMP)  ## let ruff and clang-format write the code's layout
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+	$(VENV)/bin/clang-format -i $(C_FILES)
 
 bench: export bench-peers  ## measure Strop beside its engines' own loops and other packages
 	@$(PY) -m benchmarks $(if $(QUICK),--quick --out .cache/bench/quick/latest.json) \

@@ -9,9 +9,6 @@ from lab.errors import LabError
 from lab.machine import CACHE
 from lab.steps import locked, make
 from native import wheels
-from native.build import HERE
-
-_SOURCES = ("*.[ch]", "*.py*", "*.toml")
 
 
 def build(machine: str) -> Path | None:
@@ -29,8 +26,7 @@ def build(machine: str) -> Path | None:
     if wheels.lacks():
         return None
     folder = CACHE / "native" / machine
-    files = sorted(path for pattern in _SOURCES for path in HERE.rglob(pattern))
-    sources = [path.read_text(encoding="utf-8") for path in files if "tests" not in path.parts]
+    sources = [path.read_text(encoding="utf-8") for path in wheels.sources()]
     with locked(folder.with_suffix(".lock")):  # boards of one machine share it
         make(folder, *sources, by=lambda out: _compile(machine, out))
     [wheel] = folder.glob("*.whl")

@@ -34,11 +34,12 @@ class Machine(NamedTuple):
 
 
 # By Python's name of the machine. A CPU is the least that is needed: better kernels are chosen when
-# a plan is opened. The armv6l of pip is the Pi Zero with its FPU; armel has none.
+# a plan is opened. The Cortex-A8 has NEON, as the Pi 2 has, but no instruction for division. The
+# armv6l of pip is the Pi Zero with its FPU; armel has none.
 MACHINES = {
     "x86_64": Machine("x86_64-linux-gnu.2.17", "x86_64", "manylinux_2_17_x86_64"),
     "aarch64": Machine("aarch64-linux-gnu.2.17", "generic", "manylinux_2_17_aarch64"),
-    "armv7l": Machine("arm-linux-gnueabihf.2.17", "cortex_a7", "manylinux_2_17_armv7l"),
+    "armv7l": Machine("arm-linux-gnueabihf.2.17", "cortex_a8", "manylinux_2_17_armv7l"),
     "armv6l": Machine("arm-linux-gnueabihf.2.17", "arm1176jzf_s", "linux_armv6l"),
     "armel": Machine("arm-linux-gnueabi.2.17", "arm1176jz_s", "linux_armv6l"),
 }

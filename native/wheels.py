@@ -19,17 +19,24 @@ from pathlib import Path
 from native.build import HERE, MACHINES
 
 SHIPPED = ("x86_64", "aarch64", "armv7l", "armv6l")  # armel is for the lab alone
+_PARTS = ("README.md", "build.py", "hatch_build.py", "include", "pyproject.toml", "python", "src")
 
 
 def lacks() -> str:
     """Say what this workstation lacks to compile, and how to get it; "" if nothing."""
     if sys.platform != "linux":
-        return f"it has wheels for Linux alone, and this is {sys.platform}"
+        return f"its wheels are built on Linux only, and this is {sys.platform}"
     if importlib.util.find_spec("ziglang") is None:
         return "ziglang is not installed: pip install ziglang"
     if not (Path(sysconfig.get_paths()["include"]) / "Python.h").is_file():
         return "Python's headers are missing: on Debian, apt install python3-dev"
     return ""
+
+
+def sources() -> list[Path]:
+    """List the files that a wheel is made from, without the bytecode that Python leaves there."""
+    paths = (path for part in _PARTS for path in (HERE / part, *(HERE / part).rglob("*")))
+    return sorted(path for path in paths if path.is_file() and path.suffix != ".pyc")
 
 
 def build(machine: str, out: Path) -> Path:
@@ -57,7 +64,7 @@ def build(machine: str, out: Path) -> Path:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Build the wheels; without a compiler say so, and end well."""
+    """Build the wheels; without a compiler print the reason, and exit with 0."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("machines", nargs="*", default=SHIPPED, metavar="MACHINE", help="of these")
     parser.add_argument("--out", type=Path, required=True)

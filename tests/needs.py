@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+from types import ModuleType
 from typing import NoReturn
 
 import pytest
@@ -14,3 +16,10 @@ def unavailable(reason: str, mend: str) -> NoReturn:
     if os.environ.get("STROP_NO_SKIP") == "1":
         pytest.fail(f"{message} (STROP_NO_SKIP=1 lets nothing skip)", pytrace=False)
     pytest.skip(message)
+
+
+def strop_native() -> ModuleType:
+    """Import the native engine's package, or end the test: some workstations cannot compile it."""
+    if importlib.util.find_spec("strop_native") is None:
+        unavailable("strop-native is not installed", "make setup")
+    return importlib.import_module("strop_native")

@@ -78,7 +78,8 @@ STROP_API const char *strop_prepare(const void *plan, size_t plan_bytes,
  *
  * Arrays of 4-byte numbers are aligned to 4 bytes; no output overlaps an input or another output.
  * The run takes as many rows at a time as `scratch_bytes` holds, up to STROP_TILE_ROWS: less
- * scratch is slower and gives the same bits. It fails only if there is not enough for one row. */
+ * scratch is slower and gives the same bits. It fails only if there is not enough for one row. A
+ * run takes about 4 kB of stack. */
 STROP_API const char *strop_run(const strop_model *model, size_t rows, const void *const *inputs,
                                 void *const *outputs, void *scratch, size_t scratch_bytes);
 

@@ -9,7 +9,7 @@ enum {
     MOST_BORDERS = 1024,  /* inputs and outputs: a plan has no more tensors */
     STACK_BYTES = 16384,  /* of scratch; more comes from the heap */
     HEAP_BYTES = 1 << 24, /* of scratch, unless one row needs more */
-    ROWS_WITH_LOCK = 8,   /* a run of more rows lets other threads of Python in */
+    ROWS_WITH_GIL = 8,    /* a run of more rows releases the GIL */
 };
 
 typedef struct {
@@ -18,10 +18,10 @@ typedef struct {
     strop_needs needs;
     size_t tile_rows; /* that a run has scratch for, at most */
     border *borders;  /* the inputs, then the outputs */
-    Py_ssize_t busy;  /* runs that have let go of Python's lock; counted under it */
+    Py_ssize_t busy;  /* runs without the GIL; counted under it */
 } model_object;
 
-/* One run: arrays and where their values are. Stack that a small model does not touch is free. */
+/* One run: where the values of its arrays are. */
 typedef struct {
     const void **inputs;
     void **outputs;
@@ -121,7 +121,7 @@ static const char *run_in_scratch(const model_object *self, const job *of) {
         return strop_run(self->model, of->samples, of->inputs, of->outputs, scratch, bytes);
     }
     void *scratch = malloc(bytes);
-    if (!scratch) return "there is no memory for its scratch";
+    if (!scratch) return "there is no memory for the scratch of a run";
     const char *reason =
         strop_run(self->model, of->samples, of->inputs, of->outputs, scratch, bytes);
     free(scratch);
@@ -131,7 +131,7 @@ static const char *run_in_scratch(const model_object *self, const job *of) {
 /* Run. Return 0, or -1 with an exception set. The caller holds references to all arrays. */
 static int run_job(model_object *self, const job *of) {
     const char *reason;
-    if (of->samples <= ROWS_WITH_LOCK) {
+    if (of->samples <= ROWS_WITH_GIL) {
         reason = run_in_scratch(self, of);
     } else {
         self->busy++;
@@ -141,7 +141,7 @@ static int run_job(model_object *self, const job *of) {
         self->busy--;
     }
     if (!reason) return 0;
-    PyErr_SetString(PyExc_MemoryError, reason); /* it is the only one that a run has left */
+    PyErr_SetString(PyExc_MemoryError, reason); /* nothing else can fail in a run */
     return -1;
 }
 
@@ -216,10 +216,10 @@ PyDoc_STRVAR(run_text,
 static PyObject *model_run(PyObject *object, PyObject *arrays) {
     model_object *self = (model_object *)object;
     if (!PyTuple_Check(arrays) || PyTuple_Size(arrays) != (Py_ssize_t)self->needs.inputs) {
-        PyErr_Format(PyExc_ValueError, "it takes a tuple of %u arrays", self->needs.inputs);
+        PyErr_Format(PyExc_ValueError, "`run` takes a tuple of %u arrays", self->needs.inputs);
         return NULL;
     }
-    const void *inputs[MOST_BORDERS];
+    const void *inputs[MOST_BORDERS]; /* the stack has room, and pages not touched cost nothing */
     void *outputs[MOST_BORDERS];
     job of = {inputs, outputs, 0};
     if (take_inputs(self, arrays, &of)) return NULL;
@@ -258,7 +258,7 @@ static PyMethodDef methods[] = {
     {"predict", model_predict, METH_O, predict_text},
     {"run", model_run, METH_O, run_text},
     {"is_busy", model_is_busy, METH_NOARGS,
-     "is_busy($self, /)\n--\n\nTell whether a run goes on that has let go of Python's lock."},
+     "is_busy($self, /)\n--\n\nTell whether a run without the GIL is in progress."},
     {NULL, NULL, 0, NULL},
 };
 

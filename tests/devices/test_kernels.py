@@ -22,6 +22,7 @@ CASES = [
     ("pc", "", ["avx2", "plain"]),
     ("pc", "core2duo", ["plain"]),
     ("pi2", "", ["neon", "plain"]),
+    ("pi2", "cortex-a8", ["neon", "plain"]),
     ("pi3", "", ["neon", "plain"]),
     ("pi4", "", ["neon", "plain"]),
     ("pi5", "", ["dotprod", "neon", "plain"]),

@@ -13,9 +13,13 @@ from tests.needs import unavailable
 
 
 @pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def gcc() -> None:
     if not shutil.which("gcc"):
         unavailable("gcc is missing", "apt install gcc")
+
+
+@pytest.fixture(scope="session")
+def library(gcc: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_library(tmp_path_factory.mktemp("library"))
 
 

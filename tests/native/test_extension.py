@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import pickle
 import sys
@@ -11,11 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import strop_native
 from numpy.typing import NDArray
 
 from tests import plans
 from tests.contract import plan_referee
+from tests.needs import unavailable
+
+pytest.importorskip("strop_native", reason="strop-native is not installed: make setup")
+import strop_native
 
 KERNELS = strop_native.kernels()
 RANDOM = np.random.default_rng(3)
@@ -170,7 +174,7 @@ class TestThreads:
             start.wait()
             wrong = 0
             for call in range(2500):
-                size = 20 if call % 4 else 3  # with and without the lock of Python
+                size = 20 if call % 4 else 3  # without and with the GIL
                 found = model.predict(batch[:size])
                 wrong += found is None or found.tobytes() != expected[:size].tobytes()
             return wrong
@@ -198,8 +202,7 @@ class TestThreads:
 
 
 def test_nothing_is_leaked() -> None:
-    """What models and calls take is given back, also by those that fail."""
-
+    """Models and calls give back what they take, also when they fail."""
     nothing: Any = (None,)
 
     def work() -> None:
@@ -227,3 +230,38 @@ def test_nothing_is_leaked() -> None:
     assert blocks() - before < 50
     after = [sys.getrefcount(np.dtype(name)) for name in ("uint8", "float32")]
     assert all(abs(new - old) < 50 for new, old in zip(after, dtypes, strict=True))
+
+
+class Mallinfo(ctypes.Structure):
+    """The `struct mallinfo2` of malloc.h: arena, ordblks, smblks, hblks, hblkhd and so on."""
+
+    _fields_ = (("sizes", ctypes.c_size_t * 10),)
+
+
+def test_no_model_and_no_scratch_is_leaked() -> None:
+    """They come from malloc, which Python does not count."""
+    mallinfo = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if mallinfo is None:
+        unavailable("malloc does not say how much it has given", "glibc 2.33 or newer")
+    mallinfo.restype = Mallinfo
+    layers = [(_floats(16, 400), _floats(400), "relu"), (_floats(400, 3), _floats(3), "linear")]
+    plan = plans.plan("x", "y", "float32", (16,), 1.0, layers)
+    samples = _floats(64, 16)
+
+    def taken() -> int:
+        """Count the bytes in use: of the heap, and of large blocks."""
+        sizes = mallinfo().sizes
+        return int(sizes[7] + sizes[4])
+
+    def work() -> None:
+        model = strop_native.Model(plan)
+        assert model.predict(samples) is not None
+        with pytest.raises(ValueError, match="not a plan"):
+            strop_native.Model(plan[:-1])
+
+    for _ in range(10):
+        work()
+    before = taken()
+    for _ in range(50):
+        work()
+    assert taken() - before < 50_000

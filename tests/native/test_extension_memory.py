@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from strop_export.formats.plan import Plan, Step, Tensor
 from tests import environments
-from tests.needs import unavailable
+from tests.needs import strop_native
 
 SCRIPT = """
 import resource, sys
@@ -27,8 +26,7 @@ print(model.predict(np.ones((64, 512), np.float32)).sum())
 
 def test_a_batch_of_large_rows_takes_no_more_than_it_needs(tmp_path: Path) -> None:
     """A plan of 5 kB whose rows need 1 MiB of scratch each runs within 32 MiB."""
-    if importlib.util.find_spec("strop_native") is None:
-        unavailable("strop-native is not installed", "make setup")
+    strop_native()
     size = 512
     tensors = [
         Tensor("float32", (size,), name="x"),

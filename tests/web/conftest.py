@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from native.web.build import make_module
+from tests import bundles
 from tests.environments import CACHE
 from tests.needs import unavailable
 
@@ -29,6 +30,7 @@ KINDS = {
 DTYPES = {kind: dtype for dtype, kind in KINDS.items()}
 
 Ask = Callable[[Sequence[dict[str, Any]]], list[Any]]
+Use = Callable[..., list[Any]]
 Verdict = tuple[str, str, str] | None  # kind, problem and mend; None: read
 
 
@@ -71,6 +73,18 @@ def ask(node: str, module: Path, tmp_path: Path) -> Ask:
         return read
 
     return answers
+
+
+@pytest.fixture
+def use(ask: Ask, tmp_path: Path) -> Use:
+    """Open a bundle in the module, and call the model."""
+
+    def call(draft: bundles.Draft, *calls: Any, **options: Any) -> list[Any]:
+        bundle = str(draft.write(tmp_path / "small.strop"))
+        (answer,) = ask([{"bundle": bundle, "options": options, "calls": calls}])
+        return answer if isinstance(answer, list) else [answer]
+
+    return call
 
 
 @pytest.fixture

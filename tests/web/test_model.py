@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
 import strop
-from strop.bundle import signing
 from strop.bundle.file import parse_bundle
 from strop.bundle.manifest import InputSpec, OutputSpec
 from strop.diagnostics.check import check
@@ -21,24 +19,12 @@ from strop_export.formats.plan import Plan, Step, Tensor
 from tests import bundles
 from tests.contract import plan_referee, plan_sample
 from tests.web import plans
+from tests.web.conftest import Use
 
 pytest.importorskip("strop_native")
 
 Array = NDArray[Any]
 PIXELS = np.arange(0, 256, 16, dtype=np.uint8)
-Use = Callable[..., list[Any]]
-
-
-@pytest.fixture
-def use(ask: Callable[[Any], list[Any]], tmp_path: Path) -> Use:
-    """Open a bundle in the module, and call the model."""
-
-    def call(draft: bundles.Draft, *calls: Any, **options: Any) -> list[Any]:
-        bundle = str(draft.write(tmp_path / "small.strop"))
-        (answer,) = ask([{"bundle": bundle, "options": options, "calls": calls}])
-        return answer if isinstance(answer, list) else [answer]
-
-    return call
 
 
 def opened(draft: bundles.Draft, tmp_path: Path) -> strop.Model:
@@ -242,75 +228,3 @@ class TestCheck:
         assert (answer["status"], answer["detail"]) == (wanted.status, wanted.detail)
         assert answer["maxAbsError"] == pytest.approx(wanted.max_abs_error)
         assert answer["kerasAgreement"] == wanted.keras_agreement
-
-
-class TestChoice:
-    def test_the_first_plan_runs_and_a_precision_may_be_asked_for(self, use: Use) -> None:
-        draft = plans.classifier()
-        draft.add_variant("tflite", "int8", ["litert"])
-        draft.content["variants"].reverse()
-        (first,) = use(draft, ["precision"])
-        (same,) = use(draft, ["precision"], precision="float32")
-        (none,) = use(draft, precision="int8")
-        (unknown,) = use(draft, precision="int4")
-
-        assert (first, same) == ("float32", "float32")
-        assert none["error"]["problem"] == "small-web has no int8 variant for native"
-        assert (none["error"]["kind"], unknown["error"]["kind"]) == ("input", "input")
-
-    def test_a_bundle_without_plans_is_refused(self, use: Use) -> None:
-        (answer,) = use(bundles.image())
-
-        assert answer["error"]["kind"] == "engine"
-        assert answer["error"]["problem"] == "shapes-cpu has no plan that is proven on native"
-
-    @pytest.mark.parametrize(("floor", "opens"), [("0.1", True), ("0", True), ("0.2", False)])
-    def test_a_plan_for_a_newer_engine_is_refused(self, floor: str, opens: bool, use: Use) -> None:
-        draft = plans.classifier()
-        draft.variant["requires"] = {"engines": {"native": floor}}
-        (answer,) = use(draft, ["precision"])
-
-        assert opens == (answer == "float32")
-        assert opens or answer["error"]["kind"] == "engine"
-
-    def test_a_plan_that_is_not_the_one_described_is_refused(self, use: Use) -> None:
-        draft = plans.classifier()
-        draft.variant["outputs"][0]["name"] = "other"
-        (answer,) = use(draft)
-
-        assert answer["error"]["kind"] == "bundle"
-
-
-class TestTrust:
-    KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-    OTHER = Ed25519PrivateKey.from_private_bytes(bytes(32))
-
-    @pytest.mark.parametrize("signer", [KEY, OTHER, None, "another message", "spaces"])
-    def test_a_trusted_key_must_have_signed(self, signer: Any, use: Use, tmp_path: Path) -> None:
-        trusted = signing.public_half(self.KEY).text
-        draft = plans.classifier()
-        manifest = draft.manifest()
-        if signer:
-            key = self.KEY if isinstance(signer, str) else signer
-            signed = signing.sign(manifest + b" " * (signer == "another message"), key)
-            draft.files["signature.json"] = signed + b"\n" * (signer == "spaces")
-        (answer,) = use(draft, ["signedBy"], trustedKeys=[f"{trusted} release"])
-        (ignored,) = use(draft, ["signedBy"])
-
-        assert ignored is None
-        try:
-            strop.load(draft.write(tmp_path / "python.strop"), trusted_keys=[trusted]).close()
-            assert answer == trusted
-        except strop.BundleError as error:
-            assert answer["error"]["kind"] == "bundle"
-            problem = error.problem.partition(": ")[2].replace(" (release)", "")
-            assert answer["error"]["problem"] == problem
-
-    @pytest.mark.parametrize(
-        "keys", [[], ["secret"], [f"ed25519:{'00' * 32}"], [f"ed25519:{'ff' * 32}"], [1]]
-    )
-    def test_keys_that_protect_nothing_are_refused(self, keys: list[Any], use: Use) -> None:
-        (answer,) = use(plans.classifier(), trustedKeys=keys)
-
-        assert answer["error"]["kind"] in ("bundle", "input")
-        assert "secret" not in answer["error"]["message"]

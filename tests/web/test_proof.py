@@ -56,10 +56,13 @@ def test_one_other_bit_is_no_proof(page: web.Page, tmp_path: Path) -> None:
 
 def test_a_finished_bundle_is_checked(page: web.Page, tmp_path: Path) -> None:
     draft = plans.classifier()
-    assert web.check_in_node(page, draft.write(tmp_path / "good.strop")) == {}
+    good = draft.write(tmp_path / "good.strop")
+    assert web.check_in_node(page, good, ["float32"]) == {}
+    with pytest.raises(ProofError, match="has no int8 variant for native"):
+        web.check_in_node(page, good, ["float32", "int8"])
 
     draft.put(draft.variant["golden"][0], bundles.npy(np.zeros((6, 3), np.float32)))
-    fallen = web.check_in_node(page, draft.write(tmp_path / "bad.strop"))
+    fallen = web.check_in_node(page, draft.write(tmp_path / "bad.strop"), ["float32"])
     assert list(fallen) == [("plan", "float32")]
 
 
@@ -67,7 +70,7 @@ def test_a_broken_bundle_is_an_error_in_one_line(page: web.Page, tmp_path: Path)
     path = tmp_path / "cut.strop"
     path.write_bytes(plans.classifier().pack()[:-1])
     with pytest.raises(ProofError) as caught:
-        web.check_in_node(page, path)
+        web.check_in_node(page, path, ["float32"])
 
     assert "do not match the SHA-256 at its end" in str(caught.value)
 

@@ -187,7 +187,7 @@ def run(request: Request, show: Callable[[str], None]) -> Outcome:
 
 
 def _why_no_native(chosen: Sequence[targets.Target]) -> str:
-    """Say why the native engine cannot be had here; "" if it can, or if no target wants it."""
+    """Say why the native engine is missing here; "" if it is not, or if no target wants it."""
     if not any(NATIVE in target.engines for target in chosen):
         return ""
     try:

@@ -208,7 +208,9 @@ def export(
                     draft.write_bytes(finished.content)
                     fallen = check_bundle(draft, finished.variants, workstation, wheels)
                     if finished.page:
-                        fallen |= web.check_in_node(finished.page, draft)
+                        specs = [variant.spec for variant in finished.variants]
+                        precisions = [spec.precision for spec in specs if spec.format == "plan"]
+                        fallen |= web.check_in_node(finished.page, draft, precisions)
                     if not fallen:
                         break
                     if strict:
@@ -292,7 +294,7 @@ def _finish(
         tuple(not_on_gpu),
         _layers(work, plan, proven),
         plan.guarded,
-        page if target.page and isinstance(page := work.workstation.page, web.Page) else None,
+        work.workstation.page_of(target),
     )
 
 

@@ -150,11 +150,11 @@ def make_plans(
 
 def _no_plan(path: guard.Path) -> str:
     """Say why there is no plan of the file that a path found."""
-    source = f"it is made from the {path.asked.format} {path.asked.precision} file"
+    source = f"its source, {path.asked.format} {path.asked.precision},"
     if path.chosen is None:
-        return f"{source}, and no file takes that one's place"
+        return f"{source} is left out, and no file takes its place"
     own = path.chosen.precision
-    return f"{source}, whose place {own} takes, and no plan is {own}"
+    return f"{source} is replaced by {own}, and there are no {own} plans"
 
 
 def _try(trials: guard.Trials, spec: VariantSpec) -> None:

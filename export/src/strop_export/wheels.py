@@ -69,7 +69,10 @@ def native_here() -> Path:
         if tags & parse_wheel_filename(wheel.name)[3]:
             return wheel
     if native_wheels():
-        raise EngineMissing("the native engine has no wheel for this machine")
+        raise EngineMissing(
+            "the native engine has no wheel for this machine",
+            "export on x86-64 or Arm, on a Linux with glibc",
+        )
     raise EngineMissing(f"there is no native engine: {_why_none()}", "export again after that")
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import strop_native
 
 from strop_export.formats import Conversions, Names, quiet
 from strop_export.formats.plan import Plan, Step, Tensor
 from tests.contract import plan_referee
+from tests.needs import strop_native
 from tests.unit.export.plan_kit import FLOAT32, inputs_for, operators, sequential
 
 with quiet():
@@ -33,8 +33,9 @@ def test_bytes_give_the_bits_that_their_floats_give() -> None:
     (expected,) = plan_referee.outputs(plain.data, PIXELS.astype(np.float32))
     (result,) = plan_referee.outputs(taken.data, PIXELS)
     assert np.array_equal(result, expected)
-    for kernels in strop_native.kernels():
-        (result,) = strop_native.Model(taken.data, kernels).run((PIXELS,))
+    native = strop_native()
+    for kernels in native.kernels():
+        (result,) = native.Model(taken.data, kernels).run((PIXELS,))
         assert np.array_equal(result, expected)
 
 
@@ -60,6 +61,7 @@ def test_the_engine_dequantizes_uint8_as_the_format_says(zero_point: int) -> Non
     every = np.arange(256, dtype=np.uint8)[np.newaxis]
     (expected,) = plan_referee.outputs(plan, every)
     assert np.array_equal(expected, np.float32(0.3) * (every.astype(np.float32) - zero_point))
-    for kernels in strop_native.kernels():
-        (result,) = strop_native.Model(plan, kernels).run((every,))
+    native = strop_native()
+    for kernels in native.kernels():
+        (result,) = native.Model(plan, kernels).run((every,))
         assert np.array_equal(result, expected)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import strop_native
 
 from strop_export import guard, source, targets
 from strop_export.errors import EngineTooOld, ProofError
 from strop_export.formats import Converted, VariantSpec, trial
 from strop_export.planning import Plan, Planned, make_plans
 from strop_export.tolerances import tolerances
+from tests.needs import strop_native
 from tests.unit.export import guard_kit
 from tests.unit.export import source_kit as kit
 
@@ -87,7 +87,7 @@ def test_a_plan_is_made_from_the_file_in_the_place_of_int8(
     assert isinstance(plan, Converted)
     assert isinstance(file, Converted)
     assert (plan.rounding, plan.float_layers) == ("reference", file.float_layers)
-    (answers,) = strop_native.Model(plan.data).run((sensors.samples[0],))
+    (answers,) = strop_native().Model(plan.data).run((sensors.samples[0],))
     (expected,) = trial.run(file, "tflite", sensors.samples)
     assert np.abs(answers - expected).max() <= 0.05  # LiteRT rounds otherwise
 
@@ -121,7 +121,7 @@ class TestCheck:
     def test_a_place_that_stays_empty_is_named(self) -> None:
         plan = self.plan(FLOAT, fault="max abs error 3")
         assert plan.left_out() == [
-            "plan int8: it is made from the tflite int8 file, and no file takes that one's place",
+            "plan int8: its source, tflite int8, is left out, and no file takes its place",
             "tflite int8: no file holds on 75 held-out calibration samples; the last, last: max "
             "abs error 3",
         ]
@@ -133,8 +133,8 @@ class TestCheck:
         plan = self.plan(VariantSpec("tflite", "int16x8"))
         assert [spec.precision for spec in plan.chosen.variants] == ["int16x8", "float32", "int8"]
         assert plan.left_out() == [
-            "plan int8: it is made from the tflite int8 file, whose place int16x8 takes, and no "
-            "plan is int16x8"
+            "plan int8: its source, tflite int8, is replaced by int16x8, and there are no "
+            "int16x8 plans"
         ]
         plan.check({}, strict=True)
 

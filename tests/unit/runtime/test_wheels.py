@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import strop_native
 
 from native.build import MACHINES
 from native.wheels import SHIPPED
@@ -33,7 +32,7 @@ from strop.device.wheels import (
     why_none,
 )
 from strop.versions import release
-from tests.needs import unavailable
+from tests.needs import strop_native, unavailable
 from tests.unit.runtime import boards
 from tests.unit.runtime.boards import PC, PI_2, PI_4, PI_4_32_BIT, PI_5, PI_ZERO, board
 
@@ -350,7 +349,7 @@ def test_the_table_is_what_the_index_has(row: Wheels) -> None:
 
 def test_the_native_engine_has_the_wheels_that_are_built() -> None:
     [row] = [row for row in WHEELS if row.engine == "native"]
-    assert row.version == strop_native.__version__
+    assert row.version == strop_native().__version__
     assert tuple(row.glibc) == SHIPPED
     assert {MACHINES[machine].target.partition("gnu")[2] for machine in SHIPPED} == {
         ".2.17",

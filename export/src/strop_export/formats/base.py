@@ -114,9 +114,7 @@ class VariantSpec:
                 f"a {self.precision} {self.format} file has no choice of rounding",
                 "use `rounding` for int8 and mixed plans alone",
             )
-        if self.gpu and (
-            self.format not in ("tflite", "onnx") or self.precision not in GPU_PRECISIONS
-        ):
+        if self.gpu and (self.format not in GPU_FORMATS or self.precision not in GPU_PRECISIONS):
             raise ConversionError(
                 f"{self.format} {self.precision} does not run on GPUs, which take "
                 f"{' or '.join(GPU_FORMATS)}, {' or '.join(GPU_PRECISIONS)}",

@@ -51,7 +51,7 @@ def table(kind: str, x: Tensor, y: Tensor, options: Any, rounding: str) -> NDArr
             ends = (np.float32(end) / np.float32(y.scale) for end in _LIMITS[kind])
             values = np.clip(values, *map(_nearest, ends))
     elif kind == "GELU" and options.approximate:
-        return "a plan has GELU by erf alone"
+        return "a plan has only the exact GELU, by erf"
     else:
         reals = np.float32(x.scale) * steps.astype(np.float32)
         results = _function(kind, reals, rounding) * (np.float32(1) / np.float32(y.scale))

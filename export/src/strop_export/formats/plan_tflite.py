@@ -228,7 +228,9 @@ def _column(constant: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """Return the weights of a layer of one input, which TensorFlow writes as a product."""
     count = math.prod(constant.dims)
     if constant.dtype != "float32" or constant.dims[-1:] != (count,):
-        raise Refusal(f"its {constant.dtype} constant of shape {constant.dims} is no layer's")
+        raise Refusal(
+            f"its {constant.dtype} constant of shape {constant.dims} is not the weights of a layer"
+        )
     if math.prod(y.dims) != math.prod(x.dims) * count:
         raise Refusal("its inputs have different sizes")
     return replace(constant, dims=(count, 1), values=np.asarray(constant.values).reshape(-1, 1))
@@ -240,12 +242,14 @@ def _repeated(constant: Tensor, x: Tensor) -> Tensor:
     while values.shape[:1] == (1,):
         values = values[0]
     if constant.dtype != x.dtype or values.shape != x.dims[len(x.dims) - values.ndim :]:
-        raise Refusal(f"its {constant.dtype} constant of shape {constant.dims} is not repeated")
+        raise Refusal(
+            f"its {constant.dtype} constant {constant.dims} does not repeat along its input"
+        )
     return replace(constant, dims=values.shape, values=values)
 
 
 def _activation(operator: Any) -> str:
     number = operator.builtinOptions.fusedActivationFunction
     if number not in _ACTIVATIONS:
-        raise Refusal("a plan fuses relu and relu6 alone")
+        raise Refusal("a plan fuses only relu and relu6")
     return _ACTIVATIONS[number]

@@ -58,6 +58,10 @@ class Workstation:
             lacks.append(self.page)
         return lacks
 
+    def page_of(self, target: Target) -> web.Page | None:
+        """Return the module for pages and its Node; None if the target needs none."""
+        return self.page if target.page and isinstance(self.page, web.Page) else None
+
 
 def survey(targets: Iterable[Target], adapters: tuple[str, ...], progress: Progress) -> Workstation:
     """Find each engine that some targets run on, or make its environment.

@@ -119,8 +119,15 @@ def run_in_node(page: Page, draft: Path, samples: Path, here: Run) -> Run:
     return replace(here, version=f"{said['version']} (Node {said['node']})")
 
 
-def check_in_node(page: Page, bundle: Path) -> dict[tuple[str, str], str]:
-    """Replay the golden samples of a finished bundle on each of its plans under Node.
+def check_in_node(
+    page: Page, bundle: Path, precisions: Sequence[str]
+) -> dict[tuple[str, str], str]:
+    """Replay the golden samples of a finished bundle on its plans under Node.
+
+    Args:
+        page: from `find_page`.
+        bundle: the bundle.
+        precisions: those of its plans.
 
     Returns:
         (format, precision) of each plan that fails -> the reason.
@@ -130,15 +137,14 @@ def check_in_node(page: Page, bundle: Path) -> dict[tuple[str, str], str]:
     """
     return {
         ("plan", result["precision"]): f"plan {result['precision']} under Node: {result['detail']}"
-        for result in _ask(page, "check", bundle)["results"]
+        for result in _ask(page, "check", bundle, *precisions)["results"]
         if result["status"] != PASSED
     }
 
 
-def _ask(page: Page, what: str, bundle: Path, *files: Path) -> dict[str, Any]:
-    arguments: Sequence[Path] = (_WORKER, page.module, bundle, *files)
-    paths = [str(path.resolve()) for path in arguments]
-    command = [str(page.node), *paths[:2], what, *paths[2:]]
+def _ask(page: Page, what: str, bundle: Path, *rest: str | Path) -> dict[str, Any]:
+    module, draft = page.module.resolve(), bundle.resolve()
+    command = [str(part) for part in (page.node, _WORKER, module, what, draft, *rest)]
     done = environments.run(command, limit_s=_RUN_LIMIT_S)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[0]
