@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import pickle
+import signal
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -195,6 +196,32 @@ class TestThreads:
             seen.append(model.is_busy())
         assert any(seen)
         assert not model.is_busy()
+
+
+    @pytest.mark.parametrize("call", ["predict", "run"])
+    def test_handlers_of_signals_run_within_a_long_batch(self, call: str) -> None:
+        """The third raises. If they ran after the batch, there would be only one."""
+        sizes = [(1, 1024), (1024, 1024), (1024, 1)]
+        layers = [(_floats(*size), _floats(size[1]), "relu") for size in sizes]
+        model = strop_native.Model(plans.plan("x", "y", "float32", (1,), 1.0, layers))
+        samples = _floats(200_000, 1)
+        seen: list[int] = []
+
+        def handle(number: int, _frame: Any) -> None:
+            seen.append(number)
+            if len(seen) == 3:
+                raise TimeoutError
+
+        before = signal.signal(signal.SIGALRM, handle)
+        signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+        try:
+            with pytest.raises(TimeoutError):
+                model.predict(samples) if call == "predict" else model.run((samples,))
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert not model.is_busy()
+        assert model.predict(samples[:9]) is not None
 
 
 def test_nothing_is_leaked() -> None:
