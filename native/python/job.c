@@ -6,8 +6,9 @@
 enum {
     STACK_BYTES = 16384,  /* of scratch; more comes from the heap */
     HEAP_BYTES = 1 << 24, /* of scratch, unless one row needs more */
-    ROWS_WITH_LOCK = 8,   /* a run of more rows lets other threads of Python in */
-    SIGNALS_MS = 50,      /* a run of more lets handlers of signals in as often as this */
+    ROWS_WITH_LOCK = 8,   /* a run of more rows, or more work, lets other threads of Python in */
+    WORK_WITH_LOCK = 1 << 20,
+    SIGNALS_MS = 50, /* a run of more lets handlers of signals in as often as this */
 };
 
 /* Choose fewer rows if they are large: a plan of few bytes may need 2 GiB for each. */
@@ -52,7 +53,7 @@ static int run_unlocked(job *of, void *scratch, size_t bytes) {
 }
 
 static int run_in(job *of, Py_ssize_t *busy, void *scratch, size_t bytes) {
-    if (of->samples <= ROWS_WITH_LOCK) {
+    if (of->samples <= ROWS_WITH_LOCK && of->needs->work * of->samples <= WORK_WITH_LOCK) {
         run_rows(of, of->samples, scratch, bytes);
         return 0;
     }

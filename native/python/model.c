@@ -12,8 +12,8 @@ typedef struct {
     PyObject_HEAD void *memory; /* of the model, from malloc; it is aligned inside */
     strop_model *model;
     strop_needs needs;
-    border *borders;  /* the inputs, then the outputs */
-    Py_ssize_t busy;  /* runs that have let go of Python's lock; counted under it */
+    border *borders; /* the inputs, then the outputs */
+    Py_ssize_t busy; /* runs that have let go of Python's lock; counted under it */
 } model_object;
 
 static const strop_kernels *find_kernels(const char *name) {

@@ -185,12 +185,19 @@ class TestThreads:
         finally:
             sys.setswitchinterval(interval)
 
-    def test_a_large_batch_lets_other_threads_run(self) -> None:
-        layers = [(_floats(784, 900), _floats(900), "relu")]
+    @pytest.mark.parametrize(("size", "count"), [(900, 3000), (4000, 1)])
+    def test_a_large_batch_or_model_lets_other_threads_run(self, size: int, count: int) -> None:
+        layers = [(_floats(784, size), _floats(size), "relu")]
+        layers += [(_floats(size, size), _floats(size), "relu")] if count == 1 else []
         model = strop_native.Model(plans.plan("x", "y", "float32", (784,), 1.0, layers))
-        samples = _floats(3000, 784)
+        samples = _floats(count, 784)
         seen: list[bool] = []
-        thread = threading.Thread(target=model.predict, args=(samples,))
+
+        def work() -> None:
+            for _ in range(max(1, 50 // count)):
+                model.predict(samples)
+
+        thread = threading.Thread(target=work)
         thread.start()
         while thread.is_alive():
             seen.append(model.is_busy())
