@@ -204,7 +204,6 @@ class TestThreads:
         assert any(seen)
         assert not model.is_busy()
 
-
     @pytest.mark.parametrize("call", ["predict", "run"])
     def test_handlers_of_signals_run_within_a_long_batch(self, call: str) -> None:
         """The third raises. If they ran after the batch, there would be only one."""
