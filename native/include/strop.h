@@ -41,12 +41,13 @@ typedef struct strop_kernels strop_kernels;
 
 typedef enum { STROP_FLOAT32 = 0, STROP_INT8 = 1, STROP_UINT8 = 2, STROP_INT32 = 3 } strop_dtype;
 
-/* The memory that a plan needs, and how many arrays a run takes and gives. */
+/* The memory and time that a plan needs, and how many arrays a run takes and gives. */
 typedef struct {
     size_t model_bytes; /* the prepared model: weights, constants, steps */
     size_t row_bytes;   /* scratch of a run, for each row of a tile */
     uint32_t inputs;
     uint32_t outputs;
+    uint64_t work; /* products and values that a run computes, for each row */
 } strop_needs;
 
 /* An input or output of a model, for one sample. */

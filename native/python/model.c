@@ -4,29 +4,17 @@
 #include <string.h>
 
 #include "borders.h"
+#include "job.h"
 
-enum {
-    MOST_BORDERS = 1024,  /* inputs and outputs: a plan has no more tensors */
-    STACK_BYTES = 16384,  /* of scratch; more comes from the heap */
-    HEAP_BYTES = 1 << 24, /* of scratch, unless one row needs more */
-    ROWS_WITH_GIL = 8,    /* a run of more rows releases the GIL */
-};
+enum { MOST_BORDERS = 1024 }; /* inputs and outputs: a plan has no more tensors */
 
 typedef struct {
     PyObject_HEAD void *memory; /* of the model, from malloc; it is aligned inside */
     strop_model *model;
     strop_needs needs;
-    size_t tile_rows; /* that a run has scratch for, at most */
-    border *borders;  /* the inputs, then the outputs */
-    Py_ssize_t busy;  /* runs without the GIL; counted under it */
+    border *borders; /* the inputs, then the outputs */
+    Py_ssize_t busy; /* runs without the GIL; counted under it */
 } model_object;
-
-/* One run: where the values of its arrays are. */
-typedef struct {
-    const void **inputs;
-    void **outputs;
-    size_t samples;
-} job;
 
 static const strop_kernels *find_kernels(const char *name) {
     for (uint32_t i = 0;; i++) {
@@ -53,12 +41,6 @@ static int take_borders(model_object *self) {
     return 0;
 }
 
-/* Choose fewer rows if they are large: a plan of few bytes may need 2 GiB for each. */
-static size_t choose_tile_rows(size_t row_bytes) {
-    const size_t most = row_bytes ? HEAP_BYTES / row_bytes : STROP_TILE_ROWS;
-    return most < 1 ? 1 : most < STROP_TILE_ROWS ? most : STROP_TILE_ROWS;
-}
-
 /* Check the plan and prepare the model. Return 0, or -1 with an exception set. */
 static int prepare(model_object *self, const char *plan, Py_ssize_t bytes, const char *name) {
     const strop_kernels *kernels = name ? find_kernels(name) : strop_best_kernels();
@@ -68,7 +50,6 @@ static int prepare(model_object *self, const char *plan, Py_ssize_t bytes, const
     }
     const char *reason = strop_check(plan, (size_t)bytes, &self->needs);
     if (!reason) {
-        self->tile_rows = choose_tile_rows(self->needs.row_bytes);
         self->memory = malloc(self->needs.model_bytes + STROP_ALIGNMENT);
         if (!self->memory) {
             PyErr_NoMemory();
@@ -112,39 +93,6 @@ static void model_free(PyObject *object) {
     Py_DECREF(type); /* instances of heap types hold it */
 }
 
-/* Run in scratch from the heap or, if there is enough, on the stack. */
-static const char *run_in_scratch(const model_object *self, const job *of) {
-    const size_t rows = of->samples < self->tile_rows ? of->samples : self->tile_rows;
-    const size_t bytes = self->needs.row_bytes * rows;
-    if (bytes <= STACK_BYTES) {
-        float scratch[STACK_BYTES / sizeof(float)];
-        return strop_run(self->model, of->samples, of->inputs, of->outputs, scratch, bytes);
-    }
-    void *scratch = malloc(bytes);
-    if (!scratch) return "there is no memory for the scratch of a run";
-    const char *reason =
-        strop_run(self->model, of->samples, of->inputs, of->outputs, scratch, bytes);
-    free(scratch);
-    return reason;
-}
-
-/* Run. Return 0, or -1 with an exception set. The caller holds references to all arrays. */
-static int run_job(model_object *self, const job *of) {
-    const char *reason;
-    if (of->samples <= ROWS_WITH_GIL) {
-        reason = run_in_scratch(self, of);
-    } else {
-        self->busy++;
-        Py_BEGIN_ALLOW_THREADS;
-        reason = run_in_scratch(self, of);
-        Py_END_ALLOW_THREADS;
-        self->busy--;
-    }
-    if (!reason) return 0;
-    PyErr_SetString(PyExc_MemoryError, reason); /* nothing else can fail in a run */
-    return -1;
-}
-
 PyDoc_STRVAR(
     predict_text,
     "predict($self, samples, /)\n--\n\n"
@@ -164,12 +112,12 @@ static PyObject *model_predict(PyObject *object, PyObject *samples) {
     PyObject *result = border_empty(output, count);
     if (!result) return NULL;
     void *y = ((array *)result)->data;
-    const job of = {&x, &y, count};
-    if (run_job(self, &of)) {
+    job of = {self->model, &self->needs, count, &x, &y};
+    if (job_run(&of, &self->busy)) {
         Py_DECREF(result);
         return NULL;
     }
-    if (!border_has_no_nan(output, y, count)) {
+    if (!border_has_no_nan(output, ((array *)result)->data, count)) {
         Py_DECREF(result);
         Py_RETURN_NONE;
     }
@@ -221,10 +169,10 @@ static PyObject *model_run(PyObject *object, PyObject *arrays) {
     }
     const void *inputs[MOST_BORDERS]; /* the stack has room, and pages not touched cost nothing */
     void *outputs[MOST_BORDERS];
-    job of = {inputs, outputs, 0};
+    job of = {self->model, &self->needs, 0, inputs, outputs};
     if (take_inputs(self, arrays, &of)) return NULL;
     PyObject *results = make_outputs(self, &of);
-    if (results && run_job(self, &of)) Py_CLEAR(results);
+    if (results && job_run(&of, &self->busy)) Py_CLEAR(results);
     return results;
 }
 

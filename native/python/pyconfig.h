@@ -14,5 +14,6 @@
 #define ALIGNOF_SIZE_T __SIZEOF_SIZE_T__
 #define HAVE_STDINT_H 1
 #define HAVE_UNISTD_H 1
+#define _POSIX_C_SOURCE 200809L
 
 #endif

@@ -206,10 +206,10 @@ static const char *check_borders(const plan_file *plan, uint8_t *state) {
     return NULL;
 }
 
-const char *plan_check(const plan_file *plan) {
+const char *plan_check(const plan_file *plan, uint64_t *work) {
     uint8_t state[MAX_TENSORS] = {0};
-    uint64_t work = 0;
     const char *reason;
+    *work = 0;
     for (uint32_t i = 0; i < plan->tensors; i++) {
         plan_tensor tensor;
         if ((reason = plan_tensor_at(plan, i, &tensor))) return reason;
@@ -236,8 +236,8 @@ const char *plan_check(const plan_file *plan) {
         if (step.output >= plan->tensors) return "a step writes a tensor that is not in the plan";
         if (state[step.output] & HAS_VALUES)
             return "a step writes a tensor that has its values already";
-        if ((reason = plan_check_step(plan, &step, &work))) return reason;
-        if (work > MAX_WORK) return "the steps compute more than 2^32 products and values";
+        if ((reason = plan_check_step(plan, &step, work))) return reason;
+        if (*work > MAX_WORK) return "the steps compute more than 2^32 products and values";
         state[step.output] |= HAS_VALUES | IS_COMPUTED;
     }
     return check_borders(plan, state);

@@ -71,8 +71,8 @@ const char *plan_tensor_at(const plan_file *plan, uint32_t index, plan_tensor *t
 void plan_step_at(const plan_file *plan, uint32_t index, plan_step *step);
 uint32_t plan_border_at(const plan_file *plan, uint32_t index);
 
-/* Check all records, and the steps in their order. */
-const char *plan_check(const plan_file *plan);
+/* Check all records, and the steps in their order. Add up the steps' work for one sample. */
+const char *plan_check(const plan_file *plan, uint64_t *work);
 
 /* Tell whether an operator is mul, add or sub. */
 static inline int is_pairwise(uint32_t op) { return op >= OP_MUL && op <= OP_SUB; }

@@ -212,7 +212,7 @@ static const char *check_and_build(const void *bytes, size_t count, const strop_
     layout places;
     const char *reason;
     if ((reason = plan_open(bytes, count, &plan))) return reason;
-    if ((reason = plan_check(&plan))) return reason;
+    if ((reason = plan_check(&plan, &needs->work))) return reason;
     if ((reason = layout_make(&plan, &places))) return reason;
     builder of = {&plan, &places, kernels, {NULL, 0}};
     build(&of);

@@ -4,7 +4,7 @@ import { parseBundle } from "./src/bundle.mjs";
 import { Core } from "./src/core.mjs";
 import { BundleError, EngineUnavailable, InputError, oneOf, quoted, StropError } from "./src/errors.mjs";
 import { readBytes } from "./src/files.mjs";
-import { enginesOf, PRECISIONS } from "./src/manifest.mjs";
+import { enginesOf, PRECISIONS, ROUNDINGS } from "./src/manifest.mjs";
 import { Model } from "./src/model.mjs";
 import { ARRAYS } from "./src/npy.mjs";
 import { readKeys } from "./src/signing.mjs";
@@ -13,14 +13,16 @@ export { BundleError, EngineUnavailable, InputError, StropError };
 
 export const VERSION = "0.1.0";
 const ENGINE = "native";
+const ROUNDING_AT = 12; // in a plan: the place in ROUNDINGS
 
 export async function load(source, { precision, trustedKeys } = {}) {
   const keys = trustedKeys === undefined ? null : readKeys(trustedKeys);
   const data = await readBytes(await source);
   const bundle = await parseBundle(data, keys);
   const variant = choose(bundle.manifest, precision);
-  const core = await Core.open(await bundle.read(variant), variant.file);
-  checkBorders(core, variant);
+  const plan = await bundle.read(variant);
+  const core = await Core.open(plan, variant.file);
+  checkPlan(plan, core, variant);
   return new Model(bundle, variant, core);
 }
 
@@ -64,12 +66,13 @@ function checkFloor({ file, requires }) {
     );
 }
 
-/** Compare what a plan takes and gives with the manifest. */
-function checkBorders(core, { file, inputs, outputs }) {
+/** Compare what a plan takes and gives, and how it rounds, with the manifest. */
+function checkPlan(plan, core, { file, inputs, outputs, rounding }) {
   const ofPlan = ({ name, dtype, dims }) => JSON.stringify([name, dtype, dims]);
   const listed = ({ name, dtype, shape }) => JSON.stringify([name, dtype, shape.slice(1)]);
   const found = [...core.inputs, null, ...core.outputs].map((border) => border && ofPlan(border));
   const wanted = [...inputs, null, ...outputs].map((tensor) => tensor && listed(tensor));
-  if (String(found) !== String(wanted))
+  const rounds = ROUNDINGS[plan[ROUNDING_AT]] === (rounding ?? ROUNDINGS[0]);
+  if (String(found) !== String(wanted) || !rounds)
     throw new BundleError(`${file} is not the model that the manifest describes`, "export it again");
 }

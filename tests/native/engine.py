@@ -21,6 +21,7 @@ class _Needs(ctypes.Structure):
         ("row_bytes", ctypes.c_size_t),
         ("inputs", ctypes.c_uint32),
         ("outputs", ctypes.c_uint32),
+        ("work", ctypes.c_uint64),
     )
 
 

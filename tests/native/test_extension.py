@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import pickle
+import signal
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -188,17 +189,49 @@ class TestThreads:
         finally:
             sys.setswitchinterval(interval)
 
-    def test_a_large_batch_lets_other_threads_run(self) -> None:
-        layers = [(_floats(784, 900), _floats(900), "relu")]
+    @pytest.mark.parametrize(("size", "count"), [(900, 3000), (4000, 1)])
+    def test_a_large_batch_or_model_lets_other_threads_run(self, size: int, count: int) -> None:
+        layers = [(_floats(784, size), _floats(size), "relu")]
+        layers += [(_floats(size, size), _floats(size), "relu")] if count == 1 else []
         model = strop_native.Model(plans.plan("x", "y", "float32", (784,), 1.0, layers))
-        samples = _floats(3000, 784)
+        samples = _floats(count, 784)
         seen: list[bool] = []
-        thread = threading.Thread(target=model.predict, args=(samples,))
+
+        def work() -> None:
+            for _ in range(max(1, 50 // count)):
+                model.predict(samples)
+
+        thread = threading.Thread(target=work)
         thread.start()
         while thread.is_alive():
             seen.append(model.is_busy())
         assert any(seen)
         assert not model.is_busy()
+
+    @pytest.mark.parametrize("call", ["predict", "run"])
+    def test_handlers_of_signals_run_within_a_long_batch(self, call: str) -> None:
+        """The third raises. If they ran after the batch, there would be only one."""
+        sizes = [(1, 1024), (1024, 1024), (1024, 1)]
+        layers = [(_floats(*size), _floats(size[1]), "relu") for size in sizes]
+        model = strop_native.Model(plans.plan("x", "y", "float32", (1,), 1.0, layers))
+        samples = _floats(200_000, 1)
+        seen: list[int] = []
+
+        def handle(number: int, _frame: Any) -> None:
+            seen.append(number)
+            if len(seen) == 3:
+                raise TimeoutError
+
+        before = signal.signal(signal.SIGALRM, handle)
+        signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+        try:
+            with pytest.raises(TimeoutError):
+                model.predict(samples) if call == "predict" else model.run((samples,))
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert not model.is_busy()
+        assert model.predict(samples[:9]) is not None
 
 
 def test_nothing_is_leaked() -> None:

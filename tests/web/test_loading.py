@@ -53,6 +53,14 @@ class TestChoice:
 
         assert answer["error"]["kind"] == "bundle"
 
+    @pytest.mark.parametrize("rounding", ["reference", "float"])
+    def test_the_manifest_names_the_plan_s_rounding(self, rounding: str, use: Use) -> None:
+        draft = plans.several()  # its plan rounds as float
+        draft.variant["rounding"] = rounding
+        (answer,) = use(draft, ["rounding"])
+
+        assert answer == rounding if rounding == "float" else answer["error"]["kind"] == "bundle"
+
 
 class TestTrust:
     KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

@@ -10,7 +10,7 @@ const ALIGNMENT = 64; // STROP_ALIGNMENT of include/strop.h
 const TILE_ROWS = 64; // STROP_TILE_ROWS
 const TILE_BYTES = 2 ** 22; // of one tile, at most, unless one row has more
 const PAGE_BYTES = 2 ** 16;
-const NEEDS_BYTES = 16; // strop_needs: model_bytes, row_bytes, inputs, outputs
+const NEEDS_BYTES = 24; // strop_needs: model_bytes, row_bytes, inputs, outputs; 64 bits of work
 const DTYPES = ["float32", "int8", "uint8", "int32"]; // strop_dtype
 
 let compiled; // the promise of the module, which all models share
@@ -51,7 +51,7 @@ export class Core {
     };
     this.put(plan, model);
     refuse(core.strop_check(model, plan.length, heap));
-    const [modelBytes, rowBytes, inputs, outputs] = this.words(heap, NEEDS_BYTES / 4);
+    const [modelBytes, rowBytes, inputs, outputs] = this.words(heap, 4);
     const after = aligned(model + modelBytes);
     this.put(plan, after);
     const kernels = core.strop_best_kernels();

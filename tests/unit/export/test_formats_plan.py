@@ -120,6 +120,23 @@ def test_bytes_are_taken_as_they_are() -> None:
     assert operators(file) == [*names, "fully_connected", "sigmoid"]
 
 
+@pytest.mark.parametrize("spec", [FLOAT32, INT8], ids=["float32", "int8"])
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_a_keras_input_of_bytes_keeps_its_dtype(dtype: str, spec: VariantSpec) -> None:
+    keras.utils.set_random_seed(3)
+    scaled = [layers.Flatten(), layers.Rescaling(1 / 128)]
+    stack = [*scaled, layers.Dense(5, "relu"), layers.Dense(2)]
+    net = keras.Sequential([keras.Input((3, 2), dtype=dtype), *stack])
+    inputs = np.random.default_rng(5).integers(0, 120, (60, 3, 2)).astype(dtype)
+    file = convert(net, spec, [inputs])
+    [given] = file.inputs
+    assert (given.dtype, given.shape) == (dtype, (None, 3, 2))
+    tflite = convert(net, VariantSpec("tflite", spec.precision), [inputs])
+    assert tflite.inputs[0].dtype == dtype
+    theirs = run_tflite(tflite.data, inputs)
+    np.testing.assert_allclose(run(file, inputs), theirs, rtol=2e-6, atol=2e-6)
+
+
 def test_int8_rows_share_a_layer() -> None:
     net = FLOATS["rows"]()
     (inputs,) = inputs_for(net)

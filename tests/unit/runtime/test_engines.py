@@ -93,6 +93,16 @@ class TestTable:
         assert engines.is_installed("onnx")
         assert engines.installed_release("onnx") == "unknown"
 
+    def test_a_folder_that_an_uninstall_left_is_no_package(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        (tmp_path / "left_behind" / "__pycache__").mkdir(parents=True)
+        monkeypatch.syspath_prepend(tmp_path)
+        doubles.replace_package(monkeypatch, "onnx", "left_behind")
+        assert not engines.is_installed("onnx")
+        with pytest.raises(EngineUnavailable, match="engine 'onnx' is not installed"):
+            engines.get("onnx")
+
     def test_an_absent_one_is_refused_with_its_install_line(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from strop_export.formats.flatbuffer_tables import TYPES, operator_name
 from strop_export.formats.plan import DTYPES, MAX_RANK, MAX_VALUES, Tensor
 
+BYTES: Final = ("int8", "uint8")
 _MIN_SCALE: Final = np.finfo(np.float32).tiny
 
 
@@ -74,6 +75,8 @@ class Source:
     def variable(self, index: int) -> Tensor:
         """Describe a tensor that is given or computed, as it is for one sample.
 
+        Bytes that are not quantized, such as a uint8 input of the Keras model, mean their integers.
+
         Raises:
             Refusal: the tensor is a constant, or no plan has such a one.
         """
@@ -83,10 +86,11 @@ class Source:
         scales, zero_points = self._quantization(index)
         if len(scales) > 1:
             raise Refusal("its values have several scales")
+        dtype = self.dtype(index)
         return Tensor(
-            self.dtype(index),
+            dtype,
             dims[1:] if dims[:1] == (1,) else dims,
-            float(scales[0]) if len(scales) else 0.0,
+            float(scales[0]) if len(scales) else float(dtype in BYTES),
             int(zero_points[0]) if len(scales) else 0,
             name=self.name(index) if index in (*self.inputs, *self.outputs) else "",
         )
@@ -103,9 +107,9 @@ class Source:
     def _quantization(self, index: int) -> tuple[NDArray[np.float32], NDArray[Any]]:
         """Return the scales and zero points of 8-bit values; those of others mean nothing."""
         quantization, dtype = self._graph.tensors[index].quantization, self.dtype(index)
-        if dtype not in ("int8", "uint8"):
+        if dtype not in BYTES or quantization is None or quantization.scale is None:
             return np.empty(0, np.float32), np.empty(0, np.int64)
-        scales = np.asarray([] if quantization is None else quantization.scale, np.float32)
-        if not len(scales) or not (np.isfinite(scales) & (scales >= _MIN_SCALE)).all():
-            raise Refusal(f"its {dtype} values have no scale, or one that is not a normal number")
+        scales = np.asarray(quantization.scale, np.float32)
+        if not (np.isfinite(scales) & (scales >= _MIN_SCALE)).all():
+            raise Refusal(f"its {dtype} values have a scale that is not a normal number")
         return scales, np.asarray(quantization.zeroPoint)

@@ -36,7 +36,10 @@ _TAKES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "add": (_INTEGERS, _FLOATS),
     "sub": (_INTEGERS, _FLOATS),
 }
-_OPERATORS: Final = {name.upper(): name for name in _TAKES} | {"LOGISTIC": "sigmoid"}
+_OPERATORS: Final = {name.upper(): name for name in _TAKES} | {
+    "LOGISTIC": "sigmoid",
+    "CAST": "dequantize",
+}
 _PAIRWISE: Final = ("mul", "add", "sub")
 _ROUNDED: Final = (
     ("quantize", "float32"),
@@ -148,6 +151,8 @@ class _Translation:
         x, y = self._tensors[step.inputs[0]], self._tensors[step.output]
         if name == "softmax" and not x.dims:
             raise Refusal("its input has no axis besides the batch")
+        if kind == "CAST" and (x.scale, x.zero_point) != (1.0, 0):
+            raise Refusal("it takes the integers of quantized values")
         changed = x.scale != y.scale or (name == "reshape" and x.zero_point != y.zero_point)
         if x.dtype != "float32" != y.dtype and changed:
             raise Refusal("it changes the scale")

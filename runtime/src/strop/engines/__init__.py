@@ -164,4 +164,6 @@ def _find(package: str) -> ModuleSpec | None:
     if package in sys.modules:
         return getattr(sys.modules[package], "__spec__", None)
     finders = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
-    return next(filter(None, (finder.find_spec(package, None, None) for finder in finders)), None)
+    specs = filter(None, (finder.find_spec(package, None, None) for finder in finders))
+    # What has no loader has no code: a folder that was left when the package was uninstalled.
+    return next((spec for spec in specs if spec.loader is not None), None)

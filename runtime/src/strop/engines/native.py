@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import strop_native
 
+from strop.bundle.manifest import ROUNDINGS
 from strop.engines.batches import LARGEST_BATCH, require_same
 
 if TYPE_CHECKING:  # an app waits for every import
@@ -15,7 +16,9 @@ if TYPE_CHECKING:  # an app waits for every import
 
     from numpy.typing import NDArray
 
-    from strop.bundle.manifest import Variant
+    from strop.bundle.manifest import FileTensor, Variant
+
+_ROUNDING_AT = 12  # in the header: the place in ROUNDINGS
 
 
 class NativeSession:
@@ -33,13 +36,11 @@ class NativeSession:
 
     def __init__(self, plan: bytes, variant: Variant) -> None:
         model = strop_native.Model(plan)
-        tensors = (*variant.inputs, *variant.outputs)
-        for tensor, (name, dtype, shape) in zip(
-            tensors, (*model.inputs, *model.outputs), strict=True
-        ):
-            if name != tensor.name:
-                raise ValueError(f"{tensor.name} is called {name} in the file")
-            require_same(tensor, dtype.name, (None, *shape))
+        _require_same_borders("inputs", variant.inputs, model.inputs)
+        _require_same_borders("outputs", variant.outputs, model.outputs)
+        rounding = ROUNDINGS[plan[_ROUNDING_AT]]
+        if rounding != (variant.rounding or ROUNDINGS[0]):
+            raise ValueError(f"it rounds as {rounding}, in the manifest as {variant.rounding}")
         self.checked: Callable[[Any], NDArray[Any] | None] = model.predict
         self._model = model
         self._dtypes = tuple(np.dtype(tensor.dtype) for tensor in variant.inputs)
@@ -64,6 +65,18 @@ class NativeSession:
     def close(self) -> None:
         """Let go of the prepared plan."""
         del self.checked, self._model
+
+
+def _require_same_borders(
+    kind: str, listed: tuple[FileTensor, ...], found: tuple[tuple[str, Any, Any], ...]
+) -> None:
+    """Check that a plan's inputs, or its outputs, are those of the manifest."""
+    if len(found) != len(listed):
+        raise ValueError(f"it has {len(found)} {kind}, {len(listed)} in the manifest")
+    for tensor, (name, dtype, shape) in zip(listed, found, strict=True):
+        if name != tensor.name:
+            raise ValueError(f"{tensor.name} is called {name} in the file")
+        require_same(tensor, dtype.name, (None, *shape))
 
 
 class NativeEngine:

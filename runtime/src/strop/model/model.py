@@ -64,7 +64,7 @@ class Model(Closing):
         threads: the threads that the engine uses for one call.
         tuned: whether the result of `strop tune` had a part in the choice of the variant.
         precision: the precision of the variant, such as "int8".
-        format: the format of the variant: "tflite", "onnx" or "weights".
+        format: the format of the variant: "plan", "tflite", "onnx" or "weights".
         inputs: a description of each input: its `name`, `shape`, `dtype` and `range`. Axis 0 of a
             shape is the batch; None is any size.
         outputs: a description of each output: also its `kind`, `labels`, `logits` and `threshold`.
