@@ -169,7 +169,7 @@ def test_a_model_of_one_s_own_never_runs_train(head: str, tmp_path: Path) -> Non
     left_out = {note["reason"].partition(":")[0]: note["reason"] for note in report["left_out"]}
     assert "Conv2D" in left_out["weights float32"]
     for precision in ("int8", "float32"):
-        assert left_out[f"plan {precision}"].startswith("plan " + precision + ": layer 'conv2d' (")
+        assert left_out[f"plan {precision}"].startswith(f"plan {precision}: layer 'conv2d")
     assert "self-evaluated: judged on 100 of the calibration samples" in done.stdout
     assert "\ncalibration: " in done.stdout
     assert report["keras"]["self_evaluated"]

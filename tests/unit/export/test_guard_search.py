@@ -239,6 +239,7 @@ class TestSlots:
     def test_a_file_that_is_listed_anyway_moves_up_once(self) -> None:
         found = self.kinds(self.chosen(CPU, only("dynamic", "float16")))
         assert found == [
+            ("plan", "float32"),
             ("tflite", "dynamic"),
             ("tflite", "float32"),
             ("tflite", "float16"),
@@ -275,7 +276,8 @@ class TestSlots:
     def test_a_place_for_which_no_file_holds_is_left_out(self) -> None:
         found = self.chosen(CPU, only("weights"))
         assert ("tflite", "int8") not in self.kinds(found)
-        assert len(found.variants) == len(CPU.variants) - 2
+        assert ("plan", "int8") not in self.kinds(found)  # it is made from that .tflite file
+        assert len(found.variants) == len(CPU.variants) - 3
 
     def test_a_file_that_an_engine_is_too_old_for_fails(self) -> None:
         maker = Maker(only("int8"), requires={"op_versions": {"FULLY_CONNECTED": 12}})
