@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def test_the_plan_that_the_manifest_describes_is_taken(
     assert _load(tmp_path, replace(SOUND, rounding=rounding), rounding).format == "plan"
 
 
-def _with(place: int, **changes: object) -> Plan:
+def _with(place: int, **changes: Any) -> Plan:
     tensors = list(SOUND.tensors)
     tensors[place] = replace(tensors[place], **changes)
     return replace(SOUND, tensors=tensors)
