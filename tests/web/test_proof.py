@@ -75,6 +75,24 @@ def test_a_broken_bundle_is_an_error_in_one_line(page: web.Page, tmp_path: Path)
     assert "do not match the SHA-256 at its end" in str(caught.value)
 
 
+@pytest.mark.usefixtures("node")
+def test_without_a_compiler_its_own_words_are_passed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ziglang").mkdir()
+    (tmp_path / "ziglang/__init__.py").write_text("")
+    (tmp_path / "ziglang/__main__.py").write_text("raise SystemExit('no space for a.o')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(web, "cache", lambda name: tmp_path / name)
+    with pytest.raises(EngineMissing) as caught:
+        web.find_page()
+
+    assert str(caught.value) == (
+        "the module for pages cannot be built: no space for a.o; "
+        "pip install ziglang, or run make setup"
+    )
+
+
 @pytest.mark.parametrize("version", [None, "v16.20.2", "nonsense"])
 def test_without_node_the_mend_is_named(
     version: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

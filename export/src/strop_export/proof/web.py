@@ -66,7 +66,7 @@ def _module(checkout: Path) -> Path:
         command = [sys.executable, "-m", "native.web.build", "--out", str(made)]
         done = environments.run(command, limit_s=_BUILD_LIMIT_S, cwd=checkout)
         if done.returncode:
-            said = (done.stderr.strip().splitlines() or [""])[-1]
+            said = (done.stderr.strip().splitlines() or [""])[0]  # the rest is of our own build.py
             raise EngineMissing(
                 f"the module for pages cannot be built: {said}",
                 "pip install ziglang, or run make setup",
