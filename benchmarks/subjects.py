@@ -95,18 +95,30 @@ def absent(results: Results) -> Iterator[tuple[str, str]]:
     A subject without any figure is named alone; one that lacks a figure is named with it.
     """
     present = {one.name for one in subjects(results)}
-    reasons: dict[str, dict[str, None]] = {}
+    reasons: dict[str, dict[str, list[Row]]] = {}
     for row in results.rows:
         if row.absent:
-            lacking = f" ({_axis(row)})" if row.subject in present else ""
-            reasons.setdefault(row.absent, {})[row.subject + lacking] = None
+            reasons.setdefault(row.absent, {}).setdefault(row.subject, []).append(row)
     for why, who in reasons.items():
-        yield "; ".join(who), why
+        named = (
+            f"{subject} ({_axes(rows)})" if subject in present else subject
+            for subject, rows in who.items()
+        )
+        yield "; ".join(named), why
 
 
-def _axis(row: Row) -> str:
-    batch = f" of {row.batch:,}" if row.batch else ""
-    return row.axis.replace("_", " ") + batch
+def _axes(rows: Iterable[Row]) -> str:
+    """Name the axes of rows, each with its batch or with the range of its batches."""
+    batches: dict[str, list[int]] = {}
+    for row in rows:
+        batches.setdefault(row.axis, []).extend([row.batch] if row.batch else [])
+    return ", ".join(map(_axis, batches, batches.values()))
+
+
+def _axis(axis: str, batches: list[int]) -> str:
+    ends = dict.fromkeys([min(batches), max(batches)]) if batches else ()
+    sizes = " to ".join(f"{batch:,}" for batch in ends)
+    return axis.replace("_", " ") + (f" of {sizes}" if sizes else "")
 
 
 def groups(some: Iterable[Subject]) -> dict[str, list[Subject]]:

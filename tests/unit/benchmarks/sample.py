@@ -133,7 +133,18 @@ def results() -> Results:
     rows += [
         Row("Strop export", STROP, "", "", "export_time", value=41.0, unit="s"),
         Row("TFLiteConverter int8", PEER, "litert", _INT8, "export_time", value=9.3, unit="s"),
-        Row("IREE float32", PEER, "", _FLOAT, "throughput", 4096, absent="it fails: MemoryError"),
+        *(
+            Row(
+                "IREE float32",
+                PEER,
+                "",
+                _FLOAT,
+                "throughput",
+                batch,
+                absent="it fails: MemoryError",
+            )
+            for batch in (1024, 4096)
+        ),
     ]
     rows += [
         Row("TVM float32", PEER, "", _FLOAT, axis, absent=_ABSENT)
