@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -47,7 +46,7 @@ def build(machine: str, out: Path) -> Path:
     """
     out.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "STROP_NATIVE_MACHINE": machine}
-    with tempfile.TemporaryDirectory(prefix="strop-native-") as folder:
+    with tempfile.TemporaryDirectory(prefix=".", dir=out) as folder:
         command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
         built = subprocess.run(
             [*command, "--directory", folder],
@@ -60,7 +59,7 @@ def build(machine: str, out: Path) -> Path:
             print(built.stdout, built.stderr, sep="", file=sys.stderr)
             built.check_returncode()
         [wheel] = Path(folder).iterdir()
-        return Path(shutil.move(wheel, out / wheel.name))
+        return wheel.replace(out / wheel.name)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -74,11 +73,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if why := lacks():
         print(f"Without the native engine: {why}", file=sys.stderr)
         return
-    for earlier in given.out.glob("strop_native-*.whl"):
-        earlier.unlink()
+    out = given.out.resolve()
+    made = set()
     for machine in given.machines:
-        wheel = build(machine, given.out.resolve())
+        wheel = build(machine, out)
+        made.add(wheel)
         print(f"{wheel.name}: {wheel.stat().st_size:,} bytes", flush=True)
+    for earlier in set(out.glob("strop_native-*.whl")) - made:  # now that an export needs none
+        earlier.unlink()
 
 
 if __name__ == "__main__":
