@@ -149,6 +149,12 @@ _ANYWHERE: tuple[Callable[[random.Random, bytearray], None], ...] = (
 )
 
 
+def plan_places(data: bytes) -> list[Place]:
+    """The numbers of a plan's header and records (docs/plan-format.md)."""
+    (data_at,) = struct.unpack_from("<I", data, 44)
+    return [(at, 4) for at in range(8, data_at, 4)]
+
+
 def zip_places(data: bytes) -> list[Place]:
     """The headers and names of a ZIP, and the headers of its arrays."""
     places: list[Place] = []

@@ -14,8 +14,9 @@ from tests import probe_models as recipe
 from tests.fuzz import mutants
 from tests.fuzz.mutants import Seed
 
-ENGINES = {"tflite": "litert", "onnx": "onnx", "weights": "reference"}
+ENGINES = {"plan": "native", "tflite": "litert", "onnx": "onnx", "weights": "reference"}
 _PLACES = {
+    "plan": mutants.plan_places,
     "tflite": mutants.flatbuffer_places,
     "onnx": mutants.protobuf_places,
     "npz": mutants.zip_places,

@@ -24,6 +24,8 @@ ENGINES = (
     ("onnx", "int8"),
     ("onnx", "float32"),
     ("reference", "float32"),
+    ("native", "int8"),
+    ("native", "float32"),
 )
 ONE_EACH = (ENGINES[0], ENGINES[2], ENGINES[4], ENGINES[5])
 EXITS = 10

@@ -8,7 +8,7 @@ import numpy as np
 import strop_native
 
 from strop.bundle.manifest import ROUNDINGS
-from strop.engines.batches import LARGEST_BATCH, require_same
+from strop.engines.batches import LARGEST_BATCH, count, in_parts, require_same
 
 if TYPE_CHECKING:  # an app waits for every import
     from collections.abc import Callable
@@ -51,6 +51,8 @@ class NativeSession:
         Returns:
             (N, ...), a new array, or a tuple of them.
         """
+        if count(samples) > LARGEST_BATCH:  # a copy of all might not fit into memory
+            return in_parts(self.run, samples)
         arrays = samples if isinstance(samples, tuple) else (samples,)
         pairs = zip(arrays, self._dtypes, strict=True)
         # The view gives an array NumPy's own dtype object: one that was unpickled only equals it.
