@@ -52,13 +52,40 @@ static void accumulate(const int8_t *weights, const int32_t *bias, size_t inputs
                              accumulators + i);
 }
 
-enum { INPUT_OFFSET = 128 };
+enum { INPUT_OFFSET = 128, STEP_INPUTS = 16 };
+
+/* Add the products of 16 inputs to four sums. */
+INLINE v128_t add_step(v128_t sums, const uint8_t *x, const int8_t *weights) {
+    const v128_t input = wasm_v128_load(x), weight = wasm_v128_load(weights);
+    sums = wasm_i32x4_add(sums, wasm_i32x4_dot_i16x8(wasm_u16x8_extend_low_u8x16(input),
+                                                     wasm_i16x8_extend_low_i8x16(weight)));
+    return wasm_i32x4_add(sums, wasm_i32x4_dot_i16x8(wasm_u16x8_extend_high_u8x16(input),
+                                                     wasm_i16x8_extend_high_i8x16(weight)));
+}
+
+static void accumulate_tail(const int8_t *weights, const int32_t *bias, size_t inputs,
+                            size_t outputs, size_t rows, const uint8_t *x, int32_t *accumulators) {
+    const size_t rest = inputs % STEP_INPUTS, whole = inputs - rest;
+    for (size_t row = 0; row < rows; row++, x += inputs, accumulators += PANEL_OUTPUTS) {
+        const int8_t *weight = weights;
+        uint8_t last[STEP_INPUTS] = {0};
+        memcpy(last, x + whole, rest);
+        for (size_t i = 0; i < outputs; i++, weight += round_up(inputs, TAIL_INPUTS)) {
+            v128_t sums = wasm_i32x4_const_splat(0);
+            for (size_t k = 0; k < whole; k += STEP_INPUTS)
+                sums = add_step(sums, x + k, weight + k);
+            if (rest) sums = add_step(sums, last, weight + whole);
+            accumulators[i] = bias[i] + wasm_i32x4_extract_lane(sums, 0) +
+                              wasm_i32x4_extract_lane(sums, 1) + wasm_i32x4_extract_lane(sums, 2) +
+                              wasm_i32x4_extract_lane(sums, 3);
+        }
+    }
+}
 
 #include "../kernels/activations.h"
 #include "../kernels/elementwise.h"
 #include "../kernels/float_layer.h"
 #include "../kernels/int8_layer.h"
-#include "../kernels/int8_tail.h"
 #include "../kernels/quantize.h"
 #include "../kernels/table.h"
 
