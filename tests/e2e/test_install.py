@@ -208,7 +208,7 @@ def test_stopped_by_hand_the_old_one_stays(place: Path) -> None:
 def test_a_real_bundle_on_real_engines(edge: Exported, tmp_path: Path) -> None:
     content = _json("install", edge.bundle("cpu"), "--into", tmp_path / "digits")
     assert {checked["engine"] for checked in content["current"]["checked"]} == {
-        *("litert", "onnx", "reference"),
+        *("native", "litert", "onnx", "reference"),
     }
     evaluation = edge.evaluation()
     with strop.watch(tmp_path / "digits") as watched:

@@ -39,7 +39,7 @@ def test_every_candidate_on_every_engine_passes_and_has_its_figures(
 ) -> None:
     cores = len(os.sched_getaffinity(0))
     candidates: list[dict[str, object]] = tuned["candidates"]  # type: ignore[assignment]
-    assert {c["engine"] for c in candidates} == {"litert", "onnx", "reference"}
+    assert {c["engine"] for c in candidates} == {"native", "litert", "onnx", "reference"}
     assert {c["status"] for c in candidates} == {"passed"}
     assert [c["rank"] for c in candidates] == list(range(1, len(candidates) + 1))
     for engine, precision in (("litert", "int8"), ("onnx", "float32")):
@@ -78,7 +78,7 @@ def test_forgotten_the_bundles_order_is_back(
     file.rename(tmp_path / "away")
     try:
         with strop.load(edge.bundle("cpu")) as model:
-            assert (model.engine, model.precision, model.threads) == ("litert", "int8", 1)
+            assert (model.engine, model.precision, model.threads) == ("native", "int8", 1)
             assert not model.tuned
     finally:
         (tmp_path / "away").rename(file)
