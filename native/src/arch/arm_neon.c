@@ -70,12 +70,7 @@ static void accumulate(const int8_t *weights, const int32_t *bias, size_t inputs
 
 enum { INPUT_OFFSET = 0 };
 
-#include "../kernels/activations.h"
-#include "../kernels/elementwise.h"
-#include "../kernels/float_layer.h"
-#include "../kernels/int8_layer.h"
 #include "../kernels/int8_tail.h"
-#include "../kernels/quantize.h"
 #include "../kernels/table.h"
 
 const strop_kernels strop_neon_kernels = STROP_KERNELS("neon");

@@ -27,12 +27,7 @@ static void accumulate(const int8_t *restrict weights, const int32_t *restrict b
 
 enum { INPUT_OFFSET = 128 };
 
-#include "../kernels/activations.h"
-#include "../kernels/elementwise.h"
-#include "../kernels/float_layer.h"
-#include "../kernels/int8_layer.h"
 #include "../kernels/int8_tail.h"
-#include "../kernels/quantize.h"
 #include "../kernels/table.h"
 
 const strop_kernels strop_plain_kernels = STROP_KERNELS("plain");

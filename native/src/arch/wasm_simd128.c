@@ -63,31 +63,18 @@ INLINE v128_t add_step(v128_t sums, const uint8_t *x, const int8_t *weights) {
                                                      wasm_i16x8_extend_high_i8x16(weight)));
 }
 
-static void accumulate_tail(const int8_t *weights, const int32_t *bias, size_t inputs,
-                            size_t outputs, size_t rows, const uint8_t *x, int32_t *accumulators) {
-    const size_t rest = inputs % STEP_INPUTS, whole = inputs - rest;
-    for (size_t row = 0; row < rows; row++, x += inputs, accumulators += PANEL_OUTPUTS) {
-        const int8_t *weight = weights;
-        uint8_t last[STEP_INPUTS] = {0};
-        memcpy(last, x + whole, rest);
-        for (size_t i = 0; i < outputs; i++, weight += round_up(inputs, TAIL_INPUTS)) {
-            v128_t sums = wasm_i32x4_const_splat(0);
-            for (size_t k = 0; k < whole; k += STEP_INPUTS)
-                sums = add_step(sums, x + k, weight + k);
-            if (rest) sums = add_step(sums, last, weight + whole);
-            accumulators[i] = bias[i] + wasm_i32x4_extract_lane(sums, 0) +
-                              wasm_i32x4_extract_lane(sums, 1) + wasm_i32x4_extract_lane(sums, 2) +
-                              wasm_i32x4_extract_lane(sums, 3);
-        }
-    }
+typedef v128_t vector_sums;
+
+INLINE vector_sums no_sums(void) { return wasm_i32x4_const_splat(0); }
+
+INLINE int32_t sum_across(vector_sums a, vector_sums b) {
+    const v128_t sums = wasm_i32x4_add(a, b);
+    return wasm_i32x4_extract_lane(sums, 0) + wasm_i32x4_extract_lane(sums, 1) +
+           wasm_i32x4_extract_lane(sums, 2) + wasm_i32x4_extract_lane(sums, 3);
 }
 
-#include "../kernels/activations.h"
-#include "../kernels/elementwise.h"
-#include "../kernels/float_layer.h"
-#include "../kernels/int8_layer.h"
-#include "../kernels/quantize.h"
 #include "../kernels/table.h"
+#include "../kernels/vector_tail.h"
 
 const strop_kernels strop_simd128_kernels = STROP_KERNELS("simd128");
 

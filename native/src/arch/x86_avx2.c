@@ -17,8 +17,6 @@ enum { LANES = 8 };
 enum { YMM_OUTPUTS = 4 }; /* each has two sums in a register: of even and of odd pairs of inputs */
 enum { SUMS = 12 };       /* registers of sums: more would not stay in registers */
 
-#include "x86_nonzero.h"
-
 INLINE void add_group(__m256i *sums, const int8_t *weights, const uint8_t *x, size_t stride,
                       size_t count, size_t rows, size_t vectors) {
     __m256i input[2];
@@ -36,27 +34,15 @@ INLINE void add_group(__m256i *sums, const int8_t *weights, const uint8_t *x, si
     }
 }
 
+#include "x86_inputs.h"
+
 /* Sums of vectors * YMM_OUTPUTS outputs. */
 INLINE void accumulate_piece(const int8_t *weights, size_t width, const int32_t *bias,
                              size_t inputs, const uint8_t *x, int32_t *accumulators, size_t rows,
                              size_t vectors) {
-    const size_t group_bytes = width * GROUP_INPUTS;
     __m256i sums[SUMS];
-    size_t k = 0;
     FOR_UNROLLED(size_t i = 0; i < rows * vectors; i++) sums[i] = _mm256_setzero_si256();
-    for (; k + CHUNK_INPUTS <= inputs; k += CHUNK_INPUTS) {
-        uint32_t found = find_nonzero(x + k, inputs, rows);
-        while (found) {
-            const size_t at = (size_t)__builtin_ctz(found); /* of the group's first input */
-            found &= ~(UINT32_C(0xF) << at);
-            add_group(sums, weights + (k + at) * width, x + k + at, inputs, GROUP_INPUTS, rows,
-                      vectors);
-        }
-    }
-    for (weights += k * width; k + GROUP_INPUTS <= inputs;
-         k += GROUP_INPUTS, weights += group_bytes)
-        add_group(sums, weights, x + k, inputs, GROUP_INPUTS, rows, vectors);
-    if (k < inputs) add_group(sums, weights, x + k, inputs, inputs - k, rows, vectors);
+    add_inputs(sums, weights, width, inputs, x, rows, vectors);
     FOR_UNROLLED(size_t row = 0; row < rows; row++)
         FOR_UNROLLED(size_t i = 0; i < vectors; i += 2) {
             /* The horizontal sum works in 128-bit halves: outputs 0 1 4 5 2 3 6 7. */
@@ -108,14 +94,8 @@ INLINE __m256i add_step(__m256i sums, const uint8_t *x, const int8_t *weights) {
     return _mm256_add_epi32(sums, _mm256_madd_epi16(input, weight));
 }
 
-#include "x86_tail.h"
-
-#include "../kernels/activations.h"
-#include "../kernels/elementwise.h"
-#include "../kernels/float_layer.h"
-#include "../kernels/int8_layer.h"
-#include "../kernels/quantize.h"
 #include "../kernels/table.h"
+#include "../kernels/vector_tail.h"
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -194,11 +194,6 @@ static void requantize_float(const requantization *how, const float *scales, siz
 
 enum { INPUT_OFFSET = 128 };
 
-#include "../kernels/activations.h"
-#include "../kernels/elementwise.h"
-#include "../kernels/float_layer.h"
-#include "../kernels/int8_layer.h"
-#include "../kernels/quantize.h"
 #include "../kernels/table.h"
 
 #if defined(__clang__)

@@ -1,4 +1,10 @@
-/* The table of a set of kernels, from the functions that a file of arch/ has compiled. */
+/* The table of a set of kernels, and the functions that a file of arch/ compiles for itself. */
+#include "activations.h"
+#include "elementwise.h"
+#include "float_layer.h"
+#include "int8_layer.h"
+#include "quantize.h"
+
 #define STROP_KERNELS(kernels_name)                     \
     {                                                   \
         .name = kernels_name,                           \
