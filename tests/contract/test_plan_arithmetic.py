@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from strop_export.formats import Conversions, Converted, Quantization, VariantSpec, quiet
+from strop_export.formats import Converted, Quantization, VariantSpec
 from strop_export.formats.plan_tables import TABLES
 from strop_export.formats.plan_tflite import convert_plan
 from tests.contract import plan_referee, tflite_kit
 from tests.contract.operator_files import BYTES, pair, pairs, quantized, single
 from tests.contract.tflite_kit import Case
-
-with quiet():
-    import keras
+from tests.contract.trained import conversions, images
 
 Array = NDArray[Any]
 Kernels = Callable[[Sequence[Case]], list[dict[str, Array]]]
@@ -35,18 +32,6 @@ def kernels(rounding: str, request: pytest.FixtureRequest, tmp_path: Path) -> Ke
         return tflite_kit.run_xnnpack
     python = request.getfixturevalue("tflite_python")
     return lambda cases: tflite_kit.run_tflite_runtime(cases, "BUILTIN_REF", python, tmp_path)
-
-
-@functools.cache
-def conversions(artifact: Path) -> Conversions:
-    with np.load(artifact / "calibration.npz") as calibration:
-        net = keras.models.load_model(artifact / "model.keras")
-        return Conversions(net, [calibration["inputs"]])
-
-
-def images(artifact: Path) -> Array:
-    with np.load(artifact / "evaluation.npz") as evaluation:
-        return np.asarray(evaluation["inputs"])
 
 
 def compare_images(artifact: Path, rounding: str, kernels: Kernels) -> None:

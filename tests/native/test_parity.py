@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,32 +11,18 @@ import pytest
 from numpy.typing import NDArray
 
 from strop.bundle.manifest import ROUNDINGS
-from strop_export.formats import Conversions, Quantization, VariantSpec, quiet
+from strop_export.formats import Quantization, VariantSpec
 from strop_export.formats.plan import Plan, Step, Tensor
 from strop_export.formats.plan_tflite import convert_plan
 from tests.contract import operator_files, plan_referee, plan_sample, tflite_kit
 from tests.contract.tflite_kit import Case
+from tests.contract.trained import conversions, images
 from tests.native import networks
 from tests.native.engine import Engine
-
-with quiet():
-    import keras
 
 Array = NDArray[Any]
 Run = Callable[[Sequence[Case]], list[dict[str, Array]]]
 FEW = Quantization(samples=50)
-
-
-@functools.cache
-def conversions(artifact: Path) -> Conversions:
-    with np.load(artifact / "calibration.npz") as calibration:
-        net = keras.models.load_model(artifact / "model.keras")
-        return Conversions(net, [calibration["inputs"]])
-
-
-def images(artifact: Path) -> Array:
-    with np.load(artifact / "evaluation.npz") as evaluation:
-        return np.asarray(evaluation["inputs"])
 
 
 def differing(ours: Array, theirs: Array) -> int:
