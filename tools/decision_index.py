@@ -11,12 +11,12 @@ FOLDER = Path(__file__).parents[1] / "docs" / "decisions"
 PAGE = FOLDER / "README.md"
 
 _HEAD = """\
-<!-- `make docs` makes this page from the titles of the records. -->
-
 # Decisions
 
-Each record has the question, the choice between real alternatives, and what was measured. A record
-keeps its number; a number without a record was merged into another one.
+<!-- `make docs` makes this page from the titles of the records. -->
+
+Each record has the question, the choice between real alternatives, and what was measured. Some
+numbers are not used.
 """
 
 

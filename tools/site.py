@@ -36,7 +36,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     paths = {*docs, *(root / entry for entry in _entries(config.nav) if (root / entry).is_file())}
     linked = {target for path in paths if path.suffix == ".md" for target in _linked(root, path)}
     shown = [_file(config, path.relative_to(root)) for path in sorted(paths | linked)]
-    return Files([*(file for file in files if file.abs_src_path is None), *shown])
+    return Files([*(file for file in files if file.src_dir != config.docs_dir), *shown])
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, **_: Any) -> str:
