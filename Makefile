@@ -113,8 +113,12 @@ test-gpu: lab-gpu export  ## prove the GPU's files on a software GPU, and on a r
 test-reliability: export  ## hostile bytes, threads, power cuts; writes dist/reliability.json
 	$(PY) -m tests tests/fuzz tests/reliability
 
-docs: $(STAMP)  ## write docs/api.md again from the docstrings
+# Not with --quiet, which also hides warnings from mkdocs's strict mode.
+docs: $(STAMP)  ## write the pages made from code again, and build the site into build/site
 	$(PY) -m tools.api_page
+	$(PY) -m tools.command_page
+	$(PY) -m tools.decision_index
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build
 
 lint: $(STAMP)  ## ruff, clang-format, mypy --strict, import contracts
 	$(VENV)/bin/ruff check .
