@@ -66,7 +66,7 @@ def _rows(matrix: Matrix) -> list[tuple[str, str]]:
 
 def _name_columns(axes: Axes, matrix: Matrix) -> None:
     for across, device in enumerate(matrix.devices):
-        _write(axes, across + 0.5, -0.5, device.title, NOTE + 1, weight="bold")
+        _write(axes, across + 0.5, -0.5, device.title, NOTE, weight="bold")
     start = 0
     for group, members in groupby(matrix.devices, lambda device: device.group):
         end = start + len(list(members))
@@ -102,7 +102,7 @@ def _legend(axes: Axes, matrix: Matrix, down: float) -> None:
         (Cell("", "", "", PROVEN, 0), f"proven over all images, within its tolerance.{same}"),
         (
             Cell("", "", "", NO_WHEEL),
-            "refused by name: the engine has no wheel for this device.",
+            "the engine has no wheel for this device, and Strop says so.",
         ),
     )
     for line, (cell, text) in enumerate(lines, start=1):
