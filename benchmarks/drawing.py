@@ -47,11 +47,11 @@ def card(height: float) -> Figure:
     """
     figure = sheet(height)
     figure.set_facecolor("none")
-    edge, inner = 0.01 + _CORNER, 2 * (0.01 + _CORNER)  # inches; the line lies within the picture
+    edge = _CORNER + 0.01  # inches: the line lies within the picture
     box = FancyBboxPatch(
         (edge, edge),
-        WIDTH - inner,
-        height - inner,
+        WIDTH - 2 * edge,
+        height - 2 * edge,
         boxstyle=f"round,pad={_CORNER}",
         facecolor="white",
         edgecolor=GRID,
