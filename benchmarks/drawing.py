@@ -101,5 +101,7 @@ def save(figure: Figure, path: Path) -> None:
     drawn = BytesIO()
     figure.savefig(drawn)
     with Image.open(drawn) as picture:
-        small = picture.quantize(method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        is_opaque = picture.getchannel("A").getextrema()[0] == 255
+        shades = picture.convert("RGB") if is_opaque else picture
+        small = shades.quantize(method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     small.save(path, "PNG", optimize=True)
