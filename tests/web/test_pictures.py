@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+import strop
 from strop.bundle.manifest import Picture, PictureStep
 from strop.errors import StropError
 from strop.model.images import prepare
 from strop.model.picture_steps import STEPS
-from tests import photos
+from tests import bundles, photos
+from tests.web import plans
+from tests.web.conftest import Ask, Use
 
 Rgba = NDArray[np.uint8]
 Step = tuple[str, dict[str, Any]]
@@ -142,9 +146,6 @@ def blank() -> Iterator[Case]:
         yield Case(rgba, "RGB", [("resize", {"width": 3, "height": 3}), ("find", {"above": level})])
 
 
-Ask = Callable[[Any], list[Any]]
-
-
 @pytest.mark.parametrize("make", [strokes, photographs, single_steps, several_steps, blank])
 def test_the_levels_are_those_of_python(make: Callable[[], Iterator[Case]], ask: Ask) -> None:
     cases = list(make())
@@ -166,3 +167,94 @@ def test_the_levels_are_those_of_python(make: Callable[[], Iterator[Case]], ask:
 
 def test_every_step_is_among_the_cases() -> None:
     assert {step for step, _ in ALONE} == {*STEPS}
+
+
+class TestModel:
+    """Pictures that a model of a page prepares and names."""
+
+    STEPS: ClassVar[list[Step]] = [
+        ("flatten", {"level": 0}),
+        ("shrink", {"side": 300}),
+        ("find", {"above": 9}),
+        ("resize", {"width": 4, "height": 4}),
+    ]
+
+    def draft(self) -> bundles.Draft:
+        draft = plans.classifier(labels=("a", "b", "c"))
+        steps = [{"step": step, "options": options} for step, options in self.STEPS]
+        draft.content["inputs"][0]["picture"] = {"mode": "L", "steps": steps}
+        return draft
+
+    def image(self, **changes: Any) -> dict[str, Any]:
+        return {"data": noise(5, 20, 10), "width": 20, "height": 10, **changes}
+
+    def test_a_picture_is_named_as_in_python(self, use: Use, tmp_path: Path) -> None:
+        levels, again, best = use(
+            self.draft(),
+            ["prepare", self.image()],
+            ["prepare", self.image(), {"input": "image"}],
+            ["classify", self.image()],
+        )
+        with strop.load(self.draft().write(tmp_path / "a.strop"), engine="native") as model:
+            wanted = model.classify(Image.fromarray(noise(5, 20, 10)))
+            assert model.classify(levels.reshape(4, 4)).label == wanted.label
+
+        assert levels.tobytes() == again.tobytes()
+        assert best["label"] == wanted.label
+        np.testing.assert_allclose(best["probabilities"], wanted.probabilities, rtol=1e-6)
+
+    @pytest.mark.parametrize("what", ["prepare", "classify"])
+    def test_a_blank_one_is_an_error_of_its_own(self, what: str, use: Use) -> None:
+        (answer,) = use(self.draft(), [what, self.image(data=np.zeros(800, np.uint8))])
+
+        assert answer["error"]["name"] == "BlankPicture"
+        assert answer["error"]["kind"] == strop.BlankPicture.kind
+
+    @pytest.mark.parametrize(
+        ("changes", "problem"),
+        [
+            ({"data": np.zeros(799, np.uint8)}, "20 x 10 pixels of RGBA have 800 bytes, got 799"),
+            ({"data": np.zeros(600, np.uint8)}, "20 x 10 pixels of RGBA have 800 bytes, got 600"),
+            ({"data": np.zeros(800, np.float32)}, "its data are Float32Array"),
+            ({"data": [0] * 800}, "its data are Array"),
+            ({"data": None}, "its data are null"),
+            ({"width": 0}, "a picture's width must be a positive integer, got 0"),
+            ({"height": -10, "width": -20}, "a picture's width must be a positive integer, got -20"),
+            ({"height": 10.5}, "a picture's height must be a positive integer, got 10.5"),
+            ({"width": {"array": "number", "base64": "NaN"}}, "positive integer, got NaN"),
+            ({"width": 2**53}, "the picture has 9007199254740992 x 10 pixels; at most 16777216"),
+            ({"width": 1, "height": 24577}, "the picture has 1 x 24577 pixels; at most 16777216"),
+        ],
+    )
+    def test_what_is_no_picture_is_refused(
+        self, changes: dict[str, Any], problem: str, use: Use
+    ) -> None:
+        found = use(self.draft(), ["prepare", self.image(**changes)], ["classify", self.image(**changes)])
+
+        for answer in found:
+            assert answer["error"]["kind"] == "input"
+            assert problem in answer["error"]["problem"]
+
+    @pytest.mark.parametrize("given", [None, 1, "seven.png", [], {}, {"width": 20}])
+    def test_other_things_are_refused_too(self, given: Any, use: Use) -> None:
+        for answer in use(self.draft(), ["prepare", given], ["classify", given]):
+            assert answer["error"]["kind"] == "input"
+
+    def test_the_input_must_take_pictures(self, use: Use) -> None:
+        (none,) = use(plans.classifier(), ["prepare", self.image()])
+        (unknown,) = use(self.draft(), ["prepare", self.image(), {"input": "other"}])
+        several, one, classified = use(
+            plans.several(),
+            ["prepare", self.image()],
+            ["prepare", self.image(), {"input": "bytes"}],
+            ["classify", self.image(), {"output": "shares"}],
+        )
+
+        problems = [answer["error"]["problem"] for answer in (none, unknown, several, one)]
+        assert problems == [
+            "the model takes no pictures",
+            "small has no input 'other'",
+            "this is one picture, and the model takes 2 inputs: bytes, Zahlen für später",
+            "the model takes no pictures",
+        ]
+        assert classified["error"]["kind"] == "input"
