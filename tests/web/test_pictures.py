@@ -142,6 +142,18 @@ def several_steps() -> Iterator[Case]:
         yield Case(rgba, "L", [large, *MNIST[2:]])
 
 
+def exact_middles() -> Iterator[Case]:
+    """Pictures that are as light as dark, and colours between two levels of grey."""
+    middle = np.full((4, 5, 4), 127, np.uint8)
+    for mode in ("L", "RGB"):
+        yield Case(middle, mode, [MNIST[0], LAST])
+        yield Case(middle, mode, [("invert", {"when": "light-border"}), LAST])
+    dots = np.random.default_rng(1).integers(0, 256, (1, 500_000, 4)).astype(np.uint8)
+    exact = (dots[..., :3] @ np.array([19595, 38470, 7471]) + 32768) % 65536 == 0
+    halves = dots[exact][None]
+    yield Case(halves, "L", [("crop", {"width": halves.shape[1], "height": 1})])
+
+
 def blank() -> Iterator[Case]:
     for level, alpha in ((0, 0), (255, 255), (90, 255), (90, 0)):
         rgba = np.full((60, 50, 4), level, np.uint8)
@@ -150,7 +162,9 @@ def blank() -> Iterator[Case]:
         yield Case(rgba, "RGB", [("resize", {"width": 3, "height": 3}), ("find", {"above": level})])
 
 
-@pytest.mark.parametrize("make", [strokes, photographs, single_steps, several_steps, blank])
+@pytest.mark.parametrize(
+    "make", [strokes, photographs, single_steps, several_steps, exact_middles, blank]
+)
 def test_the_levels_are_those_of_python(make: Callable[[], Iterator[Case]], ask: Ask) -> None:
     cases = list(make())
     found = ask([case.job() for case in cases])
