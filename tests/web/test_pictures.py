@@ -143,7 +143,7 @@ def several_steps() -> Iterator[Case]:
 
 
 def exact_middles() -> Iterator[Case]:
-    """Pictures that are as light as dark, and colours between two levels of grey."""
+    """Pictures as light as dark, colours between two levels of grey, parts of equal weight."""
     middle = np.full((4, 5, 4), 127, np.uint8)
     for mode in ("L", "RGB"):
         yield Case(middle, mode, [MNIST[0], LAST])
@@ -152,6 +152,10 @@ def exact_middles() -> Iterator[Case]:
     exact = (dots[..., :3] @ np.array([19595, 38470, 7471]) + 32768) % 65536 == 0
     halves = dots[exact][None]
     yield Case(halves, "L", [("crop", {"width": halves.shape[1], "height": 1})])
+    parts = np.full((12, 14, 4), [0, 0, 0, 255], np.uint8)
+    parts[2, 2:11] = parts[5:8, 2:5] = 200  # near as the long one sees it, not as the square does
+    for turned in (parts, parts[::-1]):
+        yield Case(turned.copy(), "L", [("find", {"above": 50}), LAST])
 
 
 def blank() -> Iterator[Case]:
