@@ -224,7 +224,7 @@ class TestCheck:
         draft = plans.classifier()
         golden = draft.variant["golden"][0]
         answers = np.load(io.BytesIO(draft.files[golden["file"]]))
-        answers[:wrong, :2] += 0.25
+        answers[:wrong, :2] += 1.5 * plans.TOLERANCE
         draft.put(golden, bundles.npy(answers))
         (answer,) = use(draft, ["check"])
 
