@@ -41,11 +41,6 @@ def run(notebook: Any, folder: Path, parameters: Mapping[str, Any] | None = None
     Raises:
         CellExecutionError: a cell raised an exception.
     """
-    notebook.metadata["kernelspec"] = {
-        "display_name": "Python 3",
-        "language": "python",
-        "name": "python3",
-    }
     if parameters:
         (place,) = (
             place

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -14,7 +13,7 @@ import pytest
 from tests.environments import ROOT, run
 from tools import notebook as tool
 
-# The words that a cell which draws has, and no other.
+# A cell that draws has one of these, and no other cell has.
 DRAWS = ("plt.show()", "display(")
 SHORT = {"EPOCHS": 1, "TRAIN": 6000, "TEST": 1000, "SECONDS": 0.02}
 MOST_BYTES = 400_000
@@ -28,9 +27,8 @@ def committed() -> Any:
 
 
 @pytest.fixture(scope="module")
-def ran(edge_artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The committed cells after a short training, run from the checkout."""
-    assert edge_artifact.is_dir()  # its training has fetched the data
     given = nbformat.read(tool.NOTEBOOK, as_version=4)
     out = tmp_path_factory.mktemp("out")
     return tool.run(given, ROOT, {**SHORT, "OUT": str(out)})
@@ -51,12 +49,8 @@ def printed(notebook: Any, name: str) -> str:
 
 
 def test_the_committed_cells_run_and_draw(ran: Any, committed: Any) -> None:
-    sources = [cell.source for cell in ran.cells]
-    (added,) = set(sources) - {cell.source for cell in committed.cells}
-    assert added.splitlines() == [
-        *(f"{name} = {value}" for name, value in SHORT.items()),
-        added.splitlines()[-1],
-    ]
+    cells = [cell.source for cell in ran.cells if not cell.source.startswith("EPOCHS = 1\n")]
+    assert cells == [cell.source for cell in committed.cells]
     for cell in code(ran):
         assert cell.execution_count is not None
         assert pictures(cell) == any(word in cell.source for word in DRAWS), cell.id
@@ -81,11 +75,10 @@ def test_the_report_is_a_table(ran: Any) -> None:
     assert "digits-cpu.strop</li>" in html
 
 
-def test_check_passes_and_the_drawn_digit_is_read(ran: Any) -> None:
+def test_check_passes(ran: Any) -> None:
     _, header, *rows, _, _ = printed(ran, "run-check").splitlines()
     status = header.split().index("status")
     assert {row.split()[status] for row in rows} == {"passed"}
-    assert printed(ran, "explain").split()[-2] in "0123456789"
 
 
 def test_what_is_committed_is_a_whole_run(committed: Any) -> None:
@@ -95,6 +88,7 @@ def test_what_is_committed_is_a_whole_run(committed: Any) -> None:
         assert pictures(cell) == any(word in cell.source for word in DRAWS), cell.id
         assert all(output.output_type != "error" for output in cell.outputs)
         assert all(output.get("name") != "stderr" for output in cell.outputs)
+    assert printed(committed, "draw").startswith("7 (")
 
 
 def test_what_is_committed_is_small_and_names_no_machine(committed: Any) -> None:
@@ -115,15 +109,15 @@ def test_only_public_names_are_used(committed: Any) -> None:
         if isinstance(node, ast.Import):
             modules |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
-            modules.add(node.module)
+            modules.add(str(node.module))
         elif isinstance(node, ast.Attribute):
             assert not node.attr.startswith("_")
-    tops = {str(module).partition(".")[0] for module in modules}
+    tops = {module.partition(".")[0] for module in modules}
     assert tops - set(sys.stdlib_module_names) == PUBLIC
-    assert not {each for each in modules if str(each).startswith(("strop.", "strop_export."))}
+    assert not {each for each in modules if each.startswith(("strop.", "strop_export."))}
 
 
-def test_the_first_cells_find_the_folder_from_examples_too(committed: Any, tmp_path: Path) -> None:
+def test_the_first_cells_find_the_folder_from_examples_too(committed: Any) -> None:
     (cell,) = (cell for cell in committed.cells if cell.id == "folder")
     for folder in (ROOT, ROOT / "examples"):
         done = run(sys.executable, "-c", f"{cell.source}\nprint(Path.cwd())", cwd=folder)
