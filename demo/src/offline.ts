@@ -1,0 +1,5 @@
+/** Keep the page for offline use. Browsers allow it on https and on this machine alone. */
+export async function keepForOffline(): Promise<void> {
+  if (!isSecureContext || !("serviceWorker" in navigator)) return;
+  await navigator.serviceWorker.register("sw.js");
+}
