@@ -150,7 +150,7 @@ export class Model {
    * @throws InputError the bundle has no such variant.
    * @throws BundleError the file is damaged, or the model was opened by its parts.
    */
-  readVariant(wanted: { format: string; precision?: string }): Promise<Uint8Array<ArrayBuffer>>;
+  readVariant(wanted: { format: string; precision?: string }): Promise<Uint8Array>;
 
   /** Release the memory. Later calls throw StropError. */
   close(): void;

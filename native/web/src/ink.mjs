@@ -9,31 +9,35 @@ export function ink(levels, { reach, least }) {
   const { width, height, channels } = levels;
   const radius = Math.max(1, Math.floor((Math.max(width, height) * reach) / 100));
   const data = new Uint8Array(levels.data.length);
+  const one = new Uint8Array(width * height);
   for (let channel = 0; channel < channels; channel++) {
-    const one = levels.data.filter((_, at) => at % channels === channel);
+    for (let at = 0; at < one.length; at++) one[at] = levels.data[at * channels + channel];
     const found = inkOf(one, width, height, radius, least);
-    for (let at = 0; at < found.length; at++) data[at * channels + channel] = found[at];
+    for (let at = 0; at < one.length; at++) data[at * channels + channel] = found[at];
   }
   return { ...levels, data };
 }
 
 function inkOf(levels, width, height, radius, least) {
-  const side = 2 * radius + 1;
-  const rows = summed(levels, width, height, width, 1, radius);
-  const sums = summed(rows, height, width, 1, width, radius);
-  let skew = 0;
-  for (let at = 0; at < levels.length; at++)
-    skew += (levels[at] - Math.floor(sums[at] / side ** 2)) ** 3;
-  // The few pixels that differ much are dark.
-  const light = skew < 0 ? inverted(levels) : levels;
-  // The opening: it has nothing that is light and narrower than the square.
+  const side = 2 * radius + 1; // of the square around each pixel
   const stride = width + 4 * radius;
-  const darkest = lowest(framed(light, width, height, 2 * radius), stride, side);
-  const paper = lowest(inverted(darkest), stride, side); // inverted
-  const above = light.map((level, at) => {
-    const x = at % width;
-    return level - 255 + paper[((at - x) / width) * stride + x];
-  });
+  const framed = inFrame(levels, width, height, 2 * radius);
+  const sums = summed(summed(framed, 1, side), stride, side);
+  let skew = 0;
+  for (let y = 0, at = 0; y < height; y++)
+    for (let x = 0; x < width; x++, at++) {
+      const mean = Math.floor(sums[(y + radius) * stride + x + radius] / (side * side));
+      skew += (levels[at] - mean) * (levels[at] - mean) * (levels[at] - mean);
+    }
+  const isDark = skew < 0; // the few pixels that differ much are dark
+  const light = isDark ? inverted(framed) : framed;
+  // The opening: it has nothing that is light and narrower than the square.
+  const darkest = lowest(lowest(light, 1, side), stride, side);
+  const paper = lowest(lowest(inverted(darkest), 1, side), stride, side); // inverted
+  const above = new Uint8Array(levels.length);
+  for (let y = 0, at = 0; y < height; y++)
+    for (let x = 0; x < width; x++, at++)
+      above[at] = (isDark ? 255 - levels[at] : levels[at]) - (255 - paper[y * stride + x]);
   return withoutPaper(above, least);
 }
 
@@ -59,27 +63,8 @@ function withoutPaper(above, least) {
   return stretched(above, bottom, top);
 }
 
-/** Sum the levels of each line from `radius` before to `radius` behind each; the ends go on. */
-function summed(levels, size, lines, lineStep, step, radius) {
-  const sums = new Uint32Array(levels.length);
-  for (let line = 0; line < lines; line++) {
-    const at = (place) => line * lineStep + Math.min(Math.max(place, 0), size - 1) * step;
-    let sum = 0;
-    for (let place = -radius; place <= radius; place++) sum += levels[at(place)];
-    for (let place = 0; place < size; place++) {
-      sums[at(place)] = sum;
-      sum += levels[at(place + radius + 1)] - levels[at(place - radius)];
-    }
-  }
-  return sums;
-}
-
-function inverted(levels) {
-  return levels.map((level) => 255 - level);
-}
-
 /** Put a picture into a frame that repeats its edge. */
-function framed(levels, width, height, frame) {
+function inFrame(levels, width, height, frame) {
   const stride = width + 2 * frame;
   const made = new Uint8Array(stride * (height + 2 * frame));
   for (let y = 0; y < height; y++) {
@@ -95,23 +80,33 @@ function framed(levels, width, height, frame) {
   return made;
 }
 
-/** Take the lowest level of each square that has its first pixel here; the stride stays. */
-function lowest(levels, stride, side) {
-  let made = levels;
-  for (const step of [1, stride]) {
-    let covered = 1;
-    for (; 2 * covered <= side; covered *= 2) made = lower(made, covered * step);
-    made = lower(made, (side - covered) * step);
-  }
+// These two look at `side` levels from each on, `step` places apart, as far as there are so many. One
+// after the other, along a row and down a column, they see each square; the stride of rows stays.
+
+function summed(levels, step, side) {
+  const last = (side - 1) * step;
+  const made = new Uint32Array(levels.length - last);
+  for (let at = 0; at < made.length; at++)
+    if (at >= step) made[at] = made[at - step] + levels[at + last] - levels[at - step];
+    else for (let i = at; i <= at + last; i += step) made[at] += levels[i];
   return made;
 }
 
-/** Take the lower of each level and the one that comes so many places later. */
-function lower(levels, later) {
-  const made = levels.slice(0, levels.length - later);
-  for (let at = 0; at < made.length; at++) {
-    const other = levels[at + later];
-    if (other < made[at]) made[at] = other;
+function lowest(levels, step, side) {
+  // Of each block of so many levels: the lowest from its start, and the lowest to its end. Any `side`
+  // levels are the end of one block and the start of the next.
+  const [upto, from] = [levels.slice(), levels.slice()];
+  for (let start = 0; start < levels.length; start += side * step) {
+    const end = Math.min(start + side * step, levels.length);
+    for (let at = start + step; at < end; at++) upto[at] = Math.min(upto[at], upto[at - step]);
+    for (let at = end - step - 1; at >= start; at--) from[at] = Math.min(from[at], from[at + step]);
   }
+  const last = (side - 1) * step;
+  const made = new Uint8Array(levels.length - last);
+  for (let at = 0; at < made.length; at++) made[at] = Math.min(from[at], upto[at + last]);
   return made;
+}
+
+function inverted(levels) {
+  return levels.map((level) => 255 - level);
 }

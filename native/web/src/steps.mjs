@@ -14,10 +14,16 @@ function flatten(levels, { level }) {
   const made = new Uint8Array(width * height * 3);
   for (let from = 0, to = 0; to < made.length; from += 4, to += 3) {
     const alpha = data[from + 3];
+    if (alpha === 255) {
+      made[to] = data[from];
+      made[to + 1] = data[from + 1];
+      made[to + 2] = data[from + 2];
+      continue;
+    }
     const rest = (255 - alpha) * paper + 127;
-    made[to] = (alpha * data[from] + rest) / 255; // an array of bytes takes the floor
-    made[to + 1] = (alpha * data[from + 1] + rest) / 255;
-    made[to + 2] = (alpha * data[from + 2] + rest) / 255;
+    made[to] = ((alpha * data[from] + rest) / 255) | 0;
+    made[to + 1] = ((alpha * data[from + 1] + rest) / 255) | 0;
+    made[to + 2] = ((alpha * data[from + 2] + rest) / 255) | 0;
   }
   return { data: made, width, height, channels: 3 };
 }

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from strop.bundle import pictures
 from strop.bundle.manifest import Picture, PictureStep
-from strop.errors import BlankPicture, InputError
+from strop.errors import BlankPicture
 from strop.model import scaling
 from strop.model.images import prepare
 from tests.needs import unavailable
@@ -365,7 +365,7 @@ class TestInk:
             t = (int(away[away <= t].mean()) + int(away[away > t].mean())) // 2
         low, high = np.sort(away[away <= t]), np.sort(away[away > t])
         if not high.size or high[len(high) // 2] <= 2 * low[len(low) // 2]:
-            with pytest.raises(InputError):
+            with pytest.raises(BlankPicture):
                 _run(_noise(seed, height, width) // (1 + seed % 9), "ink", reach=reach, least=0)
             return
         b, top = 2 * low[len(low) // 2], high[len(high) // 2]
