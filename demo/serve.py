@@ -61,7 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         server = make_server(given.folder, given.port)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
-        sys.exit(f"demo: cannot open port {given.port}: {reason}; choose another: make demo PORT=8000")
+        sys.exit(
+            f"demo: cannot open port {given.port}: {reason}; choose another: make demo PORT=8000"
+        )
     with server:
         print(f"Draw a digit: http://{HOST}:{server.server_port}/ (Ctrl-C ends)", flush=True)
         try:

@@ -4,7 +4,6 @@ export interface Point {
   readonly y: number;
   readonly weight: number;
 }
-export type Stroke = Point[];
 
 const WIDTH = 0.082; // of a line, as a share of the canvas
 
@@ -12,7 +11,7 @@ const WIDTH = 0.082; // of a line, as a share of the canvas
 export class Ink {
   readonly #context: CanvasRenderingContext2D;
   readonly #side: number;
-  #strokes: Stroke[] = [];
+  #strokes: Point[][] = [];
 
   constructor(canvas: HTMLCanvasElement) {
     const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -29,29 +28,47 @@ export class Ink {
 
   /** Begin a stroke: a dot, as long as no point follows. */
   begin(point: Point): void {
-    this.#strokes.push([]);
-    this.extend(point);
+    this.#strokes.push([point]);
+    this.#draw(point, (path) => path.lineTo(point.x, point.y), point);
   }
 
-  /** Add a point to the last stroke, and draw what it adds. */
+  /** Add a point to the last stroke. The line curves to the middle of the last two points. */
   extend(point: Point): void {
     const stroke = this.#strokes.at(-1);
-    if (!stroke) return;
+    const last = stroke?.at(-1);
+    if (!stroke || !last) return;
+    const before = stroke.at(-2);
+    const from = before ? middle(before, last) : last;
+    const to = middle(last, point);
+    this.#draw(from, (path) => path.quadraticCurveTo(last.x, last.y, to.x, to.y), point);
     stroke.push(point);
-    this.#drawEnd(stroke, stroke.length);
+  }
+
+  /** End the last stroke: draw the line up to its last point. */
+  end(): void {
+    const [before, last] = this.#strokes.at(-1)?.slice(-2) ?? [];
+    if (before && last)
+      this.#draw(middle(before, last), (path) => path.lineTo(last.x, last.y), last);
+  }
+
+  /** Draw a whole stroke. */
+  add([first, ...rest]: readonly Point[]): void {
+    if (!first) return;
+    this.begin(first);
+    for (const point of rest) this.extend(point);
+    this.end();
   }
 
   /** Remove the last stroke. */
   undo(): void {
-    this.#strokes.pop();
-    this.#wipe();
-    for (const stroke of this.#strokes)
-      for (let count = 1; count <= stroke.length; count++) this.#drawEnd(stroke, count);
+    const kept = this.#strokes.slice(0, -1);
+    this.clear();
+    for (const stroke of kept) this.add(stroke);
   }
 
   clear(): void {
     this.#strokes = [];
-    this.#wipe();
+    this.#context.clearRect(0, 0, this.#side, this.#side);
   }
 
   /** Read the pixels, as the model takes them. */
@@ -68,19 +85,15 @@ export class Ink {
     this.#context.drawImage(picture, x, y, width, height);
   }
 
-  #wipe(): void {
-    this.#context.clearRect(0, 0, this.#side, this.#side);
-  }
-
-  /** Draw the line to the last of the first `count` points. */
-  #drawEnd(stroke: Stroke, count: number): void {
-    const to = stroke[count - 1];
-    const from = stroke[count - 2] ?? to;
-    if (!to || !from) return;
-    this.#context.lineWidth = this.#side * WIDTH * to.weight;
+  #draw(from: Point, line: (path: CanvasPath) => void, { weight }: Point): void {
+    this.#context.lineWidth = this.#side * WIDTH * weight;
     this.#context.beginPath();
     this.#context.moveTo(from.x, from.y);
-    this.#context.lineTo(to.x, to.y);
+    line(this.#context);
     this.#context.stroke();
   }
+}
+
+function middle(a: Point, b: Point): Point {
+  return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2, weight: b.weight };
 }

@@ -1,6 +1,6 @@
 import type { Pad } from "./pad.ts";
 
-const STEP = 20; // pixels of the canvas a key press
+const STEP = 16; // pixels of the canvas a key press
 const MOVES: Readonly<Record<string, readonly [number, number]>> = {
   ArrowLeft: [-1, 0],
   ArrowRight: [1, 0],
@@ -21,6 +21,7 @@ export function drawWithKeys(pad: Pad, pen: HTMLElement): void {
     pen.dataset.down = String(down);
   };
   const lift = () => {
+    if (down) pad.end();
     down = false;
     held.clear();
     show();
@@ -43,8 +44,9 @@ export function drawWithKeys(pad: Pad, pen: HTMLElement): void {
       move();
     } else if (event.key === " ") {
       if (event.repeat) return event.preventDefault();
+      if (down) pad.end();
+      else pad.begin({ x, y, weight: 1 });
       down = !down;
-      if (down) pad.begin({ x, y, weight: 1 });
     } else if (["Escape", "Delete", "Backspace"].includes(event.key)) {
       lift();
       pad.clear();

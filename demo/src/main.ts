@@ -26,7 +26,7 @@ function tell(problem: string): void {
 }
 
 async function start(): Promise<void> {
-  const model = await openModel();
+  const { model, proofs } = await openModel();
   contest.add("native", [runnerOf(model)]);
   rows.get("native")?.showState("ready");
   const view = new View(model.labels);
@@ -95,7 +95,7 @@ async function start(): Promise<void> {
 
   drawWithKeys(pad, find("#pen"));
   takePhotos(pad, find("#photo"), tell);
-  offerProof(model);
+  offerProof(model, proofs);
   find("#clear").addEventListener("click", () => pad.clear());
   find("#undo").addEventListener("click", () => pad.undo());
   for (const radio of document.querySelectorAll<HTMLInputElement>("input[name=engine]")) {

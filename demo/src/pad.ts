@@ -48,15 +48,16 @@ export class Pad {
     this.#changed();
   }
 
+  end(): void {
+    this.#ink.end();
+    this.#changed();
+  }
+
   /** Draw some strokes of the recorded example, in place of the present picture. */
   showExample(strokes: readonly (readonly Point[])[]): void {
     this.#reset();
     this.#example = true;
-    for (const [first, ...rest] of strokes) {
-      if (!first) continue;
-      this.#ink.begin(first);
-      for (const point of rest) this.#ink.extend(point);
-    }
+    for (const stroke of strokes) this.#ink.add(stroke);
     this.#changed();
   }
 
@@ -104,7 +105,7 @@ export class Pad {
   #up(event: PointerEvent): void {
     if (event.pointerId !== this.#pointer) return;
     this.#pointer = null;
-    this.#changed();
+    this.end();
   }
 
   #place(event: PointerEvent): Point {
