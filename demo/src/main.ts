@@ -1,8 +1,8 @@
-import { BlankPicture, type Model, StropError } from "strop";
+import { BlankPicture, type Model } from "strop";
 import { wholeBundle } from "./bundle.ts";
 import { Contest, compare } from "./contest.ts";
 import { find } from "./dom.ts";
-import { ENGINES, type EngineName, type Runner } from "./engines/engine.ts";
+import { ENGINES, type EngineName, type Runner, TITLES } from "./engines/engine.ts";
 import { openModel, runnerOf } from "./engines/native.ts";
 import { playExample } from "./example.ts";
 import { drawWithKeys } from "./keyboard.ts";
@@ -76,7 +76,7 @@ async function start(): Promise<void> {
     try {
       await open(name);
     } catch (error) {
-      tell(`${name} does not run here: ${error instanceof Error ? error.message : error}`);
+      tell(`${TITLES[name]} does not run here: ${reasonOf(error)}`);
       if (chosen === name) select("native");
     }
     await recognise();
@@ -149,8 +149,12 @@ async function load(name: EngineName): Promise<void> {
   }
 }
 
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 start().catch((error: unknown) => {
   document.documentElement.dataset.ready = "false";
-  const why = error instanceof StropError ? error.message : `The page failed: ${error}`;
-  tell(why);
+  rows.get("native")?.showState("failed");
+  tell(`The model does not open: ${reasonOf(error)}`);
 });

@@ -46,7 +46,7 @@ export class View {
 
 function setBar(bar: HTMLElement, probability: number, isBest: boolean): void {
   bar.style.setProperty("--share", String(probability));
-  bar.setAttribute("aria-valuenow", String(probability));
+  bar.setAttribute("aria-valuenow", probability.toFixed(6)); // 1e-9 is no value to browsers
   bar.setAttribute("aria-valuetext", percent(probability));
   bar.classList.toggle("best", isBest);
   put(find(".percent", bar), percent(probability));
