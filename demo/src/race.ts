@@ -1,7 +1,7 @@
 import type { Runner } from "./engines/engine.ts";
 import type { Turns } from "./turns.ts";
 
-const ROUNDS = 9;
+const ROUNDS = 15;
 const SLICE_MS = 4; // clocks of browsers tick every 0.005 to 0.1 ms, some every millisecond
 const WARM_UP_MS = 30;
 

@@ -42,8 +42,8 @@ export class Row {
     const { agrees, difference } = agreement;
     this.#row.dataset.agrees = String(agrees);
     if (this.#isOurs) return; // it is what the others are compared with
-    const within = difference < 0.0005 ? "exactly" : `within ${difference.toFixed(3)}`;
-    this.#put(".agrees", agrees ? within : "another digit");
+    const most = Math.max(difference, 0.001).toFixed(3);
+    this.#put(".agrees", agrees ? `yes ±${most}` : "no");
   }
 
   #put(part: string, text: string): void {
