@@ -13,7 +13,7 @@ export type Inputs = Samples | readonly Samples[] | Readonly<Record<string, Samp
  * A picture: RGBA, four bytes a pixel, row by row, as `getImageData` of a canvas gives it. At most
  * 16,777,216 pixels, and 24,576 a side.
  */
-export interface Image {
+export interface Picture {
   readonly data: Uint8ClampedArray | Uint8Array;
   readonly width: number;
   readonly height: number;
@@ -124,7 +124,7 @@ export class Model {
    * @throws BlankPicture the picture shows nothing, and its steps need a drawing.
    * @throws InputError it is not a picture or too large, or the input takes no pictures.
    */
-  prepare(picture: Image, options?: { input?: string }): Uint8Array | Float32Array;
+  prepare(picture: Picture, options?: { input?: string }): Uint8Array | Float32Array;
 
   /**
    * Name the class or labels of one sample, or of a picture, which `prepare` prepares.
@@ -133,7 +133,7 @@ export class Model {
    * @throws BlankPicture as `prepare` does.
    * @throws InputError the input is not one sample, or no output has classes or labels.
    */
-  classify(sample: Inputs | Image, options?: { output?: string }): Prediction | LabelSet;
+  classify(sample: Inputs | Picture, options?: { output?: string }): Prediction | LabelSet;
 
   /**
    * Replay the golden samples, and compare the outputs with those proven at export.

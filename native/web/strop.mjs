@@ -24,7 +24,7 @@ export async function load(source, { precision, trustedKeys } = {}) {
   return open(bundle, choose(bundle.manifest, precision));
 }
 
-export async function loadParts({ manifest, plan }, { digest } = {}) {
+export async function loadParts({ manifest, plan } = {}, { digest } = {}) {
   if (typeof digest !== "string" || !/^[0-9a-f]{64}$/.test(digest))
     throw new InputError(
       `\`digest\` must be the bundle's identity, 64 hexadecimal digits, got ${typeof digest}`,

@@ -62,6 +62,7 @@ function decode(value) {
   if (value?.array) {
     const buffer = Buffer.from(value.base64, "base64");
     if (value.array === "Buffer") return buffer;
+    if (value.array === "number") return Number(value.base64); // one that JSON does not have
     const bytes = new Uint8Array(buffer);
     return new globalThis[value.array](bytes.buffer);
   }

@@ -1,5 +1,5 @@
 // The model that a page holds: it checks the input, runs the core, and names the output.
-import { InputError, oneOf, quoted, StropError } from "./errors.mjs";
+import { InputError, oneOf, StropError } from "./errors.mjs";
 import { admitAll, general, wanted } from "./inputs.mjs";
 import { chooseOutput, labelsOf, nameRow } from "./naming.mjs";
 import { chooseInput, isImage, prepare } from "./preparation.mjs";
@@ -58,13 +58,11 @@ export class Model {
     const found = variants.find(
       (variant) => variant.format === format && [undefined, variant.precision].includes(precision),
     );
-    if (!found) {
-      const asked = [format, precision].filter((word) => word !== undefined).map(quoted).join(", ");
-      const there = variants.map((variant) => `${variant.format} ${variant.precision}`);
+    if (!found)
       throw new InputError(
-        `${name}-${target} has no variant ${asked}`, `ask for a format and a precision: ${oneOf(there)}`,
+        `${name}-${target} has no variant of this format and precision`,
+        `ask for ${oneOf(variants.map((variant) => `${variant.format} ${variant.precision}`))}`,
       );
-    }
     return (await this.#bundle.read(found)).slice(); // the app may write to it
   }
 

@@ -9,17 +9,13 @@ import { fitting, scaled } from "./scaling.mjs";
 
 /** Lay transparent pixels over paper of this level, or of one that contrasts with the ink. */
 function flatten(levels, { level }) {
+  if (isOpaque(levels)) return levels;
   const paper = level === "contrast" ? (isLight(levels) ? 0 : 255) : level;
   const { data, width, height } = levels;
-  const made = new Uint8Array(width * height * 3);
+  const made = new Uint8Array(width * height * 3).fill(paper);
   for (let from = 0, to = 0; to < made.length; from += 4, to += 3) {
     const alpha = data[from + 3];
-    if (alpha === 255) {
-      made[to] = data[from];
-      made[to + 1] = data[from + 1];
-      made[to + 2] = data[from + 2];
-      continue;
-    }
+    if (!alpha) continue;
     const rest = (255 - alpha) * paper + 127;
     made[to] = ((alpha * data[from] + rest) / 255) | 0;
     made[to + 1] = ((alpha * data[from + 1] + rest) / 255) | 0;
@@ -110,13 +106,20 @@ function grey(data, at) {
   return (19595 * data[at] + 38470 * data[at + 1] + 7471 * data[at + 2] + 32768) >> 16;
 }
 
+function isOpaque({ data }) {
+  for (let at = 3; at < data.length; at += 4) if (data[at] !== 255) return false;
+  return true;
+}
+
 /** Tell whether the opaque pixels are light: by their mean, weighted by alpha. */
 function isLight({ data }) {
   let light = 0;
   let weight = 0;
   for (let at = 0; at < data.length; at += 4) {
-    light += grey(data, at) * data[at + 3];
-    weight += data[at + 3];
+    const alpha = data[at + 3];
+    if (!alpha) continue;
+    light += grey(data, at) * alpha;
+    weight += alpha;
   }
   return light > 127 * weight;
 }
