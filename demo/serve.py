@@ -36,7 +36,7 @@ class Handler(SimpleHTTPRequestHandler):
         self.send_header("Cache-Control", "no-cache")
         super().end_headers()
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  as in the base class
+    def log_message(self, format: str, *args: Any) -> None:
         """Write nothing for each request."""
 
 

@@ -1,4 +1,4 @@
-"""Write ten digits of the test set as pictures, and let the exported model name them: `make digits`.
+"""Write ten test digits as pictures, and let the exported model name them: `make digits`.
 
 python examples/digits.py ARTIFACT DIST writes DIST/digits/0.png to 9.png, the first image of each
 class, and prints what the model makes of each.
