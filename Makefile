@@ -166,6 +166,7 @@ demo-build: $(WEB) $(NPM)  ## build the page alone: static files for any host
 # A folder of its own: the report in dist/ is about what `make export` made there.
 $(WEB): $(ARTIFACT)/training.json $(EXPORTED_BY) | $(READY)
 	@$(PY) -m strop_export --target web --out $(@D) --artifact "$(ARTIFACT)"
+	@touch $@
 
 $(NPM): demo/package.json demo/package-lock.json | $(STAMP)
 	@cd demo && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npm ci --loglevel=error

@@ -3,7 +3,16 @@
 // EXPORT/NAME-web/ is the module that export wrote beside the bundle. Names of files have a part of
 // their SHA-256, so a host may let browsers keep them for ever; index.html and sw.js have fixed names.
 import { createHash } from "node:crypto";
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, extname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -33,12 +42,14 @@ const filesByUrl = {
   },
 };
 
-const [bundleFile, out] = process.argv.slice(2).map((path) => resolve(path));
-if (!out) {
-  console.error("usage: node demo/build.mjs EXPORT/NAME-web.strop OUT");
-  process.exit(2);
-}
+const [bundleFile, page] = process.argv.slice(2).map((path) => resolve(path));
+if (!page) fail("usage: node demo/build.mjs EXPORT/NAME-web.strop OUT");
 const module = bundleFile.slice(0, -extname(bundleFile).length);
+for (const path of [bundleFile, module])
+  if (!existsSync(path)) fail(`there is no ${path}; export for the web: make export TARGET=web`);
+if (existsSync(page) && readdirSync(page).length && !existsSync(join(page, "sw.js")))
+  fail(`${page} holds other files than the page; remove them, or name an empty folder`);
+const out = `${page}.new`; // becomes the page when all is built
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 
@@ -71,6 +82,14 @@ const first = [theme, style, ...needed, assets.manifest, assets.plan, icon, webm
 writePage();
 await writeWorker();
 report();
+rmSync(page, { recursive: true, force: true });
+renameSync(out, page);
+
+/** End with a line that says why. */
+function fail(problem) {
+  console.error(`demo: ${problem}`);
+  process.exit(2);
+}
 
 /** Write a file whose name has a part of its SHA-256; return the name. */
 function add(name, content) {

@@ -1,11 +1,13 @@
 import { load, type Model } from "strop";
+import { forget } from "./offline.ts";
 
 let opened: Promise<Model> | undefined;
 
 /** Load and verify the whole bundle, once: it has the golden samples and the other engines' files. */
 export function wholeBundle(): Promise<Model> {
-  opened ??= load(fetch(BUILD.bundle)).catch((error: unknown) => {
-    opened = undefined; // it may be there next time
+  opened ??= load(fetch(BUILD.bundle)).catch(async (error: unknown) => {
+    opened = undefined; // it may be whole next time
+    await forget(BUILD.bundle);
     throw error;
   });
   return opened;

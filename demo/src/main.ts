@@ -6,7 +6,7 @@ import { ENGINES, type EngineName, type Runner, TITLES } from "./engines/engine.
 import { openModel, runnerOf } from "./engines/native.ts";
 import { playExample } from "./example.ts";
 import { drawWithKeys } from "./keyboard.ts";
-import { keepForOffline } from "./offline.ts";
+import { forget, keepForOffline } from "./offline.ts";
 import { Pad } from "./pad.ts";
 import { takePhotos } from "./photo.ts";
 import { offerProof } from "./proof.ts";
@@ -153,8 +153,9 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-start().catch((error: unknown) => {
+start().catch(async (error: unknown) => {
   document.documentElement.dataset.ready = "false";
   rows.get("native")?.showState("failed");
   tell(`The model does not open: ${reasonOf(error)}`);
+  await forget(BUILD.manifest, BUILD.plan);
 });
