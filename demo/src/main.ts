@@ -35,6 +35,7 @@ async function start(): Promise<void> {
   let wanted = false; // a frame is asked for
   let timer = 0;
   const pad = new Pad(find("#pad"), () => {
+    tell("");
     contest.endRace();
     clearTimeout(timer);
     timer = setTimeout(timeEngines, IDLE_MS);

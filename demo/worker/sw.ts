@@ -20,7 +20,7 @@ worker.addEventListener("fetch", (event) => {
 
 async function keep(): Promise<void> {
   const cache = await caches.open(PAGE);
-  await cache.addAll(OFFLINE.files.map((file) => new Request(file, { cache: "no-cache" })));
+  await cache.addAll(OFFLINE.files.map((file) => new Request(file, { cache: "reload" })));
 }
 
 async function removeOld(): Promise<void> {
