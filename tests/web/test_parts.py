@@ -73,7 +73,7 @@ def test_what_needs_the_whole_bundle_says_so(
 
     assert check["error"]["kind"] == tflite["error"]["kind"] == "bundle"
     assert check["error"]["mend"] == "load the whole bundle"
-    assert tflite["error"]["problem"] == f"small-web was opened by its parts, and {other} is none"
+    assert tflite["error"]["problem"] == f"small-web was opened by its parts, without {other}"
     assert own.tobytes() == plan
 
 

@@ -22,7 +22,7 @@ export class Bundle {
     const content = this.members.get(file);
     if (!content)
       throw new BundleError(
-        `${this.manifest.name}-${this.manifest.target} was opened by its parts, and ${file} is none`,
+        `${this.manifest.name}-${this.manifest.target} was opened by its parts, without ${file}`,
         "load the whole bundle",
       );
     if ((await sha256Hex(content)) !== sha256)
