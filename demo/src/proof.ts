@@ -40,7 +40,7 @@ function story(model: Model, result: CheckResult, proofs: readonly Proof[]): str
         `${(100 * accuracy).toFixed(2)}% are right.`,
     );
   }
-  sentences.push(`SHA-256 ${model.digest.slice(0, 12)}…, plan ${model.planDigest.slice(0, 12)}….`);
+  sentences.push(`SHA-256 ${model.digest.slice(0, 12)}…, plan ${model.planDigest.slice(0, 12)}…`);
   return sentences.join(" ");
 }
 

@@ -11,9 +11,9 @@ export interface Proof {
 
 /** Open Strop's own engine by the manifest and the int8 plan alone. */
 export async function openModel(): Promise<{ model: Model; proofs: readonly Proof[] }> {
-  const [manifest, plan] = await Promise.all([read(BUILD.manifest), read(BUILD.plan)]);
-  const model = await loadParts({ manifest, plan }, { digest: BUILD.digest });
-  const { variants } = JSON.parse(new TextDecoder().decode(manifest)); // verified now
+  const parts = { manifest: read(BUILD.manifest), plan: read(BUILD.plan) };
+  const model = await loadParts(parts, { digest: BUILD.digest });
+  const { variants } = JSON.parse(new TextDecoder().decode(await parts.manifest)); // verified now
   const used = variants.find(({ sha256 }: { sha256: string }) => sha256 === model.planDigest);
   return { model, proofs: used.proofs };
 }
