@@ -37,7 +37,7 @@ export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup data train export test bench bench-peers bench-check lab lab-gpu on test-devices \
-        test-gpu test-reliability docs lint format lock wheel demo demo-build digits clean distclean
+        test-gpu test-reliability docs lint format lock wheel demo demo-build film digits clean distclean
 
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -175,6 +175,9 @@ $(WEB): $(ARTIFACT)/training.json $(EXPORTED_BY) | $(READY)
 $(NPM): demo/package.json demo/package-lock.json | $(STAMP)
 	@cd demo && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npm ci --loglevel=error
 	@touch $@
+
+film: demo-build  ## film the page for README: docs/pictures/demo.webp
+	$(PY) -m tools.film "$(OUT)/demo"
 
 digits: export  ## name ten test digits with the exported model, as pictures in dist/digits/
 	$(PY) examples/digits.py "$(ARTIFACT)" "$(OUT)"
