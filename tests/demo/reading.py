@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import io
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 ENGINES = ("native", "onnx", "litert")
@@ -35,6 +37,12 @@ def pixels(page: Page, canvas: str) -> NDArray[np.uint8]:
     """Return a canvas as uint8 (height, width, 4): red, green, blue and opacity."""
     height, width, text = page.locator(canvas).evaluate(PIXELS)
     return np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)
+
+
+def screen(page: Page) -> NDArray[np.int16]:
+    """Return the screen, (height, width, 3), with levels 0..255."""
+    shot = Image.open(io.BytesIO(page.screenshot()))
+    return np.asarray(shot.convert("RGB"), np.int16)
 
 
 def bars(page: Page) -> NDArray[np.float64]:

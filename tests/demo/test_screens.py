@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
 from playwright.sync_api import Page
 
-from strop_export.dist import write
 from tests.demo import hand, reading
 from tests.demo.conftest import Visit
 from tests.environments import ROOT
@@ -26,9 +23,8 @@ def test_the_screen_shows_what_the_page_tells(visit: Visit, view: str) -> None:
     reading.clear(page)
     hand.draw(page, hand.HANDS["slanted"]["1"])  # nearly a 7, to some
     reading.settle(page)
-    shot = page.screenshot()
-    write(SCREENS / f"{view}.png", shot)
-    screen = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"), np.int16)
+    page.screenshot(path=SCREENS / f"{view}.png")
+    screen = reading.screen(page)
 
     ground = screen[-2, 2]
     assert (ground.mean() < 100) == (view == "dark")
