@@ -17,9 +17,9 @@ export class Row {
   /** Show the state, with a note in the place of the time. */
   showState(state: State): void {
     this.#row.dataset.state = state;
-    if (state === "loading") this.#put(".time", "loading…");
+    if (state === "loading") this.#put(".time", "…");
     if (state === "failed") this.#put(".time", "failed");
-    if (state === "ready") this.#put(".time", "measuring…");
+    if (state === "ready") this.#put(".time", "…");
   }
 
   /** @param us of one sample; @param ours of Strop's engine */

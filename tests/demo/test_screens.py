@@ -15,6 +15,13 @@ from tests.environments import ROOT
 
 SCREENS = ROOT / "dist" / "demo-screens"
 
+TOO_LONG = """engines => [...engines.querySelectorAll("tbody td, tbody th")].filter(cell => {
+  const range = document.createRange();
+  range.selectNodeContents(cell);
+  const [text, room] = [range.getBoundingClientRect(), cell.getBoundingClientRect()];
+  return text.width > 0 && (text.left < room.left - 1 || text.right > room.right + 1);
+}).map(cell => cell.textContent)"""
+
 
 @pytest.mark.parametrize("view", reading.VIEWS)
 def test_the_screen_shows_what_the_page_tells(visit: Visit, view: str) -> None:
@@ -34,6 +41,18 @@ def test_the_screen_shows_what_the_page_tells(visit: Visit, view: str) -> None:
     told = reading.bars(page)
     assert 0.5 < told.max() < 0.9
     np.testing.assert_allclose(lengths, told, atol=0.03)
+
+
+@pytest.mark.parametrize("width", [390, 960, 1280])
+def test_the_table_of_engines_fits(visit: Visit, width: int) -> None:
+    """No text of the table leaves its cell: before an engine is chosen, while it loads, after."""
+    page = visit(viewport={"width": width, "height": 844})
+    hand.draw(page, hand.HANDS["slanted"]["1"])
+    engines = page.locator("#engines")
+    assert engines.evaluate(TOO_LONG) == []
+    for state in ("", "[data-us][data-agrees]"):
+        reading.choose(page, "litert", state)
+        assert engines.evaluate(TOO_LONG) == []
 
 
 def crop(page: Page, screen: NDArray[Any], selector: str) -> NDArray[Any]:
