@@ -166,6 +166,7 @@ demo: demo-build  ## draw a digit in a page: build it into dist/demo/ and serve 
 
 demo-build: $(WEB) $(NPM)  ## build the page alone: static files for any host
 	@$(NODE) demo/build.mjs $(WEB) "$(OUT)/demo"
+	@$(PY) -m demo.licenses "$(OUT)/demo/licenses.txt"
 
 # A folder of its own: the report in dist/ is about what `make export` made there.
 $(WEB): $(ARTIFACT)/training.json $(EXPORTED_BY) | $(READY)
@@ -203,4 +204,4 @@ clean:  ## remove dist/ and caches; keep .venv, the data, what was trained and t
 	find . -name __pycache__ -not -path './.venv/*' -not -path './.cache/*' -prune -exec rm -rf {} +
 
 distclean: clean  ## remove everything that git does not hold
-	rm -rf .venv .cache artifacts data demo/node_modules
+	rm -rf .venv .cache artifacts data demo/node_modules examples/out
