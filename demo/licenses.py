@@ -1,7 +1,7 @@
 """Write the licences of all that the page ships: python -m demo.licenses dist/demo/licenses.txt.
 
-The packages of npm have no licence texts. The wheels of the same projects have them, with the notices
-of the libraries that are compiled in.
+The packages of npm have no licence texts. The wheels of the same projects have them, with the
+notices of the libraries that are compiled in.
 """
 
 from __future__ import annotations
