@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from strop.commands.terminal import print_line
 from strop.errors import StropError
 
 
@@ -29,5 +30,5 @@ def main(arguments: argparse.Namespace) -> int:
         for name in ("engine", "precision", "device", "threads", "trusted_keys")
     }
     logs.start()
-    server.serve(arguments.bundles, options, settings)
+    server.serve(arguments.bundles, options, settings, print_line)
     return 0

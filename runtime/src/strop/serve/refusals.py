@@ -49,7 +49,7 @@ class TooSlow(RequestError):
 
 
 class Busy(RequestError):
-    """The server has all the work that it admits, or is stopping; the same request may be sent again."""
+    """The server has all the work that it admits, or is stopping; send the request again later."""
 
     status = 503
     retry_after_s = 1

@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import uvicorn
@@ -15,7 +15,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from strop.errors import InputError, StropError
 from strop.serve.admission import Admission
 from strop.serve.app import make_app
-from strop.serve.connection import limited
+from strop.serve.connection import Connection, limited
 from strop.serve.endpoints import Endpoints
 from strop.serve.limits import Limits
 from strop.serve.logs import log
@@ -44,16 +44,25 @@ class Settings(NamedTuple):
 class _Server(uvicorn.Server):
     """uvicorn's server, which ends each connection after an answer before it closes the rest."""
 
-    def __init__(self, config: uvicorn.Config, endpoints: Endpoints, address: str) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        connections: type[Connection],
+        endpoints: Endpoints,
+        address: str,
+        say: Callable[[str], None],
+    ) -> None:
         super().__init__(config)
+        self._connections = connections
         self._endpoints = endpoints
+        self._say = say
         self._address = address
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
         await super().startup(sockets)
         log("serving", address=self._address)
-        print(f"strop serves on {self._address}", flush=True)
+        self._say(f"strop serves on {self._address}")
         notify("READY=1")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -65,19 +74,25 @@ class _Server(uvicorn.Server):
         notify("STOPPING=1")
         log("stopping", connections=len(self.server_state.connections))
         self._endpoints.stopping = True
-        self.config.http_protocol_class.stopping = True  # type: ignore[union-attr]
+        self._connections.stopping = True
         await asyncio.sleep(_DRAIN_S)
         await super().shutdown(sockets)
         log("stopped")
 
 
-def serve(paths: Sequence[str], options: Mapping[str, Any], settings: Settings) -> None:
+def serve(
+    paths: Sequence[str],
+    options: Mapping[str, Any],
+    settings: Settings,
+    say: Callable[[str], None] = lambda line: None,
+) -> None:
     """Serve bundles until the process is told to stop, by SIGTERM or SIGINT.
 
     Args:
         paths: bundles, and folders that `strop install` keeps.
         options: as `strop.load` takes them.
         settings: how to serve.
+        say: called with a line once requests are answered.
 
     Raises:
         InputError: the address is not loopback, and there is no token; or two models have one name.
@@ -93,7 +108,7 @@ def serve(paths: Sequence[str], options: Mapping[str, Any], settings: Settings) 
     try:
         repository = Repository(paths, options)
         try:
-            asyncio.run(_serve(repository, settings, channel, loopback))
+            asyncio.run(_serve(repository, settings, channel, loopback, say))
         finally:
             repository.close()
     finally:
@@ -101,7 +116,11 @@ def serve(paths: Sequence[str], options: Mapping[str, Any], settings: Settings) 
 
 
 async def _serve(
-    repository: Repository, settings: Settings, channel: socket.socket, loopback: bool
+    repository: Repository,
+    settings: Settings,
+    channel: socket.socket,
+    loopback: bool,
+    say: Callable[[str], None],
 ) -> None:
     admission = Admission(settings.limits, settings.threads)
     metrics = Metrics(repository, admission)
@@ -113,9 +132,10 @@ async def _serve(
         app = TrustedHostMiddleware(app, _LOOPBACK_HOSTS, www_redirect=False)
     host, port = channel.getsockname()[:2]
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    connections = limited(settings.limits)
     config = uvicorn.Config(
         app,
-        http=limited(settings.limits),
+        http=connections,
         ws="none",
         lifespan="off",
         backlog=_BACKLOG,
@@ -127,7 +147,7 @@ async def _serve(
         proxy_headers=False,
     )
     try:
-        await _Server(config, endpoints, address).serve([channel])
+        await _Server(config, connections, endpoints, address, say).serve([channel])
     finally:
         admission.close()
 

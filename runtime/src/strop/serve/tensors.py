@@ -26,7 +26,7 @@ DATATYPES = {
 
 
 def described(spec: InputSpec | OutputSpec) -> dict[str, Any]:
-    """Describe an input or output as the protocol does: name, datatype and shape, -1 for any size."""
+    """Describe an input or output as the protocol does; -1 is any size."""
     shape = [-1 if size is None else size for size in spec.shape]
     return {"name": spec.name, "datatype": DATATYPES[spec.dtype], "shape": shape}
 

@@ -34,6 +34,6 @@ def read_token(path: str) -> bytes:
 
 
 def is_bearer(header: str | None, token: bytes) -> bool:
-    """Tell whether an Authorization header carries the token, in a time that tells nothing of it."""
+    """Tell whether an Authorization header carries the token, in constant time."""
     scheme, _, given = (header or "").partition(" ")
     return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token)
