@@ -151,6 +151,18 @@ def parser() -> Parser:
     serve.add_argument(
         "--repository-api", action="store_true", help="let clients load and unload the models"
     )
+    limits = {
+        "--max-body": ("BYTES", 2**24, "the longest body of a request"),
+        "--max-requests": ("N", 64, "requests that are answered at the same time"),
+        "--max-connections": ("N", 1024, "open connections"),
+        "--read-timeout": ("SECONDS", 10, "for a request to arrive"),
+        "--wait-timeout": ("SECONDS", 5, "for a request to wait for its turn"),
+        "--stop-timeout": ("SECONDS", 30, "for requests in flight when the server stops"),
+    }
+    for name, (unit, default, text) in limits.items():
+        serve.add_argument(
+            name, type=_positive, default=default, metavar=unit, help=f"{text} (default {default})"
+        )
     serve.add_argument("--log-requests", action="store_true", help="log each request")
     doctor = _command(
         subparsers, "doctor", "show which engines work here, and how to get others", bundle=False

@@ -12,6 +12,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Serve bundles until the process is told to stop."""
     try:
         from strop.serve import logs, server
+        from strop.serve.limits import Limits
         from strop.serve.token import read_token
     except ImportError as error:
         raise StropError(
@@ -24,6 +25,15 @@ def main(arguments: argparse.Namespace) -> int:
         token=token,
         may_load=arguments.repository_api,
         logs_requests=arguments.log_requests,
+        limits=Limits(
+            body_bytes=arguments.max_body,
+            requests=arguments.max_requests,
+            connections=arguments.max_connections,
+            read_s=arguments.read_timeout,
+            wait_s=arguments.wait_timeout,
+            idle_s=max(arguments.read_timeout, Limits().idle_s),
+            stop_s=arguments.stop_timeout,
+        ),
     )
     options = {
         name: getattr(arguments, name)

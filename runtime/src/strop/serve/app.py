@@ -17,7 +17,7 @@ from strop.errors import StropError
 from strop.serve.endpoints import Endpoints
 from strop.serve.logs import log, log_failure
 from strop.serve.metrics import Metrics
-from strop.serve.refusals import Busy, NotFound, RequestError, Unauthorized, status_of
+from strop.serve.refusals import Busy, NotFound, Unauthorized, status_of
 from strop.serve.token import is_bearer
 
 Answer = Callable[[Request], Awaitable[Response]]
@@ -120,7 +120,7 @@ def make_app(
         return Route(path, Endpoint(answer, metrics, token, logs=logs), methods=["POST"])
 
     it = endpoints
-    routes = []
+    routes = [get("/v2/models/stats", it.statistics)]  # before the models: none has this name
     for model in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
         routes += [
             post(f"{model}/infer", it.infer),
@@ -133,7 +133,6 @@ def make_app(
         get("/v2/health/live", it.live, asks=None),
         get("/v2/health/ready", it.ready, asks=None),
         get("/v2", it.server),
-        get("/v2/models/stats", it.statistics),
         post("/v2/repository/index", it.index),
         post("/v2/repository/models/{name}/load", it.load),
         post("/v2/repository/models/{name}/unload", it.unload),
@@ -142,6 +141,3 @@ def make_app(
         get("/metrics", it.metrics),
     ]
     return Starlette(routes=routes, exception_handlers={HTTPException: _no_route})
-
-
-__all__ = ["Endpoint", "RequestError", "make_app", "refusal"]

@@ -32,7 +32,7 @@ class Connection(HttpToolsProtocol):
         if len(self.connections) > self.limits.connections:
             self._refuse(503, "too many connections are open", retry=True)
             return
-        self._wait(self.limits.idle_s, None)
+        self._wait(self.limits.read_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timer."""
@@ -43,11 +43,11 @@ class Connection(HttpToolsProtocol):
         """Feed the parser; refuse a head that is too long."""
         if self.transport.is_closing():
             return
-        if self._in_head:
-            self._head_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > self.limits.head_bytes:
-            self._refuse(431, f"the headers have more than {self.limits.head_bytes} bytes")
+        if self._in_head:  # still, or again
+            self._head_bytes += len(data)
+            if self._head_bytes > self.limits.head_bytes:
+                self._refuse(431, f"the headers have more than {self.limits.head_bytes} bytes")
 
     def on_message_begin(self) -> None:
         """Start the clock of a request."""

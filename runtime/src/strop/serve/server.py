@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import os
+import signal
 import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
 from typing import Any, NamedTuple
 
 import uvicorn
@@ -24,7 +28,8 @@ from strop.serve.notify import notify
 from strop.serve.repository import Repository
 
 _BACKLOG = 2048  # connections that the system keeps until they are accepted
-_DRAIN_S = 0.5  # in which connections that are open may bring a last request
+_DRAIN_S = 0.5  # in which open connections may bring a last request
+_LOOK_S = 0.01
 # A page of another site can reach a loopback server by a name of its own, but cannot send these.
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]", "::1")
 
@@ -58,6 +63,11 @@ class _Server(uvicorn.Server):
         self._say = say
         self._address = address
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop, at once at the second ^C. uvicorn would end the process by the signal afterwards."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
         await super().startup(sockets)
@@ -68,16 +78,38 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what has arrived, then stop.
 
-        A connection may bring a request as it is closed, which would be lost. So, for a moment,
-        connections are answered and told to close.
+        A connection may bring a request as it is closed, which would be lost. So connections are
+        answered and told to close for a while, first the old ones, then those that the system had
+        accepted for us when we stopped listening.
         """
         notify("STOPPING=1")
         log("stopping", connections=len(self.server_state.connections))
         self._endpoints.stopping = True
         self._connections.stopping = True
         await asyncio.sleep(_DRAIN_S)
+        await self._stop_listening(sockets or [])
+        end_s = time.monotonic() + _DRAIN_S
+        while self.server_state.connections and time.monotonic() < end_s:
+            await asyncio.sleep(_LOOK_S)
         await super().shutdown(sockets)
         log("stopped")
+
+    async def _stop_listening(self, sockets: Sequence[socket.socket]) -> None:
+        """Take the connections that wait to be accepted, and close at once, before another comes."""
+        waiting = []
+        for listening in sockets:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    waiting.append(listening.accept()[0])
+        for server in self.servers:
+            server.close()
+        loop = asyncio.get_running_loop()
+        for accepted in waiting:
+            accepted.setblocking(False)
+            await loop.connect_accepted_socket(self._connection, accepted)
+
+    def _connection(self) -> Connection:
+        return self._connections(self.config, self.server_state, self.lifespan.state)
 
 
 def serve(
