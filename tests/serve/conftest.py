@@ -13,7 +13,7 @@ from tests.serve.running import Server, serving
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with bundles: shapes.strop, gauge.strop, and pair.strop of two inputs and outputs."""
+    """A folder with three bundles; the model `pair` has two inputs and two outputs."""
     folder = tmp_path_factory.mktemp("models")
     drafts = {
         "shapes": bundles.image(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import re
 import signal
 import socket
@@ -11,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 PATIENCE_S = 60.0  # for what takes a second on a machine that has nothing else to do
@@ -64,8 +66,8 @@ class Server:
 
     def memory_bytes(self) -> int:
         """The memory that the process holds now."""
-        with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * 4096
+        pages = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()[1]
+        return int(pages) * mmap.PAGESIZE
 
     def stop(self, how: int = signal.SIGTERM) -> int:
         """Ask it to stop, and return its exit status."""

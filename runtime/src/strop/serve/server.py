@@ -64,7 +64,7 @@ class _Server(uvicorn.Server):
         self._address = address
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop, at once at the second ^C. uvicorn would end the process by the signal afterwards."""
+        """Stop; at the second ^C at once. uvicorn would then end the process by the signal."""
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 
@@ -95,7 +95,7 @@ class _Server(uvicorn.Server):
         log("stopped")
 
     async def _stop_listening(self, sockets: Sequence[socket.socket]) -> None:
-        """Take the connections that wait to be accepted, and close at once, before another comes."""
+        """Accept the connections that wait, and close before another comes."""
         waiting = []
         for listening in sockets:
             with contextlib.suppress(BlockingIOError):
