@@ -45,7 +45,7 @@ def test_it_serves_answers_and_is_asked_by_the_client(edge: Exported, tmp_path: 
 
 def _typed(command: str, server: Server, folder: Path) -> str:
     command = command.replace("127.0.0.1:8000", server.address)
-    return subprocess.run(  # noqa: S602  a line of our own page
+    return subprocess.run(
         command, shell=True, cwd=folder, capture_output=True, text=True, check=True
     ).stdout
 

@@ -6,9 +6,11 @@ import asyncio
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import strop
 from strop.errors import InputError
@@ -34,7 +36,7 @@ class Slow(Served):
         super().__init__(model, joins)
         self.sizes: list[int] = []
 
-    def run(self, model: strop.Model, arrays: Arrays) -> Arrays:
+    def run(self, model: strop.Model, arrays: Sequence[NDArray[Any]]) -> Arrays:
         self.sizes.append(len(arrays[0]))
         time.sleep(0.05)
         if (arrays[0] == 255).all(axis=(1, 2)).any():
