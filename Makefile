@@ -32,7 +32,7 @@ export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup data train export test bench bench-peers bench-check lab lab-gpu on test-devices \
-        test-gpu test-reliability docs lint format lock wheel demo clean distclean
+        test-gpu test-reliability serve test-serve docs lint format lock wheel demo clean distclean
 
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -112,6 +112,12 @@ test-gpu: lab-gpu export  ## prove the GPU's files on a software GPU, and on a r
 
 test-reliability: export  ## hostile bytes, threads, power cuts; writes dist/reliability.json
 	$(PY) -m tests tests/fuzz tests/reliability
+
+serve: export  ## serve the MNIST bundle on 127.0.0.1, until ^C (PORT=8000)
+	@$(VENV)/bin/strop serve "$(OUT)/$(notdir $(ARTIFACT))-cpu.strop" $(if $(PORT),--port $(PORT))
+
+test-serve: export bench-serving  ## requests, installs, overload, peers; writes dist/serve.json
+	$(PY) -m tests tests/serve
 
 docs: $(STAMP)  ## write docs/api.md again from the docstrings
 	$(PY) -m tools.api_page
