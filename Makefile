@@ -119,8 +119,12 @@ serve: export  ## serve the MNIST bundle on 127.0.0.1, until ^C (PORT=8000)
 test-serve: export bench-serving  ## requests, installs, overload, peers; writes dist/serve.json
 	$(PY) -m tests tests/serve
 
-docs: $(STAMP)  ## write docs/api.md again from the docstrings
+# Not with --quiet, which also hides warnings from mkdocs's strict mode.
+docs: $(STAMP)  ## write the pages made from code again, and build the site into build/site
 	$(PY) -m tools.api_page
+	$(PY) -m tools.command_page
+	$(PY) -m tools.decision_index
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build
 
 lint: $(STAMP)  ## ruff, clang-format, mypy --strict, import contracts
 	$(VENV)/bin/ruff check .
