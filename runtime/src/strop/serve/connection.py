@@ -29,6 +29,7 @@ class Connection(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
         self._in_head = True
+        self._arriving = False
         if len(self.connections) > self.limits.connections:
             self._refuse(503, "too many connections are open", retry=True)
             return
@@ -44,16 +45,19 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         super().data_received(data)
+        if self._arriving and self._timer is None and not self.transport.is_closing():
+            self._wait(self.limits.read_s, "the request did not arrive in time")
         if self._in_head:  # still, or again
             self._head_bytes += len(data)
             if self._head_bytes > self.limits.head_bytes:
                 self._refuse(431, f"the headers have more than {self.limits.head_bytes} bytes")
 
     def on_message_begin(self) -> None:
-        """Start the clock of a request."""
+        """Note that a request arrives; its clock starts if it does not come whole."""
         super().on_message_begin()
-        self._in_head, self._head_bytes, self._sum = True, 0, 0
-        self._wait(self.limits.read_s, "the request did not arrive in time")
+        self._arriving = self._in_head = True
+        self._head_bytes = self._sum = 0
+        self._wait(None)
 
     def on_url(self, url: bytes) -> None:
         """Count the request line."""
@@ -82,6 +86,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Stop the clock of the request."""
+        self._arriving = False
         self._wait(None)
         if not self.transport.is_closing():
             super().on_message_complete()
@@ -94,9 +99,9 @@ class Connection(HttpToolsProtocol):
         """Set the timer, or with None stop it."""
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = (
-            None if seconds is None else self.loop.call_later(seconds, self._late, problem)
-        )
+            self._timer = None
+        if seconds is not None:
+            self._timer = self.loop.call_later(seconds, self._late, problem)
 
     def _late(self, problem: str | None) -> None:
         if problem is None:
