@@ -11,6 +11,45 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from strop.serve.limits import Limits
 
 _RETRY_S = 1
+_CONTINUE = b"HTTP/1.1 100"  # comes before the answer
+_SHORT_BYTES = 2**16  # the copy of a longer body takes longer than a system call
+
+
+class Answer:
+    """The transport of one answer, which sends the head with the body: a system call less.
+
+    uvicorn writes the head as soon as it has it.
+
+    Args:
+        transport: the connection's.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        """Keep the head of the answer; send it with what comes next."""
+        if self._head is None and not data.startswith(_CONTINUE):
+            self._head = data
+            return
+        if self._head:
+            head, self._head = self._head, b""
+            if len(data) <= _SHORT_BYTES:
+                data = head + data
+            else:
+                self._transport.write(head)
+        self._transport.write(data)
+
+    def close(self) -> None:
+        """Send what is kept, and close the connection."""
+        if self._head:
+            self._transport.write(self._head)
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Tell whether the connection closes."""
+        return self._transport.is_closing()
 
 
 class Connection(HttpToolsProtocol):
@@ -76,6 +115,8 @@ class Connection(HttpToolsProtocol):
             self._refuse(431, f"the headers have more than {self.limits.head_bytes} bytes")
             return
         super().on_headers_complete()
+        if self.scope["method"] != "HEAD":  # whose answer has no body
+            self.cycle.transport = Answer(self.transport)  # type: ignore[assignment]
         if self.stopping:
             self.cycle.keep_alive = False
 
