@@ -35,9 +35,7 @@ def test_flat_and_nested_give_the_same(dtype: str) -> None:
 
 def test_whole_numbers_are_numbers_of_a_float_input() -> None:
     made = from_json([1, 0.5, -2, 3, 1e30, 2**60], SHAPE, _spec("float32"))
-    np.testing.assert_array_equal(
-        made, np.array([[1, 0.5, -2], [3, 1e30, 2**60]], np.float32)
-    )
+    np.testing.assert_array_equal(made, np.array([[1, 0.5, -2], [3, 1e30, 2**60]], np.float32))
 
 
 @pytest.mark.parametrize("dtype", [name for name in DATATYPES if name not in ("bool", "float32")])
