@@ -87,8 +87,8 @@ class Served:
 def shortest_of_late(known_s: float, newest_s: float) -> float:
     """Return the time that a call takes when nothing interrupts it.
 
-    On a busy machine a call also waits for a core and for the interpreter's lock. A mean would count
-    that, and send calls of microseconds to a thread, where they wait even longer.
+    On a busy machine a call also waits for a core and for the interpreter's lock. A mean would
+    count that, and send calls of microseconds to a thread, where they wait even longer.
 
     Args:
         known_s: the time so far; infinity before the first call.
