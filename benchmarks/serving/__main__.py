@@ -19,12 +19,11 @@ from benchmarks.alone import alone
 from benchmarks.environments import Environments
 from benchmarks.files import CACHE, ROOT, NotMeasurable
 from benchmarks.serving import measure, report
-from benchmarks.serving.servers import python_here, servers
+from benchmarks.serving.servers import servers
 from strop.bundle.open import open_bundle
 from strop.errors import StropError
 
 _IMAGES = 16
-_VARIANT = "onnx", "float32"
 
 
 def main() -> int:
@@ -52,33 +51,25 @@ def _measured(arguments: argparse.Namespace, folder: Path) -> measure.Measured:
     path = arguments.dist / f"{arguments.artifact.name}-cpu.strop"
     if not path.is_file():
         raise NotMeasurable(f"there is no {path}: run `make export`")
-    bundle = open_bundle(path)
-    model = folder / "model.onnx"
-    for variant in bundle.manifest.variants:
-        if (variant.format, variant.precision) == _VARIANT:
-            model.write_bytes(bundle.read(variant))
-    chosen = [
-        server
-        for server in servers(bundle.manifest.name)
-        if fnmatch.fnmatch(server.name, arguments.only)
-    ]
-    if not chosen or not model.exists():
-        raise NotMeasurable(f"{path.name} has no file of {_VARIANT}, or --only names no server")
+    name = open_bundle(path).manifest.name
+    chosen = [it for it in servers(name) if fnmatch.fnmatch(it.name, arguments.only)]
+    if not chosen:
+        raise NotMeasurable(f"nothing is called {arguments.only!r}; a name is 'MLServer'")
     with np.load(arguments.artifact / "evaluation.npz") as content:
         images = content["inputs"][:_IMAGES]
     python = CACHE / "serving" / "bin" / "python"
     environments = Environments(
         {
-            "strop": python_here(),
-            "serving": python if python.exists() else f"there is no {python}: make serving-peers",
+            "strop": Path(sys.executable),
+            "serving": python
+            if python.exists()
+            else f"there is no {python}: make bench-serving makes it",
         },
         ROOT / "runtime" / "src",
         folder,
     )
     environment = machine.describe(environments, quick=plan.quick)
-    measured = measure.measure(
-        chosen, environments, path, model, images, folder, plan, _say
-    )
+    measured = measure.measure(chosen, environments, path, images, folder, plan, _say)
     report.write(arguments.out, environment, measured)
     return measured
 
@@ -90,9 +81,7 @@ def _say(line: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="2,000 requests of each payload")
-    parser.add_argument(
-        "--out", type=Path, default=CACHE / "serving.json", metavar="RESULTS.json"
-    )
+    parser.add_argument("--out", type=Path, default=CACHE / "serving.json", metavar="RESULTS.json")
     parser.add_argument("--only", default="*", metavar="PATTERN", help="'Strop*', 'MLServer'")
     parser.add_argument("--artifact", type=Path, default=ROOT / "artifacts" / "mnist-mlp")
     parser.add_argument("--dist", type=Path, default=ROOT / "dist")

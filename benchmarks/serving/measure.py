@@ -16,12 +16,15 @@ import strop
 from benchmarks.environments import Environments
 from benchmarks.files import NotMeasurable
 from benchmarks.peers import Absent
+from benchmarks.results import STROP
 from benchmarks.serving import load, processes
 from benchmarks.serving.servers import EQUAL, Place, Server, free_port, running
 from benchmarks.serving.wires import Answer, Image, Wire
+from strop.bundle.open import open_bundle
 
 _WARM = 200  # requests
 _TOLERANCE = 1e-6
+_ENGINE, _PRECISION = "onnx", "float32"  # of `EQUAL`; the format has the engine's name
 
 
 class Plan(NamedTuple):
@@ -86,7 +89,6 @@ def measure(
     chosen: Sequence[Server],
     environments: Environments,
     bundle: Path,
-    model: Path,
     images: NDArray[np.uint8],
     folder: Path,
     plan: Plan,
@@ -100,16 +102,18 @@ def measure(
     Args:
         chosen: the servers.
         environments: their interpreters.
-        bundle: what Strop serves.
-        model: the ONNX file in it, which the others serve.
+        bundle: what Strop serves; the others serve an ONNX file of it.
         images: (N, 28, 28), N up to 100.
-        folder: for what the servers write.
+        folder: for what the servers read and write.
         plan: how long to measure.
         say: called with a line before each step.
 
     Raises:
-        NotMeasurable: a server does not start, or answers another thing than Strop in this process.
+        NotMeasurable: the bundle has no such file; or a server does not start, or gives another
+            answer than the model in this process.
+        StropError: the bundle is damaged.
     """
+    model = _unpacked(bundle, folder)
     result = Measured([], [], {})
     with ExitStack() as stack:
         subjects = []
@@ -143,6 +147,17 @@ def measure(
     return result
 
 
+def _unpacked(path: Path, folder: Path) -> Path:
+    """Write the file that `EQUAL` and the peers run, and return its path."""
+    bundle = open_bundle(path)
+    for variant in bundle.manifest.variants:
+        if (variant.format, variant.precision) == (_ENGINE, _PRECISION):
+            file = folder / "model.onnx"
+            file.write_bytes(bundle.read(variant))
+            return file
+    raise NotMeasurable(f"{path.name} has no {_ENGINE} file of precision {_PRECISION}")
+
+
 def _row(subject: _Subject, payload: str, number: int, requests: int) -> Row:
     began_s = processes.cpu_s(subject.session)
     done = subject.load(payload, requests)
@@ -164,13 +179,12 @@ def _row(subject: _Subject, payload: str, number: int, requests: int) -> Row:
 
 def _expected(server: Server, bundle: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the answers of the model in this process: the peers run the file of `EQUAL`."""
-    options = (
-        {"engine": "onnx", "precision": "float32"}
-        if server.name == EQUAL or server.kind != "strop"
-        else {}
-    )
-    with strop.load(bundle, **options) as model:
-        answers: NDArray[np.float32] = np.concatenate([model.predict(image[None]) for image in images])
+    equal = server.name == EQUAL or server.kind != STROP
+    engine, precision = (_ENGINE, _PRECISION) if equal else (None, None)
+    with strop.load(bundle, engine=engine, precision=precision) as model:
+        answers: NDArray[np.float32] = np.concatenate(
+            [model.predict(image[None]) for image in images]
+        )
         return answers
 
 

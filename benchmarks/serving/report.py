@@ -24,8 +24,7 @@ def ratios(rows: Sequence[Row]) -> list[Ratio]:
     found = []
     for payload in dict.fromkeys(row.payload for row in rows):
         medians = {
-            name: _median(rows, name, payload, lambda row: row.per_s)
-            for name in _names(rows, PEER)
+            name: _median(rows, name, payload, lambda row: row.per_s) for name in _names(rows, PEER)
         }
         if not medians:
             continue
@@ -48,9 +47,7 @@ def _names(rows: Sequence[Row], kind: str) -> list[str]:
     return list(dict.fromkeys(row.subject for row in rows if row.kind == kind))
 
 
-def _median(
-    rows: Sequence[Row], name: str, payload: str, figure: Callable[[Row], float]
-) -> float:
+def _median(rows: Sequence[Row], name: str, payload: str, figure: Callable[[Row], float]) -> float:
     values = [figure(row) for row in rows if (row.subject, row.payload) == (name, payload)]
     return float(np.median(values))
 
@@ -78,7 +75,9 @@ def show(measured: Measured) -> None:
         table.add_column(title)
     for title in ("requests/s", "p50 us", "p99 us", "CPU us", "MiB", "wrong", "lost"):
         table.add_column(title, justify="right")
-    memory = {row.subject: f"{row.before_mib:.0f} .. {row.after_mib:.0f}" for row in measured.memory}
+    memory = {
+        row.subject: f"{row.before_mib:.0f} .. {row.after_mib:.0f}" for row in measured.memory
+    }
     for name, payload in dict.fromkeys((row.subject, row.payload) for row in rows):
         mine = [row for row in rows if (row.subject, row.payload) == (name, payload)]
         figures = (

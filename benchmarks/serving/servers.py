@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -70,11 +69,18 @@ def servers(model: str) -> list[Server]:
             *("-m", "strop", "serve", str(it.bundle), "--port", str(it.port), *options)
         ]
 
+    def mlserver(it: Place) -> list[str]:
+        return ["-m", "mlserver.cli.main", "start", str(_APPS / "mlserver_model")]
+
     return [
         Server(EQUAL, STROP, "strop", strop("--engine", "onnx", "--precision", "float32"), v2),
         Server("Strop as it chooses", STROP, "strop", strop(), v2),
         Server(
-            "LitServe", PEER, "serving", lambda it: ["-m", f"{app}.litserve_app", str(it.port)], plain
+            "LitServe",
+            PEER,
+            "serving",
+            lambda it: ["-m", f"{app}.litserve_app", str(it.port)],
+            plain,
         ),
         Server(
             "BentoML",
@@ -90,9 +96,10 @@ def servers(model: str) -> list[Server]:
             "MLServer",
             PEER,
             "serving",
-            lambda it: ["-m", "mlserver.cli.main", "start", str(_APPS / "mlserver_model")],
-            {JSON: wires.v2_json("digits"), BYTES: wires.PLAIN_BYTES},
+            mlserver,
+            {JSON: wires.v2_json("digits"), BYTES: wires.v2_base64("digits")},
         ),
+        Server("MLServer's custom route", LIMIT, "serving", mlserver, {BYTES: wires.PLAIN_BYTES}),
         Server(
             "bare Starlette",
             LIMIT,
@@ -175,8 +182,3 @@ def free_port() -> int:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]
         return port
-
-
-def python_here() -> Path:
-    """Return the interpreter that runs Strop and the floor."""
-    return Path(sys.executable)

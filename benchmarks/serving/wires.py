@@ -1,4 +1,4 @@
-"""The requests and answers of the servers: one image each way of sending it."""
+"""The requests and answers of the servers: the ways to send an image."""
 
 from __future__ import annotations
 
@@ -43,6 +43,18 @@ def _numbers(image: Image) -> list[int]:
     return numbers
 
 
+def _base64(image: Image) -> str:
+    return base64.b64encode(image.tobytes()).decode()
+
+
+def _infer(model: str) -> str:
+    return f"/v2/models/{model}/infer"
+
+
+def _from_v2(body: bytes) -> Answer:
+    return np.array(json.loads(body)["outputs"][0]["data"], np.float32)
+
+
 def _from_list(body: bytes) -> Answer:
     return np.array(json.loads(body), np.float32)
 
@@ -58,7 +70,7 @@ PLAIN_BYTES = Wire("/bytes", _TYPE_BYTES, lambda image, _: image.tobytes(), _fro
 BASE64 = Wire(
     "/bytes",
     _TYPE_JSON,
-    lambda image, _: _compact({"image": base64.b64encode(image.tobytes()).decode()}),
+    lambda image, _: _compact({"image": _base64(image)}),
     _from_bytes,
 )
 
@@ -70,10 +82,17 @@ def v2_json(model: str) -> Wire:
         tensor = {"name": "image", "shape": [1, 28, 28], "datatype": "UINT8"}
         return _compact({"id": str(number), "inputs": [{**tensor, "data": _numbers(image)}]})
 
-    def answer(body: bytes) -> Answer:
-        return np.array(json.loads(body)["outputs"][0]["data"], np.float32)
+    return Wire(_infer(model), _TYPE_JSON, request, _from_v2)
 
-    return Wire(f"/v2/models/{model}/infer", _TYPE_JSON, request, answer)
+
+def v2_base64(model: str) -> Wire:
+    """Return the same with bytes in base64, as MLServer takes them."""
+
+    def request(image: Image, number: int) -> bytes:
+        tensor = {"name": "image", "shape": [1], "datatype": "BYTES", "data": [_base64(image)]}
+        return _compact({"id": str(number), "inputs": [tensor]})
+
+    return Wire(_infer(model), _TYPE_JSON, request, _from_v2)
 
 
 def v2_bytes(model: str) -> Wire:
@@ -91,7 +110,7 @@ def v2_bytes(model: str) -> Wire:
 
     headers = {**_TYPE_BYTES, "Inference-Header-Content-Length": str(len(head(0)))}
     return Wire(
-        f"/v2/models/{model}/infer",
+        _infer(model),
         headers,
         lambda image, number: head(number) + image.tobytes(),
         lambda body: np.frombuffer(body[-40:], "<f4"),

@@ -17,9 +17,7 @@ from starlette.responses import Response
 from benchmarks.serving.apps import IMAGE, open_model
 
 
-@bentoml.service(  # type: ignore[untyped-decorator]
-    workers=1, metrics={"enabled": False}, logging={"access": {"enabled": False}}
-)
+@bentoml.service(workers=1, metrics={"enabled": False}, logging={"access": {"enabled": False}})
 class Digits:
     """The service."""
 

@@ -18,27 +18,31 @@ from fastapi.responses import Response
 from benchmarks.serving.apps import IMAGE, open_model
 
 
-class Json(litserve.LitAPI):  # type: ignore[misc]
-    """Takes an object with 784 numbers."""
+class Digits(litserve.LitAPI):  # type: ignore[misc]
+    """The model, in a worker."""
 
     def setup(self, device: str) -> None:
-        """Open the model in the worker."""
+        """Open the model."""
         self.run = open_model()
-
-    def decode_request(self, request: dict) -> Any:  # type: ignore[type-arg]
-        """Make an image of the request."""
-        return np.array(request["image"], np.uint8).reshape(IMAGE)
 
     def predict(self, image: Any) -> Any:
         """Run the model."""
         return self.run(image)
+
+
+class Json(Digits):
+    """Takes an object with 784 numbers."""
+
+    def decode_request(self, request: dict) -> Any:  # type: ignore[type-arg]
+        """Make an image of the request."""
+        return np.array(request["image"], np.uint8).reshape(IMAGE)
 
     def encode_response(self, output: Any) -> Response:
         """Write the probabilities."""
         return Response(json.dumps(output[0].tolist()), media_type="application/json")
 
 
-class Bytes(Json):
+class Bytes(Digits):
     """Takes 784 bytes."""
 
     def decode_request(

@@ -1,10 +1,14 @@
-"""MLServer: a model for the Open Inference Protocol, and a handler of its own for bytes.
+"""MLServer: a model for the Open Inference Protocol, and a route beside it for bytes.
 
 Settings, in `mlserver_model/`: no worker processes, so that the model runs in the event loop; no
-gzip, debug, cache or metrics of HTTP. It lacks the protocol's extension for binary data.
+gzip, debug, cache or metrics of HTTP. It lacks the protocol's extension for binary data: bytes go
+as base64, which is faster than numbers. Its custom route passes by its protocol, its registry of
+models and its figures: that is FastAPI, and a limit rather than a peer.
 """
 
 from __future__ import annotations
+
+import base64
 
 import numpy as np
 from fastapi import Request, Response
@@ -25,7 +29,11 @@ class Digits(MLModel):  # type: ignore[misc]
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         """Answer a request of the protocol."""
-        pixels = np.array(payload.inputs[0].data.root, np.uint8)
+        (given,) = payload.inputs
+        if given.datatype == "BYTES":
+            pixels = np.frombuffer(base64.b64decode(given.data.root[0]), np.uint8)
+        else:
+            pixels = np.array(given.data.root, np.uint8)
         answer = self._run(pixels.reshape(IMAGE))
         output = ResponseOutput(
             name="probabilities", shape=[1, 10], datatype="FP32", data=answer[0].tolist()

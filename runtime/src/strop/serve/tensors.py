@@ -27,7 +27,7 @@ DATATYPES = {
 }
 
 # By the kind of a dtype: what JSON must hold for it, in words and as Python has it.
-_TAKEN = {
+_TAKEN: dict[str, tuple[str, set[type]]] = {
     "b": ("true and false", {bool}),
     "f": ("numbers", {int, float}),
     "i": ("whole numbers", {int}),
