@@ -119,7 +119,7 @@ serve: export  ## serve the MNIST bundle on 127.0.0.1, until ^C (PORT=8000)
 	@$(VENV)/bin/strop serve "$(OUT)/$(notdir $(ARTIFACT))-cpu.strop" $(if $(PORT),--port $(PORT))
 
 test-serve: export bench-serving  ## requests, installs, overload, peers; writes dist/serve.json
-	$(PY) -m tests tests/serve
+	STROP_SERVE_REQUESTS=$${STROP_SERVE_REQUESTS:-100000} $(PY) -m tests tests/serve
 
 # Not with --quiet, which also hides warnings from mkdocs's strict mode.
 docs: $(STAMP)  ## write the pages made from code again, and build the site into build/site

@@ -105,7 +105,7 @@ class TestLoad:
             done = load.run(url, {}, swapped, 20, connections=2, limit_s=60)
         assert done.wrong == 20
 
-    def test_where_nothing_listens_all_are_lost(self) -> None:
+    def test_where_nothing_listens_nothing_is_measured(self) -> None:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))  # and does not listen
             url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
