@@ -21,6 +21,11 @@ NATIVE := .cache/native
 READY := $(VENV)/.native
 PEERS := .cache/bench/peers
 SERVERS := .cache/bench/serving
+NODE := $(VENV)/bin/node
+NPM := demo/node_modules/.package-lock.json
+WEB := .cache/demo/$(notdir $(ARTIFACT))-web.strop
+EXPORTED_BY = $(shell find native export/src runtime/src \( -name '*.py' -o -name '*.[ch]' -o -name '*.mjs' -o -name '*.toml' \) \
+  -not -path '*/tests/*')
 C_FILES = $(shell find native -name '*.[ch]')
 # uv installs the same hashed locks, faster; plain pip is enough.
 INSTALL := $(if $(shell command -v uv),uv pip install --quiet --python $(PY),$(PY) -m pip install --quiet)
@@ -33,8 +38,8 @@ export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup data train export test bench bench-peers bench-serving bench-check lab lab-gpu on \
-        test-devices test-gpu test-reliability serve test-serve docs lint format lock wheel demo clean \
-        distclean
+        test-devices test-gpu test-reliability serve test-serve docs lint format lock wheel demo \
+        demo-build film digits clean distclean
 
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -128,17 +133,21 @@ docs: $(STAMP)  ## write the pages made from code again, and build the site into
 	$(PY) -m tools.decision_index
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build
 
-lint: $(STAMP)  ## ruff, clang-format, mypy --strict, import contracts
+lint: $(STAMP) $(NPM)  ## ruff, clang-format, mypy --strict, import contracts; tsc and biome for the page
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/clang-format --dry-run -Werror $(C_FILES)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	$(NODE) demo/node_modules/typescript/bin/tsc -p demo
+	$(NODE) demo/node_modules/typescript/bin/tsc -p demo/worker
+	cd demo && ../$(NODE) node_modules/@biomejs/biome/bin/biome check .
 
-format: $(STAMP)  ## let ruff and clang-format write the code's layout
+format: $(STAMP) $(NPM)  ## let ruff, clang-format and biome write the code's layout
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/clang-format -i $(C_FILES)
+	cd demo && ../$(NODE) node_modules/@biomejs/biome/bin/biome check --write .
 
 bench: export bench-peers  ## measure Strop beside its engines' own loops and other packages
 	@$(PY) -m benchmarks $(if $(QUICK),--quick --out .cache/bench/quick/latest.json) \
@@ -168,8 +177,26 @@ bench-check: export bench-peers  ## measure again, quickly, and exit with 1 if S
 wheel: $(READY)  ## build the exporter's wheel into build/, to export from a script of your own
 	cd export && "$(CURDIR)/$(PY)" -m hatchling build --target wheel --directory "$(CURDIR)/build"
 
-demo: export  ## name ten test digits with the exported model, as pictures
-	$(PY) examples/demo.py "$(ARTIFACT)" "$(OUT)"
+demo: demo-build  ## draw a digit in a page: build it into dist/demo/ and serve it (PORT=8765)
+	@$(PY) -m demo.serve "$(OUT)/demo" $(if $(PORT),--port "$(PORT)")
+
+demo-build: $(WEB) $(NPM)  ## build the page alone: static files for any host
+	@$(NODE) demo/build.mjs $(WEB) "$(OUT)/demo"
+
+# A folder of its own: the report in dist/ is about what `make export` made there.
+$(WEB): $(ARTIFACT)/training.json $(EXPORTED_BY) | $(READY)
+	@$(PY) -m strop_export --target web --out $(@D) --artifact "$(ARTIFACT)"
+	@touch $@
+
+$(NPM): demo/package.json demo/package-lock.json | $(STAMP)
+	@cd demo && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npm ci --loglevel=error
+	@touch $@
+
+film: demo-build  ## film the page for README: docs/pictures/demo.webp
+	$(PY) -m tools.film "$(OUT)/demo"
+
+digits: export  ## name ten test digits with the exported model, as pictures in dist/digits/
+	$(PY) examples/digits.py "$(ARTIFACT)" "$(OUT)"
 
 lock:  ## write the hashed locks again from requirements/*.in (needs uv)
 	for name in litert onnx tflite; do \
@@ -192,4 +219,4 @@ clean:  ## remove dist/ and caches; keep .venv, the data, what was trained and t
 	find . -name __pycache__ -not -path './.venv/*' -not -path './.cache/*' -prune -exec rm -rf {} +
 
 distclean: clean  ## remove everything that git does not hold
-	rm -rf .venv .cache artifacts data
+	rm -rf .venv .cache artifacts data demo/node_modules

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 from types import ModuleType
 from typing import NoReturn
 
@@ -23,3 +24,11 @@ def strop_native() -> ModuleType:
     if importlib.util.find_spec("strop_native") is None:
         unavailable("strop-native is not installed", "make setup")
     return importlib.import_module("strop_native")
+
+
+def chromium() -> str:
+    """Return Chromium's executable, or end the test."""
+    found = shutil.which("chromium")
+    if found is None:
+        unavailable("there is no chromium", "apt install chromium")
+    return found

@@ -83,8 +83,9 @@ export interface LoadOptions {
   trustedKeys?: string[];
 }
 
-/** Where bytes are: they themselves, the answer of `fetch`, or a URL. */
-export type Source = Uint8Array | ArrayBuffer | Response | Promise<Response> | URL | string;
+/** Where bytes are: they themselves, the answer of `fetch`, a promise of one of them, or a URL. */
+export type Source =
+  | Uint8Array | ArrayBuffer | Response | Promise<Uint8Array | Response> | URL | string;
 
 /** A plan of a bundle, open; `load` and `loadParts` make one. */
 export class Model {

@@ -19,6 +19,7 @@ const ROUNDING_AT = 12; // in a plan: the place in ROUNDINGS
 
 export async function load(source, { precision, trustedKeys } = {}) {
   const keys = trustedKeys === undefined ? null : readKeys(trustedKeys);
+  Core.begin();
   const data = await readBytes(await source);
   const bundle = await parseBundle(data, keys);
   return open(bundle, choose(bundle.manifest, precision));
@@ -30,6 +31,7 @@ export async function loadParts({ manifest, plan } = {}, { digest } = {}) {
       `\`digest\` must be the bundle's identity, 64 hexadecimal digits, got ${typeof digest}`,
       "give the `digest` that `strop info` prints",
     );
+  Core.begin();
   const sources = await Promise.all([manifest, plan]);
   const bundle = await parseParts(...(await Promise.all(sources.map(readBytes))), digest);
   const variants = bundle.manifest.variants.filter(({ file }) => bundle.members.has(file));

@@ -21,7 +21,7 @@ EXPORT = (sys.executable, "-m", "strop_export")
 
 
 def digests(folder: Path) -> dict[str, bytes]:
-    """Everything but report.json and the folder of `make demo`, by name."""
+    """Everything but report.json and the folder of `make digits`, by name."""
     files = [path for path in folder.iterdir() if path.is_file() and path.name != "report.json"]
     return {path.name: path.read_bytes() for path in files}
 

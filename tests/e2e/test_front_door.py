@@ -29,7 +29,19 @@ def make(exported: Exported, target: str, *more: str) -> str:
 
 def test_make_alone_prints_help_for_every_target() -> None:
     said = run("make", cwd=ROOT).stdout
-    targets = ["help", "setup", "data", "train", "export", "test", "bench", "lint", "demo", "clean"]
+    targets = [
+        "help",
+        "setup",
+        "data",
+        "train",
+        "export",
+        "test",
+        "bench",
+        "lint",
+        "demo",
+        "digits",
+        "clean",
+    ]
     assert [target for target in targets if f"  make {target} " not in said] == []
 
 
@@ -41,8 +53,8 @@ def test_make_bench_times_every_engine_that_is_here(exported: Exported) -> None:
         assert [line for line in said.splitlines() if line.split()[:2] == [engine, precision]]
 
 
-def test_make_demo_names_ten_digits(exported: Exported) -> None:
-    lines = make(exported, "demo").splitlines()
+def test_make_digits_names_ten_digits(exported: Exported) -> None:
+    lines = make(exported, "digits").splitlines()
     named = [line for line in lines if ".png: " in line]
     right = [line for line in named if line.split(".png: ")[0][-1] == line.split(".png: ")[1][0]]
     assert len(named) == 10
@@ -57,8 +69,11 @@ def test_make_demo_names_ten_digits(exported: Exported) -> None:
         (["help", "ARTIFACT=a b"], "ARTIFACT is a folder whose path has no blanks, got 'a b'"),
         (["help", "IMAGES=0"], "IMAGES is a number of images from 1 up, got '0'"),
         (["help", "IMAGES=1'; touch x"], "IMAGES is a number of images from 1 up, got '1'; t"),
-        (["demo", "ARTIFACT=artifacts/nope"], "There is no model in artifacts/nope. Train one: "),
-        (["-o", "export", "demo", "OUT=/nowhere"], "demo: cannot read bundle /nowhere/mnist-mlp-"),
+        (["digits", "ARTIFACT=artifacts/nope"], "There is no model in artifacts/nope. Train one: "),
+        (
+            ["-o", "export", "digits", "OUT=/nowhere"],
+            "digits: cannot read bundle /nowhere/mnist-mlp-",
+        ),
         (
             ["export", "SHAPE=x"],
             "export: argument --shape: 'x' is not a shape; write one such as 28",
@@ -83,9 +98,9 @@ def test_a_wrong_variable_is_one_line(words: list[str], says: str) -> None:
 @pytest.mark.parametrize(
     ("example", "words", "says"),
     [
-        ("demo", [], "usage: "),
-        ("demo", ["none", "none"], "demo: cannot read none/evaluation.npz: No such file"),
-        ("demo", ["labels", "none"], "demo: labels/evaluation.npz holds no test digits: "),
+        ("digits", [], "usage: "),
+        ("digits", ["none", "none"], "digits: cannot read none/evaluation.npz: No such file"),
+        ("digits", ["labels", "none"], "digits: labels/evaluation.npz holds no test digits: "),
         ("classify", [], "usage: "),
         ("classify", ["none.strop", "a.png"], "classify: cannot read bundle none.strop: No such"),
         ("camera", ["none.strop", "."], "camera: cannot read bundle none.strop: No such file"),
@@ -104,9 +119,9 @@ def test_a_wrong_use_of_an_example_is_one_line(
 
 
 def test_the_smallest_app_names_a_picture(exported: Exported) -> None:
-    make(exported, "demo")
+    make(exported, "digits")
     app = (sys.executable, ROOT / "examples" / "classify.py")
-    picture = exported.dist / "demo" / "7.png"
+    picture = exported.dist / "digits" / "7.png"
     assert ": 7 (" in run(*app, exported.bundle("cpu"), picture).stdout
     refused = run(*app, exported.bundle("cpu"), exported.dist / "none.png", check=False)
     assert refused.returncode == 1

@@ -17,7 +17,6 @@ from tests.pictures import write_digit
 
 PROGRAMS = Path(sys.executable).parent
 PAGES = (
-    "README.md",
     "docs/command-line.md",
     "docs/export-from-python.md",
     "docs/installing.md",
@@ -25,10 +24,13 @@ PAGES = (
     "docs/signing.md",
 )
 # These have no block that this test runs: tests/gpu, tests/devices and test_examples.py run some.
-ELSEWHERE = tuple(
-    page.relative_to(ROOT).as_posix()
-    for page in sorted((ROOT / "docs").rglob("*.md"))
-    if page.parent.name != "decisions" and page.relative_to(ROOT).as_posix() not in PAGES
+ELSEWHERE = (
+    "README.md",
+    *(
+        page.relative_to(ROOT).as_posix()
+        for page in sorted((ROOT / "docs").rglob("*.md"))
+        if page.parent.name != "decisions" and page.relative_to(ROOT).as_posix() not in PAGES
+    ),
 )
 
 
@@ -70,3 +72,7 @@ def test_the_table_of_make_export_is_what_it_prints(page: str, edge: Exported) -
     (sample,) = (one for one in blocks(_text(page)) if one.mark == "printed by make export")
     command = ("-m", "strop_export", "--artifact", edge.artifact, "--out", edge.dist)
     require_sample(sample.lines, run(sys.executable, *command, cwd=ROOT).stdout)
+
+
+def test_readme_is_read_in_a_minute_or_two() -> None:
+    assert len(_text("README.md").splitlines()) <= 160

@@ -1,4 +1,4 @@
-"""Export from one's own script: the exporter's wheel in its own environment, and a notebook."""
+"""Export from one's own script: the exporter's wheel in its own environment."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import strop
 from tests.environments import ROOT, installed, pinned, python_of, run
 
 SCRIPT = """
@@ -112,45 +110,3 @@ def test_the_command_line_is_the_same(
     assert done.returncode == 2
     said = "cannot read the model file none.keras: No such file or directory"
     assert done.stderr == f"export: {said}\n"
-
-
-CELL = """
-import keras, numpy as np, strop_export
-keras.utils.set_random_seed(1)
-x = np.random.default_rng(1).normal(size=(900, 4)).astype("float32")
-y = (x[:, 0] > 0) + (x[:, 1] > 0).astype(int)
-model = keras.Sequential([
-    keras.Input((4,)), keras.layers.Dense(16, "relu"), keras.layers.Dense(3, "softmax")
-], name="blobs")
-model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
-model.fit(x[:600], y[:600], epochs=5, verbose=0)
-"""
-
-
-def test_a_notebook_shows_the_report_as_a_table(tmp_path: Path) -> None:
-    nbformat = pytest.importorskip("nbformat")
-    nbclient = pytest.importorskip("nbclient")
-    cells = [
-        CELL,
-        "result = strop_export.export(model, x[:400], (x[600:], y[600:]), target='cpu')\nresult",
-        "result.report",
-        "result.report.to_dict()['variants'][0]['target']",
-    ]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "", "language": "python"}
-    nbclient.NotebookClient(
-        notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}
-    ).execute()
-    _, made, report, target = (_shown(cell) for cell in notebook.cells)
-    assert "<table>" in report["text/html"]
-    assert "litert" in report["text/html"]
-    assert "blobs-cpu.strop" in made["text/html"]
-    assert target["text/plain"] == "'cpu'"
-    with strop.load(tmp_path / "dist" / "blobs-cpu.strop") as model:
-        assert model.predict([[1.0, 1.0, 0.0, 0.0]]).shape == (1, 3)
-
-
-def _shown(cell: Any) -> dict[str, str]:
-    """Return the result of a cell by media type; {} for none."""
-    results = [output for output in cell.outputs if output.output_type == "execute_result"]
-    return dict(results[0].data) if results else {}

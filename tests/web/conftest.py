@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 
 from native.web.build import make_module
+from strop_export.proof.web import find_node
 from tests import bundles
 from tests.environments import CACHE
 from tests.needs import unavailable
@@ -51,7 +51,7 @@ def module(zig: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def node() -> str:
     """Node's executable."""
-    found = shutil.which("node")
+    found = find_node()
     if not found:
         unavailable("there is no node", "apt install nodejs")
     return found

@@ -98,14 +98,32 @@ def test_without_node_the_mend_is_named(
     version: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     if version:
-        (tmp_path / "node").write_text(f"#!/bin/sh\necho {version}\n", encoding="ascii")
-        (tmp_path / "node").chmod(0o755)
+        _node(tmp_path, version)
     with pytest.raises(EngineMissing) as caught:
         web.find_page()
 
     assert version is None or version in caught.value.problem
     assert "apt install nodejs" in caught.value.mend
+
+
+def test_node_is_found_beside_this_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "venv/bin/python"))
+    assert web.find_node() is None
+    beside = _node(tmp_path / "venv/bin", "v20.0.0")
+    assert web.find_node() == str(beside)
+    first = _node(tmp_path, "v20.0.0")
+    assert web.find_node() == str(first)
+
+
+def _node(folder: Path, version: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    node = folder / "node"
+    node.write_text(f"#!/bin/sh\necho {version}\n", encoding="ascii")
+    node.chmod(0o755)
+    return node
 
 
 def test_export_proves_and_writes_what_a_page_needs(

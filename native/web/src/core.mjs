@@ -28,9 +28,15 @@ async function compile() {
 }
 
 export class Core {
+  /** Begin to load and compile the core, while a plan is on its way. */
+  static begin() {
+    compiled ??= compile();
+    compiled.catch(() => {}); // `open` throws it
+  }
+
   /** Check a plan, and prepare it. */
   static async open(plan, file) {
-    compiled ??= compile();
+    Core.begin();
     try {
       return new Core(await WebAssembly.instantiate(await compiled), plan, file);
     } catch (error) {

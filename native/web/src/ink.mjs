@@ -108,5 +108,7 @@ function lowest(levels, step, side) {
 }
 
 function inverted(levels) {
-  return levels.map((level) => 255 - level);
+  const made = new Uint8Array(levels.length);
+  for (let at = 0; at < made.length; at++) made[at] = 255 - levels[at];
+  return made;
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib import rc_context
 from PIL import Image
 
 from strop_export import calibration, page
@@ -94,6 +95,13 @@ def test_the_picture_shows_at_its_top_whether_they_settled(
 def test_names_are_not_read_as_formulas() -> None:
     odd = layer("$\\frac{1$" + "x" * 90, -1, 1, even=True)
     assert calibration.draw("$\\x$\n", examined(odd)["settling"])
+
+
+def test_the_picture_does_not_depend_on_the_settings_of_a_notebook() -> None:
+    given = "m", examined(layer("dense", -1, 1, even=True))["settling"]
+    before = calibration.draw(*given)
+    with rc_context({"axes.facecolor": "black", "font.size": 20}):
+        assert calibration.draw(*given) == before
 
 
 def test_reading_a_report_loads_nothing_slow() -> None:

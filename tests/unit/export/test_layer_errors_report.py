@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib import rc_context
 
 from strop_export import page
 from strop_export.__main__ import main
@@ -234,3 +235,10 @@ def test_the_picture_marks_the_layer_where_a_file_breaks(count: int) -> None:
     assert [label.get_text() for label in labels] == [f"dense_{at}"]
     assert len(first.get_xticklabels()) <= 46
     assert draw("m$x$.strop", [file(count, broken=at)]).startswith(b"\x89PNG")
+
+
+def test_the_picture_does_not_depend_on_the_settings_of_a_notebook() -> None:
+    given = "m.strop", [file(3), file(3, broken=1)]
+    before = draw(*given)
+    with rc_context({"figure.constrained_layout.use": True, "font.size": 20}):
+        assert draw(*given) == before

@@ -12,6 +12,7 @@ from strop_export.calibration.ranges import INNER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _TICKS = (100, 50, 20, 10, 5, 2, 1)  # percent
 _FLOOR = 0.7  # percent; curves end here
@@ -29,6 +30,15 @@ def draw(name: str, settled: Mapping[str, Any]) -> bytes:
     Returns:
         The bytes of a PNG.
     """
+    from matplotlib import style
+
+    written = io.BytesIO()
+    with style.context("default"):  # a notebook may have set its own
+        _figure(name, settled).savefig(written, format="png")
+    return written.getvalue()
+
+
+def _figure(name: str, settled: Mapping[str, Any]) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -48,9 +58,7 @@ def draw(name: str, settled: Mapping[str, Any]) -> bytes:
         else:
             axes.plot(steps, lacks, color=_OTHERS, lw=1, alpha=0.6)
     _verdict(axes, name, settled)
-    written = io.BytesIO()
-    figure.savefig(written, format="png")
-    return written.getvalue()
+    return figure
 
 
 def _frame(axes: Axes, count: int) -> None:

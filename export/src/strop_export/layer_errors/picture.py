@@ -47,8 +47,11 @@ def draw(bundle: str, files: Sequence[dict[str, Any]]) -> bytes:
         bundle: the name of the bundle's file, for the title.
         files: its entries of report.json's `layers`; at least one.
     """
+    from matplotlib import style
+
     out = io.BytesIO()
-    figure_of(bundle, files).savefig(out, format="png")
+    with style.context("default"):  # a notebook may have set its own
+        figure_of(bundle, files).savefig(out, format="png")
     return out.getvalue()
 
 

