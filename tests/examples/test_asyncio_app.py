@@ -7,7 +7,7 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,15 +26,17 @@ CLIENTS = 20
 
 
 class Counting:
-    """A model that keeps the size of each batch."""
+    """A model that keeps the size of each batch, and waits before it as long as a test wants."""
 
     def __init__(self, model: strop.Model) -> None:
         self.prediction = model.prediction
         self.input = model.input
         self.sizes: list[int] = []
+        self.wait: Callable[[], object] = lambda: None
         self._predict = model.predict
 
     def predict(self, batch: NDArray[Any]) -> Any:
+        self.wait()
         self.sizes.append(len(batch))
         return self._predict(batch)
 
@@ -90,29 +92,23 @@ def test_what_has_queued_up_is_one_batch(
 
     found = asyncio.run(queued())
     assert model.sizes == [asyncio_app.LARGEST, 6]
-    assert found[0] == model.prediction(model._predict(digits[0])[0]).to_dict()
+    assert found[0] == model.prediction(model.predict(digits[:1])[0]).to_dict()
 
 
 def test_a_slow_batch_leaves_the_loop_free(model: Counting, digits: NDArray[np.uint8]) -> None:
     """The thread waits for the loop: on the loop, it would wait for ever."""
-    answer_now = asyncio.Event()
+    go_on = asyncio.Event()
 
     async def free() -> None:
         loop = asyncio.get_running_loop()
-        predict = model._predict
-
-        def slow(batch: NDArray[Any]) -> Any:
-            asyncio.run_coroutine_threadsafe(answer_now.wait(), loop).result(LIMIT_S)
-            return predict(batch)
-
-        model._predict = slow
+        model.wait = lambda: asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result(LIMIT_S)
         jobs: asyncio_app.Jobs = asyncio.Queue()
         place = loop.create_future()
         jobs.put_nowait((digits[0], place))
         task = asyncio.create_task(asyncio_app.consume(model, jobs, is_slow=True))  # type: ignore[arg-type]
         await asyncio.sleep(0.05)
         assert not place.done()
-        answer_now.set()
+        go_on.set()
         await asyncio.wait_for(place, LIMIT_S)
         task.cancel()
 
@@ -131,7 +127,8 @@ def test_one_bad_sample_does_not_fail_the_others(tmp_path: Path) -> None:
 def test_a_wrong_use_is_one_line(bundle: Path, tmp_path: Path) -> None:
     app = ROOT / "examples" / "asyncio_app.py"
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        wrong = ([], [tmp_path / "none"], [bundle, "x"], [bundle, taken.getsockname()[1]])
+        port = taken.getsockname()[1]
+        wrong: list[list[object]] = [[], [tmp_path / "none"], [bundle, "x"], [bundle, port]]
         for arguments in wrong:
             done = subprocess.run(
                 [sys.executable, app, *map(str, arguments)],

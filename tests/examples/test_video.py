@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from itertools import groupby
 from pathlib import Path
@@ -120,7 +119,7 @@ def test_what_cannot_be_filmed_is_one_line(bundle: Path, video: Path, tmp_path: 
 
 def test_without_opencv_it_says_what_to_install(bundle: Path, video: Path) -> None:
     hidden = "import runpy, sys; sys.modules['cv2'] = None; sys.argv = sys.argv[1:]; "
-    command = [sys.executable, "-c", hidden + "runpy.run_path(sys.argv[0])", APP, bundle, video]
-    done = subprocess.run(map(str, command), capture_output=True, text=True, check=False)
+    script = hidden + "runpy.run_path(sys.argv[0])"
+    done = run(sys.executable, "-c", script, APP, bundle, video, check=False)
     assert done.returncode == 1
     assert done.stderr.endswith("; pip install opencv-python-headless\n")
