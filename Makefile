@@ -32,7 +32,7 @@ export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup data train export test bench bench-peers bench-check lab lab-gpu on test-devices \
-        test-gpu test-reliability docs lint format lock wheel demo clean distclean
+        test-gpu test-reliability serve test-serve docs lint format lock wheel demo clean distclean
 
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -113,8 +113,18 @@ test-gpu: lab-gpu export  ## prove the GPU's files on a software GPU, and on a r
 test-reliability: export  ## hostile bytes, threads, power cuts; writes dist/reliability.json
 	$(PY) -m tests tests/fuzz tests/reliability
 
-docs: $(STAMP)  ## write docs/api.md again from the docstrings
+serve: export  ## serve the MNIST bundle on 127.0.0.1, until ^C (PORT=8000)
+	@$(VENV)/bin/strop serve "$(OUT)/$(notdir $(ARTIFACT))-cpu.strop" $(if $(PORT),--port $(PORT))
+
+test-serve: export bench-serving  ## requests, installs, overload, peers; writes dist/serve.json
+	$(PY) -m tests tests/serve
+
+# Not with --quiet, which also hides warnings from mkdocs's strict mode.
+docs: $(STAMP)  ## write the pages made from code again, and build the site into build/site
 	$(PY) -m tools.api_page
+	$(PY) -m tools.command_page
+	$(PY) -m tools.decision_index
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build
 
 lint: $(STAMP)  ## ruff, clang-format, mypy --strict, import contracts
 	$(VENV)/bin/ruff check .

@@ -23,9 +23,9 @@ _PACKAGES = {"strop": ROOT / "runtime" / "src", "strop_export": ROOT / "export" 
 _INNER = ("after_fork", "before_exit", "is_busy", "within", "without")
 _WIDTH = 88  # of a signature on one line
 _HEAD = """\
-<!-- `make docs` makes this page from the docstrings. -->
-
 # Python API
+
+<!-- `make docs` makes this page from the docstrings. -->
 """
 
 _LISTED = {
@@ -49,7 +49,7 @@ def page() -> str:
     parts = [part for package in load() if package.exports for part in _package(package)]
     titles = [part.partition(" ") for part in parts if re.match("###? ", part)]
     contents = [
-        f"{'  ' * (len(level) - 2)}- [{title}](#{anchor(title)})" for level, _, title in titles
+        f"{'    ' * (len(level) - 2)}- [{title}](#{anchor(title)})" for level, _, title in titles
     ]
     return "\n\n".join((_HEAD.rstrip(), "\n".join(contents), *parts)) + "\n"
 

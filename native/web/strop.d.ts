@@ -9,6 +9,16 @@ export type Samples =
 /** One array; for several inputs a list in the model's order, or an object by name. */
 export type Inputs = Samples | readonly Samples[] | Readonly<Record<string, Samples>>;
 
+/**
+ * A picture: RGBA, four bytes a pixel, row by row, as `getImageData` of a canvas gives it. At most
+ * 16,777,216 pixels, and 24,576 a side.
+ */
+export interface Picture {
+  readonly data: Uint8ClampedArray | Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
 export type Output = Float32Array | Uint8Array | Int8Array | Int32Array;
 
 /** The best class of one sample. */
@@ -36,6 +46,10 @@ export interface CheckResult {
   maxAbsError: number | null;
   /** The difference that is allowed there. */
   tolerance: number | null;
+  /** How many golden samples there are. */
+  samples: number;
+  /** How many of them gave the outputs proven at export. */
+  passed: number;
   /** The share of samples that Keras names alike; null if the first output names no class. */
   kerasAgreement?: number | null;
 }
@@ -69,7 +83,10 @@ export interface LoadOptions {
   trustedKeys?: string[];
 }
 
-/** A plan of a bundle, open; `load` makes one. */
+/** Where bytes are: they themselves, the answer of `fetch`, or a URL. */
+export type Source = Uint8Array | ArrayBuffer | Response | Promise<Response> | URL | string;
+
+/** A plan of a bundle, open; `load` and `loadParts` make one. */
 export class Model {
   private constructor();
   readonly name: string;
@@ -80,6 +97,8 @@ export class Model {
   readonly rounding: "reference" | "float" | null;
   /** The bundle's identity: the SHA-256 of its manifest. */
   readonly digest: string;
+  /** The SHA-256 of the plan that runs. */
+  readonly planDigest: string;
   /** The trusted key that signed the bundle; null if no key is trusted. */
   readonly signedBy: string | null;
   readonly inputs: InputSpec[];
@@ -98,15 +117,40 @@ export class Model {
   predict(inputs: Inputs, n?: number): Output | Output[] | Record<string, Output>;
 
   /**
-   * Name the class or labels of one sample.
+   * Prepare a picture as the manifest says: the levels that the Python runtime gives.
+   *
+   * @param options.input the input that it is for; without it, the only one.
+   * @returns a new array of one sample, of the input's dtype.
+   * @throws BlankPicture the picture shows nothing, and its steps need a drawing.
+   * @throws InputError it is not a picture or too large, or the input takes no pictures.
+   */
+  prepare(picture: Picture, options?: { input?: string }): Uint8Array | Float32Array;
+
+  /**
+   * Name the class or labels of one sample, or of a picture, which `prepare` prepares.
    *
    * @param options.output the output to read; without it, the only one with classes or labels.
+   * @throws BlankPicture as `prepare` does.
    * @throws InputError the input is not one sample, or no output has classes or labels.
    */
-  classify(sample: Inputs, options?: { output?: string }): Prediction | LabelSet;
+  classify(sample: Inputs | Picture, options?: { output?: string }): Prediction | LabelSet;
 
-  /** Replay the golden samples, and compare the outputs with those proven at export. */
+  /**
+   * Replay the golden samples, and compare the outputs with those proven at export.
+   *
+   * @throws BundleError the model was opened by its parts, without golden samples.
+   */
   check(): Promise<CheckResult>;
+
+  /**
+   * Return the file of a variant, verified: for another engine in the page.
+   *
+   * @param wanted.format such as "onnx" or "tflite".
+   * @param wanted.precision such as "int8"; without it, the first of the format.
+   * @throws InputError the bundle has no such variant.
+   * @throws BundleError the file is damaged, or the model was opened by its parts.
+   */
+  readVariant(wanted: { format: string; precision?: string }): Promise<Uint8Array>;
 
   /** Release the memory. Later calls throw StropError. */
   close(): void;
@@ -115,19 +159,30 @@ export class Model {
 /**
  * Read a bundle, verify it, and open its first plan.
  *
- * @param source the bundle: its bytes, the answer of `fetch`, or a URL.
  * @throws BundleError the bundle cannot be read or trusted.
  * @throws EngineUnavailable it has no plan for this engine, or WebAssembly does not run here.
  * @throws InputError an argument is not one of the choices.
  */
-export function load(
-  source: Uint8Array | ArrayBuffer | Response | Promise<Response> | URL | string,
-  options?: LoadOptions,
+export function load(source: Source, options?: LoadOptions): Promise<Model>;
+
+/**
+ * Open a plan with its manifest alone, without the rest of the bundle.
+ *
+ * @param parts the bundle's `manifest.json`, and a plan of it.
+ * @param options.digest the bundle's identity, from a place that you trust: the SHA-256 of the
+ *   manifest, as `strop info` prints it. The manifest has the SHA-256 of the plan.
+ * @throws BundleError the manifest has another SHA-256, or the plan is none of its plans.
+ * @throws EngineUnavailable the plan is not for this engine, or WebAssembly does not run here.
+ * @throws InputError an argument is not what it should be.
+ */
+export function loadParts(
+  parts: { manifest: Source; plan: Source },
+  options: { digest: string },
 ): Promise<Model>;
 
 /** Base of every error that this module throws on purpose. */
 export class StropError extends Error {
-  /** For programs: "error", "bundle", "engine" or "input". */
+  /** For programs: "error", "bundle", "engine", "input" or "blank". */
   readonly kind: string;
   /** What was asked for, and what was found. */
   readonly problem: string;
@@ -137,3 +192,5 @@ export class StropError extends Error {
 export class BundleError extends StropError {}
 export class EngineUnavailable extends StropError {}
 export class InputError extends StropError {}
+/** The picture shows nothing that the manifest's steps can find. */
+export class BlankPicture extends InputError {}

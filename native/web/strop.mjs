@@ -1,15 +1,17 @@
 // Strop in a page or in Node: reads a bundle, verifies it, and runs a plan of it.
 // strop.d.ts describes everything here.
-import { parseBundle } from "./src/bundle.mjs";
+import { parseBundle, parseParts } from "./src/bundle.mjs";
 import { Core } from "./src/core.mjs";
-import { BundleError, EngineUnavailable, InputError, oneOf, quoted, StropError } from "./src/errors.mjs";
+import {
+  BlankPicture, BundleError, EngineUnavailable, InputError, oneOf, quoted, StropError,
+} from "./src/errors.mjs";
 import { readBytes } from "./src/files.mjs";
 import { enginesOf, PRECISIONS, ROUNDINGS } from "./src/manifest.mjs";
 import { Model } from "./src/model.mjs";
 import { ARRAYS } from "./src/npy.mjs";
 import { readKeys } from "./src/signing.mjs";
 
-export { BundleError, EngineUnavailable, InputError, StropError };
+export { BlankPicture, BundleError, EngineUnavailable, InputError, StropError };
 
 export const VERSION = "0.1.0";
 const ENGINE = "native";
@@ -19,37 +21,58 @@ export async function load(source, { precision, trustedKeys } = {}) {
   const keys = trustedKeys === undefined ? null : readKeys(trustedKeys);
   const data = await readBytes(await source);
   const bundle = await parseBundle(data, keys);
-  const variant = choose(bundle.manifest, precision);
-  const plan = await bundle.read(variant);
-  const core = await Core.open(plan, variant.file);
-  checkPlan(plan, core, variant);
-  return new Model(bundle, variant, core);
+  return open(bundle, choose(bundle.manifest, precision));
 }
 
-/** Choose the first plan of a precision that is proven on this engine. */
-function choose({ name, target, inputs, variants }, precision) {
-  if (precision !== undefined && !PRECISIONS.includes(precision))
+export async function loadParts({ manifest, plan } = {}, { digest } = {}) {
+  if (typeof digest !== "string" || !/^[0-9a-f]{64}$/.test(digest))
     throw new InputError(
-      `there is no precision ${quoted(precision)}`, `ask for ${oneOf(PRECISIONS)}`,
+      `\`digest\` must be the bundle's identity, 64 hexadecimal digits, got ${typeof digest}`,
+      "give the `digest` that `strop info` prints",
     );
+  const sources = await Promise.all([manifest, plan]);
+  const bundle = await parseParts(...(await Promise.all(sources.map(readBytes))), digest);
+  const variants = bundle.manifest.variants.filter(({ file }) => bundle.members.has(file));
+  return open(bundle, proven({ ...bundle.manifest, variants })[0]);
+}
+
+/** Return the plans that are proven on this engine. */
+function proven({ name, target, variants }) {
   const plans = variants.filter((variant) => variant.format === "plan");
-  const proven = plans.filter((variant) => enginesOf(variant).includes(ENGINE));
-  if (!proven.length)
+  const found = plans.filter((variant) => enginesOf(variant).includes(ENGINE));
+  if (!found.length)
     throw new EngineUnavailable(
       `${name}-${target} has no plan that is proven on ${ENGINE}`,
       "export it for a target that has plans: make export TARGET=web",
     );
-  const found = proven.find((variant) => [undefined, variant.precision].includes(precision));
+  return found;
+}
+
+/** Choose the first plan of a precision that is proven on this engine. */
+function choose(manifest, precision) {
+  if (precision !== undefined && !PRECISIONS.includes(precision))
+    throw new InputError(
+      `there is no precision ${quoted(precision)}`, `ask for ${oneOf(PRECISIONS)}`,
+    );
+  const plans = proven(manifest);
+  const found = plans.find((variant) => [undefined, variant.precision].includes(precision));
   if (!found)
     throw new InputError(
-      `${name}-${target} has no ${precision} variant for ${ENGINE}`,
-      `ask for ${oneOf(proven.map((variant) => variant.precision))}`,
+      `${manifest.name}-${manifest.target} has no ${precision} variant for ${ENGINE}`,
+      `ask for ${oneOf(plans.map((variant) => variant.precision))}`,
     );
-  checkFloor(found);
-  for (const input of inputs)
+  return found;
+}
+
+async function open(bundle, variant) {
+  checkFloor(variant);
+  for (const input of bundle.manifest.inputs)
     if (!Object.hasOwn(ARRAYS, input.dtype))
       throw new EngineUnavailable(`strop.mjs takes no ${input.dtype} inputs, as ${input.name} is`);
-  return found;
+  const plan = await bundle.read(variant);
+  const core = await Core.open(plan, variant.file);
+  checkPlan(plan, core, variant);
+  return new Model(bundle, variant, core);
 }
 
 /** Refuse a file that needs a newer release. */

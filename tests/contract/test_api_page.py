@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import griffe
 import pytest
@@ -109,6 +110,24 @@ def test_the_links_of_its_contents_lead_to_headings() -> None:
     assert set(links) <= anchors
 
 
+def _public_functions() -> list[Any]:
+    """The public functions of both packages, and the methods of their public classes."""
+    named = (package[name] for package in api_page.load() for name in package.exports)
+    public = [each.final_target if each.is_alias else each for each in named]
+    methods = (method for each in public if each.is_class for method in api_page._methods(each))
+    return [*(each for each in public if each.is_function), *methods]
+
+
+@pytest.mark.parametrize("function", _public_functions(), ids=lambda function: function.path)
+def test_a_function_describes_its_arguments_and_what_it_returns(function: Any) -> None:
+    kinds = griffe.DocstringSectionKind
+    sections = {section.kind: section.value for section in function.docstring.parsed}
+    described = [each.name for each in sections.get(kinds.parameters, ())]
+    assert described == [each.name for each in function.parameters if each.name != "self"]
+    says = kinds.returns in sections or sections[kinds.text].startswith("Return ")
+    assert says or str(function.returns) == "None"
+
+
 def test_a_model_describes_all_its_attributes() -> None:
     model = api_page.load()[0]["Model"].final_target
     assigned = {name for name, each in model.members.items() if each.is_attribute}
@@ -142,7 +161,7 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         "**Attributes**\n\n- `angle`: degrees, 0 \\< angle \\< 90.\n",
         "**Properties**\n\n- `sharp` (`bool`): Whether it cuts.\n",
         "| `Blunt` | `ValueError` | `blunt` | The edge cannot be sharpened. |\n",
-        "  - [shed.sharpen](#shedsharpen)\n  - [shed.Result](#shedresult)\n",
+        "    - [shed.sharpen](#shedsharpen)\n    - [shed.Result](#shedresult)\n",
     ],
 )
 def test_each_form_of_a_docstring_is_markdown(example: str, part: str) -> None:

@@ -12,6 +12,7 @@ from strop import errors
 from strop.commands import arguments
 
 ALL = [
+    "BlankPicture",
     "BundleError",
     "DeviceUnavailable",
     "EngineUnavailable",
@@ -110,6 +111,7 @@ def test_the_tree_of_errors() -> None:
         "EngineUnavailable": ["StropError"],
         "DeviceUnavailable": ["StropError"],
         "InputError": ["StropError", "ValueError"],
+        "BlankPicture": ["InputError"],
         "InstallError": ["StropError"],
         "ParityError": ["StropError"],
         "StropWarning": ["RuntimeWarning"],

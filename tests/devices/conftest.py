@@ -18,6 +18,7 @@ from tests.devices.laboratory import (
     exists,
     write_matrix,
 )
+from tools import proof_figures
 
 MATRIX = pytest.StashKey[dict[Cell, dict[str, Any]]]()
 
@@ -89,6 +90,8 @@ def pytest_terminal_summary(
     if shown.keys() == set(all_cells()):
         write_matrix(shown)
         terminalreporter.write_line("dist/devices.json holds the same")
+        for line in proof_figures.news():
+            terminalreporter.write_line(line)
     else:
         terminalreporter.write_line("dist/devices.json is written when every cell was asked for")
 

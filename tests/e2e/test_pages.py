@@ -16,9 +16,20 @@ from tests.markdown import blocks, follow, require_sample, unmarked
 from tests.pictures import write_digit
 
 PROGRAMS = Path(sys.executable).parent
-PAGES = ("README.md", "docs/export-from-python.md", "docs/installing.md", "docs/signing.md")
-# Their blocks are run by tests/gpu, tests/devices and test_your_own_model.py.
-ELSEWHERE = ("docs/devices/gpu.md", "docs/your-own-model.md")
+PAGES = (
+    "README.md",
+    "docs/command-line.md",
+    "docs/export-from-python.md",
+    "docs/installing.md",
+    "docs/on-a-device.md",
+    "docs/signing.md",
+)
+# These have no block that this test runs: tests/gpu, tests/devices and test_examples.py run some.
+ELSEWHERE = tuple(
+    page.relative_to(ROOT).as_posix()
+    for page in sorted((ROOT / "docs").rglob("*.md"))
+    if page.parent.name != "decisions" and page.relative_to(ROOT).as_posix() not in PAGES
+)
 
 
 @pytest.fixture
@@ -48,13 +59,14 @@ def test_the_page_runs_as_it_stands(page: str, folder: Path) -> None:
 @pytest.mark.parametrize("page", [*PAGES, *ELSEWHERE])
 def test_every_command_is_run_or_says_why_not(page: str) -> None:
     assert unmarked(_text(page)) == []
-    known = re.compile(r"run|printed|printed by make export|save as \S+|not run: .+")
+    known = re.compile(r"run( on the \w+)?|printed|printed by make export|save as \S+|not run: .+")
     assert [
         one.mark for one in blocks(_text(page)) if one.mark and not known.fullmatch(one.mark)
     ] == []
 
 
-def test_the_table_of_make_export_is_what_it_prints(edge: Exported) -> None:
-    (sample,) = (one for one in blocks(_text("README.md")) if one.mark == "printed by make export")
+@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md"])
+def test_the_table_of_make_export_is_what_it_prints(page: str, edge: Exported) -> None:
+    (sample,) = (one for one in blocks(_text(page)) if one.mark == "printed by make export")
     command = ("-m", "strop_export", "--artifact", edge.artifact, "--out", edge.dist)
     require_sample(sample.lines, run(sys.executable, *command, cwd=ROOT).stdout)

@@ -68,5 +68,5 @@ def test_twelve_bits_of_sixteen_are_named(model: Any, digits: Digits) -> None:
 
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_a_blank_picture_is_refused(model: Any, level: int) -> None:
-    with pytest.raises(strop.InputError, match="the picture is blank"):
+    with pytest.raises(strop.BlankPicture, match="the picture is blank"):
         prepare(Image.new("L", (280, 280), level), model.input.picture)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -216,6 +217,19 @@ class TestCheck:
 
         assert answer["status"] == "passed"
         assert answer["maxAbsError"] == 0
+        assert answer["samples"] == answer["passed"] == bundles.SAMPLES
+
+    @pytest.mark.parametrize("wrong", [1, 3])
+    def test_the_samples_that_pass_are_counted(self, wrong: int, use: Use) -> None:
+        draft = plans.classifier()
+        golden = draft.variant["golden"][0]
+        answers = np.load(io.BytesIO(draft.files[golden["file"]]))
+        answers[:wrong, :2] += 1.5 * plans.TOLERANCE
+        draft.put(golden, bundles.npy(answers))
+        (answer,) = use(draft, ["check"])
+
+        assert answer["status"] == "FAILED"
+        assert answer["passed"] == bundles.SAMPLES - wrong
 
     def test_another_answer_fails_in_the_words_of_python(self, use: Use) -> None:
         draft = plans.classifier()
@@ -228,3 +242,39 @@ class TestCheck:
         assert (answer["status"], answer["detail"]) == (wanted.status, wanted.detail)
         assert answer["maxAbsError"] == pytest.approx(wanted.max_abs_error)
         assert answer["kerasAgreement"] == wanted.keras_agreement
+
+
+class TestVariants:
+    """Files for other engines in the page."""
+
+    def test_one_is_read_by_format_and_precision(self, use: Use) -> None:
+        draft = plans.classifier()
+        files = [
+            draft.add_variant("tflite", precision, ["litert"], precision.encode())["file"]
+            for precision in ("int8", "float32")
+        ]
+        first, named = use(
+            draft,
+            ["readVariant", {"format": "tflite"}],
+            ["readVariant", {"format": "tflite", "precision": "float32"}],
+        )
+
+        assert [first.tobytes(), named.tobytes()] == [draft.files[file] for file in files]
+
+    @pytest.mark.parametrize(
+        "wanted", [{"format": "onnx"}, {"format": "plan", "precision": "int8"}, {}, {"format": 1}]
+    )
+    def test_one_that_is_not_there_is_refused(self, wanted: dict[str, Any], use: Use) -> None:
+        (answer,) = use(plans.classifier(), ["readVariant", wanted])
+
+        assert answer["error"]["kind"] == "input"
+        assert answer["error"]["mend"] == "ask for plan float32"
+
+    def test_a_damaged_one_is_refused(self, use: Use) -> None:
+        draft = plans.classifier()
+        file = draft.add_variant("tflite", "int8", ["litert"])["file"]
+        draft.files[file] = draft.files[file][:-1] + b"!"
+        (answer,) = use(draft, ["readVariant", {"format": "tflite"}])
+
+        assert answer["error"]["kind"] == "bundle"
+        assert "hash differs" in answer["error"]["problem"]

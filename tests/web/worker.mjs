@@ -4,8 +4,9 @@ import { pathToFileURL } from "node:url";
 
 const [, , folder, from, to] = process.argv;
 const module = pathToFileURL(`${folder}/`);
-const { load } = await import(new URL("strop.mjs", module));
+const { load, loadParts } = await import(new URL("strop.mjs", module));
 const { parseBundle } = await import(new URL("src/bundle.mjs", module));
+const { prepare } = await import(new URL("src/preparation.mjs", module));
 
 const told = ({ name, kind, problem, mend, message }) => ({ name, kind, problem, mend, message });
 
@@ -30,8 +31,12 @@ async function verdicts({ file }) {
   return answers;
 }
 
-async function use({ bundle, options, calls }) {
-  const model = await load(pathToFileURL(bundle), options);
+const prepared = ({ image, picture }) => attempt(() => prepare(decode(image), picture));
+
+// `parts` are the manifest and a plan, instead of a bundle.
+async function use({ bundle, parts, options, calls }) {
+  const opening = parts ? loadParts(decode(parts), options) : load(pathToFileURL(bundle), options);
+  const model = await opening;
   const answers = [];
   for (const [what, ...values] of calls)
     answers.push(
@@ -57,6 +62,7 @@ function decode(value) {
   if (value?.array) {
     const buffer = Buffer.from(value.base64, "base64");
     if (value.array === "Buffer") return buffer;
+    if (value.array === "number") return Number(value.base64); // one that JSON does not have
     const bytes = new Uint8Array(buffer);
     return new globalThis[value.array](bytes.buffer);
   }
@@ -67,5 +73,6 @@ function decode(value) {
 
 const jobs = JSON.parse(await readFile(from, "utf8"));
 const answers = [];
-for (const job of jobs) answers.push(await attempt(() => (job.file ? verdicts : use)(job)));
+const work = (job) => (job.picture ? prepared : job.file ? verdicts : use)(job);
+for (const job of jobs) answers.push(await attempt(() => work(job)));
 await writeFile(to, JSON.stringify(answers));

@@ -11,7 +11,7 @@ from strop.engines import on_device
 EXPLAINED = (
     "*disagree*: decisions that are not Keras's; *max error*: the largest difference of any value "
     "from Keras's. *rmse*: of the worst column, as a share of its spread; *SQNR*: signal to noise. "
-    "The rules by which a variant is left out are in docs/your-own-model.md."
+    "The rules by which a variant is left out are in docs/proof.md."
 )
 
 

@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         0, or 2 if there is no such report: one line says why. 141 if nobody reads the output.
     """
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     try:
         _explain(arguments)
     except BrokenPipeError:  # the reader has gone: explain x | head
@@ -54,19 +54,20 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Build the parser of the command."""
+    root = argparse.ArgumentParser(
         prog="strop-export explain",
         description="Print what export's report says about a bundle: its proofs, and the error of "
         "each layer. The report lies beside the bundle.",
     )
-    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="a .strop file")
-    parser.add_argument(
+    root.add_argument("bundle", type=Path, metavar="BUNDLE", help="a .strop file")
+    root.add_argument(
         "--file", metavar="NAME", help="the layers of this file alone, such as tflite-int8"
     )
-    parser.add_argument("--all", action="store_true", help="every tensor, not only the worst")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    return parser
+    root.add_argument("--all", action="store_true", help="every tensor, not only the worst")
+    root.add_argument("--json", action="store_true", help="print JSON")
+    return root
 
 
 def _explain(arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-// A whole bundle in memory: every byte is verified before it is used.
+// A bundle in memory, whole or in parts: every byte is verified before it is used.
 import { MANIFEST, unpack } from "./archive.mjs";
 import { sha256Hex } from "./digest.mjs";
 import { BundleError } from "./errors.mjs";
@@ -20,6 +20,11 @@ export class Bundle {
   /** Return the bytes of a member, if they have the SHA-256 in the manifest. */
   async read({ file, sha256 }) {
     const content = this.members.get(file);
+    if (!content)
+      throw new BundleError(
+        `${this.manifest.name}-${this.manifest.target} was opened by its parts, without ${file}`,
+        "load the whole bundle",
+      );
     if ((await sha256Hex(content)) !== sha256)
       throw new BundleError(
         `bundle ${this.manifest.name}-${this.manifest.target} refused: ${file} is not the file ` +
@@ -59,4 +64,31 @@ export async function parseBundle(data, keys) {
     if (members.get(file).length !== bytes)
       throw new BundleError(`${file} is not the file the manifest lists: size differs`);
   return new Bundle(manifest, await sha256Hex(written), members, signedBy);
+}
+
+/**
+ * Verify the manifest and one plan of a bundle.
+ *
+ * @param {Uint8Array} written manifest.json
+ * @param {Uint8Array} plan
+ * @param {string} digest the identity of the bundle that is meant
+ * @returns {Promise<Bundle>} it has no other members, and nobody has signed it
+ */
+export async function parseParts(written, plan, digest) {
+  const found = await sha256Hex(written);
+  if (found !== digest)
+    throw new BundleError(
+      `the manifest's SHA-256 is ${found} instead of ${digest}`, "give the parts of that bundle",
+    );
+  const manifest = parse(written);
+  const sha256 = await sha256Hex(plan);
+  const here = manifest.variants.filter(
+    (ref) => ref.format === "plan" && ref.sha256 === sha256 && ref.bytes === plan.length,
+  );
+  if (!here.length)
+    throw new BundleError(
+      `${manifest.name}-${manifest.target} has no plan of ${plan.length} bytes with the SHA-256 ${sha256}`,
+      "give the plan that export wrote with the manifest",
+    );
+  return new Bundle(manifest, digest, new Map(here.map(({ file }) => [file, plan])), null);
 }

@@ -39,6 +39,11 @@ export class InputError extends StropError {
   static kind = "input";
 }
 
+/** The picture shows nothing that the steps can find. */
+export class BlankPicture extends InputError {
+  static kind = "blank";
+}
+
 const NAMED = new Map([["\n", "\\n"], ["\r", "\\r"], ["\t", "\\t"]]);
 
 /** Write other people's text on one line, with nothing in it that a terminal obeys. */

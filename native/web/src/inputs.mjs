@@ -137,7 +137,7 @@ function sizeOf({ shape }) {
   return shape.slice(1).reduce((product, size) => product * size, 1);
 }
 
-function kindOf(value) {
+export function kindOf(value) {
   if (ArrayBuffer.isView(value)) return value[Symbol.toStringTag]; // a Buffer is an Uint8Array
   return value === null || value === undefined ? String(value) : (value.constructor?.name ?? "object");
 }

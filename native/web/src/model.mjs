@@ -1,7 +1,8 @@
 // The model that a page holds: it checks the input, runs the core, and names the output.
-import { InputError, StropError } from "./errors.mjs";
+import { InputError, oneOf, StropError } from "./errors.mjs";
 import { admitAll, general, wanted } from "./inputs.mjs";
 import { chooseOutput, labelsOf, nameRow } from "./naming.mjs";
+import { chooseInput, isImage, prepare } from "./preparation.mjs";
 import { replay } from "./replay.mjs";
 
 export class Model {
@@ -21,6 +22,7 @@ export class Model {
     this.precision = variant.precision;
     this.rounding = variant.rounding;
     this.digest = bundle.digest;
+    this.planDigest = variant.sha256;
     this.signedBy = bundle.signedBy;
     this.inputs = manifest.inputs;
     this.outputs = manifest.outputs;
@@ -35,15 +37,33 @@ export class Model {
     return this.#shaped(this.run(arrays, rows));
   }
 
+  prepare(picture, { input } = {}) {
+    return prepare(picture, chooseInput(this.inputs, input, this.name).picture);
+  }
+
   classify(sample, { output } = {}) {
     const place = chooseOutput(this.outputs, output, this.name);
-    const { arrays, rows } = admitAll(sample, this.inputs, this.name);
+    const given = isImage(sample) ? this.prepare(sample) : sample;
+    const { arrays, rows } = admitAll(given, this.inputs, this.name);
     if (rows !== 1) throw new InputError(`classify takes one sample, got ${rows}`, "use predict");
     return nameRow(this.run(arrays, rows)[place], this.outputs[place], this.name);
   }
 
   async check() {
     return replay(this, this.#bundle, this.#variant);
+  }
+
+  async readVariant({ format, precision } = {}) {
+    const { name, target, variants } = this.#bundle.manifest;
+    const found = variants.find(
+      (variant) => variant.format === format && [undefined, variant.precision].includes(precision),
+    );
+    if (!found)
+      throw new InputError(
+        `${name}-${target} has no variant of this format and precision`,
+        `ask for ${oneOf(variants.map((variant) => `${variant.format} ${variant.precision}`))}`,
+      );
+    return (await this.#bundle.read(found)).slice(); // the app may write to it
   }
 
   close() {

@@ -17,20 +17,24 @@ export async function replay(model, bundle, variant) {
   const inputs = await read(golden.inputs, sources);
   const proven = await read(variant.golden, specs);
   const keras = await read(golden.keras, specs);
-  const result = { status: "BROKEN", detail: "", maxAbsError: null, tolerance: null };
+  const { samples } = golden;
+  const result = { status: "BROKEN", detail: "", maxAbsError: null, tolerance: null, samples, passed: 0 };
   let answers;
   try {
-    answers = [model.run(inputs), singles(model, inputs, golden.samples)];
+    answers = [model.run(inputs), singles(model, inputs, samples)];
   } catch (error) {
     if (error instanceof InputError) return { ...result, detail: error.message };
     throw error;
   }
   let worst = { error: 0, allowed: variant.golden[0].tolerance[0], share: 0, named: "" };
+  const failed = new Set(); // the places of samples
   for (const [i, spec] of specs.entries())
     for (const outputs of answers) {
       const named = specs.length > 1 ? `${spec.name} ` : "";
       const found = largest(outputs[i], proven[i], variant.golden[i].tolerance);
       if (found.share > worst.share) worst = { ...found, named };
+      const size = proven[i].length / samples;
+      found.beyond.forEach((place) => failed.add(Math.floor(place / size)));
     }
   const { error, allowed, share, named } = worst;
   const problem =
@@ -41,6 +45,8 @@ export async function replay(model, bundle, variant) {
     detail: share <= 1 ? "" : problem,
     maxAbsError: error,
     tolerance: allowed,
+    samples,
+    passed: samples - failed.size,
     kerasAgreement: agreement(answers[0][0], keras[0], specs[0]),
   };
 }
@@ -57,17 +63,19 @@ function rowOf(array, row, samples) {
   return array.subarray(row * size, (row + 1) * size);
 }
 
-/** Find the largest error, measured by what it may be there. */
+/** Find the largest error, measured by what it may be there, and the places of those beyond that. */
 function largest(outputs, proven, tolerance) {
   let worst = { error: 0, allowed: tolerance[0], share: 0 };
+  const beyond = [];
   proven.forEach((value, i) => {
     const allowed = tolerance[i % tolerance.length];
     const error = Math.abs(outputs[i] - value);
     // Where nothing at all is allowed, no difference is none of it, and any is too much.
     const share = Number.isFinite(error) ? (error ? error / allowed : 0) : Infinity;
     if (share > worst.share) worst = { error: share < Infinity ? error : error || Infinity, allowed, share };
+    if (share > 1) beyond.push(i);
   });
-  return worst;
+  return { ...worst, beyond };
 }
 
 /** Return the share of samples that both name alike; null if the output names no class. */

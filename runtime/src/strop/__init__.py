@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from strop.errors import (
+        BlankPicture,
         BundleError,
         DeviceUnavailable,
         EngineUnavailable,
@@ -38,6 +39,7 @@ else:
     # Public name -> the module that has it, imported when the name is first asked for: importing
     # strop costs an app next to nothing, and some of these need numpy, which may be broken.
     _PUBLIC = {
+        "BlankPicture": "strop.errors",
         "BundleError": "strop.errors",
         "DeviceUnavailable": "strop.errors",
         "EngineUnavailable": "strop.errors",
@@ -73,6 +75,7 @@ else:
 
 
 __all__ = [
+    "BlankPicture",
     "BundleError",
     "DeviceUnavailable",
     "EngineUnavailable",

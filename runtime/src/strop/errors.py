@@ -5,6 +5,7 @@ StropError
 ├── EngineUnavailable    the engine asked for is unknown, absent, broken or not in the bundle
 ├── DeviceUnavailable    the device asked for is not here
 ├── InputError           an argument or an array is not what the model takes
+│   └── BlankPicture     the picture shows nothing
 ├── InstallError         a folder of installed bundles cannot become what was asked for
 └── ParityError          the model ran, and its answers are not the ones proven at export
 
@@ -82,6 +83,12 @@ class InputError(StropError, ValueError):
     """An argument is not one of the choices, or an array is not what the model takes."""
 
     kind = "input"
+
+
+class BlankPicture(InputError):
+    """The picture shows nothing that the manifest's steps can find."""
+
+    kind = "blank"
 
 
 class InstallError(StropError):

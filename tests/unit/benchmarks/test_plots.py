@@ -5,16 +5,18 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from PIL import Image
 
 from benchmarks import drawing, plots
 from benchmarks.plots import __main__ as command
-from benchmarks.plots import front
-from benchmarks.results import UNITS, Results, Row
-from benchmarks.subjects import Subject, subjects
+from benchmarks.plots import top
+from benchmarks.results import LATEST, LIMIT, PEER, STROP, UNITS, Results, Row, load
+from benchmarks.subjects import subjects
 from tests.unit.benchmarks import sample
 
 NAMES = [picture.name for picture in plots.PICTURES]
@@ -76,7 +78,7 @@ class TestEveryPicture:
 
     def test_its_axes_have_units(self, figure: Figure) -> None:
         said = words(figure)
-        assert any(unit in said for unit in ("us ", "ms ", "images a second"))
+        assert any(unit in said for unit in ("us ", "ms ", "images a second", "microseconds"))
 
 
 class TestNobodyIsHidden:
@@ -106,34 +108,95 @@ class TestNobodyIsHidden:
         assert "native: Strop's own engine" in said
         assert "OpenVINO infer int8 dense" not in said
 
-    def test_every_other_package_is_named_in_the_front(self) -> None:
-        said = words(drawn("front.png"))
-        for name in ("Keras predict float32", "IREE float32", "OpenVINO infer int8"):
-            assert name in said
-
 
 def test_strop_is_bold(figure: Figure) -> None:
-    ours = [text for text in texts(figure) if text.get_text().startswith("Strop ")]
+    ours = [text for text in texts(figure) if text.get_text().startswith(("Strop ", "Strop, "))]
     assert ours
     assert {text.get_fontweight() for text in ours} == {"bold"}
 
 
-def choice(us: float, accuracy: float) -> front.Choice:
-    return front.Choice(Subject("", "", "", ""), us, accuracy, 1.0)
+def bars(results: Results) -> dict[str, tuple[str, float]]:
+    """The bars of the top: name -> the figure beside it, and the length."""
+    (axes,) = drawn("top.png", results).axes
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    lengths = [bar.get_width() for bar in axes.patches if isinstance(bar, Rectangle)]
+    figures = [text.get_text() for text in axes.texts]
+    return dict(zip(names, zip(figures, lengths, strict=True), strict=True))
 
 
-def test_the_front_is_those_than_which_none_is_better() -> None:
-    quick, exact, both = choice(1, 97), choice(10, 98), choice(5, 97.5)
-    worse = [choice(2, 96), choice(11, 98), choice(5, 97.2), choice(1, 96)]
-    assert front.front([*worse, exact, quick, both]) == [quick, both, exact]
+Who = tuple[str, str, str, str]  # the first fields of a row
 
 
-def test_strops_files_are_its_bundle_at_every_precision() -> None:
-    sizes = {one.subject.name: one.kilobytes for one in front._choices(sample.results())}
-    assert sizes["Strop litert int8"] == sizes["Strop litert float32"] == 902
-    assert sizes["LiteRT tensor() int8"] == sizes["LiteRT set_tensor int8"] == 48.688
-    assert sizes["Keras predict float32"] == 170.8
-    assert sizes["OpenVINO infer int8"] == 48.688
+def timed(latencies: dict[Who, float]) -> Results:
+    """A run of these subjects, in microseconds."""
+    rows = (Row(*who, "latency", 1, value=us) for who, us in latencies.items())
+    return Results({}, tuple(rows), ())
+
+
+class TestTop:
+    def test_strop_and_each_package_at_its_fastest(self) -> None:
+        assert list(bars(sample.results())) == [
+            "Strop, int8",
+            "Strop, float32",
+            "LiteRT, int8",
+            "emx-onnx-cgen, float32",
+            "tflite-runtime, float32",
+            "ONNX Runtime, float32",
+            "OpenVINO, int8",
+            "emlearn, float32",
+            "IREE, float32",
+            "Keras, float32",  # the slowest, and before TFLite Micro
+        ]
+
+    def test_the_bars_have_the_figures_of_the_run(self) -> None:
+        run = load(LATEST)
+        shown = bars(run)
+        assert len(shown) == 10
+        for one in top.chosen(subjects(run)):
+            figure, length = shown[top._label(one)]
+            us = one.value("latency")
+            assert us is not None
+            assert float(figure.removesuffix(" (cut)").replace(",", "")) == pytest.approx(us, 0.02)
+            assert length <= us
+            assert (length == us) != figure.endswith(" (cut)")
+
+    def test_the_title_says_what_the_bars_show(self) -> None:
+        ours = ("Strop native int8", STROP, "native", "int8")
+        other = ("TVM, ours float32", PEER, "", "float32")
+        said = words(drawn("top.png", timed({ours: 2.0, other: 1.0})))
+        assert "One digit on one core: 2.00 microseconds with Strop,\n1.00 with the fastest" in said
+        assert "in microseconds" in words(drawn("top.png", timed({ours: 2.0})))
+
+    def test_only_packages_on_the_test_set_count(self) -> None:
+        shown = bars(
+            timed(
+                {
+                    ("Loop in C int8", LIMIT, "native", "int8"): 0.1,
+                    ("NumPy alone float32", PEER, "reference", "float32"): 0.2,
+                    ("OpenVINO run int8 dense", PEER, "", "int8"): 0.3,
+                    ("Strop native int8 avx2", STROP, "native", "int8"): 0.4,
+                    ("Strop litert float16", STROP, "litert", "float16"): 0.5,
+                    ("LiteRT run dynamic", PEER, "litert", "dynamic"): 3.0,
+                    ("LiteRT run int8", PEER, "litert", "int8"): 4.0,
+                }
+            )
+        )
+        assert shown == {"LiteRT, dynamic int8": ("3.00", 3.0)}
+
+    def test_random_pixels_are_told(self) -> None:
+        assert "On random pixels it takes 0.60 in int8." in words(drawn("top.png"))
+
+    def test_a_run_of_loops_by_hand_alone(self) -> None:
+        assert bars(timed({("NumPy alone float32", PEER, "reference", "float32"): 0.2})) == {}
+
+
+def test_a_card_is_opaque_but_for_its_corners(tmp_path: Path) -> None:
+    drawing.save(drawn("top.png"), tmp_path / "top.png")
+    assert (tmp_path / "top.png").stat().st_size < 120_000
+    with Image.open(tmp_path / "top.png") as picture:
+        opacity = np.asarray(picture.convert("RGBA"))[:, :, 3]
+    assert opacity[0, 0] == opacity[-1, -1] == 0
+    assert opacity[40:-40, 3:-3].min() > 250
 
 
 class TestFew:
@@ -141,8 +204,8 @@ class TestFew:
 
     def test_one_subject(self, tmp_path: Path) -> None:
         whole = sample.results()
-        rows = tuple(row for row in whole.rows if row.subject == "Strop onnx float32")
-        paths = plots.write(Results({}, rows, ()), tmp_path / "new")
+        one = tuple(row for row in whole.rows if row.subject == "Strop onnx float32")
+        paths = plots.write(Results({}, one, ()), tmp_path / "new")
         assert [path.name for path in paths] == NAMES
 
     def test_without_samples_or_tail(self) -> None:
@@ -150,14 +213,14 @@ class TestFew:
         assert "3.00" in words(drawn("latency.png", Results({}, (row,), ())))
 
     def test_only_what_was_measured(self, tmp_path: Path) -> None:
-        rows = tuple(row for row in sample.results().rows if row.axis in ("latency", "memory"))
-        paths = plots.write(Results({}, rows, ()), tmp_path)
-        assert [path.name for path in paths] == ["latency.png"]
+        some = tuple(row for row in sample.results().rows if row.axis in ("latency", "memory"))
+        paths = plots.write(Results({}, some, ()), tmp_path)
+        assert [path.name for path in paths] == ["top.png", "latency.png"]
         assert plots.write(Results({}, (), ()), tmp_path) == []
 
     def test_an_accuracy_without_a_latency(self, tmp_path: Path) -> None:
-        rows = tuple(row for row in sample.results().rows if row.axis == "accuracy")
-        assert plots.write(Results({}, rows, ()), tmp_path) == []
+        some = tuple(row for row in sample.results().rows if row.axis == "accuracy")
+        assert plots.write(Results({}, some, ()), tmp_path) == []
 
 
 def test_the_command_draws_again_and_the_same_bytes(

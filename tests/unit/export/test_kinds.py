@@ -1,4 +1,4 @@
-"""The kind of an output: every row of docs/your-own-model.md's table, and its overrides."""
+"""The kind of an output: every row of docs/proof.md's table, and its overrides."""
 
 from __future__ import annotations
 

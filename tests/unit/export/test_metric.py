@@ -100,7 +100,7 @@ class TestReturned:
 
 
 def test_the_one_that_the_docs_show_sees_errors() -> None:
-    page = (ROOT / "docs" / "your-own-model.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "proof.md").read_text(encoding="utf-8")
     (code,) = (block.text for block in blocks(page) if "def best_box_iou" in block.text)
     shown: dict[str, Any] = {}
     exec(code, shown)

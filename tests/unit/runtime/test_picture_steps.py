@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from strop.bundle import pictures
 from strop.bundle.manifest import Picture, PictureStep
-from strop.errors import InputError
+from strop.errors import BlankPicture
 from strop.model import scaling
 from strop.model.images import prepare
 from tests.needs import unavailable
@@ -130,7 +130,7 @@ class TestFind:
 
     @pytest.mark.parametrize("above", [20, 255])
     def test_a_picture_without_any_is_blank(self, above: int) -> None:
-        with pytest.raises(InputError, match="the picture is blank"):
+        with pytest.raises(BlankPicture, match="the picture is blank"):
             _run(np.full((3, 4), 20), "find", above=above)
 
     def test_specks_and_what_lies_far_are_left_out(self) -> None:
@@ -332,14 +332,14 @@ class TestInk:
 
     @pytest.mark.parametrize("level", [0, 128, 255])
     def test_a_picture_of_one_level_is_blank(self, level: int) -> None:
-        with pytest.raises(InputError, match="the picture is blank"):
+        with pytest.raises(BlankPicture, match="the picture is blank"):
             self._ink(np.full((20, 30), level), least=0)
 
     def test_a_gradient_and_noise_are_blank(self) -> None:
         light = np.linspace(250, 120, 90)[None, :] + np.zeros((60, 1))
         noise = np.random.default_rng(3).normal(0, 5, light.shape)
         for levels in (light, light + noise, 200 + noise):
-            with pytest.raises(InputError, match="the picture is blank"):
+            with pytest.raises(BlankPicture, match="the picture is blank"):
                 self._ink(levels.clip(0, 255))
 
     @settings(max_examples=25, deadline=None)
@@ -365,7 +365,7 @@ class TestInk:
             t = (int(away[away <= t].mean()) + int(away[away > t].mean())) // 2
         low, high = np.sort(away[away <= t]), np.sort(away[away > t])
         if not high.size or high[len(high) // 2] <= 2 * low[len(low) // 2]:
-            with pytest.raises(InputError):
+            with pytest.raises(BlankPicture):
                 _run(_noise(seed, height, width) // (1 + seed % 9), "ink", reach=reach, least=0)
             return
         b, top = 2 * low[len(low) // 2], high[len(high) // 2]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from strop.errors import InputError
+from strop.errors import BlankPicture
 
 Levels = NDArray[np.uint8]
 
@@ -21,7 +21,7 @@ def ink(levels: Levels, reach: int, least: int) -> Levels:
     """Take the paper and its shadows away, which leaves light ink on black paper.
 
     Raises:
-        InputError: the contrast of ink and paper is below `least` levels.
+        BlankPicture: the contrast of ink and paper is below `least` levels.
     """
     made = np.empty_like(levels)
     for channel in range(levels.shape[2]):
@@ -61,7 +61,7 @@ def _stretched(ink: Levels, least: int) -> Levels:
     bottom = 2 * _median(paper)
     top = _median(pen) if pen.size else 0
     if top - bottom < max(1, least):
-        raise InputError("the picture is blank", "give one with more contrast of ink and paper")
+        raise BlankPicture("the picture is blank", "give one with more contrast of ink and paper")
     table = ((np.arange(256) - bottom) * 510 + (top - bottom)) // (2 * (top - bottom))
     return table.clip(0, 255).astype(np.uint8)[ink]
 
@@ -114,12 +114,12 @@ def find(levels: Levels, above: int) -> Levels:
     """Cut out the box around the drawing: the heaviest part above this level, and those near it.
 
     Raises:
-        InputError: no level is above this one.
+        BlankPicture: no level is above this one.
     """
     framed = np.pad(levels.max(axis=2), 1)  # (height + 2, width + 2)
     parts = _parts(framed, above)
     if not parts:
-        raise InputError("the picture is blank", "give one that shows something")
+        raise BlankPicture("the picture is blank", "give one that shows something")
     main = max(parts, key=lambda part: part.weight)
     kept = np.zeros(framed.size, bool)
     for part in parts:

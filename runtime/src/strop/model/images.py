@@ -32,8 +32,9 @@ def read_samples(path: str | PathLike[str] | BinaryIO, spec: InputSpec) -> NDArr
         sample, such as (28, 28), of the input's dtype: uint8 or float32.
 
     Raises:
-        InputError: there is no such file, it is not an array or picture, the picture is blank, or
-            the model takes no pictures.
+        InputError: there is no such file, it is not an array or picture, or the model takes no
+            pictures.
+        BlankPicture: the picture is blank.
         StropError: the file is a picture, and Pillow is not installed.
     """
     where = fspath(path) if isinstance(path, str | PathLike) else "the picture"
@@ -110,9 +111,10 @@ def prepare(image: Any, picture: Picture) -> NDArray[Any]:
         if the last step is `normalise`.
 
     Raises:
-        InputError: the picture is blank and its steps need a drawing; it is damaged or too large;
-            it has 32 bits per pixel, whose range is unknown; or Pillow has not read it yet, and its
-            format is not one of `strop.model.decoding.FORMATS`.
+        InputError: the picture is damaged or too large; it has 32 bits per pixel, whose range is
+            unknown; or Pillow has not read it yet, and its format is not one of
+            `strop.model.decoding.FORMATS`.
+        BlankPicture: the picture is blank, and its steps need a drawing.
     """
     from strop.model.decoding import opened
 

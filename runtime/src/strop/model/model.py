@@ -263,6 +263,7 @@ class Model(Closing):
         Raises:
             InputError: `image` is not one sample, or not a picture; or the output has no classes or
                 labels, like a regression; or several outputs have, and `output` names none of them.
+            BlankPicture: the picture shows nothing.
             StropError: Pillow is needed and absent; or the model is closed, or the engine failed.
         """
         from strop.model.naming import choose_output, name_row  # an app waits for every import

@@ -26,13 +26,14 @@ class Admission:
     Attributes:
         inside: the requests that are inside.
         held_bytes: their bodies.
-        stopping: whether new requests are refused.
+        threads: the calls that run at the same time.
     """
 
     def __init__(self, limits: Limits, threads: int) -> None:
         self._limits = limits
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="strop-serve")
         self._turns = asyncio.Semaphore(threads)
+        self.threads = threads
         self.inside = 0
         self.held_bytes = 0
 

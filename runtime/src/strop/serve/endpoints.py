@@ -8,8 +8,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from strop.model.model import Model
 from strop.serve import bodies, inference
 from strop.serve.admission import Admission
+from strop.serve.batching import Arrays, Batcher
 from strop.serve.limits import Limits
 from strop.serve.metrics import Metrics
 from strop.serve.refusals import Busy, Forbidden, NotFound, TooLarge
@@ -39,6 +41,7 @@ class Endpoints:
         self._metrics = metrics
         self._limits = limits
         self._may_load = may_load
+        self._batchers: dict[str, Batcher] = {}
         self.stopping = False
 
     async def live(self, request: Request) -> Response:
@@ -153,8 +156,7 @@ class Endpoints:
                     )
                 parse = partial(inference.parse, body, length, model.inputs, model.outputs)
                 asked = await admission.run(parse, 0 if len(body) < _LONG_BYTES else float("inf"))
-                run = partial(served.run, model, asked.inputs)
-                arrays = await admission.run(run, served.expected_s(len(asked.inputs[0])))
+                arrays = await self._run(served, model, asked.inputs)
                 answer = inference.answer(asked, model.name, model.version, arrays, model.outputs)
             finally:
                 admission.release(len(body))
@@ -187,6 +189,16 @@ class Endpoints:
     async def metrics(self, request: Request) -> Response:
         """Return the figures for Prometheus."""
         return Response(self._metrics.text(), media_type="text/plain; version=0.0.4")
+
+    async def _run(self, served: Served, model: Model, inputs: Arrays) -> Arrays:
+        """Run a model, with the samples of other requests if that pays."""
+        if not served.joins:
+            run = partial(served.run, model, inputs)
+            return await self._admission.run(run, served.expected_s(len(inputs[0])))
+        batcher = self._batchers.get(served.name)
+        if batcher is None or batcher.served is not served:  # it was loaded again
+            batcher = self._batchers[served.name] = Batcher(self._admission, served)
+        return await batcher.run(model, inputs)
 
     def _served(self, request: Request) -> Served:
         params = request.path_params

@@ -17,6 +17,7 @@ from strop.install.watched import Watched
 from strop.model.model import Model
 from strop.model.select import open_best
 from strop.model.several import in_order
+from strop.model.tuned import recall_joined
 from strop.serve.refusals import Busy, NotFound
 
 _NEWEST_COUNTS = 0.2  # share of the newest call in the time of a sample
@@ -28,11 +29,13 @@ class Served:
 
     Attributes:
         name: the name in the manifest, which requests use.
+        joins: the samples of waiting requests that one call takes; 0 to run each alone.
         counts: calls and samples that were answered, calls that failed, and nanoseconds.
     """
 
-    def __init__(self, opened: Model | Watched) -> None:
+    def __init__(self, opened: Model | Watched, joins: int = 0) -> None:
         self._opened = opened
+        self.joins = joins
         self.name = self.model.name
         self.counts = {"calls": 0, "samples": 0, "failed": 0, "nanoseconds": 0, "last_ms": 0}
         self._sample_s = float("inf")
@@ -185,8 +188,14 @@ class Repository:
         return path
 
     def _open(self, path: str) -> Served:
-        if os.path.isdir(path):  # noqa: PTH112
-            return Served(Watched(path, _INTERVAL_S, **self._options))
         options = dict(self._options)
         bundle = open_bundle(path, options.pop("trusted_keys", None))
-        return Served(open_best(bundle, **options))
+        opened: Model | Watched
+        if os.path.isdir(path):  # noqa: PTH112
+            opened = Watched(path, _INTERVAL_S, **self._options)
+            tuned = opened.model.tuned
+        else:
+            opened = open_best(bundle, **options)
+            tuned = opened.tuned
+        joined = recall_joined(bundle) if tuned else None
+        return Served(opened, joined.samples if joined and joined.pays else 0)

@@ -1,4 +1,4 @@
-"""docs/your-own-model.md: its scripts are saved and its commands run."""
+"""docs/examples.md: its scripts are saved and its commands run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tests.environments import ROOT
 from tests.markdown import blocks, follow
 
-PAGE = ROOT / "docs" / "your-own-model.md"
+PAGE = ROOT / "docs" / "examples.md"
 CASES = ("A picture classifier", "A table of numbers", "A sound", "A text", "Two inputs")
 
 
