@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import Depends, FastAPI, Request, Response, UploadFile
+from fastapi import FastAPI, Request, Response, UploadFile
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, FailFast, Field
 
@@ -45,31 +45,20 @@ async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, strop.Model]]:
 app = FastAPI(lifespan=lifespan)
 
 
-def opened(request: Request) -> strop.Model:
-    """Return the model that `lifespan` opened."""
-    model: strop.Model = request.state.model
-    return model
-
-
-Model = Annotated[strop.Model, Depends(opened)]
-
-
 @app.post("/picture")
-def picture(picture: UploadFile, model: Model) -> dict[str, Any]:
+def picture(picture: UploadFile, request: Request) -> Any:
     """Name what is in an uploaded picture."""
-    answer: dict[str, Any] = model.classify(picture.file).to_dict()
-    return answer
+    return request.state.model.classify(picture.file).to_dict()
 
 
 @app.post("/pixels")
-async def pixels(sample: Sample, model: Model) -> dict[str, Any]:
+async def pixels(sample: Sample, request: Request) -> Any:
     """Name what is in the pixels of a JSON request."""
     try:
         array = np.array(sample.pixels, np.uint8)
     except ValueError:
         raise strop.InputError("the rows of pixels differ in length", "send equal rows") from None
-    answer: dict[str, Any] = model.classify(array).to_dict()
-    return answer
+    return request.state.model.classify(array).to_dict()
 
 
 @app.exception_handler(strop.StropError)
