@@ -20,6 +20,7 @@ STAMP := $(VENV)/.made
 NATIVE := .cache/native
 READY := $(VENV)/.native
 PEERS := .cache/bench/peers
+SERVERS := .cache/bench/serving
 C_FILES = $(shell find native -name '*.[ch]')
 # uv installs the same hashed locks, faster; plain pip is enough.
 INSTALL := $(if $(shell command -v uv),uv pip install --quiet --python $(PY),$(PY) -m pip install --quiet)
@@ -31,8 +32,9 @@ export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup data train export test bench bench-peers bench-check lab lab-gpu on test-devices \
-        test-gpu test-reliability serve test-serve docs lint format lock wheel demo clean distclean
+.PHONY: help setup data train export test bench bench-peers bench-serving bench-check lab lab-gpu on \
+        test-devices test-gpu test-reliability serve test-serve docs lint format lock wheel demo clean \
+        distclean
 
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -117,7 +119,7 @@ serve: export  ## serve the MNIST bundle on 127.0.0.1, until ^C (PORT=8000)
 	@$(VENV)/bin/strop serve "$(OUT)/$(notdir $(ARTIFACT))-cpu.strop" $(if $(PORT),--port $(PORT))
 
 test-serve: export bench-serving  ## requests, installs, overload, peers; writes dist/serve.json
-	$(PY) -m tests tests/serve
+	STROP_SERVE_REQUESTS=$${STROP_SERVE_REQUESTS:-100000} $(PY) -m tests tests/serve
 
 # Not with --quiet, which also hides warnings from mkdocs's strict mode.
 docs: $(STAMP)  ## write the pages made from code again, and build the site into build/site
@@ -150,6 +152,14 @@ $(PEERS)/.made: requirements/bench.txt | $(STAMP)
 	$(subst $(PY),$(PEERS)/bin/python,$(INSTALL)) --require-hashes -r $<
 	@touch $@
 
+bench-serving: $(SERVERS)/.made  ## install the servers that `strop serve` is measured beside (0.4 GB)
+
+# They have an environment of their own: MLServer needs an older Starlette than `strop serve`.
+$(SERVERS)/.made: requirements/serving.txt | $(STAMP)
+	$(PY) -m venv --clear $(SERVERS)
+	$(subst $(PY),$(SERVERS)/bin/python,$(INSTALL)) --require-hashes -r $<
+	@touch $@
+
 bench-check: export bench-peers  ## measure again, quickly, and exit with 1 if Strop became slower than the baseline
 	@$(PY) -m benchmarks --quick --axes latency,throughput --out .cache/bench/fresh.json \
 	  --artifact "$(ARTIFACT)" --dist "$(OUT)"
@@ -172,7 +182,7 @@ lock:  ## write the hashed locks again from requirements/*.in (needs uv)
 	  uv pip compile --quiet --python-version $$python --python-platform aarch64-manylinux_2_36 \
 	    --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	    requirements/$$name.in -o requirements/$$name.txt; done
-	for name in onnx-webgpu bench ci dev; do \
+	for name in onnx-webgpu bench serving ci dev; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links requirements/$$name.in -o requirements/$$name.txt; done
 

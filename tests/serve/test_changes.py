@@ -50,7 +50,7 @@ def _ask_for_ever(server: Server, body: bytes, path: str, done: threading.Event)
             connection = http.client.HTTPConnection(server.host, server.port, timeout=PATIENCE_S)
             try:
                 connection.connect()
-            except ConnectionRefusedError:
+            except (ConnectionRefusedError, ConnectionResetError):  # no request was sent
                 break
         try:
             connection.request("POST", path, body)

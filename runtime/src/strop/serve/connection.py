@@ -11,6 +11,45 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from strop.serve.limits import Limits
 
 _RETRY_S = 1
+_CONTINUE = b"HTTP/1.1 100"  # comes before the answer
+_SHORT_BYTES = 2**16  # the copy of a longer body takes longer than a system call
+
+
+class Answer:
+    """The transport of one answer, which sends the head with the body: a system call less.
+
+    uvicorn writes the head as soon as it has it.
+
+    Args:
+        transport: the connection's.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        """Keep the head of the answer; send it with what comes next."""
+        if self._head is None and not data.startswith(_CONTINUE):
+            self._head = data
+            return
+        if self._head:
+            head, self._head = self._head, b""
+            if len(data) <= _SHORT_BYTES:
+                data = head + data
+            else:
+                self._transport.write(head)
+        self._transport.write(data)
+
+    def close(self) -> None:
+        """Send what is kept, and close the connection."""
+        if self._head:
+            self._transport.write(self._head)
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Tell whether the connection closes."""
+        return self._transport.is_closing()
 
 
 class Connection(HttpToolsProtocol):
@@ -29,6 +68,7 @@ class Connection(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
         self._in_head = True
+        self._arriving = False
         if len(self.connections) > self.limits.connections:
             self._refuse(503, "too many connections are open", retry=True)
             return
@@ -44,16 +84,19 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         super().data_received(data)
+        if self._arriving and self._timer is None and not self.transport.is_closing():
+            self._wait(self.limits.read_s, "the request did not arrive in time")
         if self._in_head:  # still, or again
             self._head_bytes += len(data)
             if self._head_bytes > self.limits.head_bytes:
                 self._refuse(431, f"the headers have more than {self.limits.head_bytes} bytes")
 
     def on_message_begin(self) -> None:
-        """Start the clock of a request."""
+        """Note that a request arrives; its clock starts if it does not come whole."""
         super().on_message_begin()
-        self._in_head, self._head_bytes, self._sum = True, 0, 0
-        self._wait(self.limits.read_s, "the request did not arrive in time")
+        self._arriving = self._in_head = True
+        self._head_bytes = self._sum = 0
+        self._wait(None)
 
     def on_url(self, url: bytes) -> None:
         """Count the request line."""
@@ -72,6 +115,8 @@ class Connection(HttpToolsProtocol):
             self._refuse(431, f"the headers have more than {self.limits.head_bytes} bytes")
             return
         super().on_headers_complete()
+        if self.scope["method"] != "HEAD":  # whose answer has no body
+            self.cycle.transport = Answer(self.transport)  # type: ignore[assignment]
         if self.stopping:
             self.cycle.keep_alive = False
 
@@ -82,6 +127,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Stop the clock of the request."""
+        self._arriving = False
         self._wait(None)
         if not self.transport.is_closing():
             super().on_message_complete()
@@ -94,9 +140,9 @@ class Connection(HttpToolsProtocol):
         """Set the timer, or with None stop it."""
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = (
-            None if seconds is None else self.loop.call_later(seconds, self._late, problem)
-        )
+            self._timer = None
+        if seconds is not None:
+            self._timer = self.loop.call_later(seconds, self._late, problem)
 
     def _late(self, problem: str | None) -> None:
         if problem is None:

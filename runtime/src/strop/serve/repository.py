@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from strop.bundle.open import open_bundle
@@ -20,7 +19,7 @@ from strop.model.several import in_order
 from strop.model.tuned import recall_joined
 from strop.serve.refusals import Busy, NotFound
 
-_NEWEST_COUNTS = 0.2  # share of the newest call in the time of a sample
+_FORGETS = 1.03  # by how much the time of a sample grows with each call that takes longer
 _INTERVAL_S = 1.0  # between two looks at an installed folder
 
 
@@ -51,7 +50,7 @@ class Served:
         return self._opened.error if isinstance(self._opened, Watched) else None
 
     def expected_s(self, samples: int) -> float:
-        """Return about how long a call takes, in seconds; infinity before the first."""
+        """Return about how long a call takes by itself, in seconds; infinity before the first."""
         return self._sample_s * samples
 
     def run(self, model: Model, arrays: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
@@ -77,13 +76,25 @@ class Served:
         counts["nanoseconds"] += took
         counts["last_ms"] = time.time_ns() // 1_000_000
         newest_s = took / samples / 1e9
-        known_s = self._sample_s if np.isfinite(self._sample_s) else newest_s
-        self._sample_s = known_s + _NEWEST_COUNTS * (newest_s - known_s)
+        self._sample_s = shortest_of_late(self._sample_s, newest_s)
         return tuple(in_order(answers, model.outputs, model.structure))
 
     def close(self) -> None:
         """Close the model, after the calls that run on it."""
         self._opened.close()
+
+
+def shortest_of_late(known_s: float, newest_s: float) -> float:
+    """Return the time that a call takes when nothing interrupts it.
+
+    On a busy machine a call also waits for a core and for the interpreter's lock. A mean would
+    count that, and send calls of microseconds to a thread, where they wait even longer.
+
+    Args:
+        known_s: the time so far; infinity before the first call.
+        newest_s: what the newest call took.
+    """
+    return min(newest_s, known_s * _FORGETS)
 
 
 class Repository:

@@ -6,6 +6,8 @@ Source: the protocol's specification, "Tensor Data", and the extension for binar
 from __future__ import annotations
 
 import math
+from array import array
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,23 @@ DATATYPES = {
     "int32": "INT32",
     "int64": "INT64",
     "float32": "FP32",
+}
+
+# By the kind of a dtype: what JSON must hold for it, in words and as Python has it.
+_TAKEN: dict[str, tuple[str, set[type]]] = {
+    "b": ("true and false", {bool}),
+    "f": ("numbers", {int, float}),
+    "i": ("whole numbers", {int}),
+    "u": ("whole numbers", {int}),
+}
+_WORDS = {
+    bool: "true and false",
+    dict: "objects",
+    float: "fractions",
+    int: "numbers",
+    list: "lists",
+    str: "texts",
+    type(None): "null",
 }
 
 
@@ -55,7 +74,7 @@ def from_json(data: Any, shape: tuple[int, ...], spec: InputSpec) -> NDArray[Any
     """Make a tensor of JSON numbers, flat or nested as the shape is.
 
     Args:
-        data: a list, as `json.loads` gives it.
+        data: a list, as the JSON has it.
         shape: (N, ...), as `require_shape` returns it.
         spec: the input, which gives the dtype.
 
@@ -65,26 +84,35 @@ def from_json(data: Any, shape: tuple[int, ...], spec: InputSpec) -> NDArray[Any
     who = f"input {spec.name!r}"
     if not isinstance(data, list):
         raise InputError(f"{who}: `data` must be a list of numbers, got {type(data).__name__}")
-    try:
-        given = np.array(data)
-    except (ValueError, OverflowError):  # ragged, or too deep
-        raise InputError(f"{who}: `data` is not flat and not of shape {[*shape]}") from None
-    if given.shape not in (shape, (math.prod(shape),)):
-        raise InputError(f"{who}: `data` has the shape {[*given.shape]}", f"give it as {[*shape]}")
-    dtype = np.dtype(spec.dtype)
-    allowed = {"b": "b", "f": "iuf"}.get(dtype.kind, "iu")
-    if given.dtype.kind not in allowed:
-        found = {"b": "true and false", "f": "fractions", "U": "texts"}.get(
-            given.dtype.kind, "others"
+    numbers = _flattened(data, shape) if data and type(data[0]) is list else data
+    if numbers is None or len(numbers) != math.prod(shape):
+        raise InputError(
+            f"{who}: `data` must have {math.prod(shape)} numbers, flat or nested as {[*shape]}"
         )
-        kinds = {"b": "true and false", "f": "numbers"}.get(dtype.kind, "whole numbers")
-        raise InputError(f"{who}: `data` must be {kinds} for {DATATYPES[spec.dtype]}, got {found}")
-    if dtype.kind in "iu":
+    dtype = np.dtype(spec.dtype)
+    wanted, types = _TAKEN[dtype.kind]
+    if others := {*map(type, numbers)} - types:
+        found = ", ".join(sorted(_WORDS[kind] for kind in others))
+        raise InputError(f"{who}: `data` must be {wanted} for {DATATYPES[spec.dtype]}, got {found}")
+    try:
+        # Both check the range of integers; `bytes` takes a fifth of the time, and has pictures.
+        packed = bytes(numbers) if dtype.char in "B?" else array(dtype.char, numbers)
+    except (ValueError, OverflowError):
         low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
-        if given.min() < low or given.max() > high:
-            raise InputError(f"{who}: `data` must be {low} to {high} for {DATATYPES[spec.dtype]}")
-    with np.errstate(over="ignore"):  # the model refuses what becomes infinite
-        return given.astype(dtype).reshape(shape)
+        raise InputError(
+            f"{who}: `data` must be {low} to {high} for {DATATYPES[spec.dtype]}"
+        ) from None
+    return np.frombuffer(packed, dtype).reshape(shape)
+
+
+def _flattened(data: list[Any], shape: tuple[int, ...]) -> list[Any] | None:
+    """Return the items of lists that are nested as a shape is, or None."""
+    level = [data]
+    for size in shape:
+        if any(type(part) is not list or len(part) != size for part in level):
+            return None
+        level = [*chain.from_iterable(level)]
+    return level
 
 
 def from_bytes(data: memoryview, shape: tuple[int, ...], spec: InputSpec) -> NDArray[Any]:
