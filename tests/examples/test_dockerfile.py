@@ -7,9 +7,12 @@ import re
 import shlex
 import socket
 import sys
+import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
+
+from packaging.requirements import Requirement
 
 from lab import boards
 from lab.machine import Machine
@@ -47,6 +50,14 @@ def test_docker_is_sent_what_is_copied_and_no_more() -> None:
     copied = [it.words[:-1] for it in read(DOCKERFILE) if it.name == "COPY" and not it.options]
     for source in (source for sources in copied for source in sources):
         assert any(fnmatch(source, pattern.removeprefix("!")) for pattern in sent), source
+
+
+def test_the_lock_has_what_the_extras_bring() -> None:
+    project = tomllib.loads((ROOT / "runtime" / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    asked = (ROOT / "requirements" / "serve.in").read_text("ascii").splitlines()[1:]
+    brought = [Requirement(line).name for line in [*extras["serve"], *extras["images"]]]
+    assert sorted(asked) == sorted(brought)
 
 
 def test_its_commands_make_a_server_that_is_healthy(edge: Exported, tmp_path: Path) -> None:
