@@ -20,6 +20,7 @@ STAMP := $(VENV)/.made
 NATIVE := .cache/native
 READY := $(VENV)/.native
 PEERS := .cache/bench/peers
+SERVERS := .cache/bench/serving
 NODE := $(VENV)/bin/node
 NPM := demo/node_modules/.package-lock.json
 WEB := .cache/demo/$(notdir $(ARTIFACT))-web.strop
@@ -36,8 +37,9 @@ export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup data train export test bench bench-peers bench-check lab lab-gpu on test-devices \
-        test-gpu test-reliability docs lint format lock wheel demo demo-build film digits clean distclean
+.PHONY: help setup data train export test bench bench-peers bench-serving bench-check lab lab-gpu on \
+        test-devices test-gpu test-reliability serve test-serve docs lint format lock wheel demo \
+        demo-build film digits clean distclean
 
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -118,6 +120,12 @@ test-gpu: lab-gpu export  ## prove the GPU's files on a software GPU, and on a r
 test-reliability: export  ## hostile bytes, threads, power cuts; writes dist/reliability.json
 	$(PY) -m tests tests/fuzz tests/reliability
 
+serve: export  ## serve the MNIST bundle on 127.0.0.1, until ^C (PORT=8000)
+	@$(VENV)/bin/strop serve "$(OUT)/$(notdir $(ARTIFACT))-cpu.strop" $(if $(PORT),--port $(PORT))
+
+test-serve: export bench-serving  ## requests, installs, overload, peers; writes dist/serve.json
+	STROP_SERVE_REQUESTS=$${STROP_SERVE_REQUESTS:-100000} $(PY) -m tests tests/serve
+
 # Not with --quiet, which also hides warnings from mkdocs's strict mode.
 docs: $(STAMP)  ## write the pages made from code again, and build the site into build/site
 	$(PY) -m tools.api_page
@@ -153,6 +161,14 @@ $(PEERS)/.made: requirements/bench.txt | $(STAMP)
 	$(subst $(PY),$(PEERS)/bin/python,$(INSTALL)) --require-hashes -r $<
 	@touch $@
 
+bench-serving: $(SERVERS)/.made  ## install the servers that `strop serve` is measured beside (0.4 GB)
+
+# They have an environment of their own: MLServer needs an older Starlette than `strop serve`.
+$(SERVERS)/.made: requirements/serving.txt | $(STAMP)
+	$(PY) -m venv --clear $(SERVERS)
+	$(subst $(PY),$(SERVERS)/bin/python,$(INSTALL)) --require-hashes -r $<
+	@touch $@
+
 bench-check: export bench-peers  ## measure again, quickly, and exit with 1 if Strop became slower than the baseline
 	@$(PY) -m benchmarks --quick --axes latency,throughput --out .cache/bench/fresh.json \
 	  --artifact "$(ARTIFACT)" --dist "$(OUT)"
@@ -184,7 +200,7 @@ digits: export  ## name ten test digits with the exported model, as pictures in 
 	$(PY) examples/digits.py "$(ARTIFACT)" "$(OUT)"
 
 lock:  ## write the hashed locks again from requirements/*.in (needs uv)
-	for name in litert onnx tflite; do \
+	for name in litert onnx tflite serve; do \
 	  uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links requirements/$$name.in -o requirements/$$name.txt; done
 	uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-deps \
@@ -194,7 +210,7 @@ lock:  ## write the hashed locks again from requirements/*.in (needs uv)
 	  uv pip compile --quiet --python-version $$python --python-platform aarch64-manylinux_2_36 \
 	    --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	    requirements/$$name.in -o requirements/$$name.txt; done
-	for name in onnx-webgpu bench ci dev; do \
+	for name in onnx-webgpu bench serving ci dev; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links requirements/$$name.in -o requirements/$$name.txt; done
 

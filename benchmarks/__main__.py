@@ -8,16 +8,14 @@ unchanged.
 from __future__ import annotations
 
 import argparse
-import fcntl
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 
 from rich.console import Console
 
 from benchmarks import environments, files, machine, page, plots, run, table
+from benchmarks.alone import alone
 from benchmarks.cases import Case, cases
 from benchmarks.crew import Crew
 from benchmarks.files import CACHE, ROOT, NotMeasurable
@@ -49,7 +47,7 @@ def _run(arguments: argparse.Namespace) -> None:
     if not chosen:
         raise NotMeasurable(f"nothing is called {arguments.only!r}; a name is 'Strop litert int8'")
     console = Console()
-    with _alone():
+    with alone():
         results = _measured(arguments, chosen, console)
         results.write(arguments.out)
         page.write(results, arguments.out.with_suffix(".md"))
@@ -68,18 +66,6 @@ def _measured(arguments: argparse.Namespace, chosen: list[Case], console: Consol
         rows, ratios = run.measure(crew, chosen, set(arguments.axes), plan, bar)
     environment["seconds"] = round(monotonic() - started, 1)
     return Results(environment, tuple(rows), tuple(ratios))
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Hold the lock of the benchmarks: parallel runs would disturb each other."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise NotMeasurable("another run is measuring here: wait until it ends") from None
-        yield
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -20,7 +20,8 @@ def first_of_each_digit(artifact: Path) -> "np.ndarray":
         with np.load(path) as evaluation:
             images, labels = evaluation["inputs"], evaluation["labels"]  # (N, 28, 28), (N,)
         first = [np.flatnonzero(labels == digit)[0] for digit in range(10)]
-        return images[first].reshape(10, 28, 28)
+        digits: np.ndarray = images[first].reshape(10, 28, 28)
+        return digits
     except OSError as error:
         sys.exit(f"digits: cannot read {path}: {error.strerror or error}; run make export")
     except Exception as error:  # noqa: BLE001  another file, or another data set

@@ -1,13 +1,15 @@
-"""The figures of reliability: how often something was tried, and how often it failed.
+"""Figures of suites: how often something was tried, how often it failed, and ratios.
 
-A pytest plugin, loaded by tests/conftest.py. `make test-reliability` runs all tests with figures
-and writes dist/reliability.json; a run of some tests only prints theirs.
+A pytest plugin, loaded by tests/conftest.py. `make test-reliability` and `make test-serve` run all
+tests of a suite and write dist/reliability.json and dist/serve.json; a run of some tests only
+prints theirs.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -16,10 +18,11 @@ from strop_export.dist import write
 from tests.__main__ import ALONE
 from tests.environments import CACHE, ROOT
 
-FIGURES_FILE = ROOT / "dist" / "reliability.json"
-_FIRST_FILE = CACHE / "reliability-first.json"  # from the first run of `python -m tests`
-_SUITES = ("tests/fuzz", "tests/reliability")
-_PROPERTY = "figure"
+_SUITES = {
+    "reliability": {"tests/fuzz", "tests/reliability"},
+    "serve": {"tests/serve"},
+}
+_FIGURE, _RATIO = "figure", "ratio"
 
 Record = Callable[..., None]
 
@@ -33,6 +36,14 @@ class Figure(NamedTuple):
     detail: str = ""  # other measurements, with units
 
 
+class Ratio(NamedTuple):
+    """A comparison: ours over another's, side by side."""
+
+    name: str
+    median: float
+    detail: str = ""
+
+
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Record:
     """Record a figure, before its assertion.
@@ -41,56 +52,83 @@ def figure(request: pytest.FixtureRequest) -> Record:
     """
 
     def record(name: str, tried: int, failed: int, detail: str = "") -> None:
-        request.node.user_properties.append((_PROPERTY, (name, tried, failed, detail)))
+        request.node.user_properties.append((_FIGURE, (name, tried, failed, detail)))
+
+    return record
+
+
+@pytest.fixture
+def ratio(request: pytest.FixtureRequest) -> Record:
+    """Record a ratio of two measurements of one run; it gates no test."""
+
+    def record(name: str, median: float, detail: str = "") -> None:
+        request.node.user_properties.append((_RATIO, (name, median, detail)))
 
     return record
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    if _is_whole(session.config) and session.config.option.markexpr != ALONE:
-        FIGURES_FILE.unlink(missing_ok=True)  # a run that dies leaves no earlier results
-        _FIRST_FILE.unlink(missing_ok=True)
+    suite = _whole_suite(session.config)
+    if suite and session.config.option.markexpr != ALONE:
+        _place(suite).unlink(missing_ok=True)  # a run that dies leaves no earlier results
+        _first(suite).unlink(missing_ok=True)
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Print the figures, and write them if all tests with figures ran."""
-    figures = [
-        Figure(*value)
+    """Print the figures, and write them if all tests of a suite ran."""
+    properties = [
+        (name, value)
         for reports in terminalreporter.stats.values()
         for report in reports
         if getattr(report, "when", None) == "call"
         for name, value in report.user_properties
-        if name == _PROPERTY
     ]
-    if not figures:
-        return
-    terminalreporter.section("reliability: tried, failed")
+    figures = [Figure(*value) for name, value in properties if name == _FIGURE]
+    ratios = [Ratio(*value) for name, value in properties if name == _RATIO]
+    suite = _whole_suite(config)
+    if figures:
+        terminalreporter.section("tried, failed")
     for figure in figures:
-        terminalreporter.write_line(
-            f"{figure.tried:>11,} {figure.failed:>5,}  {figure.name}"
-            + (f" ({figure.detail})" if figure.detail else "")
-        )
-    if not _is_whole(config):
+        detail = f" ({figure.detail})" if figure.detail else ""
+        line = f"{figure.tried:>11,} {figure.failed:>5,}  {figure.name}{detail}"
+        terminalreporter.write_line(line)
+    for ratio in ratios:
+        detail = f" ({ratio.detail})" if ratio.detail else ""
+        terminalreporter.write_line(f"{ratio.median:>17.2f}  {ratio.name}{detail}")
+    if not suite or not figures:
         return
-    rows = [figure._asdict() for figure in figures]
-    place = FIGURES_FILE
+    content = {
+        "figures": [figure._asdict() for figure in figures],
+        "ratios": [ratio._asdict() for ratio in ratios],
+    }
+    place = _place(suite)
     if config.option.markexpr == ALONE:
-        if not _FIRST_FILE.is_file():  # the other tests did not run just before
+        if not _first(suite).is_file():  # the other tests did not run just before
             return
-        rows = [*json.loads(_FIRST_FILE.read_bytes())["figures"], *rows]
-        _FIRST_FILE.unlink()
+        earlier = json.loads(_first(suite).read_bytes())
+        content = {name: [*earlier[name], *rows] for name, rows in content.items()}
+        _first(suite).unlink()
     elif config.option.markexpr:
-        place = _FIRST_FILE
-    write(place, json.dumps({"figures": rows}, indent=2).encode("ascii") + b"\n")
+        place = _first(suite)
+    write(place, json.dumps(content, indent=2).encode("ascii") + b"\n")
     terminalreporter.write_line(f"{place.relative_to(ROOT)} holds the same")
 
 
-def _is_whole(config: pytest.Config) -> bool:
-    """Tell whether all tests that record figures run, without a selection."""
+def _whole_suite(config: pytest.Config) -> str | None:
+    """Return the suite of which all tests run, without a selection; None without one."""
     chosen = config.option.keyword or config.option.deselect
     if chosen or config.option.markexpr not in ("", ALONE, f"not {ALONE}"):
-        return False
+        return None
     asked = {argument.rstrip("/") for argument in config.args}
-    return asked == set(_SUITES)
+    return next((name for name, folders in _SUITES.items() if folders == asked), None)
+
+
+def _place(suite: str) -> Path:
+    return ROOT / "dist" / f"{suite}.json"
+
+
+def _first(suite: str) -> Path:
+    """Return the file of the first run of `python -m tests`."""
+    return CACHE / f"{suite}-first.json"

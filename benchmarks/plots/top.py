@@ -85,8 +85,8 @@ def title(bars: Sequence[Subject]) -> str:
     if ours is None or other is None:
         return "One digit on one core, in microseconds"
     return (
-        f"One digit on one core: {_digits(ours)} microseconds with Strop,\n"
-        f"{_digits(other)} with the fastest other package"
+        f"One digit on one core, each package at its fastest:\n"
+        f"{_digits(ours)} microseconds with Strop, {_digits(other)} with the next"
     )
 
 

@@ -38,7 +38,8 @@ def write(folder: Path, *versions: int) -> None:
 
 
 @cache
-def _answers(version: int) -> bytes:
+def answers(version: int) -> bytes:
+    """The version's answers to `SAMPLES`, float32 (4, 3), rounded to three digits."""
     draft = bundles.image(seed=version, model_version=version)
     return bundles.answer(draft, SAMPLES).astype(np.float32).round(3).tobytes()
 
@@ -46,7 +47,7 @@ def _answers(version: int) -> bytes:
 def which(model: strop.Model | strop.Watched, versions: tuple[int, ...]) -> int | None:
     """The version whose answers a model gives; None if they are no version's."""
     given = model.predict(SAMPLES).round(3).tobytes()
-    return next((version for version in versions if given == _answers(version)), None)
+    return next((version for version in versions if given == answers(version)), None)
 
 
 def current(folder: Path, versions: tuple[int, ...]) -> int | None:

@@ -14,7 +14,7 @@ import strop
 from strop import cli
 from strop.bundle.file import parse_bundle
 from strop.device import cpu
-from strop.diagnostics import tune
+from strop.diagnostics import joined, tune
 from strop.diagnostics.check import check
 from strop.diagnostics.replay import ABSENT, FAILED, PASSED
 from strop.diagnostics.timing import Latency
@@ -342,6 +342,7 @@ class TestCommand:
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         monkeypatch.setattr(tune, "side_by_side", _timer_of_gpus)
+        monkeypatch.setattr(joined, "side_by_side", _timer_of_gpus)
         untold = "device auto: cpu, the default until strop tune has measured (with --batch for "
         assert cli.main(["run", str(path), str(sample), "--device", "auto"]) == 0
         err = capsys.readouterr().err

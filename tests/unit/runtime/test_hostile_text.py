@@ -14,7 +14,7 @@ from strop import cli
 from strop.bundle.open import open_bundle
 from strop.commands import doctor
 from strop.device import adapters, board, cpu
-from strop.diagnostics import tune
+from strop.diagnostics import joined, tune
 from strop.diagnostics.doctor import Diagnosis, EngineResult
 from strop.diagnostics.timing import Latency
 from strop.model.tuned_path import table_path
@@ -48,6 +48,7 @@ class TestHostileText:
         place.mkdir()
         monkeypatch.setattr(cpu, "this_cpu", lambda: cpu.Cpu("aarch64", EVIL, 1))
         monkeypatch.setattr(tune, "side_by_side", self._untimed)
+        monkeypatch.setattr(joined, "side_by_side", self._untimed)
         monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
         draft = bundles.image()
         for name in ("litert", "onnx"):

@@ -17,7 +17,7 @@ import strop
 from strop import cli
 from strop.bundle.file import parse_bundle
 from strop.device import cpu
-from strop.diagnostics import tune
+from strop.diagnostics import joined, tune
 from strop.diagnostics.replay import BROKEN, FAILED, PASSED, CheckResult
 from strop.diagnostics.timing import Latency
 from strop.diagnostics.tune import NOISE, TuneResult
@@ -267,6 +267,7 @@ def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
         return _timer(*[1.5, 1.0, 2.0, 4.0][: len(calls)])(calls)
 
     monkeypatch.setattr(tune, "side_by_side", quick)
+    monkeypatch.setattr(joined, "side_by_side", quick)
 
     def command(*arguments: object) -> tuple[int, str, str]:
         status = cli.main([str(argument) for argument in arguments])

@@ -136,6 +136,34 @@ def parser() -> Parser:
             metavar="SECONDS",
             help="how long to wait for another install in that folder (default 60)",
         )
+    serve = _command(subparsers, "serve", "answer requests over HTTP", bundle=False)
+    serve.add_argument(
+        "bundles",
+        nargs="+",
+        metavar="BUNDLE",
+        help="a .strop file, or a folder made by strop install, which is followed",
+    )
+    serve.add_argument("--host", default="127.0.0.1", help="the address (default 127.0.0.1)")
+    serve.add_argument("--port", type=_port, default=8000, help="0: any (default 8000)")
+    serve.add_argument(
+        "--token-file", metavar="FILE", help="answer only clients that send the token in this file"
+    )
+    serve.add_argument(
+        "--repository-api", action="store_true", help="let clients load and unload the models"
+    )
+    limits = {
+        "--max-body": ("BYTES", 2**24, "the longest body of a request"),
+        "--max-requests": ("N", 64, "requests that are answered at the same time"),
+        "--max-connections": ("N", 1024, "open connections"),
+        "--read-timeout": ("SECONDS", 10, "for a request to arrive"),
+        "--wait-timeout": ("SECONDS", 5, "for a request to wait for its turn"),
+        "--stop-timeout": ("SECONDS", 30, "for requests in flight when the server stops"),
+    }
+    for name, (unit, default, text) in limits.items():
+        serve.add_argument(
+            name, type=_positive, default=default, metavar=unit, help=f"{text} (default {default})"
+        )
+    serve.add_argument("--log-requests", action="store_true", help="log each request")
     doctor = _command(
         subparsers, "doctor", "show which engines work here, and how to get others", bundle=False
     )
@@ -158,14 +186,14 @@ def parser() -> Parser:
     for command in (completion, asked):
         command.set_defaults(json=False)
 
-    for command in (run, checking, bench, sweep):
+    for command in (run, checking, bench, sweep, serve):
         command.add_argument("--engine", help=f"use only this one: {', '.join(engines.NAMES)}")
         command.add_argument(
             "--precision", help=f"use only this one: {', '.join(manifest.PRECISIONS)}"
         )
-    for command in (run, checking, bench, tune):
+    for command in (run, checking, bench, tune, serve):
         command.add_argument("--device", help=f"use this device: {', '.join(engines.ASKABLE)}")
-    for command in (run, bench):
+    for command in (run, bench, serve):
         command.add_argument(
             "--threads",
             type=_positive,
@@ -183,7 +211,7 @@ def parser() -> Parser:
         command.add_argument(
             "--batch", type=_positive, default=1, help="samples per call (default 1)"
         )
-    opening = (info, run, checking, bench, tune, sweep, verify, install, rollback)
+    opening = (info, run, checking, bench, tune, sweep, verify, install, rollback, serve)
     for command in opening:
         command.add_argument(
             "--trusted-keys", metavar="FILE", help="refuse bundles not signed by one of these keys"
@@ -208,6 +236,13 @@ def _positive(text: str) -> int:
     value = int(text) if text.isdecimal() and len(text) < 10 else 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return value
+
+
+def _port(text: str) -> int:
+    value = int(text) if text.isdecimal() and len(text) < 6 else -1
+    if not 0 <= value < 2**16:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port, 0 to 65535")
     return value
 
 

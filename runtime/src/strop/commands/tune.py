@@ -15,6 +15,7 @@ from strop.commands.refusal import content as refusal_content
 from strop.commands.show import finite, print_cpu
 from strop.commands.terminal import print_json, print_line, print_table, progress
 from strop.device import cpu
+from strop.diagnostics.joined import joined
 from strop.diagnostics.tune import NOISE, TuneResult, require_winner, rows, tune
 from strop.errors import StropError, message
 from strop.model import tuned
@@ -37,10 +38,12 @@ def main(arguments: argparse.Namespace) -> int:
         )
     device = arguments.device or engines.AUTO
     path: Path | None = None
+    together: tuned.Joined | None = None
     refusal: StropError | None = None
     try:
-        require_winner(candidates)
-        path = tuned.remember(bundle, rows(candidates), arguments.batch, device)
+        winner = require_winner(candidates)
+        together = joined(bundle, winner)
+        path = tuned.remember(bundle, rows(candidates), arguments.batch, device, together)
     except StropError as error:
         refusal = error
     content = [_row(rank, c, candidates[0]) for rank, c in enumerate(candidates, 1)]
@@ -52,6 +55,7 @@ def main(arguments: argparse.Namespace) -> int:
             "batch": arguments.batch,
             "device": device,
             "remembered": path and str(path),
+            "joined": together and together._asdict(),
             "candidates": content,
         }
         print_json({**found, "error": refusal_content(refusal)} if refusal else found)
@@ -62,6 +66,12 @@ def main(arguments: argparse.Namespace) -> int:
             asked = "" if device == engines.AUTO else f' where device="{device}" is asked for'
             print_line(f"strop.load and strop run use {_name(content[0])} from now on{asked}")
             print_line(f"remembered in {path}; delete it to forget")
+        if path and together and together.pays:
+            ratio = together.several_us / together.one_us
+            print_line(
+                f"strop serve joins waiting requests: {together.samples} samples in a call take "
+                f"{ratio:.1f} times as long as one"
+            )
     sys.stdout.flush()  # before the complaint
     return complain(refusal) if refusal else 0
 

@@ -26,9 +26,12 @@ from strop.versions import __version__
 if TYPE_CHECKING:  # slow to import, and `strop.load` does without
     from pathlib import Path
 
-SCHEMA = 1
+SCHEMA = 2
 MAX_BYTES = 2**18  # a table of ours is some 5 kB
 _MAX_US = 1e9  # a quarter of an hour; no call that anyone tunes takes longer
+# Joining pays from here on: below, HTTP takes most of the time of a request.
+_LONG_US = 200.0
+_LEAST_GAIN = 1.3
 _MAX_REASON = 200  # characters of a reason, which may quote a damaged file
 
 
@@ -45,6 +48,20 @@ class Row(NamedTuple):
     p50_us: float  # of a whole batch
 
 
+class Joined(NamedTuple):
+    """What the best candidate takes for one sample in a call, and for several."""
+
+    samples: int
+    one_us: float  # of a call with one sample
+    several_us: float  # of a call with so many samples
+
+    @property
+    def pays(self) -> bool:
+        """Whether a server gains by joining requests: a call takes long, and joined ones less."""
+        gain = self.samples * self.one_us / self.several_us
+        return self.one_us >= _LONG_US and gain >= _LEAST_GAIN
+
+
 class Table(NamedTuple):
     """The whole table, as the file holds it."""
 
@@ -56,6 +73,7 @@ class Table(NamedTuple):
     batch: int  # samples per call
     device: str  # that tuning was told to keep to: "cpu" or "gpu"; else "auto"
     rows: tuple[Row, ...]  # best first
+    joined: Joined | None
 
 
 def recall(bundle: Bundle, device: str | None = None) -> tuple[Row, ...]:
@@ -71,21 +89,35 @@ def recall(bundle: Bundle, device: str | None = None) -> tuple[Row, ...]:
     Returns:
         The candidates, best first; empty if none are remembered, which is not an error.
     """
-    path = table_path(bundle.digest)
-    if path is None:
-        return ()
-    try:
-        data = _read(path)
-        if data is None:
-            return ()
-        table = _parse(data)
-        _require_true_here(table, bundle)
-    except BundleError as error:
-        ignore(bundle, str(error))
+    table = _table(bundle)
+    if table is None:
         return ()
     if device is None:
         return table.rows if table.device == engines.AUTO else ()
     return tuple(row for row in table.rows if row.device == device)
+
+
+def recall_joined(bundle: Bundle) -> Joined | None:
+    """Return what the best candidate takes for several samples; None if that is not known here."""
+    table = _table(bundle)
+    return table.joined if table else None
+
+
+def _table(bundle: Bundle) -> Table | None:
+    """Read the table of a bundle; None without one that is true here."""
+    path = table_path(bundle.digest)
+    if path is None:
+        return None
+    try:
+        data = _read(path)
+        if data is None:
+            return None
+        table = _parse(data)
+        _require_true_here(table, bundle)
+    except BundleError as error:
+        ignore(bundle, str(error))
+        return None
+    return table
 
 
 def ignore(bundle: Bundle, reason: str) -> None:
@@ -99,7 +131,11 @@ def ignore(bundle: Bundle, reason: str) -> None:
 
 
 def remember(
-    bundle: Bundle, rows: Sequence[Row], batch: int = 1, device: str = engines.AUTO
+    bundle: Bundle,
+    rows: Sequence[Row],
+    batch: int = 1,
+    device: str = engines.AUTO,
+    joined: Joined | None = None,
 ) -> Path:
     """Keep a table for this device; it replaces any older one.
 
@@ -108,6 +144,7 @@ def remember(
         rows: best first.
         batch: samples per call, as timed.
         device: the one that tuning was told to keep to, "cpu" or "gpu"; else "auto".
+        joined: what the best one takes for several samples; None: it was not timed.
 
     Returns:
         The path of the table.
@@ -128,7 +165,8 @@ def remember(
     path = Path(place)
     here = installed(bundle.manifest)
     machine = cpu.this_cpu()
-    table = Table(SCHEMA, bundle.digest, __version__, machine, here, batch, device, tuple(rows))
+    facts = (SCHEMA, bundle.digest, __version__, machine, here, batch, device)
+    table = Table(*facts, tuple(rows), joined)
     content = json.dumps(plain(table), indent=2, allow_nan=False).encode("ascii") + b"\n"
     try:
         # For this user alone, as the XDG specification asks.
@@ -188,6 +226,10 @@ def _require_true_here(table: Table, bundle: Bundle) -> None:
     need(table.engines == here, f"other engines were installed than {releases}")
     need(table.batch >= 1, "its batch is not valid")
     need(table.device in engines.ASKABLE, "its device is not valid")
+    if table.joined:
+        need(table.joined.samples > 1, "its number of joined samples is not valid")
+        times_us = (table.joined.one_us, table.joined.several_us)
+        need(all(0 < us <= _MAX_US for us in times_us), "a duration of joined samples is not valid")
     variants = {variant.file: variant for variant in bundle.manifest.variants}
     seen = set()
     for row in table.rows:

@@ -1,0 +1,143 @@
+"""The routes of the server, who may use them, and how errors are answered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from strop.errors import StropError
+from strop.serve.endpoints import Endpoints
+from strop.serve.logs import log, log_failure
+from strop.serve.metrics import Metrics
+from strop.serve.refusals import Busy, NotFound, Unauthorized, status_of
+from strop.serve.token import is_bearer
+
+Answer = Callable[[Request], Awaitable[Response]]
+
+_GONE = 499  # the client went away: nobody reads the answer
+
+
+class Endpoint:
+    """A route's answer: checks the token, answers errors as JSON, and counts.
+
+    It is an ASGI application, since Starlette wraps functions in two more calls for each request.
+    """
+
+    def __init__(
+        self, answer: Answer, metrics: Metrics, token: bytes | None, *, logs: bool
+    ) -> None:
+        self._answer = answer
+        self._name = answer.__name__
+        self._metrics = metrics
+        self._token = token
+        self._logs = logs
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        began = time.perf_counter()
+        request = Request(scope, receive)
+        try:
+            if self._token and not is_bearer(request.headers.get("authorization"), self._token):
+                raise Unauthorized("the request lacks the token", "Authorization: Bearer <token>")
+            response = await self._answer(request)
+        except ClientDisconnect:
+            response = Response(status_code=_GONE)
+        except StropError as error:
+            response = refusal(error)
+            if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(
+                error, Busy
+            ):
+                log_failure("failed", error, endpoint=self._name)
+        except Exception as error:  # noqa: BLE001  a fault of ours; the client learns no more
+            log_failure("failed", error, endpoint=self._name)
+            response = _said(
+                HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log says why"
+            )
+        if response.status_code != _GONE:
+            await response(scope, receive, send)
+        took_s = time.perf_counter() - began
+        self._metrics.count(self._name, response.status_code, took_s)
+        if self._logs:
+            log(
+                "request",
+                endpoint=self._name,
+                path=scope["path"][:200],
+                status=response.status_code,
+                took_us=round(took_s * 1e6),
+            )
+
+
+def refusal(error: StropError) -> Response:
+    """Answer an error: its status, and an object with `error`, as the protocol has it."""
+    response = _said(status_of(error), str(error))
+    if isinstance(error, Busy):
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, Unauthorized):
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _said(status: int, text: str) -> Response:
+    return JSONResponse({"error": text}, status_code=status)
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    """Answer a path or method that there is no route for."""
+    assert isinstance(error, HTTPException)  # noqa: S101  Starlette calls it with no other
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return refusal(NotFound(f"there is nothing at {request.url.path[:200]}", "see /v2"))
+    response = _said(
+        error.status_code, f"{request.method[:20]} is not for {request.url.path[:200]}"
+    )
+    response.headers.update(error.headers or {})
+    return response
+
+
+def make_app(
+    endpoints: Endpoints, metrics: Metrics, token: bytes | None, *, logs: bool
+) -> Starlette:
+    """Make the ASGI application.
+
+    Args:
+        endpoints: the answers.
+        metrics: counts the requests.
+        token: what clients must send, except to ask for health; None: nothing.
+        logs: whether to log each request.
+    """
+
+    def get(path: str, answer: Answer, *, asks: bytes | None = token) -> Route:
+        return Route(path, Endpoint(answer, metrics, asks, logs=logs), methods=["GET"])
+
+    def post(path: str, answer: Answer) -> Route:
+        return Route(path, Endpoint(answer, metrics, token, logs=logs), methods=["POST"])
+
+    it = endpoints
+    routes = [get("/v2/models/stats", it.statistics)]  # before the models: none has this name
+    for model in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
+        routes += [
+            post(f"{model}/infer", it.infer),
+            get(model, it.model),
+            get(f"{model}/ready", it.model_ready),
+            get(f"{model}/config", it.config),
+            get(f"{model}/stats", it.statistics),
+        ]
+    routes += [
+        get("/v2/health/live", it.live, asks=None),
+        get("/v2/health/ready", it.ready, asks=None),
+        get("/v2", it.server),
+        post("/v2/repository/index", it.index),
+        post("/v2/repository/models/{name}/load", it.load),
+        post("/v2/repository/models/{name}/unload", it.unload),
+        post("/classify", it.classify),
+        post("/classify/{name}", it.classify),
+        get("/metrics", it.metrics),
+    ]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _no_route})

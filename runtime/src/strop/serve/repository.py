@@ -1,0 +1,212 @@
+"""The models that a server has: bundles, and folders that `strop install` keeps."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from strop.bundle.open import open_bundle
+from strop.errors import InputError, StropError
+from strop.install.watched import Watched
+from strop.model.model import Model
+from strop.model.select import open_best
+from strop.model.several import in_order
+from strop.model.tuned import recall_joined
+from strop.serve.refusals import Busy, NotFound
+
+_FORGETS = 1.03  # by how much the time of a sample grows with each call that takes longer
+_INTERVAL_S = 1.0  # between two looks at an installed folder
+
+
+class Served:
+    """A model that answers requests, and what it took so far.
+
+    Attributes:
+        name: the name in the manifest, which requests use.
+        joins: the samples of waiting requests that one call takes; 0 to run each alone.
+        counts: calls and samples that were answered, calls that failed, and nanoseconds.
+    """
+
+    def __init__(self, opened: Model | Watched, joins: int = 0) -> None:
+        self._opened = opened
+        self.joins = joins
+        self.name = self.model.name
+        self.counts = {"calls": 0, "samples": 0, "failed": 0, "nanoseconds": 0, "last_ms": 0}
+        self._sample_s = float("inf")
+
+    @property
+    def model(self) -> Model:
+        """The model that runs now; a folder's changes when a new bundle is installed."""
+        return self._opened.model if isinstance(self._opened, Watched) else self._opened
+
+    @property
+    def error(self) -> StropError | None:
+        """The reason why what is installed in the folder does not run; None if it runs."""
+        return self._opened.error if isinstance(self._opened, Watched) else None
+
+    def expected_s(self, samples: int) -> float:
+        """Return about how long a call takes by itself, in seconds; infinity before the first."""
+        return self._sample_s * samples
+
+    def run(self, model: Model, arrays: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
+        """Run a model of this name, and count the call.
+
+        Args:
+            model: what `model` gave, so that an answer comes from one version.
+            arrays: (N, ...) for each input.
+
+        Returns:
+            (N, ...) for each output, in the manifest's order.
+        """
+        began = time.perf_counter_ns()
+        counts, samples = self.counts, len(arrays[0])
+        try:
+            answers = model.predict(arrays[0] if len(arrays) == 1 else list(arrays))
+        except BaseException:
+            counts["failed"] += 1
+            raise
+        took = time.perf_counter_ns() - began
+        counts["calls"] += 1
+        counts["samples"] += samples
+        counts["nanoseconds"] += took
+        counts["last_ms"] = time.time_ns() // 1_000_000
+        newest_s = took / samples / 1e9
+        self._sample_s = shortest_of_late(self._sample_s, newest_s)
+        return tuple(in_order(answers, model.outputs, model.structure))
+
+    def close(self) -> None:
+        """Close the model, after the calls that run on it."""
+        self._opened.close()
+
+
+def shortest_of_late(known_s: float, newest_s: float) -> float:
+    """Return the time that a call takes when nothing interrupts it.
+
+    On a busy machine a call also waits for a core and for the interpreter's lock. A mean would
+    count that, and send calls of microseconds to a thread, where they wait even longer.
+
+    Args:
+        known_s: the time so far; infinity before the first call.
+        newest_s: what the newest call took.
+    """
+    return min(newest_s, known_s * _FORGETS)
+
+
+class Repository:
+    """The models by name. Any number of threads may ask; loading and unloading take turns."""
+
+    def __init__(self, paths: Sequence[str], options: Mapping[str, Any]) -> None:
+        """Open all models.
+
+        Args:
+            paths: bundles, and folders that `strop install` keeps.
+            options: as `strop.load` takes them.
+
+        Raises:
+            InputError: two models have the same name.
+            StropError: one cannot be opened.
+        """
+        self._options = options
+        self._turn = threading.Lock()
+        self._paths: dict[str, str] = {}
+        self._served: dict[str, Served] = {}
+        try:
+            for path in paths:
+                served = self._open(path)
+                if served.name in self._paths:
+                    served.close()
+                    other = self._paths[served.name]
+                    raise InputError(
+                        f"{other} and {path} both hold a model {served.name!r}", "serve one of them"
+                    )
+                self._paths[served.name] = path
+                self._served[served.name] = served
+        except BaseException:
+            self.close()
+            raise
+
+    def __iter__(self) -> Iterator[tuple[str, Served | None]]:
+        """Yield the name of each model, and the model if it is loaded."""
+        return iter([(name, self._served.get(name)) for name in self._paths])
+
+    def get(self, name: str, version: str | None = None) -> Served:
+        """Return a loaded model.
+
+        Args:
+            name: its name.
+            version: the version that must be current; None: any.
+
+        Raises:
+            NotFound: there is no such model or version, or it is not loaded.
+        """
+        served = self._served.get(name)
+        if served is None:
+            known = ", ".join(repr(loaded) for loaded in self._served) or "none"
+            raise NotFound(f"there is no model {name!r} here", f"loaded: {known}")
+        if version is not None and version != str(served.model.version):
+            raise NotFound(
+                f"there is no version {version!r} of {name!r}", f"current: {served.model.version}"
+            )
+        return served
+
+    def load(self, name: str) -> None:
+        """Open a model of the repository again, with its bundle as it is now.
+
+        Raises:
+            NotFound: the server was not started with such a model.
+            Busy: another model is being loaded.
+            StropError: it cannot be opened; the model that was loaded stays.
+        """
+        path = self._require(name)
+        if not self._turn.acquire(blocking=False):
+            raise Busy("a model is being loaded", "send it again later")
+        try:
+            served = self._open(path)
+            if served.name != name:
+                served.close()
+                raise StropError(f"{path} now holds a model {served.name!r}, not {name!r}")
+            old, self._served[name] = self._served.get(name), served
+        finally:
+            self._turn.release()
+        if old is not None:
+            old.close()
+
+    def unload(self, name: str) -> None:
+        """Close a model; calls that run on it end as usual.
+
+        Raises:
+            NotFound: the server was not started with such a model.
+        """
+        self._require(name)
+        if served := self._served.pop(name, None):
+            served.close()
+
+    def close(self) -> None:
+        """Close all models."""
+        while self._served:
+            self._served.popitem()[1].close()
+
+    def _require(self, name: str) -> str:
+        path = self._paths.get(name)
+        if path is None:
+            known = ", ".join(map(repr, self._paths))
+            raise NotFound(f"this server has no model {name!r}", f"it has {known}")
+        return path
+
+    def _open(self, path: str) -> Served:
+        options = dict(self._options)
+        bundle = open_bundle(path, options.pop("trusted_keys", None))
+        opened: Model | Watched
+        if os.path.isdir(path):  # noqa: PTH112
+            opened = Watched(path, _INTERVAL_S, **self._options)
+            tuned = opened.model.tuned
+        else:
+            opened = open_best(bundle, **options)
+            tuned = opened.tuned
+        joined = recall_joined(bundle) if tuned else None
+        return Served(opened, joined.samples if joined and joined.pays else 0)

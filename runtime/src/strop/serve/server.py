@@ -1,0 +1,213 @@
+"""Listens, serves, and stops without losing a request."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
+from typing import Any, NamedTuple
+
+import uvicorn
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from strop.errors import InputError, StropError
+from strop.serve.admission import Admission
+from strop.serve.app import make_app
+from strop.serve.connection import Connection, limited
+from strop.serve.endpoints import Endpoints
+from strop.serve.limits import Limits
+from strop.serve.logs import log
+from strop.serve.metrics import Metrics
+from strop.serve.notify import notify
+from strop.serve.repository import Repository
+
+_BACKLOG = 2048  # connections that the system keeps until they are accepted
+_DRAIN_S = 0.5  # in which open connections may bring a last request
+_LOOK_S = 0.01
+# A page of another site can reach a loopback server by a name of its own, but cannot send these.
+_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]", "::1")
+
+
+class Settings(NamedTuple):
+    """How to serve; `strop serve --help` says what each is."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    token: bytes | None = None
+    may_load: bool = False
+    logs_requests: bool = False
+    threads: int = os.cpu_count() or 1
+    limits: Limits = Limits()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which ends each connection after an answer before it closes the rest."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        connections: type[Connection],
+        endpoints: Endpoints,
+        address: str,
+        say: Callable[[str], None],
+    ) -> None:
+        super().__init__(config)
+        self._connections = connections
+        self._endpoints = endpoints
+        self._say = say
+        self._address = address
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop; at the second ^C at once. uvicorn would then end the process by the signal."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        log("serving", address=self._address)
+        self._say(f"strop serves on {self._address}")
+        notify("READY=1")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer what has arrived, then stop.
+
+        A connection may bring a request as it is closed, which would be lost. So connections are
+        answered and told to close for a while, first the old ones, then those that the system had
+        accepted for us when we stopped listening.
+        """
+        notify("STOPPING=1")
+        log("stopping", connections=len(self.server_state.connections))
+        self._endpoints.stopping = True
+        self._connections.stopping = True
+        await asyncio.sleep(_DRAIN_S)
+        await self._stop_listening(sockets or [])
+        end_s = time.monotonic() + _DRAIN_S
+        while self.server_state.connections and time.monotonic() < end_s:
+            await asyncio.sleep(_LOOK_S)
+        await super().shutdown(sockets)
+        log("stopped")
+
+    async def _stop_listening(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept the connections that wait, and close before another comes."""
+        waiting = []
+        for listening in sockets:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    waiting.append(listening.accept()[0])
+        for server in self.servers:
+            server.close()
+        loop = asyncio.get_running_loop()
+        for accepted in waiting:
+            accepted.setblocking(False)
+            await loop.connect_accepted_socket(self._connection, accepted)
+
+    def _connection(self) -> Connection:
+        return self._connections(self.config, self.server_state, self.lifespan.state)
+
+
+def serve(
+    paths: Sequence[str],
+    options: Mapping[str, Any],
+    settings: Settings,
+    say: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Serve bundles until the process is told to stop, by SIGTERM or SIGINT.
+
+    Args:
+        paths: bundles, and folders that `strop install` keeps.
+        options: as `strop.load` takes them.
+        settings: how to serve.
+        say: called with a line once requests are answered.
+
+    Raises:
+        InputError: the address is not loopback, and there is no token; or two models have one name.
+        StropError: a model cannot be opened, or the address cannot be listened on.
+    """
+    loopback = _is_loopback(settings.host)
+    if settings.token is None and not loopback:
+        raise InputError(
+            f"{settings.host} can be reached from other machines, and clients need no token",
+            "give --token-file, or serve on 127.0.0.1",
+        )
+    channel = _listen(settings.host, settings.port)
+    try:
+        repository = Repository(paths, options)
+        try:
+            asyncio.run(_serve(repository, settings, channel, loopback, say))
+        finally:
+            repository.close()
+    finally:
+        channel.close()
+
+
+async def _serve(
+    repository: Repository,
+    settings: Settings,
+    channel: socket.socket,
+    loopback: bool,
+    say: Callable[[str], None],
+) -> None:
+    admission = Admission(settings.limits, settings.threads)
+    metrics = Metrics(repository, admission)
+    endpoints = Endpoints(
+        repository, admission, metrics, settings.limits, may_load=settings.may_load
+    )
+    app: Any = make_app(endpoints, metrics, settings.token, logs=settings.logs_requests)
+    if loopback:
+        app = TrustedHostMiddleware(app, _LOOPBACK_HOSTS, www_redirect=False)
+    host, port = channel.getsockname()[:2]
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    connections = limited(settings.limits)
+    config = uvicorn.Config(
+        app,
+        http=connections,
+        ws="none",
+        lifespan="off",
+        backlog=_BACKLOG,
+        timeout_keep_alive=int(settings.limits.idle_s),
+        timeout_graceful_shutdown=int(settings.limits.stop_s),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+    )
+    try:
+        await _Server(config, connections, endpoints, address, say).serve([channel])
+    finally:
+        admission.close()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Bind a socket before the models are opened: a port that is taken is found at once."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        channel = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise StropError(f"cannot listen on {host}: {error.strerror or error}") from None
+    try:
+        if os.name == "posix":
+            channel.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        channel.bind(address)
+    except OSError as error:
+        channel.close()
+        raise StropError(
+            f"cannot listen on {host} port {port}: {error.strerror or error}",
+            "choose another --port",
+        ) from None
+    return channel

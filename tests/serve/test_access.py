@@ -1,0 +1,99 @@
+"""Who may use a server, and for what."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import bundles
+from tests.environments import run
+from tests.serve.running import Server, serving
+from tests.serve.test_hostile import PATH
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+_BODY = json.dumps(
+    {"inputs": [{"name": "image", "shape": [1, 4, 4], "datatype": "UINT8", "data": [0] * 16}]}
+).encode()
+
+
+@pytest.fixture
+def token(tmp_path: Path) -> Path:
+    path = tmp_path / "token"
+    path.write_text(TOKEN + "\n", encoding="ascii")
+    path.chmod(0o600)
+    return path
+
+
+def _refused(*arguments: object) -> str:
+    done = run(sys.executable, "-m", "strop", "serve", *arguments, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    return done.stderr
+
+
+def test_a_token_opens_all_but_health(models: Path, token: Path) -> None:
+    with serving(models / "shapes.strop", "--token-file", token) as server:
+        for wrong in (None, "Bearer wrong", TOKEN, f"Basic {TOKEN}", "Bearer", "Bearer \xff"):
+            headers = {} if wrong is None else {"Authorization": wrong}
+            for method, path in (("GET", "/v2"), ("GET", "/metrics"), ("POST", PATH)):
+                reply = server.ask(method, path, _BODY if method == "POST" else b"", headers)
+                assert (reply.status, reply.headers["www-authenticate"]) == (401, "Bearer")
+        right = {"Authorization": f"Bearer {TOKEN}"}
+        assert server.ask("POST", PATH, _BODY, right).status == 200
+        assert server.ask("GET", "/v2/health/ready").status == 200
+    assert TOKEN not in json.dumps(server.log)
+
+
+def test_other_machines_need_a_token(models: Path, token: Path) -> None:
+    said = _refused(models / "shapes.strop", "--host", "0.0.0.0")
+    assert "--token-file" in said
+    token.chmod(0o644)
+    assert "chmod" in _refused(models / "shapes.strop", "--token-file", token)
+    token.chmod(0o600)
+    token.write_text("short")
+    assert "16" in _refused(models / "shapes.strop", "--token-file", token)
+    assert "cannot read" in _refused(models / "shapes.strop", "--token-file", token.parent / "no")
+
+
+def test_a_page_of_another_site_cannot_use_it(server: Server) -> None:
+    for host in ("evil.example", "127.0.0.1.evil.example", ""):
+        assert server.ask("POST", PATH, _BODY, {"Host": host}).status == 400
+    for host in (server.address, "localhost", f"localhost:{server.port}"):
+        reply = server.ask("POST", PATH, _BODY, {"Host": host, "Origin": "http://evil.example"})
+        assert reply.status == 200
+        assert "access-control-allow-origin" not in reply.headers
+
+
+def test_what_cannot_be_served_is_refused_at_once(models: Path, tmp_path: Path) -> None:
+    shapes = models / "shapes.strop"
+    with serving(shapes) as server:
+        assert "port" in _refused(shapes, "--port", server.port)
+    assert "both hold a model 'shapes'" in _refused(shapes, shapes, "--port", 0)
+    assert "no.strop" in _refused(tmp_path / "no.strop", "--port", 0)
+    assert "onnx" in _refused(shapes, "--engine", "onnx", "--port", 0)
+    (tmp_path / "cut.strop").write_bytes(shapes.read_bytes()[:-1])
+    assert "refused" in _refused(tmp_path / "cut.strop", "--port", 0)
+
+
+def test_models_are_loaded_and_unloaded_where_that_is_enabled(tmp_path: Path) -> None:
+    path = tmp_path / "shapes.strop"
+    path.write_bytes(bundles.image().pack())
+    with serving(path, "--repository-api") as server:
+        assert server.ask("POST", "/v2/repository/models/shapes/unload", b"{}").status == 200
+        assert server.ask("POST", PATH, _BODY).status == 404
+        assert server.ask("GET", "/v2/health/ready").status == 503
+        (row,) = server.ask("POST", "/v2/repository/index", b"{}").content
+        assert (row["state"], row["reason"]) == ("UNAVAILABLE", "unloaded")
+        path.write_bytes(bundles.image(seed=2, model_version=2).pack())
+        assert server.ask("POST", "/v2/repository/models/shapes/load", b"{}").status == 200
+        assert server.ask("POST", PATH, _BODY).content["model_version"] == "2"
+        path.write_bytes(b"damaged")
+        reply = server.ask("POST", "/v2/repository/models/shapes/load", b"{}")
+        assert (reply.status, "shapes.strop" in reply.content["error"]) == (500, True)
+        assert server.ask("POST", PATH, _BODY).content["model_version"] == "2"
+        for name in ("none", "..%2Fshapes", "%00"):
+            assert server.ask("POST", f"/v2/repository/models/{name}/load", b"{}").status == 404
+        server.log[:] = [line for line in server.log if line["event"] != "failed"]

@@ -1,0 +1,100 @@
+"""Requests of a model that wait are run in one call, and each gets its own answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import strop
+from strop.errors import InputError
+from strop.model.tuned import Joined
+from strop.serve.admission import Admission
+from strop.serve.batching import Arrays, Batcher
+from strop.serve.limits import Limits
+from strop.serve.repository import Served
+from tests import bundles
+
+RANDOM = np.random.default_rng(1)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> strop.Model:
+    return strop.load(bundles.image().write(tmp_path / "shapes.strop"))
+
+
+class Slow(Served):
+    """A model whose calls take a while, so that requests come in meanwhile."""
+
+    def __init__(self, model: strop.Model, joins: int) -> None:
+        super().__init__(model, joins)
+        self.sizes: list[int] = []
+
+    def run(self, model: strop.Model, arrays: Sequence[NDArray[Any]]) -> Arrays:
+        self.sizes.append(len(arrays[0]))
+        time.sleep(0.05)
+        if (arrays[0] == 255).all(axis=(1, 2)).any():
+            raise InputError("white")
+        return super().run(model, arrays)
+
+
+def _ask(served: Served, requests: Sequence[Arrays]) -> Sequence[Arrays | BaseException]:
+    """Send all requests at once."""
+
+    async def all_of_them() -> Sequence[Arrays | BaseException]:
+        admission = Admission(Limits(), 1)
+        batcher = Batcher(admission, served)
+        calls = [batcher.run(served.model, arrays) for arrays in requests]
+        try:
+            return await asyncio.gather(*calls, return_exceptions=True)
+        finally:
+            admission.close()
+
+    return asyncio.run(all_of_them())
+
+
+def test_each_gets_its_own_answer(model: strop.Model) -> None:
+    requests = [(RANDOM.integers(0, 255, (n, 4, 4)).astype(np.uint8),) for n in (1, 3, 2, 1, 9, 1)]
+    served = Slow(model, joins=8)
+    answers = _ask(served, requests)
+    for (samples,), answer in zip(requests, answers, strict=True):
+        assert isinstance(answer, tuple)
+        assert np.allclose(answer[0], model.predict(samples), atol=1e-6)
+    # The first does not wait for others. Then as many as fit; more than fit run alone.
+    assert served.sizes in ([1, 6, 9, 1], [7, 9, 1])
+
+
+def test_the_fault_of_one_is_not_the_others(model: strop.Model) -> None:
+    white = (np.full((1, 4, 4), 255, np.uint8),)
+    good = (np.zeros((1, 4, 4), np.uint8),)
+    answers = _ask(Slow(model, joins=8), [good, good, white, good])
+    assert [isinstance(answer, InputError) for answer in answers] == [False, False, True, False]
+
+
+def test_a_fault_of_the_engine_ends_all(model: strop.Model) -> None:
+    model.close()
+    good = (np.zeros((1, 4, 4), np.uint8),)
+    answers = _ask(Slow(model, joins=8), [good] * 3)
+    assert all(isinstance(answer, strop.StropError) for answer in answers)
+
+
+@pytest.mark.parametrize(
+    ("one_us", "several_us", "pays"),
+    [
+        (1000, 4000, True),
+        (1000, 15000, False),
+        (20, 30, False),
+        (200, 2461, True),
+        (199, 199, False),
+    ],
+)
+def test_joining_pays_for_long_calls_that_gain(
+    one_us: float, several_us: float, pays: bool
+) -> None:
+    assert Joined(16, one_us, several_us).pays is pays
