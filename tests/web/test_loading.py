@@ -47,7 +47,7 @@ def run_script(node: str, module: Path) -> Callable[..., Any]:
 
     def call(script: str, *arguments: Path) -> Any:
         options = ["--input-type=module", "--eval", script]
-        command = [node, *options, (module / "strop.mjs").as_uri(), *arguments]
+        command = [node, *options, (module / "strop.mjs").as_uri(), *map(str, arguments)]
         return json.loads(subprocess.check_output(command, text=True, timeout=60))
 
     return call

@@ -62,7 +62,7 @@ def test_a_browser_may_close_the_connection(
         server.daemon_threads = False  # closing waits for the answers
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        with socket.create_connection(server.server_address) as client:
+        with socket.create_connection((HOST, server.server_port)) as client:
             client.sendall(b"GET /a.wasm HTTP/1.1\r\nHost: here\r\n\r\n")
             client.recv(1024)
         server.shutdown()
