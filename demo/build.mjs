@@ -69,16 +69,16 @@ const assets = {
   litert: addLitert(),
 };
 const style = add("style.css", (await bundled({ entryPoints: ["src/style.css"] })).text);
-const theme = add(
-  "theme.js",
-  (await bundled({ entryPoints: ["src/theme.ts"], format: "iife" })).text,
+const early = add(
+  "early.js",
+  (await bundled({ entryPoints: ["src/early.ts"], format: "iife" })).text,
 );
 const icon = add("icon.svg", readFileSync(join(HERE, "src/icon.svg")));
 const webmanifest = add("app.webmanifest", appManifest());
 const { main, needed, extra } = await buildMain();
 const core = needed.find((file) => file.endsWith(".wasm"));
 
-const first = [theme, style, ...needed, assets.manifest, assets.plan, icon, webmanifest];
+const first = [early, style, ...needed, assets.manifest, assets.plan, icon, webmanifest];
 writePage();
 await writeWorker();
 report();
@@ -91,10 +91,13 @@ function fail(problem) {
   process.exit(2);
 }
 
+function sha256(content) {
+  return createHash("sha256").update(content).digest("hex");
+}
+
 /** Write a file whose name has a part of its SHA-256; return the name. */
 function add(name, content) {
-  const hash = createHash("sha256").update(content).digest("hex").slice(0, 10);
-  const named = `${basename(name, extname(name))}-${hash}${extname(name)}`;
+  const named = `${basename(name, extname(name))}-${sha256(content).slice(0, 10)}${extname(name)}`;
   writeFileSync(join(out, named), content);
   return named;
 }
@@ -183,7 +186,7 @@ function writePage() {
   const values = {
     main,
     style,
-    theme,
+    early,
     icon,
     webmanifest,
     preload: preload.join("\n"),
@@ -226,11 +229,19 @@ function compressed(content) {
 }
 
 async function writeWorker() {
-  const kept = ["./", ...first];
-  const text = readFileSync(join(out, "index.html")) + kept.join();
-  const later = [assets.bundle, assets.onnx, assets.litert, ...extra].join();
-  const hash = (value) => createHash("sha256").update(value).digest("hex").slice(0, 10);
-  const offline = { version: hash(text), extraVersion: hash(later), files: kept };
+  const litert = readdirSync(join(out, assets.litert)).map((name) => assets.litert + name);
+  const scripts = extra.filter((name) => name.endsWith(".js"));
+  const digests = (names) =>
+    Object.fromEntries(names.map((name) => [name, sha256(readFileSync(join(out, name)))]));
+  const page = { "./": sha256(readFileSync(join(out, "index.html"))), ...digests(first) };
+  const later = digests([assets.bundle, assets.onnx, ...litert, ...scripts]);
+  const version = (files) => sha256(JSON.stringify(files)).slice(0, 10);
+  const offline = {
+    version: version(page),
+    extraVersion: version(later),
+    files: page,
+    extra: later,
+  };
   const { text: script } = await bundled({
     entryPoints: ["worker/sw.ts"],
     format: "iife",

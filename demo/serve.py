@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,6 +28,11 @@ class Handler(SimpleHTTPRequestHandler):
         ".strop": "application/octet-stream",
         ".plan": "application/octet-stream",
     }
+
+    def handle(self) -> None:
+        """Answer until the browser closes the connection, which it may do at any time."""
+        with suppress(ConnectionError):
+            super().handle()
 
     def end_headers(self) -> None:
         """Isolate the page, which gives it the finest clock; let browsers ask for newer files."""

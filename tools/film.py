@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import shutil
 import sys
@@ -131,6 +132,8 @@ def main(folder: Path) -> None:
     chromium = shutil.which("chromium")
     if chromium is None:
         sys.exit("film: there is no chromium: apt install chromium")
+    if not (folder / "index.html").is_file():
+        sys.exit(f"film: there is no page in {folder}; build it: make demo-build")
     with serve(folder) as address:
         camera = film(address, chromium)
     FILM.parent.mkdir(exist_ok=True)
@@ -150,4 +153,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(prog="python -m tools.film", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    main(parser.parse_args().folder)

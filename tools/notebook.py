@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import base64
 import io
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ _TIMEOUT_S = 600  # for one cell
 
 def main() -> None:
     """Run the notebook in its folder and write it back."""
+    argparse.ArgumentParser(prog="python -m tools.notebook", description=__doc__).parse_args()
     notebook = run(nbformat.read(NOTEBOOK, as_version=4), NOTEBOOK.parent)
     nbformat.write(clean(notebook), NOTEBOOK)
 

@@ -122,8 +122,11 @@ def gather(matrix: Matrix, dist: Path = DIST) -> list[Cell]:
         dist: the folder. Any of devices.json, report.json and gpu.json may be missing.
 
     Raises:
+        OSError: there is no such folder.
         ValueError: a result is of other images, or a file is not JSON.
     """
+    if not dist.is_dir():
+        raise NotADirectoryError(f"there is no folder {dist}; make one: make export")
     cells: list[Cell] = []
     for name, rows, read in (
         ("devices.json", "cells", _boards),

@@ -36,7 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         matrix = matrix.taking(found)
         matrix.write(arguments.figures)
         drawing.save(proof_picture.draw(matrix), arguments.figures.with_suffix(".png"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
+        print(f"proof_matrix: a file has not the form of results: {error!r}", file=sys.stderr)
+        return 2
+    except (OSError, ValueError) as error:
         print(f"proof_matrix: {error}", file=sys.stderr)
         return 2
     print("\n".join(changes) or "no figure has changed")

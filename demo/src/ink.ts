@@ -12,6 +12,7 @@ export class Ink {
   readonly #context: CanvasRenderingContext2D;
   readonly #side: number;
   #strokes: Point[][] = [];
+  #open: Point[] | null = null; // the stroke that is being drawn
 
   constructor(canvas: HTMLCanvasElement) {
     const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -28,13 +29,14 @@ export class Ink {
 
   /** Begin a stroke: a dot, as long as no point follows. */
   begin(point: Point): void {
-    this.#strokes.push([point]);
+    this.#open = [point];
+    this.#strokes.push(this.#open);
     this.#draw(point, (path) => path.lineTo(point.x, point.y), point);
   }
 
-  /** Add a point to the last stroke. The line curves to the middle of the last two points. */
+  /** Add a point to the open stroke. The line curves to the middle of the last two points. */
   extend(point: Point): void {
-    const stroke = this.#strokes.at(-1);
+    const stroke = this.#open;
     const last = stroke?.at(-1);
     if (!stroke || !last) return;
     const before = stroke.at(-2);
@@ -44,9 +46,10 @@ export class Ink {
     stroke.push(point);
   }
 
-  /** End the last stroke: draw the line up to its last point. */
+  /** End the open stroke: draw the line up to its last point. */
   end(): void {
-    const [before, last] = this.#strokes.at(-1)?.slice(-2) ?? [];
+    const [before, last] = this.#open?.slice(-2) ?? [];
+    this.#open = null;
     if (before && last)
       this.#draw(middle(before, last), (path) => path.lineTo(last.x, last.y), last);
   }
@@ -59,7 +62,7 @@ export class Ink {
     this.end();
   }
 
-  /** Remove the last stroke. */
+  /** Remove the last stroke. If it is open, it ends. */
   undo(): void {
     const kept = this.#strokes.slice(0, -1);
     this.clear();
@@ -68,6 +71,7 @@ export class Ink {
 
   clear(): void {
     this.#strokes = [];
+    this.#open = null;
     this.#context.clearRect(0, 0, this.#side, this.#side);
   }
 

@@ -37,8 +37,10 @@ export function drawWithKeys(pad: Pad, pen: HTMLElement): void {
 
   canvas.addEventListener("keydown", (event) => {
     const undoes = event.key === "z" && (event.ctrlKey || event.metaKey);
-    if (undoes) pad.undo();
-    else if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (undoes) {
+      lift();
+      pad.undo();
+    } else if (event.ctrlKey || event.metaKey || event.altKey) return;
     else if (event.key in MOVES) {
       held.add(event.key); // two at a time go across
       move();

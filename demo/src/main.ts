@@ -6,7 +6,7 @@ import { ENGINES, type EngineName, type Runner, TITLES } from "./engines/engine.
 import { openModel, runnerOf } from "./engines/native.ts";
 import { playExample } from "./example.ts";
 import { drawWithKeys } from "./keyboard.ts";
-import { forget, keepForOffline } from "./offline.ts";
+import { keepForOffline } from "./offline.ts";
 import { Pad } from "./pad.ts";
 import { takePhotos } from "./photo.ts";
 import { offerProof } from "./proof.ts";
@@ -35,7 +35,7 @@ async function start(): Promise<void> {
   let wanted = false; // a frame is asked for
   let timer = 0;
   const pad = new Pad(find("#pad"), () => {
-    tell("");
+    if (!pad.showsExample) tell("");
     contest.endRace();
     clearTimeout(timer);
     timer = setTimeout(timeEngines, IDLE_MS);
@@ -135,7 +135,9 @@ async function load(name: EngineName): Promise<void> {
   try {
     const [bundle, engine] = await Promise.all([
       wholeBundle(),
-      name === "onnx" ? import("./engines/onnx.ts") : import("./engines/litert.ts"),
+      scriptOf(name).catch(() => {
+        throw new Error("its script does not load; reload the page");
+      }),
     ]);
     const format = name === "onnx" ? "onnx" : "tflite";
     const runners: Runner[] = [];
@@ -150,13 +152,16 @@ async function load(name: EngineName): Promise<void> {
   }
 }
 
+function scriptOf(name: Exclude<EngineName, "native">) {
+  return name === "onnx" ? import("./engines/onnx.ts") : import("./engines/litert.ts");
+}
+
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-start().catch(async (error: unknown) => {
+start().catch((error: unknown) => {
   document.documentElement.dataset.ready = "false";
   rows.get("native")?.showState("failed");
   tell(`The model does not open: ${reasonOf(error)}`);
-  await forget(BUILD.manifest, BUILD.plan);
 });

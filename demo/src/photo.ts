@@ -8,14 +8,16 @@ export function takePhotos(
   input: HTMLInputElement,
   tell: (problem: string) => void,
 ): void {
+  let last: File | undefined; // decoding a large one takes longer than the next one
   const take = async (file: File | null | undefined) => {
     if (!file) return;
+    last = file;
     try {
       const photo = await decode(file);
-      pad.showPhoto(photo, pixelsOf(photo));
+      if (file === last) pad.showPhoto(photo, pixelsOf(photo));
       photo.close();
-      tell("");
     } catch {
+      if (file !== last) return;
       tell(
         `${file.name} is not a picture that this browser reads. Choose a PNG, JPEG or WebP file.`,
       );

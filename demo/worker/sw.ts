@@ -1,10 +1,20 @@
-// The service worker: after one visit the page works without a network.
+// The service worker: after one visit the page works without a network. It keeps files of this build
+// alone, if they have the SHA-256 that the build wrote, and leaves all other requests to the browser.
 const worker = self as unknown as ServiceWorkerGlobalScope;
-const PAGE = `strop-page-${OFFLINE.version}`;
-const EXTRA = `strop-extra-${OFFLINE.extraVersion}`; // what is loaded when asked for
+const { scope } = worker.registration;
+const MINE = `strop ${scope} `; // pages in other folders of the host have caches of their own
+const PAGE = `${MINE}page ${OFFLINE.version}`;
+const EXTRA = `${MINE}extra ${OFFLINE.extraVersion}`; // what is loaded when asked for
+const DIGESTS = new Map(
+  Object.entries({ ...OFFLINE.files, ...OFFLINE.extra }).map(([file, sha256]) => [
+    new URL(file, scope).href,
+    sha256,
+  ]),
+);
+const PAGES = ["./", "index.html"].map((name) => new URL(name, scope).href);
 
 worker.addEventListener("install", (event) => {
-  event.waitUntil(keep().then(() => worker.skipWaiting()));
+  event.waitUntil(keepPage().then(() => worker.skipWaiting()));
 });
 
 worker.addEventListener("activate", (event) => {
@@ -13,19 +23,26 @@ worker.addEventListener("activate", (event) => {
 
 worker.addEventListener("fetch", (event) => {
   const { request } = event;
-  const url = new URL(request.url);
-  if (request.method !== "GET" || url.origin !== worker.location.origin) return;
-  event.respondWith(request.mode === "navigate" ? newest(request) : kept(request));
+  if (request.method !== "GET") return;
+  const [address = ""] = request.url.split(/[?#]/);
+  if (request.mode === "navigate") {
+    if (PAGES.includes(address)) event.respondWith(newest(request));
+  } else if (DIGESTS.has(address)) event.respondWith(kept(event, address));
 });
 
-async function keep(): Promise<void> {
+/** Keep all files that one needs to draw, or none. */
+async function keepPage(): Promise<void> {
+  const files = Object.keys(OFFLINE.files).map((file) => new URL(file, scope).href);
+  const answers = await Promise.all(
+    files.map(async (file) => verified(await fetch(file, { cache: "reload" }), file)),
+  );
   const cache = await caches.open(PAGE);
-  await cache.addAll(OFFLINE.files.map((file) => new Request(file, { cache: "reload" })));
+  for (const [i, file] of files.entries()) await cache.put(file, answers[i] as Response);
 }
 
 async function removeOld(): Promise<void> {
   for (const name of await caches.keys())
-    if (name.startsWith("strop-") && name !== PAGE && name !== EXTRA) await caches.delete(name);
+    if (name.startsWith(MINE) && name !== PAGE && name !== EXTRA) await caches.delete(name);
 }
 
 /** Answer with the page from the network, or with the kept one. */
@@ -33,18 +50,34 @@ async function newest(request: Request): Promise<Response> {
   try {
     return await fetch(request);
   } catch {
-    return (await caches.match("./")) ?? Response.error();
+    const cache = await caches.open(PAGE);
+    return (await cache.match("./")) ?? Response.error();
   }
 }
 
-/** Answer with a kept file; keep what is new. The names change with the contents. */
-async function kept(request: Request): Promise<Response> {
-  const found = await caches.match(request);
-  if (found) return found;
-  const answer = await fetch(request);
-  if (answer.ok) {
-    const cache = await caches.open(EXTRA);
-    await cache.put(request, answer.clone());
+/** Answer with a kept file, or from the network; then keep it for the next time. */
+async function kept(event: FetchEvent, file: string): Promise<Response> {
+  for (const cacheName of [PAGE, EXTRA]) {
+    const found = await caches.match(file, { cacheName });
+    if (found) return found;
   }
+  // Not from the browser's own cache, which would give a damaged file again.
+  const answer = await fetch(event.request, { cache: "no-store" });
+  // If it is damaged or there is no room, the page still has its answer.
+  event.waitUntil(keepExtra(answer.clone(), file).catch(() => {}));
+  return answer;
+}
+
+async function keepExtra(answer: Response, file: string): Promise<void> {
+  const whole = await verified(answer, file);
+  const cache = await caches.open(EXTRA);
+  await cache.put(file, whole);
+}
+
+/** Return an answer that is whole and undamaged, or throw. */
+async function verified(answer: Response, file: string): Promise<Response> {
+  const digest = await crypto.subtle.digest("SHA-256", await answer.clone().arrayBuffer());
+  const hex = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0"));
+  if (!answer.ok || hex.join("") !== DIGESTS.get(file)) throw new Error(`${file} is damaged`);
   return answer;
 }

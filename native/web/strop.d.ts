@@ -11,12 +11,13 @@ export type Inputs = Samples | readonly Samples[] | Readonly<Record<string, Samp
 
 /**
  * A picture: RGBA, four bytes a pixel, row by row, as `getImageData` of a canvas gives it. At most
- * 16,777,216 pixels, and 24,576 a side.
+ * 16,777,216 pixels, and 24,576 a side. Its colours are sRGB.
  */
 export interface Picture {
   readonly data: Uint8ClampedArray | Uint8Array;
   readonly width: number;
   readonly height: number;
+  readonly colorSpace?: string;
 }
 
 export type Output = Float32Array | Uint8Array | Int8Array | Int32Array;

@@ -57,6 +57,23 @@ def test_the_bars_move_with_every_stroke(visit: Visit) -> None:
     assert len(shown) > len(stroke) / 2
 
 
+def test_a_stroke_that_is_undone_while_it_is_drawn_is_over(visit: Visit) -> None:
+    """The rest of the movement neither draws nor joins the stroke before."""
+    page = visit()
+    reading.clear(page)
+    hand.draw(page, [[(20, 20), (20, 60)]])
+    before = reading.pixels(page, "#pad")
+    (stroke,) = hand.on_pad(page, [[(80, 60), (80, 70), (80, 80)]])
+    page.mouse.move(*stroke[0])
+    page.mouse.down()
+    page.mouse.move(*stroke[1])
+    assert (reading.pixels(page, "#pad") != before).any()
+    page.keyboard.press("Control+z")
+    page.mouse.move(*stroke[2])
+    page.mouse.up()
+    np.testing.assert_array_equal(reading.pixels(page, "#pad"), before)
+
+
 def test_a_blank_pad_has_no_answer(visit: Visit) -> None:
     """Without a drawing all bars are 0, and the network sees nothing."""
     page = visit()

@@ -47,6 +47,11 @@ def test_a_digit_is_drawn_with_keys(visit: Visit) -> None:
     assert reading.answer(page) == "1"
     press(page, "ArrowRight", 5)  # the pen is up
     assert reading.answer(page) == "1"
+    before = reading.pixels(page, "#pad")
+    page.keyboard.press("Space")
+    page.keyboard.press("Control+z")
+    press(page, "ArrowRight", 5)  # the pen was lifted
+    np.testing.assert_array_equal(reading.pixels(page, "#pad"), before)
     page.keyboard.press("Delete")
     assert reading.answer(page) == ""
 

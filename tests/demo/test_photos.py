@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,20 @@ from tests.demo.conftest import Visit
 from tests.photos import photo
 
 TURNED = 6  # EXIF: the first row is the right side
+
+# Drop pictures one after the other, and note when the browser has decoded all.
+DROP = """async pictures => {
+  const files = pictures.map(picture =>
+    new File([Uint8Array.from(atob(picture), one => one.charCodeAt(0))], "photo.png"));
+  for (const file of files) {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(file);
+    dispatchEvent(new DragEvent("drop", { dataTransfer, cancelable: true }));
+  }
+  await Promise.all(files.map(file => createImageBitmap(file)));
+  await new Promise(done => setTimeout(done, 500));
+  document.documentElement.dataset.decoded = "true";
+}"""
 
 
 def give(page: Page, name: str, kind: str, content: bytes) -> None:
@@ -68,6 +83,18 @@ def test_a_photo_is_seen_as_in_python(
         assert model.input.picture
         seen = reading.pixels(page, "#seen")[..., 0]
         np.testing.assert_array_equal(seen, prepare(image, model.input.picture))
+
+
+def test_the_last_of_two_photos_is_shown(visit: Visit, photos: list[tuple[Any, str]]) -> None:
+    """A large photo that is decoded later than the next one does not replace it."""
+    page = visit()
+    reading.clear(page)
+    image, label = photos[0]
+    large = encoded(Image.new("L", (6000, 6000)), "PNG")
+    both = [base64.b64encode(data).decode("ascii") for data in (large, encoded(image, "PNG"))]
+    page.evaluate(DROP, both)
+    expect(page.locator("html")).to_have_attribute("data-decoded", "true", timeout=reading.SLOW)
+    assert reading.answer(page) == label
 
 
 def test_what_is_no_picture_is_refused(visit: Visit, photos: list[tuple[Any, str]]) -> None:

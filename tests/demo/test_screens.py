@@ -43,6 +43,21 @@ def test_the_screen_shows_what_the_page_tells(visit: Visit, view: str) -> None:
     np.testing.assert_allclose(lengths, told, atol=0.03)
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_systems_own_colours_show_the_bars(visit: Visit, scheme: str) -> None:
+    """With forced colours the pad shows its ink, and the best bar is filled."""
+    page = visit(forced_colors="active", color_scheme=scheme, reduced_motion="reduce")
+    page.evaluate("document.documentElement.dataset.theme = 'light'")  # as one had chosen before
+    hand.draw(page, hand.HANDS["round"]["3"])
+    reading.settle(page)
+    screen = reading.screen(page)
+    assert np.ptp(crop(page, screen, "#pad")) > 150
+    (best,) = page.locator("#bars .best").evaluate_all("all => all.map(one => one.dataset.label)")
+    tracks = [crop(page, screen, f'#bars [data-label="{label}"] .track') for label in (best, "1")]
+    full, empty = (track[len(track) // 2, 40] for track in tracks)
+    assert np.abs(full - empty).max() > 150
+
+
 @pytest.mark.parametrize("width", [390, 960, 1280])
 def test_the_table_of_engines_fits(visit: Visit, width: int) -> None:
     """No text of the table leaves its cell: before an engine is chosen, while it loads, after."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,53 @@ from tests.web import plans
 from tests.web.conftest import Use
 
 pytest.importorskip("strop_native")
+
+
+LOST = """
+const { load } = await import(process.argv[1]);
+const detached = new Uint8Array(8);
+structuredClone(detached.buffer, { transfer: [detached.buffer] });
+const cut = new Response(new ReadableStream({
+  start(body) { body.enqueue(new Uint8Array(8)); body.error(new TypeError("cut")); },
+}));
+const kinds = [];
+for (const source of [detached, detached.buffer, cut])
+  kinds.push(await load(source).catch(({ kind }) => kind));
+console.log(JSON.stringify(kinds));
+"""
+NO_WEBASSEMBLY = """
+delete globalThis.WebAssembly;
+const { load } = await import(process.argv[1]);
+const { readFile } = await import("node:fs/promises");
+const { kind, mend } = await load(await readFile(process.argv[2])).catch(error => error);
+console.log(JSON.stringify([kind, mend]));
+"""
+
+
+@pytest.fixture
+def run_script(node: str, module: Path) -> Callable[..., Any]:
+    """Run a script in Node, and return the JSON that it prints."""
+
+    def call(script: str, *arguments: Path) -> Any:
+        options = ["--input-type=module", "--eval", script]
+        command = [node, *options, (module / "strop.mjs").as_uri(), *map(str, arguments)]
+        return json.loads(subprocess.check_output(command, text=True, timeout=60))
+
+    return call
+
+
+def test_bytes_that_are_lost_on_the_way_are_an_error_of_ours(
+    run_script: Callable[..., Any],
+) -> None:
+    assert run_script(LOST) == ["input", "input", "bundle"]
+
+
+def test_a_browser_without_webassembly_is_told(
+    run_script: Callable[..., Any], tmp_path: Path
+) -> None:
+    bundle = plans.classifier().write(tmp_path / "small.strop")
+    kind, mend = run_script(NO_WEBASSEMBLY, bundle)
+    assert (kind, mend) == ("engine", "use a browser with SIMD: of 2023 or newer")
 
 
 class TestChoice:

@@ -245,6 +245,7 @@ class TestModel:
             ({"height": 10.5}, "a picture's height must be a positive integer, got 10.5"),
             ({"width": {"array": "number", "base64": "NaN"}}, "positive integer, got NaN"),
             ({"width": 2**53}, "the picture has 9007199254740992 x 10 pixels; at most 16777216"),
+            ({"colorSpace": "display-p3"}, "the colours of 'display-p3'; the steps take sRGB"),
             ({"width": 1, "height": 24577}, "the picture has 1 x 24577 pixels; at most 16777216"),
         ],
     )

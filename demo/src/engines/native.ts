@@ -1,4 +1,5 @@
 import { loadParts, type Model } from "strop";
+import { fetchFile } from "../files.ts";
 import type { Runner } from "./engine.ts";
 
 /** How a file was proven at export, from the manifest. */
@@ -26,7 +27,5 @@ export function runnerOf(model: Model): Runner {
 }
 
 async function read(file: string): Promise<Uint8Array> {
-  const answer = await fetch(file);
-  if (!answer.ok) throw new Error(`cannot load ${file}: ${answer.status} ${answer.statusText}`);
-  return new Uint8Array(await answer.arrayBuffer());
+  return new Uint8Array(await (await fetchFile(file)).arrayBuffer());
 }

@@ -38,7 +38,8 @@ export class Core {
   static async open(plan, file) {
     Core.begin();
     try {
-      return new Core(await WebAssembly.instantiate(await compiled), plan, file);
+      const module = await compiled; // it fails if there is no WebAssembly
+      return new Core(await WebAssembly.instantiate(module), plan, file);
     } catch (error) {
       if (error instanceof EngineUnavailable) compiled = undefined; // it may be there next time
       throw error;

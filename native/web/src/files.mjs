@@ -7,9 +7,8 @@ import { BundleError, InputError } from "./errors.mjs";
  * @param {Uint8Array | ArrayBuffer | Response | URL | string} source
  */
 export async function readBytes(source) {
-  if (source instanceof ArrayBuffer) return new Uint8Array(source.slice(0));
-  if (ArrayBuffer.isView(source))
-    return new Uint8Array(new Uint8Array(source.buffer, source.byteOffset, source.byteLength));
+  if (source instanceof ArrayBuffer) return copied(source);
+  if (ArrayBuffer.isView(source)) return copied(source.buffer, source.byteOffset, source.byteLength);
   if (source instanceof Response) return readResponse(source);
   if (!(source instanceof URL) && typeof source !== "string")
     throw new InputError("`source` must be bytes, a Response or a URL", "give fetch(url)'s answer");
@@ -24,8 +23,21 @@ export async function readBytes(source) {
   }
 }
 
+function copied(buffer, ...place) {
+  try {
+    return new Uint8Array(new Uint8Array(buffer, ...place));
+  } catch (error) {
+    throw new InputError(`\`source\` has no bytes: ${error.message}`, "give bytes that are there");
+  }
+}
+
 async function readResponse(response) {
+  const name = response.url || "the response";
   if (!response.ok)
-    throw new BundleError(`cannot read ${response.url}: ${response.status} ${response.statusText}`);
-  return new Uint8Array(await response.arrayBuffer());
+    throw new BundleError(`cannot read ${name}: ${response.status} ${response.statusText}`);
+  try {
+    return new Uint8Array(await response.arrayBuffer());
+  } catch (error) {
+    throw new BundleError(`cannot read ${name}: ${error.message}`, "load it again");
+  }
 }

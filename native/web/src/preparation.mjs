@@ -54,7 +54,7 @@ export function prepare(image, { mode, steps }) {
 }
 
 function admit(image) {
-  const { data, width, height } = image ?? {};
+  const { data, width, height, colorSpace = "srgb" } = image ?? {};
   if (!ArrayBuffer.isView(data) || !BYTES.includes(kindOf(data)))
     throw new InputError(
       `a picture is {data, width, height} with bytes of RGBA; its data are ${kindOf(data)}`,
@@ -65,6 +65,11 @@ function admit(image) {
       const found = typeof size === "number" ? size : kindOf(size);
       throw new InputError(`a picture's ${name} must be a positive integer, got ${found}`);
     }
+  if (colorSpace !== "srgb")
+    throw new InputError(
+      `the picture has the colours of ${quoted(colorSpace)}; the steps take sRGB`,
+      'read it with getImageData(x, y, width, height, { colorSpace: "srgb" })',
+    );
   if (width * height > MAX_PIXELS || Math.max(width, height) > MAX_SIDE)
     throw new InputError(
       `the picture has ${width} x ${height} pixels; at most ${MAX_PIXELS}, and ${MAX_SIDE} a side`,

@@ -51,6 +51,23 @@ def test_files_have_their_type_and_isolate_the_page(address: str, name: str, kin
         assert answer.headers["Cache-Control"] == "no-cache"
 
 
+def test_a_browser_may_close_the_connection(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A page that is left in the middle of a download is no error."""
+    (folder / "a.wasm").write_bytes(bytes(2**24))
+    with make_server(folder, 0) as server:
+        server.daemon_threads = False  # closing waits for the answers
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        with socket.create_connection((HOST, server.server_port)) as client:
+            client.sendall(b"GET /a.wasm HTTP/1.1\r\nHost: here\r\n\r\n")
+            client.recv(1024)
+        server.shutdown()
+        thread.join()
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_taken_port_is_one_line(folder: Path) -> None:
     with socket.create_server((HOST, 0)) as other:
         port = other.getsockname()[1]

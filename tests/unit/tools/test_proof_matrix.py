@@ -290,3 +290,13 @@ class TestCommand:
         assert proof_matrix.main([str(tmp_path), "--figures", str(figures)]) == 2
         assert capsys.readouterr().err.startswith("proof_matrix: ")
         assert proof_figures.load(figures) == MATRIX
+
+    def test_it_refuses_a_folder_that_is_not_there(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        figures, missing = tmp_path / "figures.json", tmp_path / "missing"
+        MATRIX.write(figures)
+        assert proof_matrix.main([str(missing), "--figures", str(figures)]) == 2
+        assert capsys.readouterr().err == (
+            f"proof_matrix: there is no folder {missing}; make one: make export\n"
+        )

@@ -1,0 +1,3 @@
+// Runs before the rest of the page.
+import "./theme.ts";
+import "./lost.ts";
