@@ -7,13 +7,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 
-from demo.serve import HOST, main
+from demo.serve import HOST, main, make_server
 from tests.demo.site import serve
 from tests.environments import ROOT
 
