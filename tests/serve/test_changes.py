@@ -23,6 +23,7 @@ from tests.serve.running import PATIENCE_S, Server, serving
 
 CLIENTS = 8
 VERSIONS = (1, 2, 3, 4)
+DEADLINE_S = 1  # for a request to be admitted and run, ten times over the capacity
 
 
 def _request(samples: Any) -> bytes:
@@ -105,9 +106,7 @@ def test_an_install_loses_no_request(tmp_path: Path, figure: Record) -> None:
         answers = [answer for one in asking for answer in one.result()]
     versions = [_version_of(answer) for answer in answers]
     failed = versions.count(None)
-    figure(
-        "requests while versions are installed", len(answers), failed, f"{len(VERSIONS)} versions"
-    )
+    figure("install under load", len(answers), failed, f"{len(VERSIONS)} versions")
     assert (failed, set(versions)) == (0, set(VERSIONS))
 
 
@@ -129,7 +128,7 @@ def test_a_stop_answers_all_in_flight(tmp_path: Path, how: signal.Signals, figur
         status = server.stop(how)
         answers = [answer for one in asking for answer in one.result()]
     failed = sum(_version_of(answer) != 1 for answer in answers)
-    figure(f"requests at a stop by {how.name}", len(answers), failed)
+    figure(how.name, len(answers), failed)
     assert (status, failed) == (0, 0), [one for one in answers if one.status != 200][:3]
     assert [line["event"] for line in server.log] == ["serving", "stopping", "stopped"]
 
@@ -141,7 +140,7 @@ def test_ten_times_the_capacity_gets_503(tmp_path: Path, figure: Record) -> None
     path.write_bytes(wide.pack())
     samples = np.zeros((2000, 4, 4), np.uint8)
     body, target = _request(samples), "/v2/models/shapes/infer"
-    limits = ("--max-requests", 8, "--wait-timeout", 1)
+    limits = ("--max-requests", 8, "--wait-timeout", DEADLINE_S)
     done = threading.Event()
     with serving(path, *limits) as server, ThreadPoolExecutor(80) as pool:
         asking = [pool.submit(_ask_for_ever, server, body, target, done) for _ in range(80)]
@@ -153,7 +152,9 @@ def test_ten_times_the_capacity_gets_503(tmp_path: Path, figure: Record) -> None
     took_s = sorted(answer.took_s for answer in right)
     p99_ms = 1000 * took_s[len(took_s) * 99 // 100]
     failed = len(answers) - len(refused) - len(right)
-    figure("requests at ten times the capacity", len(answers), failed, f"p99 {p99_ms:.0f} ms")
+    detail = f"{len(refused)} refused; p99 of the others {p99_ms:.0f} ms"
+    figure("overload", len(answers), failed, detail)
+    figure("overload: p99 within the deadline", 1, int(p99_ms > 1000 * DEADLINE_S))
     assert failed == 0
     assert refused
     assert right
