@@ -25,21 +25,25 @@ def test_its_answers_are_those_of_predict(edge: Exported, models: Path, figure: 
     random = np.random.default_rng(20)
     mnist, pair = edge.bundle("cpu"), models / "pair.strop"
     tried = failed = 0
-    with serving(mnist, pair) as server, strop.load(mnist) as one, strop.load(pair) as two:
-        with triton.InferenceServerClient(server.address) as client:
-            for number, sent, received in product(range(ROUNDS), (True, False), (True, False)):
-                samples = random.integers(1, 9)
-                start = number * 8
-                picture = random.integers(0, 256, (samples, 2, 2)).astype(np.uint8)
-                weights = random.normal(size=(samples, 3)).astype(np.float32)
-                for model, inputs in (
-                    (one, {"image": images[start : start + samples]}),
-                    (two, {"picture": picture, "weights": weights}),
-                ):
-                    right = _predicted(model, inputs)
-                    given = _asked(client, model.name, inputs, [*right], sent, received)
-                    tried += 1
-                    failed += not all(np.array_equal(given[name], right[name]) for name in right)
+    with (
+        serving(mnist, pair) as server,
+        strop.load(mnist) as one,
+        strop.load(pair) as two,
+        triton.InferenceServerClient(server.address) as client,
+    ):
+        for number, sent, received in product(range(ROUNDS), (True, False), (True, False)):
+            samples = random.integers(1, 9)
+            start = number * 8
+            digits: Named = {"image": images[start : start + samples]}
+            both: Named = {
+                "picture": random.integers(0, 256, (samples, 2, 2)).astype(np.uint8),
+                "weights": random.normal(size=(samples, 3)).astype(np.float32),
+            }
+            for model, inputs in ((one, digits), (two, both)):
+                right = _predicted(model, inputs)
+                given = _asked(client, model.name, inputs, [*right], sent, received)
+                tried += 1
+                failed += not all(np.array_equal(given[name], right[name]) for name in right)
     figure("v2 client", tried, failed, "MNIST; two inputs and two outputs")
     assert not failed
 

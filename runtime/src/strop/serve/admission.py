@@ -24,7 +24,7 @@ class Admission:
     It belongs to one event loop.
 
     Attributes:
-        inside: the requests that are inside.
+        inside: the requests that are inside: read, waiting, running, or being sent their answer.
         held_bytes: their bodies.
         threads: the calls that run at the same time.
     """

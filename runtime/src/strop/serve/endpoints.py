@@ -19,7 +19,7 @@ from strop.serve.repository import Repository, Served
 from strop.serve.tensors import DATATYPES, described
 from strop.versions import __version__
 
-_LONG_BYTES = 2**16  # bodies of more are read on a thread of their own
+_LONG_BYTES = 2**16  # more are read or written on a thread
 _BINARY = "application/octet-stream"
 _PICTURE_S = float("inf")  # decoding takes milliseconds
 
@@ -145,21 +145,24 @@ class Endpoints:
         """Run a model on the tensors of the request."""
         served = self._served(request)
         model = served.model
-        with self._admission as admission:
-            length = bodies.header_length(request, inference.HEADER_LENGTH)
-            body = await bodies.read(request, self._limits.body_bytes, admission)
-            try:
-                if (len(body) if length is None else length) > self._limits.json_bytes:
-                    raise TooLarge(
-                        f"the JSON has more than {self._limits.json_bytes} bytes",
-                        "send the tensors as binary data",
-                    )
-                parse = partial(inference.parse, body, length, model.inputs, model.outputs)
-                asked = await admission.run(parse, 0 if len(body) < _LONG_BYTES else float("inf"))
-                arrays = await self._run(served, model, asked.inputs)
-                answer = inference.answer(asked, model.name, model.version, arrays, model.outputs)
-            finally:
-                admission.release(len(body))
+        length = bodies.header_length(request, inference.HEADER_LENGTH)
+        body = await bodies.read(request, self._limits.body_bytes, self._admission)
+        try:
+            if (len(body) if length is None else length) > self._limits.json_bytes:
+                raise TooLarge(
+                    f"the JSON has more than {self._limits.json_bytes} bytes",
+                    "send the tensors as binary data",
+                )
+            parse = partial(inference.parse, body, length, model.inputs, model.outputs)
+            asked = await self._admission.run(parse, _worth_s(len(body)))
+            arrays = await self._run(served, model, asked.inputs)
+            write = partial(
+                inference.answer, asked, model.name, model.version, arrays, model.outputs
+            )
+            size = sum(array.nbytes for array in arrays)
+            answer = await self._admission.run(write, _worth_s(size))
+        finally:
+            self._admission.release(len(body))
         if answer.header_length is None:
             return Response(answer.body, media_type="application/json")
         headers = {inference.HEADER_LENGTH: str(answer.header_length)}
@@ -178,12 +181,11 @@ class Endpoints:
         else:
             served = self._repository.get(name)
         model = served.model
-        with self._admission as admission:
-            body = await bodies.read(request, self._limits.body_bytes, admission)
-            try:
-                said = await admission.run(partial(model.classify, body), _PICTURE_S)
-            finally:
-                admission.release(len(body))
+        body = await bodies.read(request, self._limits.body_bytes, self._admission)
+        try:
+            said = await self._admission.run(partial(model.classify, body), _PICTURE_S)
+        finally:
+            self._admission.release(len(body))
         return JSONResponse({"model": model.name, "version": str(model.version), **said.to_dict()})
 
     async def metrics(self, request: Request) -> Response:
@@ -211,6 +213,11 @@ class Endpoints:
             )
         name: str = request.path_params["name"]
         return name
+
+
+def _worth_s(size: int) -> float:
+    """Return about how long it takes to read or write so many bytes, for `Admission.run`."""
+    return 0 if size < _LONG_BYTES else float("inf")
 
 
 def _statistics(served: Served) -> dict[str, Any]:
