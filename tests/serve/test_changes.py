@@ -103,11 +103,13 @@ def test_an_install_loses_no_request(tmp_path: Path, figure: Record) -> None:
             install(version)
             _wait_for(server, version)
         done.set()
+        stats = server.ask("GET", "/v2/models/shapes/stats").content["model_stats"]
         answers = [answer for one in asking for answer in one.result()]
     versions = [_version_of(answer) for answer in answers]
     failed = versions.count(None)
     figure("install under load", len(answers), failed, f"{len(VERSIONS)} versions")
     assert (failed, set(versions)) == (0, set(VERSIONS))
+    assert [one["version"] for one in stats] == [str(version) for version in VERSIONS]
 
 
 def _wait_for(server: Server, version: int) -> None:

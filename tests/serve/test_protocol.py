@@ -107,6 +107,16 @@ def test_numbers_come_flat_or_nested(server: Server, nested: bool) -> None:
     assert "id" not in reply.content
 
 
+def test_numbers_are_the_shortest_that_give_the_float32(server: Server, models: Path) -> None:
+    said = json.loads(server.infer("shapes", _shapes()).body, parse_float=str)
+    (output,) = said["outputs"]
+    with strop.load(models / "shapes.strop") as model:
+        right = model.predict(np.arange(32).reshape(2, 4, 4).astype(np.uint8))
+    assert output["data"] == [
+        np.format_float_positional(number, trim="0") for number in right.ravel()
+    ]
+
+
 def test_whole_numbers_are_numbers_of_a_float_input(server: Server) -> None:
     tensor = {"name": "measurements", "shape": [1, 5], "datatype": "FP32", "data": [1, 2, 3, 4, 5]}
     assert server.infer("gauge", {"inputs": [tensor]}).status == 200
@@ -126,6 +136,10 @@ def test_statistics_count_samples(client: triton.InferenceServerClient, server: 
     samples, calls = counts()
     server.infer("shapes", _shapes())
     assert counts() == (samples + 2, calls + 1)
+    server.ask("POST", "/classify/shapes", b"no picture")
+    (one,) = client.get_inference_statistics("shapes")["model_stats"]
+    assert one["inference_stats"]["fail"]["count"] > 0
+    assert counts() == (samples + 2, calls + 1)
     assert len(client.get_inference_statistics()["model_stats"]) == 3
     assert client.get_model_config("shapes")["input"][0]["data_type"] == "TYPE_UINT8"
 
@@ -134,7 +148,7 @@ def test_metrics_are_prometheus_s(server: Server) -> None:
     server.infer("shapes", _shapes())
     text = server.ask("GET", "/metrics").body.decode()
     assert 'strop_requests_total{endpoint="infer",status="200"}' in text
-    assert 'strop_model_samples{model="shapes",version="1"}' in text
+    assert 'strop_model_samples_total{model="shapes",version="1"}' in text
     assert "strop_requests_inside" in text
 
 

@@ -15,7 +15,7 @@ from strop.serve.batching import Arrays, Batcher
 from strop.serve.limits import Limits
 from strop.serve.metrics import Metrics
 from strop.serve.refusals import Busy, Forbidden, NotFound, TooLarge
-from strop.serve.repository import Repository, Served
+from strop.serve.repository import Counts, Repository, Served
 from strop.serve.tensors import DATATYPES, described
 from strop.versions import __version__
 
@@ -106,10 +106,15 @@ class Endpoints:
         )
 
     async def statistics(self, request: Request) -> Response:
-        """Count what a model answered, or all of them."""
+        """Count what the versions of a model answered, or of all models."""
         name = request.path_params.get("name")
         chosen = [self._served(request)] if name else [s for _, s in self._repository if s]
-        return JSONResponse({"model_stats": [_statistics(served) for served in chosen]})
+        versions = [
+            _statistics(served.name, version, counts)
+            for served in chosen
+            for version, counts in list(served.counts.items())
+        ]
+        return JSONResponse({"model_stats": versions})
 
     async def index(self, request: Request) -> Response:
         """List the models of the repository."""
@@ -183,7 +188,7 @@ class Endpoints:
         model = served.model
         body = await bodies.read(request, self._limits.body_bytes, self._admission)
         try:
-            said = await self._admission.run(partial(model.classify, body), _PICTURE_S)
+            said = await self._admission.run(partial(served.classify, model, body), _PICTURE_S)
         finally:
             self._admission.release(len(body))
         return JSONResponse({"model": model.name, "version": str(model.version), **said.to_dict()})
@@ -220,24 +225,22 @@ def _worth_s(size: int) -> float:
     return 0 if size < _LONG_BYTES else float("inf")
 
 
-def _statistics(served: Served) -> dict[str, Any]:
-    """Write the counts of a model as Triton's statistics do; nanoseconds."""
-    counts = served.counts
-    done = {"count": counts["calls"], "ns": counts["nanoseconds"]}
-    none = {"count": 0, "ns": 0}
+def _statistics(name: str, version: int, counts: Counts) -> dict[str, Any]:
+    """Write the counts of a version as Triton's statistics do; nanoseconds."""
+    unknown = {"count": 0, "ns": 0}
     return {
-        "name": served.name,
-        "version": str(served.model.version),
-        "last_inference": counts["last_ms"],
-        "inference_count": counts["samples"],
-        "execution_count": counts["calls"],
+        "name": name,
+        "version": str(version),
+        "last_inference": counts.last_ms,
+        "inference_count": counts.samples,
+        "execution_count": counts.calls,
         "inference_stats": {
-            "success": done,
-            "fail": {"count": counts["failed"], "ns": 0},
-            "queue": none,
-            "compute_input": none,
-            "compute_infer": done,
-            "compute_output": none,
+            "success": {"count": counts.requests, "ns": counts.answered_ns},
+            "fail": {"count": counts.failed, "ns": counts.failed_ns},
+            "queue": unknown,
+            "compute_input": unknown,
+            "compute_infer": {"count": counts.calls, "ns": counts.called_ns},
+            "compute_output": unknown,
         },
         "batch_stats": [],
     }
