@@ -145,6 +145,10 @@ HTTP: dict[str, tuple[bytes, int]] = {
     "many headers": (head()[:-2] + b"".join(b"x-%d: 1\r\n" % i for i in range(5000)), 431),
     "a long path": (head("/" + "x" * 2**15), 431),
     "another host": (head(Host="evil.example") + BODY, 400),
+    "a change of protocol": (
+        head("/v2", "PUT", Connection="Upgrade", Upgrade="websocket") + BODY,
+        405,
+    ),
     "an unknown path": (head("/v3") + BODY, 404),
     "a path with dots": (head("/v2/models/../../etc/passwd") + BODY, 404),
     "a path with a zero": (head("/v2/models/%00/infer") + BODY, 404),
@@ -233,3 +237,4 @@ def test_all_of_them_at_the_same_server(models: Path, figure: Record) -> None:
     figure("hostile requests", tried, failed, f"memory grew by {grown / 2**20:.0f} MiB")
     assert (failed, answers) == (0, True)
     assert grown < GROWTH_BYTES
+    assert {line["event"] for line in server.log} == {"serving", "stopping", "stopped"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 
 from strop.commands.terminal import print_line
 from strop.errors import StropError
@@ -39,6 +40,11 @@ def main(arguments: argparse.Namespace) -> int:
         name: getattr(arguments, name)
         for name in ("engine", "precision", "device", "threads", "trusted_keys")
     }
+
+    def say(address: str) -> None:
+        said = json.dumps({"address": address}) if arguments.json else f"strop serves on {address}"
+        print_line(said)
+
     logs.start()
-    server.serve(arguments.bundles, options, settings, print_line)
+    server.serve(arguments.bundles, options, settings, say)
     return 0

@@ -71,7 +71,7 @@ class _Server(uvicorn.Server):
         """Listen, and say so."""
         await super().startup(sockets)
         log("serving", address=self._address)
-        self._say(f"strop serves on {self._address}")
+        self._say(self._address)
         notify("READY=1")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -115,7 +115,7 @@ def serve(
     paths: Sequence[str],
     options: Mapping[str, Any],
     settings: Settings,
-    say: Callable[[str], None] = lambda line: None,
+    say: Callable[[str], None] = lambda address: None,
 ) -> None:
     """Serve bundles until the process is told to stop, by SIGTERM or SIGINT.
 
@@ -123,7 +123,7 @@ def serve(
         paths: bundles, and folders that `strop install` keeps.
         options: as `strop.load` takes them.
         settings: how to serve.
-        say: called with a line once requests are answered.
+        say: called with the server's address once requests are answered.
 
     Raises:
         InputError: the address is not loopback, and there is no token; or two models have one name.
