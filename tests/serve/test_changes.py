@@ -119,6 +119,25 @@ def _wait_for(server: Server, version: int) -> None:
         time.sleep(0.05)
 
 
+def test_loading_again_loses_no_request(tmp_path: Path, figure: Record) -> None:
+    """Long calls wait for a thread while their model is loaded again."""
+    path = tmp_path / "shapes.strop"
+    path.write_bytes(bundles.image().pack())
+    done = threading.Event()
+    body, target = _request(np.zeros((2000, 4, 4), np.uint8)), "/v2/models/shapes/infer"
+    with serving(path, "--repository-api") as server, ThreadPoolExecutor(CLIENTS) as pool:
+        asking = [pool.submit(_ask_for_ever, server, body, target, done) for _ in range(CLIENTS)]
+        for _ in range(20):
+            reply = server.ask("POST", "/v2/repository/models/shapes/load", b"{}")
+            assert reply.status == 200
+        done.set()
+        answers = [answer for one in asking for answer in one.result()]
+    failed = sum(answer.status != 200 for answer in answers)
+    figure("load again under load", len(answers), failed)
+    assert answers
+    assert not failed
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=lambda one: one.name)
 def test_a_stop_answers_all_in_flight(tmp_path: Path, how: signal.Signals, figure: Record) -> None:
     editions.write(tmp_path, 1)

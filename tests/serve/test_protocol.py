@@ -12,7 +12,7 @@ import tritonclient.http as triton
 
 import strop
 from tests import bundles
-from tests.serve.running import Server
+from tests.serve.running import Server, read_from
 
 RANDOM = np.random.default_rng(3)
 PICTURES = RANDOM.integers(0, 256, (5, 4, 4)).astype(np.uint8)
@@ -167,8 +167,6 @@ def test_a_picture_is_named(server: Server, models: Path) -> None:
 
 
 def test_a_connection_takes_any_number_of_requests(server: Server) -> None:
-    from tests.serve.running import read_from
-
     body = json.dumps(_shapes()).encode()
     request = (
         f"POST /v2/models/shapes/infer HTTP/1.1\r\nHost: {server.address}\r\n"
@@ -178,4 +176,27 @@ def test_a_connection_takes_any_number_of_requests(server: Server) -> None:
         channel.sendall(request * 20)  # pipelined
         assert [read_from(file).status for _ in range(20)] == [200] * 20
         channel.sendall(request)
+        assert read_from(file).status == 200
+
+
+def test_an_answer_to_head_has_no_body(server: Server) -> None:
+    asked = f"/v2/models/shapes HTTP/1.1\r\nHost: {server.address}\r\n\r\n".encode()
+    with server.connect() as channel, channel.makefile("rb") as file:
+        channel.sendall(b"HEAD " + asked)
+        lines = list(iter(file.readline, b"\r\n"))
+        assert lines[0] == b"HTTP/1.1 200 OK\r\n"
+        channel.sendall(b"GET " + asked)  # what was left would be read as its answer
+        length = len(read_from(file).body)
+    assert f"content-length: {length}\r\n".encode() in lines
+
+
+def test_a_client_is_told_to_go_on(server: Server) -> None:
+    body = json.dumps(_shapes()).encode()
+    with server.connect() as channel, channel.makefile("rb") as file:
+        channel.sendall(
+            f"POST /v2/models/shapes/infer HTTP/1.1\r\nHost: {server.address}\r\n"
+            f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n".encode()
+        )
+        assert (file.readline(), file.readline()) == (b"HTTP/1.1 100 Continue\r\n", b"\r\n")
+        channel.sendall(body)
         assert read_from(file).status == 200

@@ -94,6 +94,16 @@ def test_the_fault_of_one_is_not_the_others(model: strop.Model) -> None:
     assert [isinstance(answer, InputError) for answer in answers] == [False, False, True, False]
 
 
+def test_another_model_than_the_tuned_one_is_not_joined(
+    model: strop.Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    served = Slow(model, joins=8)
+    assert served.joins == 8
+    with strop.load(bundles.image(seed=2).write(tmp_path / "new.strop")) as newer:
+        monkeypatch.setattr(served, "_opened", newer)
+        assert served.joins == 0
+
+
 def test_a_fault_of_the_engine_ends_all(model: strop.Model) -> None:
     model.close()
     good = (np.zeros((1, 4, 4), np.uint8),)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from weakref import ref
 
 from numpy.typing import NDArray
 
@@ -55,13 +56,12 @@ class Served:
 
     Attributes:
         name: the name in the manifest, which requests use.
-        joins: the samples of waiting requests that one call takes; 0 to run each alone.
         counts: of each version that ran, by its number.
     """
 
     def __init__(self, opened: Model | Watched, joins: int = 0) -> None:
         self._opened = opened
-        self.joins = joins
+        self._joins, self._tuned = joins, ref(self.model)
         self.name = self.model.name
         self.counts = {self.model.version: Counts()}
         self._sample_s = float("inf")
@@ -70,6 +70,14 @@ class Served:
     def model(self) -> Model:
         """The model that runs now; a folder's changes when a new bundle is installed."""
         return self._opened.model if isinstance(self._opened, Watched) else self._opened
+
+    @property
+    def joins(self) -> int:
+        """The samples of waiting requests that one call takes; 0 to run each alone.
+
+        It was measured for the model that was opened first, not for one installed since.
+        """
+        return self._joins if self._tuned() is self.model else 0
 
     @property
     def error(self) -> StropError | None:
@@ -192,7 +200,7 @@ class Repository:
         """
         served = self._served.get(name)
         if served is None:
-            known = ", ".join(repr(loaded) for loaded in self._served) or "none"
+            known = ", ".join(repr(loaded) for loaded in [*self._served]) or "none"
             raise NotFound(f"there is no model {name!r} here", f"loaded: {known}")
         if version is not None and version != str(served.model.version):
             raise NotFound(
@@ -216,21 +224,18 @@ class Repository:
             if served.name != name:
                 served.close()
                 raise StropError(f"{path} now holds a model {served.name!r}, not {name!r}")
-            old, self._served[name] = self._served.get(name), served
+            self._served[name] = served  # the old one is not closed: it ends with its last request
         finally:
             self._turn.release()
-        if old is not None:
-            old.close()
 
     def unload(self, name: str) -> None:
-        """Close a model; calls that run on it end as usual.
+        """Remove a model; the last request that it has releases it.
 
         Raises:
             NotFound: the server was not started with such a model.
         """
         self._require(name)
-        if served := self._served.pop(name, None):
-            served.close()
+        self._served.pop(name, None)
 
     def close(self) -> None:
         """Close all models."""
