@@ -6,6 +6,7 @@ import argparse
 import json
 
 from strop.commands.terminal import print_line
+from strop.device.cpu import usable_cores
 from strop.errors import StropError
 
 
@@ -26,6 +27,7 @@ def main(arguments: argparse.Namespace) -> int:
         token=token,
         may_load=arguments.repository_api,
         logs_requests=arguments.log_requests,
+        threads=max(1, usable_cores() // (arguments.threads or 1)),
         limits=Limits(
             body_bytes=arguments.max_body,
             requests=arguments.max_requests,

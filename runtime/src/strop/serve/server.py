@@ -41,7 +41,7 @@ class Settings(NamedTuple):
     token: bytes | None = None
     may_load: bool = False
     logs_requests: bool = False
-    threads: int = os.cpu_count() or 1
+    threads: int = 1  # calls that run at the same time
     limits: Limits = Limits()
 
 
