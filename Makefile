@@ -68,7 +68,7 @@ $(STAMP): requirements/dev.txt runtime/pyproject.toml export/pyproject.toml
 	@touch $@
 
 # The native engine is installed from the wheel that devices get. Without a compiler there is none.
-$(READY): $(STAMP) $(shell find native \( -name tests -o -name web -o -name __pycache__ \) -prune -o -type f -print)
+$(READY): $(STAMP) $(shell find native \( -name tests -o -name web -o -name __pycache__ -o -name .ruff_cache \) -prune -o -type f -print)
 	@$(PY) -m native.wheels --out $(NATIVE)
 	@if ls $(NATIVE)/*.whl >/dev/null 2>&1; then \
 	  $(INSTALL) --no-deps --no-index --find-links $(NATIVE) --force-reinstall strop-native; fi
@@ -182,6 +182,7 @@ demo: demo-build  ## draw a digit in a page: build it into dist/demo/ and serve 
 
 demo-build: $(WEB) $(NPM)  ## build the page alone: static files for any host
 	@$(NODE) demo/build.mjs $(WEB) "$(OUT)/demo"
+	@$(PY) -m demo.licenses "$(OUT)/demo/licenses.txt"
 
 # A folder of its own: the report in dist/ is about what `make export` made there.
 $(WEB): $(ARTIFACT)/training.json $(EXPORTED_BY) | $(READY)
@@ -214,9 +215,9 @@ lock:  ## write the hashed locks again from requirements/*.in (needs uv)
 	    --no-emit-index-url --no-emit-find-links requirements/$$name.in -o requirements/$$name.txt; done
 
 clean:  ## remove dist/ and caches; keep .venv, the data, what was trained and the boards
-	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf build dist .mypy_cache .pytest_cache .import_linter_cache .hypothesis
 	[ ! -d .cache ] || find .cache -mindepth 1 -maxdepth 1 -not -name lab -exec rm -rf {} +
-	find . -name __pycache__ -not -path './.venv/*' -not -path './.cache/*' -prune -exec rm -rf {} +
+	find . \( -name __pycache__ -o -name .ruff_cache \) -not -path './.venv/*' -not -path './.cache/*' -prune -exec rm -rf {} +
 
 distclean: clean  ## remove everything that git does not hold
-	rm -rf .venv .cache artifacts data demo/node_modules
+	rm -rf .venv .cache artifacts data demo/node_modules examples/out

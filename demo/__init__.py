@@ -1,1 +1,1 @@
-"""The demo page: draw a digit. build.mjs builds it, serve.py serves it."""
+"""The demo page: build.mjs builds it, licenses.py adds licences, serve.py serves it."""

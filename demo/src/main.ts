@@ -114,7 +114,7 @@ function prepare(model: Model, pad: Pad, view: View): Uint8Array | null {
     view.showBlank("Draw a digit");
   } catch (error) {
     if (!(error instanceof BlankPicture)) throw error;
-    view.showBlank("No digit to be seen");
+    view.showBlank("No digit found");
   }
   return null;
 }

@@ -34,10 +34,10 @@ function story(model: Model, result: CheckResult, proofs: readonly Proof[]): str
   const sentences = [`golden samples give the outputs proven at export, ${exact}.`];
   for (const { engine, version, samples, outputs } of proofs) {
     const { disagreements = 0, accuracy = 0 } = outputs[0]?.figures ?? {};
-    const alike = `${(samples - disagreements).toLocaleString("en")} of ${samples.toLocaleString("en")}`;
+    const [same, all] = [samples - disagreements, samples].map((n) => n.toLocaleString("en"));
     sentences.push(
-      `Proven on ${engine} ${version}: Keras names ${alike} test images alike, ` +
-        `${(100 * accuracy).toFixed(2)}% are right.`,
+      `Proven on ${engine} ${version}: ${same} of ${all} test images get the class from Keras, ` +
+        `${(100 * accuracy).toFixed(2)}% the right one.`,
     );
   }
   sentences.push(`SHA-256 ${model.digest.slice(0, 12)}…, plan ${model.planDigest.slice(0, 12)}…`);

@@ -2,7 +2,7 @@ import type { Agreement } from "./contest.ts";
 import { find } from "./dom.ts";
 import type { EngineName } from "./engines/engine.ts";
 
-type State = "idle" | "loading" | "ready" | "failed";
+type State = "loading" | "ready" | "failed"; // "idle" in the page, before
 
 /** The row of an engine in the table. */
 export class Row {
@@ -14,12 +14,10 @@ export class Row {
     this.#row = find(`[data-engine="${name}"]`);
   }
 
-  /** Show the state, with a note in the place of the time. */
+  /** Show the state in the place of the time. */
   showState(state: State): void {
     this.#row.dataset.state = state;
-    if (state === "loading") this.#put(".time", "…");
-    if (state === "failed") this.#put(".time", "failed");
-    if (state === "ready") this.#put(".time", "…");
+    this.#put(".time", state === "failed" ? "failed" : "…");
   }
 
   /** @param us of one sample; @param ours of Strop's engine */

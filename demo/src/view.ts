@@ -3,7 +3,7 @@ import { find } from "./dom.ts";
 
 const SIDE = 28;
 
-/** What the model sees and says: the small picture, the answer, and a bar for each label. */
+/** The picture that the model sees, its answer, and a bar for each label. */
 export class View {
   readonly #answer = find("#answer");
   readonly #certainty = find("#certainty");
@@ -52,7 +52,7 @@ function setBar(bar: HTMLElement, probability: number, isBest: boolean): void {
   put(find(".percent", bar), percent(probability));
 }
 
-/** Set a text, where it differs: a live region speaks of every change. */
+/** Set a text if it differs: a screen reader reads each change of a live region. */
 function put(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }

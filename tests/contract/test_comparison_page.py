@@ -17,10 +17,10 @@ Table = list[list[str]]  # rows of cells; the first row has the headings
 
 
 def table_after(mark: str, text: str) -> Table:
-    """Return the table that follows a comment; no rows if the comment is absent."""
+    """Return the table that follows a comment."""
     after = text.partition(f"{mark}\n")[2]
-    lines = re.match(r"(?:\|.*\n)*", after + "\n")
-    assert lines
+    lines = re.match(r"(?:\|.*\n)+", after + "\n")
+    assert lines, mark
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[0].splitlines()]
     return [row for row in rows if not all(re.fullmatch(":?-+:?", cell) for cell in row)]
 
@@ -103,8 +103,9 @@ def test_a_fault_is_found(right: str, wrong: str) -> None:
 def test_readme_has_only_rows_and_marks_of_the_page() -> None:
     page = marks_of(table_after("<!-- every cell has a source -->", PAGE.read_text("utf-8")))
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    if README_MARK in readme:
-        assert marks_of(table_after(README_MARK, readme)).items() <= page.items()
+    shown = marks_of(table_after(README_MARK, readme))
+    assert len(shown) > 50
+    assert shown.items() <= page.items()
 
 
 def test_a_mark_that_differs_from_the_page_is_found() -> None:

@@ -51,7 +51,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser, origin: str) -> Iterator[Visit]:
-    """Open the page in a browser without a past, and wait until it can answer.
+    """Open the page in a new browser context, and wait until it can answer.
 
     The test fails if the page wrote an error to the console, or asked another origin for anything.
     """

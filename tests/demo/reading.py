@@ -1,4 +1,4 @@
-"""The page as a test uses it: what it shows, and the few things that many tests do."""
+"""The page as tests use it: they read what it shows, choose, clear and prove."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def build_again(sources: Path, site: Site, folder: Path) -> None:
 def serve(folder: Path) -> Iterator[str]:
     """Serve a folder on a free port of this machine, and yield the address."""
     with make_server(folder, 0) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=(0.02,))  # s: shutdown waits so long
         thread.start()
         try:
             yield f"http://{HOST}:{server.server_port}"

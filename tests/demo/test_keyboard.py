@@ -1,4 +1,4 @@
-"""The page without a mouse, and for those who hear it."""
+"""The page by keyboard, and for screen readers."""
 
 from __future__ import annotations
 

@@ -93,6 +93,6 @@ def test_a_blank_photo_has_no_answer(visit: Visit, mode: str, size: tuple[int, i
     hand.draw(page, hand.HANDS["round"]["3"])
     assert reading.answer(page) == "3"
     give(page, "paper.png", "image/png", encoded(Image.new(mode, size), "PNG"))
-    expect(page.locator("#certainty")).to_have_text("No digit to be seen")
+    expect(page.locator("#certainty")).to_have_text("No digit found")
     assert reading.answer(page) == ""
     assert not reading.bars(page).any()

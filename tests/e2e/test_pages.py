@@ -61,7 +61,10 @@ def test_the_page_runs_as_it_stands(page: str, folder: Path) -> None:
 @pytest.mark.parametrize("page", [*PAGES, *ELSEWHERE])
 def test_every_command_is_run_or_says_why_not(page: str) -> None:
     assert unmarked(_text(page)) == []
-    known = re.compile(r"run( on the \w+)?|printed|printed by make export|save as \S+|not run: .+")
+    known = re.compile(
+        r"run( on the \w+)?|printed|printed by make export|save as \S+|not run: .+"
+        r"|serve|ask|client"  # tests/serve/test_page.py runs these
+    )
     assert [
         one.mark for one in blocks(_text(page)) if one.mark and not known.fullmatch(one.mark)
     ] == []

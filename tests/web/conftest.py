@@ -53,7 +53,7 @@ def node() -> str:
     """Node's executable."""
     found = find_node()
     if not found:
-        unavailable("there is no node", "apt install nodejs")
+        unavailable("there is no node", "make setup")
     return found
 
 

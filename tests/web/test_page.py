@@ -7,10 +7,7 @@ import json
 import re
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +18,10 @@ from PIL import Image
 from strop.bundle.file import parse_bundle
 from strop.bundle.manifest import Picture, PictureStep
 from strop.model.images import prepare
+from tests.demo.site import serve
 from tests.environments import ROOT
 from tests.markdown import blocks
-from tests.needs import unavailable
+from tests.needs import chromium
 from tests.web import plans
 
 SERVED = "mnist-mlp-web"
@@ -55,26 +53,6 @@ document.body.textContent = JSON.stringify({
 
 
 @pytest.fixture
-def chromium() -> str:
-    """Chromium's executable."""
-    found = shutil.which("chromium")
-    if not found:
-        unavailable("there is no chromium", "apt install chromium")
-    return found
-
-
-class Handler(SimpleHTTPRequestHandler):
-    """Serve modules as what browsers take, and log nothing."""
-
-    extensions_map = SimpleHTTPRequestHandler.extensions_map | {
-        ".mjs": "text/javascript",
-        ".wasm": "application/wasm",
-    }
-
-    def log_message(self, *_: object) -> None: ...
-
-
-@pytest.fixture
 def address(module: Path, tmp_path: Path) -> Iterator[str]:
     """Serve a bundle, its module and the page's code on loopback."""
     draft = plans.classifier(labels=("a", "b", "c"))
@@ -89,11 +67,8 @@ def address(module: Path, tmp_path: Path) -> Iterator[str]:
     (tmp_path / "pictures.mjs").write_text(f"{pictures}\nexport {{ model, name, namePhoto }};")
     (tmp_path / "parts.mjs").write_text(f"{parts}\nexport {{ model }};")
     (tmp_path / "index.html").write_text(PAGE)
-    handler = partial(Handler, directory=str(tmp_path))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    with serve(tmp_path) as origin:
+        yield f"{origin}/"
 
 
 def _code() -> list[str]:
@@ -110,8 +85,8 @@ def _prepared() -> list[int]:
     return levels
 
 
-def test_the_code_of_the_page_runs(chromium: str, address: str, tmp_path: Path) -> None:
-    command = [chromium, "--headless", "--no-sandbox", f"--user-data-dir={tmp_path / 'profile'}"]
+def test_the_code_of_the_page_runs(address: str, tmp_path: Path) -> None:
+    command = [chromium(), "--headless", "--no-sandbox", f"--user-data-dir={tmp_path / 'profile'}"]
     command += ["--virtual-time-budget=20000", "--dump-dom", address]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     (body,) = re.findall(r"<body>(.*?)\n?</body>", ended.stdout, re.S)

@@ -1,4 +1,4 @@
-// How many levels of each kind there are, and what follows from it.
+// The histogram of a picture, and what is computed from it.
 
 /** Count the levels 0 to 255. */
 export function countsOf(data) {
@@ -7,7 +7,7 @@ export function countsOf(data) {
   return counts;
 }
 
-/** Return the level at a place of all the counted ones, sorted. */
+/** Return the level at a place in the sorted levels. */
 export function levelAt(counts, place) {
   let level = 0;
   for (let upto = counts[0]; upto <= place; upto += counts[level]) level++;

@@ -80,8 +80,8 @@ function inFrame(levels, width, height, frame) {
   return made;
 }
 
-// These two look at `side` levels from each on, `step` places apart, as far as there are so many. One
-// after the other, along a row and down a column, they see each square; the stride of rows stays.
+// Both take `side` levels from each level on, `step` places apart. Along rows and then down columns, this
+// gives squares. The result ends where fewer levels are left; the stride of rows stays.
 
 function summed(levels, step, side) {
   const last = (side - 1) * step;
@@ -93,7 +93,7 @@ function summed(levels, step, side) {
 }
 
 function lowest(levels, step, side) {
-  // Of each block of so many levels: the lowest from its start, and the lowest to its end. Any `side`
+  // In blocks of `side` levels: the lowest from the block's start, and the lowest to its end. Any `side`
   // levels are the end of one block and the start of the next.
   const [upto, from] = [levels.slice(), levels.slice()];
   for (let start = 0; start < levels.length; start += side * step) {

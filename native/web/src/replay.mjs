@@ -63,7 +63,7 @@ function rowOf(array, row, samples) {
   return array.subarray(row * size, (row + 1) * size);
 }
 
-/** Find the largest error, measured by what it may be there, and the places of those beyond that. */
+/** Find the largest error as a share of its tolerance, and the places beyond their tolerance. */
 function largest(outputs, proven, tolerance) {
   let worst = { error: 0, allowed: tolerance[0], share: 0 };
   const beyond = [];

@@ -7,14 +7,14 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 
-from demo.serve import HOST, main, make_server
+from demo.serve import HOST, main
+from tests.demo.site import serve
 from tests.environments import ROOT
 
 
@@ -27,10 +27,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def address(folder: Path) -> Iterator[str]:
-    with make_server(folder, 0) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://{HOST}:{server.server_port}/"
-        server.shutdown()
+    with serve(folder) as origin:
+        yield f"{origin}/"
 
 
 @pytest.mark.parametrize(
