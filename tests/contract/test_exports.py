@@ -154,6 +154,12 @@ def test_the_commands_and_their_options() -> None:
         ],
         "keygen": ["key", "--comment", "--json"],
         "rollback": ["folder", "--wait", "--timeout", "--trusted-keys", "--json"],
+        "serve": [
+            *("bundles", "--host", "--port", "--token-file", "--repository-api", "--max-body"),
+            *("--max-requests", "--max-connections", "--read-timeout", "--wait-timeout"),
+            *("--stop-timeout", "--log-requests", "--engine", "--precision", "--device"),
+            *("--threads", "--trusted-keys", "--json"),
+        ],
         "sign": ["bundle", "--key", "--output", "--replace", "--json"],
         "sweep": ["bundle", "--batches", "--engine", "--precision", "--trusted-keys", "--json"],
         "tune": ["bundle", "--threads", "--device", "--batch", "--trusted-keys", "--json"],

@@ -17,7 +17,8 @@ import strop
 
 RUNTIME = Path(__file__).parents[2] / "runtime"
 
-EXTRAS = {"native", "litert", "tflite", "onnx", "onnx-gpu", "onnx-webgpu", "images", "signing"}
+ENGINES = {"native", "litert", "tflite", "onnx", "onnx-gpu", "onnx-webgpu"}
+EXTRAS = ENGINES | {"images", "signing", "serve"}
 
 
 def _build(source: Path, out: Path) -> Path:
@@ -81,7 +82,7 @@ def test_it_needs_python_3_10_and_numpy_alone(metadata: email.message.Message) -
     assert [line for line in requirements if ";" not in line] == ["numpy"]
 
 
-def test_its_extras_are_the_engines_pictures_and_signing(metadata: email.message.Message) -> None:
+def test_its_extras(metadata: email.message.Message) -> None:
     assert set(metadata.get_all("Provides-Extra", [])) == EXTRAS
     conditional = [
         line.partition(";") for line in metadata.get_all("Requires-Dist", []) if ";" in line

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
 
 import pytest
+from starlette.datastructures import Headers
 
+from strop.serve.access import Access
+from strop.serve.refusals import OtherHost
 from tests import bundles
 from tests.environments import run
 from tests.serve.running import Server, serving
@@ -55,16 +59,43 @@ def test_other_machines_need_a_token(models: Path, token: Path) -> None:
     token.chmod(0o600)
     token.write_text("short")
     assert "16" in _refused(models / "shapes.strop", "--token-file", token)
+    token.write_bytes("ä".encode() * 20)
+    assert "ASCII" in _refused(models / "shapes.strop", "--token-file", token)
     assert "cannot read" in _refused(models / "shapes.strop", "--token-file", token.parent / "no")
 
 
 def test_a_page_of_another_site_cannot_use_it(server: Server) -> None:
     for host in ("evil.example", "127.0.0.1.evil.example", ""):
-        assert server.ask("POST", PATH, _BODY, {"Host": host}).status == 400
+        reply = server.ask("POST", PATH, _BODY, {"Host": host})
+        assert (reply.status, "Host" in reply.content["error"]) == (400, True)
     for host in (server.address, "localhost", f"localhost:{server.port}"):
         reply = server.ask("POST", PATH, _BODY, {"Host": host, "Origin": "http://evil.example"})
         assert reply.status == 200
         assert "access-control-allow-origin" not in reply.headers
+
+
+def test_it_can_be_called_by_the_address_that_it_prints(models: Path) -> None:
+    with serving(models / "shapes.strop", "--host", "127.0.0.2") as server:
+        assert server.ask("GET", "/v2").status == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "known"),
+    [
+        ("[::1]:8000", True),
+        ("[::1]", True),
+        ("LOCALHOST:1", True),
+        ("localhost.", False),
+        ("::1", False),
+        ("[::1].evil.example", False),
+        ("localhost:8000:8000", False),
+        ("localhost@evil.example", False),
+    ],
+)
+def test_names_of_the_server(host: str, known: bool) -> None:
+    access = Access(hosts=frozenset(["localhost", "::1"]))
+    with contextlib.nullcontext() if known else pytest.raises(OtherHost):
+        access.require_host(Headers({"host": host}))
 
 
 def test_what_cannot_be_served_is_refused_at_once(models: Path, tmp_path: Path) -> None:

@@ -1,10 +1,8 @@
-"""Hostile requests: each gets a 4xx or is closed in time, and none costs more than its bounds."""
+"""Hostile requests: each gets a 4xx, and none costs more than its bounds."""
 
 from __future__ import annotations
 
 import json
-import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.figures import Record
-from tests.serve.running import PATIENCE_S, Server, read_reply, serving
+from tests.serve.running import Server, read_reply, serving
 
 PATH = "/v2/models/shapes/infer"
 LENGTH = "Inference-Header-Content-Length"
@@ -117,11 +115,11 @@ BINARY: dict[str, tuple[list[dict[str, Any]], str | None, bytes]] = {
     "a header of other digits": ([_binary(16)], "\N{ARABIC-INDIC DIGIT FOUR}", bytes(16)),
 }
 
-_BODY = _one().encode()
+BODY = _one().encode()
 
 
-def _head(path: str = PATH, method: str = "POST", **headers: str) -> bytes:
-    lines = {"Host": "127.0.0.1", "Content-Length": str(len(_BODY))}
+def head(path: str = PATH, method: str = "POST", **headers: str) -> bytes:
+    lines = {"Host": "127.0.0.1", "Content-Length": str(len(BODY))}
     lines |= {name.replace("_", "-"): value for name, value in headers.items()}
     text = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     return f"{method} {path} HTTP/1.1\r\n{text}\r\n".encode()
@@ -131,35 +129,39 @@ HTTP: dict[str, tuple[bytes, int]] = {
     "no HTTP": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200), 400),
     "words": (b"good morning\r\n\r\n", 400),
     "another version": (b"POST / HTTP/9.9\r\n\r\n", 400),
-    "a length below zero": (_head(Content_Length="-1"), 400),
-    "a length of words": (_head(Content_Length="many"), 400),
-    "a length of many digits": (_head(Content_Length="9" * 30), 400),
-    "two lengths": (_head()[:-2] + b"Content-Length: 5\r\n\r\n" + _BODY, 400),
-    "a length and chunks": (_head(Transfer_Encoding="chunked") + _BODY, 400),
+    "a length below zero": (head(Content_Length="-1"), 400),
+    "a length of words": (head(Content_Length="many"), 400),
+    "a length of many digits": (head(Content_Length="9" * 30), 400),
+    "two lengths": (head()[:-2] + b"Content-Length: 5\r\n\r\n" + BODY, 400),
+    "a length and chunks": (head(Transfer_Encoding="chunked") + BODY, 400),
     "a chunk of no size": (
         b"POST /v2 HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
         400,
     ),
-    "a body that is too long": (_head(Content_Length=str(2**40)), 413),
-    "JSON that is too long": (_head(Content_Length=str(2**23)) + bytes(2**23), 413),
-    "compressed": (_head(Content_Encoding="gzip") + _BODY, 415),
-    "a long header": (_head(X_Long="x" * 2**15), 431),
-    "many headers": (_head()[:-2] + b"".join(b"x-%d: 1\r\n" % i for i in range(5000)), 431),
-    "a long path": (_head("/" + "x" * 2**15), 431),
-    "another host": (_head(Host="evil.example") + _BODY, 400),
-    "an unknown path": (_head("/v3") + _BODY, 404),
-    "a path with dots": (_head("/v2/models/../../etc/passwd") + _BODY, 404),
-    "a path with a zero": (_head("/v2/models/%00/infer") + _BODY, 404),
-    "a path of no UTF-8": (_head("/v2/models/%ff/infer") + _BODY, 404),
-    "an unknown model": (_head("/v2/models/none/infer") + _BODY, 404),
-    "an unknown version": (_head("/v2/models/shapes/versions/9/infer") + _BODY, 404),
-    "another method": (_head(method="PUT") + _BODY, 405),
-    "loading": (_head("/v2/repository/models/shapes/load") + _BODY, 403),
-    "unloading": (_head("/v2/repository/models/shapes/unload") + _BODY, 403),
-    "no picture": (_head("/classify/shapes") + _BODY, 400),
-    "a picture for two inputs": (_head("/classify/pair") + _BODY, 400),
+    "a body that is too long": (head(Content_Length=str(2**40)), 413),
+    "JSON that is too long": (head(Content_Length=str(2**23)) + bytes(2**23), 413),
+    "compressed": (head(Content_Encoding="gzip") + BODY, 415),
+    "a long header": (head(X_Long="x" * 2**15), 431),
+    "many headers": (head()[:-2] + b"".join(b"x-%d: 1\r\n" % i for i in range(5000)), 431),
+    "a long path": (head("/" + "x" * 2**15), 431),
+    "another host": (head(Host="evil.example") + BODY, 400),
+    "a change of protocol": (
+        head("/v2", "PUT", Connection="Upgrade", Upgrade="websocket") + BODY,
+        405,
+    ),
+    "an unknown path": (head("/v3") + BODY, 404),
+    "a path with dots": (head("/v2/models/../../etc/passwd") + BODY, 404),
+    "a path with a zero": (head("/v2/models/%00/infer") + BODY, 404),
+    "a path of no UTF-8": (head("/v2/models/%ff/infer") + BODY, 404),
+    "an unknown model": (head("/v2/models/none/infer") + BODY, 404),
+    "an unknown version": (head("/v2/models/shapes/versions/9/infer") + BODY, 404),
+    "another method": (head(method="PUT") + BODY, 405),
+    "loading": (head("/v2/repository/models/shapes/load") + BODY, 403),
+    "unloading": (head("/v2/repository/models/shapes/unload") + BODY, 403),
+    "no picture": (head("/classify/shapes") + BODY, 400),
+    "a picture for two inputs": (head("/classify/pair") + BODY, 400),
     "an index that is no JSON": (
-        _head("/v2/repository/index")[:-2] + b"\r\n" + b"{" * len(_BODY),
+        head("/v2/repository/index")[:-2] + b"\r\n" + b"{" * len(BODY),
         400,
     ),
 }
@@ -172,8 +174,8 @@ def target(models: Path) -> Iterator[Server]:
         yield running
 
 
-def _still_answers(server: Server) -> bool:
-    reply = server.ask("POST", PATH, _BODY)
+def still_answers(server: Server) -> bool:
+    reply = server.ask("POST", PATH, BODY)
     assert reply.status == 200, reply
     return True
 
@@ -212,56 +214,12 @@ def test_http(target: Server, what: str) -> None:
             assert reply.status == status, reply
 
 
-@pytest.mark.parametrize(
-    "begun",
-    [b"", b"P", _head()[:40], _head()[:-1], _head(), _head() + _BODY[:-1]],
-    ids=["nothing", "a letter", "half a head", "a head but for a byte", "no body", "half a body"],
-)
-def test_a_client_that_stops_sending_is_closed(target: Server, begun: bytes) -> None:
-    with target.connect() as channel:
-        channel.sendall(begun)
-        channel.settimeout(PATIENCE_S)
-        said = b""
-        while part := channel.recv(4096):
-            said += part
-    assert said == b"" if not begun else said.startswith(b"HTTP/1.1 408 ")
-
-
-def test_a_slow_client_is_closed_though_it_sends(target: Server) -> None:
-    with target.connect() as channel:
-        channel.settimeout(0.05)
-        try:
-            for _ in range(int(PATIENCE_S / 0.05)):
-                channel.sendall(b"x")
-                try:
-                    said = channel.recv(4096)
-                    break
-                except TimeoutError:
-                    continue
-        except (BrokenPipeError, ConnectionResetError):
-            said = b""
-    assert said.startswith((b"HTTP/1.1 408 ", b"HTTP/1.1 400 ")) or not said
-
-
-def test_clients_that_go_away_leave_nothing(target: Server) -> None:
-    for part in (_head()[:30], _head(), _head() + _BODY[:5], _head() + _BODY) * 25:
-        channel = target.connect()
-        channel.sendall(part)
-        channel.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        channel.close()  # by a reset
-    end_s = time.monotonic() + PATIENCE_S
-    empty = ("strop_requests_inside 0.0", "strop_body_bytes 0.0")
-    while not all(line in (said := target.ask("GET", "/metrics").body.decode()) for line in empty):
-        assert time.monotonic() < end_s, said
-    assert _still_answers(target)
-
-
 def test_all_of_them_at_the_same_server(models: Path, figure: Record) -> None:
     """Send each request again, to one server, and look at its memory."""
     requests: list[tuple[bytes, int]] = [*HTTP.values()]
     for body in JSON.values():
         data = body.encode() if isinstance(body, str) else body
-        requests.append((_head(Content_Length=str(len(data))) + data, 400))
+        requests.append((head(Content_Length=str(len(data))) + data, 400))
     failed = 0
     with serving(*sorted(models.glob("*.strop")), "--read-timeout", READ_S) as server:
         for round_ in range(5):
@@ -274,8 +232,9 @@ def test_all_of_them_at_the_same_server(models: Path, figure: Record) -> None:
             if not round_:
                 before = server.memory_bytes()
         grown = server.memory_bytes() - before
-        answers = _still_answers(server)
+        answers = still_answers(server)
     tried = 5 * len(requests)
     figure("hostile requests", tried, failed, f"memory grew by {grown / 2**20:.0f} MiB")
     assert (failed, answers) == (0, True)
     assert grown < GROWTH_BYTES
+    assert {line["event"] for line in server.log} == {"serving", "stopping", "stopped"}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
+from strop.commands.arguments import parser
+from strop.serve.limits import Limits
 from tests.conftest import Exported
 from tests.environments import ROOT
 from tests.markdown import blocks
@@ -50,10 +51,30 @@ def _typed(command: str, server: Server, folder: Path) -> str:
     ).stdout
 
 
-@pytest.mark.parametrize("option", ["--max-body", "--max-requests", "--read-timeout", "--engine"])
-def test_its_options_are_there(option: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "strop", "help", "serve"], capture_output=True, text=True, check=True
-    )
-    assert option in done.stdout
-    assert option in TEXT
+def test_it_has_every_option_and_its_default() -> None:
+    given = vars(parser().parse_args(["serve", "x.strop"]))
+    shown = dict(re.findall(r"\| `(--[a-z-]+) [A-Z]+` \| ([\d,]+)", TEXT))
+    limits = Limits()
+    defaults = {
+        "--max-body": (limits.body_bytes, 2**24 // 2**20),
+        "--max-requests": (limits.requests, limits.requests),
+        "--max-connections": (limits.connections, limits.connections),
+        "--read-timeout": (limits.read_s, limits.read_s),
+        "--wait-timeout": (limits.wait_s, limits.wait_s),
+        "--stop-timeout": (limits.stop_s, limits.stop_s),
+    }
+    for option, (default, on_the_page) in defaults.items():
+        assert given[option[2:].replace("-", "_")] == default
+        assert int(shown[option].replace(",", "")) == on_the_page
+    for name in given.keys() - {"command", "topic", "bundles"}:
+        assert f"--{name.replace('_', '-')}" in TEXT
+
+
+def test_json_tells_the_address(models: Path) -> None:
+    command = [sys.executable, "-m", "strop", "serve", str(models / "shapes.strop")]
+    with subprocess.Popen(
+        [*command, "--port", "0", "--json"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert json.loads(process.stdout.readline())["address"].startswith("http://127.0.0.1:")
+        process.terminate()

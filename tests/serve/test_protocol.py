@@ -12,7 +12,7 @@ import tritonclient.http as triton
 
 import strop
 from tests import bundles
-from tests.serve.running import Server
+from tests.serve.running import Server, read_from
 
 RANDOM = np.random.default_rng(3)
 PICTURES = RANDOM.integers(0, 256, (5, 4, 4)).astype(np.uint8)
@@ -107,6 +107,16 @@ def test_numbers_come_flat_or_nested(server: Server, nested: bool) -> None:
     assert "id" not in reply.content
 
 
+def test_numbers_are_the_shortest_that_give_the_float32(server: Server, models: Path) -> None:
+    said = json.loads(server.infer("shapes", _shapes()).body, parse_float=str)
+    (output,) = said["outputs"]
+    with strop.load(models / "shapes.strop") as model:
+        right = model.predict(np.arange(32).reshape(2, 4, 4).astype(np.uint8))
+    assert output["data"] == [
+        np.format_float_positional(number, trim="0") for number in right.ravel()
+    ]
+
+
 def test_whole_numbers_are_numbers_of_a_float_input(server: Server) -> None:
     tensor = {"name": "measurements", "shape": [1, 5], "datatype": "FP32", "data": [1, 2, 3, 4, 5]}
     assert server.infer("gauge", {"inputs": [tensor]}).status == 200
@@ -126,6 +136,10 @@ def test_statistics_count_samples(client: triton.InferenceServerClient, server: 
     samples, calls = counts()
     server.infer("shapes", _shapes())
     assert counts() == (samples + 2, calls + 1)
+    server.ask("POST", "/classify/shapes", b"no picture")
+    (one,) = client.get_inference_statistics("shapes")["model_stats"]
+    assert one["inference_stats"]["fail"]["count"] > 0
+    assert counts() == (samples + 2, calls + 1)
     assert len(client.get_inference_statistics()["model_stats"]) == 3
     assert client.get_model_config("shapes")["input"][0]["data_type"] == "TYPE_UINT8"
 
@@ -134,7 +148,7 @@ def test_metrics_are_prometheus_s(server: Server) -> None:
     server.infer("shapes", _shapes())
     text = server.ask("GET", "/metrics").body.decode()
     assert 'strop_requests_total{endpoint="infer",status="200"}' in text
-    assert 'strop_model_samples{model="shapes",version="1"}' in text
+    assert 'strop_model_samples_total{model="shapes",version="1"}' in text
     assert "strop_requests_inside" in text
 
 
@@ -153,8 +167,6 @@ def test_a_picture_is_named(server: Server, models: Path) -> None:
 
 
 def test_a_connection_takes_any_number_of_requests(server: Server) -> None:
-    from tests.serve.running import read_from
-
     body = json.dumps(_shapes()).encode()
     request = (
         f"POST /v2/models/shapes/infer HTTP/1.1\r\nHost: {server.address}\r\n"
@@ -164,4 +176,27 @@ def test_a_connection_takes_any_number_of_requests(server: Server) -> None:
         channel.sendall(request * 20)  # pipelined
         assert [read_from(file).status for _ in range(20)] == [200] * 20
         channel.sendall(request)
+        assert read_from(file).status == 200
+
+
+def test_an_answer_to_head_has_no_body(server: Server) -> None:
+    asked = f"/v2/models/shapes HTTP/1.1\r\nHost: {server.address}\r\n\r\n".encode()
+    with server.connect() as channel, channel.makefile("rb") as file:
+        channel.sendall(b"HEAD " + asked)
+        lines = list(iter(file.readline, b"\r\n"))
+        assert lines[0] == b"HTTP/1.1 200 OK\r\n"
+        channel.sendall(b"GET " + asked)  # what was left would be read as its answer
+        length = len(read_from(file).body)
+    assert f"content-length: {length}\r\n".encode() in lines
+
+
+def test_a_client_is_told_to_go_on(server: Server) -> None:
+    body = json.dumps(_shapes()).encode()
+    with server.connect() as channel, channel.makefile("rb") as file:
+        channel.sendall(
+            f"POST /v2/models/shapes/infer HTTP/1.1\r\nHost: {server.address}\r\n"
+            f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n".encode()
+        )
+        assert (file.readline(), file.readline()) == (b"HTTP/1.1 100 Continue\r\n", b"\r\n")
+        channel.sendall(body)
         assert read_from(file).status == 200

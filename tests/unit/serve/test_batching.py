@@ -18,9 +18,11 @@ from strop.model.tuned import Joined
 from strop.serve.admission import Admission
 from strop.serve.batching import Arrays, Batcher
 from strop.serve.limits import Limits
+from strop.serve.refusals import Busy
 from strop.serve.repository import Served
 from tests import bundles
 
+LIMITS = Limits()
 RANDOM = np.random.default_rng(1)
 
 
@@ -35,20 +37,23 @@ class Slow(Served):
     def __init__(self, model: strop.Model, joins: int) -> None:
         super().__init__(model, joins)
         self.sizes: list[int] = []
+        self.call_s = 0.05
 
-    def run(self, model: strop.Model, arrays: Sequence[NDArray[Any]]) -> Arrays:
+    def run(self, model: strop.Model, arrays: Sequence[NDArray[Any]], requests: int = 1) -> Arrays:
         self.sizes.append(len(arrays[0]))
-        time.sleep(0.05)
+        time.sleep(self.call_s)
         if (arrays[0] == 255).all(axis=(1, 2)).any():
             raise InputError("white")
-        return super().run(model, arrays)
+        return super().run(model, arrays, requests)
 
 
-def _ask(served: Served, requests: Sequence[Arrays]) -> Sequence[Arrays | BaseException]:
+def _ask(
+    served: Served, requests: Sequence[Arrays], limits: Limits = LIMITS
+) -> Sequence[Arrays | BaseException]:
     """Send all requests at once."""
 
     async def all_of_them() -> Sequence[Arrays | BaseException]:
-        admission = Admission(Limits(), 1)
+        admission = Admission(limits, 1)
         batcher = Batcher(admission, served)
         calls = [batcher.run(served.model, arrays) for arrays in requests]
         try:
@@ -68,6 +73,18 @@ def test_each_gets_its_own_answer(model: strop.Model) -> None:
         assert np.allclose(answer[0], model.predict(samples), atol=1e-6)
     # The first does not wait for others. Then as many as fit; more than fit run alone.
     assert served.sizes in ([1, 6, 9, 1], [7, 9, 1])
+    counts = served.counts[model.version]
+    assert (counts.requests, counts.samples, counts.calls) == (6, 17, len(served.sizes))
+
+
+def test_none_waits_longer_than_it_may(model: strop.Model) -> None:
+    requests = [(np.zeros((8, 4, 4), np.uint8),)] * 4
+    served = Slow(model, joins=8)
+    served.call_s = 1
+    first, *others = _ask(served, requests, Limits(wait_s=0.5))
+    assert isinstance(first, tuple)
+    assert all(isinstance(answer, Busy) for answer in others)
+    assert served.sizes == [8]
 
 
 def test_the_fault_of_one_is_not_the_others(model: strop.Model) -> None:
@@ -75,6 +92,16 @@ def test_the_fault_of_one_is_not_the_others(model: strop.Model) -> None:
     good = (np.zeros((1, 4, 4), np.uint8),)
     answers = _ask(Slow(model, joins=8), [good, good, white, good])
     assert [isinstance(answer, InputError) for answer in answers] == [False, False, True, False]
+
+
+def test_another_model_than_the_tuned_one_is_not_joined(
+    model: strop.Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    served = Slow(model, joins=8)
+    assert served.joins == 8
+    with strop.load(bundles.image(seed=2).write(tmp_path / "new.strop")) as newer:
+        monkeypatch.setattr(served, "_opened", newer)
+        assert served.joins == 0
 
 
 def test_a_fault_of_the_engine_ends_all(model: strop.Model) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 
 from strop.commands.terminal import print_line
+from strop.device.cpu import usable_cores
 from strop.errors import StropError
 
 
@@ -12,8 +14,8 @@ def main(arguments: argparse.Namespace) -> int:
     """Serve bundles until the process is told to stop."""
     try:
         from strop.serve import logs, server
+        from strop.serve.access import read_token
         from strop.serve.limits import Limits
-        from strop.serve.token import read_token
     except ImportError as error:
         raise StropError(
             f"strop serve needs {error.name}", "install the extra [serve] of the strop wheel"
@@ -25,6 +27,7 @@ def main(arguments: argparse.Namespace) -> int:
         token=token,
         may_load=arguments.repository_api,
         logs_requests=arguments.log_requests,
+        threads=max(1, usable_cores() // (arguments.threads or 1)),
         limits=Limits(
             body_bytes=arguments.max_body,
             requests=arguments.max_requests,
@@ -39,6 +42,11 @@ def main(arguments: argparse.Namespace) -> int:
         name: getattr(arguments, name)
         for name in ("engine", "precision", "device", "threads", "trusted_keys")
     }
+
+    def say(address: str) -> None:
+        said = json.dumps({"address": address}) if arguments.json else f"strop serves on {address}"
+        print_line(said)
+
     logs.start()
-    server.serve(arguments.bundles, options, settings, print_line)
+    server.serve(arguments.bundles, options, settings, say)
     return 0

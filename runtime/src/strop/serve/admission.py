@@ -18,15 +18,21 @@ _SHORT_S = 300e-6
 Result = TypeVar("Result")
 
 
+def waited(seconds: float) -> Busy:
+    """Return the refusal of a call that did not get its turn."""
+    return Busy(f"no thread was free in {seconds:.1f} s", "send it again later")
+
+
 class Admission:
     """Admits requests as long as there is room, and runs their calls on a few threads.
 
     It belongs to one event loop.
 
     Attributes:
-        inside: the requests that are inside.
+        inside: the requests that are inside: read, waiting, running, or being sent their answer.
         held_bytes: their bodies.
         threads: the calls that run at the same time.
+        wait_s: seconds that a call may wait for its turn.
     """
 
     def __init__(self, limits: Limits, threads: int) -> None:
@@ -34,6 +40,7 @@ class Admission:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="strop-serve")
         self._turns = asyncio.Semaphore(threads)
         self.threads = threads
+        self.wait_s = limits.wait_s
         self.inside = 0
         self.held_bytes = 0
 
@@ -79,10 +86,9 @@ class Admission:
             return call()
         began_s = time.monotonic()
         try:
-            await asyncio.wait_for(self._turns.acquire(), self._limits.wait_s)
+            await asyncio.wait_for(self._turns.acquire(), self.wait_s)
         except (asyncio.TimeoutError, TimeoutError):
-            waited_s = time.monotonic() - began_s
-            raise Busy(f"no thread was free in {waited_s:.1f} s", "send it again later") from None
+            raise waited(time.monotonic() - began_s) from None
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, call)
         finally:

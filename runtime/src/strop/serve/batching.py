@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from strop.errors import InputError
 from strop.model.model import Model
-from strop.serve.admission import Admission
+from strop.serve.admission import Admission, waited
 from strop.serve.repository import Served
 
 Arrays = tuple[NDArray[Any], ...]
@@ -26,7 +26,8 @@ Arrays = tuple[NDArray[Any], ...]
 class _Waiting(NamedTuple):
     model: Model  # of the version that its request was checked against
     arrays: Arrays  # (N, ...) for each input
-    answers: asyncio.Future[Arrays]
+    answers: asyncio.Future[Arrays]  # also ends when it has waited too long
+    timer: asyncio.TimerHandle
 
 
 class Batcher:
@@ -49,8 +50,11 @@ class Batcher:
             Busy: no thread was free in time.
             StropError: the model refuses these inputs, or failed.
         """
-        answers: asyncio.Future[Arrays] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(model, arrays, answers))
+        loop = asyncio.get_running_loop()
+        answers: asyncio.Future[Arrays] = loop.create_future()
+        wait_s = self._admission.wait_s
+        timer = loop.call_later(wait_s, _give_up, answers, wait_s)
+        self._waiting.append(_Waiting(model, arrays, answers, timer))
         if len(self._workers) < self._admission.threads:
             worker = asyncio.create_task(self._work())
             self._workers.add(worker)
@@ -58,18 +62,24 @@ class Batcher:
         return await answers
 
     async def _work(self) -> None:
-        while self._waiting:
-            await self._run(self._take())
+        while taken := self._take():
+            await self._run(taken)
 
     def _take(self) -> list[_Waiting]:
-        """Take the first that waits, and those behind it that fit."""
-        taken = [self._waiting.popleft()]
-        samples = len(taken[0].arrays[0])
-        while self._waiting and self._waiting[0].model is taken[0].model:
-            samples += len(self._waiting[0].arrays[0])
-            if samples > self.served.joins:
+        """Take the first that still waits, and those behind it that fit; none is left if empty."""
+        taken: list[_Waiting] = []
+        samples = 0
+        while self._waiting:
+            one = self._waiting[0]
+            samples += len(one.arrays[0])
+            if taken and (one.model is not taken[0].model or samples > self.served.joins):
                 break
-            taken.append(self._waiting.popleft())
+            one.timer.cancel()
+            self._waiting.popleft()
+            if one.answers.done():  # it has waited too long, or its task was cancelled
+                samples -= len(one.arrays[0])
+            else:
+                taken.append(one)
         return taken
 
     async def _run(self, taken: Sequence[_Waiting]) -> None:
@@ -80,7 +90,7 @@ class Batcher:
             arrays = tuple(
                 np.concatenate(same) for same in zip(*(one.arrays for one in taken), strict=True)
             )
-        call = partial(self.served.run, model, arrays)
+        call = partial(self.served.run, model, arrays, len(taken))
         try:
             answers = await self._admission.run(call, self.served.expected_s(len(arrays[0])))
         except BaseException as error:
@@ -98,10 +108,15 @@ class Batcher:
                 _end(one, answers=tuple(array[start:end] for array in answers))
 
 
+def _give_up(answers: asyncio.Future[Arrays], waited_s: float) -> None:
+    if not answers.done():
+        answers.set_exception(waited(waited_s))
+
+
 def _end(
     one: _Waiting, *, answers: Arrays | None = None, error: BaseException | None = None
 ) -> None:
-    """Give a request its answer, unless its client has gone away."""
+    """Give a request its answer, unless its task was cancelled."""
     if one.answers.done():
         return
     if error is not None:

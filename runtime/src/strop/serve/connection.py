@@ -55,17 +55,21 @@ class Answer:
 class Connection(HttpToolsProtocol):
     """uvicorn's connection, with limits that uvicorn lacks.
 
-    uvicorn waits for ever for a request that never ends, or for one that never begins, and takes
-    headers of any length.
+    uvicorn waits for ever for a request that never ends, for one that never begins, and for a
+    client that does not read its answer; and it takes headers of any length.
     """
 
     limits = Limits()
-    stopping = False  # of the class: all connections end with their next answer
+    # Of the class, which all connections of a server share:
+    stopping = False  # each connection ends with its next answer
+    unread_bytes = 0  # of answers that clients have not read
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Refuse a connection too many; else wait a while for its first request."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(0)  # `pause_writing` is called for any byte that waits
         self._timer: asyncio.TimerHandle | None = None
+        self._unread: tuple[int, asyncio.TimerHandle] | None = None
         self._head_bytes = 0
         self._in_head = True
         self._arriving = False
@@ -75,17 +79,35 @@ class Connection(HttpToolsProtocol):
         self._wait(self.limits.read_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer."""
+        """Forget the timers."""
         self._wait(None)
+        self._forget_unread()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Start the clock of a client that does not read, and count what waits for it."""
+        super().pause_writing()
+        size, kind = self.transport.get_write_buffer_size(), type(self)
+        self._unread = size, self.loop.call_later(self.limits.read_s, self.transport.abort)
+        kind.unread_bytes += size
+        if kind.unread_bytes > self.limits.bodies_bytes:
+            self.transport.abort()
+
+    def resume_writing(self) -> None:
+        """Stop this clock."""
+        self._forget_unread()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; refuse a head that is too long."""
         if self.transport.is_closing():
             return
         super().data_received(data)
-        if self._arriving and self._timer is None and not self.transport.is_closing():
-            self._wait(self.limits.read_s, "the request did not arrive in time")
+        if self._timer is None and not self.transport.is_closing():
+            if self._arriving:
+                self._wait(self.limits.read_s, "the request did not arrive in time")
+            elif self.cycle is None or self.cycle.response_complete:
+                self._wait(self.limits.read_s)  # for an empty line, uvicorn stopped its own clock
         if self._in_head:  # still, or again
             self._head_bytes += len(data)
             if self._head_bytes > self.limits.head_bytes:
@@ -144,6 +166,13 @@ class Connection(HttpToolsProtocol):
         if seconds is not None:
             self._timer = self.loop.call_later(seconds, self._late, problem)
 
+    def _forget_unread(self) -> None:
+        if self._unread is not None:
+            size, timer = self._unread
+            timer.cancel()
+            type(self).unread_bytes -= size
+            self._unread = None
+
     def _late(self, problem: str | None) -> None:
         if problem is None:
             self.transport.close()
@@ -153,7 +182,8 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, status: int, problem: str, *, retry: bool = False) -> None:
         """Answer with an error and close; if the app has begun its own answer, only close."""
         begun = self.cycle is not None and not self.cycle.response_complete
-        if not (begun and self.cycle.response_started):
+        answered = self.cycle is not None and self.cycle.response_started
+        if not answered or (self._in_head and not begun):
             body = json.dumps({"error": problem}).encode()
             self.transport.write(
                 STATUS_LINE[status]

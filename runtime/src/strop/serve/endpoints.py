@@ -15,11 +15,11 @@ from strop.serve.batching import Arrays, Batcher
 from strop.serve.limits import Limits
 from strop.serve.metrics import Metrics
 from strop.serve.refusals import Busy, Forbidden, NotFound, TooLarge
-from strop.serve.repository import Repository, Served
+from strop.serve.repository import Counts, Repository, Served
 from strop.serve.tensors import DATATYPES, described
 from strop.versions import __version__
 
-_LONG_BYTES = 2**16  # bodies of more are read on a thread of their own
+_LONG_BYTES = 2**16  # more are read or written on a thread
 _BINARY = "application/octet-stream"
 _PICTURE_S = float("inf")  # decoding takes milliseconds
 
@@ -106,10 +106,15 @@ class Endpoints:
         )
 
     async def statistics(self, request: Request) -> Response:
-        """Count what a model answered, or all of them."""
+        """Count what the versions of a model answered, or of all models."""
         name = request.path_params.get("name")
         chosen = [self._served(request)] if name else [s for _, s in self._repository if s]
-        return JSONResponse({"model_stats": [_statistics(served) for served in chosen]})
+        versions = [
+            _statistics(served.name, version, counts)
+            for served in chosen
+            for version, counts in list(served.counts.items())
+        ]
+        return JSONResponse({"model_stats": versions})
 
     async def index(self, request: Request) -> Response:
         """List the models of the repository."""
@@ -145,21 +150,24 @@ class Endpoints:
         """Run a model on the tensors of the request."""
         served = self._served(request)
         model = served.model
-        with self._admission as admission:
-            length = bodies.header_length(request, inference.HEADER_LENGTH)
-            body = await bodies.read(request, self._limits.body_bytes, admission)
-            try:
-                if (len(body) if length is None else length) > self._limits.json_bytes:
-                    raise TooLarge(
-                        f"the JSON has more than {self._limits.json_bytes} bytes",
-                        "send the tensors as binary data",
-                    )
-                parse = partial(inference.parse, body, length, model.inputs, model.outputs)
-                asked = await admission.run(parse, 0 if len(body) < _LONG_BYTES else float("inf"))
-                arrays = await self._run(served, model, asked.inputs)
-                answer = inference.answer(asked, model.name, model.version, arrays, model.outputs)
-            finally:
-                admission.release(len(body))
+        length = bodies.header_length(request, inference.HEADER_LENGTH)
+        body = await bodies.read(request, self._limits.body_bytes, self._admission)
+        try:
+            if (len(body) if length is None else length) > self._limits.json_bytes:
+                raise TooLarge(
+                    f"the JSON has more than {self._limits.json_bytes} bytes",
+                    "send the tensors as binary data",
+                )
+            parse = partial(inference.parse, body, length, model.inputs, model.outputs)
+            asked = await self._admission.run(parse, _worth_s(len(body)))
+            arrays = await self._run(served, model, asked.inputs)
+            write = partial(
+                inference.answer, asked, model.name, model.version, arrays, model.outputs
+            )
+            size = sum(array.nbytes for array in arrays)
+            answer = await self._admission.run(write, _worth_s(size))
+        finally:
+            self._admission.release(len(body))
         if answer.header_length is None:
             return Response(answer.body, media_type="application/json")
         headers = {inference.HEADER_LENGTH: str(answer.header_length)}
@@ -178,12 +186,11 @@ class Endpoints:
         else:
             served = self._repository.get(name)
         model = served.model
-        with self._admission as admission:
-            body = await bodies.read(request, self._limits.body_bytes, admission)
-            try:
-                said = await admission.run(partial(model.classify, body), _PICTURE_S)
-            finally:
-                admission.release(len(body))
+        body = await bodies.read(request, self._limits.body_bytes, self._admission)
+        try:
+            said = await self._admission.run(partial(served.classify, model, body), _PICTURE_S)
+        finally:
+            self._admission.release(len(body))
         return JSONResponse({"model": model.name, "version": str(model.version), **said.to_dict()})
 
     async def metrics(self, request: Request) -> Response:
@@ -213,24 +220,27 @@ class Endpoints:
         return name
 
 
-def _statistics(served: Served) -> dict[str, Any]:
-    """Write the counts of a model as Triton's statistics do; nanoseconds."""
-    counts = served.counts
-    done = {"count": counts["calls"], "ns": counts["nanoseconds"]}
-    none = {"count": 0, "ns": 0}
+def _worth_s(size: int) -> float:
+    """Return about how long it takes to read or write so many bytes, for `Admission.run`."""
+    return 0 if size < _LONG_BYTES else float("inf")
+
+
+def _statistics(name: str, version: int, counts: Counts) -> dict[str, Any]:
+    """Write the counts of a version as Triton's statistics do; nanoseconds."""
+    unknown = {"count": 0, "ns": 0}
     return {
-        "name": served.name,
-        "version": str(served.model.version),
-        "last_inference": counts["last_ms"],
-        "inference_count": counts["samples"],
-        "execution_count": counts["calls"],
+        "name": name,
+        "version": str(version),
+        "last_inference": counts.last_ms,
+        "inference_count": counts.samples,
+        "execution_count": counts.calls,
         "inference_stats": {
-            "success": done,
-            "fail": {"count": counts["failed"], "ns": 0},
-            "queue": none,
-            "compute_input": none,
-            "compute_infer": done,
-            "compute_output": none,
+            "success": {"count": counts.requests, "ns": counts.answered_ns},
+            "fail": {"count": counts.failed, "ns": counts.failed_ns},
+            "queue": unknown,
+            "compute_input": unknown,
+            "compute_infer": {"count": counts.calls, "ns": counts.called_ns},
+            "compute_output": unknown,
         },
         "batch_stats": [],
     }

@@ -211,5 +211,5 @@ def answer(
     said: dict[str, Any] = {"model_name": name, "model_version": str(version), "outputs": tensors}
     if request.id is not None:
         said["id"] = request.id
-    head = orjson.dumps(said)
+    head = orjson.dumps(said, option=orjson.OPT_SERIALIZE_NUMPY)
     return Answer(b"".join((head, *parts)), len(head) if parts else None)

@@ -27,13 +27,15 @@ class _Lines(logging.Formatter):
 
 
 def start() -> None:
-    """Write the log, and what uvicorn and others have to say, to stderr."""
+    """Write the log, and the warnings of libraries, to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     _LOG.setLevel(logging.INFO)
+    # uvicorn warns of each request that is no HTTP: anybody could fill the log.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
 
 
 def log(event: str, level: int = logging.INFO, **fields: Any) -> None:

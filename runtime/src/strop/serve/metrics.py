@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,14 +74,15 @@ class _Inside:
         held = GaugeMetricFamily("strop_body_bytes", "Bytes of the bodies of these requests.")
         held.add_metric([], self._admission.held_bytes)
         yield held
-        facts = {
-            "calls": "Calls of the model that were answered.",
-            "samples": "Samples in these calls.",
-            "failed": "Calls that failed.",
-        }
-        for fact, text in facts.items():
-            family = GaugeMetricFamily(f"strop_model_{fact}", text, labels=("model", "version"))
+        for what, text in (
+            ("requests", "Requests that the model answered."),
+            ("samples", "Samples in these requests."),
+            ("calls", "Calls of the model; one may have several requests."),
+            ("failed", "Requests that failed in the model."),
+        ):
+            family = CounterMetricFamily(f"strop_model_{what}", text, labels=("model", "version"))
             for name, served in self._repository:
                 if served is not None:
-                    family.add_metric([name, str(served.model.version)], served.counts[fact])
+                    for version, counts in list(served.counts.items()):
+                        family.add_metric([name, str(version)], getattr(counts, what))
             yield family

@@ -12,6 +12,10 @@ class RequestError(StropError):
     status = 400
 
 
+class OtherHost(RequestError):
+    """The request is for a server of another name."""
+
+
 class Unauthorized(RequestError):
     """The request lacks the server's token."""
 

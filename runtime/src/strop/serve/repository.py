@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
+from weakref import ref
 
 from numpy.typing import NDArray
 
@@ -23,26 +26,58 @@ _FORGETS = 1.03  # by how much the time of a sample grows with each call that ta
 _INTERVAL_S = 1.0  # between two looks at an installed folder
 
 
+@dataclass
+class Counts:
+    """What a version of a model did since the server was started.
+
+    Attributes:
+        requests: answered.
+        samples: in these requests.
+        calls: of the model; one may have several requests.
+        failed: requests that failed.
+        answered_ns: nanoseconds of the requests; those of one call count each.
+        called_ns: nanoseconds of the calls.
+        failed_ns: nanoseconds of the failed requests.
+        last_ms: the time of the last answer, in milliseconds since 1970.
+    """
+
+    requests: int = 0
+    samples: int = 0
+    calls: int = 0
+    failed: int = 0
+    answered_ns: int = 0
+    called_ns: int = 0
+    failed_ns: int = 0
+    last_ms: int = 0
+
+
 class Served:
     """A model that answers requests, and what it took so far.
 
     Attributes:
         name: the name in the manifest, which requests use.
-        joins: the samples of waiting requests that one call takes; 0 to run each alone.
-        counts: calls and samples that were answered, calls that failed, and nanoseconds.
+        counts: of each version that ran, by its number.
     """
 
     def __init__(self, opened: Model | Watched, joins: int = 0) -> None:
         self._opened = opened
-        self.joins = joins
+        self._joins, self._tuned = joins, ref(self.model)
         self.name = self.model.name
-        self.counts = {"calls": 0, "samples": 0, "failed": 0, "nanoseconds": 0, "last_ms": 0}
+        self.counts = {self.model.version: Counts()}
         self._sample_s = float("inf")
 
     @property
     def model(self) -> Model:
         """The model that runs now; a folder's changes when a new bundle is installed."""
         return self._opened.model if isinstance(self._opened, Watched) else self._opened
+
+    @property
+    def joins(self) -> int:
+        """The samples of waiting requests that one call takes; 0 to run each alone.
+
+        It was measured for the model that was opened first, not for one installed since.
+        """
+        return self._joins if self._tuned() is self.model else 0
 
     @property
     def error(self) -> StropError | None:
@@ -53,31 +88,50 @@ class Served:
         """Return about how long a call takes by itself, in seconds; infinity before the first."""
         return self._sample_s * samples
 
-    def run(self, model: Model, arrays: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
+    def run(
+        self, model: Model, arrays: Sequence[NDArray[Any]], requests: int = 1
+    ) -> tuple[NDArray[Any], ...]:
         """Run a model of this name, and count the call.
 
         Args:
             model: what `model` gave, so that an answer comes from one version.
             arrays: (N, ...) for each input.
+            requests: how many these samples are of.
 
         Returns:
             (N, ...) for each output, in the manifest's order.
         """
-        began = time.perf_counter_ns()
-        counts, samples = self.counts, len(arrays[0])
-        try:
-            answers = model.predict(arrays[0] if len(arrays) == 1 else list(arrays))
-        except BaseException:
-            counts["failed"] += 1
-            raise
-        took = time.perf_counter_ns() - began
-        counts["calls"] += 1
-        counts["samples"] += samples
-        counts["nanoseconds"] += took
-        counts["last_ms"] = time.time_ns() // 1_000_000
-        newest_s = took / samples / 1e9
-        self._sample_s = shortest_of_late(self._sample_s, newest_s)
+        samples = len(arrays[0])
+        call = partial(model.predict, arrays[0] if len(arrays) == 1 else list(arrays))
+        answers, took_ns = self._counted(model, call, requests, samples)
+        self._sample_s = shortest_of_late(self._sample_s, took_ns / samples / 1e9)
         return tuple(in_order(answers, model.outputs, model.structure))
+
+    def classify(self, model: Model, picture: bytes) -> Any:
+        """Name what is in a picture, as `Model.classify` does, and count the call."""
+        return self._counted(model, partial(model.classify, picture), 1, 1)[0]
+
+    def _counted(
+        self, model: Model, call: Callable[[], Any], requests: int, samples: int
+    ) -> tuple[Any, int]:
+        """Return what a call returns, and its nanoseconds."""
+        counts = self.counts.setdefault(model.version, Counts())
+        began_ns = time.perf_counter_ns()
+        try:
+            answer = call()
+        except BaseException as error:
+            if requests == 1 or not isinstance(error, InputError):  # else each runs again alone
+                counts.failed += requests
+                counts.failed_ns += requests * (time.perf_counter_ns() - began_ns)
+            raise
+        took_ns = time.perf_counter_ns() - began_ns
+        counts.requests += requests
+        counts.samples += samples
+        counts.calls += 1
+        counts.answered_ns += requests * took_ns
+        counts.called_ns += took_ns
+        counts.last_ms = time.time_ns() // 1_000_000
+        return answer, took_ns
 
     def close(self) -> None:
         """Close the model, after the calls that run on it."""
@@ -146,7 +200,7 @@ class Repository:
         """
         served = self._served.get(name)
         if served is None:
-            known = ", ".join(repr(loaded) for loaded in self._served) or "none"
+            known = ", ".join(repr(loaded) for loaded in [*self._served]) or "none"
             raise NotFound(f"there is no model {name!r} here", f"loaded: {known}")
         if version is not None and version != str(served.model.version):
             raise NotFound(
@@ -170,21 +224,18 @@ class Repository:
             if served.name != name:
                 served.close()
                 raise StropError(f"{path} now holds a model {served.name!r}, not {name!r}")
-            old, self._served[name] = self._served.get(name), served
+            self._served[name] = served  # the old one is not closed: it ends with its last request
         finally:
             self._turn.release()
-        if old is not None:
-            old.close()
 
     def unload(self, name: str) -> None:
-        """Close a model; calls that run on it end as usual.
+        """Remove a model; the last request that it has releases it.
 
         Raises:
             NotFound: the server was not started with such a model.
         """
         self._require(name)
-        if served := self._served.pop(name, None):
-            served.close()
+        self._served.pop(name, None)
 
     def close(self) -> None:
         """Close all models."""

@@ -14,9 +14,9 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 import uvicorn
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from strop.errors import InputError, StropError
+from strop.serve.access import Access
 from strop.serve.admission import Admission
 from strop.serve.app import make_app
 from strop.serve.connection import Connection, limited
@@ -30,8 +30,7 @@ from strop.serve.repository import Repository
 _BACKLOG = 2048  # connections that the system keeps until they are accepted
 _DRAIN_S = 0.5  # in which open connections may bring a last request
 _LOOK_S = 0.01
-# A page of another site can reach a loopback server by a name of its own, but cannot send these.
-_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]", "::1")
+_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
 class Settings(NamedTuple):
@@ -42,7 +41,7 @@ class Settings(NamedTuple):
     token: bytes | None = None
     may_load: bool = False
     logs_requests: bool = False
-    threads: int = os.cpu_count() or 1
+    threads: int = 1  # calls that run at the same time
     limits: Limits = Limits()
 
 
@@ -72,7 +71,7 @@ class _Server(uvicorn.Server):
         """Listen, and say so."""
         await super().startup(sockets)
         log("serving", address=self._address)
-        self._say(f"strop serves on {self._address}")
+        self._say(self._address)
         notify("READY=1")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -116,7 +115,7 @@ def serve(
     paths: Sequence[str],
     options: Mapping[str, Any],
     settings: Settings,
-    say: Callable[[str], None] = lambda line: None,
+    say: Callable[[str], None] = lambda address: None,
 ) -> None:
     """Serve bundles until the process is told to stop, by SIGTERM or SIGINT.
 
@@ -124,7 +123,7 @@ def serve(
         paths: bundles, and folders that `strop install` keeps.
         options: as `strop.load` takes them.
         settings: how to serve.
-        say: called with a line once requests are answered.
+        say: called with the server's address once requests are answered.
 
     Raises:
         InputError: the address is not loopback, and there is no token; or two models have one name.
@@ -159,9 +158,9 @@ async def _serve(
     endpoints = Endpoints(
         repository, admission, metrics, settings.limits, may_load=settings.may_load
     )
-    app: Any = make_app(endpoints, metrics, settings.token, logs=settings.logs_requests)
-    if loopback:
-        app = TrustedHostMiddleware(app, _LOOPBACK_HOSTS, www_redirect=False)
+    hosts = frozenset((*_LOOPBACK_HOSTS, settings.host)) if loopback else None
+    access = Access(settings.token, hosts)
+    app = make_app(endpoints, access, metrics, admission, logs=settings.logs_requests)
     host, port = channel.getsockname()[:2]
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     connections = limited(settings.limits)

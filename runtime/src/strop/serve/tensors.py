@@ -141,8 +141,8 @@ def to_bytes(array: NDArray[Any]) -> bytes:
     return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
-def to_json(array: NDArray[Any], name: str) -> list[Any]:
-    """Return a tensor's values as a flat list of JSON numbers.
+def to_json(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return a tensor's values, flat: orjson writes them, each float32 as its shortest decimal.
 
     Raises:
         InputError: some are infinite, which JSON cannot hold.
@@ -152,5 +152,4 @@ def to_json(array: NDArray[Any], name: str) -> list[Any]:
             f"output {name!r} is infinite for these inputs, which JSON cannot hold",
             "ask for it with `binary_data`",
         )
-    values: list[Any] = array.ravel().tolist()
-    return values
+    return array.ravel()
