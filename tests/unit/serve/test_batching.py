@@ -18,9 +18,11 @@ from strop.model.tuned import Joined
 from strop.serve.admission import Admission
 from strop.serve.batching import Arrays, Batcher
 from strop.serve.limits import Limits
+from strop.serve.refusals import Busy
 from strop.serve.repository import Served
 from tests import bundles
 
+LIMITS = Limits()
 RANDOM = np.random.default_rng(1)
 
 
@@ -36,6 +38,9 @@ class Slow(Served):
         super().__init__(model, joins)
         self.sizes: list[int] = []
 
+    def expected_s(self, samples: int) -> float:
+        return 0.05
+
     def run(self, model: strop.Model, arrays: Sequence[NDArray[Any]]) -> Arrays:
         self.sizes.append(len(arrays[0]))
         time.sleep(0.05)
@@ -44,11 +49,13 @@ class Slow(Served):
         return super().run(model, arrays)
 
 
-def _ask(served: Served, requests: Sequence[Arrays]) -> Sequence[Arrays | BaseException]:
+def _ask(
+    served: Served, requests: Sequence[Arrays], limits: Limits = LIMITS
+) -> Sequence[Arrays | BaseException]:
     """Send all requests at once."""
 
     async def all_of_them() -> Sequence[Arrays | BaseException]:
-        admission = Admission(Limits(), 1)
+        admission = Admission(limits, 1)
         batcher = Batcher(admission, served)
         calls = [batcher.run(served.model, arrays) for arrays in requests]
         try:
@@ -82,6 +89,15 @@ def test_a_fault_of_the_engine_ends_all(model: strop.Model) -> None:
     good = (np.zeros((1, 4, 4), np.uint8),)
     answers = _ask(Slow(model, joins=8), [good] * 3)
     assert all(isinstance(answer, strop.StropError) for answer in answers)
+
+
+def test_a_request_waits_no_longer_than_it_may(model: strop.Model) -> None:
+    one = (np.zeros((8, 4, 4), np.uint8),)
+    served = Slow(model, joins=8)
+    answers = _ask(served, [one] * 8, Limits(wait_s=0.12))  # 50 ms each
+    late = [isinstance(answer, Busy) for answer in answers]
+    assert late == sorted(late)
+    assert 1 <= late.count(False) == len(served.sizes) <= 4
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ def main(arguments: argparse.Namespace) -> int:
     """Serve bundles until the process is told to stop."""
     try:
         from strop.serve import logs, server
+        from strop.serve.access import read_token
         from strop.serve.limits import Limits
-        from strop.serve.token import read_token
     except ImportError as error:
         raise StropError(
             f"strop serve needs {error.name}", "install the extra [serve] of the strop wheel"

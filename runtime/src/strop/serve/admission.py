@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -27,10 +26,12 @@ class Admission:
         inside: the requests that are inside.
         held_bytes: their bodies.
         threads: the calls that run at the same time.
+        wait_s: seconds that a request may wait for its turn.
     """
 
     def __init__(self, limits: Limits, threads: int) -> None:
         self._limits = limits
+        self.wait_s = limits.wait_s
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="strop-serve")
         self._turns = asyncio.Semaphore(threads)
         self.threads = threads
@@ -77,16 +78,18 @@ class Admission:
         """
         if expected_s < _SHORT_S:
             return call()
-        began_s = time.monotonic()
         try:
-            await asyncio.wait_for(self._turns.acquire(), self._limits.wait_s)
+            await asyncio.wait_for(self._turns.acquire(), self.wait_s)
         except (asyncio.TimeoutError, TimeoutError):
-            waited_s = time.monotonic() - began_s
-            raise Busy(f"no thread was free in {waited_s:.1f} s", "send it again later") from None
+            raise self.late() from None
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, call)
         finally:
             self._turns.release()
+
+    def late(self) -> Busy:
+        """Return the error of a request whose turn has not come in time."""
+        return Busy(f"no thread was free in {self.wait_s:g} s", "send it again later")
 
     def close(self) -> None:
         """End the threads, after the calls that run."""

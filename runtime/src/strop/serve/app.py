@@ -14,11 +14,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from strop.errors import StropError
+from strop.serve.access import Access
 from strop.serve.endpoints import Endpoints
 from strop.serve.logs import log, log_failure
 from strop.serve.metrics import Metrics
 from strop.serve.refusals import Busy, NotFound, Unauthorized, status_of
-from strop.serve.token import is_bearer
 
 Answer = Callable[[Request], Awaitable[Response]]
 
@@ -26,18 +26,19 @@ _GONE = 499  # the client went away: nobody reads the answer
 
 
 class Endpoint:
-    """A route's answer: checks the token, answers errors as JSON, and counts.
+    """A route's answer: checks who asks, answers errors as JSON, and counts.
 
     It is an ASGI application, since Starlette wraps functions in two more calls for each request.
     """
 
     def __init__(
-        self, answer: Answer, metrics: Metrics, token: bytes | None, *, logs: bool
+        self, answer: Answer, metrics: Metrics, access: Access, *, open_: bool, logs: bool
     ) -> None:
         self._answer = answer
         self._name = answer.__name__
         self._metrics = metrics
-        self._token = token
+        self._access = access
+        self._open = open_
         self._logs = logs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,8 +46,9 @@ class Endpoint:
         began = time.perf_counter()
         request = Request(scope, receive)
         try:
-            if self._token and not is_bearer(request.headers.get("authorization"), self._token):
-                raise Unauthorized("the request lacks the token", "Authorization: Bearer <token>")
+            self._access.require_host(request.headers)
+            if not self._open:
+                self._access.require_token(request.headers)
             response = await self._answer(request)
         except ClientDisconnect:
             response = Response(status_code=_GONE)
@@ -101,26 +103,26 @@ async def _no_route(request: Request, error: Exception) -> Response:
     return response
 
 
-def make_app(
-    endpoints: Endpoints, metrics: Metrics, token: bytes | None, *, logs: bool
-) -> Starlette:
+def make_app(endpoints: Endpoints, metrics: Metrics, access: Access, *, logs: bool) -> Starlette:
     """Make the ASGI application.
 
     Args:
         endpoints: the answers.
         metrics: counts the requests.
-        token: what clients must send, except to ask for health; None: nothing.
+        access: who may ask; for health, no token is needed.
         logs: whether to log each request.
     """
 
-    def get(path: str, answer: Answer, *, asks: bytes | None = token) -> Route:
-        return Route(path, Endpoint(answer, metrics, asks, logs=logs), methods=["GET"])
+    def get(path: str, answer: Answer, *, open_: bool = False) -> Route:
+        endpoint = Endpoint(answer, metrics, access, open_=open_, logs=logs)
+        return Route(path, endpoint, methods=["GET"])
 
     def post(path: str, answer: Answer) -> Route:
-        return Route(path, Endpoint(answer, metrics, token, logs=logs), methods=["POST"])
+        endpoint = Endpoint(answer, metrics, access, open_=False, logs=logs)
+        return Route(path, endpoint, methods=["POST"])
 
     it = endpoints
-    routes = [get("/v2/models/stats", it.statistics)]  # before the models: none has this name
+    routes = [get("/v2/models/stats", it.statistics)]  # before the models: none may have this name
     for model in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
         routes += [
             post(f"{model}/infer", it.infer),
@@ -130,8 +132,8 @@ def make_app(
             get(f"{model}/stats", it.statistics),
         ]
     routes += [
-        get("/v2/health/live", it.live, asks=None),
-        get("/v2/health/ready", it.ready, asks=None),
+        get("/v2/health/live", it.live, open_=True),
+        get("/v2/health/ready", it.ready, open_=True),
         get("/v2", it.server),
         post("/v2/repository/index", it.index),
         post("/v2/repository/models/{name}/load", it.load),
@@ -140,4 +142,6 @@ def make_app(
         post("/classify/{name}", it.classify),
         get("/metrics", it.metrics),
     ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _no_route})
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _no_route})
+    app.router.redirect_slashes = False  # to a URL that a proxy's clients may not reach
+    return app

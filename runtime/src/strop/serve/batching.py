@@ -49,13 +49,26 @@ class Batcher:
             Busy: no thread was free in time.
             StropError: the model refuses these inputs, or failed.
         """
-        answers: asyncio.Future[Arrays] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answers: asyncio.Future[Arrays] = loop.create_future()
         self._waiting.append(_Waiting(model, arrays, answers))
         if len(self._workers) < self._admission.threads:
             worker = asyncio.create_task(self._work())
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)
-        return await answers
+        late = loop.call_later(self._admission.wait_s, self._refuse, self._waiting[-1])
+        try:
+            return await answers
+        finally:
+            late.cancel()
+
+    def _refuse(self, one: _Waiting) -> None:
+        """Refuse a request whose turn has not come in time."""
+        for place, waiting in enumerate(self._waiting):
+            if waiting is one:
+                del self._waiting[place]
+                _end(one, error=self._admission.late())
+                return
 
     async def _work(self) -> None:
         while self._waiting:

@@ -1,11 +1,44 @@
-"""Bodies of requests, read within limits."""
+"""Bodies of requests and answers, within limits."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from starlette.requests import Request
+from starlette.responses import Response
 
 from strop.serve.admission import Admission
 from strop.serve.refusals import NotTaken, RequestError, TooLarge
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.types import Receive, Scope, Send
+
+
+class LongResponse(Response):
+    """An answer whose bytes `admission` counts until the client has read them.
+
+    Raises:
+        Busy: the bodies inside hold too much memory.
+    """
+
+    def __init__(
+        self, content: bytes, headers: Mapping[str, str], media_type: str, admission: Admission
+    ) -> None:
+        super().__init__(content, headers=headers, media_type=media_type)
+        self._admission = admission
+        admission.hold(len(content))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer, and wait until the client has read it."""
+        try:
+            start = {"type": "http.response.start", "headers": self.raw_headers}
+            await send({**start, "status": self.status_code})
+            await send({"type": "http.response.body", "body": self.body, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            self._admission.release(len(self.body))
 
 
 async def read(request: Request, longest: int, admission: Admission) -> bytes:

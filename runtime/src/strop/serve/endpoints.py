@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from strop.errors import InputError
 from strop.model.model import Model
 from strop.serve import bodies, inference
 from strop.serve.admission import Admission
@@ -19,8 +20,8 @@ from strop.serve.repository import Repository, Served
 from strop.serve.tensors import DATATYPES, described
 from strop.versions import __version__
 
-_LONG_BYTES = 2**16  # bodies of more are read on a thread of their own
-_BINARY = "application/octet-stream"
+_LONG_BYTES = 2**16  # bodies of more are read and written on a thread of their own
+_BINARY, _JSON = "application/octet-stream", "application/json"
 _PICTURE_S = float("inf")  # decoding takes milliseconds
 
 
@@ -113,12 +114,7 @@ class Endpoints:
 
     async def index(self, request: Request) -> Response:
         """List the models of the repository."""
-        body = await bodies.read(request, self._limits.json_bytes, self._admission)
-        try:
-            asked = inference.parse_json(body) if body.strip() else {}
-        finally:
-            self._admission.release(len(body))
-        only_ready = isinstance(asked, dict) and asked.get("ready") is True
+        only_ready = (await self._asked(request)).get("ready") is True
         rows = []
         for name, served in self._repository:
             if served is not None:
@@ -132,13 +128,18 @@ class Endpoints:
     async def load(self, request: Request) -> Response:
         """Load a model of the repository."""
         name = self._require_loading(request)
+        asked = await self._asked(request)
+        if asked.get("parameters"):
+            raise InputError("a model is loaded as its bundle is", "send no `parameters`")
         await self._admission.run(partial(self._repository.load, name), float("inf"))
+        self._batchers.pop(name, None)  # it keeps the old one open
         return JSONResponse({})
 
     async def unload(self, request: Request) -> Response:
         """Unload a model of the repository."""
         name = self._require_loading(request)
-        await self._admission.run(partial(self._repository.unload, name), float("inf"))
+        self._repository.unload(name)
+        self._batchers.pop(name, None)
         return JSONResponse({})
 
     async def infer(self, request: Request) -> Response:
@@ -155,15 +156,21 @@ class Endpoints:
                         "send the tensors as binary data",
                     )
                 parse = partial(inference.parse, body, length, model.inputs, model.outputs)
-                asked = await admission.run(parse, 0 if len(body) < _LONG_BYTES else float("inf"))
+                asked = await admission.run(parse, _expected_s(len(body)))
+                size = inference.require_room(asked, model.outputs, self._limits.body_bytes)
                 arrays = await self._run(served, model, asked.inputs)
-                answer = inference.answer(asked, model.name, model.version, arrays, model.outputs)
+                write = partial(
+                    inference.answer, asked, model.name, model.version, arrays, model.outputs
+                )
+                said, length = await admission.run(write, _expected_s(size))
             finally:
                 admission.release(len(body))
-        if answer.header_length is None:
-            return Response(answer.body, media_type="application/json")
-        headers = {inference.HEADER_LENGTH: str(answer.header_length)}
-        return Response(answer.body, headers=headers, media_type=_BINARY)
+        headers, kind = {}, _JSON
+        if length is not None:
+            headers, kind = {inference.HEADER_LENGTH: str(length)}, _BINARY
+        if len(said) < _LONG_BYTES:
+            return Response(said, headers=headers, media_type=kind)
+        return bodies.LongResponse(said, headers, kind, self._admission)
 
     async def classify(self, request: Request) -> Response:
         """Name what is in a picture: the body is the picture's file."""
@@ -190,6 +197,14 @@ class Endpoints:
         """Return the figures for Prometheus."""
         return Response(self._metrics.text(), media_type="text/plain; version=0.0.4")
 
+    async def _asked(self, request: Request) -> dict[str, Any]:
+        """Read a body that is a JSON object, or empty."""
+        body = await bodies.read(request, self._limits.json_bytes, self._admission)
+        try:
+            return inference.parse_object(body) if body.strip() else {}
+        finally:
+            self._admission.release(len(body))
+
     async def _run(self, served: Served, model: Model, inputs: Arrays) -> Arrays:
         """Run a model, with the samples of other requests if that pays."""
         if not served.joins:
@@ -211,6 +226,11 @@ class Endpoints:
             )
         name: str = request.path_params["name"]
         return name
+
+
+def _expected_s(size: int) -> float:
+    """Return about how long it takes to read or write a body, if that is short."""
+    return 0 if size < _LONG_BYTES else float("inf")
 
 
 def _statistics(served: Served) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from strop.model.several import in_order
 from strop.model.tuned import recall_joined
 from strop.serve.refusals import Busy, NotFound
 
-_FORGETS = 1.03  # by how much the time of a sample grows with each call that takes longer
+_FORGETS = 1.03  # by how much a known time grows with each call that takes longer
+_RESERVED = "stats"  # `/v2/models/stats` is about all models
 _INTERVAL_S = 1.0  # between two looks at an installed folder
 
 
@@ -37,7 +38,7 @@ class Served:
         self.joins = joins
         self.name = self.model.name
         self.counts = {"calls": 0, "samples": 0, "failed": 0, "nanoseconds": 0, "last_ms": 0}
-        self._sample_s = float("inf")
+        self._call_s = self._sample_s = float("inf")
 
     @property
     def model(self) -> Model:
@@ -51,7 +52,7 @@ class Served:
 
     def expected_s(self, samples: int) -> float:
         """Return about how long a call takes by itself, in seconds; infinity before the first."""
-        return self._sample_s * samples
+        return max(self._call_s, self._sample_s * samples)
 
     def run(self, model: Model, arrays: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
         """Run a model of this name, and count the call.
@@ -75,8 +76,9 @@ class Served:
         counts["samples"] += samples
         counts["nanoseconds"] += took
         counts["last_ms"] = time.time_ns() // 1_000_000
-        newest_s = took / samples / 1e9
-        self._sample_s = shortest_of_late(self._sample_s, newest_s)
+        # A call with many samples takes less time a sample than a call with one.
+        self._call_s = shortest_of_late(self._call_s, took / 1e9)
+        self._sample_s = shortest_of_late(self._sample_s, took / samples / 1e9)
         return tuple(in_order(answers, model.outputs, model.structure))
 
     def close(self) -> None:
@@ -108,7 +110,7 @@ class Repository:
             options: as `strop.load` takes them.
 
         Raises:
-            InputError: two models have the same name.
+            InputError: two models have the same name, or one has a name of the protocol.
             StropError: one cannot be opened.
         """
         self._options = options
@@ -118,6 +120,12 @@ class Repository:
         try:
             for path in paths:
                 served = self._open(path)
+                if served.name == _RESERVED:
+                    served.close()
+                    raise InputError(
+                        f"{path} holds a model {served.name!r}, a name that the protocol reserves",
+                        "export it under another name",
+                    )
                 if served.name in self._paths:
                     served.close()
                     other = self._paths[served.name]
@@ -170,21 +178,19 @@ class Repository:
             if served.name != name:
                 served.close()
                 raise StropError(f"{path} now holds a model {served.name!r}, not {name!r}")
-            old, self._served[name] = self._served.get(name), served
+            # The old one is not closed: requests may wait for it. It ends with the last of them.
+            self._served[name] = served
         finally:
             self._turn.release()
-        if old is not None:
-            old.close()
 
     def unload(self, name: str) -> None:
-        """Close a model; calls that run on it end as usual.
+        """Forget a model; requests that have found it are answered, and the last of them ends it.
 
         Raises:
             NotFound: the server was not started with such a model.
         """
         self._require(name)
-        if served := self._served.pop(name, None):
-            served.close()
+        self._served.pop(name, None)
 
     def close(self) -> None:
         """Close all models."""

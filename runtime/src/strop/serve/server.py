@@ -14,9 +14,9 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 import uvicorn
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from strop.errors import InputError, StropError
+from strop.serve.access import Access
 from strop.serve.admission import Admission
 from strop.serve.app import make_app
 from strop.serve.connection import Connection, limited
@@ -27,11 +27,12 @@ from strop.serve.metrics import Metrics
 from strop.serve.notify import notify
 from strop.serve.repository import Repository
 
-_BACKLOG = 2048  # connections that the system keeps until they are accepted
+_BACKLOG = 512  # connections that the system keeps until they are accepted, all at once
+_OTHER_FILES = 128  # that the server has open besides its connections
 _DRAIN_S = 0.5  # in which open connections may bring a last request
 _LOOK_S = 0.01
 # A page of another site can reach a loopback server by a name of its own, but cannot send these.
-_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]", "::1")
+_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
 class Settings(NamedTuple):
@@ -98,7 +99,7 @@ class _Server(uvicorn.Server):
         """Accept the connections that wait, and close before another comes."""
         waiting = []
         for listening in sockets:
-            with contextlib.suppress(BlockingIOError):
+            with contextlib.suppress(OSError):  # none waits; or no file is left to accept it
                 while True:
                     waiting.append(listening.accept()[0])
         for server in self.servers:
@@ -128,7 +129,8 @@ def serve(
 
     Raises:
         InputError: the address is not loopback, and there is no token; or two models have one name.
-        StropError: a model cannot be opened, or the address cannot be listened on.
+        StropError: a model cannot be opened, the address cannot be listened on, or the system
+            allows too few open files.
     """
     loopback = _is_loopback(settings.host)
     if settings.token is None and not loopback:
@@ -136,6 +138,7 @@ def serve(
             f"{settings.host} can be reached from other machines, and clients need no token",
             "give --token-file, or serve on 127.0.0.1",
         )
+    _allow_files(settings.limits.connections + _BACKLOG + _OTHER_FILES)
     channel = _listen(settings.host, settings.port)
     try:
         repository = Repository(paths, options)
@@ -159,11 +162,11 @@ async def _serve(
     endpoints = Endpoints(
         repository, admission, metrics, settings.limits, may_load=settings.may_load
     )
-    app: Any = make_app(endpoints, metrics, settings.token, logs=settings.logs_requests)
-    if loopback:
-        app = TrustedHostMiddleware(app, _LOOPBACK_HOSTS, www_redirect=False)
     host, port = channel.getsockname()[:2]
-    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    host = f"[{host}]" if ":" in host else host
+    address = f"http://{host}:{port}"
+    access = Access(settings.token, (*_LOOPBACK_HOSTS, host) if loopback else None)
+    app = make_app(endpoints, metrics, access, logs=settings.logs_requests)
     connections = limited(settings.limits)
     config = uvicorn.Config(
         app,
@@ -174,6 +177,7 @@ async def _serve(
         timeout_keep_alive=int(settings.limits.idle_s),
         timeout_graceful_shutdown=int(settings.limits.stop_s),
         log_config=None,
+        log_level="error",  # it warns of each request that is not HTTP
         access_log=False,
         server_header=False,
         proxy_headers=False,
@@ -189,6 +193,27 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _allow_files(most: int) -> None:
+    """Raise the number of files that this process may open, if that is needed.
+
+    Raises:
+        InputError: the system allows fewer.
+    """
+    if os.name != "posix":
+        return
+    import resource
+
+    now, highest = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if now == resource.RLIM_INFINITY or now >= most:
+        return
+    if highest != resource.RLIM_INFINITY and highest < most:
+        raise InputError(
+            f"the connections may need {most} open files, and the system allows {highest}",
+            "lower --max-connections, or raise the limit (ulimit -Hn)",
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, highest))
 
 
 def _listen(host: str, port: int) -> socket.socket:
