@@ -15,8 +15,8 @@ class Limits(NamedTuple):
         head_bytes: the request line and all headers.
         requests: requests that are read, wait or run at the same time.
         connections: open connections.
-        read_s: seconds for a request to arrive, from its first byte to its last, and for an answer to
-            be read.
+        read_s: seconds for a request to arrive, from its first byte to its last, and for its answer
+            to be read.
         wait_s: seconds that a request may wait for its turn to run.
         idle_s: seconds that a connection may stay open without a request.
         stop_s: seconds for the requests in flight, after the server was asked to stop.
