@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -118,6 +119,12 @@ def test_a_token_that_no_header_carries_is_refused(token: Path, text: str) -> No
     token.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match="ASCII"):
         read_token(str(token))
+
+
+def test_a_token_is_read_from_a_regular_file(tmp_path: Path) -> None:
+    os.mkfifo(path := tmp_path / "token", 0o600)
+    with pytest.raises(InputError, match="regular"):  # and does not wait for a writer
+        read_token(str(path))
 
 
 def test_open_files_are_allowed_for_all_connections() -> None:

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from strop.bundle.files import open_regular
 from strop.errors import InputError
 from strop.serve.refusals import RequestError, Unauthorized
 
@@ -56,7 +57,7 @@ def read_token(path: str) -> bytes:
             characters that no header carries.
     """
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open_regular(path) as file:
             mode = os.fstat(file.fileno()).st_mode
             token = file.readline(_LONGEST + 2).strip()
     except OSError as error:

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import time
+import warnings
 from typing import Any
 
 _LOG = logging.getLogger("strop.serve")
@@ -27,13 +28,18 @@ class _Lines(logging.Formatter):
 
 
 def start() -> None:
-    """Write the log, and what uvicorn and others have to say, to stderr."""
+    """Write the log to stderr, with warnings and with what uvicorn and others have to say."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     _LOG.setLevel(logging.INFO)
+    warnings.showwarning = _warn
+
+
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
+    log("warning", logging.WARNING, message=str(message))
 
 
 def log(event: str, level: int = logging.INFO, **fields: Any) -> None:
