@@ -59,7 +59,7 @@ def ask(port: int, samples: NDArray[Any]) -> list[Any]:
 
 
 def test_it_ends_quietly_with_connections_open(bundle: Path) -> None:
-    command = [sys.executable, ROOT / "examples" / "asyncio_app.py", bundle, "0"]
+    command = [sys.executable, str(ROOT / "examples" / "asyncio_app.py"), str(bundle), "0"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
