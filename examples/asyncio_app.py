@@ -67,8 +67,8 @@ async def main(model: strop.Model, port: int) -> None:
                 await jobs.put((sample, place))
                 writer.write(json.dumps(await place).encode() + b"\n")
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # the client is done
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # the client is done, or the program ends
         finally:
             writer.close()
 

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from fastapi import FastAPI, Request, Response, UploadFile
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, FailFast, Field
 
@@ -66,6 +67,14 @@ async def refuse(request: Request, error: strop.StropError) -> Response:
     """Answer 400 for an input that the model does not take, and 500 for a fault of ours."""
     status = 400 if isinstance(error, strop.InputError) else 500
     return JSONResponse({"error": str(error)}, status)
+
+
+@app.exception_handler(RequestValidationError)
+async def explain(request: Request, error: RequestValidationError) -> Response:
+    """Say where a request is wrong, without its content: NaN is not JSON, and it may be long."""
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"]))
+    return JSONResponse({"error": f"{place}: {first['msg']}"}, 422)
 
 
 @app.middleware("http")

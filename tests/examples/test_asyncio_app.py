@@ -58,6 +58,21 @@ def ask(port: int, samples: NDArray[Any]) -> list[Any]:
         return found
 
 
+def test_it_ends_quietly_with_connections_open(bundle: Path) -> None:
+    command = [sys.executable, str(ROOT / "examples" / "asyncio_app.py"), str(bundle), "0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        port = int(process.stdout.readline().split()[-1])
+        with socket.create_connection(("127.0.0.1", port)) as channel:
+            channel.sendall(bytes(784))
+            assert channel.recv(1)
+            process.terminate()
+            said = process.communicate(timeout=LIMIT_S)
+    assert (process.returncode, said) == (0, ("", ""))
+
+
 def test_clients_get_their_own_answers(bundle: Path, digits: NDArray[np.uint8]) -> None:
     with (
         strop.load(bundle) as model,

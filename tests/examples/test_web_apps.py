@@ -98,12 +98,23 @@ def test_wrong_pixels_are_the_client_s_fault(post: Post, pixels: Any) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[1]", b"[" * 100_000, b"\xff" * 9],
-    ids=["no", "half", "list", "deep", "bytes"],
+    [
+        b"",
+        b"{",
+        b"[1]",
+        b"[" * 100_000,
+        b"\xff" * 9,
+        b'{"pixels": [[NaN]]}',
+        b'{"pixels": [[1e400]]}',
+        b'{"pixels": "\\ud800"}',
+        b'{"pixels": "' + b"x" * 10_000 + b'"}',
+    ],
+    ids=["no", "half", "list", "deep", "bytes", "NaN", "infinite", "surrogate", "long"],
 )
 def test_a_body_that_is_no_such_json_is_the_client_s_fault(post: Post, body: bytes) -> None:
     answer = post("/pixels", content=body, headers={"Content-Type": "application/json"})
     assert answer.status in (400, 422)
+    assert len(dumps(answer.content)) < 1000
 
 
 def test_what_is_no_picture_is_the_client_s_fault(post: Post) -> None:

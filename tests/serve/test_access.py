@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from pathlib import Path
 
 import pytest
 from starlette.datastructures import Headers
 
-from strop.serve.access import Access
+from strop.errors import InputError
+from strop.serve.access import Access, read_token
 from strop.serve.refusals import OtherHost
 from tests import bundles
 from tests.environments import run
@@ -128,3 +130,50 @@ def test_models_are_loaded_and_unloaded_where_that_is_enabled(tmp_path: Path) ->
         for name in ("none", "..%2Fshapes", "%00"):
             assert server.ask("POST", f"/v2/repository/models/{name}/load", b"{}").status == 404
         server.log[:] = [line for line in server.log if line["event"] != "failed"]
+
+
+def test_a_loopback_address_is_a_name_of_the_server(models: Path) -> None:
+    with serving(models / "shapes.strop", "--host", "127.0.0.2") as server:
+        assert server.ask("GET", "/v2").status == 200
+        reply = server.ask("GET", "/v2", headers={"Host": "evil.example"})
+        assert (reply.status, "127.0.0.2" in reply.content["error"]) == (400, True)
+
+
+def test_a_name_of_the_protocol_is_refused(tmp_path: Path) -> None:
+    path = bundles.image(name="stats").write(tmp_path / "stats.strop")
+    assert "reserves" in _refused(path, "--port", 0)
+
+
+@pytest.mark.parametrize("text", ["\N{EURO SIGN}" * 16, f"{TOKEN} {TOKEN}", f"{TOKEN}\x00"])
+def test_a_token_that_no_header_carries_is_refused(token: Path, text: str) -> None:
+    token.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="ASCII"):
+        read_token(str(token))
+
+
+def test_a_token_is_read_from_a_regular_file(tmp_path: Path) -> None:
+    os.mkfifo(path := tmp_path / "token", 0o600)
+    with pytest.raises(InputError, match="regular"):  # and does not wait for a writer
+        read_token(str(path))
+
+
+def test_open_files_are_allowed_for_all_connections() -> None:
+    code = (
+        "import resource; from strop.serve.server import _allow_files;"
+        "_allow_files(200);"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0]);"
+        "_allow_files(300)"
+    )
+    command = f"ulimit -Sn 64; ulimit -Hn 256; exec {sys.executable} -c '{code}'"
+    done = run("bash", "-c", command, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "200\n")
+    assert "InputError: the connections may need 300 open files" in done.stderr
+
+
+def test_a_model_is_loaded_as_its_bundle_is(models: Path) -> None:
+    with serving(models / "shapes.strop", "--repository-api") as server:
+        asked = json.dumps({"parameters": {"config": "{}"}}).encode()
+        path = "/v2/repository/models/shapes/load"
+        assert server.ask("POST", path, asked).status == 400
+        assert server.ask("POST", path, b"[]").status == 400
+        assert server.ask("POST", path, b"").status == 200

@@ -112,6 +112,20 @@ def test_an_install_loses_no_request(tmp_path: Path, figure: Record) -> None:
     assert [one["version"] for one in stats] == [str(version) for version in VERSIONS]
 
 
+def test_what_is_installed_and_does_not_run_is_logged(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    editions.write(tmp_path, 1)
+    run(sys.executable, "-m", "strop", "install", tmp_path / "1.strop", "--into", folder)
+    with serving(folder) as server:
+        (folder / "installed.json").write_text("{", encoding="ascii")
+        end_s = time.monotonic() + PATIENCE_S
+        while "warning" not in (events := [line["event"] for line in server.log]):
+            assert time.monotonic() < end_s, events
+            time.sleep(0.05)
+        (line,) = (line for line in server.log if line["event"] == "warning")
+        assert (line["level"], "does not run" in line["message"]) == ("warning", True)
+
+
 def _wait_for(server: Server, version: int) -> None:
     end_s = time.monotonic() + PATIENCE_S
     while server.ask("GET", "/v2/models/shapes").content["versions"] != [str(version)]:

@@ -147,7 +147,7 @@ HTTP: dict[str, tuple[bytes, int]] = {
     "another host": (head(Host="evil.example") + BODY, 400),
     "a change of protocol": (
         head("/v2", "PUT", Connection="Upgrade", Upgrade="websocket") + BODY,
-        405,
+        400,  # with a body
     ),
     "an unknown path": (head("/v3") + BODY, 404),
     "a path with dots": (head("/v2/models/../../etc/passwd") + BODY, 404),

@@ -9,7 +9,7 @@ import pytest
 
 from strop.bundle.manifest import InputSpec
 from strop.errors import InputError
-from strop.serve.inference import parse_json
+from strop.serve.inference import parse_object
 from strop.serve.tensors import DATATYPES, from_json
 
 SHAPE = (2, 3)
@@ -103,4 +103,4 @@ def test_another_count_or_nesting_is_refused(data: Any) -> None:
 )
 def test_what_is_not_json_is_refused(text: bytes) -> None:
     with pytest.raises(InputError):
-        parse_json(text)
+        parse_object(text)

@@ -164,7 +164,9 @@ class TestTop:
         ours = ("Strop native int8", STROP, "native", "int8")
         other = ("TVM, ours float32", PEER, "", "float32")
         said = words(drawn("top.png", timed({ours: 2.0, other: 1.0})))
-        assert "each package at its fastest:\n2.00 microseconds with Strop, 1.00 with the next" in said
+        assert (
+            "each package at its fastest:\n2.00 microseconds with Strop, 1.00 with the next" in said
+        )
         assert "in microseconds" in words(drawn("top.png", timed({ours: 2.0})))
 
     def test_only_packages_on_the_test_set_count(self) -> None:

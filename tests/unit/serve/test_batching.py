@@ -39,6 +39,9 @@ class Slow(Served):
         self.sizes: list[int] = []
         self.call_s = 0.05
 
+    def expected_s(self, samples: int) -> float:
+        return self.call_s
+
     def run(self, model: strop.Model, arrays: Sequence[NDArray[Any]], requests: int = 1) -> Arrays:
         self.sizes.append(len(arrays[0]))
         time.sleep(self.call_s)
@@ -109,6 +112,15 @@ def test_a_fault_of_the_engine_ends_all(model: strop.Model) -> None:
     good = (np.zeros((1, 4, 4), np.uint8),)
     answers = _ask(Slow(model, joins=8), [good] * 3)
     assert all(isinstance(answer, strop.StropError) for answer in answers)
+
+
+def test_a_request_waits_no_longer_than_it_may(model: strop.Model) -> None:
+    one = (np.zeros((8, 4, 4), np.uint8),)
+    served = Slow(model, joins=8)
+    answers = _ask(served, [one] * 8, Limits(wait_s=0.12))  # 50 ms each
+    late = [isinstance(answer, Busy) for answer in answers]
+    assert late == sorted(late)
+    assert 1 <= late.count(False) == len(served.sizes) <= 4
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from starlette.datastructures import Headers
 
+from strop.bundle.files import open_regular
 from strop.errors import InputError
 from strop.serve.refusals import OtherHost, Unauthorized
 
@@ -65,7 +66,7 @@ def read_token(path: str) -> bytes:
         InputError: the file cannot be read, others may read it, or no header can hold the token.
     """
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open_regular(path) as file:
             mode = os.fstat(file.fileno()).st_mode
             token = file.readline(_LONGEST + 2).strip()
     except OSError as error:

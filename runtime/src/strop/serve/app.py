@@ -147,7 +147,7 @@ def make_app(
     get, post = partial(route, "GET"), partial(route, "POST")
     runs = partial(post, admission=admission)
     it = endpoints
-    routes = [get("/v2/models/stats", it.statistics)]  # before the models: none has this name
+    routes = [get("/v2/models/stats", it.statistics)]  # before the models: none may have this name
     for model in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
         routes += [
             runs(f"{model}/infer", it.infer),
@@ -167,4 +167,6 @@ def make_app(
         runs("/classify/{name}", it.classify),
         get("/metrics", it.metrics),
     ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _no_route})
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _no_route})
+    app.router.redirect_slashes = False  # to a URL that a proxy's clients may not reach
+    return app

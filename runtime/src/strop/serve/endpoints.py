@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from strop.errors import InputError
 from strop.model.model import Model
 from strop.serve import bodies, inference
 from strop.serve.admission import Admission
@@ -118,12 +119,7 @@ class Endpoints:
 
     async def index(self, request: Request) -> Response:
         """List the models of the repository."""
-        body = await bodies.read(request, self._limits.json_bytes, self._admission)
-        try:
-            asked = inference.parse_json(body) if body.strip() else {}
-        finally:
-            self._admission.release(len(body))
-        only_ready = isinstance(asked, dict) and asked.get("ready") is True
+        only_ready = (await self._asked(request)).get("ready") is True
         rows = []
         for name, served in self._repository:
             if served is not None:
@@ -137,13 +133,18 @@ class Endpoints:
     async def load(self, request: Request) -> Response:
         """Load a model of the repository."""
         name = self._require_loading(request)
+        asked = await self._asked(request)
+        if asked.get("parameters"):
+            raise InputError("a model is loaded as its bundle is", "send no `parameters`")
         await self._admission.run(partial(self._repository.load, name), float("inf"))
+        self._batchers.pop(name, None)  # it keeps the old one open
         return JSONResponse({})
 
     async def unload(self, request: Request) -> Response:
         """Unload a model of the repository."""
         name = self._require_loading(request)
-        await self._admission.run(partial(self._repository.unload, name), float("inf"))
+        self._repository.unload(name)
+        self._batchers.pop(name, None)
         return JSONResponse({})
 
     async def infer(self, request: Request) -> Response:
@@ -160,11 +161,11 @@ class Endpoints:
                 )
             parse = partial(inference.parse, body, length, model.inputs, model.outputs)
             asked = await self._admission.run(parse, _worth_s(len(body)))
+            size = inference.require_room(asked, model.outputs, self._limits.body_bytes)
             arrays = await self._run(served, model, asked.inputs)
             write = partial(
                 inference.answer, asked, model.name, model.version, arrays, model.outputs
             )
-            size = sum(array.nbytes for array in arrays)
             answer = await self._admission.run(write, _worth_s(size))
         finally:
             self._admission.release(len(body))
@@ -210,6 +211,14 @@ class Endpoints:
     def _served(self, request: Request) -> Served:
         params = request.path_params
         return self._repository.get(params["name"], params.get("version"))
+
+    async def _asked(self, request: Request) -> dict[str, Any]:
+        """Read the JSON object of a request, which may be empty."""
+        body = await bodies.read(request, self._limits.json_bytes, self._admission)
+        try:
+            return inference.parse_object(body) if body.strip() else {}
+        finally:
+            self._admission.release(len(body))
 
     def _require_loading(self, request: Request) -> str:
         if not self._may_load:

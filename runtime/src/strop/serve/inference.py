@@ -5,14 +5,17 @@ Source: the Open Inference Protocol, "Inference", with the extension for binary 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import orjson
 from numpy.typing import NDArray
 
 from strop.bundle.manifest import InputSpec, OutputSpec
 from strop.errors import InputError
+from strop.serve.refusals import TooLarge
 from strop.serve.tensors import (
     DATATYPES,
     from_bytes,
@@ -24,6 +27,7 @@ from strop.serve.tensors import (
 
 HEADER_LENGTH = "Inference-Header-Content-Length"  # of the JSON that bytes of tensors follow
 _LONGEST_ID = 256  # characters
+_JSON_BYTES = 20  # of a number in an answer, about
 
 
 class Request(NamedTuple):
@@ -70,7 +74,7 @@ def parse(
         raise InputError(
             f"{HEADER_LENGTH} must be 1 to {len(body)}, the body's length, got {length}"
         )
-    asked = _object(parse_json(body[:length]), "the request")
+    asked = parse_object(body[:length])
     parameters = _object(asked.get("parameters", {}), "`parameters`")
     rest = memoryview(body)[length:]
     return Request(
@@ -80,14 +84,14 @@ def parse(
     )
 
 
-def parse_json(text: bytes) -> Any:
-    """Parse JSON in UTF-8.
+def parse_object(text: bytes) -> dict[str, Any]:
+    """Parse a JSON object in UTF-8.
 
     Raises:
-        InputError: it is not JSON, or too deep.
+        InputError: it is not JSON, too deep, or no object.
     """
     try:
-        return orjson.loads(text)
+        return _object(orjson.loads(text), "the request")
     except orjson.JSONDecodeError as error:
         raise InputError(f"the request is not JSON: {error}") from None
 
@@ -173,6 +177,34 @@ def _outputs(given: Any, binary: bool, specs: Sequence[OutputSpec]) -> tuple[tup
             raise InputError(f"output {name!r}: this server has no {unknown}")
         asked.append((names.index(name), _flag(parameters, "binary_data", binary)))
     return tuple(asked)
+
+
+def require_room(request: Request, specs: Sequence[OutputSpec], longest: int) -> int:
+    """Require that a model's outputs for a request are not too long, before it runs.
+
+    Args:
+        request: what was asked.
+        specs: the model's outputs.
+        longest: bytes that they may have; those of a single sample may have more.
+
+    Returns:
+        About how many bytes they will have.
+
+    Raises:
+        TooLarge: they will have more.
+    """
+    binary, samples = dict(request.outputs), len(request.inputs[0])
+    size = samples * sum(
+        math.prod(size or 1 for size in spec.shape[1:])
+        * (np.dtype(spec.dtype).itemsize if binary.get(place, True) else _JSON_BYTES)
+        for place, spec in enumerate(specs)
+    )
+    if samples > 1 and size > longest:
+        raise TooLarge(
+            f"the answer would have about {size} bytes, and may have {longest}",
+            "send fewer samples in a request, or ask for binary data",
+        )
+    return size
 
 
 def answer(

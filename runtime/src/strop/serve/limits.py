@@ -9,13 +9,14 @@ class Limits(NamedTuple):
     """Limits of a server; beyond them, a request is refused.
 
     Attributes:
-        body_bytes: the longest body of a request.
+        body_bytes: the longest body of a request, and about that of an answer to several samples.
         json_bytes: the longest JSON in it: parsed, JSON takes up to 30 times its size.
-        bodies_bytes: all bodies that are held at the same time.
+        bodies_bytes: all bodies of requests and long answers that are held at the same time.
         head_bytes: the request line and all headers.
         requests: requests that are read, wait or run at the same time.
         connections: open connections.
-        read_s: seconds for a request to arrive, from its first byte to its last.
+        read_s: seconds for a request to arrive, from its first byte to its last, and for its answer
+            to be read.
         wait_s: seconds that a request may wait for its turn to run.
         idle_s: seconds that a connection may stay open without a request.
         stop_s: seconds for the requests in flight, after the server was asked to stop.

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import time
+import warnings
 from typing import Any
 
 _LOG = logging.getLogger("strop.serve")
@@ -36,6 +37,11 @@ def start() -> None:
     _LOG.setLevel(logging.INFO)
     # uvicorn warns of each request that is no HTTP: anybody could fill the log.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    warnings.showwarning = _warn
+
+
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
+    log("warning", logging.WARNING, message=str(message))
 
 
 def log(event: str, level: int = logging.INFO, **fields: Any) -> None:

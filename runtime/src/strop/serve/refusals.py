@@ -46,12 +46,6 @@ class NotTaken(RequestError):
     status = 415
 
 
-class TooSlow(RequestError):
-    """The body did not arrive in time."""
-
-    status = 408
-
-
 class Busy(RequestError):
     """The server has all the work that it admits, or is stopping; send the request again later."""
 

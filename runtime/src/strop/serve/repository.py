@@ -23,6 +23,7 @@ from strop.model.tuned import recall_joined
 from strop.serve.refusals import Busy, NotFound
 
 _FORGETS = 1.03  # by how much the time of a sample grows with each call that takes longer
+_RESERVED = "stats"  # `/v2/models/stats` is about all models
 _INTERVAL_S = 1.0  # between two looks at an installed folder
 
 
@@ -64,7 +65,7 @@ class Served:
         self._joins, self._tuned = joins, ref(self.model)
         self.name = self.model.name
         self.counts = {self.model.version: Counts()}
-        self._sample_s = float("inf")
+        self._call_s = self._sample_s = float("inf")
 
     @property
     def model(self) -> Model:
@@ -86,7 +87,7 @@ class Served:
 
     def expected_s(self, samples: int) -> float:
         """Return about how long a call takes by itself, in seconds; infinity before the first."""
-        return self._sample_s * samples
+        return max(self._call_s, self._sample_s * samples)
 
     def run(
         self, model: Model, arrays: Sequence[NDArray[Any]], requests: int = 1
@@ -104,6 +105,8 @@ class Served:
         samples = len(arrays[0])
         call = partial(model.predict, arrays[0] if len(arrays) == 1 else list(arrays))
         answers, took_ns = self._counted(model, call, requests, samples)
+        # A call with many samples takes less time a sample than a call with one.
+        self._call_s = shortest_of_late(self._call_s, took_ns / 1e9)
         self._sample_s = shortest_of_late(self._sample_s, took_ns / samples / 1e9)
         return tuple(in_order(answers, model.outputs, model.structure))
 
@@ -162,7 +165,7 @@ class Repository:
             options: as `strop.load` takes them.
 
         Raises:
-            InputError: two models have the same name.
+            InputError: two models have the same name, or one has a name of the protocol.
             StropError: one cannot be opened.
         """
         self._options = options
@@ -172,6 +175,12 @@ class Repository:
         try:
             for path in paths:
                 served = self._open(path)
+                if served.name == _RESERVED:
+                    served.close()
+                    raise InputError(
+                        f"{path} holds a model {served.name!r}, a name that the protocol reserves",
+                        "export it under another name",
+                    )
                 if served.name in self._paths:
                     served.close()
                     other = self._paths[served.name]

@@ -27,7 +27,8 @@ from strop.serve.metrics import Metrics
 from strop.serve.notify import notify
 from strop.serve.repository import Repository
 
-_BACKLOG = 2048  # connections that the system keeps until they are accepted
+_BACKLOG = 512  # connections that the system keeps until they are accepted, all at once
+_OTHER_FILES = 128  # that the server has open besides its connections
 _DRAIN_S = 0.5  # in which open connections may bring a last request
 _LOOK_S = 0.01
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -97,7 +98,7 @@ class _Server(uvicorn.Server):
         """Accept the connections that wait, and close before another comes."""
         waiting = []
         for listening in sockets:
-            with contextlib.suppress(BlockingIOError):
+            with contextlib.suppress(OSError):  # none waits; or no file is left to accept it
                 while True:
                     waiting.append(listening.accept()[0])
         for server in self.servers:
@@ -127,7 +128,8 @@ def serve(
 
     Raises:
         InputError: the address is not loopback, and there is no token; or two models have one name.
-        StropError: a model cannot be opened, or the address cannot be listened on.
+        StropError: a model cannot be opened, the address cannot be listened on, or the system
+            allows too few open files.
     """
     loopback = _is_loopback(settings.host)
     if settings.token is None and not loopback:
@@ -135,6 +137,7 @@ def serve(
             f"{settings.host} can be reached from other machines, and clients need no token",
             "give --token-file, or serve on 127.0.0.1",
         )
+    _allow_files(settings.limits.connections + _BACKLOG + _OTHER_FILES)
     channel = _listen(settings.host, settings.port)
     try:
         repository = Repository(paths, options)
@@ -162,7 +165,8 @@ async def _serve(
     access = Access(settings.token, hosts)
     app = make_app(endpoints, access, metrics, admission, logs=settings.logs_requests)
     host, port = channel.getsockname()[:2]
-    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    host = f"[{host}]" if ":" in host else host
+    address = f"http://{host}:{port}"
     connections = limited(settings.limits)
     config = uvicorn.Config(
         app,
@@ -173,6 +177,7 @@ async def _serve(
         timeout_keep_alive=int(settings.limits.idle_s),
         timeout_graceful_shutdown=int(settings.limits.stop_s),
         log_config=None,
+        log_level="error",  # it warns of each request that is not HTTP
         access_log=False,
         server_header=False,
         proxy_headers=False,
@@ -188,6 +193,27 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _allow_files(most: int) -> None:
+    """Raise the number of files that this process may open, if that is needed.
+
+    Raises:
+        InputError: the system allows fewer.
+    """
+    if os.name != "posix":
+        return
+    import resource
+
+    now, highest = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if now == resource.RLIM_INFINITY or now >= most:
+        return
+    if highest != resource.RLIM_INFINITY and highest < most:
+        raise InputError(
+            f"the connections may need {most} open files, and the system allows {highest}",
+            "lower --max-connections, or raise the limit (ulimit -Hn)",
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, highest))
 
 
 def _listen(host: str, port: int) -> socket.socket:
