@@ -37,17 +37,18 @@ const RECORDED = [
   ],
 ] as const;
 
+/** Show the recorded digit. */
+export function showExample(pad: Pad): void {
+  pad.showExample(strokesOn(pad));
+}
+
 /**
- * Show the recorded digit at once, then draw it again as one would, unless motion is unwelcome.
- * Anything that the user does ends it.
+ * Draw the recorded digit again, as one would, unless motion is unwelcome. Anything that the user
+ * does ends it.
  */
 export function playExample(pad: Pad): void {
-  const side = pad.canvas.width / 100;
-  const strokes: Point[][] = RECORDED.map((stroke) =>
-    stroke.map(([x, y]) => ({ x: x * side, y: y * side, weight: 1 })),
-  );
-  pad.showExample(strokes);
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  const strokes = strokesOn(pad);
   const total = strokes.reduce((sum, stroke) => sum + stroke.length, 0);
   const start = performance.now();
   const draw = (now: number) => {
@@ -64,4 +65,11 @@ export function playExample(pad: Pad): void {
     if (share < 1) requestAnimationFrame(draw);
   };
   requestAnimationFrame(draw);
+}
+
+function strokesOn(pad: Pad): Point[][] {
+  const side = pad.canvas.width / 100;
+  return RECORDED.map((stroke) =>
+    stroke.map(([x, y]) => ({ x: x * side, y: y * side, weight: 1 })),
+  );
 }

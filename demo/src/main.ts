@@ -4,7 +4,7 @@ import { Contest, compare } from "./contest.ts";
 import { find } from "./dom.ts";
 import { ENGINES, type EngineName, type Runner, TITLES } from "./engines/engine.ts";
 import { openModel, runnerOf } from "./engines/native.ts";
-import { playExample } from "./example.ts";
+import { playExample, showExample } from "./example.ts";
 import { drawWithKeys } from "./keyboard.ts";
 import { keepForOffline } from "./offline.ts";
 import { Pad } from "./pad.ts";
@@ -26,7 +26,11 @@ function tell(problem: string): void {
 }
 
 async function start(): Promise<void> {
-  const { model, proofs } = await openModel();
+  const opening = openModel();
+  let change = (): void => {}; // until the model is there
+  const pad = new Pad(find("#pad"), () => change());
+  showExample(pad); // while the model is on its way
+  const { model, proofs } = await opening;
   contest.add("native", [runnerOf(model)]);
   rows.get("native")?.showState("ready");
   const view = new View(model.labels);
@@ -34,7 +38,7 @@ async function start(): Promise<void> {
 
   let wanted = false; // a frame is asked for
   let timer = 0;
-  const pad = new Pad(find("#pad"), () => {
+  change = () => {
     if (!pad.showsExample) tell("");
     contest.endRace();
     clearTimeout(timer);
@@ -45,7 +49,7 @@ async function start(): Promise<void> {
       wanted = false;
       recognise();
     });
-  });
+  };
 
   async function recognise(): Promise<void> {
     sample = prepare(model, pad, view);
@@ -89,11 +93,11 @@ async function start(): Promise<void> {
     chosen = name;
   }
 
-  playExample(pad);
   await recognise();
   performance.mark("strop-first-digit");
   document.documentElement.dataset.ready = "true";
 
+  playExample(pad);
   drawWithKeys(pad, find("#pen"));
   takePhotos(pad, find("#photo"), tell);
   offerProof(model, proofs);

@@ -11,7 +11,7 @@ import statistics
 import sys
 
 import pytest
-from playwright.sync_api import Browser, Page, Response
+from playwright.sync_api import Browser, Response
 
 from strop_export.dist import write
 from tests.demo import hand, reading
@@ -21,7 +21,7 @@ from tests.environments import ROOT
 FIGURES = ROOT / "dist" / "demo.json"
 MAX_BYTES = 150_000  # gzip, of all that loads before one can draw
 MAX_MS = 5_000
-VISITS = 5
+VISITS = 9
 MARKS = """() => {
   const [navigation] = performance.getEntriesByType("navigation");
   const at = name => performance.getEntriesByName(name)[0].startTime;
@@ -39,7 +39,7 @@ def test_the_first_digit_comes_soon(
     visit: Visit, browser: Browser, origin: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """All that is needed to draw fits, and the first digit is read within 5 s."""
-    marks = [first_digit(visit()) for _ in range(VISITS)]
+    marks = [first_digit(browser, origin) for _ in range(VISITS)]
     page = visit()
     hand.draw(page, hand.HANDS["round"]["5"])
     us = {name: float(reading.choose(page, name, "[data-us]")["us"]) for name in reading.ENGINES}
@@ -59,10 +59,17 @@ def test_the_first_digit_comes_soon(
     assert wait <= MAX_MS
 
 
-def first_digit(page: Page) -> dict[str, float]:
-    """Return when the page came, loaded, could run, and answered: ms since the visit began."""
+def first_digit(browser: Browser, origin: str) -> dict[str, float]:
+    """Return when the page came, loaded, could run, and answered: ms since the visit began.
+
+    The page is closed before the next visit: an open one times its engines.
+    """
+    page = browser.new_page()
+    page.goto(f"{origin}/")
+    page.locator("html[data-ready=true]").wait_for(state="attached")
     page.wait_for_timeout(100)
     marks: dict[str, float] = page.evaluate(MARKS)
+    page.close()
     return marks
 
 
