@@ -16,10 +16,9 @@ import numpy as np
 
 from benchmarks import machine
 from benchmarks.alone import alone
-from benchmarks.environments import Environments
 from benchmarks.files import CACHE, ROOT, NotMeasurable
 from benchmarks.serving import measure, report
-from benchmarks.serving.servers import servers
+from benchmarks.serving.servers import installed, servers
 from strop.bundle.open import open_bundle
 from strop.errors import StropError
 
@@ -57,19 +56,9 @@ def _measured(arguments: argparse.Namespace, folder: Path) -> measure.Measured:
         raise NotMeasurable(f"nothing is called {arguments.only!r}; a name is 'MLServer'")
     with np.load(arguments.artifact / "evaluation.npz") as content:
         images = content["inputs"][:_IMAGES]
-    python = CACHE / "serving" / "bin" / "python"
-    environments = Environments(
-        {
-            "strop": Path(sys.executable),
-            "serving": python
-            if python.exists()
-            else f"there is no {python}: make bench-serving makes it",
-        },
-        ROOT / "runtime" / "src",
-        folder,
-    )
-    environment = machine.describe(environments, quick=plan.quick)
-    measured = measure.measure(chosen, environments, path, images, folder, plan, _say)
+    here = installed(folder)
+    environment = machine.describe(here, quick=plan.quick)
+    measured = measure.measure(chosen, here, path, images, folder, plan, _say)
     report.write(arguments.out, environment, measured)
     return measured
 

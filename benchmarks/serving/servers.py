@@ -7,13 +7,14 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.environments import Environments
-from benchmarks.files import NotMeasurable
+from benchmarks.files import CACHE, ROOT, NotMeasurable
 from benchmarks.results import LIMIT, PEER, STROP
 from benchmarks.serving import processes, wires
 from benchmarks.serving.apps import MODEL
@@ -108,6 +109,18 @@ def servers(model: str) -> list[Server]:
             plain,
         ),
     ]
+
+
+def installed(folder: Path) -> Environments:
+    """Return where `strop serve` and the peers are installed.
+
+    Args:
+        folder: a folder for what they write.
+    """
+    python = CACHE / "serving" / "bin" / "python"
+    absent = f"there is no {python}: make bench-serving makes it"
+    pythons = {"strop": Path(sys.executable), "serving": python if python.exists() else absent}
+    return Environments(pythons, ROOT / "runtime" / "src", folder)
 
 
 @contextlib.contextmanager

@@ -7,20 +7,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from benchmarks.environments import Environments
-from benchmarks.files import CACHE
 from benchmarks.results import PEER, STROP
 from benchmarks.serving import report
 from benchmarks.serving.measure import QUICK, Measured, Plan, measure
-from benchmarks.serving.servers import EQUAL, Server, servers
+from benchmarks.serving.servers import EQUAL, Server, installed, servers
 from tests.conftest import Exported
-from tests.environments import ROOT
 from tests.figures import Record
 from tests.needs import unavailable
 
@@ -33,14 +29,8 @@ pytestmark = pytest.mark.alone
 def _measure(chosen: Sequence[Server], edge: Exported, folder: Path, plan: Plan) -> Measured:
     if shutil.which("wrk") is None:
         unavailable("there is no wrk", "apt install wrk")
-    python = CACHE / "serving" / "bin" / "python"
-    environments = Environments(
-        {"strop": Path(sys.executable), "serving": python if python.exists() else "not installed"},
-        ROOT / "runtime" / "src",
-        folder,
-    )
     images = edge.evaluation()["inputs"][:16]
-    return measure(chosen, environments, edge.bundle("cpu"), images, folder, plan, print)
+    return measure(chosen, installed(folder), edge.bundle("cpu"), images, folder, plan, print)
 
 
 def test_no_request_is_lost_or_answered_wrongly(

@@ -12,6 +12,7 @@ from strop import engines
 from strop.bundle import manifest
 from strop.commands.terminal import show
 from strop.errors import one_line
+from strop.serve.limits import Limits
 from strop.versions import __version__
 
 SHELLS = ("bash", "fish", "zsh")
@@ -151,15 +152,17 @@ def parser() -> Parser:
     serve.add_argument(
         "--repository-api", action="store_true", help="let clients load and unload the models"
     )
+    usual = Limits()
     limits = {
-        "--max-body": ("BYTES", 2**24, "the longest body of a request"),
-        "--max-requests": ("N", 64, "requests that are answered at the same time"),
-        "--max-connections": ("N", 1024, "open connections"),
-        "--read-timeout": ("SECONDS", 10, "for a request to arrive"),
-        "--wait-timeout": ("SECONDS", 5, "for a request to wait for its turn"),
-        "--stop-timeout": ("SECONDS", 30, "for requests in flight when the server stops"),
+        "--max-body": ("BYTES", usual.body_bytes, "the longest body of a request"),
+        "--max-requests": ("N", usual.requests, "requests that are answered at the same time"),
+        "--max-connections": ("N", usual.connections, "open connections"),
+        "--read-timeout": ("SECONDS", usual.read_s, "for a request to arrive"),
+        "--wait-timeout": ("SECONDS", usual.wait_s, "for a request to wait for its turn"),
+        "--stop-timeout": ("SECONDS", usual.stop_s, "for requests in flight when the server stops"),
     }
-    for name, (unit, default, text) in limits.items():
+    for name, (unit, limit, text) in limits.items():
+        default = int(limit)
         serve.add_argument(
             name, type=_positive, default=default, metavar=unit, help=f"{text} (default {default})"
         )

@@ -7,7 +7,7 @@ import functools
 from strop.bundle.file import Bundle
 from strop.diagnostics.replay import golden
 from strop.diagnostics.timing import side_by_side
-from strop.diagnostics.tune import Timer, TuneResult
+from strop.diagnostics.tune import TuneResult
 from strop.model.select import Choice, open_model
 from strop.model.several import repeated
 from strop.model.tuned import Joined
@@ -16,13 +16,12 @@ _SAMPLES = 16
 _BUDGET_S = 1.0
 
 
-def joined(bundle: Bundle, best: TuneResult, timer: Timer | None = None) -> Joined:
+def joined(bundle: Bundle, best: TuneResult) -> Joined:
     """Time the winner of `tune` with one sample a call, and with several.
 
     Args:
         bundle: verified.
         best: the winner.
-        timer: what times calls, one Latency each; None: `side_by_side` for a second.
     """
     inputs, _ = golden(bundle)
     variant = next(v for v in bundle.manifest.variants if v.file == best.file)
@@ -31,5 +30,5 @@ def joined(bundle: Bundle, best: TuneResult, timer: Timer | None = None) -> Join
         calls = [
             functools.partial(model.predict, repeated(inputs, samples)) for samples in (1, _SAMPLES)
         ]
-        one, several = (timer or functools.partial(side_by_side, budget_s=_BUDGET_S))(calls)
+        one, several = side_by_side(calls, budget_s=_BUDGET_S)
     return Joined(_SAMPLES, round(one.p50_us, 3), round(several.p50_us, 3))

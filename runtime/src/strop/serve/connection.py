@@ -11,8 +11,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from strop.serve.limits import Limits
+from strop.serve.refusals import Busy
 
-_RETRY_S = 1
 _PIPELINED = 64  # requests that may wait on a connection for the answer to an earlier one
 _BODIES = (b"content-length", b"transfer-encoding")
 _CONTINUE = b"HTTP/1.1 100"  # comes before the answer
@@ -235,7 +235,7 @@ class Connection(HttpToolsProtocol):
             self.transport.write(
                 STATUS_LINE[status]
                 + b"content-type: application/json\r\nconnection: close\r\n"
-                + (b"retry-after: %d\r\n" % _RETRY_S if retry else b"")
+                + (b"retry-after: %d\r\n" % Busy.retry_after_s if retry else b"")
                 + b"content-length: %d\r\n\r\n" % len(body)
                 + body
             )

@@ -35,8 +35,6 @@ def start() -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     _LOG.setLevel(logging.INFO)
-    # uvicorn warns of each request that is no HTTP: anybody could fill the log.
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)
     warnings.showwarning = _warn
 
 

@@ -175,18 +175,11 @@ class Repository:
         try:
             for path in paths:
                 served = self._open(path)
-                if served.name == _RESERVED:
+                try:
+                    self._require_free(served.name, path)
+                except InputError:
                     served.close()
-                    raise InputError(
-                        f"{path} holds a model {served.name!r}, a name that the protocol reserves",
-                        "export it under another name",
-                    )
-                if served.name in self._paths:
-                    served.close()
-                    other = self._paths[served.name]
-                    raise InputError(
-                        f"{other} and {path} both hold a model {served.name!r}", "serve one of them"
-                    )
+                    raise
                 self._paths[served.name] = path
                 self._served[served.name] = served
         except BaseException:
@@ -250,6 +243,18 @@ class Repository:
         """Close all models."""
         while self._served:
             self._served.popitem()[1].close()
+
+    def _require_free(self, name: str, path: str) -> None:
+        """Require a name that neither the protocol nor another model has."""
+        if name == _RESERVED:
+            raise InputError(
+                f"{path} holds a model {name!r}, a name that the protocol reserves",
+                "export it under another name",
+            )
+        if name in self._paths:
+            raise InputError(
+                f"{self._paths[name]} and {path} both hold a model {name!r}", "serve one of them"
+            )
 
     def _require(self, name: str) -> str:
         path = self._paths.get(name)

@@ -177,7 +177,7 @@ async def _serve(
         timeout_keep_alive=int(settings.limits.idle_s),
         timeout_graceful_shutdown=int(settings.limits.stop_s),
         log_config=None,
-        log_level="error",  # it warns of each request that is not HTTP
+        log_level="error",  # it warns of each request that is no HTTP: anybody could fill the log
         access_log=False,
         server_header=False,
         proxy_headers=False,
