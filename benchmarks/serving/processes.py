@@ -1,4 +1,4 @@
-"""What the processes of a server cost, from /proc."""
+"""The CPU time and the memory of a server's processes, from /proc."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _SETTINGS = {
 
 
 class Place(NamedTuple):
-    """What a server serves, and where.
+    """The files, folder and port of a server.
 
     Attributes:
         bundle: the bundle.

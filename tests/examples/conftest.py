@@ -1,4 +1,4 @@
-"""What the examples are run on: the exported model, and digits of its test set."""
+"""The exported model, and digits of its test set, for the examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may use a server, and for what."""
+"""Access to a server: tokens, names of hosts, loading."""
 
 from __future__ import annotations
 

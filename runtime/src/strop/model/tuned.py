@@ -49,7 +49,7 @@ class Row(NamedTuple):
 
 
 class Joined(NamedTuple):
-    """What the best candidate takes for one sample in a call, and for several."""
+    """The times of the best candidate, with one sample in a call and with several."""
 
     samples: int
     one_us: float  # of a call with one sample

@@ -1,4 +1,4 @@
-"""Who may ask: clients with the token, that call the server by a name of its own."""
+"""Access: for clients with the token, that call the server by a name of its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HOST = re.compile(r"\[?([^\[\]]*?)\]?(:\d*)?")  # an IPv6 address has brackets
 
 
 class Access(NamedTuple):
-    """What a request must have.
+    """The conditions that a request must meet.
 
     Attributes:
         token: what it must send; None: nothing.

@@ -26,7 +26,7 @@ _PICTURE_S = float("inf")  # decoding takes milliseconds
 
 
 class Endpoints:
-    """What the server answers, over its models."""
+    """The answers of the server: about its models, and from them."""
 
     def __init__(
         self,

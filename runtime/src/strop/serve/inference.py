@@ -31,7 +31,7 @@ _JSON_BYTES = 20  # of a number in an answer, about
 
 
 class Request(NamedTuple):
-    """What a client asks for.
+    """A client's request, checked.
 
     Attributes:
         id: the client's name for the request; None if it has none.

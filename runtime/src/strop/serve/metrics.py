@@ -61,7 +61,7 @@ class Metrics:
 
 
 class _Inside:
-    """What is true at the moment."""
+    """Figures of the moment: they are read when Prometheus asks."""
 
     def __init__(self, repository: Repository, admission: Admission) -> None:
         self._repository = repository

@@ -29,7 +29,7 @@ _INTERVAL_S = 1.0  # between two looks at an installed folder
 
 @dataclass
 class Counts:
-    """What a version of a model did since the server was started.
+    """The work of one version of a model since the server was started.
 
     Attributes:
         requests: answered.
