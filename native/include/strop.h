@@ -1,6 +1,6 @@
 /* Strop's native engine: checks, prepares and runs plans.
  *
- * A plan is a dense network as data (format `plan`, version 1). The engine allocates nothing: the
+ * A plan is a neural network as data (format `plan`, version 1). The engine allocates nothing: the
  * caller gives the memory, whose sizes are known before.
  *
  *     reason = strop_check(plan, bytes, &needs);

@@ -87,7 +87,7 @@ void plan_step_at(const plan_file *plan, uint32_t index, plan_step *step) {
     for (size_t i = 0; i < 3; i++) step->inputs[i] = u32_at(record, 4 + 4 * i);
     step->output = u32_at(record, 16);
     step->activation = u32_at(record, 20);
-    step->beta = plan_float_at(record, 6);
+    memcpy(step->parameters, record + 24, PARAMETERS);
 }
 
 uint32_t plan_border_at(const plan_file *plan, uint32_t index) {
@@ -179,11 +179,6 @@ const char *plan_tensor_at(const plan_file *plan, uint32_t index, plan_tensor *t
     return read_name(plan, u32_at(record, 48), tensor);
 }
 
-/* Check that step records have nothing beyond what plan_step_at reads. */
-static int step_is_padded_by_0(const plan_file *plan, uint32_t index) {
-    return !u32_at(plan->bytes, plan->steps_at + (size_t)index * STEP_BYTES + 28);
-}
-
 /* What is known of a tensor. */
 enum {
     HAS_VALUES = 1, /* it is a constant, given, or computed by an earlier step */
@@ -226,7 +221,6 @@ const char *plan_check(const plan_file *plan, uint64_t *work) {
     for (uint32_t i = 0; i < plan->steps; i++) {
         plan_step step;
         plan_step_at(plan, i, &step);
-        if (!step_is_padded_by_0(plan, i)) return "a step's record has bytes that should be 0";
         for (size_t k = 0; k < 3; k++) {
             const uint32_t input = step.inputs[k];
             if (input == NONE) continue;

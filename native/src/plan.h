@@ -30,8 +30,18 @@ enum {
     OP_MUL,
     OP_ADD,
     OP_SUB,
-    OP_LOOKUP
+    OP_LOOKUP,
+    OP_CONV_2D,
+    OP_DEPTHWISE_CONV_2D,
+    OP_MAX_POOL_2D,
+    OP_AVERAGE_POOL_2D,
+    OP_MEAN,
+    OP_CONCATENATE,
+    OP_PAD,
+    OP_TRANSPOSE
 };
+
+enum { PARAMETERS = 8 }; /* bytes of a step's record that belong to its operator */
 
 typedef struct {
     uint32_t dtype;
@@ -51,7 +61,7 @@ typedef struct {
     uint32_t inputs[3];
     uint32_t output;
     uint32_t activation;
-    float beta;
+    uint8_t parameters[PARAMETERS];
 } plan_step;
 
 /* A plan whose header is sound. */

@@ -142,7 +142,7 @@ static void build_step(builder *of, const plan_step *from, model_step *step) {
         case OP_TANH: step->kind = RUN_TANH; break;
         case OP_SOFTMAX:
             step->kind = RUN_SOFTMAX;
-            step->of.beta = from->beta;
+            step->of.beta = plan_float_at(from->parameters, 0);
             step->width = x.dims[x.rank - 1];
             step->rows = x.values / step->width;
             break;

@@ -81,10 +81,16 @@ static const char *check_fully_connected(const plan_file *plan, const plan_step 
     return NULL;
 }
 
-static const char *check_activation(const plan_step *step, const operands *of) {
+static const char *check_activation(const operands *of) {
     if (of->x.values != of->y.values) return "an activation changes the number of values";
-    if (step->op == OP_SOFTMAX && !of->x.rank) return "softmax has no axis";
     return is_float(&of->x) && is_float(&of->y) ? NULL : "an activation is float32";
+}
+
+static const char *check_softmax(const plan_step *step, const operands *of) {
+    const float beta = plan_float_at(step->parameters, 0);
+    if (!of->x.rank) return "softmax has no axis";
+    if (beta * 0.0f != 0.0f) return "the beta of a softmax is not finite"; /* NaN, as is inf * 0 */
+    return check_activation(of);
 }
 
 static const char *check_reshape(const operands *of) {
@@ -127,8 +133,8 @@ static const char *check_operator(const plan_file *plan, const plan_step *step,
         case OP_RELU:
         case OP_RELU6:
         case OP_SIGMOID:
-        case OP_TANH:
-        case OP_SOFTMAX: return check_activation(step, of);
+        case OP_TANH: return check_activation(of);
+        case OP_SOFTMAX: return check_softmax(step, of);
         case OP_RESHAPE: return check_reshape(of);
         case OP_MUL:
         case OP_ADD:
@@ -136,6 +142,14 @@ static const char *check_operator(const plan_file *plan, const plan_step *step,
         case OP_LOOKUP: return check_lookup(of);
         default: return "a step has an unknown operator";
     }
+}
+
+/* Tell whether the record of a step is 0 behind the parameters of its operator. */
+static int is_padded_by_0(const plan_step *step) {
+    const size_t used = step->op == OP_SOFTMAX ? sizeof(float) : 0;
+    for (size_t i = used; i < PARAMETERS; i++)
+        if (step->parameters[i]) return 0;
+    return 1;
 }
 
 /* Tell whether a step has the operands that its operator takes. */
@@ -157,9 +171,7 @@ const char *plan_check_step(const plan_file *plan, const plan_step *step, uint64
     if (!has_operands(step)) return "a step has too few or too many inputs";
     if (step->activation > (fuses ? ACTIVATION_RELU6 : ACTIVATION_NONE))
         return "a step has an activation that it cannot have";
-    /* NaN and infinity times 0 are NaN. */
-    if (step->op == OP_SOFTMAX ? step->beta * 0.0f != 0.0f : step->beta != 0.0f)
-        return "a step has a beta that it cannot have";
+    if (!is_padded_by_0(step)) return "a step has parameters that it cannot have";
     if ((reason = plan_tensor_at(plan, step->inputs[0], &of.x))) return reason;
     if (step->inputs[1] != NONE && (reason = plan_tensor_at(plan, step->inputs[1], &of.second)))
         return reason;

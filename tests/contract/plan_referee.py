@@ -37,7 +37,7 @@ class Step:
     inputs: tuple[int, ...]
     output: int
     activation: int
-    beta: np.float32
+    parameters: bytes
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,9 @@ def _tensor(record: bytes, data: bytes) -> Tensor:
 
 
 def _step(record: bytes) -> Step:
-    operator, *inputs, output, activation, beta, zero = struct.unpack_from("<6IfI", record)
-    assert zero == 0
+    operator, *inputs, output, activation = struct.unpack_from("<6I", record)
     used = tuple(number for number in inputs if number != NONE)
-    return Step(OPERATORS[operator - 1], used, output, activation, f32(beta))
+    return Step(OPERATORS[operator - 1], used, output, activation, record[24:32])
 
 
 def run(file: bytes, *inputs: Array) -> dict[int, Array]:
@@ -130,7 +129,7 @@ def _compute(plan: Plan, step: Step, found: dict[int, Array]) -> Array:
         case "tanh":
             return _tanh(values)
         case "softmax":
-            return _softmax(values, step.beta)
+            return _softmax(values, f32(struct.unpack_from("<f", step.parameters)[0]))
         case "fully_connected":
             weights, *biases = others
             rows = values.reshape(-1, weights.dims[1])

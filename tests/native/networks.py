@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ def with_inner_outputs(file: bytes) -> bytes:
             step.inputs,
             step.output,
             ACTIVATIONS[step.activation],
-            float(step.beta),
+            struct.unpack_from("<f", step.parameters)[0] if step.operator == "softmax" else 0.0,
         )
         for step in read.steps
     ]

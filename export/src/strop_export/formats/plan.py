@@ -1,4 +1,4 @@
-"""Plans: dense networks as data; docs/plan-format.md describes the file to the byte."""
+"""Plans: neural networks as data; docs/plan-format.md describes the file to the byte."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NONE: Final = 0xFFFFFFFF
 _ALIGNMENT: Final = 64
 _HEADER: Final = struct.Struct("<8s11I12x")
 _TENSOR: Final = struct.Struct("<8Ifi4I")
-_STEP: Final = struct.Struct("<6If4x")
+_STEP: Final = struct.Struct("<6I8s")
 
 DTYPES: Final[Mapping[str, int]] = {"float32": 0, "int8": 1, "uint8": 2, "int32": 3}
 ACTIVATIONS: Final[Mapping[str, int]] = {"none": 0, "relu": 1, "relu6": 2}
@@ -43,6 +43,14 @@ OPERATORS: Final[Mapping[str, int]] = {
     "add": 11,
     "sub": 12,
     "lookup": 13,
+    "conv_2d": 14,
+    "depthwise_conv_2d": 15,
+    "max_pool_2d": 16,
+    "average_pool_2d": 17,
+    "mean": 18,
+    "concatenate": 19,
+    "pad": 20,
+    "transpose": 21,
 }
 
 
@@ -70,14 +78,42 @@ class Tensor:
     name: str = ""
 
 
+class Window(NamedTuple):
+    """How the windows of a convolution or pool lie over its input: pairs of (height, width)."""
+
+    strides: tuple[int, int]
+    dilations: tuple[int, int] = (0, 0)  # of a convolution, from 1
+    padding: tuple[int, int] = (0, 0)  # rows above the input, columns to its left
+    size: tuple[int, int] = (0, 0)  # of a pool; that of a convolution is its weights'
+
+
 class Step(NamedTuple):
-    """An operator of a plan, with the numbers of the tensors that it reads and writes."""
+    """An operator of a plan, with the numbers of the tensors that it reads and writes.
+
+    Attributes:
+        operator: a key of `OPERATORS`.
+        inputs: up to three numbers.
+        output: a number.
+        activation: the fused one, a key of `ACTIVATIONS`.
+        beta: of softmax.
+        window: of convolutions and pools.
+        axes: mean: the first averaged axis and their number; concatenate: the axis; pad: the values
+            before each axis; transpose: x's axis for each of y's.
+    """
 
     operator: str
     inputs: tuple[int, ...]
     output: int
     activation: str = "none"
     beta: float = 0.0
+    window: Window | None = None
+    axes: tuple[int, ...] = ()
+
+    def parameters(self) -> bytes:
+        """Return the 8 bytes of the record that belong to the operator."""
+        if self.window is not None:
+            return bytes(number for pair in self.window for number in pair)
+        return bytes(self.axes) or struct.pack("<f", self.beta)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,8 +175,14 @@ class Plan:
 
     def _work(self, step: Step) -> int:
         values = math.prod(self.tensors[step.inputs[0]].dims)
-        is_layer = step.operator == "fully_connected"
-        return values * self.tensors[step.inputs[1]].dims[0] if is_layer else values
+        results = math.prod(self.tensors[step.output].dims)
+        if step.operator == "fully_connected":
+            return values * self.tensors[step.inputs[1]].dims[0]
+        if step.operator in ("conv_2d", "depthwise_conv_2d"):
+            return results * math.prod(self.tensors[step.inputs[1]].dims[1:])
+        if step.window is not None:
+            return results * math.prod(step.window.size)
+        return results if step.operator == "pad" else values
 
 
 class _Data:
@@ -187,7 +229,7 @@ def _step_record(step: Step) -> bytes:
         *[_NONE] * (3 - len(step.inputs)),
         step.output,
         ACTIVATIONS[step.activation],
-        step.beta,
+        step.parameters(),
     )
 
 
