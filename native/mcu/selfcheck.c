@@ -81,7 +81,7 @@ static void put_sample(answer *to, const strop_golden *golden, const uint8_t *ar
     put_crc(to, crc);
 }
 
-static void check_all(const strop_selfcheck *check) {
+static void answer_all(const strop_selfcheck *check) {
     const strop_golden *golden = check->golden;
     answer to = {check->write_byte, 0};
     check->write_byte('\n'); /* whatever was printed before, the answer begins a line */
@@ -102,19 +102,19 @@ static void check_all(const strop_selfcheck *check) {
 }
 
 int strop_selfcheck_poll(strop_selfcheck *check) {
-    int answered = 0;
     for (int taken = 0; taken < MOST_BYTES; taken++) {
         const int byte = check->read_byte();
-        if (byte < 0) break;
+        if (byte < 0) return 0;
         /* Only its first letter is an s: what does not go on may just begin. */
         if (byte == REQUEST[check->matched])
             check->matched++;
         else
             check->matched = byte == 's';
-        if (check->matched < REQUEST_BYTES) continue;
-        check->matched = 0;
-        if (!answered) check_all(check); /* who asked again meanwhile has the answer, too */
-        answered = 1;
+        if (check->matched == REQUEST_BYTES) {
+            check->matched = 0;
+            answer_all(check);
+            return 1;
+        }
     }
-    return answered;
+    return 0;
 }

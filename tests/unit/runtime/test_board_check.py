@@ -340,15 +340,7 @@ class TestCommand:
         printed = capsys.readouterr().out.splitlines()
         crc = f"{_crcs(bundle)[0]:08x}"
         assert printed[0].startswith("on the board at /dev/")
-        assert printed[1].split() == [
-            "sample",
-            "status",
-            "differing",
-            "bytes",
-            "CRC-32",
-            "proven",
-            "CRC-32",
-        ]
+        assert " ".join(printed[1].split()) == "sample status differing bytes CRC-32 proven CRC-32"
         assert printed[2].split() == ["0", "passed", "0", crc, crc]
         assert printed[-1] == (
             "6 of 6 golden samples give the outputs proven at export, of 6 in the bundle"
