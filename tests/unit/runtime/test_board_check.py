@@ -315,7 +315,7 @@ class TestPorts:
             return imported(name, *more)
 
         monkeypatch.setattr(builtins, "__import__", without)
-        with pytest.raises(EngineUnavailable, match="pip install pyserial"):
+        with pytest.raises(EngineUnavailable, match=r"install the extra \[serial\]"):
             check_board(bundle, "/dev/null")
 
     def test_a_bundle_without_a_plan_is_refused_before_the_port_is_opened(self) -> None:

@@ -36,8 +36,7 @@ class SerialLine:
             import serial
         except ImportError:
             raise EngineUnavailable(
-                "--serial needs pyserial",
-                "pip install pyserial, or install the extra [serial] of the strop wheel",
+                "--serial needs pyserial", "install the extra [serial] of the strop wheel"
             ) from None
         self.port = port
         self._received = b""
