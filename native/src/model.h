@@ -4,6 +4,8 @@
 
 #include "kernels.h"
 #include "layout.h"
+#include "mean.h"
+#include "moves.h"
 #include "pairs.h"
 
 typedef enum {
@@ -19,7 +21,9 @@ typedef enum {
     RUN_ADD,
     RUN_SUB,
     RUN_MUL,
-    RUN_PAIR
+    RUN_PAIR,
+    RUN_MEAN,
+    RUN_MOVES
 } run_kind;
 
 typedef struct {
@@ -45,6 +49,14 @@ typedef struct {
             const uint8_t *constant; /* as stored; NULL: `other` is a tensor */
             int8_pair how;
         } pair;
+        mean mean;
+        struct {
+            const move *moves; /* of the operands, in their order */
+            uint32_t count;
+            uint32_t y_bytes; /* of a sample */
+            int fills;        /* y has values of no operand, each `fill` */
+            uint8_t fill;
+        } moves;
     } of;
 } model_step;
 

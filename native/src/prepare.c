@@ -3,6 +3,7 @@
 
 #include "float_mode.h"
 #include "model.h"
+#include "operands.h"
 #include "rounding.h"
 
 #define INFINITE __builtin_inff()
@@ -116,6 +117,52 @@ static void build_pair(builder *of, const plan_step *from, model_step *step) {
     }
 }
 
+static void build_mean(builder *of, const plan_step *from, model_step *step) {
+    operands tensors;
+    read_operands(of->plan, from, &tensors);
+    void *factors = arena_take(&of->from, 2 * MEAN_BLOCK * sizeof(int32_t));
+    if (!of->from.memory) return;
+    step->kind = RUN_MEAN;
+    mean_prepare(of->plan, from, &tensors, factors, &step->of.mean);
+}
+
+/* Prepare the copy of an operand, whose constant values the model keeps. */
+static void build_move(builder *of, const plan_step *from, const operands *tensors,
+                       uint32_t operand, move *to) {
+    const plan_tensor *x = operand == 0   ? &tensors->x
+                           : operand == 1 ? &tensors->second
+                                          : &tensors->third;
+    const size_t bytes = x->values * plan_value_bytes(x->dtype);
+    uint8_t *constant = x->data ? arena_take(&of->from, bytes) : NULL;
+    if (!to) return;
+    if (from->op == OP_CONCATENATE) move_of_concatenate(from, tensors, operand, to);
+    if (from->op == OP_PAD) move_of_pad(from, tensors, to);
+    if (from->op == OP_TRANSPOSE) move_of_transpose(from, tensors, to);
+    to->x = of->layout->places[from->inputs[operand]];
+    if (!constant) return;
+    to->constant = constant;
+    to->x_bytes = 0;
+    if (x->dtype == STROP_INT8)
+        store_int8(x->data, bytes, constant);
+    else
+        memcpy(constant, x->data, bytes);
+}
+
+static void build_moves(builder *of, const plan_step *from, model_step *step) {
+    operands tensors;
+    const uint32_t count = from->inputs[1] == NONE ? 1 : from->inputs[2] == NONE ? 2 : 3;
+    move *moves = arena_take(&of->from, count * sizeof *moves);
+    read_operands(of->plan, from, &tensors);
+    for (uint32_t i = 0; i < count; i++)
+        build_move(of, from, &tensors, i, moves ? moves + i : NULL);
+    step->kind = RUN_MOVES;
+    step->of.moves.moves = moves;
+    step->of.moves.count = count;
+    step->of.moves.y_bytes = tensors.y.values * (uint32_t)plan_value_bytes(tensors.y.dtype);
+    step->of.moves.fills = from->op == OP_PAD;
+    step->of.moves.fill = (uint8_t)(is_float(&tensors.y) ? 0 : stored_zero_point(&tensors.y));
+}
+
 static void build_step(builder *of, const plan_step *from, model_step *step) {
     plan_tensor x, y;
     plan_tensor_at(of->plan, from->inputs[0], &x);
@@ -147,6 +194,10 @@ static void build_step(builder *of, const plan_step *from, model_step *step) {
             step->rows = x.values / step->width;
             break;
         case OP_LOOKUP: build_lookup(of, from, step); break;
+        case OP_MEAN: build_mean(of, from, step); break;
+        case OP_CONCATENATE:
+        case OP_PAD:
+        case OP_TRANSPOSE: build_moves(of, from, step); break;
         default:
             if (x.dtype == STROP_INT8)
                 build_pair(of, from, step);

@@ -56,6 +56,15 @@ static void run_pair(const tile *of, const model_step *step, const uint8_t *x, u
         pair_run(&step->of.pair.how, width, x + done, other, y + done);
 }
 
+static void run_moves(const tile *of, const model_step *step, uint8_t *y) {
+    const size_t y_bytes = step->of.moves.y_bytes;
+    if (step->of.moves.fills) memset(y, step->of.moves.fill, of->rows * y_bytes);
+    for (uint32_t i = 0; i < step->of.moves.count; i++) {
+        const move *how = &step->of.moves.moves[i];
+        move_run(how, of->rows, y_bytes, how->constant ? how->constant : find(of, &how->x), y);
+    }
+}
+
 static void run_step(const tile *of, const model_step *step) {
     const strop_kernels *kernels = of->model->kernels;
     const size_t rows = of->rows * step->rows;
@@ -78,6 +87,8 @@ static void run_step(const tile *of, const model_step *step) {
         case RUN_TANH: kernels->tanh(count, x, y); break;
         case RUN_SOFTMAX: kernels->softmax(step->of.beta, rows, step->width, x, y); break;
         case RUN_PAIR: run_pair(of, step, x, y); break;
+        case RUN_MEAN: mean_run(&step->of.mean, of->rows, x, y); break;
+        case RUN_MOVES: run_moves(of, step, y); break;
         default: run_arithmetic(of, step, x, y);
     }
 }

@@ -1,20 +1,11 @@
 /* The rules of each operator. */
-#include "pairs.h"
-#include "plan.h"
-#include "rounding.h"
-
 #include <string.h>
 
-/* The operands of a step; `second` and `third` are valid where the step has them. */
-typedef struct {
-    plan_tensor x, second, third, y;
-} operands;
-
-static int is_int8(const plan_tensor *tensor) {
-    return tensor->dtype == STROP_INT8 && tensor->scale != 0.0f;
-}
-
-static int is_float(const plan_tensor *tensor) { return tensor->dtype == STROP_FLOAT32; }
+#include "mean.h"
+#include "moves.h"
+#include "operands.h"
+#include "pairs.h"
+#include "rounding.h"
 
 static const char *check_quantize(const operands *of) {
     if (!is_int8(&of->y)) return "quantize writes int8 with a scale";
@@ -94,8 +85,7 @@ static const char *check_softmax(const plan_step *step, const operands *of) {
 }
 
 static const char *check_reshape(const operands *of) {
-    if (of->x.values != of->y.values || of->x.dtype != of->y.dtype || of->x.scale != of->y.scale ||
-        of->x.zero_point != of->y.zero_point)
+    if (of->x.values != of->y.values || !are_alike(&of->x, &of->y))
         return "reshape changes more than a shape";
     return NULL;
 }
@@ -140,46 +130,74 @@ static const char *check_operator(const plan_file *plan, const plan_step *step,
         case OP_ADD:
         case OP_SUB: return check_pairwise(step, of);
         case OP_LOOKUP: return check_lookup(of);
+        case OP_MEAN: return check_mean(plan, step, of);
+        case OP_CONCATENATE: return check_concatenate(step, of);
+        case OP_PAD: return check_pad(step, of);
+        case OP_TRANSPOSE: return check_transpose(step, of);
         default: return "a step has an unknown operator";
     }
 }
 
+/* Count the bytes of a step's parameters. */
+static uint32_t parameter_bytes(uint32_t op, uint32_t rank) {
+    switch (op) {
+        case OP_SOFTMAX: return sizeof(float);
+        case OP_MEAN: return 2;
+        case OP_CONCATENATE: return 1;
+        case OP_PAD:
+        case OP_TRANSPOSE: return rank;
+        default: return 0;
+    }
+}
+
 /* Tell whether the record of a step is 0 behind the parameters of its operator. */
-static int is_padded_by_0(const plan_step *step) {
-    const size_t used = step->op == OP_SOFTMAX ? sizeof(float) : 0;
-    for (size_t i = used; i < PARAMETERS; i++)
+static int is_padded_by_0(const plan_step *step, uint32_t rank) {
+    for (uint32_t i = parameter_bytes(step->op, rank); i < PARAMETERS; i++)
         if (step->parameters[i]) return 0;
     return 1;
 }
 
 /* Tell whether a step has the operands that its operator takes. */
 static int has_operands(const plan_step *step) {
-    const int has_two = is_pairwise(step->op) || step->op == OP_LOOKUP;
-    const uint32_t most = step->op == OP_FULLY_CONNECTED ? 3 : has_two ? 2 : 1;
-    for (uint32_t i = 0; i < 3; i++) {
-        const int optional = step->op == OP_FULLY_CONNECTED && i == 2;
-        if (step->inputs[i] == NONE ? i < most && !optional : i >= most) return 0;
-    }
+    uint32_t least = 1, most = 1;
+    if (is_pairwise(step->op) || step->op == OP_LOOKUP) least = most = 2;
+    if (step->op == OP_FULLY_CONNECTED || step->op == OP_CONCATENATE) least = 2, most = 3;
+    for (uint32_t i = 0; i < 3; i++)
+        if (step->inputs[i] == NONE ? i < least : i >= most) return 0;
     return 1;
+}
+
+/* The products and values that a step computes for one sample, below 2^48. */
+static uint64_t work_of(const plan_step *step, const operands *of) {
+    switch (step->op) {
+        case OP_FULLY_CONNECTED: return (uint64_t)of->x.values * of->second.dims[0];
+        case OP_CONCATENATE:
+        case OP_PAD: return of->y.values;
+        default: return of->x.values;
+    }
+}
+
+const char *read_operands(const plan_file *plan, const plan_step *step, operands *of) {
+    plan_tensor *const tensors[] = {&of->x, &of->second, &of->third};
+    memset(of, 0, sizeof *of);
+    for (size_t i = 0; i < 3; i++) {
+        if (step->inputs[i] == NONE) continue;
+        const char *reason = plan_tensor_at(plan, step->inputs[i], tensors[i]);
+        if (reason) return reason;
+    }
+    return plan_tensor_at(plan, step->output, &of->y);
 }
 
 const char *plan_check_step(const plan_file *plan, const plan_step *step, uint64_t *work) {
     const int fuses = step->op == OP_FULLY_CONNECTED || is_pairwise(step->op);
     operands of;
     const char *reason;
-    memset(&of, 0, sizeof of);
     if (!has_operands(step)) return "a step has too few or too many inputs";
     if (step->activation > (fuses ? ACTIVATION_RELU6 : ACTIVATION_NONE))
         return "a step has an activation that it cannot have";
-    if (!is_padded_by_0(step)) return "a step has parameters that it cannot have";
-    if ((reason = plan_tensor_at(plan, step->inputs[0], &of.x))) return reason;
-    if (step->inputs[1] != NONE && (reason = plan_tensor_at(plan, step->inputs[1], &of.second)))
-        return reason;
-    if (step->inputs[2] != NONE && (reason = plan_tensor_at(plan, step->inputs[2], &of.third)))
-        return reason;
-    if ((reason = plan_tensor_at(plan, step->output, &of.y))) return reason;
+    if ((reason = read_operands(plan, step, &of))) return reason;
     if (of.x.data) return "the first input of a step is a constant";
-    /* Below 2^24 * 2^24 for a step. */
-    *work += (uint64_t)of.x.values * (step->op == OP_FULLY_CONNECTED ? of.second.dims[0] : 1);
+    if (!is_padded_by_0(step, of.x.rank)) return "a step has parameters that it cannot have";
+    *work += work_of(step, &of);
     return check_operator(plan, step, &of);
 }
