@@ -2,7 +2,6 @@
 #include "mean.h"
 
 #include "kernels/requantize.h"
-#include "rounding.h"
 
 enum { MOST_VALUES = 1 << 16 }; /* of int8 that are averaged: their sum stays in 32 bits */
 
@@ -24,26 +23,21 @@ static uint32_t product(const uint32_t *sizes, uint32_t count) {
     return values;
 }
 
-/* XNNPACK's factor of a sum of `count` values. */
-static float float_factor_of(const plan_tensor *x, const plan_tensor *y, uint32_t count) {
-    return x->scale / y->scale / (float)count;
-}
-
-/* TensorFlow Lite's: the multiplier of the scales, divided by the count with as many more bits as
- * the count has. */
-static fixed_point fixed_factor_of(const plan_tensor *x, const plan_tensor *y, uint32_t count) {
-    fixed_point factor = fixed_point_of((double)x->scale / (double)y->scale);
+/* TensorFlow Lite's factor of a sum: that of the scales, with t = floor(log2(count)) more bits,
+ * divided by the count. */
+static fixed_point reference_factor_of(const operands *of, uint32_t count) {
+    fixed_point factor = fixed_point_of((double)of->x.scale / (double)of->y.scale);
     int32_t more = 0;
-    while (count >> more > 1 && factor.shift + more < 31) more++;
+    while (count >> more > 1) more++;
     factor.multiplier = (int32_t)(((int64_t)factor.multiplier << more) / count);
     factor.shift += more;
     return factor;
 }
 
-static int has_sound_factor(uint32_t rounding, const operands *of, uint32_t count) {
-    if (rounding == ROUNDING_REFERENCE) return fixed_factor_of(&of->x, &of->y, count).shift >= 0;
-    const float factor = float_factor_of(&of->x, &of->y, count);
-    return factor > 0.0f && factor < 1.0f;
+static int has_sound_scales(uint32_t rounding, const operands *of, uint32_t count) {
+    const float ratio = of->x.scale / of->y.scale;
+    if (!(ratio >= 1.0f / 1024.0f && ratio < 65536.0f)) return 0;
+    return rounding == ROUNDING_FLOAT || reference_factor_of(of, count).shift >= 0;
 }
 
 const char *check_mean(const plan_file *plan, const plan_step *step, const operands *of) {
@@ -54,45 +48,52 @@ const char *check_mean(const plan_file *plan, const plan_step *step, const opera
     if (!is_int8(&of->x) || !is_int8(&of->y)) return "mean is float32, or int8 with scales";
     const uint32_t values = product(of->x.dims + first, count);
     if (values > MOST_VALUES) return "mean averages more than 2^16 values of int8";
-    return has_sound_factor(plan->rounding, of, values) ? NULL
+    return has_sound_scales(plan->rounding, of, values) ? NULL
                                                         : "the scales of mean are too far apart";
 }
 
-void mean_prepare(const plan_file *plan, const plan_step *step, const operands *of, void *factors,
-                  mean *to) {
+void mean_prepare(const plan_file *plan, const plan_step *step, const operands *of, mean *to) {
     const uint32_t first = step->parameters[0], last = first + step->parameters[1];
     to->outer = product(of->x.dims, first);
     to->count = product(of->x.dims + first, last - first);
     to->inner = product(of->x.dims + last, of->x.rank - last);
     to->is_float = is_float(&of->x);
     if (to->is_float) return;
-    to->zero_point = of->x.zero_point + 128;
-    to->requantize.zero_point = of->y.zero_point + 128;
-    to->requantize.low = 0;
-    to->requantize.high = 255;
-    if (plan->rounding == ROUNDING_FLOAT) {
-        float *scales = factors;
-        const float factor = float_factor_of(&of->x, &of->y, to->count);
-        for (size_t i = 0; i < MEAN_BLOCK; i++) scales[i] = factor;
-        to->requantize.scales = scales;
+    to->x_zero_point = of->x.zero_point;
+    to->y_zero_point = of->y.zero_point;
+    to->rounds_float = plan->rounding == ROUNDING_FLOAT;
+    if (!to->rounds_float) {
+        to->factor = reference_factor_of(of, to->count);
         return;
     }
-    const fixed_point factor = fixed_factor_of(&of->x, &of->y, to->count);
-    int32_t *multipliers = factors, *shifts = multipliers + MEAN_BLOCK;
-    for (size_t i = 0; i < MEAN_BLOCK; i++) {
-        multipliers[i] = factor.multiplier;
-        shifts[i] = factor.shift;
+    const float count = (float)to->count;
+    to->scale = 1.0f / count * (of->x.scale / of->y.scale);
+    to->offset = (float)of->y.zero_point - count * (float)of->x.zero_point * to->scale;
+}
+
+/* From the sum of some q, at most 2^23, to a mean as stored. */
+static uint8_t int8_mean_of(const mean *how, int32_t sum) {
+    int32_t value;
+    if (how->rounds_float) {
+        float real = (float)sum * how->scale + how->offset;
+        real = real < -128.0f ? -128.0f : real;
+        value = nearest_even(real > 127.0f ? 127.0f : real);
+    } else {
+        value = multiply_reference(sum - (int32_t)how->count * how->x_zero_point,
+                                   how->factor.multiplier, how->factor.shift);
+        value += how->y_zero_point;
+        value = value < -128 ? -128 : value;
+        value = value > 127 ? 127 : value;
     }
-    to->requantize.multipliers = multipliers;
-    to->requantize.shifts = shifts;
+    return (uint8_t)(value + 128);
 }
 
 static void mean_of_int8(const mean *how, size_t width, const uint8_t *x, uint8_t *y) {
     int32_t sums[MEAN_BLOCK];
-    for (size_t i = 0; i < width; i++) sums[i] = -(int32_t)how->count * how->zero_point;
+    for (size_t i = 0; i < width; i++) sums[i] = -128 * (int32_t)how->count;
     for (size_t k = 0; k < how->count; k++, x += how->inner)
         for (size_t i = 0; i < width; i++) sums[i] += x[i];
-    requantize(&how->requantize, 0, width, sums, y);
+    for (size_t i = 0; i < width; i++) y[i] = int8_mean_of(how, sums[i]);
 }
 
 static void mean_of_floats(const mean *how, size_t width, const float *x, float *y) {

@@ -2,8 +2,8 @@
 #ifndef STROP_MEAN_H
 #define STROP_MEAN_H
 
-#include "kernels.h"
 #include "operands.h"
+#include "rounding.h"
 
 enum { MEAN_BLOCK = 64 }; /* sums that are taken together */
 
@@ -11,16 +11,18 @@ enum { MEAN_BLOCK = 64 }; /* sums that are taken together */
 typedef struct {
     uint32_t outer, count, inner;
     int is_float;
-    int32_t zero_point;        /* of x, as stored */
-    requantization requantize; /* of the sums of int8: its arrays have MEAN_BLOCK equal values */
+    /* Of int8: */
+    int32_t x_zero_point, y_zero_point;
+    fixed_point factor; /* rounding `reference`: of a sum less the zero points */
+    int rounds_float;   /* rounding `float`: sum * scale + offset */
+    float scale, offset;
 } mean;
 
 /* Check the axes, types and scales of a step. */
 const char *check_mean(const plan_file *plan, const plan_step *step, const operands *of);
 
-/* Prepare a step. `factors` has room for 2 * MEAN_BLOCK numbers of 4 bytes. */
-void mean_prepare(const plan_file *plan, const plan_step *step, const operands *of, void *factors,
-                  mean *to);
+/* Prepare a step. */
+void mean_prepare(const plan_file *plan, const plan_step *step, const operands *of, mean *to);
 
 /* Run a step for some samples. */
 void mean_run(const mean *how, size_t rows, const void *x, void *y);

@@ -120,10 +120,8 @@ static void build_pair(builder *of, const plan_step *from, model_step *step) {
 static void build_mean(builder *of, const plan_step *from, model_step *step) {
     operands tensors;
     read_operands(of->plan, from, &tensors);
-    void *factors = arena_take(&of->from, 2 * MEAN_BLOCK * sizeof(int32_t));
-    if (!of->from.memory) return;
     step->kind = RUN_MEAN;
-    mean_prepare(of->plan, from, &tensors, factors, &step->of.mean);
+    mean_prepare(of->plan, from, &tensors, &step->of.mean);
 }
 
 /* Prepare the copy of an operand, whose constant values the model keeps. */
