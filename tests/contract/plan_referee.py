@@ -12,6 +12,8 @@ from tests.contract import referee_integers as integers
 from tests.contract import referee_windows as windows
 from tests.contract.referee_records import Array, Plan, Step, f32, read
 
+__all__ = ["outputs", "read", "run"]
+
 
 def run(file: bytes, *inputs: Array) -> dict[int, Array]:
     """Return every tensor that is given or computed, by its number, each (N, *dims)."""
@@ -72,14 +74,12 @@ def _compute(plan: Plan, step: Step, found: dict[int, Array]) -> Array:
             return floats.activated(result, step.activation) if y.dtype == f32 else result
         case "mean":
             first, count = step.parameters[:2]
-            rows = values.reshape(
-                -1, math.prod(x.dims[first : first + count]), math.prod(x.dims[first + count :])
-            )
+            averaged, after = x.dims[first : first + count], x.dims[first + count :]
+            rows = values.reshape(-1, math.prod(averaged), math.prod(after))
             if x.dtype == f32:
                 return floats.mean(rows)
-            return integers.mean(
-                rows.sum(axis=1, dtype=np.int64), rows.shape[1], x, y, plan.rounding
-            )
+            sums = rows.sum(axis=1, dtype=np.int64)
+            return integers.mean(sums, rows.shape[1], x, y, plan.rounding)
         case "concatenate":
             parts = [found[number] for number in step.inputs]
             return np.concatenate(parts, axis=1 + step.parameters[0])
