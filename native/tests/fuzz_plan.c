@@ -83,13 +83,14 @@ static void change_step(uint8_t *plan, size_t count) {
     uint8_t *record = random_record(plan, count, 1);
     if (!record) return;
     const uint32_t tensor = next_random() % (u32_in(plan, 16) % MAX_TENSORS + 1);
-    switch (next_random() % 5) {
-        case 0: put_u32(record, next_random() % (OP_LOOKUP + 2)); break;
+    switch (next_random() % 6) {
+        case 0: put_u32(record, next_random() % (OP_TRANSPOSE + 2)); break;
         case 1:
             put_u32(record + 4 + next_random() % 3 * 4, next_random() % 4 ? tensor : NONE);
             break;
         case 2: put_u32(record + 16, tensor); break;
         case 3: put_u32(record + 20, next_random() % 4); break;
+        case 4: record[24 + next_random() % PARAMETERS] = (uint8_t)(next_random() % 8); break;
         default: put_float(record + 24, random_edge());
     }
 }
