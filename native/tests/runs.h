@@ -9,7 +9,7 @@
 #include "plan.h"
 #include "random.h"
 
-enum { MOST_BORDERS = 64 }; /* inputs or outputs of a plan that is run */
+enum { MOST_BORDERS = 128 }; /* inputs or outputs of a plan that is run */
 
 typedef struct {
     uint8_t *outputs[MOST_BORDERS];
