@@ -29,6 +29,9 @@ _TYPES = {
 _OPTIONS = {
     **{"FULLY_CONNECTED": "FullyConnected", "ADD": "Add", "SUB": "Sub", "MUL": "Mul"},
     **{"LEAKY_RELU": "LeakyRelu", "GELU": "Gelu", "SOFTMAX": "Softmax"},
+    **{"CONV_2D": "Conv2D", "DEPTHWISE_CONV_2D": "DepthwiseConv2D", "MEAN": "Reducer"},
+    **{"MAX_POOL_2D": "Pool2D", "AVERAGE_POOL_2D": "Pool2D", "CONCATENATION": "Concatenation"},
+    **{"PAD": "Pad", "TRANSPOSE": "Transpose"},
 }
 
 

@@ -182,7 +182,7 @@ class Plan:
             return results * math.prod(self.tensors[step.inputs[1]].dims[1:])
         if step.window is not None:
             return results * math.prod(step.window.size)
-        return results if step.operator == "pad" else values
+        return results if step.operator in ("concatenate", "pad") else values
 
 
 class _Data:
