@@ -100,6 +100,7 @@ def build(inputs: Sequence[Path], includes: Sequence[Path], board: Board, out: P
         script, made = Path(scratch, "board.ld"), Path(scratch, "firmware.elf")
         script.write_text(layout, "ascii")
         command = [*compiler(cpu), f"-DBOARD_UART={board.uart:#x}", f"-I{SOURCES}"]
+        command += [f"-isystem{SOURCES / 'include'}", str(SOURCES / "printing.c")]
         command += [f"-I{folder.resolve()}" for folder in includes]
         command += [str(SOURCES / name) for name in board.sources]
         command += [*(str(path.resolve()) for path in inputs), "-T", str(script), "-o", str(made)]

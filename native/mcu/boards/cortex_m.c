@@ -9,9 +9,7 @@ extern uint32_t board_stack_end[];
 
 void board_reset(void);
 
-static void fault(void) {
-    board_exit(2);
-}
+static void fault(void) { board_exit(2); }
 
 __attribute__((section(".vectors"), used)) static void (*const vectors[])(void) = {
     (void (*)(void))board_stack_end,
@@ -35,9 +33,7 @@ __attribute__((used)) void board_reset(void) {
     board_exit(main());
 }
 
-uint32_t board_ticks(void) {
-    return 0xFFFFFF - SYSTICK[2];
-}
+uint32_t board_ticks(void) { return 0xFFFFFF - SYSTICK[2]; }
 
 int32_t board_semihosting(int32_t operation, const void *arguments) {
     register int32_t r0 __asm("r0") = operation;

@@ -5,9 +5,7 @@ extern uint32_t board_data_from[], board_data[], board_data_end[], board_bss[], 
 
 __attribute__((used)) void board_start(void);
 
-static void __attribute__((interrupt)) fault(void) {
-    board_exit(2);
-}
+static void __attribute__((interrupt)) fault(void) { board_exit(2); }
 
 /* No global pointer is set, as nothing is linked relative to it. */
 __attribute__((section(".vectors"), naked, used)) void board_reset(void) {

@@ -11,7 +11,7 @@ from strop_export.errors import EngineMissing
 # -Os: a device's flash is smaller than its time. Sums of floats must not be fused.
 FLAGS: Final = ("-std=c99", "-Os", "-ffreestanding", "-ffp-contract=off", "-fno-sanitize=undefined")
 FLAGS += ("-ffunction-sections", "-fdata-sections", "-fno-unwind-tables")
-FLAGS += ("-fno-asynchronous-unwind-tables", "-Wl,--gc-sections")
+FLAGS += ("-fno-asynchronous-unwind-tables", "-Wl,--gc-sections", "-g")  # -g keeps the symbols
 
 
 class Cpu(NamedTuple):
@@ -36,7 +36,7 @@ CPUS: Final = (
     # Both with their single-precision FPU, and floats in its registers.
     Cpu("cortex-m4", "Cortex-M4F", "thumb-freestanding-eabihf", "cortex_m4"),
     Cpu("cortex-m33", "Cortex-M33F", "thumb-freestanding-eabihf", "cortex_m33"),
-    Cpu("rv32imac", "RV32IMAC", "riscv32-freestanding-none", "generic_rv32+m+a+c"),
+    Cpu("rv32imac", "RV32IMAC", "riscv32-freestanding-none", "generic_rv32+m+a+c+relax"),
 )
 
 
