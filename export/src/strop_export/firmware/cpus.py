@@ -34,8 +34,8 @@ CPUS: Final = (
     Cpu("cortex-m0plus", "Cortex-M0+", "thumb-freestanding-eabi", "cortex_m0plus"),
     Cpu("cortex-m3", "Cortex-M3", "thumb-freestanding-eabi", "cortex_m3"),
     # Both with their single-precision FPU, and floats in its registers.
-    Cpu("cortex-m4", "Cortex-M4F", "thumb-freestanding-eabihf", "cortex_m4"),
-    Cpu("cortex-m33", "Cortex-M33F", "thumb-freestanding-eabihf", "cortex_m33"),
+    Cpu("cortex-m4", "Cortex-M4F", "thumb-freestanding-eabihf", "cortex_m4+vfp4d16sp"),
+    Cpu("cortex-m33", "Cortex-M33F", "thumb-freestanding-eabihf", "cortex_m33+fp_armv8d16sp"),
     Cpu("rv32imac", "RV32IMAC", "riscv32-freestanding-none", "generic_rv32+m+a+c+relax"),
 )
 

@@ -32,7 +32,7 @@ class Function:
     Attributes:
         names: of its symbols.
         start: its address.
-        end: where the next one begins.
+        end: the address after it.
         frame_bytes: the sum of all that its instructions take from the stack.
         calls: the addresses outside it that it goes to.
     """

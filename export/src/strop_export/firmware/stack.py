@@ -1,7 +1,7 @@
 """The deepest stack of a function, read from the instructions of a linked program.
 
-A function's frame is the sum of all that its instructions take from the stack, and on top of it comes
-the deepest of what it calls: the result is never less than what a run takes. Interrupts are extra.
+A function's frame is the sum of all that its instructions take from the stack. The deepest of what
+it calls comes on top: the result is never less than what a run takes, without interrupts.
 """
 
 from __future__ import annotations
@@ -32,35 +32,40 @@ def deepest_stack(elf: ELFFile, entry: str) -> int:
             raise function.refuse("calls itself")
         if function.start not in known:
             path = (*callers, function.start)
-            called = [functions[bisect.bisect(starts, goal) - 1] for goal in function.calls]
-            deepest = max((depth(callee, path) for callee in called), default=0)
+            deepest = max((depth(at(goal), path) for goal in function.calls), default=0)
             known[function.start] = function.frame_bytes + deepest
         return known[function.start]
+
+    def at(address: int) -> Function:
+        function = functions[max(bisect.bisect(starts, address) - 1, 0)]
+        if not function.start <= address < function.end:
+            raise function.refuse(f"is the last symbol before a call to {address:#x}")
+        return function
 
     (first,) = (function for function in functions if entry in function.names)
     return depth(first, ())
 
 
 def _functions(elf: ELFFile) -> list[Function]:
-    """Read all functions, by address. Each ends where the next one begins: some have no size."""
-    text, names = elf.get_section_by_name(".text"), dict[int, set[str]]()
+    """Read all functions, by address."""
+    text, found = elf.get_section_by_name(".text"), dict[int, Function]()
     marks = dict[int, bool]()  # address -> whether instructions begin there, or data
     for symbol in elf.get_section_by_name(".symtab").iter_symbols():
+        address = symbol["st_value"]
         if symbol["st_info"]["type"] == "STT_FUNC":
-            # Bit 0 of an address says that the code is Thumb.
-            names.setdefault(symbol["st_value"] & ~1, set()).add(symbol.name)
+            start = address & ~1  # bit 0 says that the code is Thumb
+            function = found.setdefault(start, Function(set(), start, start))
+            function.names.add(symbol.name)
+            function.end = max(function.end, start + symbol["st_size"])
         elif symbol.name[:2] in ("$t", "$x", "$d"):
-            marks[symbol["st_value"]] = symbol.name[:2] != "$d"
+            marks[address] = symbol.name[:2] != "$d"
     origin, content = text["sh_addr"], text.data()
-    end = origin + len(content)
-    starts = sorted(names)
     read = read_arm if elf["e_machine"] == "EM_ARM" else read_riscv
-    made = []
-    for start, stop in zip(starts, [*starts[1:], end], strict=True):
-        function = Function(names[start], start, stop)
-        inside = sorted({start, *(mark for mark in marks if start <= mark < stop)})
-        for part, after in zip(inside, [*inside[1:], stop], strict=True):
+    functions = [found[start] for start in sorted(found)]
+    for function in functions:
+        start, end = function.start, function.end
+        inside = sorted({start, *(mark for mark in marks if start <= mark < end)})
+        for part, after in zip(inside, [*inside[1:], end], strict=True):
             if marks.get(part, True):
                 read(function, content[part - origin : after - origin], part)
-        made.append(function)
-    return made
+    return functions
