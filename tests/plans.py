@@ -18,45 +18,32 @@ def native(draft: Draft) -> Draft:
     The plan takes what the app gives: bytes, where that is bytes.
     """
     variant = draft.variant
-    [source] = draft.content["inputs"]
-    layers = network_of(draft)
-    del draft.files[variant["file"]]
-    variant.update(format="plan", file="variants/float32.plan")
-    for proof in variant["proofs"]:
-        proof["engine"] = "native"
-    draft.content["engines"] = ["native"]
-    variant["inputs"][0].update(dtype=source["dtype"])
-    draft.put(variant, layers.to_bytes())
-    return draft
-
-
-def network_of(draft: Draft) -> Plan:
-    """Return the layers of a draft's weights as a float32 plan, which takes what the app gives."""
     [source], [answer] = draft.content["inputs"], draft.content["outputs"]
-    with np.load(io.BytesIO(draft.files[draft.variant["file"]])) as weights:
+    with np.load(io.BytesIO(draft.files.pop(variant["file"]))) as weights:
         layers = [
             (weights[f"kernel_{i}"], weights[f"bias_{i}"], str(name))
             for i, name in enumerate(weights["activations"])
         ]
         scale = float(weights["scale"])
+    variant.update(format="plan", file="variants/float32.plan")
+    for proof in variant["proofs"]:
+        proof["engine"] = "native"
+    draft.content["engines"] = ["native"]
+    variant["inputs"][0].update(dtype=source["dtype"])
     dtype, dims = source["dtype"], tuple(source["shape"][1:])
-    return network(source["name"], answer["name"], dtype, dims, scale, layers)
+    draft.put(variant, plan(source["name"], answer["name"], dtype, dims, scale, layers))
+    return draft
 
 
-def plan(*given: Any) -> bytes:
-    """Write a plan of dense layers, which `network` takes."""
-    return network(*given).to_bytes()
-
-
-def network(
+def plan(
     source: str,
     answer: str,
     dtype: str,
     dims: tuple[int, ...],
     scale: float,
     layers: list[tuple[NDArray[Any], NDArray[Any], str]],
-) -> Plan:
-    """Make a plan of dense layers over scaled inputs, each with its activation."""
+) -> bytes:
+    """Write a plan of dense layers over scaled inputs, each with its activation."""
     tensors, steps = [Tensor(dtype, dims, scale if dtype == "uint8" else 0.0, name=source)], []
 
     def add(step: str, inputs: tuple[int, ...], tensor: Tensor, **more: Any) -> int:
@@ -85,4 +72,4 @@ def network(
         if alone:
             beta = {"beta": 1.0} if activation == "softmax" else {}
             last = add(activation, (last,), Tensor("float32", units, name=name), **beta)
-    return Plan(tensors, steps, [0], [last])
+    return Plan(tensors, steps, [0], [last]).to_bytes()

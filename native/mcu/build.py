@@ -111,20 +111,23 @@ def build(inputs: Sequence[Path], includes: Sequence[Path], board: Board, out: P
         out.write_bytes(made.read_bytes())
 
 
-def parts(folder: Path) -> tuple[list[Path], list[Path]]:
+def parts(folder: Path, program: str = "main.c") -> tuple[list[Path], list[Path]]:
     """Return the C files of a folder that export wrote, and its folders with headers.
+
+    Args:
+        folder: what export wrote.
+        program: the file with `main`.
 
     Raises:
         BuildFailed: it is no such folder.
     """
     sources = sorted((folder / "src").rglob("*.c"))
-    program = folder / "main.c"
-    if not (sources and program.is_file()):
+    if not (sources and (folder / program).is_file()):
         raise BuildFailed(
-            f"{folder} has no src/ and main.c, as the target mcu writes them",
-            "make export TARGET=mcu, then name the folder dist/NAME-mcu",
+            f"{folder} has no src/ and {program}, as the target mcu writes them",
+            "make export TARGET=mcu GOLDEN=8, then name the folder dist/NAME-mcu",
         )
-    return [program, *sources], [folder / "src", folder / "src" / "strop"]
+    return [folder / program, *sources], [folder / "src", folder / "src" / "strop"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -132,11 +135,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="what export wrote for the target mcu")
     parser.add_argument("--board", choices=BOARDS, default="mps2-an385")
+    parser.add_argument(
+        "--program", default="main.c", help="the folder's file with main (default main.c)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the ELF file to write")
     given = parser.parse_args(arguments)
     board = BOARDS[given.board]
     try:
-        build(*parts(given.folder), board, given.out)
+        build(*parts(given.folder, given.program), board, given.out)
     except StropError as error:
         parser.exit(2, f"{error}\n")
     command = " ".join((*board.qemu, "-nographic", "-semihosting", "-kernel", str(given.out)))

@@ -1,4 +1,4 @@
-/* printf on a board's serial line. */
+/* printf, putchar and getchar on a board's serial line. */
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -9,6 +9,8 @@ int putchar(int byte) {
     board_write((uint8_t)byte);
     return byte;
 }
+
+int getchar(void) { return board_read(); }
 
 static int print_text(const char *text) {
     int count = 0;

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from strop_export.firmware import programs
+from strop_export.firmware import programs, selfcheck
 from strop_export.firmware.programs import Golden
 from strop_export.firmware.source import header, model_of, source
 from strop_export.formats.plan import Plan
@@ -62,12 +62,14 @@ def files(
     }
     if golden is not None:
         texts[f"src/{prefix}_golden.c"] = programs.golden_source(model, golden)
+        texts["selfcheck_main.c"] = selfcheck.program(model)
+        texts["examples/selfcheck/selfcheck.ino"] = selfcheck.sketch(model)
     if tflite is not None:
         texts[f"tflm/{prefix}_model.h"] = programs.tflm_header(model)
         texts[f"tflm/{prefix}_model.cc"] = programs.tflm_source(model, tflite)
     kernels = {f"src/strop/{path.name}": path.read_bytes() for path in kernel_files()}
     sources = sorted(path for path in (*texts, *kernels) if _is_source(path))
-    texts["CMakeLists.txt"] = programs.cmake(model, sources)
+    texts["CMakeLists.txt"] = programs.cmake(model, sources, has_golden=golden is not None)
     return {path: text.encode() for path, text in texts.items()} | kernels
 
 

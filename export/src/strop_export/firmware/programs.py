@@ -140,14 +140,22 @@ def _printed(model: Model, border: Border) -> str:
     for (long i = 0; i < {macro}_VALUES; i++) Serial.println({name}[i]);"""
 
 
-def cmake(model: Model, sources: Sequence[str]) -> str:
-    """Return CMakeLists.txt: a static library, and the program where this is the whole project.
+def cmake(model: Model, sources: Sequence[str], *, has_golden: bool) -> str:
+    """Return CMakeLists.txt: a static library, and the programs where this is the whole project.
 
     Args:
         model: the model.
         sources: paths of C files of the library.
+        has_golden: whether golden samples are compiled in, which selfcheck_main.c needs.
     """
     prefix = model.prefix
+    names = ("main", "selfcheck_main") if has_golden else ("main",)
+    made = "".join(
+        f"""
+    add_executable({prefix}_{name} {name}.c)
+    target_link_libraries({prefix}_{name} PRIVATE {prefix}_model)"""
+        for name in names
+    )
     listed = "".join(f"\n    {path}" for path in sources)
     return f"""cmake_minimum_required(VERSION 3.13)
 project({prefix}_model C)
@@ -158,9 +166,7 @@ set_target_properties({prefix}_model PROPERTIES C_STANDARD 99 C_EXTENSIONS OFF)
 # Floats as they were proven: no fused multiply-add. The linker drops what is not called.
 target_compile_options({prefix}_model PRIVATE {" ".join(FLAGS)})
 
-if(CMAKE_SOURCE_DIR STREQUAL CMAKE_CURRENT_SOURCE_DIR)
-    add_executable({prefix}_main main.c)
-    target_link_libraries({prefix}_main PRIVATE {prefix}_model)
+if(CMAKE_SOURCE_DIR STREQUAL CMAKE_CURRENT_SOURCE_DIR){made}
 endif()
 """
 
@@ -191,7 +197,11 @@ def readme(model: Model, *, has_golden: bool, has_tflm: bool) -> str:
     )
     first, last = model.inputs[0], model.outputs[-1]
     kinds = [C_TYPES[model.plan.tensors[border.number].dtype] for border in (first, last)]
-    more = f"- `src/{prefix}_golden.c`: samples with proven outputs\n" if has_golden else ""
+    more = ""
+    if has_golden:
+        more = f"""- `src/{prefix}_golden.c`: samples with proven outputs
+- `selfcheck_main.c`, `examples/selfcheck/`: let `strop check --serial` ask the board for them
+"""
     if has_tflm:
         more += (
             "- `tflm/`: the model for TensorFlow Lite for Microcontrollers; nothing here uses it\n"

@@ -9,7 +9,8 @@ from strop_export.firmware.source import Model
 def program(model: Model) -> str:
     """Return a program that answers on stdin and stdout, which a board has on its serial line."""
     prefix = model.prefix
-    return f"""/* Answer `strop check --serial` for {comment(model.name)}: its golden samples on request. */
+    title = comment(model.name)
+    return f"""/* Run the golden samples of {title} if `strop check --serial` asks. */
 #include <stdio.h>
 
 #include "{prefix}.h"
@@ -39,7 +40,8 @@ int main(void) {{
 def sketch(model: Model) -> str:
     """Return the Arduino example that does the same on `Serial`."""
     prefix = model.prefix
-    return f"""// Answer `strop check --serial` for {comment(model.name)}: its golden samples on request.
+    title = comment(model.name)
+    return f"""// Run the golden samples of {title} if `strop check --serial` asks.
 #include <{prefix}.h>
 #include <strop/selfcheck.h>
 
