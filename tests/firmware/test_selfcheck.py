@@ -17,7 +17,7 @@ from strop.bundle.file import Bundle, parse_bundle
 from strop.diagnostics.board_check import BoardResult, check_board
 from strop.diagnostics.replay import FAILED
 from strop.errors import ParityError
-from tests import bundles, serial_ports
+from tests import bundles, environments, serial_ports
 from tests.firmware import kit, small
 from tests.needs import unavailable
 
@@ -35,9 +35,10 @@ def _on_this_machine(folder: Path) -> Iterator[str]:
     if not shutil.which("gcc"):
         unavailable("gcc is missing", "apt install gcc")
     program = folder / "selfcheck"
+    program = folder / "selfcheck"
     sources = sorted((folder / "src").rglob("*.c"))
     command = ["gcc", *kit.STRICT, *kit.SANITIZED, "-ffp-contract=off", "-I", folder / "src"]
-    subprocess.run([*command, folder / "selfcheck_main.c", *sources, "-o", program], check=True)
+    environments.run(*command, folder / "selfcheck_main.c", *sources, "-o", program)
     with (
         serial_ports.port() as (name, descriptor),
         subprocess.Popen([program], stdin=descriptor, stdout=descriptor) as board,
