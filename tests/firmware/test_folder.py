@@ -25,7 +25,7 @@ HOSTILE = [
     *("new\nline", "\u202egnp", "strop_model", "run", "x" * 300, "arena", "best"),
 ]
 CXX = ["g++", "-std=c++11", "-Wall", "-Wextra", "-Werror", "-pedantic"]
-READ = [*READ, "-fsyntax-only", "-x", "c++"]
+READ = [*CXX, "-fsyntax-only", "-x", "c++"]
 # What Arduino's own header has.
 ARDUINO = """
 struct {
