@@ -40,22 +40,22 @@ DRIVER = """
 #include "{prefix}.h"
 
 int main(void) {{
-    const strop_model *model = &{prefix};
-    uint8_t *arena = malloc(model->arena_bytes);
-    if (!arena) return 2;
+    const strop_model *net = &{prefix};
+    uint8_t *memory = malloc(net->arena_bytes);
+    if (!memory) return 2;
     for (;;) {{
-        memset(arena, 0xA5, model->arena_bytes);
-        for (int i = 0; i < model->inputs; i++) {{
-            const strop_array *input = &model->arrays[i];
-            if (fread(arena + input->offset, 1, input->bytes, stdin) != input->bytes) {{
-                free(arena);
+        memset(memory, 0xA5, net->arena_bytes);
+        for (int i = 0; i < net->inputs; i++) {{
+            const strop_array *input = &net->arrays[i];
+            if (fread(memory + input->offset, 1, input->bytes, stdin) != input->bytes) {{
+                free(memory);
                 return i != 0;
             }}
         }}
-        model->run(arena);
-        for (int i = 0; i < model->outputs; i++) {{
-            const strop_array *output = &model->arrays[model->inputs + i];
-            fwrite(arena + output->offset, 1, output->bytes, stdout);
+        net->run(memory);
+        for (int i = 0; i < net->outputs; i++) {{
+            const strop_array *output = &net->arrays[net->inputs + i];
+            fwrite(memory + output->offset, 1, output->bytes, stdout);
         }}
     }}
 }}
@@ -110,10 +110,11 @@ class Compiler:
             self._run("-c", source, "-o", source.with_suffix(".o"))
             self.kernels.append(source.with_suffix(".o"))
 
-    def program(self, folder: Path, name: str = "some-net") -> Path:
-        """Compile the model of a folder with the driver, and return the program."""
-        (folder / "driver.c").write_text(DRIVER.format(prefix=model_identifier(name)))
-        inputs = [folder / "driver.c", *sorted((folder / "src").glob("*.c")), *self.kernels]
+    def program(self, folder: Path, name: str = "some-net", main: str = "") -> Path:
+        """Compile the model of a folder with a main file, by default the driver."""
+        main = main or DRIVER.format(prefix=model_identifier(name))
+        (folder / "tried.c").write_text(main)
+        inputs = [folder / "tried.c", *sorted((folder / "src").glob("*.c")), *self.kernels]
         self._run("-I", folder / "src", *inputs, "-o", folder / "program")
         return folder / "program"
 
