@@ -6,6 +6,7 @@ import importlib.util
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -86,10 +87,10 @@ class Firmware:
             except ProofError as error:
                 kind = (chosen.format, chosen.precision)
                 return Folder(made, {kind: f"plan {chosen.precision} as C: {error.problem}"})
-            needs = {cpu.name: sizes.measure(place / "firmware", cpu) for cpu in CPUS}
-        titled = {cpu.title: needs[cpu.name] for cpu in CPUS}
-        fit.check(titled, plan, options)
-        return Folder(made, sizes=needs)
+            with ThreadPoolExecutor(max_workers=2) as pool:
+                needs = list(pool.map(lambda cpu: sizes.measure(place / "firmware", cpu), CPUS))
+        fit.check({cpu.title: need for cpu, need in zip(CPUS, needs, strict=True)}, plan, options)
+        return Folder(made, sizes={cpu.name: need for cpu, need in zip(CPUS, needs, strict=True)})
 
     def _answers(
         self,
