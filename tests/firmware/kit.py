@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from strop_export.firmware.folder import Golden, files
+from strop.bundle.manifest import ROUNDINGS
+from strop_export.firmware.folder import Golden, files, kernel_files
 from strop_export.firmware.names import model_identifier
-from strop_export.formats.plan import ACTIVATIONS, Plan, Step, Tensor, Window
+from strop_export.formats.plan import Plan, Tensor
 from tests.contract import plan_referee
+from tests.native import networks
 from tests.native.test_parity import differing
 
 Array = NDArray[Any]
@@ -29,8 +30,6 @@ STRICT = [
     "-Wvla",
 ]
 SANITIZED = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-_WINDOWED = ("conv_2d", "depthwise_conv_2d", "max_pool_2d", "average_pool_2d")
-_AXES = ("mean", "concatenate", "pad", "transpose")
 
 # Reads samples, one input after the other, and writes outputs. The arena is poisoned before a run,
 # so that a tensor that is read where nothing was written gives other bits.
@@ -41,22 +40,22 @@ DRIVER = """
 #include "{prefix}.h"
 
 int main(void) {{
-    const strop_model *model = &{prefix};
-    uint8_t *arena = malloc(model->arena_bytes);
-    if (!arena) return 2;
+    const strop_model *net = &{prefix};
+    uint8_t *memory = malloc(net->arena_bytes);
+    if (!memory) return 2;
     for (;;) {{
-        memset(arena, 0xA5, model->arena_bytes);
-        for (int i = 0; i < model->inputs; i++) {{
-            const strop_array *input = &model->arrays[i];
-            if (fread(arena + input->offset, 1, input->bytes, stdin) != input->bytes) {{
-                free(arena);
+        memset(memory, 0xA5, net->arena_bytes);
+        for (int i = 0; i < net->inputs; i++) {{
+            const strop_array *input = &net->arrays[i];
+            if (fread(memory + input->offset, 1, input->bytes, stdin) != input->bytes) {{
+                free(memory);
                 return i != 0;
             }}
         }}
-        model->run(arena);
-        for (int i = 0; i < model->outputs; i++) {{
-            const strop_array *output = &model->arrays[model->inputs + i];
-            fwrite(arena + output->offset, 1, output->bytes, stdout);
+        net->run(memory);
+        for (int i = 0; i < net->outputs; i++) {{
+            const strop_array *output = &net->arrays[net->inputs + i];
+            fwrite(memory + output->offset, 1, output->bytes, stdout);
         }}
     }}
 }}
@@ -78,20 +77,8 @@ def plan_of(file: bytes) -> Plan:
         )
         for tensor in read.tensors
     ]
-    steps = []
-    for step in read.steps:
-        axes: tuple[int, ...] = ()
-        window, beta = None, 0.0
-        if step.operator in _WINDOWED:
-            p = step.parameters
-            window = Window(*((p[i], p[i + 1]) for i in range(0, 8, 2)))
-        elif step.operator in _AXES:
-            axes = tuple(step.parameters)
-        elif step.operator == "softmax":
-            beta = float(np.frombuffer(step.parameters, "<f4")[0])
-        activation = list(ACTIVATIONS)[step.activation]
-        steps.append(Step(step.operator, step.inputs, step.output, activation, beta, window, axes))
-    return Plan(tensors, steps, read.inputs, read.outputs, ("reference", "float")[read.rounding])
+    steps = [networks.written(step) for step in read.steps]
+    return Plan(tensors, steps, read.inputs, read.outputs, ROUNDINGS[read.rounding])
 
 
 def write(folder: Path, file: bytes, name: str = "some-net", golden: Golden | None = None) -> Path:
@@ -102,17 +89,37 @@ def write(folder: Path, file: bytes, name: str = "some-net", golden: Golden | No
     return folder
 
 
-def build(
-    folder: Path, compiler: Sequence[str], flags: Sequence[str], name: str = "some-net"
-) -> Path:
-    """Compile a folder with the driver, and return the program."""
-    (folder / "driver.c").write_text(DRIVER.format(prefix=model_identifier(name)))
-    program = folder / hashlib.sha256(repr((compiler, flags)).encode()).hexdigest()[:8]
-    inputs = [folder / "driver.c", *sorted((folder / "src").rglob("*.c"))]
-    subprocess.run(
-        [*compiler, *flags, "-I", folder / "src", *inputs, "-o", program], check=True, timeout=300
-    )
-    return program
+class Compiler:
+    """A compiler with flags, and the kernels that it has compiled.
+
+    Args:
+        folder: an empty one, for objects.
+        command: the compiler.
+        flags: its options.
+
+    Attributes:
+        kernels: the objects.
+    """
+
+    def __init__(self, folder: Path, command: Sequence[str], flags: Sequence[str]) -> None:
+        self._command = [*command, *flags]
+        for path in kernel_files():
+            (folder / path.name).write_bytes(path.read_bytes())
+        self.kernels: list[Path] = []
+        for source in sorted(folder.glob("*.c")):  # zig takes one with -c
+            self._run("-c", source, "-o", source.with_suffix(".o"))
+            self.kernels.append(source.with_suffix(".o"))
+
+    def program(self, folder: Path, name: str = "some-net", main: str = "") -> Path:
+        """Compile the model of a folder with a main file, by default the driver."""
+        main = main or DRIVER.format(prefix=model_identifier(name))
+        (folder / "tried.c").write_text(main)
+        inputs = [folder / "tried.c", *sorted((folder / "src").glob("*.c")), *self.kernels]
+        self._run("-I", folder / "src", *inputs, "-o", folder / "program")
+        return folder / "program"
+
+    def _run(self, *arguments: str | Path) -> None:
+        subprocess.run([*self._command, *arguments], check=True, timeout=300)
 
 
 def run(program: Path, file: bytes, *samples: Array) -> list[Array]:

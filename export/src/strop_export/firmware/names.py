@@ -43,19 +43,26 @@ _TAKEN: Final = frozenset(
     wcscat wcschr wcscmp wcscpy wcslen wctomb write
     """.split()  # noqa: SIM905  a list would be 300 lines
 )
+# What generated code itself calls its constants and variables.
+_OWN: Final = re.compile(
+    r"arena|arrays|axes_\d+_\d+|best|check|ended|inputs|main|model|outputs?|(read|write)_byte"
+    r"|(axes|bias|input|layer|mean|multipliers|output|pair|shifts|table|values|weights|window)_\d+"
+)
 _RESERVED: Final = ("run", "golden", "arena")  # what a model's own names end in
 
 
 def model_identifier(name: str) -> str:
     """Return the prefix of all names in the code of a model: `mnist_mlp` of `mnist-mlp`.
 
-    It is lower-case ASCII, begins with a letter, and is no keyword, type or function of a library.
+    It is lower-case ASCII, begins with a letter, and is no keyword, no type or function of a
+    library, and no other name of the code.
     """
-    made = _ascii(name) or "model"
+    made = _ascii(name) or "net"
     if not made[0].isalpha():
-        made = f"model_{made}"
+        made = f"net_{made}"
     short = len(made) < 4
-    if short or made in _TAKEN or made.endswith("_t") or made.startswith("strop_"):
+    taken = made in _TAKEN or made.endswith("_t") or made.startswith("strop_")
+    if short or taken or _OWN.fullmatch(made):
         made += "_model"
     return made
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,13 @@ from strop_export.firmware.names import comment, shape
 from strop_export.firmware.operators import C_TYPES
 from strop_export.firmware.source import Border, Model
 
-FLAGS = ("-ffp-contract=off", "-ffunction-sections", "-fdata-sections")
+FLAGS: Final = ("-ffp-contract=off", "-ffunction-sections", "-fdata-sections")
+
+# The number of the largest output.
+_BEST: Final = """\
+    int best = 0;
+    for (int i = 1; i < {macro}_VALUES; i++)
+        if (output[i] > output[best]) best = i;"""
 
 
 class Golden(NamedTuple):
@@ -84,15 +90,12 @@ def _shown(model: Model, border: Border) -> str:
     tensor = model.plan.tensors[border.number]
     kind, macro = C_TYPES[tensor.dtype], border.identifier.upper()
     name = border.identifier.removeprefix(f"{model.prefix}_")
-    start = f"    const {kind} *{name} = {border.identifier}(arena);"
     if is_classes(model, border):
-        return f"""{start}
-    int best = 0;
-    for (int i = 1; i < {macro}_VALUES; i++)
-        if ({name}[i] > {name}[best]) best = i;
-    printf("class %d: %g\\n", best, (double){name}[best]);"""
-    return f"""{start}
-    for (int i = 0; i < {macro}_VALUES; i++) printf("{name}[%d] = %g\\n", i, (double){name}[i]);"""
+        return f"""    const {kind} *output = {border.identifier}(arena);
+{_BEST.format(macro=macro)}
+    printf("class %d: %g\\n", best, (double)output[best]);"""
+    return f"""    for (int i = 0; i < {macro}_VALUES; i++)
+        printf("{name}[%d] = %g\\n", i, (double){border.identifier}(arena)[i]);"""
 
 
 def is_classes(model: Model, border: Border) -> bool:
@@ -128,16 +131,13 @@ void loop() {{
 
 def _printed(model: Model, border: Border) -> str:
     tensor, macro = model.plan.tensors[border.number], border.identifier.upper()
-    name = border.identifier.removeprefix(f"{model.prefix}_")
-    start = f"    const {C_TYPES[tensor.dtype]} *{name} = {border.identifier}(arena);"
+    kind = C_TYPES[tensor.dtype]
     if is_classes(model, border):
-        return f"""{start}
-    int best = 0;
-    for (int i = 1; i < {macro}_VALUES; i++)
-        if ({name}[i] > {name}[best]) best = i;
+        return f"""    const {kind} *output = {border.identifier}(arena);
+{_BEST.format(macro=macro)}
     Serial.println(best);"""
-    return f"""{start}
-    for (long i = 0; i < {macro}_VALUES; i++) Serial.println({name}[i]);"""
+    return f"""    for (long i = 0; i < {macro}_VALUES; i++)
+        Serial.println({border.identifier}(arena)[i]);"""
 
 
 def cmake(model: Model, sources: Sequence[str]) -> str:
