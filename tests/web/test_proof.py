@@ -65,7 +65,7 @@ def test_a_finished_bundle_is_checked(page: web.Page, tmp_path: Path) -> None:
     draft.put(draft.variant["golden"][0], bundles.npy(np.zeros((6, 3), np.float32)))
     bad = draft.write(tmp_path / "bad.strop")
     assert list(page.check(bad, ["float32"])) == [("plan", "float32")]
-    folder = page.folder(bad, targets.load("web"))
+    folder = page.folder(bad, targets.load("web"), {})
     assert list(folder.fallen) == [("plan", "float32")]
     assert b"bad.strop" in folder.files["example.mjs"]
 

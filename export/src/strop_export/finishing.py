@@ -124,7 +124,9 @@ def finish(
             draft.write_bytes(finished.content)
             fallen = check_bundle(draft, finished.variants, shared.workstation, shared.wheels)
             if companion and not fallen:
-                folder = companion.folder(draft, plan.asked)
+                plans = [v for v in finished.variants if v.spec.format == "plan"]
+                layers = {v.spec.precision: v.converted.step_layers for v in plans}
+                folder = companion.folder(draft, plan.asked, layers)
                 finished, fallen = replace(finished, folder=folder), dict(folder.fallen)
             if not fallen:
                 return finished

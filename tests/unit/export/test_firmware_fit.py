@@ -27,6 +27,7 @@ PLAN = Plan(
     [4],
 )
 WEIGHTS = WIDE.nbytes + NARROW.nbytes
+LAYERS = ["hidden", ""]
 SIZES = {
     "Cortex-M0+": Sizes(
         flash_bytes=WEIGHTS + 1500,
@@ -47,30 +48,35 @@ SIZES = {
 
 @pytest.mark.parametrize("options", [Options(), Options(WEIGHTS + 2000, 3500), Options(golden=3)])
 def test_what_fits_is_not_refused(options: Options) -> None:
-    fit.check(SIZES, PLAN, options)
+    fit.check(SIZES, PLAN, LAYERS, options)
 
 
 def test_flash_is_weights_or_code() -> None:
     with pytest.raises(DoesNotFit) as caught:
-        fit.check(SIZES, PLAN, Options(max_flash_bytes=WEIGHTS + 1500))
+        fit.check(SIZES, PLAN, LAYERS, Options(max_flash_bytes=WEIGHTS + 1500))
     assert caught.value.problem == (
         "the model needs 160,800 bytes of flash on RV32IMAC, and --max-flash allows 160,300: "
-        "158,800 are weights, 2,000 code and tables; step 1 (fully_connected) has the largest "
-        "weights, (50, 784), 156,800"
+        "158,800 are weights, 2,000 code and tables; layer hidden (fully_connected) has the "
+        "largest weights, (50, 784), 156,800"
     )
     assert caught.value.mend
 
 
 def test_ram_is_arena_or_stack() -> None:
     with pytest.raises(DoesNotFit) as caught:
-        fit.check(SIZES, PLAN, Options(max_ram_bytes=1024))
+        fit.check(SIZES, PLAN, LAYERS, Options(max_ram_bytes=1024))
     assert caught.value.problem == (
         "the model needs 3,500 bytes of RAM on Cortex-M0+, 3,450 bytes of RAM on RV32IMAC, and "
-        "--max-ram allows 1,024: 3,336 are the arena, 160 the stack; step 1 (fully_connected, "
-        "(784) to (50)) needs the most at once"
+        "--max-ram allows 1,024: 3,336 are the arena, 160 the stack; layer hidden "
+        "(fully_connected) needs the most at once, (784) to (50)"
     )
 
 
 def test_both_are_said_at_once() -> None:
     with pytest.raises(DoesNotFit, match=re.compile("--max-flash allows 1:.*--max-ram allows 1:")):
-        fit.check(SIZES, PLAN, Options(1, 1))
+        fit.check(SIZES, PLAN, LAYERS, Options(1, 1))
+
+
+def test_without_layers_a_step_has_its_number() -> None:
+    with pytest.raises(DoesNotFit, match=r"step 1 \(fully_connected\) needs the most"):
+        fit.check(SIZES, PLAN, (), Options(max_ram_bytes=1024))

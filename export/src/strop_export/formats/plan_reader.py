@@ -27,11 +27,10 @@ _DTYPES: Final = {number: name for name, number in DTYPES.items()}
 _OPERATORS: Final = {number: name for name, number in OPERATORS.items()}
 _ACTIVATIONS: Final = {number: name for name, number in ACTIVATIONS.items()}
 _WINDOWED: Final = ("conv_2d", "depthwise_conv_2d", "max_pool_2d", "average_pool_2d")
-_ROUNDED: Final = (*_WINDOWED[:2], "fully_connected", "mean", "mul", "add", "sub")
 
 
 def read_plan(data: bytes) -> Plan:
-    """Read a plan that `Plan.to_bytes` wrote.
+    """Read a plan that `Plan.to_bytes` wrote; one that never rounds has the rounding `reference`.
 
     Args:
         data: the file's bytes, valid as docs/plan-format.md says.
@@ -42,14 +41,7 @@ def read_plan(data: bytes) -> Plan:
     tensors = [_tensor(each, values) for each in TENSOR.iter_unpack(data[HEADER.size : steps_at])]
     steps = [_step(each, tensors) for each in STEP.iter_unpack(data[steps_at:borders_at])]
     borders = np.frombuffer(data, "<u4", inputs + outputs, borders_at).tolist()
-    rounds = any(_rounds(step, tensors) for step in steps)
-    return Plan(
-        tensors,
-        steps,
-        borders[:inputs],
-        borders[inputs:],
-        ROUNDINGS[rounding] if rounds else None,
-    )
+    return Plan(tensors, steps, borders[:inputs], borders[inputs:], ROUNDINGS[rounding])
 
 
 def _tensor(record: tuple[Any, ...], data: bytes) -> Tensor:
@@ -84,10 +76,3 @@ def _step(record: tuple[Any, ...], tensors: list[Tensor]) -> Step:
         counts = {"mean": 2, "concatenate": 1, "pad": rank, "transpose": rank}
         axes = tuple(parameters[: counts.get(operator, 0)])
     return Step(operator, read, output, _ACTIVATIONS[activation], beta, window, axes)
-
-
-def _rounds(step: Step, tensors: list[Tensor]) -> bool:
-    dtype = tensors[step.inputs[0]].dtype
-    if step.operator == "quantize":
-        return dtype == "float32"
-    return dtype == "int8" and step.operator in _ROUNDED

@@ -68,7 +68,9 @@ def convert_plan(
     """
     ends = zip((tensor.name for tensor in file.outputs), last, strict=True)
     layers = {name: origin.layer for name, origin in file.origins.items()} | dict(ends)
-    plan = take_bytes(_Translation(file.data, layers, rounding).plan(), takes_bytes)
+    translation = _Translation(file.data, layers, rounding)
+    plan = take_bytes(translation.plan(), takes_bytes)
+    before = len(plan.steps) - len(translation.step_layers)  # steps that widen bytes
     return replace(
         file,
         data=plan.to_bytes(),
@@ -77,6 +79,7 @@ def convert_plan(
         requires={},
         rounding=plan.rounding,
         origins={},
+        step_layers=("",) * before + tuple(translation.step_layers),
     )
 
 
@@ -95,6 +98,7 @@ class _Translation:
     """
 
     def __init__(self, data: bytes, layers: Mapping[str, str], rounding: str) -> None:
+        self.step_layers = list[str]()
         self._source = Source(data)
         self._draft = Draft(self._source)
         self._layers = layers
@@ -128,14 +132,20 @@ class _Translation:
         try:
             steps = self._steps(operator)
         except Refusal as reason:
-            used = (*operator.outputs, *operator.inputs)
-            names = [self._source.name(index) for index in used if index >= 0]
-            layer = next(filter(None, (self._layers.get(name) for name in names)), "")
             kind = self._source.kind(operator)
             raise UnsupportedLayer(
-                f"layer {layer!r} ({kind}) cannot be written in a plan: {reason}", _ADVICE
+                f"layer {self._layer(operator)!r} ({kind}) cannot be written in a plan: {reason}",
+                _ADVICE,
             ) from reason
-        return steps if isinstance(steps, list) else [steps]
+        steps = steps if isinstance(steps, list) else [steps]
+        self.step_layers += [self._layer(operator)] * len(steps)
+        return steps
+
+    def _layer(self, operator: Any) -> str:
+        """Return the Keras layer of an operator, or of what it reads; "" if none is known."""
+        used = (*operator.outputs, *operator.inputs)
+        names = [self._source.name(index) for index in used if index >= 0]
+        return next(filter(None, (self._layers.get(name) for name in names)), "")
 
     def _steps(self, operator: Any) -> Step | list[Step]:
         kind, draft = self._source.kind(operator), self._draft

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -46,12 +46,13 @@ class Companion(Protocol):
             ProofError: it fails, or an output differs in any bit.
         """
 
-    def folder(self, bundle: Path, target: Target) -> Folder:
+    def folder(self, bundle: Path, target: Target, layers: Mapping[str, Sequence[str]]) -> Folder:
         """Make the folder beside a finished bundle, and replay the golden samples on it.
 
         Args:
             bundle: the bundle.
             target: the target as asked for, with its options.
+            layers: for the plan of each precision the Keras layer of each step, "" for none.
 
         Raises:
             ProofError: there is no plan for it, or the replay itself fails.

@@ -60,7 +60,7 @@ class Firmware:
         _require_same(plan, found, here.outputs, str(here))
         return replace(here, version=f"{here.version} (C)")
 
-    def folder(self, bundle: Path, target: Target) -> Folder:
+    def folder(self, bundle: Path, target: Target, layers: Mapping[str, Sequence[str]]) -> Folder:
         """Write a bundle's first plan as C, and measure it; see `Companion.folder`."""
         read = parse_bundle(bundle.read_bytes())
         variants = read.manifest.variants
@@ -78,6 +78,7 @@ class Firmware:
             name,
             None if tflite is None else read.read(tflite),
             _first(golden, options.golden or 0),
+            layers[chosen.precision],
         )
         with tempfile.TemporaryDirectory(dir=bundle.parent) as scratch:
             place = Path(scratch)
@@ -89,7 +90,8 @@ class Firmware:
                 return Folder(made, {kind: f"plan {chosen.precision} as C: {error.problem}"})
             with ThreadPoolExecutor(max_workers=2) as pool:
                 needs = list(pool.map(lambda cpu: sizes.measure(place / "firmware", cpu), CPUS))
-        fit.check({cpu.title: need for cpu, need in zip(CPUS, needs, strict=True)}, plan, options)
+        titled = {cpu.title: need for cpu, need in zip(CPUS, needs, strict=True)}
+        fit.check(titled, plan, layers[chosen.precision], options)
         return Folder(made, sizes={cpu.name: need for cpu, need in zip(CPUS, needs, strict=True)})
 
     def _answers(
@@ -170,6 +172,7 @@ def _written(
     name: str,
     tflite: bytes | None = None,
     golden: Golden | None = None,
+    layers: Sequence[str] = (),
 ) -> dict[str, bytes]:
     """Write the folder of a plan.
 
@@ -177,7 +180,7 @@ def _written(
         ProofError: the plan cannot be written as C.
     """
     try:
-        return files(plan, data, name, tflite, golden)
+        return files(plan, data, name, tflite, golden, layers)
     except ConversionError as error:
         raise ProofError(error.problem, error.mend) from None
 

@@ -7,7 +7,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -55,7 +55,7 @@ class Page(NamedTuple):
                 raise ProofError(f"WebAssembly gives other bits for {output.name} than {here}")
         return replace(here, version=f"{said['version']} (Node {said['node']})")
 
-    def folder(self, bundle: Path, target: Target) -> Folder:
+    def folder(self, bundle: Path, target: Target, layers: Mapping[str, Sequence[str]]) -> Folder:
         """Return the module, its example with the bundle's name; see `Companion.folder`."""
         variants = parse_bundle(bundle.read_bytes()).manifest.variants
         precisions = [v.precision for v in variants if v.format == "plan"]
