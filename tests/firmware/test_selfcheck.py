@@ -35,7 +35,6 @@ def _on_this_machine(folder: Path) -> Iterator[str]:
     if not shutil.which("gcc"):
         unavailable("gcc is missing", "apt install gcc")
     program = folder / "selfcheck"
-    program = folder / "selfcheck"
     sources = sorted((folder / "src").rglob("*.c"))
     command = ["gcc", *kit.STRICT, *kit.SANITIZED, "-ffp-contract=off", "-I", folder / "src"]
     environments.run(*command, folder / "selfcheck_main.c", *sources, "-o", program)
