@@ -371,3 +371,60 @@ class TestCommand:
     ) -> None:
         assert cli.main(["check", path, "--serial", "/dev/ttyNONE", option]) == 2
         assert "--serial asks a board" in capsys.readouterr().err
+
+
+class _Played:
+    """What pyserial has of a port at which bytes came, and no more will come."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    @property
+    def in_waiting(self) -> int:
+        return len(self._content)
+
+    def read(self, count: int) -> bytes:
+        head, self._content = self._content[:count], self._content[count:]
+        return head
+
+    def write(self, content: bytes) -> int:
+        return len(content)
+
+    def close(self) -> None:
+        pass
+
+
+def test_mutants_of_an_answer_give_its_samples_or_an_error(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes are flipped, dropped, inserted, doubled and cut."""
+    whole, rng = _answer(bundle), random.Random(20)
+    played = [whole]
+    monkeypatch.setattr("serial.Serial", lambda *_, **__: _Played(played[0]))
+    right = check_board(bundle, "played", limit_s=0.005)
+    assert right.passed
+    outcomes = set()
+    for _ in range(500):
+        mutant = bytearray(whole)
+        for _ in range(rng.randint(1, 3)):
+            at, end = sorted(rng.choices(range(len(mutant) + 1), k=2))
+            match rng.randrange(5):
+                case 0:
+                    mutant[at : at + 1] = rng.randbytes(1)
+                case 1:
+                    del mutant[at : at + rng.randint(1, 4)]
+                case 2:
+                    mutant[at:at] = rng.randbytes(rng.randint(1, 300))
+                case 3:
+                    mutant[at:at] = mutant[at:end]
+                case 4:
+                    del mutant[end:]
+        played[0] = bytes(mutant)
+        try:
+            result = check_board(bundle, "played", limit_s=0.005)
+        except (DeviceUnavailable, ParityError) as error:
+            outcomes.add(type(error))
+        else:
+            assert result == right
+            outcomes.add(BoardResult)
+    assert {DeviceUnavailable, BoardResult} <= outcomes
