@@ -26,7 +26,7 @@ NPM := demo/node_modules/.package-lock.json
 WEB := .cache/demo/$(notdir $(ARTIFACT))-web.strop
 EXPORTED_BY = $(shell find native export/src runtime/src \( -name '*.py' -o -name '*.[ch]' -o -name '*.mjs' -o -name '*.toml' \) \
   -not -path '*/tests/*')
-C_FILES = $(shell find native -name '*.[ch]')
+C_FILES = $(shell find native export -name '*.[ch]')
 # uv installs the same hashed locks, faster; plain pip is enough.
 INSTALL := $(if $(shell command -v uv),uv pip install --quiet --python $(PY),$(PY) -m pip install --quiet)
 
@@ -44,13 +44,14 @@ export ORT_DISABLE_TELEMETRY := 1
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  make export TARGET=rpi                           one target: cpu, rpi, rpi32, gpu"
+	@echo "  make export TARGET=rpi                           one target: cpu, rpi, rpi32, gpu, web, mcu"
 	@echo "  make export MODEL=my.keras CALIBRATION=my.npz    a model of your own; also"
 	@echo "              EVALUATION=test.npz LABELS=labels.txt OUT=my-dist TASK=output=kind"
 	@echo "              SHAPE=input=28,28,1 TRUST=1 CUSTOM=my_layers.py"
 	@echo "  make export PRECISION=float32,int8 STRICT=1      some variants; refuse rather than leave one out"
 	@echo "  make export MAX_DROP=0.5                         what int8 may lose, in points or percent"
 	@echo "  make export METRIC=my_map.py:mean_average_precision=0.01   or in a metric of your own"
+	@echo "  make export TARGET=mcu MAX_FLASH=64k MAX_RAM=16k GOLDEN=8   C for microcontrollers; refuse larger"
 	@echo "  make export RECIPE=best                          another recipe: edge, notebook, best"
 	@echo "  make bench QUICK=1                               in a minute; make bench-check ACCEPT=1: the baseline"
 
@@ -95,6 +96,8 @@ export: $(READY) $(if $(MODEL),,$(ARTIFACT)/training.json)  ## train if need be,
 	  $(if $(EVALUATION),--evaluation "$(EVALUATION)") \
 	  $(if $(LABELS),--labels "$(LABELS)") $(if $(NAME),--name "$(NAME)") \
 	  $(if $(PRECISION),--precision "$(PRECISION)") $(if $(STRICT),--strict) \
+	  $(if $(MAX_FLASH),--max-flash "$(MAX_FLASH)") $(if $(MAX_RAM),--max-ram "$(MAX_RAM)") \
+	  $(if $(GOLDEN),--golden "$(GOLDEN)") \
 	  $(if $(MAX_DROP),--max-drop "$(MAX_DROP)") $(if $(METRIC),--metric "$(METRIC)") \
 	  $(foreach task,$(TASK),--task "$(task)") $(foreach shape,$(SHAPE),--shape "$(shape)") \
 	  $(if $(TRUST),--trust) $(if $(CUSTOM),--custom "$(CUSTOM)")

@@ -47,9 +47,9 @@ def test_a_whole_plan_is_pinned() -> None:
 
 def test_the_page_has_the_fields_of_each_record() -> None:
     for heading, theirs in (
-        ("Header", plan._HEADER),
-        ("Tensor record", plan._TENSOR),
-        ("Step record", plan._STEP),
+        ("Header", plan.HEADER),
+        ("Tensor record", plan.TENSOR),
+        ("Step record", plan.STEP),
     ):
         rows = fields(PAGE, heading)
         ends = [offset + length for offset, length, _ in rows]

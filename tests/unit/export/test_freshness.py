@@ -23,7 +23,7 @@ def report(tmp_path: Path) -> dict[str, Any]:
     bundle, requirements, module = (
         {"file": name, "sha256": hashlib.sha256(name.encode()).hexdigest()} for name in FILES
     )
-    parts = {"requirements": requirements, "module": [module]}
+    parts = {"requirements": requirements, "folder": [module]}
     entry = {"target": "cpu", "target_key": "k", **bundle, **parts}
     return {"bundles": [entry], "layers": [{"bundle": FILES[0]}]}
 
