@@ -9,7 +9,7 @@ import pytest
 
 from strop_export.firmware.arena import place, tensor_bytes
 from strop_export.formats.plan import Plan, Step, Tensor
-from tests.firmware.kit import plan_of
+from strop_export.formats.plan_reader import read_plan
 from tests.native import networks, spatial
 
 # The value at i of the result needs that at i of the operands alone; softmax is run in passes.
@@ -64,7 +64,7 @@ def random_plans(count: int) -> list[Plan]:
     random = np.random.default_rng(31)
     kinds = ("int8", "float32", "dense")
     return [
-        plan_of(
+        read_plan(
             networks.float_plan(random) if kind == "dense" else spatial.spatial_plan(random, kind)
         )
         for _ in range(count)
