@@ -44,12 +44,12 @@ class Ran(NamedTuple):
     Attributes:
         outputs: for each output, (N, ...).
         stack_bytes: the deepest stack that was seen.
-        ticks: of the board's counter, for a sample.
+        instructions: of a sample; without `count`, a number without a meaning.
     """
 
     outputs: list[Array]
     stack_bytes: int
-    ticks: float
+    instructions: float
 
 
 def require_qemu(board: Board) -> None:
@@ -93,7 +93,7 @@ def run(
         cpu: the CPU that it is for.
         plan: the model, which says what the outputs are.
         samples: for each input, (N, ...).
-        count: let a tick be a fixed number of instructions, which is slower.
+        count: let each instruction take a nanosecond, which is slower to emulate.
     """
     board = BOARDS[BOARD_OF[cpu.name]]
     require_qemu(board)
@@ -103,14 +103,17 @@ def run(
     with ThreadPoolExecutor(len(shares)) as pool:
         found = list(pool.map(lambda share: _run(firmware, board, share, count), shares))
     tensors = read_plan(plan)
-    kinds = [(f"f{i}", tensors.tensors[n].dtype, tensors.tensors[n].dims)
-             for i, n in enumerate(tensors.outputs)]
+    kinds = [
+        (f"f{i}", tensors.tensors[n].dtype, tensors.tensors[n].dims)
+        for i, n in enumerate(tensors.outputs)
+    ]
     outputs = np.frombuffer(b"".join(out for out, _ in found), np.dtype(kinds))
     assert len(outputs) == len(samples[0])
     stack = max(int(figures[0]) for _, figures in found)
     ticks = sum(int(figures[1]) for _, figures in found)
     counted = sum(max(len(share) - _PAINTED_RUNS, 0) for share in shares)
-    return Ran([outputs[name].copy() for name, *_ in kinds], stack, ticks / max(counted, 1))
+    instructions = ticks * board.tick_ns / max(counted, 1)
+    return Ran([outputs[name].copy() for name, *_ in kinds], stack, instructions)
 
 
 def _run(firmware: Path, board: Board, share: Array, count: bool) -> tuple[bytes, Array]:

@@ -50,7 +50,10 @@ def built(name: str, artifact: Path) -> Built:
         name: one of `MODELS`.
         artifact: that of the MNIST network.
     """
-    parts = [Path(__file__), *sorted((ROOT / "export" / "src" / "strop_export" / "formats").iterdir())]
+    parts = [
+        Path(__file__),
+        *sorted((ROOT / "export" / "src" / "strop_export" / "formats").iterdir()),
+    ]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in parts if path.suffix == ".py"))
     digest.update((artifact / "model.keras").read_bytes())
     kept = CACHE / "mcu" / f"{name}-{digest.hexdigest()[:16]}.npz"
