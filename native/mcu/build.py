@@ -27,6 +27,7 @@ class Board(NamedTuple):
         uart: the address of its serial line.
         flash: where its flash begins, and its bytes.
         ram: the same of its RAM.
+        tick_ns: the time between ticks of its counter.
     """
 
     cpu: str
@@ -35,13 +36,14 @@ class Board(NamedTuple):
     uart: int
     flash: tuple[int, int]
     ram: tuple[int, int]
+    tick_ns: float
 
 
 def _mps2(image: str, cpu: str, flash: int, ram: int, uart: int) -> Board:
     qemu = ("qemu-system-arm", "-machine", f"mps2-{image}")
     size = 4096 * KIB
     sources = ("cortex_m.c", "cmsdk_uart.c")
-    return Board(cpu, qemu, sources, uart, (flash, size), (ram, size))
+    return Board(cpu, qemu, sources, uart, (flash, size), (ram, size), 40)
 
 
 # The Cortex-M33 of the AN505 starts in its secure world; its secure RAM has 2 MiB.
@@ -53,11 +55,12 @@ BOARDS: Final = {
         0x40002000,
         (0, 256 * KIB),
         (0x20000000, 16 * KIB),
+        62.5,
     ),
     "mps2-an385": _mps2("an385", "cortex-m3", 0, 0x20000000, 0x40004000),
     "mps2-an386": _mps2("an386", "cortex-m4", 0, 0x20000000, 0x40004000),
     "mps2-an505": _mps2("an505", "cortex-m33", 0x10000000, 0x38000000, 0x50200000)._replace(
-        ram=(0x38000000, 2048 * KIB)
+        ram=(0x38000000, 2048 * KIB), tick_ns=50
     ),
     "virt": Board(
         "rv32imac",
@@ -66,6 +69,7 @@ BOARDS: Final = {
         0x10000000,
         (0x80000000, 4096 * KIB),
         (0x80400000, 4096 * KIB),
+        1,
     ),
 }
 

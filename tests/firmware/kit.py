@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from strop.bundle.manifest import ROUNDINGS
 from strop_export.firmware.folder import Golden, files, kernel_files
 from strop_export.firmware.names import model_identifier
-from strop_export.formats.plan import Plan, Tensor
+from strop_export.formats.plan_reader import read_plan
 from tests.contract import plan_referee
-from tests.native import networks
 from tests.native.test_parity import differing
 
 Array = NDArray[Any]
@@ -62,28 +60,9 @@ int main(void) {{
 """
 
 
-def plan_of(file: bytes) -> Plan:
-    """Return a plan's file as the exporter's object."""
-    read = plan_referee.read(file)
-    tensors = [
-        Tensor(
-            tensor.dtype.name,
-            tensor.dims,
-            float(tensor.scale),
-            tensor.zero_point,
-            tensor.values,
-            tensor.scales,
-            tensor.name or "",
-        )
-        for tensor in read.tensors
-    ]
-    steps = [networks.written(step) for step in read.steps]
-    return Plan(tensors, steps, read.inputs, read.outputs, ROUNDINGS[read.rounding])
-
-
 def write(folder: Path, file: bytes, name: str = "some-net", golden: Golden | None = None) -> Path:
     """Write the folder of a plan, and return it."""
-    for path, content in files(plan_of(file), file, name, None, golden).items():
+    for path, content in files(read_plan(file), file, name, None, golden).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
     return folder

@@ -19,10 +19,11 @@ from strop_export.firmware.arena import Arena
 from strop_export.firmware.folder import Golden, files
 from strop_export.formats import Quantization, VariantSpec
 from strop_export.formats.plan import Plan, Step, Tensor, Window
+from strop_export.formats.plan_reader import read_plan
 from strop_export.formats.plan_tflite import convert_plan
 from tests.contract import operator_files, plan_referee, plan_sample
 from tests.contract.trained import conversions, images
-from tests.firmware.kit import Compiler, compare, plan_of, run, write
+from tests.firmware.kit import Compiler, compare, run, write
 from tests.native import networks, spatial
 from tests.native.engine import Engine
 from tests.native.test_parity import differing
@@ -65,7 +66,7 @@ def test_the_trained_model_has_the_bits_of_the_referee_and_of_the_engine(
 def test_the_trained_model_needs_less_than_a_kilobyte(edge_artifact: Path) -> None:
     file = conversions(edge_artifact).convert(INT8).data
 
-    assert source.model_of(plan_of(file), file, "edge").arena.size <= 1024
+    assert source.model_of(read_plan(file), file, "edge").arena.size <= 1024
 
 
 @pytest.mark.parametrize("compiler", COMPILERS, indirect=True)
@@ -197,12 +198,12 @@ def test_a_plan_that_needs_floats_for_int8_is_refused(edge_artifact: Path) -> No
     file = conversions(edge_artifact).convert(spec).data
 
     with pytest.raises(ConversionError, match="rounding 'float'"):
-        files(plan_of(file), file, "edge", None, None)
+        files(read_plan(file), file, "edge", None, None)
 
 
 def test_damaged_weights_are_refused() -> None:
     file = _window_plan("conv_2d", "float32", Window((1, 1), (1, 1)), (4, 4))
-    plan = plan_of(file)
+    plan = read_plan(file)
     weights = np.array(plan.tensors[1].values)
     weights[0, 0, 0, 0] = np.nan
     tensors = [*plan.tensors]
@@ -229,9 +230,9 @@ def test_lines_are_short_and_the_folder_is_the_same_again(edge_artifact: Path) -
     samples = images(edge_artifact)[:2]
     golden = Golden([samples], plan_referee.outputs(file, samples))
 
-    made = files(plan_of(file), file, "edge net", b"TFL3", golden)
+    made = files(read_plan(file), file, "edge net", b"TFL3", golden)
 
-    assert made == files(plan_of(file), file, "edge net", b"TFL3", golden)
+    assert made == files(read_plan(file), file, "edge net", b"TFL3", golden)
     for path, content in made.items():
         for line in content.decode().splitlines():
             assert len(line) <= 110, (path, line)

@@ -14,8 +14,9 @@ import pytest
 from strop_export.firmware.folder import Golden, files
 from strop_export.firmware.names import comment, model_identifier, string, tensor_identifiers
 from strop_export.formats.plan import Plan, Step, Tensor
+from strop_export.formats.plan_reader import read_plan
 from tests.contract import plan_referee, plan_sample
-from tests.firmware.kit import Compiler, compare, plan_of, write
+from tests.firmware.kit import Compiler, compare, write
 from tests.needs import unavailable
 
 CLASHES = ["int", "main", "printf", "j0", "model", "arrays", "pair 2", "output", "a*/b", "??/"]
@@ -172,7 +173,7 @@ def test_the_sketch_and_the_program_compile(file: bytes, gcc: Compiler, tmp_path
 def test_the_array_for_tflm_is_the_file(tmp_path: Path) -> None:
     need("g++", "g++")
     tflite = bytes(range(256)) * 3
-    for path, content in files(plan_of(classifier()), b"", "edge", tflite, None).items():
+    for path, content in files(read_plan(classifier()), b"", "edge", tflite, None).items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(content)
     (tmp_path / "show.cc").write_text(

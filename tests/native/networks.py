@@ -43,12 +43,12 @@ def with_inner_outputs(file: bytes) -> bytes:
         )
         for number, tensor in enumerate(read.tensors)
     ]
-    steps = [written(step) for step in read.steps]
+    steps = [_written(step) for step in read.steps]
     rounding = ROUNDINGS[read.rounding]
     return Plan(tensors, steps, read.inputs, numbers, rounding).to_bytes()
 
 
-def written(step: referee_records.Step) -> Step:
+def _written(step: referee_records.Step) -> Step:
     """Return a step as it was before it was written."""
     made = Step(step.operator, step.inputs, step.output, ACTIVATIONS[step.activation])
     if step.operator == "softmax":

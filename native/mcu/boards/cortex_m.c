@@ -26,14 +26,14 @@ __attribute__((used)) void board_reset(void) {
     const uint32_t *from = board_data_from;
     for (uint32_t *to = board_data; to < board_data_end;) *to++ = *from++;
     for (uint32_t *to = board_bss; to < board_bss_end;) *to++ = 0;
-    SYSTICK[1] = 0xFFFFFF;
+    SYSTICK[1] = BOARD_TICKS;
     SYSTICK[2] = 0;
     SYSTICK[0] = 5; /* on, by the CPU's clock */
     board_open_serial();
     board_exit(main());
 }
 
-uint32_t board_ticks(void) { return 0xFFFFFF - SYSTICK[2]; }
+uint32_t board_ticks(void) { return BOARD_TICKS - SYSTICK[2]; /* it counts down */ }
 
 int32_t board_semihosting(int32_t operation, const void *arguments) {
     register int32_t r0 __asm("r0") = operation;

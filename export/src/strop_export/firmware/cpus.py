@@ -8,10 +8,13 @@ from typing import Final, NamedTuple
 
 from strop_export.errors import EngineMissing
 
-# -Os: a device's flash is smaller than its time. Sums of floats must not be fused.
-FLAGS: Final = ("-std=c99", "-Os", "-ffreestanding", "-ffp-contract=off", "-fno-sanitize=undefined")
-FLAGS += ("-ffunction-sections", "-fdata-sections", "-fno-unwind-tables")
-FLAGS += ("-fno-asynchronous-unwind-tables", "-Wl,--gc-sections", "-g")  # -g keeps the symbols
+# Flash is scarcer than time; sums of floats must not be fused. Without jump tables, all that a
+# function may call can be read from its instructions. -g keeps the symbols.
+FLAGS: Final = (
+    *("-std=c99", "-Os", "-g", "-ffreestanding", "-ffp-contract=off", "-fno-sanitize=undefined"),
+    *("-fno-jump-tables", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables"),
+    *("-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections"),
+)
 
 
 class Cpu(NamedTuple):
