@@ -70,6 +70,14 @@ def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         yield
 
 
+@pytest.fixture(scope="session")
+def zig_cache() -> Iterator[None]:
+    """Let zig compile its own C library once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZIG_GLOBAL_CACHE_DIR", str(CACHE / "zig"))
+        yield
+
+
 @dataclass(frozen=True)
 class Exported:
     """An artifact and the dist/ made from it."""

@@ -131,7 +131,7 @@ def _node(folder: Path, version: str) -> Path:
 
 
 def test_export_proves_and_writes_what_a_page_needs(
-    node: str, edge_artifact: Path, zig: None, tmp_path: Path
+    node: str, edge_artifact: Path, zig_cache: None, tmp_path: Path
 ) -> None:
     command = [sys.executable, "-m", "strop_export", "--target", "web", "--precision", "int8"]
     command += ["--artifact", str(edge_artifact), "--out", str(tmp_path)]

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from strop_export import dist
-from strop_export.errors import ExportError
+from strop_export import dist, targets
+from strop_export.errors import DoesNotFit, ExportError
+from strop_export.finishing import Finished, Refused
+from strop_export.proof.companion import Folder
+from strop_export.wheels import Wheels
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -69,3 +72,33 @@ def test_a_folder_that_cannot_be_written_leaves_the_earlier_one(
     with pytest.raises(ExportError, match="cannot write .*m-mcu: No space left"):
         dist.write_folder(folder, {"main.c": b"2"})
     assert content(tmp_path) == {"m-mcu/main.c": b"1"}
+
+
+class TestPublish:
+    MCU = targets.load("mcu")
+
+    @pytest.fixture
+    def wheels(self, tmp_path: Path) -> Wheels:
+        wheel = tmp_path / "strop-0.1.0-py3-none-any.whl"
+        wheel.write_bytes(b"wheel")
+        return Wheels(wheel, {}, (wheel,))
+
+    def finished(self, files: dict[str, bytes]) -> Finished:
+        return Finished(self.MCU, "m-mcu.strop", b"0", (), (), (), (), folder=Folder(files))
+
+    def test_a_finished_target_has_its_folder(self, wheels: Wheels, tmp_path: Path) -> None:
+        out = tmp_path / "dist"
+        dist.publish(out, wheels, [self.finished({"main.c": b"1", "src/a.c": b"2"})])
+        dist.publish(out, wheels, [self.finished({"main.c": b"1"})])
+        assert content(out / "m-mcu") == {"main.c": b"1"}
+
+    def test_a_refused_one_loses_it(self, wheels: Wheels, tmp_path: Path) -> None:
+        out = tmp_path / "dist"
+        dist.publish(out, wheels, [self.finished({"main.c": b"1"})])
+        (out / "m-cpu").mkdir()  # not ours
+        refused = [
+            Refused(self.MCU, "m-mcu.strop", DoesNotFit("too large")),
+            Refused(targets.load("cpu"), "m-cpu.strop", DoesNotFit("too large")),
+        ]
+        dist.publish(out, wheels, refused)
+        assert sorted(path.name for path in out.iterdir()) == ["m-cpu", wheels.runtime.name]

@@ -25,7 +25,7 @@ from strop_export.firmware.names import model_identifier
 from strop_export.firmware.options import Options
 from strop_export.formats.plan import Plan
 from strop_export.formats.plan_reader import read_plan
-from strop_export.paths import CHECKOUT
+from strop_export.paths import NATIVE
 from strop_export.proof import environments
 from strop_export.proof.companion import Folder, sources_digest
 from strop_export.proof.prove import Run
@@ -161,7 +161,7 @@ def find_firmware() -> Firmware:
 
 def digest() -> str:
     """Return a SHA-256 of the C that firmware is made from, and the compiler's version."""
-    sources = sources_digest(CHECKOUT / "native", _SOURCES) if CHECKOUT else ""
+    sources = sources_digest(NATIVE, _SOURCES)
     installed = importlib.util.find_spec("ziglang") is not None
     return f"{sources} {version('ziglang') if installed else ''}"
 
