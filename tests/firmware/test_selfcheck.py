@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,15 +29,56 @@ def bundle() -> Bundle:
     return parse_bundle(small.packed())
 
 
-@contextlib.contextmanager
-def _on_this_machine(folder: Path) -> Iterator[str]:
-    """Compile a folder's self-check as a program at the other end of a pseudo-terminal."""
-    if not shutil.which("gcc"):
-        unavailable("gcc is missing", "apt install gcc")
+# An Arduino whose serial line is this program's stdin and stdout.
+ARDUINO = """#include <poll.h>
+#include <stdint.h>
+#include <unistd.h>
+static struct {
+    void begin(long) {}
+    int read() {
+        pollfd line = {0, POLLIN, 0};
+        uint8_t byte = 0;
+        return poll(&line, 1, 1) == 1 && ::read(0, &byte, 1) == 1 ? byte : -1;
+    }
+    void write(uint8_t byte) { if (::write(1, &byte, 1) != 1) _exit(1); }
+} Serial;
+void setup();
+void loop();
+int main() {
+    setup();
+    for (;;) loop();
+}
+"""
+
+
+def _program(folder: Path) -> Path:
+    """Compile a folder's self-check for this machine."""
     program = folder / "selfcheck"
     sources = sorted((folder / "src").rglob("*.c"))
     command = ["gcc", *kit.STRICT, *kit.SANITIZED, "-ffp-contract=off", "-I", folder / "src"]
     environments.run(*command, folder / "selfcheck_main.c", *sources, "-o", program)
+    return program
+
+
+def _sketch(folder: Path) -> Path:
+    """Compile a folder's sketch and library, as Arduino does, for this machine."""
+    for source in (folder / "src").rglob("*.c"):
+        made = folder / f"{source.stem}.o"
+        environments.run("gcc", "-c", "-I", folder / "src", source, "-o", made)
+    (folder / "arduino.h").write_text(ARDUINO)
+    sketch = folder / "examples" / "selfcheck" / "selfcheck.ino"
+    command = ["g++", "-std=c++11", "-Wall", "-Wextra", "-Werror", "-I", folder / "src"]
+    command += ["-include", folder / "arduino.h", "-x", "c++", sketch, "-x", "none"]
+    environments.run(*command, *folder.glob("*.o"), "-o", folder / "sketch")
+    return folder / "sketch"
+
+
+@contextlib.contextmanager
+def _on_this_machine(folder: Path, compiled: Callable[[Path], Path] = _program) -> Iterator[str]:
+    """Compile a folder, and run it at the other end of a pseudo-terminal."""
+    if not shutil.which("g++"):
+        unavailable("g++ is missing", "apt install g++")
+    program = compiled(folder)
     with (
         serial_ports.port() as (name, descriptor),
         subprocess.Popen([program], stdin=descriptor, stdout=descriptor) as board,
@@ -87,6 +128,10 @@ class TestOnThisMachine:
                 result = check_board(bundle, port)
                 assert result.passed
                 assert len(result.samples) == bundles.SAMPLES
+
+    def test_so_does_the_sketch(self, bundle: Bundle, tmp_path: Path) -> None:
+        with _on_this_machine(small.write(tmp_path, bundle), _sketch) as port:
+            assert check_board(bundle, port).passed
 
     def test_the_first_samples_alone_are_compared(self, bundle: Bundle, tmp_path: Path) -> None:
         with _on_this_machine(small.write(tmp_path, bundle, samples=2)) as port:
