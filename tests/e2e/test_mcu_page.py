@@ -45,7 +45,7 @@ def checkout(edge_artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     for given, name in (("calibration", "my"), ("evaluation", "test")):
         with np.load(edge_artifact / f"{given}.npz") as content:
             kept = {key: content[key] for key in ("inputs", "labels") if key in content.files}
-        np.savez(folder / f"{name}.npz", **kept)  # type: ignore[arg-type]
+        np.savez(folder / f"{name}.npz", **kept)
     return folder
 
 
