@@ -403,7 +403,7 @@ def test_mutants_of_an_answer_give_its_samples_or_an_error(
     monkeypatch.setattr("serial.Serial", lambda *_, **__: _Played(played[0]))
     right = check_board(bundle, "played", limit_s=0.005)
     assert right.passed
-    outcomes = set()
+    outcomes: set[type[object]] = set()
     for _ in range(500):
         mutant = bytearray(whole)
         for _ in range(rng.randint(1, 3)):
