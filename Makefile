@@ -26,7 +26,7 @@ NPM := demo/node_modules/.package-lock.json
 WEB := .cache/demo/$(notdir $(ARTIFACT))-web.strop
 EXPORTED_BY = $(shell find native export/src runtime/src \( -name '*.py' -o -name '*.[ch]' -o -name '*.mjs' -o -name '*.toml' \) \
   -not -path '*/tests/*')
-C_FILES = $(shell find native -name '*.[ch]')
+C_FILES = $(shell find native export -name '*.[ch]')
 # uv installs the same hashed locks, faster; plain pip is enough.
 INSTALL := $(if $(shell command -v uv),uv pip install --quiet --python $(PY),$(PY) -m pip install --quiet)
 
@@ -38,19 +38,20 @@ export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup data train export test bench bench-peers bench-serving bench-check lab lab-gpu on \
-        test-devices test-gpu test-reliability serve test-serve docs lint format lock wheel demo \
+        test-devices test-gpu test-mcu test-reliability serve test-serve docs lint format lock wheel demo \
         demo-build film digits clean distclean
 
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  make export TARGET=rpi                           one target: cpu, rpi, rpi32, gpu"
+	@echo "  make export TARGET=rpi                           one target: cpu, rpi, rpi32, gpu, web, mcu"
 	@echo "  make export MODEL=my.keras CALIBRATION=my.npz    a model of your own; also"
 	@echo "              EVALUATION=test.npz LABELS=labels.txt OUT=my-dist TASK=output=kind"
 	@echo "              SHAPE=input=28,28,1 TRUST=1 CUSTOM=my_layers.py"
 	@echo "  make export PRECISION=float32,int8 STRICT=1      some variants; refuse rather than leave one out"
 	@echo "  make export MAX_DROP=0.5                         what int8 may lose, in points or percent"
 	@echo "  make export METRIC=my_map.py:mean_average_precision=0.01   or in a metric of your own"
+	@echo "  make export TARGET=mcu MAX_FLASH=64k MAX_RAM=16k GOLDEN=8   C for microcontrollers; refuse larger"
 	@echo "  make export RECIPE=best                          another recipe: edge, notebook, best"
 	@echo "  make bench QUICK=1                               in a minute; make bench-check ACCEPT=1: the baseline"
 
@@ -95,6 +96,8 @@ export: $(READY) $(if $(MODEL),,$(ARTIFACT)/training.json)  ## train if need be,
 	  $(if $(EVALUATION),--evaluation "$(EVALUATION)") \
 	  $(if $(LABELS),--labels "$(LABELS)") $(if $(NAME),--name "$(NAME)") \
 	  $(if $(PRECISION),--precision "$(PRECISION)") $(if $(STRICT),--strict) \
+	  $(if $(MAX_FLASH),--max-flash "$(MAX_FLASH)") $(if $(MAX_RAM),--max-ram "$(MAX_RAM)") \
+	  $(if $(GOLDEN),--golden "$(GOLDEN)") \
 	  $(if $(MAX_DROP),--max-drop "$(MAX_DROP)") $(if $(METRIC),--metric "$(METRIC)") \
 	  $(foreach task,$(TASK),--task "$(task)") $(foreach shape,$(SHAPE),--shape "$(shape)") \
 	  $(if $(TRUST),--trust) $(if $(CUSTOM),--custom "$(CUSTOM)")
@@ -116,6 +119,9 @@ test-devices: lab export  ## prove every engine and precision on every board; wr
 
 test-gpu: lab-gpu export  ## prove the GPU's files on a software GPU, and on a real one where there is one
 	$(PY) -m pytest tests/gpu
+
+test-mcu: $(READY) $(ARTIFACT)/training.json  ## run five models on emulated microcontrollers; writes dist/mcu.json
+	$(PY) -m pytest tests/mcu
 
 test-reliability: export  ## hostile bytes, threads, power cuts; writes dist/reliability.json
 	$(PY) -m tests tests/fuzz tests/reliability
@@ -200,7 +206,7 @@ digits: export  ## name ten test digits with the exported model, as pictures in 
 	$(PY) examples/digits.py "$(ARTIFACT)" "$(OUT)"
 
 lock:  ## write the hashed locks again from requirements/*.in (needs uv)
-	for name in litert onnx tflite serve; do \
+	for name in litert onnx tflite serve serial; do \
 	  uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links requirements/$$name.in -o requirements/$$name.txt; done
 	uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-deps \

@@ -1,4 +1,4 @@
-"""The build hook of strop-export: its wheel carries the devices' wheels and their locks."""
+"""The build hook of strop-export: its wheel carries the devices' wheels, locks and C kernels."""
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ class Carry(BuildHookInterface):  # type: ignore[type-arg]
         for name in LOCKS:
             lock = checkout / "requirements" / f"{name}.txt"
             carried[str(lock)] = f"{CARRIED}/requirements/{lock.name}"
+        for part in ("mcu", "src/kernels"):  # as the checkout has them
+            for source in (checkout / "native" / part).glob("*.[ch]"):
+                carried[str(source)] = f"{CARRIED}/native/{part}/{source.name}"
 
     def finalize(self, version: str, _data: dict[str, Any], _artifact: str) -> None:
         """Remove the runtime's wheel after it was copied."""

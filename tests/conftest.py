@@ -39,9 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)  # before tests with another mark are deselected
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Emulated boards and GPUs fill the cores by themselves."""
-    crowded = (ROOT / "tests" / "devices", ROOT / "tests" / "gpu")
+    crowded = [ROOT / "tests" / name for name in ("devices", "gpu", "mcu")]
     for item in items:
-        if item.path.is_relative_to(crowded[0]) or item.path.is_relative_to(crowded[1]):
+        if any(item.path.is_relative_to(folder) for folder in crowded):
             item.add_marker(ALONE)
 
 
@@ -67,6 +67,14 @@ def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
             patch.setenv("PIP_CACHE_DIR", str(Path(shared, "pip")))
         patch.delenv("STROP_TRUSTED_KEYS", raising=False)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def zig_cache() -> Iterator[None]:
+    """Let zig compile its own C library once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZIG_GLOBAL_CACHE_DIR", str(CACHE / "zig"))
         yield
 
 

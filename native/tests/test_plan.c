@@ -127,6 +127,105 @@ static const change refused[] = {
 };
 /* clang-format on */
 
+enum { MAP, MAP_PADDED, MAP_TURNED, PART, WIDE, MEAN, REALS, REALS_TURNED };
+enum { PAD, TRANSPOSE, CONCATENATE, AVERAGE, TURN_REALS };
+
+/* int8 [2, 3] -> pad -> [4, 3] -> transpose -> [3, 4] -> with a part [3, 1] -> [3, 5] -> mean ->
+ * [5] float [2, 3] -> transpose -> [3, 2] */
+static void write_sound_moves(plan_writer *to) {
+    static const int8_t part[] = {1, 2, 3};
+    const uint32_t map[] = {2, 3}, padded[] = {4, 3}, turned[] = {3, 4}, wide[] = {3, 5};
+    memset(to, 0, sizeof *to);
+    write_shaped(to, STROP_INT8, 2, map, 0.5f, 7, NULL);
+    write_shaped(to, STROP_INT8, 2, padded, 0.5f, 7, NULL);
+    write_shaped(to, STROP_INT8, 2, turned, 0.5f, 7, NULL);
+    write_tensor(to, STROP_INT8, 3, 1, 0.5f, 7, part);
+    write_shaped(to, STROP_INT8, 2, wide, 0.5f, 7, NULL);
+    write_tensor(to, STROP_INT8, 5, 0, 0.5f, -9, NULL);
+    write_shaped(to, STROP_FLOAT32, 2, map, 0, 0, NULL);
+    write_tensor(to, STROP_FLOAT32, 3, 2, 0, 0, NULL);
+    write_step(to, OP_PAD, MAP, NONE, NONE, MAP_PADDED, 0, 0);
+    write_parameter(to, 0, 1);
+    write_step(to, OP_TRANSPOSE, MAP_PADDED, NONE, NONE, MAP_TURNED, 0, 0);
+    write_parameter(to, 0, 1);
+    write_step(to, OP_CONCATENATE, MAP_TURNED, PART, NONE, WIDE, 0, 0);
+    write_parameter(to, 0, 1);
+    write_step(to, OP_MEAN, WIDE, NONE, NONE, MEAN, 0, 0);
+    write_parameter(to, 1, 1);
+    write_step(to, OP_TRANSPOSE, REALS, NONE, NONE, REALS_TURNED, 0, 0);
+    write_parameter(to, 0, 1);
+    write_border(to, 0, MAP);
+    write_border(to, 0, REALS);
+    write_border(to, 1, MEAN);
+    write_border(to, 1, REALS_TURNED);
+}
+
+/* Parameters are at 24 in the record of a step, from its lowest byte on. */
+/* clang-format off */
+static const change refused_moves[] = {
+    {STEP, PAD, 24, 3},       /* values before and of x are more than those of y */
+    {STEP, PAD, 24, 0x0100},  /* along the other axis */
+    {STEP, PAD, 24, 0x10001}, /* more parameters than axes */
+    {STEP, PAD, 28, 1},
+    {STEP, PAD, 8, PART},
+    {STEP, PAD, 20, 1},
+    {STEP, PAD, 0, OP_TRANSPOSE},
+    {STEP, PAD, 0, OP_RESHAPE},
+    {TENSOR, MAP, 36, 8},  /* a zero point that is not y's */
+    {TENSOR, MAP, 32, FLOAT_ONE},
+    {TENSOR, MAP, 8, 5},
+    {TENSOR, MAP, 4, 1}, /* a rank of 1, with a size beyond it */
+    {TENSOR, MAP_PADDED, 0, STROP_UINT8},
+    {TENSOR, MAP_PADDED, 8, 2},
+    {STEP, TRANSPOSE, 24, 0},      /* the first axis twice */
+    {STEP, TRANSPOSE, 24, 0x0101}, /* the second */
+    {STEP, TRANSPOSE, 24, 0x0100}, /* sizes that y does not have */
+    {STEP, TRANSPOSE, 24, 2},      /* no such axis */
+    {STEP, TRANSPOSE, 24, 0xFF},
+    {STEP, TRANSPOSE, 24, 0x20001},
+    {STEP, TRANSPOSE, 8, PART},
+    {STEP, TRANSPOSE, 20, 1},
+    {STEP, TRANSPOSE, 4, MAP},
+    {STEP, CONCATENATE, 24, 0}, /* sizes differ along the other axis */
+    {STEP, CONCATENATE, 24, 2}, /* no such axis */
+    {STEP, CONCATENATE, 24, 0xFF},
+    {STEP, CONCATENATE, 24, 0x0101}, /* more parameters than one */
+    {STEP, CONCATENATE, 8, NONE},
+    {STEP, CONCATENATE, 12, PART}, /* more values than y has */
+    {STEP, CONCATENATE, 12, REALS},
+    {STEP, CONCATENATE, 8, REALS_TURNED}, /* it is written later */
+    {STEP, CONCATENATE, 8, MAP},
+    {STEP, CONCATENATE, 4, PART}, /* the first is a constant */
+    {STEP, CONCATENATE, 20, 1},
+    {TENSOR, PART, 0, STROP_UINT8},
+    {TENSOR, PART, 32, 0x3F000001}, /* a scale that is a little larger */
+    {TENSOR, PART, 36, 6},
+    {TENSOR, PART, 44, 0}, /* scales */
+    {TENSOR, PART, 8, 2},
+    {TENSOR, PART, 40, NONE},
+    {TENSOR, WIDE, 12, 6},
+    {TENSOR, WIDE, 36, 6},
+    {STEP, AVERAGE, 24, 0},      /* no axis */
+    {STEP, AVERAGE, 24, 0x0300}, /* more axes than there are */
+    {STEP, AVERAGE, 24, 0xFF01},
+    {STEP, AVERAGE, 24, 0x0101}, /* y has the other axis */
+    {STEP, AVERAGE, 24, 0x0200}, /* y has an axis that is averaged */
+    {STEP, AVERAGE, 24, 0x10100},
+    {STEP, AVERAGE, 8, PART},
+    {STEP, AVERAGE, 20, 1},
+    {STEP, AVERAGE, 16, REALS_TURNED},
+    {TENSOR, MEAN, 8, 6},
+    {TENSOR, MEAN, 32, 0x3E800000}, /* a factor that is above 1: steps finer than the sums' */
+    {TENSOR, MEAN, 32, 0x44010000}, /* steps more than 2^10 times coarser */
+    {TENSOR, MEAN, 32, 0},
+    {STEP, TURN_REALS, 4, MAP},
+    {STEP, TURN_REALS, 0, OP_PAD},
+    {TENSOR, REALS, 0, STROP_INT32},
+    {TENSOR, REALS_TURNED, 0, STROP_INT32},
+    {TENSOR, REALS_TURNED, 8, 2},
+};
+/* clang-format on */
+
 static uint32_t find(const uint8_t *plan, const change *of) {
     static const uint32_t record_bytes[] = {4, 56, 32, 4, 4};
     uint32_t start = 0;
@@ -159,26 +258,50 @@ static int check_work(plan_writer *to) {
     return wrong;
 }
 
-/* Count what is wrong: each sound variant must be accepted, each change refused. */
-int main(void) {
-    static plan_writer writer;
+/* Count what is wrong: means of 2^16 values of int8 are accepted, not of more; scales that are
+ * less than 2^16 apart, not more. */
+static int check_mean_limits(plan_writer *to) {
+    static const struct {
+        uint32_t values;
+        float scale;
+        int is_sound;
+    } means[] = {{1 << 16, 0.5f, 1}, {(1 << 16) + 1, 0.5f, 0}, {1, 65535.0f, 1}, {1, 65536.0f, 0}};
+    int wrong = 0;
+    for (size_t i = 0; i < sizeof means / sizeof *means; i++) {
+        size_t count;
+        strop_needs needs;
+        memset(to, 0, sizeof *to);
+        to->rounding = ROUNDING_FLOAT;
+        write_tensor(to, STROP_INT8, means[i].values, 0, means[i].scale, 0, NULL);
+        write_tensor(to, STROP_INT8, 1, 0, 1.0f, 0, NULL);
+        write_step(to, OP_MEAN, 0, NONE, NONE, 1, 0, 0);
+        write_parameter(to, 1, 1);
+        write_border(to, 0, 0);
+        write_border(to, 1, 1);
+        uint8_t *plan = write_plan(to, &count);
+        wrong += !strop_check(plan, count, &needs) != means[i].is_sound;
+        free(plan);
+    }
+    return wrong;
+}
+
+/* Count what is wrong: the sound plan is accepted, each change of it refused. */
+static int check_changes(const plan_writer *sound, const change *changes, size_t number) {
     strop_needs needs;
     size_t count;
     int wrong = 0;
-    write_sound(&writer);
-    uint8_t *plan = write_plan(&writer, &count);
+    uint8_t *plan = write_plan(sound, &count);
     const char *reason = strop_check(plan, count, &needs);
     if (reason) return printf("the sound plan is refused: %s\n", reason), 1;
-    const size_t changes = sizeof refused / sizeof *refused;
-    for (size_t i = 0; i < changes; i++) {
+    for (size_t i = 0; i < number; i++) {
         uint8_t kept[4];
-        const uint32_t at = find(plan, &refused[i]);
+        const uint32_t at = find(plan, &changes[i]);
         memcpy(kept, plan + at, 4);
-        put_u32(plan + at, refused[i].value);
+        put_u32(plan + at, changes[i].value);
         reason = strop_check(plan, count, &needs);
         if (!reason) {
-            printf("accepted: section %d, record %u, byte %u, value %u\n", refused[i].section,
-                   refused[i].index, refused[i].at, refused[i].value);
+            printf("accepted: section %d, record %u, byte %u, value %u\n", changes[i].section,
+                   changes[i].index, changes[i].at, changes[i].value);
             wrong++;
         }
         memcpy(plan + at, kept, 4);
@@ -187,7 +310,17 @@ int main(void) {
         wrong += !strop_check(plan, shorter, &needs);
     wrong += strop_check(plan, count, &needs) != NULL; /* all changes were undone */
     free(plan);
-    wrong += check_work(&writer);
-    printf("%zu changes: %d wrong\n", changes, wrong);
+    printf("%zu changes: %d wrong\n", number, wrong);
+    return wrong;
+}
+
+int main(void) {
+    static plan_writer writer;
+    int wrong = 0;
+    write_sound(&writer);
+    wrong += check_changes(&writer, refused, sizeof refused / sizeof *refused);
+    write_sound_moves(&writer);
+    wrong += check_changes(&writer, refused_moves, sizeof refused_moves / sizeof *refused_moves);
+    wrong += check_work(&writer) + check_mean_limits(&writer);
     return wrong != 0;
 }

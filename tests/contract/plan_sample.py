@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from strop_export.formats.plan import Plan, Step, Tensor
+from strop_export.formats.plan import Plan, Step, Tensor, Window
 
 # SHA-256 of the plan, and of its outputs for 500 samples, one after the other
-FILE = "c7471bfc2bb10b9add45d6f99917a17d94d4286ac87127b841bc3ab29faba264"
-BITS = "bb83d020659e419b334083944ed22753393e03a9f2d9e2caf171fd842f03cf1d"
+FILE = "7b8b0dca6ee5425415d212e01e37d972a0a179814b86948f8f839151b8b19b6a"
+BITS = "dd4713bbc09327994c66aaea603848000683c85c06ea7baaa769a3edc9233135"
 
 
 def floats(random: np.random.Generator, *shape: int) -> NDArray[np.float32]:
@@ -58,6 +58,29 @@ def whole() -> Plan:
         Tensor("int8", (2,), 0.1, -7),
         Tensor("int8", (1,), 0.03, -9, values=integers(1)),
         Tensor("int8", (2,), 0.05, 11),  # 30
+        Tensor("int8", (4, 5, 1), 1.0, -128),
+        Tensor("int8", (6, 3, 3, 1), values=integers(6, 3, 3, 1), scales=scales),
+        Tensor("int8", (4, 5, 6), 0.09, -90),  # 33
+        Tensor("int8", (12, 2, 3), 0.004, values=integers(12, 2, 3)),
+        Tensor("int8", (2, 5, 12), 0.06, 3),
+        Tensor("int8", (2, 3, 12), 0.06, 3),  # 36
+        Tensor("int8", (3, 3, 12), 0.06, 3),
+        Tensor("int8", (5, 3, 12), 0.06, 3),
+        Tensor("int8", (5, 5, 12), 0.06, 3),  # 39
+        Tensor("int8", (12, 5, 5), 0.06, 3),
+        Tensor("int8", (12, 1), 0.03, -11, name="means"),
+        Tensor("float32", (3, 3, 1)),  # 42
+        Tensor("float32", (2, 2, 2, 1), values=floats(random, 2, 2, 2, 1)),
+        Tensor("float32", (2,), values=floats(random, 2)),
+        Tensor("float32", (3, 3, 2)),  # 45
+        Tensor("float32", (4, 3, 3), values=floats(random, 4, 3, 3)),
+        Tensor("float32", (3, 2, 4)),
+        Tensor("float32", (2, 2, 4)),  # 48
+        Tensor("float32", (1, 2, 4)),
+        Tensor("float32", (6, 2, 4)),
+        Tensor("float32", (7, 3, 4)),  # 51
+        Tensor("float32", (3, 4, 7)),
+        Tensor("float32", (3, 7), name="level"),
     ]
     steps = [
         Step("quantize", (0,), 2),
@@ -79,8 +102,26 @@ def whole() -> Plan:
         Step("add", (30, 22), 23, "relu"),
         Step("sub", (12, 13), 24, "relu"),
         Step("relu6", (24,), 25),
+        Step("reshape", (2,), 31),
+        Step("conv_2d", (31, 32, 4), 33, "relu6", window=Window((1, 1), (1, 1), (1, 1))),
+        Step("depthwise_conv_2d", (33, 34), 35, window=Window((2, 1), (1, 2), (0, 2))),
+        Step("max_pool_2d", (35,), 36, "relu", window=Window((1, 2), padding=(0, 1), size=(2, 2))),
+        Step("average_pool_2d", (36,), 37, window=Window((1, 1), padding=(1, 0), size=(2, 2))),
+        Step("concatenate", (36, 37), 38, axes=(0,)),
+        Step("pad", (38,), 39, axes=(0, 1, 0)),
+        Step("transpose", (39,), 40, axes=(2, 0, 1)),
+        Step("mean", (40,), 41, axes=(1, 2)),
+        Step("reshape", (10,), 42),
+        Step("conv_2d", (42, 43, 44), 45, window=Window((1, 1), (1, 1), (0, 1))),
+        Step("depthwise_conv_2d", (45, 46), 47, "relu", window=Window((1, 2), (2, 1), (2, 2))),
+        Step("average_pool_2d", (47,), 48, window=Window((2, 1), padding=(1, 1), size=(3, 2))),
+        Step("max_pool_2d", (48,), 49, "relu6", window=Window((2, 1), size=(2, 3))),
+        Step("concatenate", (47, 48, 49), 50, axes=(0,)),
+        Step("pad", (50,), 51, axes=(1, 0, 0)),
+        Step("transpose", (51,), 52, axes=(1, 2, 0)),
+        Step("mean", (52,), 53, axes=(1, 1)),
     ]
-    return Plan(tensors, steps, [0, 1], [18, 23, 25], "float")
+    return Plan(tensors, steps, [0, 1], [18, 23, 25, 41, 53], "float")
 
 
 def inputs(count: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:

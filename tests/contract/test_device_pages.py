@@ -15,7 +15,7 @@ from strop_export import targets
 from tests import pages
 
 NAMES = boards.names()
-OTHERS = ("gpu", "README")  # pages of no board
+OTHERS = ("gpu", "mcu", "README")  # pages of no board
 # The lines allowed in a device's block: the lab runs these, and compares `sudo apt install`.
 DEVICE = (
     r"python3 -m venv (--system-site-packages )?strop",

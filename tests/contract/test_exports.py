@@ -137,8 +137,8 @@ def test_the_commands_and_their_options() -> None:
             *("--threads", "--trusted-keys", "--json"),
         ],
         "check": [
-            *("bundle", "--engine", "--precision", "--device", "--timeout", "--trusted-keys"),
-            "--json",
+            *("bundle", "--serial", "--baud", "--engine", "--precision", "--device", "--timeout"),
+            *("--trusted-keys", "--json"),
         ],
         "bench": [
             *("bundle", "--samples", "--engine", "--precision", "--device", "--threads"),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from strop.bundle.manifest import ROUNDINGS
 from strop_export.formats import plan
 from strop_export.formats.plan import Plan, Step, Tensor
-from tests.contract import plan_referee, plan_sample
+from tests.contract import plan_referee, plan_sample, referee_floats
 from tests.contract.layout import fields
 
 PAGE = (Path(__file__).parents[2] / "docs" / "plan-format.md").read_text(encoding="utf-8")
@@ -47,9 +47,9 @@ def test_a_whole_plan_is_pinned() -> None:
 
 def test_the_page_has_the_fields_of_each_record() -> None:
     for heading, theirs in (
-        ("Header", plan._HEADER),
-        ("Tensor record", plan._TENSOR),
-        ("Step record", plan._STEP),
+        ("Header", plan.HEADER),
+        ("Tensor record", plan.TENSOR),
+        ("Step record", plan.STEP),
     ):
         rows = fields(PAGE, heading)
         ends = [offset + length for offset, length, _ in rows]
@@ -137,10 +137,10 @@ class TestFloats:
 
     def test_exp(self) -> None:
         x = self.X[(self.X >= -87) & (self.X <= 88)]
-        assert self.units(plan_referee.exp(x), np.exp(x.astype(float))) < 2
+        assert self.units(referee_floats.exp(x), np.exp(x.astype(float))) < 2
         with np.errstate(all="ignore"):
-            ends = plan_referee.exp(np.array([88.1, np.inf, -87.1, -np.inf, 0.0, -0.0], "f4"))
-            assert np.isnan(plan_referee.exp(np.array([np.nan], "f4"))).all()
+            ends = referee_floats.exp(np.array([88.1, np.inf, -87.1, -np.inf, 0.0, -0.0], "f4"))
+            assert np.isnan(referee_floats.exp(np.array([np.nan], "f4"))).all()
         assert ends.tolist() == [np.inf, np.inf, 0, 0, 1, 1]
 
     def test_sigmoid(self) -> None:

@@ -110,7 +110,10 @@ def test_or_else_the_target_is_refused_where_that_is_asked_for_and_leaves_no_bun
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--target", "toaster"], "there is no target 'toaster'; there are cpu, gpu, rpi, rpi32"),
+        (
+            ["--target", "toaster"],
+            "there is no target 'toaster'; there are cpu, gpu, mcu, rpi",
+        ),
         (["--artifact", "/nowhere"], "/nowhere is not an artifact directory"),
         (["--model", "x.keras"], "x.keras needs --calibration"),
         (["--labels", "labels.txt"], "--labels goes with a model"),

@@ -78,7 +78,10 @@ def test_make_digits_names_ten_digits(exported: Exported) -> None:
             ["export", "SHAPE=x"],
             "export: argument --shape: 'x' is not a shape; write one such as 28",
         ),
-        (["export", "TARGET=x"], "export: there is no target 'x'; there are cpu, gpu, rpi, rpi32"),
+        (
+            ["export", "TARGET=x"],
+            "export: there is no target 'x'; there are cpu, gpu, mcu, rpi",
+        ),
         (["export", "PRECISION=x"], "export: no precision 'x'; ask for float32, "),
         (["export", "MODEL=x.keras"], "export: x.keras needs --calibration FILE.npz"),
         (["on", "BOARD=pi9", "CMD=x"], "lab: there is no board 'pi9'; there are pc, pi2"),

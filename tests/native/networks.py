@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from strop.bundle.manifest import ROUNDINGS
 from strop_export.formats.base import Converted
-from strop_export.formats.plan import Plan, Step, Tensor
-from tests.contract import plan_referee, tflite_kit
+from strop_export.formats.plan import Plan, Step, Tensor, Window
+from tests.contract import plan_referee, referee_records, tflite_kit
 
 Array = NDArray[Any]
 
@@ -43,18 +43,20 @@ def with_inner_outputs(file: bytes) -> bytes:
         )
         for number, tensor in enumerate(read.tensors)
     ]
-    steps = [
-        Step(
-            step.operator,
-            step.inputs,
-            step.output,
-            ACTIVATIONS[step.activation],
-            struct.unpack_from("<f", step.parameters)[0] if step.operator == "softmax" else 0.0,
-        )
-        for step in read.steps
-    ]
+    steps = [_written(step) for step in read.steps]
     rounding = ROUNDINGS[read.rounding]
     return Plan(tensors, steps, read.inputs, numbers, rounding).to_bytes()
+
+
+def _written(step: referee_records.Step) -> Step:
+    """Return a step as it was before it was written."""
+    made = Step(step.operator, step.inputs, step.output, ACTIVATIONS[step.activation])
+    if step.operator == "softmax":
+        return made._replace(beta=struct.unpack_from("<f", step.parameters)[0])
+    if step.operator.endswith("_2d"):
+        pairs = zip(step.parameters[::2], step.parameters[1::2], strict=True)
+        return made._replace(window=Window(*pairs))
+    return made._replace(axes=tuple(step.parameters))
 
 
 def samples(random: np.random.Generator, file: bytes, count: int) -> list[Array]:

@@ -19,6 +19,7 @@ from tests.contract.tflite_kit import Case
 from tests.contract.trained import conversions, images
 from tests.native import networks
 from tests.native.engine import Engine
+from tests.native.spatial import spatial_plan
 
 Array = NDArray[Any]
 Run = Callable[[Sequence[Case]], list[dict[str, Array]]]
@@ -126,6 +127,15 @@ def test_random_float_networks_have_the_bits_of_the_referee(engine: Engine) -> N
     for _ in range(150):
         plan = networks.float_plan(random)
         compare(engine, plan, *networks.samples(random, plan, int(random.integers(1, 71))))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+def test_random_spatial_networks_have_the_bits_of_the_referee(dtype: str, engine: Engine) -> None:
+    """Inputs of float32 are often NaN, infinite or denormal."""
+    random = np.random.default_rng(29)
+    for _ in range(150):
+        plan = spatial_plan(random, dtype)
+        compare(engine, plan, *networks.samples(random, plan, int(random.integers(1, 20))))
 
 
 def test_every_operator_and_dtype_has_the_bits_of_the_referee(engine: Engine) -> None:

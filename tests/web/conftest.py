@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ import pytest
 from native.web.build import make_module
 from strop_export.proof.web import find_node
 from tests import bundles
-from tests.environments import CACHE
 from tests.needs import unavailable
 
 KINDS = {
@@ -35,15 +34,7 @@ Verdict = tuple[str, str, str] | None  # kind, problem and mend; None: read
 
 
 @pytest.fixture(scope="session")
-def zig() -> Iterator[None]:
-    """Let zig compile its own C library once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ZIG_GLOBAL_CACHE_DIR", str(CACHE / "zig"))
-        yield
-
-
-@pytest.fixture(scope="session")
-def module(zig: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def module(zig_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that a page imports."""
     return make_module(tmp_path_factory.mktemp("web"))
 

@@ -62,7 +62,7 @@ def classifier(
     return draft(plan, [source], [output], [pixels], structure="one")
 
 
-def pair() -> Plan:
+def pair(rounding: str = "float") -> Plan:
     """A plan of two inputs and three outputs, of float32 and int8."""
     random = np.random.default_rng(6)
     weights = random.integers(-127, 128, (6, 20)).astype(np.int8)
@@ -88,10 +88,10 @@ def pair() -> Plan:
         Step("reshape", (8,), 9),
         Step("softmax", (9,), 10, beta=1.0),
     ]
-    return Plan(tensors, steps, [0, 1], [10, 4, 8], "float")
+    return Plan(tensors, steps, [0, 1], [10, 4, 8], rounding)
 
 
-def several() -> bundles.Draft:
+def several(rounding: str = "float") -> bundles.Draft:
     """A bundle of `pair`; `plan_sample.inputs` are samples for it."""
     samples = plan_sample.inputs(bundles.SAMPLES)
     inputs = [
@@ -103,7 +103,7 @@ def several() -> bundles.Draft:
         OutputSpec("steps", (None, 6), "int8", None, (), "raw", False, None),
         OutputSpec("flat", (None, 6), "float32", None, (), "regression", False, None),
     ]
-    return draft(pair(), inputs, outputs, samples, structure="dict")
+    return draft(pair(rounding), inputs, outputs, samples, structure="dict")
 
 
 def draft(

@@ -48,7 +48,9 @@ def test_the_core_imports_nothing_and_the_names_are_those_of_the_types(
     assert set(found["methods"]) - {"run"} == methods | {"constructor"}
 
 
-def test_a_build_elsewhere_is_equal_to_the_byte(zig: None, module: Path, tmp_path: Path) -> None:
+def test_a_build_elsewhere_is_equal_to_the_byte(
+    zig_cache: None, module: Path, tmp_path: Path
+) -> None:
     """The sources lie in another folder, so that no object comes from zig's cache."""
     for part in ("build.py", "include", "src", "web"):
         copy = shutil.copytree if (HERE / part).is_dir() else shutil.copyfile

@@ -12,6 +12,7 @@ import pytest
 
 from strop.bundle.file import parse_bundle
 from strop.model.arrays import npz
+from strop_export import targets
 from strop_export.errors import EngineMissing, ProofError
 from strop_export.proof import web
 from strop_export.proof.prove import Run
@@ -39,7 +40,7 @@ def proven(page: web.Page, folder: Path, run: Run) -> Run:
     draft, samples = plans.several().write(folder / "small.strop"), folder / "samples.npz"
     pixels, numbers = plan_sample.inputs(150)
     samples.write_bytes(npz({"bytes": pixels, "Zahlen für später": numbers}))
-    return web.run_in_node(page, draft, samples, run)
+    return page.run(draft, samples, run)
 
 
 def test_a_run_with_the_same_bits_is_that_of_node(page: web.Page, tmp_path: Path) -> None:
@@ -57,20 +58,23 @@ def test_one_other_bit_is_no_proof(page: web.Page, tmp_path: Path) -> None:
 def test_a_finished_bundle_is_checked(page: web.Page, tmp_path: Path) -> None:
     draft = plans.classifier()
     good = draft.write(tmp_path / "good.strop")
-    assert web.check_in_node(page, good, ["float32"]) == {}
+    assert page.check(good, ["float32"]) == {}
     with pytest.raises(ProofError, match="has no int8 variant for native"):
-        web.check_in_node(page, good, ["float32", "int8"])
+        page.check(good, ["float32", "int8"])
 
     draft.put(draft.variant["golden"][0], bundles.npy(np.zeros((6, 3), np.float32)))
-    fallen = web.check_in_node(page, draft.write(tmp_path / "bad.strop"), ["float32"])
-    assert list(fallen) == [("plan", "float32")]
+    bad = draft.write(tmp_path / "bad.strop")
+    assert list(page.check(bad, ["float32"])) == [("plan", "float32")]
+    folder = page.folder(bad, targets.load("web"), {})
+    assert list(folder.fallen) == [("plan", "float32")]
+    assert b"bad.strop" in folder.files["example.mjs"]
 
 
 def test_a_broken_bundle_is_an_error_in_one_line(page: web.Page, tmp_path: Path) -> None:
     path = tmp_path / "cut.strop"
     path.write_bytes(plans.classifier().pack()[:-1])
     with pytest.raises(ProofError) as caught:
-        web.check_in_node(page, path, ["float32"])
+        page.check(path, ["float32"])
 
     assert "do not match the SHA-256 at its end" in str(caught.value)
 
@@ -127,7 +131,7 @@ def _node(folder: Path, version: str) -> Path:
 
 
 def test_export_proves_and_writes_what_a_page_needs(
-    node: str, edge_artifact: Path, zig: None, tmp_path: Path
+    node: str, edge_artifact: Path, zig_cache: None, tmp_path: Path
 ) -> None:
     command = [sys.executable, "-m", "strop_export", "--target", "web", "--precision", "int8"]
     command += ["--artifact", str(edge_artifact), "--out", str(tmp_path)]
@@ -145,7 +149,7 @@ def test_export_proves_and_writes_what_a_page_needs(
     assert sorted(variant.format for variant in others) == ["onnx", "tflite"]
     assert _batches(bundle.read(next(v for v in others if v.format == "tflite"))) == {1}
     report = json.loads((tmp_path / "report.json").read_bytes())
-    files = {entry["file"] for entry in report["bundles"][0]["module"]}
+    files = {entry["file"] for entry in report["bundles"][0]["folder"]}
     assert {"mnist-mlp-web/strop.mjs", "mnist-mlp-web/strop.wasm"} <= files
     example = [node, str(tmp_path / "mnist-mlp-web" / "example.mjs")]
     said = subprocess.run(example, capture_output=True, text=True, check=True).stdout

@@ -28,6 +28,7 @@ from strop_export import calibration, explain, exporting, metric, report, source
 from strop_export.arguments import parser
 from strop_export.errors import SourceError
 from strop_export.exporting import Outcome, Request
+from strop_export.firmware.options import Options
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -114,6 +115,7 @@ def _request(arguments: argparse.Namespace) -> Request:
         max_drop=arguments.max_drop,
         strict=arguments.strict,
         metric=metric.load(*arguments.metric) if arguments.metric else None,
+        firmware=Options(arguments.max_flash_bytes, arguments.max_ram_bytes, arguments.golden),
     )
 
 

@@ -14,6 +14,7 @@ from strop_export import exporting, given, report, source, targets
 from strop_export import metric as own_metric
 from strop_export.errors import ExportError, SourceError, TargetError
 from strop_export.exporting import Request
+from strop_export.firmware.options import Options
 from strop_export.paths import TOLERANCES
 from strop_export.result import Report, Result, TargetRefused
 
@@ -37,6 +38,9 @@ def export(
     metric: tuple[Callable[[Any, Any], float], float] | None = None,
     tolerances: str | Path | None = None,
     strict: bool = False,
+    max_flash_bytes: int | None = None,
+    max_ram_bytes: int | None = None,
+    golden: int | None = None,
     progress: Callable[[str], None] | None = print,
 ) -> Result:
     """Convert a trained model for some targets, and prove each file on the engines that run it.
@@ -62,8 +66,8 @@ def export(
             how to quantize.
         evaluation: test samples in the same forms, best with their labels, `(x_test, y_test)`:
             every file is judged on them. None: half of the calibration samples judge.
-        target: the names of targets ("cpu", "rpi", "rpi32", "gpu"), paths of `.toml` files of your
-            own, or "all".
+        target: the names of targets ("cpu", "rpi", "rpi32", "gpu", "web", "mcu"), paths of `.toml`
+            files of your own, or "all", which leaves out "web" and "mcu".
         out: the folder for everything that is made.
         name: the bundles' name; by default the model's own, or its file's.
         model_version: 1 or more; devices refuse to go back to a lower one.
@@ -83,6 +87,10 @@ def export(
             second call exports again: nothing tells whether the function's code has changed.
         tolerances: a TOML file of bounds, instead of the package's own.
         strict: refuse a target whole if one of its variants fails, instead of leaving it out.
+        max_flash_bytes: refuse the target "mcu" if the model's weights and code need more on a CPU.
+        max_ram_bytes: refuse it if the model's arena, variables and stack need more.
+        golden: the number of golden samples that are compiled into its firmware, so that the board
+            can check itself; by default none.
         progress: called with each line about the progress; None: none.
 
     Returns:
@@ -123,6 +131,7 @@ def export(
                 max_drop=max_drop,
                 strict=strict,
                 metric=None if metric is None else _metric(metric),
+                firmware=Options(max_flash_bytes, max_ram_bytes, golden),
             )
             outcome = exporting.run(request, progress or _silent)
         except ExportError as error:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from strop.bundle.manifest import KINDS
 from strop.errors import printable
 from strop_export import targets
 from strop_export.paths import TOLERANCES
+
+# As data sheets of microcontrollers have them: their k is 1,024.
+_UNITS: Final = {"b": 1, "k": 2**10, "m": 2**20}
+_SIZE: Final = re.compile(r"([0-9]{1,12})\s*(?:([km])(?:i?b)?|b)?")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -50,8 +55,8 @@ def parser() -> argparse.ArgumentParser:
         "--target",
         action="append",
         metavar="NAME|TOML",
-        help=f"{', '.join(targets.names())}, all (the default: all but web), or the path of a "
-        ".toml file of your own; may be given several times",
+        help=f"{', '.join(targets.names())}, all (the default: all but mcu and web), or the path "
+        "of a .toml file of your own; may be given several times",
     )
     add("--list-targets", action="store_true", help="list the targets that ship, and stop")
     add("--out", type=Path, default=Path("dist"), metavar="DIR", help="default dist")
@@ -87,6 +92,21 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="refuse a target whole if one of its variants fails, instead of leaving that one out; "
         "or if no quantized file holds in the place of an int8 one",
+    )
+    mcu = root.add_argument_group("firmware, of the target mcu")
+    for memory in ("flash", "RAM"):
+        mcu.add_argument(
+            f"--max-{memory.lower()}",
+            dest=f"max_{memory.lower()}_bytes",
+            type=_size,
+            metavar="BYTES",
+            help=f"refuse a model that needs more {memory} on a CPU: 65536, 64k or 64KiB",
+        )
+    mcu.add_argument(
+        "--golden",
+        type=int,
+        metavar="N",
+        help="compile N golden samples in, so that the board can check itself (default 0)",
     )
     own = root.add_argument_group("a model of your own, instead of an artifact")
     add = own.add_argument
@@ -137,6 +157,15 @@ def _drop(text: str) -> float:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
+def _size(text: str) -> int:
+    found = _SIZE.fullmatch(text.strip().lower())
+    if not found:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a size; write a number of bytes, such as 65536, 64k or 64KiB"
+        )
+    return int(found[1]) * _UNITS[found[2] or "b"]
 
 
 def _metric(text: str) -> tuple[Path, str, float]:

@@ -111,6 +111,7 @@ class Converter:
                 read(float | None, said["integer_share"], "integer_share"),
                 tuple((producer, consumer) for producer, consumer in said["equalized"]),
                 rounding=read(str | None, said["rounding"], "rounding"),
+                step_layers=read(tuple[str, ...], said["step_layers"], "step_layers"),
             )
 
     def answers(self, spec: VariantSpec) -> tuple[NDArray[Any], ...]:
@@ -299,6 +300,7 @@ def _answer(conversions: Conversions, request: dict[str, Any], file: Path) -> di
         "integer_share": converted.integer_share,
         "equalized": converted.equalized,
         "rounding": converted.rounding,
+        "step_layers": converted.step_layers,
     }
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import os
+import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from strop import durable
 from strop_export import devices
 from strop_export.errors import ExportError
+from strop_export.finishing import Finished, Refused
 from strop_export.layer_errors.entries import picture_name
-from strop_export.pipeline import Finished, Refused
 from strop_export.targets import Target
 from strop_export.wheels import Wheels
 
@@ -35,8 +38,8 @@ def write(path: Path, content: bytes) -> None:
 def publish(out: Path, wheels: Wheels, results: Iterable[Finished | Refused]) -> None:
     """Write the results into `dist/` after all of them are made.
 
-    The earlier bundle and requirements file of a refused target are removed, the earlier picture of
-    every target, and earlier wheels.
+    The earlier bundle, requirements file and folder of a refused target are removed, the earlier
+    picture of every target, and earlier wheels.
 
     Args:
         out: the folder, usually `dist/`.
@@ -63,11 +66,13 @@ def publish(out: Path, wheels: Wheels, results: Iterable[Finished | Refused]) ->
         if isinstance(result, Finished):
             write(requirements, devices.requirements(result.target, wheels))
             write(bundle, result.content)
-            if result.page:
-                _write_module(bundle, result.page.module)
+            if result.folder:
+                write_folder(out / folder_of(result.bundle), result.folder.files)
         else:
             bundle.unlink(missing_ok=True)
             requirements.unlink(missing_ok=True)
+            if result.target.companion:
+                _remove(out / folder_of(result.bundle))
 
 
 def requirements_name(target: Target) -> str:
@@ -75,18 +80,47 @@ def requirements_name(target: Target) -> str:
     return f"requirements-{target.name}.txt"
 
 
-def module_files(bundle: Path) -> list[Path]:
-    """List the files of the module for pages that are beside a bundle; none if there is none."""
-    return sorted(path for path in bundle.with_suffix("").rglob("*") if path.is_file())
+def folder_of(bundle: str) -> str:
+    """Return the name of the folder beside a bundle: the bundle's without its suffix."""
+    return Path(bundle).stem
 
 
-def _write_module(bundle: Path, module: Path) -> None:
-    """Write the module for pages, and its example with the bundle's name."""
-    for path in sorted(path for path in module.rglob("*") if path.is_file()):
-        content = path.read_bytes()
-        if path.name == "example.mjs":
-            content = content.replace(b"BUNDLE.strop", bundle.name.encode("ascii"))
-        write(bundle.with_suffix("") / path.relative_to(module), content)
+def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
+    """Write a folder whole, and remove what was at its place.
+
+    Args:
+        path: the folder.
+        files: path in the folder, with "/" -> content.
+
+    Raises:
+        ExportError: it cannot be written; no part of it is left, and the earlier one stays.
+    """
+    draft, earlier = (path.with_name(path.name + end) for end in (durable.DRAFT, ".old"))
+    try:
+        _remove(draft)  # of an export that was killed
+        for name, content in files.items():
+            write(draft / name, content)
+        _remove(earlier)
+        with contextlib.suppress(FileNotFoundError):
+            path.rename(earlier)
+        draft.rename(path)
+        _remove(earlier)
+    except (ExportError, OSError) as error:
+        with contextlib.suppress(OSError):
+            _remove(draft)
+            if not os.path.lexists(path):
+                earlier.rename(path)
+        if isinstance(error, ExportError):
+            raise
+        raise ExportError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder or a file, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def native_in(out: Path) -> list[Path]:

@@ -22,11 +22,12 @@ from strop_export import (
     targets,
 )
 from strop_export.errors import EngineMissing, SourceError, TargetError
+from strop_export.finishing import Finished, Refused
+from strop_export.firmware.options import Options
 from strop_export.floors import table
 from strop_export.layer_errors.picture import pictures
 from strop_export.metric import Metric, check
 from strop_export.paths import TOLERANCES
-from strop_export.pipeline import Finished, Refused
 from strop_export.progress import Steps
 from strop_export.proof import gpu
 from strop_export.tolerances import Tolerance
@@ -56,6 +57,7 @@ class Request:
         max_drop: what quantized files may lose instead, in points or percent; None: the bounds.
         strict: refuse a target whole if one of its variants fails.
         metric: the user's own, which decides instead of the bounds; None: the bounds.
+        firmware: options for the targets with firmware; those not given are the targets' own.
 
     Raises:
         TargetError: `max_drop` is no such number.
@@ -73,6 +75,7 @@ class Request:
     max_drop: float | None = None
     strict: bool = False
     metric: Metric | None = None
+    firmware: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
         drop = self.max_drop
@@ -149,6 +152,7 @@ def run(request: Request, show: Callable[[str], None]) -> Outcome:
     for variable, value in _QUIET.items():
         os.environ.setdefault(variable, value)
     chosen = targets.of_precisions(targets.load_all(request.targets), request.precisions)
+    chosen = targets.with_firmware(chosen, request.firmware)
     without_native = "" if request.strict else _why_no_native(chosen)
     if without_native:
         chosen = [targets.without(target, NATIVE) for target in chosen]

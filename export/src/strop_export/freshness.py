@@ -13,7 +13,7 @@ from typing import Any
 
 from strop_export.layer_errors.entries import picture_name
 from strop_export.paths import CHECKOUT, PACKAGE, REQUIREMENTS
-from strop_export.proof.web import source_digest
+from strop_export.proof.companions import KINDS
 from strop_export.targets import Target
 from strop_export.wheels import native_wheels
 
@@ -77,15 +77,15 @@ def target_key(target: Target, adapters: Iterable[str]) -> str:
     """Return a SHA-256 of what one target's bundle depends on besides `key`.
 
     This covers the target's fields; the GPUs here, if it has files for them; and the sources of
-    the module for pages, if it has one.
+    its companion, if it has one.
 
     Args:
         target: the target.
         adapters: names of the GPUs here.
     """
     gpus = list(adapters) if target.gpu_engines else []
-    module = source_digest(CHECKOUT) if target.page and CHECKOUT else ""
-    return hashlib.sha256(json.dumps([target.digest(), gpus, module]).encode()).hexdigest()
+    sources = KINDS[target.companion].digest() if target.companion else ""
+    return hashlib.sha256(json.dumps([target.digest(), gpus, sources]).encode()).hexdigest()
 
 
 def fresh_targets(
@@ -111,7 +111,7 @@ def fresh_targets(
         bundle["target"]
         for bundle in report.get("bundles", ())
         if _is_there(out, bundle)
-        and all(_is_there(out, entry) for entry in (bundle["requirements"], *bundle["module"]))
+        and all(_is_there(out, entry) for entry in (bundle["requirements"], *bundle["folder"]))
         and (bundle["file"] not in drawn or (out / picture_name(bundle["file"])).is_file())
         and bundle["target_key"] == keys.get(bundle["target"], bundle["target_key"])
     }

@@ -10,9 +10,9 @@ from typing import Any
 from strop.bundle.manifest import OutputSpec
 from strop.commands.terminal import lay_out
 from strop_export.columns import Column, cells_of, decibels, figure_columns, metric_columns, worst
+from strop_export.finishing import Finished, Refused
 from strop_export.guard import Path, Tried
 from strop_export.metric import Measured
-from strop_export.pipeline import Finished, Refused
 from strop_export.tolerances import QUANTIZED
 
 Entry = dict[str, Any]  # of the report's `guard`

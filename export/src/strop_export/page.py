@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from strop.errors import printable
-from strop_export import calibration, guarded
+from strop_export import calibration, footprints, guarded
 from strop_export.columns import EXPLAINED, Column, cells_of, columns_of, shown, undecided
 from strop_export.layer_errors.entries import picture_name, title, verdict
 from strop_export.report import gpu_note
@@ -53,6 +53,7 @@ def to_markdown(report: dict[str, Any]) -> bytes:
     ]
     if open_ones := list(undecided(report["variants"])):
         lines += ["", "## Undecided", "", *(f"- {_escaped(line)}" for line in open_ones)]
+    lines += _footprints(report["footprints"])
     lines += _paths(report["guard"])
     sections = {
         "Refused": [(note, note["reason"]) for note in report["refused"]],
@@ -84,6 +85,14 @@ def _layer_lines(layers: Sequence[dict[str, Any]]) -> Iterator[str]:
         for file in layers:
             if file["bundle"] == bundle:
                 yield f"- **{_escaped(title(file))}**: {_escaped(verdict(file))}"
+
+
+def _footprints(found: Sequence[dict[str, Any]]) -> list[str]:
+    """Write the memory that the firmware needs, a table for each bundle."""
+    lines = ["", "## Firmware", "", f"In bytes. {footprints.EXPLAINED}"]
+    for bundle, rows in footprints.by_bundle(found).items():
+        lines += ["", f"{_escaped(bundle)}:", "", *_table(footprints.COLUMNS, rows)]
+    return lines if found else []
 
 
 def _paths(found: Sequence[dict[str, Any]]) -> list[str]:

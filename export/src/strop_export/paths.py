@@ -17,6 +17,7 @@ TOLERANCES: Final = PACKAGE / "tolerances.toml"
 
 CARRIED: Final = PACKAGE / "carried"  # in the wheel alone
 CHECKOUT: Final = None if CARRIED.is_dir() else PACKAGE.parents[2]  # None: installed
+NATIVE: Final = CHECKOUT / "native" if CHECKOUT else CARRIED / "native"
 REQUIREMENTS: Final = CHECKOUT / "requirements" if CHECKOUT else CARRIED / "requirements"
 
 

@@ -9,88 +9,22 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from strop.bundle.manifest import OutputSpec
-from strop.errors import BundleError, StropError
-from strop_export import bundles, guard
-from strop_export.errors import (
-    ConversionError,
-    DeviceMissing,
-    EngineMissing,
-    EngineTooOld,
-    ProofError,
-)
+from strop_export.errors import ConversionError, EngineMissing, EngineTooOld, ProofError
+from strop_export.finishing import Finished, Refused, Shared, bundle_name, finish, refuse
 from strop_export.formats import Converted, VariantSpec
-from strop_export.formats.base import CALIBRATED
-from strop_export.layer_errors.entries import FileErrors
-from strop_export.layer_errors.measure import TensorError
 from strop_export.metric import Checked
 from strop_export.planning import Plan, make_plans
 from strop_export.progress import Steps
-from strop_export.proof import web
-from strop_export.proof.golden import golden_tolerance
-from strop_export.proof.gpu import NO_ADAPTER, NotOnGpu
-from strop_export.proof.packed import check_bundle
 from strop_export.proof.prove import Truth
-from strop_export.proof.runs import Job, Progress, RunResult, Workstation, jobs_of, run_all, survey
-from strop_export.proof.target import Judged, Passed, choose_golden, prove_target
+from strop_export.proof.runs import Progress, Workstation, jobs_of, run_all, survey
+from strop_export.proof.target import choose_golden, prove_target
 from strop_export.source import Source
 from strop_export.targets import Target
 from strop_export.tolerances import Tolerance
 from strop_export.wheels import Wheels
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A target that has its bundle."""
-
-    target: Target
-    bundle: str  # the file's name in dist/
-    content: bytes
-    outputs: tuple[OutputSpec, ...]
-    variants: tuple[bundles.Proven, ...]
-    left_out: tuple[str, ...]  # variants that could not be written or proven, and why
-    not_on_gpu: tuple[NotOnGpu, ...]  # files for GPUs that were proven on the CPU alone, and why
-    layers: tuple[FileErrors, ...] = ()  # of the quantized files, those left out too
-    guarded: tuple[guard.Path, ...] = ()  # how the files in the places of its int8 files were found
-    page: web.Page | None = None  # the module for pages, of a target that needs it
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A target that has no bundle, and the reason."""
-
-    target: Target
-    bundle: str
-    error: StropError  # the reason
-    outputs: tuple[OutputSpec, ...] = ()
-    layers: tuple[FileErrors, ...] = ()  # of the quantized files, if it came so far
-    guarded: tuple[guard.Path, ...] = ()  # the search for files in the places of int8 files
-
-    @property
-    def engine_missing(self) -> bool:
-        """Whether the workstation is at fault, not the model."""
-        return isinstance(self.error, EngineMissing)
-
-
-@dataclass
-class _Work:
-    """The results so far, shared by all targets; an error replaces a missing result."""
-
-    workstation: Workstation
-    converted: dict[VariantSpec, Converted | ConversionError] = field(default_factory=dict)
-    runs: dict[Job, RunResult] = field(default_factory=dict)
-    layers: dict[VariantSpec, tuple[TensorError, ...]] = field(default_factory=dict)
-
-    def files(self) -> dict[VariantSpec, Converted]:
-        """Return the files that could be converted."""
-        return {s: file for s, file in self.converted.items() if isinstance(file, Converted)}
 
 
 def find_engines(
@@ -116,12 +50,8 @@ def find_engines(
                 "; ".join(lack.problem for lack in lacks),
                 "; ".join(filter(None, (lack.mend for lack in lacks))),
             )
-            refused.append(Refused(target, _bundle_name(model, target), error))
+            refused.append(Refused(target, bundle_name(model, target), error))
     return workstation, refused
-
-
-def _bundle_name(model: str, target: Target) -> str:
-    return f"{model}-{target.name}.strop"
 
 
 def export(
@@ -160,14 +90,14 @@ def export(
         ExportError: nothing could be exported at all.
     """
     targets = list(targets)
-    work = _Work(workstation)
     with tempfile.TemporaryDirectory(prefix="strop-export-") as scratch:
         folder = Path(scratch)
         selecting = metric.metric if metric and not metric.note else None
         steps.begin("converting the model")
         planned = make_plans(source, targets, tolerances, folder, steps, selecting)
-        work.converted, work.layers = planned.converted, planned.layers
-        able, refused = _check_plans(work, source, planned.plans, strict=strict)
+        shared = Shared(source, tolerances, workstation, wheels, record, planned.layers, folder)
+        files = planned.files()
+        able, refused = _check_plans(shared, files, planned.plans, strict=strict)
         jobs = [
             job
             for plan in able
@@ -175,7 +105,7 @@ def export(
             for job in jobs_of(plan.chosen, spec, workstation)
         ]
         steps.begin("running each file on its engines")
-        work.runs = run_all(jobs, work.files(), source, workstation, wheels, folder, steps)
+        runs = run_all(jobs, files, source, workstation, wheels, folder, steps)
         asked = metric.metric if metric else None
         truth = Truth(source.outputs, source.keras, source.labels, asked)
         steps.begin("proving each file against Keras")
@@ -183,12 +113,12 @@ def export(
         results: list[Finished | Refused] = list(refused)
         for plan in able:
             name = plan.asked.name
-            steps(_bundle_name(source.name, plan.asked))
+            steps(bundle_name(source.name, plan.asked))
             try:
                 judged[name] = prove_target(
                     plan.chosen,
-                    work.converted,
-                    work.runs,
+                    planned.converted,
+                    runs,
                     workstation,
                     truth,
                     tolerances,
@@ -197,53 +127,16 @@ def export(
                 )
                 judged[name].left_out += plan.left_out()
             except (ProofError, ConversionError) as error:
-                results.append(_refused(work, source, plan, error))
+                results.append(refuse(shared, plan, error))
         golden = choose_golden(truth, source.samples, judged.values(), tolerances)
         for plan in (plan for plan in able if plan.asked.name in judged):
-            try:
-                own = judged[plan.asked.name]
-                while True:
-                    finished = _finish(work, source, plan, own, golden, tolerances, record)
-                    draft = folder / finished.bundle
-                    draft.write_bytes(finished.content)
-                    fallen = check_bundle(draft, finished.variants, workstation, wheels)
-                    if finished.page:
-                        specs = [variant.spec for variant in finished.variants]
-                        precisions = [spec.precision for spec in specs if spec.format == "plan"]
-                        fallen |= web.check_in_node(finished.page, draft, precisions)
-                    if not fallen:
-                        break
-                    if strict:
-                        raise ProofError("; ".join(fallen.values()))
-                    own.drop(fallen)
-                results.append(finished)
-            except (ProofError, DeviceMissing, BundleError) as error:
-                results.append(_refused(work, source, plan, error))
+            own = judged[plan.asked.name]
+            results.append(finish(shared, plan, own, golden, strict=strict))
     return results
 
 
-def _refused(work: _Work, source: Source, plan: Plan, error: StropError) -> Refused:
-    return Refused(
-        plan.asked,
-        _bundle_name(source.name, plan.asked),
-        error,
-        outputs=source.outputs,
-        layers=_layers(work, plan, ()),
-        guarded=plan.guarded,
-    )
-
-
-def _layers(work: _Work, plan: Plan, shipped: Iterable[bundles.Proven]) -> tuple[FileErrors, ...]:
-    specs = {spec for variant in shipped for spec in (variant.spec, variant.spec.source)}
-    return tuple(
-        FileErrors(spec, work.layers[spec], spec in specs)
-        for spec in plan.measured()
-        if spec in work.layers
-    )
-
-
 def _check_plans(
-    work: _Work, source: Source, plans: list[Plan], *, strict: bool
+    shared: Shared, files: Mapping[VariantSpec, Converted], plans: list[Plan], *, strict: bool
 ) -> tuple[list[Plan], list[Refused]]:
     """Split the targets by whether their engines run all their files, by the measured floors.
 
@@ -253,76 +146,8 @@ def _check_plans(
     able, refused = [], []
     for plan in plans:
         try:
-            plan.check(work.files(), strict=strict)
+            plan.check(files, strict=strict)
             able.append(plan)
         except (EngineTooOld, ProofError) as error:
-            refused.append(_refused(work, source, plan, error))
+            refused.append(refuse(shared, plan, error))
     return able, refused
-
-
-def _finish(
-    work: _Work,
-    source: Source,
-    plan: Plan,
-    judged: Judged,
-    golden: NDArray[np.int64],
-    tolerances: Mapping[str, Tolerance],
-    record: Mapping[str, Any],
-) -> Finished:
-    """Build one target's bundle of the variants that passed.
-
-    Raises:
-        ProofError: no variant is left.
-    """
-    if not judged.passed:
-        raise ProofError(f"no variant is left: {'; '.join(judged.left_out)}")
-    target = plan.asked
-    proven = _smaller_first([_proven(p, source, golden, tolerances) for p in judged.passed])
-    engines = [n for n in target.engines if any(n in {p.engine for p in v.proofs} for v in proven)]
-    made_for = {**record, "platforms": list(target.platforms)}
-    content = bundles.build(source, target.name, engines, proven, golden, made_for)
-    not_on_gpu = [note for passed in judged.passed for note in passed.not_on_gpu]
-    if not work.workstation.adapters and any(variant.spec.gpu for variant in proven):
-        not_on_gpu.append(NotOnGpu(NO_ADAPTER))
-    return Finished(
-        target,
-        _bundle_name(source.name, target),
-        content,
-        source.outputs,
-        tuple(proven),
-        tuple(judged.left_out),
-        tuple(not_on_gpu),
-        _layers(work, plan, proven),
-        plan.guarded,
-        work.workstation.page_of(target),
-    )
-
-
-def _proven(
-    passed: Passed,
-    source: Source,
-    golden: NDArray[np.int64],
-    tolerances: Mapping[str, Tolerance],
-) -> bundles.Proven:
-    spec = passed.spec
-    bound = tolerances[spec.precision].of(spec).golden
-    bounds = tuple(
-        golden_tolerance(output, keras, bound, ours if spec.precision in CALIBRATED else None)
-        for output, keras, ours in zip(source.outputs, source.keras, passed.outputs, strict=True)
-    )
-    outputs = tuple(array[golden] for array in passed.outputs)
-    return bundles.Proven(spec, passed.converted, passed.proofs, outputs, bounds, passed.measured)
-
-
-def _smaller_first(proven: list[bundles.Proven]) -> list[bundles.Proven]:
-    """Move each file that is larger than the float32 file of its format to the end.
-
-    An int8 file writes recurrent layers step by step, so it may have no advantage in size.
-    """
-    floats = {v.spec.format: v for v in proven if v.spec.precision == "float32"}
-
-    def is_large(variant: bundles.Proven) -> bool:
-        whole = floats.get(variant.spec.format)
-        return whole is not None and len(variant.converted.data) > len(whole.converted.data)
-
-    return sorted(proven, key=is_large)

@@ -99,6 +99,10 @@ class Planned:
     layers: dict[VariantSpec, tuple[TensorError, ...]]
     plans: list[Plan]
 
+    def files(self) -> dict[VariantSpec, Converted]:
+        """Return the files that could be converted."""
+        return {s: file for s, file in self.converted.items() if isinstance(file, Converted)}
+
 
 def make_plans(
     source: Source,

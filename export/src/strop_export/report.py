@@ -13,14 +13,14 @@ from typing import Any
 from strop.bundle.manifest import Judged, OutputSpec
 from strop.commands.terminal import lay_out
 from strop.errors import printable
-from strop_export import guarded
+from strop_export import footprints, guarded
 from strop_export.columns import cells_of, columns_of, undecided
-from strop_export.dist import module_files, native_in, requirements_name
+from strop_export.dist import folder_of, native_in, requirements_name
 from strop_export.figures import compare
+from strop_export.finishing import Finished, Refused
 from strop_export.freshness import target_key
 from strop_export.layer_errors import entries as layer_entries
 from strop_export.metric import Checked
-from strop_export.pipeline import Finished, Refused
 from strop_export.proof.gpu import on_the_device
 from strop_export.source import Source
 
@@ -68,9 +68,9 @@ def merge(
             "target_key": target_key(result.target, made.adapters),
             **_entry(out / result.bundle),
             "requirements": _entry(out / requirements_name(result.target)),
-            "module": [
-                {**_entry(path), "file": path.relative_to(out).as_posix()}
-                for path in (module_files(out / result.bundle) if result.page else ())
+            "folder": [
+                _content_entry(f"{folder_of(result.bundle)}/{name}", content)
+                for name, content in (result.folder.files if result.folder else {}).items()
             ],
         }
         for result in results
@@ -92,6 +92,7 @@ def merge(
         "not_on_gpu": kept("not_on_gpu") + not_on_gpu(results),
         "layers": kept("layers") + layers(results),
         "guard": kept("guard") + guarded.entries(results),
+        "footprints": kept("footprints") + footprints.entries(results),
     }
 
 
@@ -176,6 +177,7 @@ def tables(report: dict[str, Any], room: int | None) -> Iterator[str]:
             numbers={column.title for column in columns if column.number},
         )
         yield ""
+    yield from footprints.tables(report["footprints"], room)
     yield from guarded.tables(report["guard"], room)
 
 
@@ -279,9 +281,11 @@ def layers(results: Iterable[Finished | Refused]) -> list[dict[str, Any]]:
 
 
 def _entry(path: Path) -> dict[str, Any]:
-    content = path.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    return {"file": path.name, "bytes": len(content), "sha256": digest}
+    return _content_entry(path.name, path.read_bytes())
+
+
+def _content_entry(name: str, content: bytes) -> dict[str, Any]:
+    return {"file": name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def _differs(row: dict[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -11,8 +11,8 @@ from typing import Any
 
 from strop.commands.terminal import width
 from strop.errors import printable
-from strop_export import calibration, report
-from strop_export.columns import cells_of, columns_of
+from strop_export import calibration, footprints, report
+from strop_export.columns import Column, cells_of, columns_of
 from strop_export.errors import ExportError
 
 
@@ -43,16 +43,10 @@ class Report:
         for bundle in self._content["bundles"]:
             own = [row for row in self._content["variants"] if row["bundle"] == bundle["file"]]
             columns = [column for column in columns_of(own) if not column.page_only]
-            head = "".join(f"<th>{_html(column.title)}</th>" for column in columns)
-            body = "".join(
-                f"<tr>{''.join(f'<td>{_html(cell)}</td>' for cell in cells)}</tr>"
-                for row in own
-                for cells in cells_of(row, columns)
-            )
-            parts.append(
-                f"<table><caption>{_html(bundle['file'])} ({bundle['bytes']:,} bytes)</caption>"
-                f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-            )
+            rows = [cells for row in own for cells in cells_of(row, columns)]
+            parts.append(_table(f"{bundle['file']} ({bundle['bytes']:,} bytes)", columns, rows))
+        for name, rows in footprints.by_bundle(self._content["footprints"]).items():
+            parts.append(_table(f"{name}: firmware, in bytes", footprints.COLUMNS, rows))
         notes = "".join(f"<li>{_html(note)}</li>" for note in self._notes())
         return "".join(parts) + (f"<ul>{notes}</ul>" if notes else "")
 
@@ -105,6 +99,17 @@ class TargetRefused(ExportError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.problem, self.mend, self.result)
+
+
+def _table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> str:
+    head = "".join(f"<th>{_html(column.title)}</th>" for column in columns)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{_html(cell)}</td>' for cell in cells)}</tr>" for cells in rows
+    )
+    return (
+        f"<table><caption>{_html(caption)}</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
 
 
 def _html(text: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from strop import engines
 from strop.bundle.manifest import PRECISIONS, is_name
 from strop_export.errors import ConversionError, TargetError
+from strop_export.firmware.options import Options
 from strop_export.formats import VariantSpec
 from strop_export.paths import REQUIREMENTS, TARGETS
 
@@ -22,7 +23,10 @@ _REAL = tuple(name for name in engines.NAMES if name != engines.FAKE)
 
 # Field -> type of its items; other fields are text.
 _LISTS = {"platforms": str, "engines": str, "variants": dict}
-_OPTIONAL = {"page"}
+_OPTIONAL = {"page", "firmware"}
+
+# Kinds of companions: what runs a target's plans too, and is in a folder beside its bundle.
+PAGE, FIRMWARE = "page", "firmware"
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,12 @@ class Target:
     engines: tuple[str, ...]
     variants: tuple[VariantSpec, ...]
     page: bool = False  # plans run in web pages, whose module is written beside the bundle
+    firmware: Options | None = None  # of C that is made of a plan beside the bundle; None: none is
+
+    @property
+    def companion(self) -> str:
+        """What runs the plans too, `PAGE` or `FIRMWARE`; "" if nothing does."""
+        return FIRMWARE if self.firmware else PAGE if self.page else ""
 
     def engines_of(self, spec: VariantSpec) -> tuple[str, ...]:
         """Return the target's engines that open a variant."""
@@ -63,15 +73,15 @@ def names() -> tuple[str, ...]:
 
 
 def _all() -> list[str]:
-    """List the targets that `ALL` means: those that ship, without those for pages."""
-    return [name for name in names() if not load(name).page]
+    """List the targets that `ALL` means: those that ship, without those that have a companion."""
+    return [name for name in names() if not load(name).companion]
 
 
 def load_all(wanted: Sequence[str]) -> list[Target]:
     """Read targets, each once, in the order of `wanted`.
 
     Args:
-        wanted: names of targets, paths of .toml files, and `ALL` for all that ship but pages.
+        wanted: names of targets, paths of .toml files, and `ALL`, which leaves out web and mcu.
 
     Raises:
         TargetError: there are none, one of them cannot be read, or two of them share a name.
@@ -116,11 +126,35 @@ def of_precisions(chosen: Sequence[Target], precisions: Sequence[str] | None) ->
     return kept
 
 
+def with_firmware(chosen: Sequence[Target], options: Options) -> list[Target]:
+    """Set options of the targets that have firmware.
+
+    Args:
+        chosen: the targets.
+        options: those that are given replace a target's own.
+
+    Raises:
+        TargetError: an option is given, and none of the targets has firmware.
+    """
+    if options.given() and not any(target.firmware for target in chosen):
+        raise TargetError(
+            f"{', '.join(options.given())}: no target that was asked for has firmware",
+            "ask for the target mcu",
+        )
+    return [
+        replace(target, firmware=options.over(target.firmware)) if target.firmware else target
+        for target in chosen
+    ]
+
+
 def without(target: Target, engine: str) -> Target:
     """Return a target without an engine and the variants that only it opens.
 
-    A target that would have no variants is returned as it is.
+    A target that would have no variants is returned as it is, and so is one with firmware, which is
+    made of plans.
     """
+    if target.firmware:
+        return target
     fewer = replace(target, engines=tuple(name for name in target.engines if name != engine))
     fewer = replace(fewer, variants=tuple(v for v in fewer.variants if fewer.engines_of(v)))
     return fewer if fewer.variants else target
@@ -177,6 +211,7 @@ def load(name: str) -> Target:
         engines=tuple(content["engines"]),
         variants=specs,
         page=content.get("page", False),
+        firmware=_firmware(path, content),
     )
     if not specs:
         raise TargetError(f"{path.name}: there are no variants", "add a [[variants]] table")
@@ -193,11 +228,27 @@ def load(name: str) -> Target:
                 f"{path.name}: none of its engines runs {spec.format} on a GPU",
                 f"add {able} to its engines, or remove gpu = true",
             )
+    if target.firmware and not any(spec.format == "plan" for spec in specs):
+        raise TargetError(
+            f"{path.name}: none of its files is a plan, which firmware is made of",
+            'add a variant of format = "plan"',
+        )
     if len({(spec.format, spec.precision) for spec in specs}) != len(specs):
         raise TargetError(
             f"{path.name}: two variants have the same format and precision", "remove one of them"
         )
     return target
+
+
+def _firmware(path: Path, content: dict[str, Any]) -> Options | None:
+    if "firmware" not in content:
+        return None
+    if content.get("page"):
+        raise TargetError(f"{path.name}: it is for pages and has firmware", "write two targets")
+    try:
+        return Options.read(content["firmware"])
+    except TargetError as error:
+        raise TargetError(f"{path.name}: {error.problem}", error.mend) from None
 
 
 def _check_fields(path: Path, content: dict[str, Any]) -> None:

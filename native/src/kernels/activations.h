@@ -2,7 +2,8 @@
 #ifndef STROP_ACTIVATIONS_H
 #define STROP_ACTIVATIONS_H
 
-#include "../kernels.h"
+#include <stddef.h>
+
 #include "bits.h"
 #include "exponential.h"
 

@@ -3,19 +3,16 @@
 #define STROP_BITS_H
 
 #include <stdint.h>
-#include <string.h>
 
-static inline uint32_t bits_of(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static inline float float_of(uint32_t bits) {
+/* C99 lets a union be read as another of its types. Microcontrollers may lack string.h. */
+typedef union {
     float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
+    uint32_t bits;
+} float_bits;
+
+static inline uint32_t bits_of(float value) { return (float_bits){.value = value}.bits; }
+
+static inline float float_of(uint32_t bits) { return (float_bits){.bits = bits}.value; }
 
 /* 1.5 * 2^23: its last bit is worth 1, so a sum with it is rounded to an integer, ties to even. */
 #define ROUNDER 12582912.0f

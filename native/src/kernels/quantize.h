@@ -4,6 +4,7 @@
 
 #include "../kernels.h"
 #include "bits.h"
+#include "reference.h"
 
 static void quantize(const quantization *how, size_t count, const float *restrict x,
                      uint8_t *restrict y) {
@@ -12,13 +13,8 @@ static void quantize(const quantization *how, size_t count, const float *restric
     const float high = (float)(255 - zero_point);
     const float scale = how->scale;
     if (how->half_away) {
-        for (size_t i = 0; i < count; i++) {
-            float value = x[i] / scale;
-            value = value < low ? low : value;
-            value = value > high ? high : value;
-            value = value == value ? value : 0.0f; /* NaN becomes the zero point */
-            y[i] = (uint8_t)(nearest_away(value) + zero_point);
-        }
+        for (size_t i = 0; i < count; i++)
+            y[i] = (uint8_t)(quantize_reference(x[i], scale, low, high) + zero_point);
     } else {
         const float inverse = 1.0f / scale;
         for (size_t i = 0; i < count; i++) {

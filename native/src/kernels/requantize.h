@@ -4,6 +4,7 @@
 
 #include "../kernels.h"
 #include "bits.h"
+#include "reference.h"
 
 #ifndef REQUANTIZE_FLOAT /* else an instruction set has its own */
 /* XNNPACK's: times a float, clamped, rounded to nearest even. */
@@ -20,18 +21,6 @@ static void requantize_float(const requantization *how, const float *restrict sc
     }
 }
 #endif
-
-/* TensorFlow Lite's MultiplyByQuantizedMultiplier with double rounding. */
-static inline int32_t multiply_reference(int32_t value, int32_t multiplier, int32_t shift) {
-    const int64_t product = (int64_t)value * multiplier;
-    /* SaturatingRoundingDoublingHighMul: its two nudges and its division that truncates come to
-     * this one shift. It does not saturate, as the multiplier is positive. */
-    const int32_t high = (int32_t)((product + (1 << 30)) >> 31);
-    /* RoundingDivideByPOT: ties away from zero. */
-    const int32_t mask = (int32_t)((UINT32_C(1) << shift) - 1);
-    const int32_t threshold = (mask >> 1) + (high < 0);
-    return (high >> shift) + ((high & mask) > threshold);
-}
 
 static void requantize_reference(const requantization *how, const int32_t *restrict multipliers,
                                  const int32_t *restrict shifts, size_t count,

@@ -3,11 +3,12 @@
 StropError
 ├── BundleError          the file is missing, damaged, tampered with or of another schema
 ├── EngineUnavailable    the engine asked for is unknown, absent, broken or not in the bundle
-├── DeviceUnavailable    the device asked for is not here
+├── DeviceUnavailable    the device asked for is not here, or does not answer
 ├── InputError           an argument or an array is not what the model takes
 │   └── BlankPicture     the picture shows nothing
 ├── InstallError         a folder of installed bundles cannot become what was asked for
-└── ParityError          the model ran, and its answers are not the ones proven at export
+└── ParityError          the model ran, and its answers are not the ones proven at export; or a
+                         board runs another model
 
 Each message names the thing, what was found, and the mend. Programs read the fields instead: `kind`
 is the kind of error, `problem` says what was found, and `mend` says what to do about it. Where
@@ -74,7 +75,7 @@ class EngineUnavailable(StropError):
 
 
 class DeviceUnavailable(StropError):
-    """The device asked for is not here, or the engine cannot use it."""
+    """The device asked for is not here, the engine cannot use it, or a board does not answer."""
 
     kind = "device"
 
@@ -98,7 +99,7 @@ class InstallError(StropError):
 
 
 class ParityError(StropError):
-    """The model ran, and its answers differ from those proven at export."""
+    """The model's answers differ from those proven at export, or a board runs another model."""
 
     kind = "parity"
 

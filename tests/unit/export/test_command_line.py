@@ -109,6 +109,32 @@ def test_the_model_may_stand_first(named: list[str], capsys: pytest.CaptureFixtu
     assert "m.keras needs --calibration FILE.npz" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("65536", 65536),
+        ("64k", 65536),
+        ("64K", 65536),
+        ("256 KiB", 262144),
+        ("256kb", 262144),
+        ("1M", 2**20),
+        ("12 B", 12),
+    ],
+)
+def test_sizes_are_written_as_data_sheets_have_them(text: str, size: int) -> None:
+    read = arguments.parser().parse_args(["m.keras", "--max-flash", text, "--max-ram", text])
+    assert (read.max_flash_bytes, read.max_ram_bytes) == (size, size)
+
+
+@pytest.mark.parametrize("text", ["", "k", "-1", "1.5k", "64g", "64 k k", "0x10", "1e3", "9" * 13])
+def test_what_is_no_size_is_named(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["m.keras", f"--max-flash={text}"])
+    assert ended.value.code == 2
+    said = f"argument --max-flash: {text!r} is not a size; write a number of bytes, such as 65536"
+    assert said in capsys.readouterr().err
+
+
 def test_the_targets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list-targets"]) == 0
     said = capsys.readouterr().out

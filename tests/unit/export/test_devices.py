@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from strop_export import devices, dist, targets
-from strop_export.pipeline import Finished
+from strop_export.finishing import Finished
 from strop_export.targets import Target
 from strop_export.wheels import Wheels
 

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from strop_export import freshness, targets
+from strop_export.firmware.options import Options
 from strop_export.freshness import fresh_targets, read_report
 from strop_export.layer_errors.entries import picture_name
+from strop_export.proof import firmware
 
 FILES = ("a-cpu.strop", "requirements-cpu.txt", "strop.mjs")
 
@@ -23,7 +26,7 @@ def report(tmp_path: Path) -> dict[str, Any]:
     bundle, requirements, module = (
         {"file": name, "sha256": hashlib.sha256(name.encode()).hexdigest()} for name in FILES
     )
-    parts = {"requirements": requirements, "module": [module]}
+    parts = {"requirements": requirements, "folder": [module]}
     entry = {"target": "cpu", "target_key": "k", **bundle, **parts}
     return {"bundles": [entry], "layers": [{"bundle": FILES[0]}]}
 
@@ -64,3 +67,32 @@ def test_without_one_of_its_wheels_a_report_is_none(missing: str, tmp_path: Path
     assert read_report(tmp_path, "k") == content
     (tmp_path / missing).unlink()
     assert read_report(tmp_path, "k") == {}
+
+
+class TestFirmware:
+    MCU = targets.load("mcu")
+
+    def key(self, **options: int) -> str:
+        (target,) = targets.with_firmware([self.MCU], Options(**options))
+        return freshness.target_key(target, ())
+
+    def test_other_options_make_another_folder(self) -> None:
+        keys = [self.key(), self.key(golden=1), self.key(max_flash_bytes=9), self.key()]
+        assert keys[0] == keys[3]
+        assert len(set(keys)) == 3
+
+    def test_other_c_makes_another_folder(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        kernel = tmp_path / "native/mcu/moves.c"
+        kernel.parent.mkdir(parents=True)
+        kernel.write_text("one")
+        monkeypatch.setattr(firmware, "NATIVE", tmp_path / "native")
+        before = self.key()
+        kernel.write_text("two")
+        assert self.key() != before
+
+    def test_another_compiler_measures_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        before = self.key()
+        monkeypatch.setattr(firmware, "version", lambda name: "0.99")
+        assert self.key() != before

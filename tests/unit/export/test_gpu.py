@@ -120,6 +120,7 @@ def test_what_is_not_proven_is_one_line(note: gpu.NotOnGpu, said: str) -> None:
         "variants": [],
         "left_out": [],
         "guard": [],
+        "footprints": [],
         "not_on_gpu": [{"bundle": "m-gpu.strop", "target": "gpu", **asdict(note)}],
     }
     device = "on the device: strop check m-gpu.strop --device gpu"

@@ -12,10 +12,10 @@ from strop.bundle.manifest import Judged, OutputSpec
 from strop_export import guarded, page, report, targets
 from strop_export.bundles import Proven
 from strop_export.errors import ProofError
+from strop_export.finishing import Finished, Refused
 from strop_export.formats import Converted, Quantization, VariantSpec
 from strop_export.formats.base import Ranked
 from strop_export.guard import Path, Tried
-from strop_export.pipeline import Finished, Refused
 from tests.unit.export.outputs import spec
 
 INT8, DYNAMIC = VariantSpec("tflite", "int8"), VariantSpec("tflite", "dynamic")
@@ -61,7 +61,7 @@ def content(*found: dict[str, Any]) -> dict[str, Any]:
     }
     examined = {"samples": 225, "held_out": 75, "warnings": [], "settling": None}
     made = {"model": "m", "keras": keras, "calibration": examined, "bundles": []}
-    return {**made, "without_native": "", "guard": list(found), **notes}
+    return {**made, "without_native": "", "guard": list(found), "footprints": [], **notes}
 
 
 def test_an_int8_file_that_holds_says_nothing() -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from strop_export import guard, guarded, metric, source, targets
 from strop_export.errors import ProofError
+from strop_export.finishing import Refused
 from strop_export.formats import Converted, VariantSpec
 from strop_export.metric import Metric
-from strop_export.pipeline import Refused
 from strop_export.planning import make_plans
 from strop_export.tolerances import tolerances
 from tests.unit.export import detector_kit

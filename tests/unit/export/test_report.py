@@ -13,9 +13,9 @@ import pytest
 
 from strop_export import columns, page, report, targets
 from strop_export.bundles import Proven
+from strop_export.finishing import Finished
 from strop_export.formats import Converted, VariantSpec
 from strop_export.metric import Checked, Measured, Metric
-from strop_export.pipeline import Finished
 from strop_export.proof.prove import prove
 from tests.unit.export.outputs import OWN, probabilities, run, spec, swapped, truth
 
@@ -62,7 +62,7 @@ def content(adapter: str = "", *outputs: dict[str, Any]) -> dict[str, Any]:
         "metric": None,
     }
     entry = {"file": "m-gpu.strop", "bytes": 1_234_567, "sha256": "0" * 64}
-    parts = ("refused", "left_out", "not_on_gpu", "layers", "guard")
+    parts = ("refused", "left_out", "not_on_gpu", "layers", "guard", "footprints")
     notes: dict[str, Any] = {part: [] for part in parts}
     keras = {
         "samples": 10_000,

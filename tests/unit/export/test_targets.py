@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 
 from strop_export import targets
 from strop_export.errors import TargetError
+from strop_export.firmware.options import Options
 from strop_export.floors.releases import PACKAGES
 from strop_export.paths import REQUIREMENTS
 from strop_export.proof import environments
@@ -54,7 +55,7 @@ def test_files_for_a_pi_are_proven_on_tflite_runtime(name: str) -> None:
 
 
 def test_an_unknown_target_names_the_known_ones() -> None:
-    with pytest.raises(TargetError, match=r"no target 'toaster'; there are cpu, gpu, rpi, rpi32"):
+    with pytest.raises(TargetError, match=r"no target 'toaster'; there are cpu, gpu, mcu, rpi"):
         targets.load("toaster")
 
 
@@ -100,7 +101,7 @@ class TestAFileOfOnesOwn:
 
     def test_goes_with_all(self, board: str) -> None:
         chosen = targets.load_all(["all", board, "cpu", board])
-        shipped = [name for name in targets.names() if name != "web"]
+        shipped = [name for name in targets.names() if name not in ("mcu", "web")]
         assert [target.name for target in chosen] == [*shipped, "board"]
 
     def test_cannot_share_a_name_with_another(self, board: str, tmp_path: Path) -> None:
@@ -141,6 +142,22 @@ class TestAFileOfOnesOwn:
         ('precision = "int8"', 'precision = "int8"\nper_channel = "no"', "per_channel must be"),
         ('precision = "int8"', 'precision = "int8"\ngpu = 1', "gpu must be true or false"),
         ('precision = "int8"', 'precision = "int8"\ngpu = true', "int8 does not run on GPUs"),
+        ("[[variants]]", "[firmware]\n[[variants]]", "none of its files is a plan"),
+        ('extra = "litert"', 'firmware = 1\nextra = "litert"', "firmware must be a table"),
+        ("[[variants]]", "[firmware]\ncpu = 1\n[[variants]]", "unknown field of .firmware.: cpu"),
+        (
+            "[[variants]]",
+            "[firmware]\ngolden = -1\n[[variants]]",
+            "golden is -1; give an int",
+        ),
+        ("[[variants]]", "[firmware]\ngolden = true\n[[variants]]", "golden is True"),
+        ("[[variants]]", "[firmware]\nmax_ram_bytes = 0\n[[variants]]", "max_ram_bytes is 0"),
+        ("[[variants]]", '[firmware]\nmax_flash_bytes = "64k"\n[[variants]]', "is '64k'; give"),
+        (
+            'extra = "litert"',
+            'page = true\nfirmware = {}\nextra = "litert"',
+            "it is for pages and has firmware; write two targets",
+        ),
         ('extra = "litert"', 'page = 1\nextra = "litert"', "page must be true or false"),
         ('extra = "litert"', 'extra = "npu"', r"no extra 'npu'; there are .*litert, .*onnx-webgpu"),
         ("litert.txt", "toaster.txt", r"no lock 'toaster.txt'; there are .*litert.txt"),
@@ -194,6 +211,38 @@ class TestGpus:
         target = targets.load(name)
         assert not target.gpu_engines
         assert not any(target.gpu_engines_of(spec) for spec in target.variants)
+
+
+class TestFirmware:
+    def test_the_target_that_ships_is_written_in_integers(self) -> None:
+        target = targets.load("mcu")
+        assert (target.companion, target.firmware) == (targets.FIRMWARE, Options())
+        first = target.variants[0]
+        assert (first.format, first.precision, first.rounding) == ("plan", "int8", "reference")
+        tflite = [spec for spec in target.variants if spec.format == "tflite"]
+        assert first.source in tflite
+
+    def test_options_that_are_given_replace_a_target_s_own(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        own = "[firmware]\nmax_flash_bytes = 65536\ngolden = 4\n[[variants]]"
+        text = GOOD.replace("[[variants]]", own).replace('"tflite"', '"plan"')
+        written(tmp_path, text.replace('["litert', '["native", "litert'), monkeypatch)
+        chosen = [targets.load("board")]
+        assert chosen[0].firmware == Options(65536, None, 4)
+        (target,) = targets.with_firmware(chosen, Options(max_ram_bytes=100, golden=0))
+        assert target.firmware == Options(65536, 100, 0)
+        assert target.digest() != chosen[0].digest()
+        assert targets.with_firmware(chosen, Options()) == chosen
+
+    def test_options_for_no_target_are_refused(self) -> None:
+        with pytest.raises(TargetError, match="max_ram_bytes, golden: no target that was asked"):
+            targets.with_firmware([targets.load("cpu")], Options(None, 100, 0))
+
+    def test_a_target_with_firmware_keeps_its_plans(self) -> None:
+        mcu, cpu = targets.load("mcu"), targets.load("cpu")
+        assert targets.without(mcu, "native") == mcu
+        assert targets.without(cpu, "native") != cpu
 
 
 @pytest.mark.parametrize("name", targets.names())

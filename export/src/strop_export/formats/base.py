@@ -200,6 +200,7 @@ class Converted:
         origins: the origin of each tensor of the main graph, by the tensor's name in the file.
         rounding: how the sums and floats of a plan become int8 values; None for other files, and
             for a plan where none do.
+        step_layers: the Keras layer of each step of a plan, "" where none is known.
     """
 
     data: bytes
@@ -211,6 +212,7 @@ class Converted:
     equalized: tuple[tuple[str, str], ...] = ()
     origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, repr=False)
     rounding: str | None = None
+    step_layers: tuple[str, ...] = ()
 
 
 class Ranked(NamedTuple):

@@ -18,14 +18,15 @@ MAX_RANK: Final = 6
 MAX_VALUES: Final = 2**24  # of a tensor
 MAX_RECORDS: Final = 1024  # tensors, and steps
 MAX_BYTES: Final = 2**31 - 1
+MAX_PARAMETER: Final = 255  # of a window or an axis
 MAX_WORK: Final = 2**32  # products of layers and values of other steps, for one sample
 
 _VERSION: Final = 1
-_NONE: Final = 0xFFFFFFFF
+NONE: Final = 0xFFFFFFFF
 _ALIGNMENT: Final = 64
-_HEADER: Final = struct.Struct("<8s11I12x")
-_TENSOR: Final = struct.Struct("<8Ifi4I")
-_STEP: Final = struct.Struct("<6I8s")
+HEADER: Final = struct.Struct("<8s11I12x")
+TENSOR: Final = struct.Struct("<8Ifi4I")
+STEP: Final = struct.Struct("<6I8s")
 
 DTYPES: Final[Mapping[str, int]] = {"float32": 0, "int8": 1, "uint8": 2, "int32": 3}
 ACTIVATIONS: Final[Mapping[str, int]] = {"none": 0, "relu": 1, "relu6": 2}
@@ -155,7 +156,7 @@ class Plan:
         tensors = b"".join(_tensor_record(tensor, data) for tensor in self.tensors)
         steps = b"".join(map(_step_record, self.steps))
         borders = np.array([*self.inputs, *self.outputs], "<u4").tobytes()
-        steps_at = _HEADER.size + len(tensors)
+        steps_at = HEADER.size + len(tensors)
         borders_at = steps_at + len(steps)
         data_at = _aligned(borders_at + len(borders))
         if data_at + len(data.content) > MAX_BYTES:
@@ -163,12 +164,12 @@ class Plan:
                 f"the plan would have {data_at + len(data.content):,} bytes",
                 f"use a smaller model: a plan has at most {MAX_BYTES:,}",
             )
-        header = _HEADER.pack(
+        header = HEADER.pack(
             b"STROPLAN",
             _VERSION,
             ROUNDINGS.index(self.rounding) if self.rounding else 0,
             *(len(part) for part in (self.tensors, self.steps, self.inputs, self.outputs)),
-            *(_HEADER.size, steps_at, borders_at, data_at),
+            *(HEADER.size, steps_at, borders_at, data_at),
             len(data.content),
         )
         return (header + tensors + steps + borders).ljust(data_at, b"\0") + bytes(data.content)
@@ -182,7 +183,7 @@ class Plan:
             return results * math.prod(self.tensors[step.inputs[1]].dims[1:])
         if step.window is not None:
             return results * math.prod(step.window.size)
-        return results if step.operator == "pad" else values
+        return results if step.operator in ("concatenate", "pad") else values
 
 
 class _Data:
@@ -199,16 +200,16 @@ class _Data:
 
     def add_array(self, array: NDArray[Any] | None, dtype: str) -> int:
         if array is None:
-            return _NONE
+            return NONE
         return self.add(array.astype(np.dtype(dtype).newbyteorder("<"), copy=False).tobytes())
 
     def add_text(self, text: str) -> int:
         encoded = text.encode()
-        return self.add(struct.pack("<H", len(encoded)) + encoded) if encoded else _NONE
+        return self.add(struct.pack("<H", len(encoded)) + encoded) if encoded else NONE
 
 
 def _tensor_record(tensor: Tensor, data: _Data) -> bytes:
-    return _TENSOR.pack(
+    return TENSOR.pack(
         DTYPES[tensor.dtype],
         len(tensor.dims),
         *tensor.dims,
@@ -223,10 +224,10 @@ def _tensor_record(tensor: Tensor, data: _Data) -> bytes:
 
 
 def _step_record(step: Step) -> bytes:
-    return _STEP.pack(
+    return STEP.pack(
         OPERATORS[step.operator],
         *step.inputs,
-        *[_NONE] * (3 - len(step.inputs)),
+        *[NONE] * (3 - len(step.inputs)),
         step.output,
         ACTIVATIONS[step.activation],
         step.parameters(),

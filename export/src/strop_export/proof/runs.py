@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,9 @@ from strop.model.arrays import npz
 from strop_export import bundles
 from strop_export.errors import DeviceMissing, EngineMissing, ProofError
 from strop_export.formats import Converted, VariantSpec
-from strop_export.proof import environments, web
+from strop_export.proof import environments
+from strop_export.proof.companion import Companion
+from strop_export.proof.companions import KINDS
 from strop_export.proof.prove import Run
 from strop_export.source import Source
 from strop_export.targets import Target
@@ -30,11 +32,12 @@ class Job:
     spec: VariantSpec
     engine: str
     device: str
-    page: bool = False  # under Node, as in a page
+    companion: str = ""  # the kind of the companion that runs it too
 
     def __str__(self) -> str:
-        where = on_device(self.engine, self.device) + (" under Node" if self.page else "")
-        return f"{self.spec.format} {self.spec.precision} on {where}"
+        also = f" and {KINDS[self.companion].runs}" if self.companion else ""
+        where = on_device(self.engine, self.device)
+        return f"{self.spec.format} {self.spec.precision} on {where}{also}"
 
 
 # The run, or why there is none: a fault of the file, or no such device on the workstation.
@@ -48,19 +51,21 @@ class Workstation:
     adapters: tuple[str, ...]  # its GPUs
     pythons: Mapping[tuple[str, str], Path]  # (engine, device) -> Python of its environment
     missing: Mapping[tuple[str, str], EngineMissing]
-    page: web.Page | EngineMissing | None = None  # None: no target needs it
+    companions: Mapping[str, Companion | EngineMissing] = field(default_factory=dict)  # by kind
 
     def lacks(self, target: Target) -> list[EngineMissing]:
         """Return an error for each engine that a target must be proven on and that is missing."""
         asked = ((engine, "cpu") for engine in target.engines)
         lacks = [self.missing[place] for place in asked if place in self.missing]
-        if target.page and isinstance(self.page, EngineMissing):
-            lacks.append(self.page)
+        companion = self.companions.get(target.companion)
+        if isinstance(companion, EngineMissing):
+            lacks.append(companion)
         return lacks
 
-    def page_of(self, target: Target) -> web.Page | None:
-        """Return the module for pages and its Node; None if the target needs none."""
-        return self.page if target.page and isinstance(self.page, web.Page) else None
+    def companion(self, kind: str) -> Companion | None:
+        """Return the companion of a kind that is here; None for ""."""
+        found = self.companions.get(kind)
+        return None if isinstance(found, EngineMissing) else found
 
 
 def survey(targets: Iterable[Target], adapters: tuple[str, ...], progress: Progress) -> Workstation:
@@ -73,14 +78,15 @@ def survey(targets: Iterable[Target], adapters: tuple[str, ...], progress: Progr
     """
     pythons: dict[tuple[str, str], Path] = {}
     missing: dict[tuple[str, str], EngineMissing] = {}
-    page: web.Page | EngineMissing | None = None
+    companions: dict[str, Companion | EngineMissing] = {}
     for target in targets:
-        if target.page and page is None:
-            progress("the module for pages")
+        kind = target.companion
+        if kind and kind not in companions:
+            progress(KINDS[kind].title)
             try:
-                page = web.find_page()
+                companions[kind] = KINDS[kind].find()
             except EngineMissing as error:
-                page = error
+                companions[kind] = error
         places = [(engine, "cpu") for engine in target.engines]
         places += [(engine, "gpu") for engine in target.gpu_engines if adapters]
         for place in places:
@@ -90,7 +96,7 @@ def survey(targets: Iterable[Target], adapters: tuple[str, ...], progress: Progr
                     pythons[place] = environments.python_for(*place)
                 except EngineMissing as error:
                     missing[place] = error
-    return Workstation(adapters, pythons, missing, page)
+    return Workstation(adapters, pythons, missing, companions)
 
 
 def jobs_of(target: Target, spec: VariantSpec, workstation: Workstation) -> list[Job]:
@@ -102,9 +108,9 @@ def jobs_of(target: Target, spec: VariantSpec, workstation: Workstation) -> list
         workstation: from `survey`.
     """
     gpu_engines = target.gpu_engines_of(spec) if workstation.adapters else ()
-    page = target.page and spec.format == "plan"
+    companion = target.companion if spec.format == "plan" else ""
     return [
-        *(Job(spec, engine, "cpu", page) for engine in target.engines_of(spec)),
+        *(Job(spec, engine, "cpu", companion) for engine in target.engines_of(spec)),
         *(Job(spec, engine, "gpu") for engine in gpu_engines),
     ]
 
@@ -149,8 +155,8 @@ def run_all(
                 continue
             draft = folder / f"{number}.strop"
             draft.write_bytes(bundles.draft(source, job.spec, converted[job.spec], [job.engine]))
-            page = workstation.page if job.page else None
-            work = (job, python, wheels, draft, samples, names, page)
+            companion = workstation.companion(job.companion)
+            work = (job, python, wheels, draft, samples, names, companion)
             started.append((job, pool.submit(_run, *work)))
         for job, answer in started:
             progress(f"running {job}")
@@ -168,7 +174,7 @@ def _run(
     draft: Path,
     samples: Path,
     names: Sequence[str],
-    page: web.Page | EngineMissing | None,
+    companion: Companion | None,
 ) -> Run:
     answers = draft.with_suffix(".npz")
     said = environments.run_strop(
@@ -182,4 +188,4 @@ def _run(
     with np.load(answers, allow_pickle=False) as held:
         outputs = tuple(held[name] for name in names)
     run = Run(job.engine, said["engine_version"], outputs, job.device, adapter)
-    return web.run_in_node(page, draft, samples, run) if isinstance(page, web.Page) else run
+    return companion.run(draft, samples, run) if companion else run

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -20,10 +19,13 @@ from strop.diagnostics.replay import PASSED
 from strop_export.errors import EngineMissing, ProofError
 from strop_export.paths import CHECKOUT, cache
 from strop_export.proof import environments
+from strop_export.proof.companion import Folder, sources_digest
 from strop_export.proof.prove import Run
+from strop_export.targets import Target
 
 OLDEST_NODE: Final = 18  # the first with WebCrypto's Ed25519
 
+_SOURCES: Final = ("build.py", "include", "src", "web")  # in native/
 _WORKER: Final = Path(__file__).with_name("web_worker.mjs")
 _RUN_LIMIT_S: Final = 300
 _BUILD_LIMIT_S: Final = 900
@@ -34,6 +36,68 @@ class Page(NamedTuple):
 
     node: Path
     module: Path
+
+    def run(self, draft: Path, samples: Path, here: Run) -> Run:
+        """Run a plan over all samples under Node; see `Companion.run`."""
+        manifest = parse_bundle(draft.read_bytes()).manifest
+        inputs = [draft.with_suffix(f".in{i}") for i in range(len(manifest.inputs))]
+        outputs = [draft.with_suffix(f".out{i}") for i in range(len(manifest.outputs))]
+        with np.load(samples, allow_pickle=False) as held:
+            for spec, path in zip(manifest.inputs, inputs, strict=True):
+                held[spec.name].astype(spec.dtype, copy=False).tofile(path)
+        said = self._ask("run", draft, *inputs, *outputs)
+        found = tuple(
+            np.fromfile(path, spec.dtype).reshape(-1, *spec.shape[1:])
+            for spec, path in zip(manifest.outputs, outputs, strict=True)
+        )
+        for output, mine, theirs in zip(manifest.outputs, found, here.outputs, strict=True):
+            if mine.shape != theirs.shape or mine.tobytes() != theirs.tobytes():
+                raise ProofError(f"WebAssembly gives other bits for {output.name} than {here}")
+        return replace(here, version=f"{said['version']} (Node {said['node']})")
+
+    def folder(self, bundle: Path, target: Target, layers: Mapping[str, Sequence[str]]) -> Folder:
+        """Return the module, its example with the bundle's name; see `Companion.folder`."""
+        variants = parse_bundle(bundle.read_bytes()).manifest.variants
+        precisions = [v.precision for v in variants if v.format == "plan"]
+        return Folder(dict(self._files(bundle.name)), self.check(bundle, precisions))
+
+    def _files(self, bundle: str) -> Iterator[tuple[str, bytes]]:
+        for path in sorted(path for path in self.module.rglob("*") if path.is_file()):
+            content = path.read_bytes()
+            if path.name == "example.mjs":
+                content = content.replace(b"BUNDLE.strop", bundle.encode("ascii"))
+            yield path.relative_to(self.module).as_posix(), content
+
+    def check(self, bundle: Path, precisions: Sequence[str]) -> dict[tuple[str, str], str]:
+        """Replay the golden samples of a finished bundle on its plans under Node.
+
+        Args:
+            bundle: the bundle.
+            precisions: those of its plans.
+
+        Returns:
+            (format, precision) of each plan that fails -> the reason.
+
+        Raises:
+            ProofError: the check itself fails.
+        """
+        return {
+            ("plan", result["precision"]): (
+                f"plan {result['precision']} under Node: {result['detail']}"
+            )
+            for result in self._ask("check", bundle, *precisions)["results"]
+            if result["status"] != PASSED
+        }
+
+    def _ask(self, what: str, bundle: Path, *rest: str | Path) -> dict[str, Any]:
+        module, draft = self.module.resolve(), bundle.resolve()
+        command = [str(part) for part in (self.node, _WORKER, module, what, draft, *rest)]
+        done = environments.run(command, limit_s=_RUN_LIMIT_S)
+        if done.returncode:
+            said = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[0]
+            raise ProofError(f"the module for pages under Node: {said}")
+        content: dict[str, Any] = json.loads(done.stdout)
+        return content
 
 
 def find_node() -> str | None:
@@ -57,19 +121,24 @@ def find_page() -> Page:
         raise EngineMissing(f"plans for pages are proven under Node, and node is {version}", mend)
     if not CHECKOUT:
         raise EngineMissing("an installed exporter has no module for pages", "use a checkout")
-    return Page(Path(found), _module(CHECKOUT))
+    return Page(Path(found), _module(CHECKOUT / "native"))
 
 
-def _module(checkout: Path) -> Path:
+def digest() -> str:
+    """Return a SHA-256 of all that the module is built from; "" where there is none."""
+    return sources_digest(CHECKOUT / "native", _SOURCES) if CHECKOUT else ""
+
+
+def _module(native: Path) -> Path:
     """Return the folder of the module, built once for the same sources."""
-    folder = cache("web") / source_digest(checkout)[:16]
+    folder = cache("web") / sources_digest(native, _SOURCES)[:16]
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         made = Path(scratch, "module")
         command = [sys.executable, "-m", "native.web.build", "--out", str(made)]
-        done = environments.run(command, limit_s=_BUILD_LIMIT_S, cwd=checkout)
+        done = environments.run(command, limit_s=_BUILD_LIMIT_S, cwd=native.parent)
         if done.returncode:
             said = (done.stderr.strip().splitlines() or [""])[0]  # the rest is of our own build.py
             raise EngineMissing(
@@ -79,80 +148,3 @@ def _module(checkout: Path) -> Path:
         with contextlib.suppress(OSError):  # another export has built it meanwhile
             made.rename(folder)
     return folder
-
-
-def source_digest(checkout: Path) -> str:
-    """Return a SHA-256 of all that the module is built from."""
-    native = checkout / "native"
-    digest = hashlib.sha256((native / "build.py").read_bytes())
-    for part in ("include", "src", "web"):
-        for path in sorted((native / part).rglob("*")):
-            if path.is_file() and path.parent.name != "__pycache__":
-                digest.update(f"{path.relative_to(native)}\n".encode() + path.read_bytes())
-    return digest.hexdigest()
-
-
-def run_in_node(page: Page, draft: Path, samples: Path, here: Run) -> Run:
-    """Run a plan over all samples under Node, and compare it with the native engine's run here.
-
-    Args:
-        page: from `find_page`.
-        draft: the bundle of the plan; files of this run are written beside it.
-        samples: an .npz file of the inputs, by name.
-        here: the native engine's run of the same plan and samples.
-
-    Returns:
-        The run, whose version names Node.
-
-    Raises:
-        ProofError: it fails, or an output differs in any bit.
-    """
-    manifest = parse_bundle(draft.read_bytes()).manifest
-    inputs = [draft.with_suffix(f".in{i}") for i in range(len(manifest.inputs))]
-    outputs = [draft.with_suffix(f".out{i}") for i in range(len(manifest.outputs))]
-    with np.load(samples, allow_pickle=False) as held:
-        for spec, path in zip(manifest.inputs, inputs, strict=True):
-            held[spec.name].astype(spec.dtype, copy=False).tofile(path)
-    said = _ask(page, "run", draft, *inputs, *outputs)
-    found = tuple(
-        np.fromfile(path, spec.dtype).reshape(-1, *spec.shape[1:])
-        for spec, path in zip(manifest.outputs, outputs, strict=True)
-    )
-    for output, mine, theirs in zip(manifest.outputs, found, here.outputs, strict=True):
-        if mine.shape != theirs.shape or mine.tobytes() != theirs.tobytes():
-            raise ProofError(f"WebAssembly gives other bits for {output.name} than {here}")
-    return replace(here, version=f"{said['version']} (Node {said['node']})")
-
-
-def check_in_node(
-    page: Page, bundle: Path, precisions: Sequence[str]
-) -> dict[tuple[str, str], str]:
-    """Replay the golden samples of a finished bundle on its plans under Node.
-
-    Args:
-        page: from `find_page`.
-        bundle: the bundle.
-        precisions: those of its plans.
-
-    Returns:
-        (format, precision) of each plan that fails -> the reason.
-
-    Raises:
-        ProofError: the check itself fails.
-    """
-    return {
-        ("plan", result["precision"]): f"plan {result['precision']} under Node: {result['detail']}"
-        for result in _ask(page, "check", bundle, *precisions)["results"]
-        if result["status"] != PASSED
-    }
-
-
-def _ask(page: Page, what: str, bundle: Path, *rest: str | Path) -> dict[str, Any]:
-    module, draft = page.module.resolve(), bundle.resolve()
-    command = [str(part) for part in (page.node, _WORKER, module, what, draft, *rest)]
-    done = environments.run(command, limit_s=_RUN_LIMIT_S)
-    if done.returncode:
-        said = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[0]
-        raise ProofError(f"the module for pages under Node: {said}")
-    content: dict[str, Any] = json.loads(done.stdout)
-    return content

@@ -79,6 +79,12 @@ def parser() -> Parser:
         "--explain", metavar="PNG", help="save an enlarged copy of what the model sees"
     )
     checking = _command(subparsers, "check", "compare each engine here with the proven outputs")
+    checking.add_argument(
+        "--serial", metavar="PORT", help="ask the microcontroller at this port, as /dev/ttyACM0"
+    )
+    checking.add_argument(
+        "--baud", type=_positive, default=115200, help="of the serial port (default 115200)"
+    )
     bench = _command(subparsers, "bench", "measure how long predict takes on this device")
     bench.add_argument(
         "--samples", type=_positive, default=2000, help="calls to time (default 2000)"
@@ -203,12 +209,14 @@ def parser() -> Parser:
             help="the engine's threads (default: as tuned, else 1)",
         )
     for command in (checking, install, rollback):
+        with_a_board = "; of a board for one line of its answer (default 20)"
         command.add_argument(
             "--timeout",
             type=_positive,
-            default=120,
+            default=None if command is checking else 120,
             metavar="SECONDS",
-            help="limit for one engine on one file (default 120)",
+            help="limit for one engine on one file (default 120)"
+            + (with_a_board if command is checking else ""),
         )
     for command in (bench, tune):
         command.add_argument(

@@ -7,15 +7,20 @@ from dataclasses import asdict
 
 from strop import engines
 from strop.bundle.open import open_bundle
+from strop.commands import check_serial
 from strop.commands.show import finite, print_cpu
 from strop.commands.terminal import print_json, print_line, print_table, progress
 from strop.device import cpu
 from strop.diagnostics.check import check, failures
 from strop.diagnostics.replay import ABSENT, out_of_range
 
+_LIMIT_S = 120  # for one engine on one file
+
 
 def main(arguments: argparse.Namespace) -> int:
     """Replay the golden samples on this device; return 1 if an engine that is here fails."""
+    if arguments.serial:
+        return check_serial.main(arguments)
     bundle = open_bundle(arguments.bundle, arguments.trusted_keys)
     with progress() as show:
         results = check(
@@ -23,7 +28,7 @@ def main(arguments: argparse.Namespace) -> int:
             engine=arguments.engine,
             device=arguments.device,
             precision=arguments.precision,
-            limit_s=arguments.timeout,
+            limit_s=arguments.timeout or _LIMIT_S,
             progress=show,
         )
     bad = failures(results)

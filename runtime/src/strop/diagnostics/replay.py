@@ -146,6 +146,22 @@ def golden(bundle: Bundle) -> tuple[Arrays, tuple[NDArray[Any], ...]]:
     return inputs, outputs
 
 
+def proven_outputs(bundle: Bundle, variant: Variant) -> tuple[NDArray[Any], ...]:
+    """Read the outputs proven at export for the golden inputs, for one variant.
+
+    Returns:
+        Each output, (samples, ...) of the manifest's shape and dtype, in its order.
+
+    Raises:
+        BundleError: they are not what the manifest says.
+    """
+    samples = bundle.manifest.golden.samples
+    return tuple(
+        _array(bundle, ref, (samples, *spec.shape[1:]), spec.dtype)
+        for ref, spec in zip(variant.golden, bundle.manifest.outputs, strict=True)
+    )
+
+
 def out_of_range(bundle: Bundle) -> dict[str, tuple[int, int]]:
     """Count the golden values outside of the range that a float input was proven on.
 
@@ -190,10 +206,7 @@ def replay(
         StropError: the engine failed while running.
     """
     specs = bundle.manifest.outputs
-    expected = [
-        _array(bundle, ref, outputs.shape, spec.dtype)
-        for ref, outputs, spec in zip(variant.golden, keras, specs, strict=True)
-    ]
+    expected = proven_outputs(bundle, variant)
     device = engines.GPU if model.adapter else engines.CPU
     result = CheckResult(model.engine, variant.precision, variant.format, device, BROKEN, "")
     # As a batch, and one by one as most apps have them: engines have other kernels for each.

@@ -1,0 +1,1 @@
+"""Models as C code for microcontrollers."""

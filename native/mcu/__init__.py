@@ -1,0 +1,1 @@
+"""C for microcontrollers, and boards to run it on."""
