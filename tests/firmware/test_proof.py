@@ -14,6 +14,7 @@ from strop.model.arrays import npz
 from strop_export import targets
 from strop_export.errors import DoesNotFit, EngineMissing, ProofError, TargetError
 from strop_export.firmware.cpus import CPUS
+from strop_export.firmware.folder import files as folder_files
 from strop_export.firmware.options import Options
 from strop_export.proof import firmware
 from strop_export.proof.prove import Run
@@ -54,11 +55,10 @@ def with_options(**options: int) -> Target:
 @pytest.fixture
 def change(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bytes, bytes], None]:
     """Replace a text in one of the files that are generated."""
-    real = firmware.files
 
     def change(name: str, old: bytes, new: bytes) -> None:
         def files(*given: object) -> dict[str, bytes]:
-            made = real(*given)  # type: ignore[arg-type]
+            made = folder_files(*given)  # type: ignore[arg-type]
             assert made[name].count(old) == 1, made[name].decode()
             return {**made, name: made[name].replace(old, new)}
 
