@@ -55,10 +55,20 @@ def pytest_terminal_summary(
     if not found:
         return
     terminalreporter.section("microcontrollers: bytes of memory, bytes of outputs that differ")
-    heads = ("model", "cpu", "flash", "RAM", "arena", "stack", "differ", "samples", "M instr.")
+    heads: tuple[str, ...] = (
+        "model",
+        "cpu",
+        "flash",
+        "RAM",
+        "arena",
+        "stack",
+        "differ",
+        "samples",
+        "M instr.",
+    )
     heads += ("TFLM arena", "emlearn flash", "RAM")
     widths = (13, 15, 9, 8, 8, 7, 8, 9, 10, 12, 15, 8)
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             *(cell["model"], cell["cpu"]),
             *(f"{cell[f'{memory}_bytes']:,}" for memory in ("flash", "ram", "arena", "stack")),
@@ -69,7 +79,7 @@ def pytest_terminal_summary(
         )
         for cell in found.values()
     ]
-    for row in (heads, *rows):
+    for row in [heads, *rows]:
         line = "".join(
             text.ljust(width) if i < 2 else text.rjust(width)
             for i, (text, width) in enumerate(zip(row, widths, strict=True))

@@ -12,11 +12,13 @@ from capstone import riscv_const as riscv
 
 from strop_export.errors import ConversionError
 
-_BRANCHES: Final = {arm.ARM_INS_B, arm.ARM_INS_BL, arm.ARM_INS_BLX, arm.ARM_INS_BX}
-_BRANCHES |= {arm.ARM_INS_CBZ, arm.ARM_INS_CBNZ}
+_BRANCHES: Final = {
+    *(arm.ARM_INS_B, arm.ARM_INS_BL, arm.ARM_INS_BLX, arm.ARM_INS_BX),
+    *(arm.ARM_INS_CBZ, arm.ARM_INS_CBNZ),
+}
 _STORES: Final = {arm.ARM_INS_STR, arm.ARM_INS_STRD}
-_SUMS: Final = {arm.ARM_INS_ADD, arm.ARM_INS_SUB}
-_RISCV_SUMS: Final = {"addi", "addi16sp", "add", "sub"}
+_SUMS: Final = {arm.ARM_INS_ADD, arm.ARM_INS_SUB, arm.ARM_INS_MOV}
+_RISCV_SUMS: Final = {"addi", "addi16sp", "add", "sub", "mv"}
 
 
 class UnboundedStack(ConversionError):
@@ -82,7 +84,7 @@ def read_arm(function: Function, code: bytes, start: int) -> None:
             if place.base == arm.ARM_REG_SP:
                 function.frame_bytes -= place.disp
         elif kind in _SUMS and operands[0].reg == arm.ARM_REG_SP:
-            if operands[-1].type != arm.ARM_OP_IMM:
+            if operands[-1].type != arm.ARM_OP_IMM or operands[-2].reg != arm.ARM_REG_SP:
                 raise function.refuse("takes a number of bytes that it computes")
             if kind == arm.ARM_INS_SUB:
                 function.frame_bytes += operands[-1].imm
@@ -106,7 +108,7 @@ def read_riscv(function: Function, code: bytes, start: int) -> None:
         elif name[0] in "jb":
             function.go(each.address + operands[-1].imm)
         elif name in _RISCV_SUMS and operands[0].reg == riscv.RISCV_REG_SP:
-            if operands[-1].type != riscv.RISCV_OP_IMM:
+            if operands[-1].type != riscv.RISCV_OP_IMM or operands[-2].reg != riscv.RISCV_REG_SP:
                 raise function.refuse("takes a number of bytes that it computes")
             function.frame_bytes += max(-operands[-1].imm, 0)
 
