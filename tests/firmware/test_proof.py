@@ -139,6 +139,17 @@ def test_golden_samples_are_compiled_in_if_there_are_as_many(tmp_path: Path) -> 
         found.folder(bundle, with_options(golden=7), {"int8": ()})
 
 
+@pytest.mark.parametrize(("precision", "is_there"), [("int8", True), ("dynamic", False)])
+def test_the_folder_has_the_tflite_file_that_the_plan_was_made_from(
+    precision: str, is_there: bool, tmp_path: Path
+) -> None:
+    draft = plans.several("reference")
+    draft.add_variant("tflite", precision, ["tflite"])["rounding"] = None
+    bundle = draft.write(tmp_path / "m-mcu.strop")
+    folder = firmware.find_firmware().folder(bundle, MCU, {"int8": ()})
+    assert ("tflm/small_model.cc" in folder.files) == is_there
+
+
 def test_a_model_that_is_too_large_is_refused(tmp_path: Path) -> None:
     layers = {"int8": ["", "hidden"]}
     with pytest.raises(DoesNotFit, match="bytes of flash on .* --max-flash allows 300: 288 are w"):
