@@ -86,28 +86,26 @@ void strop_conv_2d_float(const strop_float_layer *layer, const strop_window *win
 
 void strop_depthwise_conv_2d_float(const strop_float_layer *layer, const strop_window *window,
                                    const float *x, float *y) {
-    const int32_t channels = window->channels;
-    const int32_t multiple = window->out_channels / channels;
+    const int32_t channels = window->channels, multiple = window->out_channels / channels;
     const int32_t across = window->dilation_width * channels;
     const int32_t down = window->dilation_height * window->width * channels;
+    const int32_t line = window->kernel_width, size = window->kernel_height * line;
     for (int32_t row = 0; row < window->out_height; row++) {
         const taps rows = rows_inside(window, row);
         for (int32_t column = 0; column < window->out_width; column++) {
             const taps columns = columns_inside(window, column);
-            int32_t o = 0, from = (rows.start * window->width + columns.start) * channels;
+            const int32_t count = columns.end - columns.first;
+            const int32_t first = rows.first * line + columns.first;
+            const float *from = x + (rows.start * window->width + columns.start) * channels;
             const float *weights = layer->weights;
+            int32_t o = 0;
             for (int32_t channel = 0; channel < channels; channel++, from++)
-                for (int32_t m = 0; m < multiple; m++, o++) {
+                for (int32_t m = 0; m < multiple; m++, o++, weights += size) {
                     float sum = 0.0f;
-                    int32_t line = from;
-                    for (int32_t i = rows.first; i < rows.end; i++, line += down) {
-                        const float *weight = weights + i * window->kernel_width;
-                        int32_t value = line;
-                        for (int32_t j = columns.first; j < columns.end; j++, value += across)
-                            sum += x[value] * weight[j];
-                    }
+                    for (int32_t i = 0; i < rows.end - rows.first; i++)
+                        for (int32_t j = 0; j < count; j++)
+                            sum += from[i * down + j * across] * weights[first + i * line + j];
                     *y++ = clamped(layer, sum + layer->bias[o]);
-                    weights += window->kernel_height * window->kernel_width;
                 }
         }
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,8 @@ class TestRefusals:
             self.export(tmp_path, max_flash_bytes=2000, max_ram_bytes=100)
         said = str(caught.value)
         assert "bytes of flash on" in said
-        assert "--max-flash allows 2,000: 2,9" in said  # of weights: 16 x 40, 40 x 3, 43 biases
+        assert re.search(r"--max-flash allows 2,000: [0-9,]+ are weights, [0-9,]+ code", said)
+        assert "has the largest weights, (40, 16), 640" in said
         assert "--max-ram allows 100: " in said
         assert not (tmp_path / "small-mcu").exists()
         assert not (tmp_path / "small-mcu.strop").exists()

@@ -35,7 +35,9 @@ def exporter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", built, cwd=ROOT / "export")
     (wheel,) = built.glob("strop_export-*.whl")
     python = python_of((3, 11), (3, 12), (3, 13))
-    return installed("exporter", python, "tensorflow", str(wheel), *pinned("dev"), with_uv=True)
+    return installed(
+        "exporter", python, "tensorflow", f"{wheel}[mcu]", *pinned("dev"), with_uv=True
+    )
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def test_ten_lines_give_bundles_for_every_board(
 ) -> None:
     out, cache = tmp_path / "out", tmp_path / "cache"
     environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
-    given = (edge_artifact, out, "cpu", "rpi", "rpi32")
+    given = (edge_artifact, out, "cpu", "rpi", "rpi32", "mcu")
     done = run(exporter, "-c", SCRIPT, *given, cwd=elsewhere, env=environment)
     assert not any(elsewhere.iterdir())
     assert (cache / "strop-export" / "engines" / "tflite" / "made-from").is_file()
@@ -60,13 +62,16 @@ def test_ten_lines_give_bundles_for_every_board(
     assert any(line.startswith("step 7 of 7: writing") for line in lines)
     bundles = sorted(path.name for path in out.glob("*.strop"))
     name = bundles[0].removesuffix("-cpu.strop")
-    assert bundles == [f"{name}-{target}.strop" for target in ("cpu", "rpi", "rpi32")]
+    assert bundles == [f"{name}-{target}.strop" for target in ("cpu", "mcu", "rpi", "rpi32")]
     assert f"cpu: {out / bundles[0]}" in lines
     report = json.loads((out / "report.json").read_bytes())
     assert not report["refused"]
     assert not report["left_out"]
     engines = {row["engine"] for row in report["variants"]}
     assert engines == {"native", "litert", "tflite", "onnx", "reference"}
+    kernels = {path.name for path in (out / f"{name}-mcu" / "src" / "strop").iterdir()}
+    assert {"kernels.h", "int8_layers.c"} <= kernels  # which the exporter's wheel carries too
+    assert report["footprints"]
     assert len(list(out.glob("strop_native-*.whl"))) == 4  # which the exporter's wheel carries
     run(sys.executable, "-m", "strop", "check", out / bundles[0], cwd=tmp_path)
     before = {path: path.stat().st_mtime_ns for path in out.iterdir()}

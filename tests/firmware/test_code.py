@@ -106,7 +106,13 @@ def test_pairs_of_int8_have_the_bits_of_the_referee(
         compare(gcc.program(write(tmp_path / str(i), file)), file, samples)
 
 
-def _window_plan(operator: str, dtype: str, window: Window, dims: Sequence[int]) -> bytes:
+def _window_plan(
+    operator: str,
+    dtype: str,
+    window: Window,
+    dims: Sequence[int],
+    kernel: tuple[int, int] = (3, 2),
+) -> bytes:
     """Make a plan of one convolution or pool over 3 channels, whose windows lie anywhere."""
     random = np.random.default_rng(3)
     scale = 0.05 if dtype == "int8" else 0.0
@@ -116,7 +122,7 @@ def _window_plan(operator: str, dtype: str, window: Window, dims: Sequence[int])
     channels = 3
     if "conv" in operator:
         channels = 6
-        shape = (6, 3, 2, 3) if operator == "conv_2d" else (6, 3, 2)
+        shape = (6, *kernel, 3) if operator == "conv_2d" else (6, *kernel)
         if scale:
             weights = random.integers(-127, 128, shape).astype(np.int8)
             tensors += [
@@ -150,9 +156,11 @@ def test_windows_may_lie_outside_their_input(
         (Window((2, 3), (2, 1), (0, 4)), (5, 6)),
         (Window((1, 2), (3, 4), (7, 9)), (12, 11)),
         (Window((4, 1), (1, 1), (200, 0)), (70, 3)),  # most windows have nothing inside
+        (Window((1, 1), (2, 2), (2, 3)), (9, 11)),
     ]
-    for i, (window, dims) in enumerate(windows):
-        file = _window_plan(operator, dtype, window, dims)
+    kernels = [(3, 2), (3, 2), (3, 2), (3, 2), (1, 1)]
+    for i, ((window, dims), kernel) in enumerate(zip(windows, kernels, strict=True)):
+        file = _window_plan(operator, dtype, window, dims, kernel)
         program = gcc.program(write(tmp_path / str(i), file))
         compare(program, file, *networks.samples(np.random.default_rng(i), file, 9))
 

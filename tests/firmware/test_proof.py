@@ -14,6 +14,7 @@ from strop.model.arrays import npz
 from strop_export import targets
 from strop_export.errors import DoesNotFit, EngineMissing, ProofError, TargetError
 from strop_export.firmware.cpus import CPUS
+from strop_export.firmware.folder import files as folder_files
 from strop_export.firmware.options import Options
 from strop_export.proof import firmware
 from strop_export.proof.prove import Run
@@ -54,11 +55,10 @@ def with_options(**options: int) -> Target:
 @pytest.fixture
 def change(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bytes, bytes], None]:
     """Replace a text in one of the files that are generated."""
-    real = firmware.files
 
     def change(name: str, old: bytes, new: bytes) -> None:
         def files(*given: object) -> dict[str, bytes]:
-            made = real(*given)  # type: ignore[arg-type]
+            made = folder_files(*given)  # type: ignore[arg-type]
             assert made[name].count(old) == 1, made[name].decode()
             return {**made, name: made[name].replace(old, new)}
 
@@ -137,6 +137,17 @@ def test_golden_samples_are_compiled_in_if_there_are_as_many(tmp_path: Path) -> 
     assert with_all.sizes == without.sizes  # they are no part of the model
     with pytest.raises(TargetError, match="--golden 7: the bundle has 6 golden samples"):
         found.folder(bundle, with_options(golden=7), {"int8": ()})
+
+
+@pytest.mark.parametrize(("precision", "is_there"), [("int8", True), ("dynamic", False)])
+def test_the_folder_has_the_tflite_file_that_the_plan_was_made_from(
+    precision: str, is_there: bool, tmp_path: Path
+) -> None:
+    draft = plans.several("reference")
+    draft.add_variant("tflite", precision, ["tflite"])["rounding"] = None
+    bundle = draft.write(tmp_path / "m-mcu.strop")
+    folder = firmware.find_firmware().folder(bundle, MCU, {"int8": ()})
+    assert ("tflm/small_model.cc" in folder.files) == is_there
 
 
 def test_a_model_that_is_too_large_is_refused(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def pytest_terminal_summary(
             *(f"{cell['differing_bytes']:,}", f"{cell['samples']:,}"),
             f"{cell['instructions'] / 1e6:.2f}",
             f"{cell['tflm_arena_bytes']:,}",
-            *(f"{cell.get(f'emlearn_{memory}_bytes', 0) or '':,}" for memory in ("flash", "ram")),
+            *(_number(cell[f"emlearn_{memory}_bytes"]) for memory in ("flash", "ram")),
         )
         for cell in found.values()
     ]
@@ -91,3 +91,7 @@ def pytest_terminal_summary(
         terminalreporter.write_line(f"{PLACE.relative_to(ROOT)} holds the same")
     else:
         terminalreporter.write_line("dist/mcu.json is written when all models ran on all CPUs")
+
+
+def _number(count: int | None) -> str:
+    return "" if count is None else f"{count:,}"

@@ -27,11 +27,10 @@ def made() -> dict[str, Any]:
 
 
 def test_each_cpu_has_an_entry() -> None:
-    others = [
+    page_folder = Folder({"strop.mjs": b""})
+    others: list[Finished | Refused] = [
         Finished(targets.load("cpu"), "m-cpu.strop", b"", (), (), (), ()),
-        Finished(
-            targets.load("web"), "m-web.strop", b"", (), (), (), (), folder=Folder({"a": b""})
-        ),
+        Finished(targets.load("web"), "m-web.strop", b"", (), (), (), (), folder=page_folder),
         Refused(MCU, "m-mcu.strop", ProofError("no")),
     ]
     first, second = footprints.entries([*others, FINISHED])

@@ -39,6 +39,14 @@ def test_bytes_give_the_bits_that_their_floats_give() -> None:
         assert np.array_equal(result, expected)
 
 
+def test_each_step_knows_the_keras_layer_that_it_is_of() -> None:
+    stack = (layers.Flatten(), layers.Dense(7, "relu", name="wide"), layers.Dense(3, name="last"))
+    file = Conversions(sequential(*stack, shape=(4, 5)), [PIXELS]).convert(FLOAT32)
+    steps = dict(zip(operators(file), file.step_layers, strict=True))
+    assert steps["dequantize"] == ""  # widens the sensor's bytes
+    assert [name for name in file.step_layers if name in ("wide", "last")] == ["wide", "last"]
+
+
 def test_of_several_inputs_those_with_bytes_take_them() -> None:
     one, two = keras.Input((4, 5), name="picture"), keras.Input((6,), name="row")
     joined = layers.Dense(3)(layers.Flatten()(one)) + layers.Dense(3)(two)

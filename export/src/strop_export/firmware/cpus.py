@@ -43,16 +43,23 @@ CPUS: Final = (
 )
 
 
+def zig() -> list[str]:
+    """Return the command of zig's C compiler, without flags.
+
+    Raises:
+        EngineMissing: it is not installed.
+    """
+    if importlib.util.find_spec("ziglang") is None:
+        raise EngineMissing(
+            "firmware is compiled by zig, and ziglang is not installed", "pip install ziglang"
+        )
+    return [sys.executable, "-m", "ziglang", "cc"]
+
+
 def compiler(cpu: Cpu) -> list[str]:
     """Return the command of the C compiler for a CPU, with all flags but the files.
 
     Raises:
         EngineMissing: zig is not installed.
     """
-    if importlib.util.find_spec("ziglang") is None:
-        raise EngineMissing(
-            f"code for {cpu.title} is compiled by zig, which is not installed",
-            "pip install ziglang",
-        )
-    zig = (sys.executable, "-m", "ziglang", "cc")
-    return [*zig, "-target", cpu.target, f"-mcpu={cpu.model}", *FLAGS]
+    return [*zig(), "-target", cpu.target, f"-mcpu={cpu.model}", *FLAGS]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+import contextlib
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +16,9 @@ from numpy.typing import NDArray
 
 from strop.bundle.file import Bundle, parse_bundle
 from strop.bundle.manifest import Variant
-from strop_export.errors import ConversionError, EngineMissing, ProofError, TargetError
+from strop_export.errors import ConversionError, ProofError, TargetError
 from strop_export.firmware import fit, sizes
-from strop_export.firmware.cpus import CPUS
+from strop_export.firmware.cpus import CPUS, zig
 from strop_export.firmware.folder import Golden, files
 from strop_export.firmware.names import model_identifier
 from strop_export.firmware.options import Options
@@ -33,17 +32,20 @@ from strop_export.targets import Target
 
 _SOURCES: Final = ("include", "mcu", "src")  # in native/
 _WORKER: Final = Path(__file__).with_name("firmware_worker.c")
-_COMPILER: Final = (sys.executable, "-m", "ziglang", "cc", "-fno-sanitize=undefined")
-_FLAGS: Final = ("-std=c99", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-pedantic")
+_FLAGS: Final = ("-std=c99", "-O2", "-ffp-contract=off", "-fno-sanitize=undefined")
 _COMPILE_LIMIT_S: Final = 600
 _RUN_LIMIT_S: Final = 1800
 
 
 @dataclass(frozen=True)
 class Firmware:
-    """The C of plans, compiled for this machine."""
+    """The C of plans, compiled for this machine.
 
-    compiler: tuple[str, ...] = _COMPILER
+    Attributes:
+        compiler: its command, without flags.
+    """
+
+    compiler: tuple[str, ...]
 
     def run(self, draft: Path, samples: Path, here: Run) -> Run:
         """Run a plan's C over all samples; see `Companion.run`."""
@@ -152,18 +154,15 @@ def find_firmware() -> Firmware:
     Raises:
         EngineMissing: it is not installed.
     """
-    if importlib.util.find_spec("ziglang") is None:
-        raise EngineMissing(
-            "firmware is compiled by zig, and ziglang is not installed", "pip install ziglang"
-        )
-    return Firmware()
+    return Firmware(tuple(zig()))
 
 
 def digest() -> str:
     """Return a SHA-256 of the C that firmware is made from, and the compiler's version."""
     sources = sources_digest(NATIVE, _SOURCES)
-    installed = importlib.util.find_spec("ziglang") is not None
-    return f"{sources} {version('ziglang') if installed else ''}"
+    with contextlib.suppress(PackageNotFoundError):
+        sources += version("ziglang")
+    return sources
 
 
 def _written(
