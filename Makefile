@@ -38,7 +38,7 @@ export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup data train export test bench bench-peers bench-serving bench-check lab lab-gpu on \
-        test-devices test-gpu test-reliability serve test-serve docs lint format lock wheel demo \
+        test-devices test-gpu test-mcu test-reliability serve test-serve docs lint format lock wheel demo \
         demo-build film digits clean distclean
 
 help:  ## list the targets
@@ -119,6 +119,9 @@ test-devices: lab export  ## prove every engine and precision on every board; wr
 
 test-gpu: lab-gpu export  ## prove the GPU's files on a software GPU, and on a real one where there is one
 	$(PY) -m pytest tests/gpu
+
+test-mcu: $(READY) $(ARTIFACT)/training.json  ## run five models on emulated microcontrollers; writes dist/mcu.json
+	$(PY) -m pytest tests/mcu
 
 test-reliability: export  ## hostile bytes, threads, power cuts; writes dist/reliability.json
 	$(PY) -m tests tests/fuzz tests/reliability

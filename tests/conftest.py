@@ -39,9 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)  # before tests with another mark are deselected
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Emulated boards and GPUs fill the cores by themselves."""
-    crowded = (ROOT / "tests" / "devices", ROOT / "tests" / "gpu")
+    crowded = [ROOT / "tests" / name for name in ("devices", "gpu", "mcu")]
     for item in items:
-        if item.path.is_relative_to(crowded[0]) or item.path.is_relative_to(crowded[1]):
+        if any(item.path.is_relative_to(folder) for folder in crowded):
             item.add_marker(ALONE)
 
 

@@ -55,21 +55,31 @@ def pytest_terminal_summary(
     if not found:
         return
     terminalreporter.section("microcontrollers: bytes of memory, bytes of outputs that differ")
-    heads = ("model", "cpu", "flash", "RAM", "arena", "stack", "differ", "samples", "M instr.")
+    heads: tuple[str, ...] = (
+        "model",
+        "cpu",
+        "flash",
+        "RAM",
+        "arena",
+        "stack",
+        "differ",
+        "samples",
+        "M instr.",
+    )
     heads += ("TFLM arena", "emlearn flash", "RAM")
     widths = (13, 15, 9, 8, 8, 7, 8, 9, 10, 12, 15, 8)
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             *(cell["model"], cell["cpu"]),
             *(f"{cell[f'{memory}_bytes']:,}" for memory in ("flash", "ram", "arena", "stack")),
             *(f"{cell['differing_bytes']:,}", f"{cell['samples']:,}"),
             f"{cell['instructions'] / 1e6:.2f}",
             f"{cell['tflm_arena_bytes']:,}",
-            *(f"{cell.get(f'emlearn_{memory}_bytes', 0) or '':,}" for memory in ("flash", "ram")),
+            *(_number(cell[f"emlearn_{memory}_bytes"]) for memory in ("flash", "ram")),
         )
         for cell in found.values()
     ]
-    for row in (heads, *rows):
+    for row in [heads, *rows]:
         line = "".join(
             text.ljust(width) if i < 2 else text.rjust(width)
             for i, (text, width) in enumerate(zip(row, widths, strict=True))
@@ -81,3 +91,7 @@ def pytest_terminal_summary(
         terminalreporter.write_line(f"{PLACE.relative_to(ROOT)} holds the same")
     else:
         terminalreporter.write_line("dist/mcu.json is written when all models ran on all CPUs")
+
+
+def _number(count: int | None) -> str:
+    return "" if count is None else f"{count:,}"

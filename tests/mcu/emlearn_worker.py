@@ -4,6 +4,7 @@ The file gets `emlearn_run(features)`. emlearn's folder of headers goes to stdou
 """
 
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -24,6 +25,5 @@ int emlearn_run(const float *features) {{
     return eml_net_infer(&net, features, {kernels[0].shape[0]});
 }}
 """
-with open(sys.argv[2], "w", encoding="ascii") as file:
-    file.write(source)
+Path(sys.argv[2]).write_text(source, "ascii")
 sys.stdout.write(emlearn.includedir)

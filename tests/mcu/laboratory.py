@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,13 @@ from strop_export.formats.plan_reader import read_plan
 from tests.contract import tflite_kit
 from tests.mcu import emulator, peers
 from tests.mcu.emulator import Ran
-from tests.mcu.models import SAMPLES, Built, built
+from tests.mcu.models import Built, built
 from tests.mcu.peers import Tflm
 from tests.native.networks import with_inner_outputs
 from tests.native.test_parity import differing
 from tests.needs import strop_native
 
 Array = NDArray[Any]
-_T = TypeVar("_T")
 
 WHOLE = ("cortex-m3", "rv32imac")  # run all samples; the others some
 FEW = 100  # samples of the other CPUs, and of TFLM
@@ -65,14 +64,15 @@ class Laboratory:
     def begin(self, names: Iterable[str]) -> None:
         """Begin the work on models."""
         for name in names:
-            self._begin(self._trainer, name, "built", lambda name=name: self._built(name))
-            for cpu in CPUS:
-                self._begin(
-                    self._boards, name, cpu.name, lambda name=name, cpu=cpu: self._cell(name, cpu)
-                )
-            self._begin(self._others, name, "heads", lambda name=name: self._heads(name))
-            self._begin(self._others, name, "tflm", lambda name=name: self._tflm(name))
-            self._begin(self._others, name, "emlearn", lambda name=name: self._emlearn(name))
+            begun: dict[str, Future[Any]] = {"built": self._trainer.submit(self._built, name)}
+            begun |= {cpu.name: self._boards.submit(self._cell, name, cpu) for cpu in CPUS}
+            for what, act in (
+                ("heads", self._heads),
+                ("tflm", self._tflm),
+                ("emlearn", self._emlearn),
+            ):
+                begun[what] = self._others.submit(act, name)
+            self._begun |= {(name, what): future for what, future in begun.items()}
 
     def close(self) -> None:
         """Forget work that no test waits for."""
@@ -98,11 +98,6 @@ class Laboratory:
     def emlearn(self, name: str) -> dict[str, Sizes]:
         """Return what emlearn's C takes, by CPU; empty where it does not hold the model."""
         return self._wait(name, "emlearn")  # type: ignore[no-any-return]
-
-    def _begin(
-        self, pool: ThreadPoolExecutor, name: str, what: str, act: Callable[[], object]
-    ) -> None:
-        self._begun[name, what] = pool.submit(act)
 
     def _wait(self, name: str, what: str) -> Any:
         return self._begun[name, what].result()
@@ -160,6 +155,3 @@ class Laboratory:
 
     def _place(self, name: str) -> Path:
         return self._folder / name
-
-
-assert SAMPLES > FEW > COUNTED

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import ziglang
 from numpy.typing import NDArray
 
 from strop_export.firmware.cpus import Cpu
@@ -75,10 +75,11 @@ def measure_emlearn(plan: Plan, cpus: tuple[Cpu, ...], python: Path, folder: Pat
         arrays |= {f"kernel_{i}": values.T.astype("f4"), f"bias_{i}": offsets.astype("f4")}
     activations[-1] = "softmax" if plan.steps[-1].operator == "softmax" else activations[-1]
     named = ["identity" if name == "none" else name for name in activations]
-    np.savez(folder / "dense.npz", activations=named, **arrays)
+    np.savez(folder / "dense.npz", allow_pickle=False, activations=named, **arrays)
     source = folder / "emlearn.c"
     headers = run(python, _HERE / "emlearn_worker.py", folder / "dense.npz", source).stdout
-    libc = Path(ziglang.__file__).parent / "lib" / "libc" / "include"
+    zig = str(importlib.import_module("ziglang").__file__)
+    libc = Path(zig).parent / "lib" / "libc" / "include"
     inputs = arrays["kernel_0"].shape[0] * 4
     made = []
     for cpu in cpus:

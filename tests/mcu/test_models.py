@@ -1,4 +1,4 @@
-"""Five models on five CPUs: the bits of the native engine, the memory, and other tools beside them."""
+"""Five models on five CPUs: the native engine's bits, memory, and other tools beside them."""
 
 from __future__ import annotations
 

@@ -5,18 +5,18 @@ to stderr.
 """
 
 import sys
+from pathlib import Path
 
 import numpy as np
 from tflite_micro import runtime
 
 ARENA_BYTES = 1 << 20
 
-with open(sys.argv[1], "rb") as file:
-    interpreter = runtime.Interpreter.from_bytes(
-        file.read(),
-        arena_size=ARENA_BYTES,
-        intrepreter_config=runtime.InterpreterConfig.kAllocationRecording,
-    )
+interpreter = runtime.Interpreter.from_bytes(
+    Path(sys.argv[1]).read_bytes(),
+    arena_size=ARENA_BYTES,
+    intrepreter_config=runtime.InterpreterConfig.kAllocationRecording,
+)
 interpreter.print_allocations()
 answers = []
 for sample in np.load(sys.argv[2]):

@@ -12,11 +12,14 @@ from capstone import riscv_const as riscv
 
 from strop_export.errors import ConversionError
 
-_BRANCHES: Final = {arm.ARM_INS_B, arm.ARM_INS_BL, arm.ARM_INS_BLX, arm.ARM_INS_BX}
-_BRANCHES |= {arm.ARM_INS_CBZ, arm.ARM_INS_CBNZ}
+_BRANCHES: Final = {
+    *(arm.ARM_INS_B, arm.ARM_INS_BL, arm.ARM_INS_BLX, arm.ARM_INS_BX),
+    *(arm.ARM_INS_CBZ, arm.ARM_INS_CBNZ),
+}
+_CALLS: Final = {arm.ARM_INS_BL, arm.ARM_INS_BLX}
 _STORES: Final = {arm.ARM_INS_STR, arm.ARM_INS_STRD}
-_SUMS: Final = {arm.ARM_INS_ADD, arm.ARM_INS_SUB}
-_RISCV_SUMS: Final = {"addi", "addi16sp", "add", "sub"}
+_SUMS: Final = {arm.ARM_INS_ADD, arm.ARM_INS_SUB, arm.ARM_INS_MOV}
+_RISCV_SUMS: Final = {"addi", "addi16sp", "add", "sub", "mv"}
 
 
 class UnboundedStack(ConversionError):
@@ -48,9 +51,9 @@ class Function:
         problem = f"the deepest stack of {min(self.names)} cannot be told: it {what}"
         return UnboundedStack(problem, "report it: neither a kernel nor the compiler should do so")
 
-    def go(self, address: int) -> None:
-        """Note that it goes to an address."""
-        if not self.start <= address < self.end:
+    def go(self, address: int, *, returns: bool) -> None:
+        """Note that it goes to an address; without a return, the address may be one of its own."""
+        if returns or not self.start <= address < self.end:
             self.calls.add(address)
 
 
@@ -70,7 +73,7 @@ def read_arm(function: Function, code: bytes, start: int) -> None:
         operands, kind = each.operands, each.id
         if kind in _BRANCHES:
             if operands[-1].type == arm.ARM_OP_IMM:
-                function.go(operands[-1].imm)
+                function.go(operands[-1].imm, returns=kind in _CALLS)
             elif not (kind == arm.ARM_INS_BX and operands[0].reg == arm.ARM_REG_LR):
                 raise function.refuse("calls what a register says")
         elif kind == arm.ARM_INS_PUSH:
@@ -82,7 +85,7 @@ def read_arm(function: Function, code: bytes, start: int) -> None:
             if place.base == arm.ARM_REG_SP:
                 function.frame_bytes -= place.disp
         elif kind in _SUMS and operands[0].reg == arm.ARM_REG_SP:
-            if operands[-1].type != arm.ARM_OP_IMM:
+            if operands[-1].type != arm.ARM_OP_IMM or operands[-2].reg != arm.ARM_REG_SP:
                 raise function.refuse("takes a number of bytes that it computes")
             if kind == arm.ARM_INS_SUB:
                 function.frame_bytes += operands[-1].imm
@@ -100,13 +103,15 @@ def read_riscv(function: Function, code: bytes, start: int) -> None:
             base = operands[-1] if operands[-1].type == riscv.RISCV_OP_REG else operands[-2]
             offset = operands[-1].imm if operands[-1].type == riscv.RISCV_OP_IMM else 0
             if base.reg in upper:
-                function.go(upper.pop(base.reg) + offset)
+                function.go(
+                    upper.pop(base.reg) + offset, returns=operands[0].reg != riscv.RISCV_REG_ZERO
+                )
             elif not (name == "jr" and base.reg == riscv.RISCV_REG_RA):
                 raise function.refuse("calls what a register says")
         elif name[0] in "jb":
-            function.go(each.address + operands[-1].imm)
+            function.go(each.address + operands[-1].imm, returns=name == "jal")
         elif name in _RISCV_SUMS and operands[0].reg == riscv.RISCV_REG_SP:
-            if operands[-1].type != riscv.RISCV_OP_IMM:
+            if operands[-1].type != riscv.RISCV_OP_IMM or operands[-2].reg != riscv.RISCV_REG_SP:
                 raise function.refuse("takes a number of bytes that it computes")
             function.frame_bytes += max(-operands[-1].imm, 0)
 
