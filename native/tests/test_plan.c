@@ -279,7 +279,7 @@ static int check_mean_limits(plan_writer *to) {
         write_border(to, 0, 0);
         write_border(to, 1, 1);
         uint8_t *plan = write_plan(to, &count);
-        wrong += !strop_check(plan, count, &needs) != means[i].is_sound;
+        wrong += (strop_check(plan, count, &needs) == NULL) != means[i].is_sound;
         free(plan);
     }
     return wrong;
