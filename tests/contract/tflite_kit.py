@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -107,6 +107,9 @@ class Case(NamedTuple):
 
     file: bytes
     inputs: Array
+
+
+Kernels = Callable[[Sequence[Case]], list[dict[str, Array]]]
 
 
 def run_xnnpack(cases: Sequence[Case]) -> list[dict[str, Array]]:

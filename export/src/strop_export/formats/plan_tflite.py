@@ -46,7 +46,6 @@ _OPERATORS: Final = {name.upper(): name for name in _TAKES} | {
     **{"LOGISTIC": "sigmoid", "CAST": "dequantize", "CONCATENATION": "concatenate"},
     **{"EXPAND_DIMS": "reshape", "SQUEEZE": "reshape", "PADV2": "pad"},
 }
-_POOLS: Final = ("max_pool_2d", "average_pool_2d")
 _SUMS: Final = ("fully_connected", "conv_2d", "depthwise_conv_2d", "mean", "mul", "add", "sub")
 _ROUNDED: Final = (("quantize", "float32"), *((name, "int8") for name in _SUMS))
 
@@ -120,7 +119,7 @@ class _Translation:
     def _rounds(self, step: Step) -> bool:
         """Tell whether the results of a step depend on the rounding."""
         dtype = self._draft.tensors[step.inputs[0]].dtype
-        if step.operator in _POOLS:
+        if step.operator == "max_pool_2d":
             return dtype == "int8" and step.activation == "relu6"
         return (step.operator, dtype) in _ROUNDED
 
