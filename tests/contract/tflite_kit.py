@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +34,11 @@ _OPTIONS = {
     **{"PAD": "Pad", "TRANSPOSE": "Transpose"},
 }
 
+_VERSIONS = {
+    **{"FULLY_CONNECTED": 5, "GELU": 1, "RELU_N1_TO_1": 1, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3},
+    **{"EXPAND_DIMS": 1, "SQUEEZE": 1},
+}
+
 
 class Builder:
     """A .tflite file in the making; each method returns the number of a tensor."""
@@ -45,7 +50,12 @@ class Builder:
         self._graph.tensors, self._graph.operators = [], []
 
     def tensor(
-        self, shape: tuple[int, ...], dtype: str, scale: Any = None, zero_point: int = 0
+        self,
+        shape: tuple[int, ...],
+        dtype: str,
+        scale: Any = None,
+        zero_point: int = 0,
+        axis: int = 0,
     ) -> int:
         tensor = schema.TensorT()
         tensor.shape, tensor.type, tensor.buffer = list(shape), _TYPES[np.dtype(dtype)], 0
@@ -54,12 +64,13 @@ class Builder:
             scales = np.atleast_1d(np.asarray(scale, np.float32))
             tensor.quantization = schema.QuantizationParametersT()
             tensor.quantization.scale = scales
+            tensor.quantization.quantizedDimension = axis
             tensor.quantization.zeroPoint = np.full(len(scales), zero_point, np.int64)
         self._graph.tensors.append(tensor)
         return len(self._graph.tensors) - 1
 
-    def constant(self, values: Array, scale: Any = None, zero_point: int = 0) -> int:
-        number = self.tensor(values.shape, values.dtype.name, scale, zero_point)
+    def constant(self, values: Array, scale: Any = None, zero_point: int = 0, axis: int = 0) -> int:
+        number = self.tensor(values.shape, values.dtype.name, scale, zero_point, axis)
         buffer = schema.BufferT()
         buffer.data = np.frombuffer(values.tobytes(), np.uint8)
         self._model.buffers.append(buffer)
@@ -71,7 +82,7 @@ class Builder:
         code = schema.OperatorCodeT()
         code.builtinCode = getattr(schema.BuiltinOperator, kind)
         code.deprecatedBuiltinCode = min(code.builtinCode, 127)  # where the codes of old files end
-        code.version = {"FULLY_CONNECTED": 5, "GELU": 1, "RELU_N1_TO_1": 1}.get(kind, 2)
+        code.version = _VERSIONS.get(kind, 2)
         self._model.operatorCodes.append(code)
         operator = schema.OperatorT()
         operator.opcodeIndex = len(self._model.operatorCodes) - 1
@@ -96,6 +107,9 @@ class Case(NamedTuple):
 
     file: bytes
     inputs: Array
+
+
+Kernels = Callable[[Sequence[Case]], list[dict[str, Array]]]
 
 
 def run_xnnpack(cases: Sequence[Case]) -> list[dict[str, Array]]:

@@ -18,6 +18,7 @@ MAX_RANK: Final = 6
 MAX_VALUES: Final = 2**24  # of a tensor
 MAX_RECORDS: Final = 1024  # tensors, and steps
 MAX_BYTES: Final = 2**31 - 1
+MAX_PARAMETER: Final = 255  # of a window or an axis
 MAX_WORK: Final = 2**32  # products of layers and values of other steps, for one sample
 
 _VERSION: Final = 1

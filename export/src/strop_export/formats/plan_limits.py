@@ -19,17 +19,17 @@ _MAX_MULTIPLIER: Final = 1 - 2**-20  # below 1, however the product of the scale
 def fault_of_layer(
     values: Tensor, weights: Tensor, biases: Sequence[Tensor], result: Tensor
 ) -> str | None:
-    """Find out why an int8 `fully_connected` cannot be in a plan; None: it can.
+    """Find out why an int8 layer cannot be in a plan; None: it can.
 
     Args:
         values: its input.
-        weights: int8 (out, in).
+        weights: int8 (out, ...): each output is a sum of the products of its weights.
         biases: none, or one, int32 (out,).
         result: its output.
     """
     if weights.zero_point:
         return "its weights have a zero point"
-    integers = np.abs(np.asarray(weights.values, np.int64))
+    integers = np.abs(np.asarray(weights.values, np.int64)).reshape(weights.dims[0], -1)
     if integers.max() > 127:
         return "it has a weight of -128"
     largest = integers.sum(axis=1) * _WIDEST
@@ -64,4 +64,15 @@ def fault_of_pair(name: str, x: Tensor, other: Tensor, y: Tensor) -> str | None:
     ratios = scales / np.float32(y.scale)
     if not ((ratios >= _RATIOS[0]) & (ratios < _RATIOS[1])).all():
         return "the scales of its inputs and its output are too far apart"
+    return None
+
+
+def fault_of_mean(x: Tensor, y: Tensor, count: int) -> str | None:
+    """Find out why an int8 `mean` of `count` values cannot be in a plan; None: it can."""
+    if count > _MAX_TERMS:
+        return f"it averages more than {_MAX_TERMS:,} values"
+    ratio = x.scale / y.scale
+    most = 2 ** (count.bit_length() - 1) * _MAX_MULTIPLIER
+    if not _RATIOS[0] <= ratio < most:
+        return "the scales of its input and its output are too far apart"
     return None

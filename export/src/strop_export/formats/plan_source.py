@@ -43,23 +43,41 @@ class Source:
         """Return the dtype of a tensor, such as "int8"."""
         return TYPES[self._graph.tensors[index].type]
 
+    def shape(self, index: int) -> tuple[int, ...]:
+        """Return the shape of a tensor.
+
+        Raises:
+            Refusal: no plan has such a tensor.
+        """
+        shape, dtype = self._graph.tensors[index].shape, self.dtype(index)
+        dims = () if shape is None else tuple(map(int, shape))
+        if dtype not in DTYPES:
+            raise Refusal(f"a plan has no {dtype}")
+        if len(dims) > MAX_RANK or math.prod(dims) > MAX_VALUES:
+            raise Refusal(f"a plan has no tensor of shape {dims}")
+        return dims
+
     def is_constant(self, index: int) -> bool:
         """Tell whether the file has the values of a tensor."""
         return self._model.buffers[self._graph.tensors[index].buffer].data is not None
 
-    def constant(self, index: int) -> Tensor:
+    def constant(self, index: int, axis: int = 0) -> Tensor:
         """Describe a constant.
+
+        Args:
+            index: its number in the file.
+            axis: the one that its scales may belong to.
 
         Raises:
             Refusal: the tensor is computed, or no plan has such a one.
         """
         if not self.is_constant(index):
             raise Refusal("its weights are computed")
-        shape, dtype = self._shape(index), self.dtype(index)
+        shape, dtype = self.shape(index), self.dtype(index)
         data = bytes(self._model.buffers[self._graph.tensors[index].buffer].data)
         scales, zero_points = self._quantization(index)
         several = len(scales) > 1
-        if several and (self._graph.tensors[index].quantization.quantizedDimension != 0):
+        if several and (self._graph.tensors[index].quantization.quantizedDimension != axis):
             raise Refusal("its weights have scales along another axis")
         if several and zero_points.any():
             raise Refusal("its weights have several scales and zero points")
@@ -82,7 +100,7 @@ class Source:
         """
         if self.is_constant(index):
             raise Refusal("its first input is a constant")
-        dims = self._shape(index)
+        dims = self.shape(index)
         scales, zero_points = self._quantization(index)
         if len(scales) > 1:
             raise Refusal("its values have several scales")
@@ -94,15 +112,6 @@ class Source:
             int(zero_points[0]) if len(scales) else 0,
             name=self.name(index) if index in (*self.inputs, *self.outputs) else "",
         )
-
-    def _shape(self, index: int) -> tuple[int, ...]:
-        shape, dtype = self._graph.tensors[index].shape, self.dtype(index)
-        dims = () if shape is None else tuple(map(int, shape))
-        if dtype not in DTYPES:
-            raise Refusal(f"a plan has no {dtype}")
-        if len(dims) > MAX_RANK or math.prod(dims) > MAX_VALUES:
-            raise Refusal(f"a plan has no tensor of shape {dims}")
-        return dims
 
     def _quantization(self, index: int) -> tuple[NDArray[np.float32], NDArray[Any]]:
         """Return the scales and zero points of 8-bit values; those of others mean nothing."""
