@@ -6,8 +6,6 @@
 
 #include "kernels.h"
 
-enum { ROW_ALIGNMENT = 16 };
-
 typedef struct {
     const plan_file *plan;
     layout *result;

@@ -12,6 +12,11 @@ typedef struct {
 /* Read the records of the operands. It fails only where plan_tensor_at does. */
 const char *read_operands(const plan_file *plan, const plan_step *step, operands *of);
 
+/* Check the weights and the bias of a layer, and its types and scales; `rank` is that of weights.
+ */
+const char *check_layer(const plan_file *plan, const plan_step *step, const operands *of,
+                        uint32_t rank);
+
 static inline int is_int8(const plan_tensor *tensor) {
     return tensor->dtype == STROP_INT8 && tensor->scale != 0.0f;
 }

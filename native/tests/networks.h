@@ -2,20 +2,8 @@
 #ifndef STROP_TEST_NETWORKS_H
 #define STROP_TEST_NETWORKS_H
 
-#include "random.h"
-#include "writer.h"
-
-enum { MOST_VALUES = 300 }; /* of a vector */
-
-static int8_t network_weights[MOST_VALUES * 150];
-static int32_t network_bias[150];
-static float network_floats[MOST_VALUES * 150];
-
-static inline float scale_of(const plan_writer *of, uint32_t tensor) {
-    float scale;
-    memcpy(&scale, of->tensor[tensor] + 32, sizeof scale);
-    return scale;
-}
+#include "shapes.h"
+#include "window_steps.h"
 
 /* Add an int8 layer over `x`. Its accumulators spread over the whole int8 range and beyond. */
 static inline uint32_t write_int8_layer(plan_writer *to, uint32_t x, uint32_t inputs,
@@ -128,44 +116,6 @@ static inline uint32_t write_float_step(plan_writer *to, uint32_t x, uint32_t ea
     return y;
 }
 
-/* A tensor that the networks go on with, int8 or float32. */
-typedef struct {
-    uint32_t number, rank;
-    uint32_t dims[STROP_MAX_RANK];
-} shaped;
-
-static inline uint32_t values_of(const shaped *of) {
-    uint32_t values = 1;
-    for (uint32_t i = 0; i < of->rank; i++) values *= of->dims[i];
-    return values;
-}
-
-/* Add a tensor of the shape of `like`, with the type, scale and zero point of another. */
-static inline uint32_t write_alike(plan_writer *to, uint32_t other, const shaped *like,
-                                   const void *values) {
-    uint32_t dtype;
-    int32_t zero_point;
-    memcpy(&dtype, to->tensor[other], sizeof dtype);
-    memcpy(&zero_point, to->tensor[other] + 36, sizeof zero_point);
-    return write_shaped(to, dtype, like->rank, like->dims, scale_of(to, other), zero_point, values);
-}
-
-/* Give a vector a shape of up to six axes. */
-static inline void write_reshape(plan_writer *to, shaped *x, uint32_t most_axes) {
-    uint32_t left = values_of(x);
-    shaped y = {0, 0, {0}};
-    while (y.rank + 1 < most_axes) {
-        const uint32_t size = (uint32_t)random_int(1, 7);
-        if (left % size) continue;
-        y.dims[y.rank++] = size;
-        left /= size;
-    }
-    y.dims[y.rank++] = left;
-    y.number = write_alike(to, x->number, &y, NULL);
-    write_step(to, OP_RESHAPE, x->number, NONE, NONE, y.number, 0, 0);
-    *x = y;
-}
-
 /* Choose another input of a concatenation: x again, a new input, or a constant. */
 static inline uint32_t write_part(plan_writer *to, const shaped *x, uint32_t axis, uint32_t *size) {
     const uint32_t choice = next_random() % 4;
@@ -274,8 +224,8 @@ static inline uint32_t write_moves(plan_writer *to, uint32_t x, uint32_t *width)
     return now.number;
 }
 
-/* Write a network: an input of any type, int8 layers, float layers and steps. The last tensor and
- * some on the way are outputs. */
+/* Write a network: an input of any type, int8 layers, float layers and steps; often an image with
+ * convolutions and pools beside them. The last tensors and some on the way are outputs. */
 static inline void write_network(plan_writer *to) {
     const uint32_t dtype = next_random() % 3; /* of the input */
     uint32_t width = (uint32_t)random_int(1, MOST_VALUES);
@@ -326,6 +276,7 @@ static inline void write_network(plan_writer *to) {
         if (steps > 1 && next_random() % 4 == 0) write_border(to, 1, x);
     }
     write_border(to, 1, x);
+    if (next_random() & 1) write_image_steps(to);
 }
 
 #endif
