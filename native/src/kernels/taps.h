@@ -4,7 +4,7 @@
 
 #include "../kernels.h"
 
-enum { MOST_TAPS = 27 }; /* that are pointed to together: 3 x 3, and 5 x 5 with padding */
+enum { MOST_TAPS = 32 }; /* that are pointed to together: more than 5 x 5 */
 
 /* A window over an image of `pixel_bytes` a pixel: where it begins. */
 typedef struct {
@@ -52,6 +52,38 @@ static size_t find_taps(const place_of_window *at, size_t first, size_t count, c
         if (++column == of->columns) column = 0, row++;
     }
     return found;
+}
+
+/* The taps of one window after the other. */
+typedef struct {
+    place_of_window at;
+    const void *outside; /* what taps outside the image point to */
+    size_t count;        /* of taps in a window */
+    int is_interior;     /* all columns of the window are inside the image */
+    const uint8_t *taps[MOST_TAPS];
+} moving_taps;
+
+/* Point to the taps of the first window, if they are few enough to be pointed to together. */
+static void first_taps(moving_taps *of, const window *windows, const void *image,
+                       size_t value_bytes) {
+    of->at = first_window(windows, image, value_bytes);
+    of->is_interior = has_all_columns(&of->at);
+    if (of->count <= MOST_TAPS) find_taps(&of->at, 0, of->count, of->outside, of->taps);
+}
+
+/* Move to the next window. */
+static void move_taps(moving_taps *of) {
+    const int was_interior = of->is_interior;
+    move_window(&of->at);
+    of->is_interior = has_all_columns(&of->at);
+    if (of->count > MOST_TAPS) return;
+    if (was_interior && of->is_interior && of->at.y_column > 0) {
+        const size_t step = of->at.of->stride_w * of->at.pixel_bytes;
+        for (size_t k = 0; k < of->count; k++)
+            if (of->taps[k] != of->outside) of->taps[k] += step;
+    } else {
+        find_taps(&of->at, 0, of->count, of->outside, of->taps);
+    }
 }
 
 #endif
