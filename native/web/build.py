@@ -12,8 +12,8 @@ from native.build import FLAGS, HERE, compiler, sources
 
 WEB = HERE / "web"
 TARGET, CPU = "wasm32-wasi", "generic+simd128"  # its C library has memcpy; nothing is imported
-# SIMD is always there: the plain kernels would never run. At -Os, a depthwise layer of int8 takes twice
-# as long; unrolled loops add 7 kB and gain nothing.
+# SIMD is always there: the plain kernels would never run. At -Os, a depthwise layer of int8 takes
+# twice as long; unrolled loops add 7 kB and gain nothing.
 SMALLER = ["-fno-unroll-loops", "-DSTROP_WITHOUT_PLAIN"]
 FUNCTIONS = ("check", "prepare", "run", "input", "output", "best_kernels", "tile_rows")
 # The stack is below the data: one that overflows is a trap.
