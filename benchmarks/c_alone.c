@@ -62,7 +62,7 @@ static void prepare(const char *path) {
     if (!reason) {
         const size_t size = (needs.model_bytes + STROP_ALIGNMENT - 1) / STROP_ALIGNMENT;
         void *memory = aligned_alloc(STROP_ALIGNMENT, size * STROP_ALIGNMENT);
-        scratch_bytes = needs.row_bytes;
+        scratch_bytes = needs.run_bytes + needs.row_bytes;
         scratch = malloc(scratch_bytes);
         if (!memory || !scratch) exit(2);
         reason = strop_prepare(plan, bytes, strop_best_kernels(), memory, needs.model_bytes, &model);

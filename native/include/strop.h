@@ -4,7 +4,8 @@
  * caller gives the memory, whose sizes are known before.
  *
  *     reason = strop_check(plan, bytes, &needs);
- *     ... take memory of needs.model_bytes, and scratch of needs.row_bytes times 1 to 64
+ *     ... take memory of needs.model_bytes, and scratch of needs.run_bytes + needs.row_bytes times
+ *         1 to 64, best strop_tile_rows(&needs)
  *     reason = strop_prepare(plan, bytes, strop_best_kernels(), memory, memory_bytes, &model);
  *     reason = strop_run(model, rows, inputs, outputs, scratch, scratch_bytes);
  *
@@ -44,6 +45,7 @@ typedef enum { STROP_FLOAT32 = 0, STROP_INT8 = 1, STROP_UINT8 = 2, STROP_INT32 =
 /* The memory and time that a plan needs, and how many arrays a run takes and gives. */
 typedef struct {
     size_t model_bytes; /* the prepared model: weights, constants, steps */
+    size_t run_bytes;   /* scratch of a run, however many rows it takes */
     size_t row_bytes;   /* scratch of a run, for each row of a tile */
     uint32_t inputs;
     uint32_t outputs;
@@ -65,8 +67,12 @@ typedef struct {
 /* Check every byte of a plan that the engine reads, and tell the memory it needs.
  *
  * `plan` may be hostile, and of any alignment; its bytes do not change during a call. The check
- * takes about 16 kB of stack. */
+ * takes about 24 kB of stack. */
 STROP_API const char *strop_check(const void *plan, size_t plan_bytes, strop_needs *needs);
+
+/* Tell how many rows a run does best to take at a time: as many as stay in 256 KiB of cache, 1 to
+ * STROP_TILE_ROWS. */
+STROP_API size_t strop_tile_rows(const strop_needs *needs);
 
 /* Check a plan, and make a model of it in `memory`, for one set of kernels.
  *
@@ -78,8 +84,8 @@ STROP_API const char *strop_prepare(const void *plan, size_t plan_bytes,
 /* Run `rows` samples: C-ordered arrays, one pointer for each input and output, in the plan's order.
  *
  * Arrays of 4-byte numbers are aligned to 4 bytes; no output overlaps an input or another output.
- * The run takes as many rows at a time as `scratch_bytes` holds, up to STROP_TILE_ROWS: less
- * scratch is slower and gives the same bits. It fails only if there is not enough for one row. A
+ * The run takes as many rows at a time as `scratch_bytes` holds beside run_bytes, up to
+ * STROP_TILE_ROWS: the bits are the same. It fails only if there is not enough for one row. A
  * run takes about 4 kB of stack. */
 STROP_API const char *strop_run(const strop_model *model, size_t rows, const void *const *inputs,
                                 void *const *outputs, void *scratch, size_t scratch_bytes);

@@ -4,20 +4,11 @@
 #include <time.h>
 
 enum {
-    STACK_BYTES = 16384,  /* of scratch; more comes from the heap */
-    HEAP_BYTES = 1 << 24, /* of scratch, unless one row needs more */
-    ROWS_WITH_GIL = 8,    /* a run of more rows, or more work, releases the GIL */
+    STACK_BYTES = 16384, /* of scratch; more comes from the heap */
+    ROWS_WITH_GIL = 8,   /* a run of more rows, or more work, releases the GIL */
     WORK_WITH_GIL = 1 << 20,
     SIGNALS_MS = 50, /* a run of more lets handlers of signals in as often as this */
 };
-
-/* Choose fewer rows if they are large: a plan of few bytes may need 2 GiB for each. */
-static size_t choose_tile_rows(const job *of) {
-    size_t most = STROP_TILE_ROWS;
-    if (of->needs->row_bytes > HEAP_BYTES / STROP_TILE_ROWS)
-        most = of->needs->row_bytes < HEAP_BYTES ? HEAP_BYTES / of->needs->row_bytes : 1;
-    return of->samples < most ? of->samples : most;
-}
 
 static int64_t milliseconds(void) {
     struct timespec now;
@@ -37,11 +28,12 @@ static void run_rows(job *of, size_t rows, void *scratch, size_t bytes) {
 
 /* Run without the GIL, which it takes back for a moment if the batch takes long. */
 static int run_unlocked(job *of, void *scratch, size_t bytes) {
+    const size_t tile = strop_tile_rows(of->needs);
     int failed = 0;
     PyThreadState *thread = PyEval_SaveThread();
     int64_t start = milliseconds();
     while (of->samples && !failed) {
-        run_rows(of, of->samples < STROP_TILE_ROWS ? of->samples : STROP_TILE_ROWS, scratch, bytes);
+        run_rows(of, of->samples < tile ? of->samples : tile, scratch, bytes);
         if (milliseconds() - start < SIGNALS_MS) continue;
         PyEval_RestoreThread(thread);
         failed = PyErr_CheckSignals();
@@ -64,7 +56,9 @@ static int run_in(job *of, Py_ssize_t *busy, void *scratch, size_t bytes) {
 }
 
 int job_run(job *of, Py_ssize_t *busy) {
-    const size_t bytes = of->needs->row_bytes * choose_tile_rows(of);
+    const size_t tile = strop_tile_rows(of->needs);
+    const size_t rows = of->samples < tile ? of->samples : tile;
+    const size_t bytes = of->needs->run_bytes + of->needs->row_bytes * rows;
     if (bytes <= STACK_BYTES) {
         float scratch[STACK_BYTES / sizeof(float)]; /* stack that is not touched is free */
         return run_in(of, busy, scratch, bytes);

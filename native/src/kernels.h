@@ -18,7 +18,9 @@ enum {
     BLOCK_ROWS = 4,     /* rows that pass a panel together */
     GROUP_INPUTS = 4,   /* inputs that one dot-product instruction adds up */
     QUAD_OUTPUTS = 4,   /* outputs of a float layer are padded to a multiple of it */
-    QUAD = QUAD_OUTPUTS * GROUP_INPUTS
+    QUAD = QUAD_OUTPUTS * GROUP_INPUTS,
+    COPY_BYTES = 32, /* that are copied together, where a part of them is needed */
+    PASS_TAPS = 3    /* taps of a depthwise convolution that are added together, at least */
 };
 
 /* How accumulators become bytes. Arrays have one value for each output, padded with it. */
@@ -54,6 +56,56 @@ typedef struct {
     int is_finite; /* all weights are: then products with 0 can be left out */
 } float_layer;
 
+/* How windows lie over an image: x [height][width][channels] -> y [y_height][y_width][y_channels].
+ * The window of an output begins at row y_row * stride_h - top, and at a column alike. */
+typedef struct {
+    uint32_t height, width, channels;
+    uint32_t y_height, y_width, y_channels;
+    uint32_t rows, columns; /* of a window: its taps */
+    uint32_t stride_h, stride_w;
+    uint32_t dilation_h, dilation_w; /* 1: taps lie side by side */
+    uint32_t top, left;              /* rows and columns of padding */
+} window;
+
+/* A convolution: a layer over patches, the values of a window one after the other. */
+typedef struct {
+    window window;
+    uint32_t pixels; /* outputs whose patches are gathered together */
+    uint8_t outside; /* the zero point of x as stored */
+    int8_layer layer;
+} int8_convolution;
+
+typedef struct {
+    window window;
+    uint32_t pixels;
+    float_layer layer;
+} float_convolution;
+
+/* A depthwise convolution: the inputs of its layer are the taps, padded to a multiple of PASS_TAPS;
+ * weights lie as [taps][outputs]. */
+typedef struct {
+    window window;
+    const uint8_t *outside; /* a pixel of the zero point as stored */
+    int8_layer layer;
+} int8_depthwise;
+
+typedef struct {
+    window window;
+    const float *outside; /* a pixel of 0 */
+    float_layer layer;
+} float_depthwise;
+
+/* A pool, with the bounds of its fused activation. */
+typedef struct {
+    window window;
+    int32_t low, high; /* as stored: 0..255 */
+} int8_pool;
+
+typedef struct {
+    window window;
+    float low, high;
+} float_pool;
+
 /* How float32 becomes int8 as stored. */
 typedef struct {
     float scale;
@@ -71,6 +123,21 @@ struct strop_kernels {
     /* x [rows][inputs] -> y [rows][outputs] */
     void (*int8_fully_connected)(const int8_layer *, size_t rows, const uint8_t *x, uint8_t *y);
     void (*float_fully_connected)(const float_layer *, size_t rows, const float *x, float *y);
+
+    /* Over samples of images. `patches` has room for the windows of `pixels` outputs, and
+     * COPY_BYTES more. */
+    void (*int8_conv_2d)(const int8_convolution *, size_t samples, const uint8_t *x,
+                         uint8_t *patches, uint8_t *y);
+    void (*float_conv_2d)(const float_convolution *, size_t samples, const float *x, float *patches,
+                          float *y);
+    void (*int8_depthwise_conv_2d)(const int8_depthwise *, size_t samples, const uint8_t *x,
+                                   uint8_t *y);
+    void (*float_depthwise_conv_2d)(const float_depthwise *, size_t samples, const float *x,
+                                    float *y);
+    void (*int8_max_pool_2d)(const int8_pool *, size_t samples, const uint8_t *x, uint8_t *y);
+    void (*float_max_pool_2d)(const float_pool *, size_t samples, const float *x, float *y);
+    void (*int8_average_pool_2d)(const int8_pool *, size_t samples, const uint8_t *x, uint8_t *y);
+    void (*float_average_pool_2d)(const float_pool *, size_t samples, const float *x, float *y);
 
     /* [count] -> [count]; y may be x where the types are equal */
     void (*quantize)(const quantization *, size_t count, const float *x, uint8_t *y);

@@ -1,21 +1,20 @@
-/* Scratch is shared: a tensor takes the first gap among those that are still to be read. */
+/* Scratch is shared: from the largest tensor to the smallest, each takes the first gap among those
+ * that are there at the same time. */
 #include "layout.h"
 
 #include <string.h>
 
 #include "kernels.h"
 
-enum { ROW_ALIGNMENT = 16 };
-
 typedef struct {
     const plan_file *plan;
     layout *result;
     uint16_t source[MAX_TENSORS];   /* the tensor whose place this one has; itself: its own */
-    uint16_t last_use[MAX_TENSORS]; /* the last step that reads a tensor with its own place */
-    uint16_t present[MAX_TENSORS];  /* the tensors in scratch now, by offset */
-    uint32_t count;
-    uint32_t row_bytes;
-    int too_large;
+    uint16_t written[MAX_TENSORS];  /* the step that writes a tensor with its own place */
+    uint16_t last_use[MAX_TENSORS]; /* the last step that reads it */
+    uint16_t in_scratch[MAX_TENSORS];
+    uint32_t bytes[MAX_TENSORS]; /* of those in scratch */
+    uint32_t count;              /* of those in scratch */
 } planner;
 
 int step_is_alias(const plan_file *plan, const plan_step *step) {
@@ -31,7 +30,7 @@ int step_is_alias(const plan_file *plan, const plan_step *step) {
 
 /* Tell whether a step may write where it reads. */
 static int step_is_in_place(const plan_step *step) {
-    return step->op >= OP_RELU && step->op != OP_RESHAPE;
+    return step->op >= OP_RELU && step->op <= OP_LOOKUP && step->op != OP_RESHAPE;
 }
 
 static uint32_t source_of(const planner *of, uint32_t tensor) {
@@ -39,38 +38,15 @@ static uint32_t source_of(const planner *of, uint32_t tensor) {
     return tensor;
 }
 
-static uint32_t scratch_bytes(const planner *of, uint32_t index) {
+/* Give a tensor a place in scratch, whose offset is found when all such tensors are known. */
+static void put_in_scratch(planner *of, uint32_t index, uint32_t step) {
     plan_tensor tensor;
     plan_tensor_at(of->plan, index, &tensor);
-    return (uint32_t)round_up(tensor.values * plan_value_bytes(tensor.dtype), ROW_ALIGNMENT);
-}
-
-static void drop_tensors_before(planner *of, uint32_t step) {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < of->count; i++)
-        if (of->last_use[of->present[i]] >= step) of->present[kept++] = of->present[i];
-    of->count = kept;
-}
-
-static void put_in_scratch(planner *of, uint32_t index) {
-    place *places = of->result->places;
-    const uint32_t bytes = scratch_bytes(of, index);
-    uint32_t at = 0, start = 0;
-    for (; at < of->count; at++) {
-        const uint32_t other = of->present[at];
-        if (places[other].at - start >= bytes) break;
-        start = places[other].at + scratch_bytes(of, other);
-    }
-    if (bytes > MAX_BYTES - start) {
-        of->too_large = 1;
-        return;
-    }
-    memmove(of->present + at + 1, of->present + at, (of->count - at) * sizeof *of->present);
-    of->present[at] = (uint16_t)index;
-    of->count++;
-    if (start + bytes > of->row_bytes) of->row_bytes = start + bytes;
-    places[index].kind = PLACE_SCRATCH;
-    places[index].at = start;
+    const size_t bytes = tensor.values * plan_value_bytes(tensor.dtype);
+    of->result->places[index].kind = PLACE_SCRATCH;
+    of->bytes[index] = (uint32_t)round_up(bytes, ROW_ALIGNMENT);
+    of->written[index] = (uint16_t)step;
+    of->in_scratch[of->count++] = (uint16_t)index;
 }
 
 static void place_inputs(planner *of) {
@@ -79,7 +55,7 @@ static void place_inputs(planner *of) {
         plan_tensor tensor;
         plan_tensor_at(of->plan, index, &tensor);
         if (tensor.dtype == STROP_INT8) { /* converted to the stored form */
-            put_in_scratch(of, index);
+            put_in_scratch(of, index, 0);
         } else {
             of->result->places[index].kind = PLACE_INPUT;
             of->result->places[index].at = i;
@@ -125,8 +101,48 @@ static void place_step(planner *of, uint32_t index, const plan_step *step) {
         of->source[step->output] = (uint16_t)x;
         of->last_use[x] = of->last_use[step->output];
     } else {
-        put_in_scratch(of, step->output);
+        put_in_scratch(of, step->output, index);
     }
+}
+
+/* Order the tensors in scratch: the largest first; of equals, the one that is written first. */
+static void sort_by_size(planner *of) {
+    uint16_t *list = of->in_scratch;
+    for (uint32_t i = 1; i < of->count; i++) {
+        const uint16_t index = list[i];
+        uint32_t at = i;
+        for (; at > 0 && of->bytes[list[at - 1]] < of->bytes[index]; at--) list[at] = list[at - 1];
+        list[at] = index;
+    }
+}
+
+static int are_there_together(const planner *of, uint32_t a, uint32_t b) {
+    return of->written[a] <= of->last_use[b] && of->written[b] <= of->last_use[a];
+}
+
+/* Give each tensor in scratch its offset: false if there are too many bytes. Those that have one
+ * are at the start of the list, by offset. */
+static int find_offsets(planner *of) {
+    place *places = of->result->places;
+    uint16_t *list = of->in_scratch;
+    for (uint32_t i = 0; i < of->count; i++) {
+        const uint16_t index = list[i];
+        uint32_t start = 0, at = 0;
+        for (uint32_t k = 0; k < i; k++) {
+            const uint32_t other = list[k], offset = places[other].at;
+            if (!are_there_together(of, index, other)) continue;
+            if (offset >= start && offset - start >= of->bytes[index]) break;
+            if (offset + of->bytes[other] > start) start = offset + of->bytes[other];
+        }
+        if (of->bytes[index] > MAX_BYTES - start) return 0;
+        while (at < i && places[list[at]].at <= start) at++;
+        memmove(list + at + 1, list + at, (i - at) * sizeof *list);
+        list[at] = index;
+        places[index].at = start;
+        const uint32_t end = start + of->bytes[index];
+        if (end > of->result->row_bytes) of->result->row_bytes = end;
+    }
+    return 1;
 }
 
 const char *layout_make(const plan_file *plan, layout *result) {
@@ -141,12 +157,11 @@ const char *layout_make(const plan_file *plan, layout *result) {
     for (uint32_t i = 0; i < plan->steps; i++) {
         plan_step step;
         plan_step_at(plan, i, &step);
-        drop_tensors_before(&of, i);
         place_step(&of, i, &step);
-        if (of.too_large) return "a row needs more than 2^31 - 1 bytes of scratch";
     }
+    sort_by_size(&of);
+    if (!find_offsets(&of)) return "a row needs more than 2^31 - 1 bytes of scratch";
     for (uint32_t i = 0; i < plan->tensors; i++)
         result->places[i] = result->places[source_of(&of, i)];
-    result->row_bytes = of.row_bytes;
     return NULL;
 }

@@ -4,6 +4,8 @@
 
 #include "plan.h"
 
+enum { ROW_ALIGNMENT = 16 }; /* of tensors in scratch, if the scratch is aligned so */
+
 typedef enum { PLACE_NOWHERE, PLACE_INPUT, PLACE_OUTPUT, PLACE_SCRATCH } place_kind;
 
 typedef struct {

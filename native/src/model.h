@@ -4,7 +4,10 @@
 
 #include "kernels.h"
 #include "layout.h"
+#include "mean.h"
+#include "moves.h"
 #include "pairs.h"
+#include "windows.h"
 
 typedef enum {
     RUN_LOOKUP,
@@ -12,6 +15,14 @@ typedef enum {
     RUN_DEQUANTIZE,
     RUN_INT8_LAYER,
     RUN_FLOAT_LAYER,
+    RUN_INT8_CONV_2D,
+    RUN_FLOAT_CONV_2D,
+    RUN_INT8_DEPTHWISE_CONV_2D,
+    RUN_FLOAT_DEPTHWISE_CONV_2D,
+    RUN_INT8_MAX_POOL_2D,
+    RUN_FLOAT_MAX_POOL_2D,
+    RUN_INT8_AVERAGE_POOL_2D,
+    RUN_FLOAT_AVERAGE_POOL_2D,
     RUN_CLAMP,
     RUN_SIGMOID,
     RUN_TANH,
@@ -19,7 +30,9 @@ typedef enum {
     RUN_ADD,
     RUN_SUB,
     RUN_MUL,
-    RUN_PAIR
+    RUN_PAIR,
+    RUN_MEAN,
+    RUN_MOVES
 } run_kind;
 
 typedef struct {
@@ -36,6 +49,12 @@ typedef struct {
         } dequantize;
         int8_layer int8;
         float_layer layer;
+        int8_convolution int8_convolution;
+        float_convolution convolution;
+        int8_depthwise int8_depthwise;
+        float_depthwise depthwise;
+        int8_pool int8_pool;
+        float_pool pool;
         float beta;
         struct {
             const float *constant; /* NULL: `other` is a tensor */
@@ -45,6 +64,14 @@ typedef struct {
             const uint8_t *constant; /* as stored; NULL: `other` is a tensor */
             int8_pair how;
         } pair;
+        mean mean;
+        struct {
+            const move *moves; /* of the operands, in their order */
+            uint32_t count;
+            uint32_t y_bytes; /* of a sample */
+            int fills;        /* y has values of no operand, each `fill` */
+            uint8_t fill;
+        } moves;
     } of;
 } model_step;
 
@@ -56,8 +83,8 @@ typedef struct {
 struct strop_model {
     const strop_kernels *kernels;
     uint32_t inputs, outputs, steps;
-    uint32_t row_bytes;
-    model_border *borders; /* inputs, then outputs */
+    uint32_t run_bytes, row_bytes; /* of scratch, as in strop_needs */
+    model_border *borders;         /* inputs, then outputs */
     model_step *step;
 };
 
@@ -78,5 +105,9 @@ void pack_int8_layer(const plan_file *plan, const plan_step *step, int32_t input
                      arena *from, int8_layer *layer);
 void pack_float_layer(const plan_file *plan, const plan_step *step, size_t most_quads, arena *from,
                       float_layer *layer);
+
+/* The same for the layer of a depthwise convolution, whose inputs are taps. */
+void pack_int8_taps(const plan_file *plan, const plan_step *step, arena *from, int8_layer *layer);
+void pack_float_taps(const plan_file *plan, const plan_step *step, arena *from, float_layer *layer);
 
 #endif

@@ -25,7 +25,7 @@ static uint64_t int8_weight_bytes(size_t outputs, size_t inputs) {
 }
 
 static void pack_int8_weights(const plan_tensor *from, int8_t *to) {
-    const size_t outputs = from->dims[0], inputs = from->dims[1];
+    const size_t outputs = from->dims[0], inputs = from->values / outputs;
     const int8_t *weights = (const int8_t *)from->data;
     for (size_t first = 0; first < outputs; first += PANEL_OUTPUTS) {
         const size_t left = outputs - first;
@@ -44,7 +44,7 @@ static void pack_int8_weights(const plan_tensor *from, int8_t *to) {
 /* Kernels add up (q + offset) * w, the layer is (q - zero_point) * w: the difference is a constant.
  * No sum overflows, as the check of the plan bounds it for every input. */
 static void fold_bias(const layer_tensors *of, int32_t input_offset, int32_t *bias) {
-    const size_t outputs = of->weights.dims[0], inputs = of->weights.dims[1];
+    const size_t outputs = of->weights.dims[0], inputs = of->weights.values / outputs;
     const int8_t *row = (const int8_t *)of->weights.data;
     for (size_t i = 0; i < outputs; i++, row += inputs) {
         int32_t sum = 0;
@@ -67,41 +67,62 @@ static void pack_reference_factors(const layer_tensors *of, int32_t *multipliers
     }
 }
 
-void pack_int8_layer(const plan_file *plan, const plan_step *step, int32_t input_offset,
-                     arena *from, int8_layer *layer) {
-    layer_tensors of;
-    read_layer(plan, step, &of);
-    const size_t outputs = of.weights.dims[0], inputs = of.weights.dims[1];
-    const size_t padded = round_up(outputs, PAD_OUTPUTS);
-    const size_t column_bytes = padded * sizeof(int32_t);
+/* Take memory for all but the weights of a layer, and fill it if there is any. */
+static void pack_int8_outputs(const plan_file *plan, const plan_step *step, const layer_tensors *of,
+                              int32_t input_offset, arena *from, int8_layer *layer) {
+    const size_t column_bytes = round_up(of->weights.dims[0], PAD_OUTPUTS) * sizeof(int32_t);
     const int is_float = plan->rounding == ROUNDING_FLOAT;
-    int8_t *weights = arena_take(from, int8_weight_bytes(outputs, inputs));
     int32_t *bias = arena_take(from, column_bytes);
     float *scales = is_float ? arena_take(from, column_bytes) : NULL;
     int32_t *multipliers = is_float ? NULL : arena_take(from, column_bytes);
     int32_t *shifts = is_float ? NULL : arena_take(from, column_bytes);
     if (!from->memory) return;
-    pack_int8_weights(&of.weights, weights);
-    fold_bias(&of, input_offset, bias);
+    fold_bias(of, input_offset, bias);
     if (is_float)
-        pack_float_factors(&of, scales);
+        pack_float_factors(of, scales);
     else
-        pack_reference_factors(&of, multipliers, shifts);
-    layer->inputs = inputs;
-    layer->outputs = outputs;
-    layer->weights = weights;
+        pack_reference_factors(of, multipliers, shifts);
+    layer->outputs = of->weights.dims[0];
     layer->bias = bias;
     layer->requantize.scales = scales;
     layer->requantize.multipliers = multipliers;
     layer->requantize.shifts = shifts;
-    layer->requantize.zero_point = of.y.zero_point + 128;
-    activation_range(plan->rounding, step->activation, &of.y, &layer->requantize.low,
+    layer->requantize.zero_point = of->y.zero_point + 128;
+    activation_range(plan->rounding, step->activation, &of->y, &layer->requantize.low,
                      &layer->requantize.high);
+}
+
+void pack_int8_layer(const plan_file *plan, const plan_step *step, int32_t input_offset,
+                     arena *from, int8_layer *layer) {
+    layer_tensors of;
+    read_layer(plan, step, &of);
+    const size_t outputs = of.weights.dims[0], inputs = of.weights.values / outputs;
+    int8_t *weights = arena_take(from, int8_weight_bytes(outputs, inputs));
+    pack_int8_outputs(plan, step, &of, input_offset, from, layer);
+    if (!from->memory) return;
+    pack_int8_weights(&of.weights, weights);
+    layer->inputs = inputs;
+    layer->weights = weights;
+}
+
+void pack_int8_taps(const plan_file *plan, const plan_step *step, arena *from, int8_layer *layer) {
+    layer_tensors of;
+    read_layer(plan, step, &of);
+    const size_t outputs = of.weights.dims[0], taps = of.weights.values / outputs;
+    const size_t padded = round_up(taps, PASS_TAPS);
+    int8_t *weights = arena_take(from, (uint64_t)padded * outputs);
+    pack_int8_outputs(plan, step, &of, 0, from, layer);
+    if (!from->memory) return;
+    for (size_t i = 0; i < outputs; i++)
+        for (size_t k = 0; k < taps; k++)
+            weights[k * outputs + i] = (int8_t)of.weights.data[i * taps + k];
+    layer->inputs = padded;
+    layer->weights = weights;
 }
 
 /* Return whether all are finite. */
 static int pack_float_weights(const plan_tensor *from, size_t most, float *to) {
-    const size_t outputs = from->dims[0], inputs = from->dims[1];
+    const size_t outputs = from->dims[0], inputs = from->values / outputs;
     const size_t panel = float_panel_quads(outputs, most) * QUAD_OUTPUTS;
     int is_finite = 1;
     for (size_t first = 0; first < outputs; first += panel) {
@@ -117,21 +138,43 @@ static int pack_float_weights(const plan_tensor *from, size_t most, float *to) {
     return is_finite;
 }
 
+static void pack_float_bias(const layer_tensors *of, arena *from, float_layer *layer) {
+    const size_t outputs = of->weights.dims[0];
+    float *bias = arena_take(from, round_up(outputs, QUAD_OUTPUTS) * sizeof(float));
+    if (!from->memory) return;
+    if (of->bias.data)
+        for (size_t i = 0; i < outputs; i++) bias[i] = plan_float_at(of->bias.data, i);
+    layer->outputs = outputs;
+    layer->bias = bias;
+}
+
 void pack_float_layer(const plan_file *plan, const plan_step *step, size_t most_quads, arena *from,
                       float_layer *layer) {
     layer_tensors of;
     read_layer(plan, step, &of);
-    const size_t outputs = of.weights.dims[0], inputs = of.weights.dims[1];
+    const size_t outputs = of.weights.dims[0], inputs = of.weights.values / outputs;
     const size_t padded = round_up(outputs, QUAD_OUTPUTS);
     float *weights =
         arena_take(from, (uint64_t)padded * round_up(inputs, GROUP_INPUTS) * sizeof(float));
-    float *bias = arena_take(from, padded * sizeof(float));
+    pack_float_bias(&of, from, layer);
     if (!from->memory) return;
     layer->is_finite = pack_float_weights(&of.weights, most_quads, weights);
-    if (of.bias.data)
-        for (size_t i = 0; i < outputs; i++) bias[i] = plan_float_at(of.bias.data, i);
     layer->inputs = inputs;
-    layer->outputs = outputs;
     layer->weights = weights;
-    layer->bias = bias;
+}
+
+void pack_float_taps(const plan_file *plan, const plan_step *step, arena *from,
+                     float_layer *layer) {
+    layer_tensors of;
+    read_layer(plan, step, &of);
+    const size_t outputs = of.weights.dims[0], taps = of.weights.values / outputs;
+    const size_t padded = round_up(taps, PASS_TAPS);
+    float *weights = arena_take(from, (uint64_t)padded * outputs * sizeof(float));
+    pack_float_bias(&of, from, layer);
+    if (!from->memory) return;
+    for (size_t i = 0; i < outputs; i++)
+        for (size_t k = 0; k < taps; k++)
+            weights[k * outputs + i] = plan_float_at(of.weights.data, i * taps + k);
+    layer->inputs = padded;
+    layer->weights = weights;
 }

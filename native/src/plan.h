@@ -87,6 +87,13 @@ const char *plan_check(const plan_file *plan, uint64_t *work);
 /* Tell whether an operator is mul, add or sub. */
 static inline int is_pairwise(uint32_t op) { return op >= OP_MUL && op <= OP_SUB; }
 
+/* Tell whether an operator has weights, and may have a bias. */
+static inline int is_layer(uint32_t op) {
+    return op == OP_FULLY_CONNECTED || op == OP_CONV_2D || op == OP_DEPTHWISE_CONV_2D;
+}
+
+static inline int is_pool(uint32_t op) { return op == OP_MAX_POOL_2D || op == OP_AVERAGE_POOL_2D; }
+
 /* Check one step: its operands, types and shapes, and the arithmetic of its weights. Add its work
  * for one sample: the multiply-accumulates of a layer, else values. */
 const char *plan_check_step(const plan_file *plan, const plan_step *step, uint64_t *work);

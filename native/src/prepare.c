@@ -3,6 +3,7 @@
 
 #include "float_mode.h"
 #include "model.h"
+#include "operands.h"
 #include "rounding.h"
 
 #define INFINITE __builtin_inff()
@@ -12,6 +13,7 @@ typedef struct {
     const layout *layout;
     const strop_kernels *kernels;
     arena from; /* without memory in the first pass, which only counts */
+    size_t run_bytes;
 } builder;
 
 /* The stored form of int8 is q + 128. */
@@ -70,7 +72,7 @@ static void build_layer(builder *of, const plan_step *from, const plan_tensor *x
                         model_step *step) {
     plan_tensor weights;
     plan_tensor_at(of->plan, from->inputs[1], &weights);
-    step->rows = x->values / weights.dims[1];
+    step->rows = x->values / (weights.values / weights.dims[0]);
     if (x->dtype == STROP_INT8) {
         step->kind = RUN_INT8_LAYER;
         pack_int8_layer(of->plan, from, of->kernels->input_offset, &of->from, &step->of.int8);
@@ -79,6 +81,92 @@ static void build_layer(builder *of, const plan_step *from, const plan_tensor *x
         pack_float_layer(of->plan, from, of->kernels->float_quads, &of->from, &step->of.layer);
         set_range(from->activation, &step->of.layer.low, &step->of.layer.high);
     }
+}
+
+/* Choose how many patches a convolution gathers together, and take note of the scratch. */
+static uint32_t choose_pixels(builder *of, const window *windows, size_t value_bytes) {
+    enum { PATCH_BYTES = 1 << 14, MOST_PIXELS = 64 }; /* in the cache of level 1, with weights */
+    const size_t bytes = (size_t)windows->rows * windows->columns * windows->channels * value_bytes;
+    size_t pixels = PATCH_BYTES / bytes / BLOCK_ROWS * BLOCK_ROWS;
+    if (pixels < BLOCK_ROWS) pixels = BLOCK_ROWS;
+    if (pixels > MOST_PIXELS) pixels = MOST_PIXELS;
+    const size_t run_bytes = round_up(pixels * bytes + COPY_BYTES, ROW_ALIGNMENT);
+    if (run_bytes > of->run_bytes) of->run_bytes = run_bytes;
+    return (uint32_t)pixels;
+}
+
+static void build_convolution(builder *of, const plan_step *from, const operands *tensors,
+                              model_step *step) {
+    window windows;
+    read_windows(from, tensors, &windows);
+    if (windows_are_pixels(&windows)) {
+        build_layer(of, from, &tensors->x, step);
+        return;
+    }
+    const int is_int8 = tensors->x.dtype == STROP_INT8;
+    const uint32_t pixels = choose_pixels(of, &windows, is_int8 ? 1 : sizeof(float));
+    if (is_int8) {
+        int8_convolution *to = &step->of.int8_convolution;
+        step->kind = RUN_INT8_CONV_2D;
+        to->window = windows;
+        to->pixels = pixels;
+        to->outside = (uint8_t)stored_zero_point(&tensors->x);
+        pack_int8_layer(of->plan, from, of->kernels->input_offset, &of->from, &to->layer);
+    } else {
+        float_convolution *to = &step->of.convolution;
+        step->kind = RUN_FLOAT_CONV_2D;
+        to->window = windows;
+        to->pixels = pixels;
+        pack_float_layer(of->plan, from, of->kernels->float_quads, &of->from, &to->layer);
+        set_range(from->activation, &to->layer.low, &to->layer.high);
+    }
+}
+
+static void build_depthwise(builder *of, const plan_step *from, const operands *tensors,
+                            model_step *step) {
+    const size_t channels = tensors->x.dims[2];
+    if (tensors->x.dtype == STROP_INT8) {
+        int8_depthwise *to = &step->of.int8_depthwise;
+        uint8_t *outside = arena_take(&of->from, channels);
+        step->kind = RUN_INT8_DEPTHWISE_CONV_2D;
+        read_windows(from, tensors, &to->window);
+        if (outside) to->outside = memset(outside, stored_zero_point(&tensors->x), channels);
+        pack_int8_taps(of->plan, from, &of->from, &to->layer);
+    } else {
+        float_depthwise *to = &step->of.depthwise;
+        step->kind = RUN_FLOAT_DEPTHWISE_CONV_2D;
+        read_windows(from, tensors, &to->window);
+        to->outside = arena_take(&of->from, channels * sizeof(float)); /* zeros */
+        pack_float_taps(of->plan, from, &of->from, &to->layer);
+        set_range(from->activation, &to->layer.low, &to->layer.high);
+    }
+}
+
+static void build_pool(builder *of, const plan_step *from, const operands *tensors,
+                       model_step *step) {
+    const int is_max = from->op == OP_MAX_POOL_2D;
+    if (tensors->x.dtype == STROP_INT8) {
+        int8_pool *to = &step->of.int8_pool;
+        step->kind = is_max ? RUN_INT8_MAX_POOL_2D : RUN_INT8_AVERAGE_POOL_2D;
+        read_windows(from, tensors, &to->window);
+        activation_range(of->plan->rounding, from->activation, &tensors->y, &to->low, &to->high);
+    } else {
+        float_pool *to = &step->of.pool;
+        step->kind = is_max ? RUN_FLOAT_MAX_POOL_2D : RUN_FLOAT_AVERAGE_POOL_2D;
+        read_windows(from, tensors, &to->window);
+        set_range(from->activation, &to->low, &to->high);
+    }
+}
+
+static void build_windows(builder *of, const plan_step *from, model_step *step) {
+    operands tensors;
+    read_operands(of->plan, from, &tensors);
+    if (from->op == OP_CONV_2D)
+        build_convolution(of, from, &tensors, step);
+    else if (from->op == OP_DEPTHWISE_CONV_2D)
+        build_depthwise(of, from, &tensors, step);
+    else
+        build_pool(of, from, &tensors, step);
 }
 
 static void build_arithmetic(builder *of, const plan_step *from, model_step *step) {
@@ -116,6 +204,50 @@ static void build_pair(builder *of, const plan_step *from, model_step *step) {
     }
 }
 
+static void build_mean(builder *of, const plan_step *from, model_step *step) {
+    operands tensors;
+    read_operands(of->plan, from, &tensors);
+    step->kind = RUN_MEAN;
+    mean_prepare(of->plan, from, &tensors, &step->of.mean);
+}
+
+/* Prepare the copy of an operand, whose constant values the model keeps. */
+static void build_move(builder *of, const plan_step *from, const operands *tensors,
+                       uint32_t operand, move *to) {
+    const plan_tensor *x = operand == 0   ? &tensors->x
+                           : operand == 1 ? &tensors->second
+                                          : &tensors->third;
+    const size_t bytes = x->values * plan_value_bytes(x->dtype);
+    uint8_t *constant = x->data ? arena_take(&of->from, bytes) : NULL;
+    if (!to) return;
+    if (from->op == OP_CONCATENATE) move_of_concatenate(from, tensors, operand, to);
+    if (from->op == OP_PAD) move_of_pad(from, tensors, to);
+    if (from->op == OP_TRANSPOSE) move_of_transpose(from, tensors, to);
+    to->x = of->layout->places[from->inputs[operand]];
+    if (!constant) return;
+    to->constant = constant;
+    to->x_bytes = 0;
+    if (x->dtype == STROP_INT8)
+        store_int8(x->data, bytes, constant);
+    else
+        memcpy(constant, x->data, bytes);
+}
+
+static void build_moves(builder *of, const plan_step *from, model_step *step) {
+    operands tensors;
+    const uint32_t count = from->inputs[1] == NONE ? 1 : from->inputs[2] == NONE ? 2 : 3;
+    move *moves = arena_take(&of->from, count * sizeof *moves);
+    read_operands(of->plan, from, &tensors);
+    for (uint32_t i = 0; i < count; i++)
+        build_move(of, from, &tensors, i, moves ? moves + i : NULL);
+    step->kind = RUN_MOVES;
+    step->of.moves.moves = moves;
+    step->of.moves.count = count;
+    step->of.moves.y_bytes = tensors.y.values * (uint32_t)plan_value_bytes(tensors.y.dtype);
+    step->of.moves.fills = from->op == OP_PAD;
+    step->of.moves.fill = (uint8_t)(is_float(&tensors.y) ? 0 : stored_zero_point(&tensors.y));
+}
+
 static void build_step(builder *of, const plan_step *from, model_step *step) {
     plan_tensor x, y;
     plan_tensor_at(of->plan, from->inputs[0], &x);
@@ -147,6 +279,14 @@ static void build_step(builder *of, const plan_step *from, model_step *step) {
             step->rows = x.values / step->width;
             break;
         case OP_LOOKUP: build_lookup(of, from, step); break;
+        case OP_CONV_2D:
+        case OP_DEPTHWISE_CONV_2D:
+        case OP_MAX_POOL_2D:
+        case OP_AVERAGE_POOL_2D: build_windows(of, from, step); break;
+        case OP_MEAN: build_mean(of, from, step); break;
+        case OP_CONCATENATE:
+        case OP_PAD:
+        case OP_TRANSPOSE: build_moves(of, from, step); break;
         default:
             if (x.dtype == STROP_INT8)
                 build_pair(of, from, step);
@@ -199,6 +339,7 @@ static strop_model *build(builder *of) {
     model->inputs = plan->inputs;
     model->outputs = plan->outputs;
     model->steps = steps;
+    model->run_bytes = (uint32_t)of->run_bytes;
     model->row_bytes = of->layout->row_bytes;
     model->borders = borders;
     model->step = to - steps;
@@ -214,10 +355,11 @@ static const char *check_and_build(const void *bytes, size_t count, const strop_
     if ((reason = plan_open(bytes, count, &plan))) return reason;
     if ((reason = plan_check(&plan, &needs->work))) return reason;
     if ((reason = layout_make(&plan, &places))) return reason;
-    builder of = {&plan, &places, kernels, {NULL, 0}};
+    builder of = {&plan, &places, kernels, {NULL, 0}, 0};
     build(&of);
     if (of.from.used > MAX_BYTES) return "the prepared model would need more than 2^31 - 1 bytes";
     needs->model_bytes = (size_t)of.from.used;
+    needs->run_bytes = of.run_bytes;
     needs->row_bytes = places.row_bytes;
     needs->inputs = plan.inputs;
     needs->outputs = plan.outputs;
@@ -248,6 +390,12 @@ const char *strop_prepare(const void *plan, size_t plan_bytes, const strop_kerne
         check_and_build(plan, plan_bytes, kernels, memory, memory_bytes, &needs, model);
     float_mode_restore(mode);
     return reason;
+}
+
+size_t strop_tile_rows(const strop_needs *needs) {
+    enum { TILE_BYTES = 1 << 18 }; /* that stay in a cache of level 2 */
+    const size_t rows = needs->row_bytes ? TILE_BYTES / needs->row_bytes : STROP_TILE_ROWS;
+    return rows < 1 ? 1 : rows > STROP_TILE_ROWS ? STROP_TILE_ROWS : rows;
 }
 
 const strop_border *strop_input(const strop_model *model, uint32_t index) {

@@ -10,7 +10,8 @@ typedef struct {
     size_t done; /* rows of earlier tiles */
     const void *const *inputs;
     void *const *outputs;
-    uint8_t *scratch;
+    uint8_t *patches; /* scratch of one step, of run_bytes */
+    uint8_t *scratch; /* for tensors */
 } tile;
 
 static void *find(const tile *of, const place *where) {
@@ -56,6 +57,43 @@ static void run_pair(const tile *of, const model_step *step, const uint8_t *x, u
         pair_run(&step->of.pair.how, width, x + done, other, y + done);
 }
 
+static void run_moves(const tile *of, const model_step *step, uint8_t *y) {
+    const size_t y_bytes = step->of.moves.y_bytes;
+    if (step->of.moves.fills) memset(y, step->of.moves.fill, of->rows * y_bytes);
+    for (uint32_t i = 0; i < step->of.moves.count; i++) {
+        const move *how = &step->of.moves.moves[i];
+        move_run(how, of->rows, y_bytes, how->constant ? how->constant : find(of, &how->x), y);
+    }
+}
+
+static void run_windows(const tile *of, const model_step *step, const void *x, void *y) {
+    const strop_kernels *kernels = of->model->kernels;
+    const size_t rows = of->rows;
+    void *patches = of->patches;
+    switch (step->kind) {
+        case RUN_INT8_CONV_2D:
+            kernels->int8_conv_2d(&step->of.int8_convolution, rows, x, patches, y);
+            break;
+        case RUN_FLOAT_CONV_2D:
+            kernels->float_conv_2d(&step->of.convolution, rows, x, patches, y);
+            break;
+        case RUN_INT8_DEPTHWISE_CONV_2D:
+            kernels->int8_depthwise_conv_2d(&step->of.int8_depthwise, rows, x, y);
+            break;
+        case RUN_FLOAT_DEPTHWISE_CONV_2D:
+            kernels->float_depthwise_conv_2d(&step->of.depthwise, rows, x, y);
+            break;
+        case RUN_INT8_MAX_POOL_2D:
+            kernels->int8_max_pool_2d(&step->of.int8_pool, rows, x, y);
+            break;
+        case RUN_FLOAT_MAX_POOL_2D: kernels->float_max_pool_2d(&step->of.pool, rows, x, y); break;
+        case RUN_INT8_AVERAGE_POOL_2D:
+            kernels->int8_average_pool_2d(&step->of.int8_pool, rows, x, y);
+            break;
+        default: kernels->float_average_pool_2d(&step->of.pool, rows, x, y);
+    }
+}
+
 static void run_step(const tile *of, const model_step *step) {
     const strop_kernels *kernels = of->model->kernels;
     const size_t rows = of->rows * step->rows;
@@ -71,6 +109,14 @@ static void run_step(const tile *of, const model_step *step) {
             break;
         case RUN_INT8_LAYER: kernels->int8_fully_connected(&step->of.int8, rows, x, y); break;
         case RUN_FLOAT_LAYER: kernels->float_fully_connected(&step->of.layer, rows, x, y); break;
+        case RUN_INT8_CONV_2D:
+        case RUN_FLOAT_CONV_2D:
+        case RUN_INT8_DEPTHWISE_CONV_2D:
+        case RUN_FLOAT_DEPTHWISE_CONV_2D:
+        case RUN_INT8_MAX_POOL_2D:
+        case RUN_FLOAT_MAX_POOL_2D:
+        case RUN_INT8_AVERAGE_POOL_2D:
+        case RUN_FLOAT_AVERAGE_POOL_2D: run_windows(of, step, x, y); break;
         case RUN_CLAMP:
             kernels->clamp(step->of.arithmetic.low, step->of.arithmetic.high, count, x, y);
             break;
@@ -78,6 +124,8 @@ static void run_step(const tile *of, const model_step *step) {
         case RUN_TANH: kernels->tanh(count, x, y); break;
         case RUN_SOFTMAX: kernels->softmax(step->of.beta, rows, step->width, x, y); break;
         case RUN_PAIR: run_pair(of, step, x, y); break;
+        case RUN_MEAN: mean_run(&step->of.mean, of->rows, x, y); break;
+        case RUN_MOVES: run_moves(of, step, y); break;
         default: run_arithmetic(of, step, x, y);
     }
 }
@@ -109,11 +157,13 @@ static void give_outputs(const tile *of) {
 
 const char *strop_run(const strop_model *model, size_t rows, const void *const *inputs,
                       void *const *outputs, void *scratch, size_t scratch_bytes) {
-    size_t most = model->row_bytes ? scratch_bytes / model->row_bytes : STROP_TILE_ROWS;
-    if (most < 1) return "the scratch is too small for one row";
+    const size_t run_bytes = model->run_bytes, row_bytes = model->row_bytes;
+    if (scratch_bytes < run_bytes + row_bytes) return "the scratch is too small for one row";
+    size_t most = row_bytes ? (scratch_bytes - run_bytes) / row_bytes : STROP_TILE_ROWS;
     if (most > STROP_TILE_ROWS) most = STROP_TILE_ROWS;
     const uint64_t mode = float_mode_enter();
-    tile of = {model, 0, 0, inputs, outputs, scratch};
+    uint8_t *patches = scratch;
+    tile of = {model, 0, 0, inputs, outputs, patches, run_bytes ? patches + run_bytes : patches};
     while (of.done < rows) {
         of.rows = rows - of.done < most ? rows - of.done : most;
         take_int8_inputs(&of);

@@ -1,20 +1,12 @@
 /* The rules of each operator. */
-#include "pairs.h"
-#include "plan.h"
-#include "rounding.h"
-
 #include <string.h>
 
-/* The operands of a step; `second` and `third` are valid where the step has them. */
-typedef struct {
-    plan_tensor x, second, third, y;
-} operands;
-
-static int is_int8(const plan_tensor *tensor) {
-    return tensor->dtype == STROP_INT8 && tensor->scale != 0.0f;
-}
-
-static int is_float(const plan_tensor *tensor) { return tensor->dtype == STROP_FLOAT32; }
+#include "mean.h"
+#include "moves.h"
+#include "operands.h"
+#include "pairs.h"
+#include "rounding.h"
+#include "windows.h"
 
 static const char *check_quantize(const operands *of) {
     if (!is_int8(&of->y)) return "quantize writes int8 with a scale";
@@ -35,7 +27,7 @@ static const char *check_dequantize(const operands *of) {
 /* No accumulator of the layer may leave int32, whatever the inputs: so that kernels may add up in
  * any order. */
 static const char *check_accumulators(const operands *of) {
-    const size_t outputs = of->second.dims[0], inputs = of->second.dims[1];
+    const size_t outputs = of->second.dims[0], inputs = of->second.values / outputs;
     for (size_t i = 0; i < outputs; i++) {
         const int8_t *row = (const int8_t *)of->second.data + i * inputs;
         const int64_t bias = of->third.data ? plan_int32_at(of->third.data, i) : 0;
@@ -62,22 +54,31 @@ static const char *check_int8_layer(const plan_file *plan, const operands *of) {
     return check_accumulators(of);
 }
 
-static const char *check_fully_connected(const plan_file *plan, const plan_step *step,
-                                         const operands *of) {
+const char *check_layer(const plan_file *plan, const plan_step *step, const operands *of,
+                        uint32_t rank) {
     const plan_tensor *weights = &of->second;
-    if (!weights->data || weights->rank != 2)
-        return "the weights of a layer are a constant of two dimensions";
-    const uint32_t outputs = weights->dims[0], inputs = weights->dims[1];
-    if (inputs > MAX_LAYER_INPUTS) return "a layer has more than 2^16 inputs";
+    if (!weights->data || weights->rank != rank)
+        return "the weights of a layer are a constant of 2 dimensions, of a convolution of 4, of a "
+               "depthwise one of 3";
+    const uint32_t outputs = weights->dims[0];
+    if (weights->values / outputs > MAX_LAYER_INPUTS) return "a layer has more than 2^16 inputs";
     if (step->inputs[2] != NONE && (!of->third.data || of->third.values != outputs))
         return "the bias of a layer is a constant with a value for each output";
-    if (of->x.values % inputs || of->y.values % outputs ||
-        of->x.values / inputs != of->y.values / outputs)
-        return "the input or output of a layer does not fit its weights";
     if (of->x.dtype == STROP_INT8) return check_int8_layer(plan, of);
     if (!is_float(&of->x) || !is_float(weights) || !is_float(&of->y) ||
         (of->third.data && !is_float(&of->third)))
         return "a layer that is not int8 is float32 throughout";
+    return NULL;
+}
+
+static const char *check_fully_connected(const plan_file *plan, const plan_step *step,
+                                         const operands *of) {
+    const char *reason = check_layer(plan, step, of, 2);
+    if (reason) return reason;
+    const uint32_t outputs = of->second.dims[0], inputs = of->second.dims[1];
+    if (of->x.values % inputs || of->y.values % outputs ||
+        of->x.values / inputs != of->y.values / outputs)
+        return "the input or output of a layer does not fit its weights";
     return NULL;
 }
 
@@ -94,8 +95,7 @@ static const char *check_softmax(const plan_step *step, const operands *of) {
 }
 
 static const char *check_reshape(const operands *of) {
-    if (of->x.values != of->y.values || of->x.dtype != of->y.dtype || of->x.scale != of->y.scale ||
-        of->x.zero_point != of->y.zero_point)
+    if (of->x.values != of->y.values || !are_alike(&of->x, &of->y))
         return "reshape changes more than a shape";
     return NULL;
 }
@@ -140,46 +140,89 @@ static const char *check_operator(const plan_file *plan, const plan_step *step,
         case OP_ADD:
         case OP_SUB: return check_pairwise(step, of);
         case OP_LOOKUP: return check_lookup(of);
+        case OP_CONV_2D:
+        case OP_DEPTHWISE_CONV_2D: return check_convolution(plan, step, of);
+        case OP_MAX_POOL_2D:
+        case OP_AVERAGE_POOL_2D: return check_pool(step, of);
+        case OP_MEAN: return check_mean(plan, step, of);
+        case OP_CONCATENATE: return check_concatenate(step, of);
+        case OP_PAD: return check_pad(step, of);
+        case OP_TRANSPOSE: return check_transpose(step, of);
         default: return "a step has an unknown operator";
     }
 }
 
+/* Count the bytes of a step's parameters. */
+static uint32_t parameter_bytes(uint32_t op, uint32_t rank) {
+    switch (op) {
+        case OP_SOFTMAX: return sizeof(float);
+        case OP_CONV_2D:
+        case OP_DEPTHWISE_CONV_2D: return 6;
+        case OP_MAX_POOL_2D:
+        case OP_AVERAGE_POOL_2D: return 8;
+        case OP_MEAN: return 2;
+        case OP_CONCATENATE: return 1;
+        case OP_PAD:
+        case OP_TRANSPOSE: return rank;
+        default: return 0;
+    }
+}
+
 /* Tell whether the record of a step is 0 behind the parameters of its operator. */
-static int is_padded_by_0(const plan_step *step) {
-    const size_t used = step->op == OP_SOFTMAX ? sizeof(float) : 0;
-    for (size_t i = used; i < PARAMETERS; i++)
+static int is_padded_by_0(const plan_step *step, uint32_t rank) {
+    for (uint32_t i = parameter_bytes(step->op, rank); i < PARAMETERS; i++)
         if (step->parameters[i]) return 0;
     return 1;
 }
 
 /* Tell whether a step has the operands that its operator takes. */
 static int has_operands(const plan_step *step) {
-    const int has_two = is_pairwise(step->op) || step->op == OP_LOOKUP;
-    const uint32_t most = step->op == OP_FULLY_CONNECTED ? 3 : has_two ? 2 : 1;
-    for (uint32_t i = 0; i < 3; i++) {
-        const int optional = step->op == OP_FULLY_CONNECTED && i == 2;
-        if (step->inputs[i] == NONE ? i < most && !optional : i >= most) return 0;
-    }
+    uint32_t least = 1, most = 1;
+    if (is_pairwise(step->op) || step->op == OP_LOOKUP) least = most = 2;
+    if (is_layer(step->op) || step->op == OP_CONCATENATE) least = 2, most = 3;
+    for (uint32_t i = 0; i < 3; i++)
+        if (step->inputs[i] == NONE ? i < least : i >= most) return 0;
     return 1;
 }
 
+/* The products and values that a sound step computes for one sample, below 2^48. */
+static uint64_t work_of(const plan_step *step, const operands *of) {
+    switch (step->op) {
+        case OP_FULLY_CONNECTED: return (uint64_t)of->x.values * of->second.dims[0];
+        case OP_CONV_2D:
+        case OP_DEPTHWISE_CONV_2D:
+            return (uint64_t)of->y.values * (of->second.values / of->second.dims[0]);
+        case OP_MAX_POOL_2D:
+        case OP_AVERAGE_POOL_2D:
+            return (uint64_t)of->y.values * (uint32_t)(step->parameters[6] * step->parameters[7]);
+        case OP_CONCATENATE:
+        case OP_PAD: return of->y.values;
+        default: return of->x.values;
+    }
+}
+
+const char *read_operands(const plan_file *plan, const plan_step *step, operands *of) {
+    plan_tensor *const tensors[] = {&of->x, &of->second, &of->third};
+    memset(of, 0, sizeof *of);
+    for (size_t i = 0; i < 3; i++) {
+        if (step->inputs[i] == NONE) continue;
+        const char *reason = plan_tensor_at(plan, step->inputs[i], tensors[i]);
+        if (reason) return reason;
+    }
+    return plan_tensor_at(plan, step->output, &of->y);
+}
+
 const char *plan_check_step(const plan_file *plan, const plan_step *step, uint64_t *work) {
-    const int fuses = step->op == OP_FULLY_CONNECTED || is_pairwise(step->op);
+    const int fuses = is_layer(step->op) || is_pairwise(step->op) || is_pool(step->op);
     operands of;
     const char *reason;
-    memset(&of, 0, sizeof of);
     if (!has_operands(step)) return "a step has too few or too many inputs";
     if (step->activation > (fuses ? ACTIVATION_RELU6 : ACTIVATION_NONE))
         return "a step has an activation that it cannot have";
-    if (!is_padded_by_0(step)) return "a step has parameters that it cannot have";
-    if ((reason = plan_tensor_at(plan, step->inputs[0], &of.x))) return reason;
-    if (step->inputs[1] != NONE && (reason = plan_tensor_at(plan, step->inputs[1], &of.second)))
-        return reason;
-    if (step->inputs[2] != NONE && (reason = plan_tensor_at(plan, step->inputs[2], &of.third)))
-        return reason;
-    if ((reason = plan_tensor_at(plan, step->output, &of.y))) return reason;
+    if ((reason = read_operands(plan, step, &of))) return reason;
     if (of.x.data) return "the first input of a step is a constant";
-    /* Below 2^24 * 2^24 for a step. */
-    *work += (uint64_t)of.x.values * (step->op == OP_FULLY_CONNECTED ? of.second.dims[0] : 1);
-    return check_operator(plan, step, &of);
+    if (!is_padded_by_0(step, of.x.rank)) return "a step has parameters that it cannot have";
+    if ((reason = check_operator(plan, step, &of))) return reason;
+    *work += work_of(step, &of);
+    return NULL;
 }

@@ -6,7 +6,13 @@
 #include "networks.h"
 #include "runs.h"
 
-enum { NETWORKS = 40, MOST_SEEDS = 64, MOST_MODEL = 1 << 24, MOST_ROW = 1 << 20 };
+enum {
+    NETWORKS = 40,
+    MOST_SEEDS = 64,
+    MOST_MODEL = 1 << 24,
+    MOST_ROW = 1 << 20,
+    MOST_WORK = 1 << 22
+};
 
 typedef struct {
     uint8_t *bytes;
@@ -83,13 +89,17 @@ static void change_step(uint8_t *plan, size_t count) {
     uint8_t *record = random_record(plan, count, 1);
     if (!record) return;
     const uint32_t tensor = next_random() % (u32_in(plan, 16) % MAX_TENSORS + 1);
-    switch (next_random() % 5) {
-        case 0: put_u32(record, next_random() % (OP_LOOKUP + 2)); break;
+    switch (next_random() % 6) {
+        case 0: put_u32(record, next_random() % (OP_TRANSPOSE + 2)); break;
         case 1:
             put_u32(record + 4 + next_random() % 3 * 4, next_random() % 4 ? tensor : NONE);
             break;
         case 2: put_u32(record + 16, tensor); break;
         case 3: put_u32(record + 20, next_random() % 4); break;
+        case 4:
+            record[24 + next_random() % PARAMETERS] =
+                (uint8_t)(next_random() % (next_random() % 4 ? 8 : 256));
+            break;
         default: put_float(record + 24, random_edge());
     }
 }
@@ -158,7 +168,7 @@ static void run_plan(const uint8_t *plan, size_t count, const strop_needs *needs
 static outcome try_plan(const uint8_t *plan, size_t count) {
     strop_needs needs;
     if (strop_check(plan, count, &needs)) return REFUSED;
-    if (needs.model_bytes > MOST_MODEL || needs.row_bytes > MOST_ROW ||
+    if (needs.model_bytes > MOST_MODEL || needs.row_bytes > MOST_ROW || needs.work > MOST_WORK ||
         needs.inputs > MOST_BORDERS || needs.outputs > MOST_BORDERS)
         return LARGE;
     run_plan(plan, count, &needs);

@@ -19,7 +19,7 @@ int main(int count, char **arguments) {
     if (reason) return fprintf(stderr, "%s\n", reason), 1;
     const size_t rows = input_bytes / strop_input(model, 0)->row_bytes;
     const size_t output_bytes = rows * strop_output(model, 0)->row_bytes;
-    const size_t scratch_bytes = needs.row_bytes * STROP_TILE_ROWS;
+    const size_t scratch_bytes = needs.run_bytes + needs.row_bytes * strop_tile_rows(&needs);
     void *outputs = take(output_bytes);
     reason = strop_run(model, rows, &inputs, &outputs, take(scratch_bytes), scratch_bytes);
     if (reason) return fprintf(stderr, "%s\n", reason), 1;

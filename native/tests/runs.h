@@ -9,7 +9,7 @@
 #include "plan.h"
 #include "random.h"
 
-enum { MOST_BORDERS = 64 }; /* inputs or outputs of a plan that is run */
+enum { MOST_BORDERS = 128 }; /* inputs or outputs of a plan that is run */
 
 typedef struct {
     uint8_t *outputs[MOST_BORDERS];
@@ -56,7 +56,7 @@ static inline void *random_input(const strop_border *border, size_t rows) {
 /* Run over scratch and outputs that hold `fill`, which no result may depend on. */
 static inline void run(const strop_model *model, const strop_needs *needs, size_t rows,
                        const void *const *inputs, size_t tile_rows, int fill, results *to) {
-    const size_t scratch_bytes = needs->row_bytes * tile_rows;
+    const size_t scratch_bytes = needs->run_bytes + needs->row_bytes * tile_rows;
     uint8_t *scratch = malloc(scratch_bytes + 4); /* aligned to 4 bytes, not more */
     memset(scratch + 4, fill, scratch_bytes);
     void *outputs[MOST_BORDERS];

@@ -44,30 +44,32 @@ int main(void) {
     memset(plan, 0, plan_bytes); /* the model keeps nothing of it */
     free(plan);
 
-    const size_t in = strop_input(model, 0)->row_bytes;
-    const void *input = calloc(ROWS, in);
-    void *outputs[12], *scratch = malloc(needs.row_bytes);
+    const size_t scratch_bytes = needs.run_bytes + needs.row_bytes; /* of one row */
+    void *inputs[WRITER_RECORDS], *outputs[WRITER_RECORDS], *scratch = malloc(scratch_bytes);
+    const void *const *given = (const void *const *)inputs;
+    for (uint32_t i = 0; i < needs.inputs; i++)
+        inputs[i] = calloc(ROWS, strop_input(model, i)->row_bytes);
     for (uint32_t i = 0; i < needs.outputs; i++) {
         const size_t out = strop_output(model, i)->row_bytes;
         outputs[i] = memset(malloc(ROWS * out + GUARD), 0xA5, ROWS * out + GUARD);
     }
     expect(!strop_input(model, needs.inputs) && !strop_output(model, needs.outputs),
            "no more borders");
-    expect(needs.row_bytes > 0 &&
-               strop_run(model, ROWS, &input, outputs, scratch, needs.row_bytes - 1),
-           "scratch that is too small");
-    expect(!strop_run(model, 0, &input, outputs, scratch, needs.row_bytes), "no rows");
+    expect(
+        needs.row_bytes > 0 && strop_run(model, ROWS, given, outputs, scratch, scratch_bytes - 1),
+        "scratch that is too small");
+    expect(!strop_run(model, 0, given, outputs, scratch, scratch_bytes), "no rows");
     for (uint32_t i = 0; i < needs.outputs; i++)
         expect(untouched(outputs[i], ROWS * strop_output(model, i)->row_bytes),
                "no rows write nothing");
-    expect(!strop_run(model, ROWS, &input, outputs, scratch, needs.row_bytes), "three rows");
+    expect(!strop_run(model, ROWS, given, outputs, scratch, scratch_bytes), "three rows");
     for (uint32_t i = 0; i < needs.outputs; i++) {
         const size_t out = ROWS * strop_output(model, i)->row_bytes;
         expect(untouched((uint8_t *)outputs[i] + out, GUARD), "memory behind an output");
         free(outputs[i]);
     }
     free(scratch);
-    free((void *)(uintptr_t)input);
+    for (uint32_t i = 0; i < needs.inputs; i++) free(inputs[i]);
     free(memory);
     printf("memory: %s\n", failed ? "wrong" : "as said");
     return failed;

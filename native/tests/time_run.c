@@ -44,7 +44,7 @@ int main(int count, char **arguments) {
         if (strop_prepare(plan, plan_bytes, kernels, take(needs.model_bytes), needs.model_bytes,
                           &model))
             return 1;
-        const size_t scratch_bytes = needs.row_bytes * STROP_TILE_ROWS;
+        const size_t scratch_bytes = needs.run_bytes + needs.row_bytes * strop_tile_rows(&needs);
         size_t rows = input_bytes / strop_input(model, 0)->row_bytes;
         if (rows > ROWS) rows = ROWS;
         uint8_t *outputs = take(rows * strop_output(model, 0)->row_bytes);

@@ -8,7 +8,7 @@
 #include "kernels.h"
 #include "plan.h"
 
-enum { WRITER_RECORDS = 64, WRITER_DATA = 1 << 20 };
+enum { WRITER_RECORDS = 128, WRITER_DATA = 1 << 20 };
 
 typedef struct {
     uint32_t tensors, steps, inputs, outputs, data_bytes, rounding;
@@ -29,23 +29,34 @@ static inline uint32_t write_data(plan_writer *to, const void *data, size_t byte
     return at;
 }
 
-/* Add a tensor of up to two dimensions; `columns` 0: one dimension. */
-static inline uint32_t write_tensor(plan_writer *to, uint32_t dtype, uint32_t rows,
-                                    uint32_t columns, float scale, int32_t zero_point,
+/* Add a tensor of any shape. */
+static inline uint32_t write_shaped(plan_writer *to, uint32_t dtype, uint32_t rank,
+                                    const uint32_t *dims, float scale, int32_t zero_point,
                                     const void *values) {
+    if (to->tensors == WRITER_RECORDS) abort();
     uint8_t *record = to->tensor[to->tensors];
-    const size_t count = (size_t)rows * (columns ? columns : 1);
+    size_t count = 1;
     memset(record, 0, sizeof to->tensor[0]);
     put_u32(record, dtype);
-    put_u32(record + 4, columns ? 2 : 1);
-    put_u32(record + 8, rows);
-    put_u32(record + 12, columns);
+    put_u32(record + 4, rank);
+    for (uint32_t i = 0; i < rank; i++) {
+        put_u32(record + 8 + 4 * i, dims[i]);
+        count *= dims[i];
+    }
     put_float(record + 32, scale);
     put_u32(record + 36, (uint32_t)zero_point);
     put_u32(record + 40, values ? write_data(to, values, count * plan_value_bytes(dtype)) : NONE);
     put_u32(record + 44, NONE);
     put_u32(record + 48, NONE);
     return to->tensors++;
+}
+
+/* Add a tensor of up to two dimensions; `columns` 0: one dimension. */
+static inline uint32_t write_tensor(plan_writer *to, uint32_t dtype, uint32_t rows,
+                                    uint32_t columns, float scale, int32_t zero_point,
+                                    const void *values) {
+    const uint32_t dims[] = {rows, columns};
+    return write_shaped(to, dtype, columns ? 2 : 1, dims, scale, zero_point, values);
 }
 
 static inline void write_scales(plan_writer *to, uint32_t tensor, const float *scales,
@@ -55,6 +66,7 @@ static inline void write_scales(plan_writer *to, uint32_t tensor, const float *s
 
 static inline void write_step(plan_writer *to, uint32_t op, uint32_t x, uint32_t second,
                               uint32_t third, uint32_t output, uint32_t activation, float beta) {
+    if (to->steps == WRITER_RECORDS) abort();
     uint8_t *record = to->step[to->steps++];
     memset(record, 0, sizeof to->step[0]);
     put_u32(record, op);
@@ -64,6 +76,11 @@ static inline void write_step(plan_writer *to, uint32_t op, uint32_t x, uint32_t
     put_u32(record + 16, output);
     put_u32(record + 20, activation);
     put_float(record + 24, beta);
+}
+
+/* Give the last step a parameter of one byte. */
+static inline void write_parameter(plan_writer *to, uint32_t index, uint32_t value) {
+    to->step[to->steps - 1][24 + index] = (uint8_t)value;
 }
 
 /* Make a tensor an input (0) or an output (1), with a name. */

@@ -12,7 +12,7 @@ from native.build import FLAGS, HERE, compiler, sources
 
 WEB = HERE / "web"
 TARGET, CPU = "wasm32-wasi", "generic+simd128"  # its C library has memcpy; nothing is imported
-FUNCTIONS = ("check", "prepare", "run", "input", "output", "best_kernels")
+FUNCTIONS = ("check", "prepare", "run", "input", "output", "best_kernels", "tile_rows")
 # The stack is below the data: one that overflows is a trap.
 LINKER = ["-z,stack-size=131072", "--export=__heap_base"]
 LINKER += [f"--export=strop_{name}" for name in FUNCTIONS]

@@ -18,6 +18,7 @@ _ALIGNMENT = 64
 class _Needs(ctypes.Structure):
     _fields_ = (
         ("model_bytes", ctypes.c_size_t),
+        ("run_bytes", ctypes.c_size_t),
         ("row_bytes", ctypes.c_size_t),
         ("inputs", ctypes.c_uint32),
         ("outputs", ctypes.c_uint32),
@@ -103,7 +104,7 @@ class Engine:
             border = self._c.strop_output(model, i).contents
             dims = tuple(border.dims[: border.rank])
             outputs.append(np.empty((len(given[0]), *dims), _DTYPES[border.dtype]))
-        scratch = _aligned(needs.row_bytes * tile_rows)
+        scratch = _aligned(needs.run_bytes + needs.row_bytes * tile_rows)
         _expect(
             self._c.strop_run(
                 model,

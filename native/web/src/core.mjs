@@ -7,10 +7,10 @@ import { readBytes } from "./files.mjs";
 import { ARRAYS } from "./npy.mjs";
 
 const ALIGNMENT = 64; // STROP_ALIGNMENT of include/strop.h
-const TILE_ROWS = 64; // STROP_TILE_ROWS
-const TILE_BYTES = 2 ** 22; // of one tile, at most, unless one row has more
+const TILE_BYTES = 2 ** 22; // of the arrays of one tile, at most, unless one row has more
 const PAGE_BYTES = 2 ** 16;
-const NEEDS_BYTES = 24; // strop_needs: model_bytes, row_bytes, inputs, outputs; 64 bits of work
+// strop_needs: model_bytes, run_bytes, row_bytes, inputs, outputs; 64 bits of work
+const NEEDS_BYTES = 32;
 const DTYPES = ["float32", "int8", "uint8", "int32"]; // strop_dtype
 
 let compiled; // the promise of the module, which all models share
@@ -58,7 +58,8 @@ export class Core {
     };
     this.put(plan, model);
     refuse(core.strop_check(model, plan.length, heap));
-    const [modelBytes, rowBytes, inputs, outputs] = this.words(heap, 4);
+    const [modelBytes, runBytes, rowBytes, inputs, outputs] = this.words(heap, 5);
+    this.tileRows = core.strop_tile_rows(heap);
     const after = aligned(model + modelBytes);
     this.put(plan, after);
     const kernels = core.strop_best_kernels();
@@ -67,14 +68,14 @@ export class Core {
     const border = (read) => (_, i) => this.border(read(this.model, i));
     this.inputs = Array.from({ length: inputs }, border(core.strop_input));
     this.outputs = Array.from({ length: outputs }, border(core.strop_output));
-    this.layOut(after, rowBytes);
+    this.layOut(after, runBytes, rowBytes);
   }
 
   /** Give each array of a run its place. */
-  layOut(start, scratchRow) {
+  layOut(start, scratchRun, scratchRow) {
     const borders = [...this.inputs, ...this.outputs];
-    const row = borders.reduce((sum, border) => sum + border.rowBytes, scratchRow);
-    this.tileRows = Math.max(1, Math.min(TILE_ROWS, Math.floor(TILE_BYTES / row)));
+    const row = borders.reduce((sum, border) => sum + border.rowBytes, 0);
+    this.tileRows = Math.max(1, Math.min(this.tileRows, Math.floor(TILE_BYTES / row)));
     this.pointers = start;
     let at = start + 4 * borders.length;
     for (const border of borders) {
@@ -82,7 +83,7 @@ export class Core {
       at = border.at + this.tileRows * border.rowBytes;
     }
     this.scratch = aligned(at);
-    this.scratchBytes = this.tileRows * scratchRow;
+    this.scratchBytes = scratchRun + this.tileRows * scratchRow;
     this.reserve(this.scratch + this.scratchBytes);
     this.bytes = new Uint8Array(this.core.memory.buffer);
     const table = new Uint32Array(this.core.memory.buffer, start, borders.length);
