@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from importlib.metadata import metadata
@@ -22,7 +23,7 @@ _REAL = tuple(name for name in engines.NAMES if name != engines.FAKE)
 
 # Field -> type of its items; other fields are text.
 _LISTS = {"platforms": str, "engines": str, "variants": dict}
-_OPTIONAL = {"page"}
+_OPTIONAL = {"page", "convolutional_engines"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class Target:
     engines: tuple[str, ...]
     variants: tuple[VariantSpec, ...]
     page: bool = False  # plans run in web pages, whose module is written beside the bundle
+    convolutional_engines: tuple[str, ...] = ()  # their order for plans with convolutions
+
+    def preferred(self, *, convolutional: bool) -> tuple[str, ...]:
+        """Return the engines in order of preference, for a plan with or without convolutions."""
+        return (self.convolutional_engines if convolutional else ()) or self.engines
 
     def engines_of(self, spec: VariantSpec) -> tuple[str, ...]:
         """Return the target's engines that open a variant."""
@@ -121,7 +127,15 @@ def without(target: Target, engine: str) -> Target:
 
     A target that would have no variants is returned as it is.
     """
-    fewer = replace(target, engines=tuple(name for name in target.engines if name != engine))
+
+    def others(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for name in names if name != engine)
+
+    fewer = replace(
+        target,
+        engines=others(target.engines),
+        convolutional_engines=others(target.convolutional_engines),
+    )
     fewer = replace(fewer, variants=tuple(v for v in fewer.variants if fewer.engines_of(v)))
     return fewer if fewer.variants else target
 
@@ -168,6 +182,12 @@ def load(name: str) -> Target:
         raise TargetError(f"{path.name}: {error.problem}", error.mend) from None
     except TypeError as error:
         raise TargetError(f"{path.name}: {error}") from None
+    order = content.get("convolutional_engines", content["engines"])
+    if not isinstance(order, list) or Counter(map(str, order)) != Counter(content["engines"]):
+        raise TargetError(
+            f"{path.name}: convolutional_engines must be another order of engines",
+            f"list each of {', '.join(content['engines'])} once",
+        )
     target = Target(
         name=path.stem,
         description=content["description"],
@@ -177,6 +197,7 @@ def load(name: str) -> Target:
         engines=tuple(content["engines"]),
         variants=specs,
         page=content.get("page", False),
+        convolutional_engines=tuple(content.get("convolutional_engines", ())),
     )
     if not specs:
         raise TargetError(f"{path.name}: there are no variants", "add a [[variants]] table")
