@@ -31,7 +31,7 @@ _OPTIONS = {
     **{"LEAKY_RELU": "LeakyRelu", "GELU": "Gelu", "SOFTMAX": "Softmax"},
     **{"CONV_2D": "Conv2D", "DEPTHWISE_CONV_2D": "DepthwiseConv2D", "MEAN": "Reducer"},
     **{"MAX_POOL_2D": "Pool2D", "AVERAGE_POOL_2D": "Pool2D", "CONCATENATION": "Concatenation"},
-    **{"PAD": "Pad", "TRANSPOSE": "Transpose"},
+    **{"PAD": "Pad", "PADV2": "PadV2", "TRANSPOSE": "Transpose"},
 }
 
 _VERSIONS = {

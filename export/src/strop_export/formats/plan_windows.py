@@ -35,7 +35,7 @@ def pool(draft: Draft, name: str, operator: Any, inputs: Sequence[int], output: 
     window, sides = _window(options, x, size, (1, 1))
     if y.dims != (*sides, x.dims[2]):
         raise Refusal(f"its output has the shape {y.dims}")
-    window = window._replace(dilations=(0, 0), size=size)
+    window = _checked(window._replace(dilations=(0, 0), size=size))
     number, result = draft.number(inputs[0]), draft.number(output)
     return Step(name, (number,), result, activation(operator), window=window)
 
@@ -55,7 +55,8 @@ def _convolution(
         raise Refusal(f"its output has the shape {y.dims}")
     numbers = add_layer(draft, x, others, (weights, *biases), y)
     number, result = draft.number(first), draft.number(output)
-    return Step(name, (number, *numbers), result, activation(operator), window=window)
+    fused = activation(operator)
+    return Step(name, (number, *numbers), result, fused, window=_checked(window))
 
 
 def _picture(draft: Draft, index: int) -> Tensor:
@@ -71,9 +72,7 @@ def _deep(draft: Draft, index: int, x: Tensor) -> Tensor:
     if weights.dtype != x.dtype or len(weights.dims) != 4:
         raise Refusal(f"its weights are {weights.dtype} of shape {weights.dims}")
     if weights.dims[3] != x.dims[2]:
-        raise Refusal(
-            f"a plan has no groups, each of {weights.dims[3]} of the {x.dims[2]} channels"
-        )
+        raise Refusal(f"it has groups, each of {weights.dims[3]} of its {x.dims[2]} channels")
     return _with_scales(weights)
 
 
@@ -108,7 +107,10 @@ def _window(
         needed = (count - 1) * stride + reach - side if options.padding == _SAME else 0
         sides.append(count)
         paddings.append(max(needed, 0) // 2)
-    numbers = (*strides, *dilations, *paddings, *size)
-    if max(numbers) > MAX_PARAMETER:
-        raise Refusal(f"its window has a stride, dilation, padding or size above {MAX_PARAMETER}")
     return Window(strides, dilations, (paddings[0], paddings[1])), (sides[0], sides[1])
+
+
+def _checked(window: Window) -> Window:
+    if max(number for pair in window for number in pair) > MAX_PARAMETER:
+        raise Refusal(f"its window has a stride, dilation, padding or size above {MAX_PARAMETER}")
+    return window
