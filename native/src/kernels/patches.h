@@ -6,22 +6,27 @@
 
 #include "../kernels.h"
 #include "../unroll.h"
+#include "taps.h"
 
-/* Copy rows of a window that is inside the image, `step` bytes apart. They are copied in whole
- * pieces, so that no length is a call: up to COPY_BYTES - 1 bytes more are read and written. */
-INLINE uint8_t *copy_window(uint8_t *restrict to, const uint8_t *restrict from, size_t rows,
-                            size_t bytes, size_t step) {
-    if (bytes <= COPY_BYTES / 2) {
-        for (size_t k = 0; k < rows; k++, to += bytes, from += step)
-            memcpy(to, from, COPY_BYTES / 2);
-        return to;
-    }
-    for (size_t k = 0; k < rows; k++, to += bytes, from += step) {
-        size_t i = 0;
-        do {
-            memcpy(to + i, from + i, COPY_BYTES);
-            i += COPY_BYTES;
-        } while (i < bytes);
+/* Copy windows that are inside the image, `next` bytes apart, and their rows, `step` bytes apart.
+ * They are copied in whole pieces, so that no length is a call: up to COPY_BYTES - 1 bytes more are
+ * read and written. */
+static uint8_t *copy_windows(uint8_t *restrict to, const uint8_t *restrict image, size_t count,
+                             size_t next, size_t rows, size_t bytes, size_t step) {
+    for (; count > 0; count--, image += next) {
+        const uint8_t *from = image;
+        if (bytes <= COPY_BYTES / 2) {
+            for (size_t k = 0; k < rows; k++, to += bytes, from += step)
+                memcpy(to, from, COPY_BYTES / 2);
+            continue;
+        }
+        for (size_t k = 0; k < rows; k++, to += bytes, from += step) {
+            size_t i = 0;
+            do {
+                memcpy(to + i, from + i, COPY_BYTES);
+                i += COPY_BYTES;
+            } while (i < bytes);
+        }
     }
     return to;
 }
@@ -63,29 +68,25 @@ static uint8_t *gather_window(const window *of, uint8_t outside, size_t pixel_by
 static void gather(const window *of, uint8_t outside, size_t value_bytes, const uint8_t *image,
                    size_t first, size_t count, uint8_t *to) {
     const size_t pixel_bytes = of->channels * value_bytes, bytes = of->columns * pixel_bytes;
-    const size_t row_bytes = of->width * pixel_bytes, step = of->dilation_h * row_bytes;
-    const size_t image_bytes = of->height * row_bytes, y_width = of->y_width;
-    /* Bytes from the start of a window to the end of what copy_window() reads. */
-    const size_t reach = (of->rows - 1) * step + bytes + COPY_BYTES;
-    const int64_t last_row = (int64_t)of->height - 1 - (int64_t)(of->rows - 1) * of->dilation_h;
-    const int64_t last_column =
-        of->dilation_w == 1 ? (int64_t)of->width - of->columns : INT64_C(-1);
-    size_t y_column = first % y_width;
-    int64_t row = (int64_t)(first / y_width) * of->stride_h - of->top;
-    int64_t column = (int64_t)y_column * of->stride_w - of->left;
-    for (size_t done = 0; done < count; done++) {
-        const int is_inside = row >= 0 && row <= last_row && column >= 0 && column <= last_column;
-        const size_t at = is_inside ? (size_t)row * row_bytes + (size_t)column * pixel_bytes : 0;
-        if (is_inside && reach <= image_bytes - at)
-            to = copy_window(to, image + at, of->rows, bytes, step);
-        else
-            to = gather_window(of, outside, pixel_bytes, image, row, column, to);
-        column += of->stride_w;
-        if (++y_column == y_width) {
-            y_column = 0;
-            column = -(int64_t)of->left;
-            row += of->stride_h;
+    const size_t row_bytes = of->width * pixel_bytes, image_bytes = of->height * row_bytes;
+    const size_t next = of->stride_w * pixel_bytes;
+    window_place at = place_of_window(of, first);
+    for (size_t done = 0, run; done < count; done += run) {
+        run = of->dilation_w == 1 ? windows_inside(of, &at) : 0;
+        if (run > count - done) run = count - done;
+        if (run) {
+            const size_t step = of->dilation_h * row_bytes;
+            const size_t start = (size_t)at.row * row_bytes + (size_t)at.column * pixel_bytes;
+            const size_t end =
+                start + (of->rows - 1) * step + bytes + COPY_BYTES; /* of the first */
+            while (run && end + (run - 1) * next > image_bytes) run--;
+            to = copy_windows(to, image + start, run, next, of->rows, bytes, step);
         }
+        if (!run) {
+            to = gather_window(of, outside, pixel_bytes, image, at.row, at.column, to);
+            run = 1;
+        }
+        move_window(of, run, &at);
     }
 }
 
