@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from strop_export.bundles import Proven
-from strop_export.formats.plan import CONVOLUTIONS, operators_of
+from strop_export.formats.plan import CONVOLUTIONS
+from strop_export.formats.plan_reader import read_plan
 from strop_export.targets import Target
 
 
@@ -32,8 +33,9 @@ def in_order(target: Target, proven: Iterable[Proven]) -> tuple[list[str], list[
 
 def _is_convolutional(variant: Proven) -> bool:
     """Tell whether a variant is a plan with convolutions."""
-    is_plan = variant.spec.format == "plan"
-    return is_plan and not CONVOLUTIONS.isdisjoint(operators_of(variant.converted.data))
+    if variant.spec.format != "plan":
+        return False
+    return any(step.operator in CONVOLUTIONS for step in read_plan(variant.converted.data).steps)
 
 
 def _by_engine(variants: Sequence[Proven], order: Sequence[str]) -> list[Proven]:

@@ -187,14 +187,6 @@ class Plan:
         return results if step.operator in ("concatenate", "pad") else values
 
 
-def operators_of(plan: bytes) -> frozenset[str]:
-    """List the operators in the bytes of a `Plan`."""
-    _, _, _, _, count, _, _, _, steps_at, *_ = _HEADER.unpack_from(plan)
-    names = {number: name for name, number in OPERATORS.items()}
-    records = (_STEP.unpack_from(plan, steps_at + i * _STEP.size) for i in range(count))
-    return frozenset(names[operator] for operator, *_ in records)
-
-
 class _Data:
     """The data section of a plan."""
 
