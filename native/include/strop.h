@@ -67,7 +67,7 @@ typedef struct {
 /* Check every byte of a plan that the engine reads, and tell the memory it needs.
  *
  * `plan` may be hostile, and of any alignment; its bytes do not change during a call. The check
- * takes about 16 kB of stack. */
+ * takes about 24 kB of stack. */
 STROP_API const char *strop_check(const void *plan, size_t plan_bytes, strop_needs *needs);
 
 /* Tell how many rows a run does best to take at a time: as many as stay in 256 KiB of cache, 1 to

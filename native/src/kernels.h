@@ -19,8 +19,8 @@ enum {
     GROUP_INPUTS = 4,   /* inputs that one dot-product instruction adds up */
     QUAD_OUTPUTS = 4,   /* outputs of a float layer are padded to a multiple of it */
     QUAD = QUAD_OUTPUTS * GROUP_INPUTS,
-    COPY_BYTES = 32, /* that are copied together, where a part of them is needed */
-    PASS_TAPS = 3    /* taps of a depthwise convolution that are added together, at least */
+    COPY_BYTES = 32,     /* that are copied together, where a part of them is needed */
+    DEPTHWISE_BLOCK = 64 /* outputs of a depthwise convolution whose sums are together, at most */
 };
 
 /* How accumulators become bytes. Arrays have one value for each output, padded with it. */
@@ -81,8 +81,8 @@ typedef struct {
     float_layer layer;
 } float_convolution;
 
-/* A depthwise convolution: the inputs of its layer are the taps, padded to a multiple of PASS_TAPS;
- * weights lie as [taps][outputs]. */
+/* A depthwise convolution: the inputs of its layer are the taps. Weights lie as [taps][width] for
+ * each block of depthwise_width() outputs. */
 typedef struct {
     window window;
     const uint8_t *outside; /* a pixel of the zero point as stored */
@@ -173,6 +173,13 @@ static inline size_t panel_width(size_t used, size_t inputs) {
     const size_t tail = used % PAD_OUTPUTS;
     const int has_tail = inputs > TAIL_INPUTS && tail <= TAIL_OUTPUTS;
     return has_tail ? used - tail : round_up(used, PAD_OUTPUTS);
+}
+
+/* Tell how many of the outputs that are left make a block of a depthwise convolution. */
+static inline size_t depthwise_width(size_t left) {
+    for (size_t width = DEPTHWISE_BLOCK; width >= 8; width /= 2)
+        if (left >= width) return width;
+    return left;
 }
 
 /* Quads in a panel of a float layer: all panels but the last have as many. */

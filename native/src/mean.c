@@ -5,14 +5,16 @@
 
 enum { MOST_VALUES = 1 << 16 }; /* of int8 that are averaged: their sum stays in 32 bits */
 
-/* The averaged axes are left out of y, or are 1 there; the others stay. */
+/* Each averaged axis is left out of y, or is 1 there; the others stay. */
 static int has_shape_of_mean(const operands *of, uint32_t first, uint32_t count) {
-    const int is_kept = of->y.rank == of->x.rank;
-    if (!is_kept && of->y.rank + count != of->x.rank) return 0;
-    for (uint32_t i = 0, at = 0; i < of->x.rank; i++) {
-        const int is_averaged = i >= first && i < first + count;
-        if (is_averaged && !is_kept) continue;
-        if (of->y.dims[at++] != (is_averaged ? 1 : of->x.dims[i])) return 0;
+    const uint32_t last = of->x.rank - first - count; /* axes behind the averaged ones */
+    if (of->y.rank < first + last || of->y.rank > of->x.rank) return 0;
+    for (uint32_t i = 0; i < of->y.rank; i++) {
+        const uint32_t from_end = of->y.rank - i;
+        const uint32_t size = i < first          ? of->x.dims[i]
+                              : from_end <= last ? of->x.dims[of->x.rank - from_end]
+                                                 : 1;
+        if (of->y.dims[i] != size) return 0;
     }
     return 1;
 }

@@ -110,4 +110,9 @@ void pack_float_layer(const plan_file *plan, const plan_step *step, size_t most_
 void pack_int8_taps(const plan_file *plan, const plan_step *step, arena *from, int8_layer *layer);
 void pack_float_taps(const plan_file *plan, const plan_step *step, arena *from, float_layer *layer);
 
+/* Prepare a convolution or pool, and return the scratch of its runs in bytes. */
+size_t windows_prepare(const plan_file *plan, const plan_step *from, const operands *tensors,
+                       const window *windows, const strop_kernels *kernels, arena *memory,
+                       model_step *to);
+
 #endif

@@ -23,6 +23,11 @@ static inline int is_int8(const plan_tensor *tensor) {
 
 static inline int is_float(const plan_tensor *tensor) { return tensor->dtype == STROP_FLOAT32; }
 
+/* A zero point as stored: uint8 is stored as it is, int8 with 128 added. */
+static inline int32_t stored_zero_point(const plan_tensor *tensor) {
+    return tensor->zero_point + (tensor->dtype == STROP_INT8 ? 128 : 0);
+}
+
 /* Tell whether values can be copied from one tensor to the other: same type, scale, zero point. */
 static inline int are_alike(const plan_tensor *a, const plan_tensor *b) {
     return a->dtype == b->dtype && a->scale == b->scale && a->zero_point == b->zero_point;

@@ -109,14 +109,16 @@ void pack_int8_taps(const plan_file *plan, const plan_step *step, arena *from, i
     layer_tensors of;
     read_layer(plan, step, &of);
     const size_t outputs = of.weights.dims[0], taps = of.weights.values / outputs;
-    const size_t padded = round_up(taps, PASS_TAPS);
-    int8_t *weights = arena_take(from, (uint64_t)padded * outputs);
-    pack_int8_outputs(plan, step, &of, 0, from, layer);
+    int8_t *weights = arena_take(from, of.weights.values), *to = weights;
+    pack_int8_outputs(plan, step, &of, 128, from, layer);
     if (!from->memory) return;
-    for (size_t i = 0; i < outputs; i++)
+    for (size_t first = 0, width; first < outputs; first += width) {
+        width = depthwise_width(outputs - first);
         for (size_t k = 0; k < taps; k++)
-            weights[k * outputs + i] = (int8_t)of.weights.data[i * taps + k];
-    layer->inputs = padded;
+            for (size_t i = first; i < first + width; i++)
+                *to++ = (int8_t)of.weights.data[i * taps + k];
+    }
+    layer->inputs = taps;
     layer->weights = weights;
 }
 
@@ -168,13 +170,15 @@ void pack_float_taps(const plan_file *plan, const plan_step *step, arena *from,
     layer_tensors of;
     read_layer(plan, step, &of);
     const size_t outputs = of.weights.dims[0], taps = of.weights.values / outputs;
-    const size_t padded = round_up(taps, PASS_TAPS);
-    float *weights = arena_take(from, (uint64_t)padded * outputs * sizeof(float));
+    float *weights = arena_take(from, (uint64_t)of.weights.values * sizeof(float)), *to = weights;
     pack_float_bias(&of, from, layer);
     if (!from->memory) return;
-    for (size_t i = 0; i < outputs; i++)
+    for (size_t first = 0, width; first < outputs; first += width) {
+        width = depthwise_width(outputs - first);
         for (size_t k = 0; k < taps; k++)
-            weights[k * outputs + i] = plan_float_at(of.weights.data, i * taps + k);
-    layer->inputs = padded;
+            for (size_t i = first; i < first + width; i++)
+                *to++ = plan_float_at(of.weights.data, i * taps + k);
+    }
+    layer->inputs = taps;
     layer->weights = weights;
 }

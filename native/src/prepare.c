@@ -6,8 +6,6 @@
 #include "operands.h"
 #include "rounding.h"
 
-#define INFINITE __builtin_inff()
-
 typedef struct {
     const plan_file *plan;
     const layout *layout;
@@ -19,16 +17,6 @@ typedef struct {
 /* The stored form of int8 is q + 128. */
 static void store_int8(const uint8_t *values, size_t count, uint8_t *stored) {
     for (size_t i = 0; i < count; i++) stored[i] = values[i] ^ 0x80;
-}
-
-static void set_range(uint32_t activation, float *low, float *high) {
-    *low = activation == ACTIVATION_NONE ? -INFINITE : 0.0f;
-    *high = activation == ACTIVATION_RELU6 ? 6.0f : INFINITE;
-}
-
-/* uint8 is stored as it is, int8 with 128 added. */
-static int32_t stored_zero_point(const plan_tensor *tensor) {
-    return tensor->zero_point + (tensor->dtype == STROP_INT8 ? 128 : 0);
 }
 
 /* A step from 8 bits to 8 bits is a table of stored bytes. Return it, or NULL when counting. */
@@ -79,101 +67,29 @@ static void build_layer(builder *of, const plan_step *from, const plan_tensor *x
     } else {
         step->kind = RUN_FLOAT_LAYER;
         pack_float_layer(of->plan, from, of->kernels->float_quads, &of->from, &step->of.layer);
-        set_range(from->activation, &step->of.layer.low, &step->of.layer.high);
-    }
-}
-
-/* Choose how many patches a convolution gathers together, and take note of the scratch. */
-static uint32_t choose_pixels(builder *of, const window *windows, size_t value_bytes) {
-    enum { PATCH_BYTES = 1 << 14, MOST_PIXELS = 64 }; /* in the cache of level 1, with weights */
-    const size_t bytes = (size_t)windows->rows * windows->columns * windows->channels * value_bytes;
-    size_t pixels = PATCH_BYTES / bytes / BLOCK_ROWS * BLOCK_ROWS;
-    if (pixels < BLOCK_ROWS) pixels = BLOCK_ROWS;
-    if (pixels > MOST_PIXELS) pixels = MOST_PIXELS;
-    const size_t run_bytes = round_up(pixels * bytes + COPY_BYTES, ROW_ALIGNMENT);
-    if (run_bytes > of->run_bytes) of->run_bytes = run_bytes;
-    return (uint32_t)pixels;
-}
-
-static void build_convolution(builder *of, const plan_step *from, const operands *tensors,
-                              model_step *step) {
-    window windows;
-    read_windows(from, tensors, &windows);
-    if (windows_are_pixels(&windows)) {
-        build_layer(of, from, &tensors->x, step);
-        return;
-    }
-    const int is_int8 = tensors->x.dtype == STROP_INT8;
-    const uint32_t pixels = choose_pixels(of, &windows, is_int8 ? 1 : sizeof(float));
-    if (is_int8) {
-        int8_convolution *to = &step->of.int8_convolution;
-        step->kind = RUN_INT8_CONV_2D;
-        to->window = windows;
-        to->pixels = pixels;
-        to->outside = (uint8_t)stored_zero_point(&tensors->x);
-        pack_int8_layer(of->plan, from, of->kernels->input_offset, &of->from, &to->layer);
-    } else {
-        float_convolution *to = &step->of.convolution;
-        step->kind = RUN_FLOAT_CONV_2D;
-        to->window = windows;
-        to->pixels = pixels;
-        pack_float_layer(of->plan, from, of->kernels->float_quads, &of->from, &to->layer);
-        set_range(from->activation, &to->layer.low, &to->layer.high);
-    }
-}
-
-static void build_depthwise(builder *of, const plan_step *from, const operands *tensors,
-                            model_step *step) {
-    const size_t channels = tensors->x.dims[2];
-    if (tensors->x.dtype == STROP_INT8) {
-        int8_depthwise *to = &step->of.int8_depthwise;
-        uint8_t *outside = arena_take(&of->from, channels);
-        step->kind = RUN_INT8_DEPTHWISE_CONV_2D;
-        read_windows(from, tensors, &to->window);
-        if (outside) to->outside = memset(outside, stored_zero_point(&tensors->x), channels);
-        pack_int8_taps(of->plan, from, &of->from, &to->layer);
-    } else {
-        float_depthwise *to = &step->of.depthwise;
-        step->kind = RUN_FLOAT_DEPTHWISE_CONV_2D;
-        read_windows(from, tensors, &to->window);
-        to->outside = arena_take(&of->from, channels * sizeof(float)); /* zeros */
-        pack_float_taps(of->plan, from, &of->from, &to->layer);
-        set_range(from->activation, &to->layer.low, &to->layer.high);
-    }
-}
-
-static void build_pool(builder *of, const plan_step *from, const operands *tensors,
-                       model_step *step) {
-    const int is_max = from->op == OP_MAX_POOL_2D;
-    if (tensors->x.dtype == STROP_INT8) {
-        int8_pool *to = &step->of.int8_pool;
-        step->kind = is_max ? RUN_INT8_MAX_POOL_2D : RUN_INT8_AVERAGE_POOL_2D;
-        read_windows(from, tensors, &to->window);
-        activation_range(of->plan->rounding, from->activation, &tensors->y, &to->low, &to->high);
-    } else {
-        float_pool *to = &step->of.pool;
-        step->kind = is_max ? RUN_FLOAT_MAX_POOL_2D : RUN_FLOAT_AVERAGE_POOL_2D;
-        read_windows(from, tensors, &to->window);
-        set_range(from->activation, &to->low, &to->high);
+        float_range(from->activation, &step->of.layer.low, &step->of.layer.high);
     }
 }
 
 static void build_windows(builder *of, const plan_step *from, model_step *step) {
     operands tensors;
+    window windows;
     read_operands(of->plan, from, &tensors);
-    if (from->op == OP_CONV_2D)
-        build_convolution(of, from, &tensors, step);
-    else if (from->op == OP_DEPTHWISE_CONV_2D)
-        build_depthwise(of, from, &tensors, step);
-    else
-        build_pool(of, from, &tensors, step);
+    read_windows(from, &tensors, &windows);
+    if (from->op == OP_CONV_2D && windows_are_pixels(&windows)) {
+        build_layer(of, from, &tensors.x, step);
+        return;
+    }
+    const size_t run_bytes =
+        windows_prepare(of->plan, from, &tensors, &windows, of->kernels, &of->from, step);
+    if (run_bytes > of->run_bytes) of->run_bytes = run_bytes;
 }
 
 static void build_arithmetic(builder *of, const plan_step *from, model_step *step) {
     plan_tensor other;
     plan_tensor_at(of->plan, from->inputs[1], &other);
     step->kind = from->op == OP_ADD ? RUN_ADD : from->op == OP_SUB ? RUN_SUB : RUN_MUL;
-    set_range(from->activation, &step->of.arithmetic.low, &step->of.arithmetic.high);
+    float_range(from->activation, &step->of.arithmetic.low, &step->of.arithmetic.high);
     step->of.arithmetic.constant = NULL;
     if (!other.data) {
         step->other = of->layout->places[from->inputs[1]];
@@ -267,8 +183,8 @@ static void build_step(builder *of, const plan_step *from, model_step *step) {
         case OP_RELU:
         case OP_RELU6:
             step->kind = RUN_CLAMP;
-            set_range(from->op == OP_RELU ? ACTIVATION_RELU : ACTIVATION_RELU6,
-                      &step->of.arithmetic.low, &step->of.arithmetic.high);
+            float_range(from->op == OP_RELU ? ACTIVATION_RELU : ACTIVATION_RELU6,
+                        &step->of.arithmetic.low, &step->of.arithmetic.high);
             break;
         case OP_SIGMOID: step->kind = RUN_SIGMOID; break;
         case OP_TANH: step->kind = RUN_TANH; break;
@@ -377,7 +293,7 @@ static const char *check_and_build(const void *bytes, size_t count, const strop_
 const char *strop_check(const void *plan, size_t plan_bytes, strop_needs *needs) {
     const uint64_t mode = float_mode_enter();
     const char *reason =
-        check_and_build(plan, plan_bytes, &strop_plain_kernels, NULL, 0, needs, NULL);
+        check_and_build(plan, plan_bytes, strop_best_kernels(), NULL, 0, needs, NULL);
     float_mode_restore(mode);
     return reason;
 }

@@ -79,3 +79,8 @@ void activation_range(uint32_t rounding, uint32_t activation, const plan_tensor 
         if (stored < 255) *high = stored;
     }
 }
+
+void float_range(uint32_t activation, float *low, float *high) {
+    *low = activation == ACTIVATION_NONE ? -__builtin_inff() : 0.0f;
+    *high = activation == ACTIVATION_RELU6 ? 6.0f : __builtin_inff();
+}

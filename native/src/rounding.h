@@ -25,6 +25,9 @@ fixed_point reference_factor(const plan_tensor *x, const plan_tensor *weights, u
 void activation_range(uint32_t rounding, uint32_t activation, const plan_tensor *tensor,
                       int32_t *low, int32_t *high);
 
+/* Give the range of a float32 tensor after an activation: infinite for none. */
+void float_range(uint32_t activation, float *low, float *high);
+
 /* Tell whether the factor of each output is above 0 and below 1, as the format wants. */
 int factors_are_sound(const plan_file *plan, const plan_tensor *x, const plan_tensor *weights,
                       float scale_out);

@@ -1,6 +1,11 @@
 /* The rules and the geometry of convolutions and pools. */
 #include "windows.h"
 
+#include <string.h>
+
+#include "model.h"
+#include "rounding.h"
+
 void read_windows(const plan_step *step, const operands *of, window *to) {
     const uint8_t *parameters = step->parameters;
     const int pools = is_pool(step->op);
@@ -65,4 +70,84 @@ const char *check_pool(const plan_step *step, const operands *of) {
         !all_are_inside(of->x.dims[1], of->y.dims[1], parameters[1], parameters[5], parameters[7]))
         return "a window of a pool is outside its input";
     return NULL;
+}
+
+/* Choose how many patches a convolution gathers together: as many as leave room in a cache of level
+ * 1, whole blocks of rows. */
+static uint32_t choose_pixels(size_t patch_bytes) {
+    enum { PATCHES_BYTES = 1 << 14, MOST_PIXELS = 64 };
+    const size_t pixels = PATCHES_BYTES / patch_bytes / BLOCK_ROWS * BLOCK_ROWS;
+    return pixels < BLOCK_ROWS ? BLOCK_ROWS : pixels > MOST_PIXELS ? MOST_PIXELS : (uint32_t)pixels;
+}
+
+static size_t prepare_convolution(const plan_file *plan, const plan_step *from,
+                                  const operands *tensors, const window *windows,
+                                  const strop_kernels *kernels, arena *memory, model_step *to) {
+    const size_t values = (size_t)windows->rows * windows->columns * windows->channels;
+    const size_t patch_bytes = values * plan_value_bytes(tensors->x.dtype);
+    const uint32_t pixels = choose_pixels(patch_bytes);
+    if (tensors->x.dtype == STROP_INT8) {
+        int8_convolution *how = &to->of.int8_convolution;
+        to->kind = RUN_INT8_CONV_2D;
+        how->window = *windows;
+        how->pixels = pixels;
+        how->outside = (uint8_t)stored_zero_point(&tensors->x);
+        pack_int8_layer(plan, from, kernels->input_offset, memory, &how->layer);
+    } else {
+        float_convolution *how = &to->of.convolution;
+        to->kind = RUN_FLOAT_CONV_2D;
+        how->window = *windows;
+        how->pixels = pixels;
+        pack_float_layer(plan, from, kernels->float_quads, memory, &how->layer);
+        float_range(from->activation, &how->layer.low, &how->layer.high);
+    }
+    return round_up(pixels * patch_bytes + COPY_BYTES, ROW_ALIGNMENT);
+}
+
+static void prepare_depthwise(const plan_file *plan, const plan_step *from, const operands *tensors,
+                              const window *windows, arena *memory, model_step *to) {
+    const size_t channels = windows->channels;
+    if (tensors->x.dtype == STROP_INT8) {
+        int8_depthwise *how = &to->of.int8_depthwise;
+        uint8_t *outside = arena_take(memory, channels);
+        to->kind = RUN_INT8_DEPTHWISE_CONV_2D;
+        how->window = *windows;
+        if (outside) how->outside = memset(outside, stored_zero_point(&tensors->x), channels);
+        pack_int8_taps(plan, from, memory, &how->layer);
+    } else {
+        float_depthwise *how = &to->of.depthwise;
+        to->kind = RUN_FLOAT_DEPTHWISE_CONV_2D;
+        how->window = *windows;
+        how->outside = arena_take(memory, channels * sizeof(float)); /* zeros */
+        pack_float_taps(plan, from, memory, &how->layer);
+        float_range(from->activation, &how->layer.low, &how->layer.high);
+    }
+}
+
+static void prepare_pool(const plan_file *plan, const plan_step *from, const operands *tensors,
+                         const window *windows, model_step *to) {
+    const int is_max = from->op == OP_MAX_POOL_2D;
+    if (tensors->x.dtype == STROP_INT8) {
+        int8_pool *how = &to->of.int8_pool;
+        to->kind = is_max ? RUN_INT8_MAX_POOL_2D : RUN_INT8_AVERAGE_POOL_2D;
+        how->window = *windows;
+        activation_range(plan->rounding, from->activation, &tensors->y, &how->low, &how->high);
+    } else {
+        float_pool *how = &to->of.pool;
+        to->kind = is_max ? RUN_FLOAT_MAX_POOL_2D : RUN_FLOAT_AVERAGE_POOL_2D;
+        how->window = *windows;
+        float_range(from->activation, &how->low, &how->high);
+    }
+}
+
+size_t windows_prepare(const plan_file *plan, const plan_step *from, const operands *tensors,
+                       const window *windows, const strop_kernels *kernels, arena *memory,
+                       model_step *to) {
+    if (from->op == OP_CONV_2D)
+        return prepare_convolution(plan, from, tensors, windows, kernels, memory, to);
+    if (from->op == OP_DEPTHWISE_CONV_2D)
+        prepare_depthwise(plan, from, tensors, windows, memory, to);
+    else
+        prepare_pool(plan, from, tensors, windows, to);
+    return 0;
 }

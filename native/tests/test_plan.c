@@ -226,6 +226,101 @@ static const change refused_moves[] = {
 };
 /* clang-format on */
 
+enum { IMAGE, KERNELS, KERNEL_BIAS, MAPS, TAPS, FILTERED, SMALL, MEANS, PICTURE, PICTURE_KERNELS };
+enum { PICTURE_MAPS = PICTURE_KERNELS + 1 };
+enum { CONV, DEPTHWISE, MAX_POOL, AVERAGE_POOL, FLOAT_CONV };
+
+/* int8 [5, 4, 3] -> conv 3x2 -> [3, 4, 2] -> depthwise 2x2 -> [3, 4, 4] -> max pool -> [2, 2, 4]
+ * -> average pool -> [2, 2, 4]; float [3, 3, 1] -> conv 2x2 -> [2, 2, 1] */
+static void write_sound_windows(plan_writer *to) {
+    static const int8_t kernels[2 * 3 * 2 * 3] = {1, 2, -127}, taps[4 * 2 * 2] = {9, -9};
+    static const int32_t bias[2] = {5, -5};
+    static const float floats[4] = {0.5f, 1.5f};
+    const uint32_t image[] = {5, 4, 3}, kernel[] = {2, 3, 2, 3}, maps[] = {3, 4, 2};
+    const uint32_t tap[] = {4, 2, 2}, filtered[] = {3, 4, 4}, small[] = {2, 2, 4};
+    const uint32_t picture[] = {3, 3, 1}, picture_kernel[] = {1, 2, 2, 1},
+                   picture_maps[] = {2, 2, 1};
+    memset(to, 0, sizeof *to);
+    write_shaped(to, STROP_INT8, 3, image, 0.5f, 7, NULL);
+    write_shaped(to, STROP_INT8, 4, kernel, 0.01f, 0, kernels);
+    write_tensor(to, STROP_INT32, 2, 0, 0, 0, bias);
+    write_shaped(to, STROP_INT8, 3, maps, 0.5f, -3, NULL);
+    write_shaped(to, STROP_INT8, 3, tap, 0.01f, 0, taps);
+    write_shaped(to, STROP_INT8, 3, filtered, 0.25f, 3, NULL);
+    write_shaped(to, STROP_INT8, 3, small, 0.25f, 3, NULL);
+    write_shaped(to, STROP_INT8, 3, small, 0.25f, 3, NULL);
+    write_shaped(to, STROP_FLOAT32, 3, picture, 0, 0, NULL);
+    write_shaped(to, STROP_FLOAT32, 4, picture_kernel, 0, 0, floats);
+    write_shaped(to, STROP_FLOAT32, 3, picture_maps, 0, 0, NULL);
+    write_step(to, OP_CONV_2D, IMAGE, KERNELS, KERNEL_BIAS, MAPS, ACTIVATION_RELU6, 0);
+    put_u32(to->step[CONV] + 24, 0x01010102); /* strides 2, 1; dilations 1, 1 */
+    put_u32(to->step[CONV] + 28, 0x00000001); /* padding 1, 0 */
+    write_step(to, OP_DEPTHWISE_CONV_2D, MAPS, TAPS, NONE, FILTERED, 0, 0);
+    put_u32(to->step[DEPTHWISE] + 24, 0x01020101); /* strides 1, 1; dilations 2, 1 */
+    write_step(to, OP_MAX_POOL_2D, FILTERED, NONE, NONE, SMALL, ACTIVATION_RELU, 0);
+    put_u32(to->step[MAX_POOL] + 24, 0x00000202); /* strides 2, 2 */
+    put_u32(to->step[MAX_POOL] + 28, 0x02020100); /* padding 0, 1; windows of 2, 2 */
+    write_step(to, OP_AVERAGE_POOL_2D, SMALL, NONE, NONE, MEANS, 0, 0);
+    put_u32(to->step[AVERAGE_POOL] + 24, 0x00000101);
+    put_u32(to->step[AVERAGE_POOL] + 28, 0x01020000); /* windows of 2, 1 */
+    write_step(to, OP_CONV_2D, PICTURE, PICTURE_KERNELS, NONE, PICTURE_MAPS, 0, 0);
+    put_u32(to->step[FLOAT_CONV] + 24, 0x01010101);
+    write_border(to, 0, IMAGE);
+    write_border(to, 0, PICTURE);
+    write_border(to, 1, MEANS);
+    write_border(to, 1, PICTURE_MAPS);
+}
+
+/* clang-format off */
+static const change refused_windows[] = {
+    {STEP, CONV, 24, 0x01010100}, {STEP, CONV, 24, 0x01010002},  /* a stride of 0 */
+    {STEP, CONV, 24, 0x01000102}, {STEP, CONV, 24, 0x00010102},  /* a dilation of 0 */
+    {STEP, CONV, 28, 0x00010001}, {STEP, CONV, 28, 0x01000001},  /* more parameters than 6 */
+    {STEP, CONV, 20, 3}, {STEP, CONV, 8, NONE}, {STEP, CONV, 8, TAPS}, {STEP, CONV, 8, IMAGE},
+    {STEP, CONV, 12, KERNELS}, {STEP, CONV, 12, IMAGE}, {STEP, CONV, 4, KERNELS},
+    {STEP, CONV, 4, PICTURE}, {STEP, CONV, 16, PICTURE_MAPS}, {STEP, CONV, 16, SMALL},
+    {STEP, CONV, 0, OP_DEPTHWISE_CONV_2D}, {STEP, CONV, 0, OP_FULLY_CONNECTED},
+    {STEP, CONV, 0, OP_MAX_POOL_2D},
+    {TENSOR, IMAGE, 16, 2}, {TENSOR, IMAGE, 4, 2}, {TENSOR, IMAGE, 0, STROP_UINT8},
+    {TENSOR, IMAGE, 32, 0x42C80000},                             /* a factor of 1 */
+    {TENSOR, KERNELS, 4, 3}, {TENSOR, KERNELS, 8, 3}, {TENSOR, KERNELS, 20, 4},
+    {TENSOR, KERNELS, 20, 1},                                    /* channels that x does not have */
+    {TENSOR, KERNELS, 36, 1}, {TENSOR, KERNELS, 32, 0}, {TENSOR, KERNELS, 40, NONE},
+    {TENSOR, KERNELS, 0, STROP_UINT8}, {TENSOR, KERNEL_BIAS, 8, 1},
+    {TENSOR, KERNEL_BIAS, 0, STROP_FLOAT32}, {TENSOR, KERNEL_BIAS, 40, NONE},
+    {TENSOR, MAPS, 16, 3}, {TENSOR, MAPS, 4, 2}, {TENSOR, MAPS, 0, STROP_UINT8},
+    {STEP, DEPTHWISE, 24, 0x01020100}, {STEP, DEPTHWISE, 24, 0x01020001},
+    {STEP, DEPTHWISE, 24, 0x00020101}, {STEP, DEPTHWISE, 24, 0x01000101},
+    {STEP, DEPTHWISE, 28, 0x00010000}, {STEP, DEPTHWISE, 8, KERNELS}, {STEP, DEPTHWISE, 8, NONE},
+    {STEP, DEPTHWISE, 12, KERNEL_BIAS}, {STEP, DEPTHWISE, 0, OP_CONV_2D},
+    {STEP, DEPTHWISE, 16, MEANS}, {STEP, DEPTHWISE, 20, 3},
+    {TENSOR, TAPS, 8, 3},                                        /* no multiple of x's channels */
+    {TENSOR, TAPS, 8, 2}, {TENSOR, TAPS, 4, 2}, {TENSOR, TAPS, 40, NONE},
+    {TENSOR, FILTERED, 16, 2}, {TENSOR, FILTERED, 32, 0},
+    {STEP, MAX_POOL, 24, 0x00000002}, {STEP, MAX_POOL, 24, 0x00000200},
+    {STEP, MAX_POOL, 24, 0x00010202}, {STEP, MAX_POOL, 24, 0x01000202}, /* a dilation */
+    {STEP, MAX_POOL, 24, 0x00000203},                            /* the last row is outside */
+    {STEP, MAX_POOL, 24, 0x00000502},                            /* the last column is */
+    {STEP, MAX_POOL, 28, 0x02020002},                            /* the first row is */
+    {STEP, MAX_POOL, 28, 0x02020200},                            /* the first column is */
+    {STEP, MAX_POOL, 28, 0x02000000}, {STEP, MAX_POOL, 28, 0x00020000}, /* an empty window */
+    {STEP, MAX_POOL, 20, 3}, {STEP, MAX_POOL, 8, TAPS}, {STEP, MAX_POOL, 4, PICTURE},
+    {STEP, MAX_POOL, 4, MAPS}, {STEP, MAX_POOL, 0, OP_CONV_2D},
+    {TENSOR, SMALL, 36, 4}, {TENSOR, SMALL, 32, 0x3F000000}, {TENSOR, SMALL, 16, 3},
+    {TENSOR, SMALL, 0, STROP_FLOAT32}, {TENSOR, SMALL, 4, 2},
+    {STEP, AVERAGE_POOL, 24, 0x00000100}, {STEP, AVERAGE_POOL, 28, 0x01020002},
+    {STEP, AVERAGE_POOL, 28, 0}, {STEP, AVERAGE_POOL, 20, 3}, {STEP, AVERAGE_POOL, 12, TAPS},
+    {TENSOR, MEANS, 36, 4}, {TENSOR, MEANS, 8, 3}, {TENSOR, MEANS, 16, 3},
+    {STEP, FLOAT_CONV, 8, KERNELS}, {STEP, FLOAT_CONV, 12, KERNEL_BIAS},
+    {STEP, FLOAT_CONV, 4, IMAGE}, {STEP, FLOAT_CONV, 24, 0x01010001},
+    {TENSOR, PICTURE, 0, STROP_INT32}, {TENSOR, PICTURE_KERNELS, 0, STROP_INT32},
+    {TENSOR, PICTURE_MAPS, 0, STROP_INT32},
+    {DATA, 0, 0, 0x80},                                          /* a weight of -128 */
+    {DATA, 16, 0, 0x7FFFFFFF},                                   /* a bias that overflows */
+    {DATA, 32, 0, 0x80},
+};
+/* clang-format on */
+
 static uint32_t find(const uint8_t *plan, const change *of) {
     static const uint32_t record_bytes[] = {4, 56, 32, 4, 4};
     uint32_t start = 0;
@@ -258,6 +353,35 @@ static int check_work(plan_writer *to) {
     return wrong;
 }
 
+/* Count what is wrong: windows of 2^16 values are accepted, not of more; and work of 2^32, not of
+ * more. */
+static int check_window_limits(plan_writer *to) {
+    static const struct {
+        uint32_t size, y_size;
+        int is_sound;
+    } convolutions[] = {{256, 1, 1}, {257, 1, 0}, {256, 256, 1}, {256, 257, 0}};
+    static const float zeros[257 * 256];
+    int wrong = 0;
+    for (size_t i = 0; i < sizeof convolutions / sizeof *convolutions; i++) {
+        size_t count;
+        strop_needs needs;
+        const uint32_t image[] = {9, 9, 1}, size = convolutions[i].y_size;
+        const uint32_t kernel[] = {1, convolutions[i].size, 256, 1}, y[] = {size, 256, 1};
+        memset(to, 0, sizeof *to);
+        write_shaped(to, STROP_FLOAT32, 3, image, 0, 0, NULL);
+        write_shaped(to, STROP_FLOAT32, 4, kernel, 0, 0, zeros);
+        write_shaped(to, STROP_FLOAT32, 3, y, 0, 0, NULL);
+        write_step(to, OP_CONV_2D, 0, 1, NONE, 2, 0, 0);
+        put_u32(to->step[0] + 24, 0x01010101);
+        write_border(to, 0, 0);
+        write_border(to, 1, 2);
+        uint8_t *plan = write_plan(to, &count);
+        wrong += (strop_check(plan, count, &needs) == NULL) != convolutions[i].is_sound;
+        free(plan);
+    }
+    return wrong;
+}
+
 /* Count what is wrong: means of 2^16 values of int8 are accepted, not of more; scales that are
  * less than 2^16 apart, not more. */
 static int check_mean_limits(plan_writer *to) {
@@ -279,7 +403,7 @@ static int check_mean_limits(plan_writer *to) {
         write_border(to, 0, 0);
         write_border(to, 1, 1);
         uint8_t *plan = write_plan(to, &count);
-        wrong += !strop_check(plan, count, &needs) != means[i].is_sound;
+        wrong += (strop_check(plan, count, &needs) == NULL) != means[i].is_sound;
         free(plan);
     }
     return wrong;
@@ -321,6 +445,10 @@ int main(void) {
     wrong += check_changes(&writer, refused, sizeof refused / sizeof *refused);
     write_sound_moves(&writer);
     wrong += check_changes(&writer, refused_moves, sizeof refused_moves / sizeof *refused_moves);
+    write_sound_windows(&writer);
+    wrong +=
+        check_changes(&writer, refused_windows, sizeof refused_windows / sizeof *refused_windows);
+    wrong += check_window_limits(&writer);
     wrong += check_work(&writer) + check_mean_limits(&writer);
     return wrong != 0;
 }

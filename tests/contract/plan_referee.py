@@ -81,7 +81,11 @@ def _compute(plan: Plan, step: Step, found: dict[int, Array]) -> Array:
             sums = rows.sum(axis=1, dtype=np.int64)
             return integers.mean(sums, rows.shape[1], x, y, plan.rounding)
         case "concatenate":
-            parts = [found[number] for number in step.inputs]
+            count = len(values)
+            parts = [
+                found[number] if part.values is None else np.stack([part.values] * count)
+                for number, part in zip(step.inputs, (x, *others), strict=True)
+            ]
             return np.concatenate(parts, axis=1 + step.parameters[0])
         case "pad":
             before = step.parameters[: len(x.dims)]

@@ -59,8 +59,9 @@ def pool(plan: Plan, step: Step, values: Array) -> Array:
     assert (counts > 0).all()
     if values.dtype == f32:
         return found if largest else found / counts.astype(f32)
-    result = found if largest else integers.average(found, counts)
-    return integers.clamped(result, y, step.activation, plan.rounding)
+    if largest:
+        return integers.clamped(found, y, step.activation, plan.rounding)
+    return integers.clamped(integers.average(found, counts), y, step.activation, 0)
 
 
 def _taps(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,28 +10,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from strop.bundle.manifest import ROUNDINGS
 from strop_export.formats import Converted, Quantization, VariantSpec
 from strop_export.formats.plan_tables import TABLES
 from strop_export.formats.plan_tflite import convert_plan
 from tests.contract import plan_referee, tflite_kit
 from tests.contract.operator_files import BYTES, pair, pairs, quantized, single
-from tests.contract.tflite_kit import Case
+from tests.contract.tflite_kit import Case, Kernels
 from tests.contract.trained import conversions, images
 
 Array = NDArray[Any]
-Kernels = Callable[[Sequence[Case]], list[dict[str, Array]]]
-
-ROUNDINGS = ("float", "reference")
 SCALES = (0.02358, 2.0**-6, 0.0078431, 1.7e-3)
-
-
-@pytest.fixture
-def kernels(rounding: str, request: pytest.FixtureRequest, tmp_path: Path) -> Kernels:
-    """The kernels that have a rounding."""
-    if rounding == "float":
-        return tflite_kit.run_xnnpack
-    python = request.getfixturevalue("tflite_python")
-    return lambda cases: tflite_kit.run_tflite_runtime(cases, "BUILTIN_REF", python, tmp_path)
 
 
 def compare_images(artifact: Path, rounding: str, kernels: Kernels) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,12 +31,13 @@ _OPTIONS = {
     **{"LEAKY_RELU": "LeakyRelu", "GELU": "Gelu", "SOFTMAX": "Softmax"},
     **{"CONV_2D": "Conv2D", "DEPTHWISE_CONV_2D": "DepthwiseConv2D", "MEAN": "Reducer"},
     **{"MAX_POOL_2D": "Pool2D", "AVERAGE_POOL_2D": "Pool2D", "CONCATENATION": "Concatenation"},
-    **{"PAD": "Pad", "TRANSPOSE": "Transpose"},
+    **{"PAD": "Pad", "PADV2": "PadV2", "TRANSPOSE": "Transpose"},
+    **{"TRANSPOSE_CONV": "TransposeConv", "REDUCE_MAX": "Reducer"},
 }
 
 _VERSIONS = {
     **{"FULLY_CONNECTED": 5, "GELU": 1, "RELU_N1_TO_1": 1, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3},
-    **{"EXPAND_DIMS": 1, "SQUEEZE": 1},
+    **{"EXPAND_DIMS": 1, "SQUEEZE": 1, "TRANSPOSE_CONV": 3},
 }
 
 
@@ -107,6 +108,9 @@ class Case(NamedTuple):
 
     file: bytes
     inputs: Array
+
+
+Kernels = Callable[[Sequence[Case]], list[dict[str, Array]]]
 
 
 def run_xnnpack(cases: Sequence[Case]) -> list[dict[str, Array]]:

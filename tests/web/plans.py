@@ -106,6 +106,25 @@ def several(rounding: str = "float") -> bundles.Draft:
     return draft(pair(rounding), inputs, outputs, samples, structure="dict")
 
 
+def everything() -> bundles.Draft:
+    """A bundle of a plan with every operator; `plan_sample.inputs` are samples for it."""
+    plan = plan_sample.whole()
+    inputs, outputs = (
+        [
+            (tensor.name or "", (None, *tensor.dims), tensor.dtype)
+            for tensor in map(plan.tensors.__getitem__, numbers)
+        ]
+        for numbers in (plan.inputs, plan.outputs)
+    )
+    return draft(
+        plan,
+        [InputSpec(*spec, None, ()) for spec in inputs],
+        [OutputSpec(*spec, None, (), "raw", False, None) for spec in outputs],
+        plan_sample.inputs(bundles.SAMPLES),
+        structure="dict",
+    )
+
+
 def draft(
     plan: Plan,
     inputs: Sequence[InputSpec],

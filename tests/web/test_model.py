@@ -56,6 +56,21 @@ class TestBits:
             for mine, theirs in zip(found.values(), wanted, strict=True):
                 assert (mine.dtype, mine.tobytes()) == (theirs.dtype, theirs.tobytes())
 
+    def test_every_operator_equals_the_native_engine_and_the_referee(
+        self, use: Use, tmp_path: Path
+    ) -> None:
+        samples = plan_sample.inputs(150)
+        draft = plans.everything()
+        checked, found = use(draft, ["check"], ["predict", [*samples]])
+        with opened(draft, tmp_path) as model:
+            python = model.predict(samples)
+        referee = plan_referee.outputs(plan_sample.whole().to_bytes(), *samples)
+
+        assert checked["status"] == "passed"
+        assert len(found) == len(referee) == 5
+        for name, theirs in zip(found, referee, strict=True):
+            assert found[name].tobytes() == theirs.tobytes() == python[name].tobytes()
+
     def test_a_row_too_large_for_a_tile_of_many_is_run_alone(self, use: Use) -> None:
         size = 2**19
         plan = Plan(

@@ -13,7 +13,7 @@ import strop
 from native.build import HERE
 from native.web.build import WEB
 
-MAX_BYTES = 32 * 2**10  # of strop.wasm
+MAX_BYTES = 64 * 2**10  # of strop.wasm
 TYPES = (WEB / "strop.d.ts").read_text(encoding="utf-8")
 ASK = """
 const module = await WebAssembly.compile(require("node:fs").readFileSync(folder + "/strop.wasm"));

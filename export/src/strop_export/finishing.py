@@ -19,6 +19,7 @@ from strop_export.formats.base import CALIBRATED
 from strop_export.layer_errors.entries import FileErrors
 from strop_export.layer_errors.measure import TensorError
 from strop_export.planning import Plan
+from strop_export.preference import in_order
 from strop_export.proof.companion import Folder
 from strop_export.proof.golden import golden_tolerance
 from strop_export.proof.gpu import NO_ADAPTER, NotOnGpu
@@ -146,8 +147,8 @@ def _build(shared: Shared, plan: Plan, judged: Judged, golden: NDArray[np.int64]
     if not judged.passed:
         raise ProofError(f"no variant is left: {'; '.join(judged.left_out)}")
     source, workstation, target = shared.source, shared.workstation, plan.asked
-    proven = _smaller_first([_proven(shared, passed, golden) for passed in judged.passed])
-    engines = [n for n in target.engines if any(n in {p.engine for p in v.proofs} for v in proven)]
+    proven = [_proven(shared, passed, golden) for passed in judged.passed]
+    engines, proven = in_order(target, proven)
     made_for = {**shared.record, "platforms": list(target.platforms)}
     content = bundles.build(source, target.name, engines, proven, golden, made_for)
     not_on_gpu = [note for passed in judged.passed for note in passed.not_on_gpu]
@@ -188,17 +189,3 @@ def _proven(shared: Shared, passed: Passed, golden: NDArray[np.int64]) -> bundle
     )
     outputs = tuple(array[golden] for array in passed.outputs)
     return bundles.Proven(spec, passed.converted, passed.proofs, outputs, bounds, passed.measured)
-
-
-def _smaller_first(proven: list[bundles.Proven]) -> list[bundles.Proven]:
-    """Move each file that is larger than the float32 file of its format to the end.
-
-    An int8 file writes recurrent layers step by step, so it may have no advantage in size.
-    """
-    floats = {v.spec.format: v for v in proven if v.spec.precision == "float32"}
-
-    def is_large(variant: bundles.Proven) -> bool:
-        whole = floats.get(variant.spec.format)
-        return whole is not None and len(variant.converted.data) > len(whole.converted.data)
-
-    return sorted(proven, key=is_large)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from importlib.metadata import metadata
@@ -23,7 +24,7 @@ _REAL = tuple(name for name in engines.NAMES if name != engines.FAKE)
 
 # Field -> type of its items; other fields are text.
 _LISTS = {"platforms": str, "engines": str, "variants": dict}
-_OPTIONAL = {"page", "firmware"}
+_OPTIONAL = {"page", "firmware", "convolutional_engines"}
 
 # Kinds of companions: what runs a target's plans too, and is in a folder beside its bundle.
 PAGE, FIRMWARE = "page", "firmware"
@@ -42,11 +43,16 @@ class Target:
     variants: tuple[VariantSpec, ...]
     page: bool = False  # plans run in web pages, whose module is written beside the bundle
     firmware: Options | None = None  # of C that is made of a plan beside the bundle; None: none is
+    convolutional_engines: tuple[str, ...] = ()  # their order for plans with convolutions
 
     @property
     def companion(self) -> str:
         """What runs the plans too, `PAGE` or `FIRMWARE`; "" if nothing does."""
         return FIRMWARE if self.firmware else PAGE if self.page else ""
+
+    def preferred(self, *, convolutional: bool) -> tuple[str, ...]:
+        """Return the engines in order of preference, for a plan with or without convolutions."""
+        return (self.convolutional_engines if convolutional else ()) or self.engines
 
     def engines_of(self, spec: VariantSpec) -> tuple[str, ...]:
         """Return the target's engines that open a variant."""
@@ -155,7 +161,15 @@ def without(target: Target, engine: str) -> Target:
     """
     if target.firmware:
         return target
-    fewer = replace(target, engines=tuple(name for name in target.engines if name != engine))
+
+    def others(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for name in names if name != engine)
+
+    fewer = replace(
+        target,
+        engines=others(target.engines),
+        convolutional_engines=others(target.convolutional_engines),
+    )
     fewer = replace(fewer, variants=tuple(v for v in fewer.variants if fewer.engines_of(v)))
     return fewer if fewer.variants else target
 
@@ -202,6 +216,12 @@ def load(name: str) -> Target:
         raise TargetError(f"{path.name}: {error.problem}", error.mend) from None
     except TypeError as error:
         raise TargetError(f"{path.name}: {error}") from None
+    order = content.get("convolutional_engines", content["engines"])
+    if not isinstance(order, list) or Counter(map(str, order)) != Counter(content["engines"]):
+        raise TargetError(
+            f"{path.name}: convolutional_engines must be another order of engines",
+            f"list each of {', '.join(content['engines'])} once",
+        )
     target = Target(
         name=path.stem,
         description=content["description"],
@@ -212,6 +232,7 @@ def load(name: str) -> Target:
         variants=specs,
         page=content.get("page", False),
         firmware=_firmware(path, content),
+        convolutional_engines=tuple(content.get("convolutional_engines", ())),
     )
     if not specs:
         raise TargetError(f"{path.name}: there are no variants", "add a [[variants]] table")

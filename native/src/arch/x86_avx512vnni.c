@@ -16,7 +16,8 @@
 
 typedef float lanes __attribute__((vector_size(64)));
 enum { LANES = 16, ZMM_OUTPUTS = 16 };
-enum { MOST_ROWS = 2, MOST_VECTORS = PANEL_OUTPUTS / ZMM_OUTPUTS };
+enum { MOST_VECTORS = PANEL_OUTPUTS / ZMM_OUTPUTS };
+enum { MOST_SUMS = 8 };     /* registers of sums, of even and of odd groups each */
 enum { CHUNK_GROUPS = 64 }; /* groups of inputs whose zeros are one 64-bit mask */
 enum { FEW_GROUPS = 16 };   /* where to look for zeros takes longer than to multiply them */
 
@@ -74,7 +75,7 @@ INLINE size_t take_lowest(uint64_t *mask) {
 INLINE void accumulate_block(const int8_t *weights, const int32_t *bias, size_t inputs,
                              const uint8_t *x, int32_t *accumulators, size_t rows, size_t vectors) {
     const size_t whole = inputs / GROUP_INPUTS, rest = inputs % GROUP_INPUTS;
-    __m512i even[MOST_ROWS * MOST_VECTORS], odd[MOST_ROWS * MOST_VECTORS];
+    __m512i even[MOST_SUMS], odd[MOST_SUMS];
     FOR_UNROLLED(size_t i = 0; i < rows * vectors; i++) {
         even[i] = _mm512_loadu_si512(bias + i % vectors * ZMM_OUTPUTS);
         odd[i] = _mm512_setzero_si512();
@@ -105,13 +106,18 @@ INLINE void accumulate_block(const int8_t *weights, const int32_t *bias, size_t 
                             _mm512_add_epi32(even[i], odd[i]));
 }
 
-/* Two rows share a load of weights. Of four, fewer groups would be 0 in all. */
+/* Four rows share a load of weights where there are few, so that no sum waits for the one before.
+ * Of four, fewer groups are 0 in all: where vectors are many, two rows do. */
 INLINE void accumulate_rows(const int8_t *weights, const int32_t *bias, size_t inputs, size_t rows,
                             const uint8_t *x, int32_t *accumulators, size_t vectors) {
     size_t row = 0;
-    for (; row + MOST_ROWS <= rows; row += MOST_ROWS)
+    if (vectors <= MOST_SUMS / 4 && rows == 4) {
+        accumulate_block(weights, bias, inputs, x, accumulators, 4, vectors);
+        return;
+    }
+    for (; row + 2 <= rows; row += 2)
         accumulate_block(weights, bias, inputs, x + row * inputs,
-                         accumulators + row * PANEL_OUTPUTS, MOST_ROWS, vectors);
+                         accumulators + row * PANEL_OUTPUTS, 2, vectors);
     if (row < rows)
         accumulate_block(weights, bias, inputs, x + row * inputs,
                          accumulators + row * PANEL_OUTPUTS, 1, vectors);
@@ -176,19 +182,25 @@ static void accumulate_tail(const int8_t *weights, const int32_t *bias, size_t i
 
 /* Masks spare the loop over what vectors leave over. */
 #define REQUANTIZE_FLOAT
-static void requantize_float(const requantization *how, const float *scales, size_t count,
-                             const int32_t *accumulators, uint8_t *y) {
+static void requantize_float(const requantization *how, const float *scales, size_t rows,
+                             size_t count, const int32_t *accumulators, uint8_t *y,
+                             size_t y_stride) {
     const __m512i zero_point = _mm512_set1_epi32(how->zero_point);
     const __m512 low = _mm512_set1_ps((float)(how->low - how->zero_point));
     const __m512 high = _mm512_set1_ps((float)(how->high - how->zero_point));
     for (size_t i = 0; i < count; i += ZMM_OUTPUTS) {
         const size_t left = count - i;
         const __mmask16 valid = (__mmask16)(left < ZMM_OUTPUTS ? (1 << left) - 1 : 0xFFFF);
-        const __m512i sums = _mm512_maskz_loadu_epi32(valid, accumulators + i);
-        const __m512 value =
-            _mm512_mul_ps(_mm512_cvtepi32_ps(sums), _mm512_maskz_loadu_ps(valid, scales + i));
-        const __m512i nearest = _mm512_cvtps_epi32(_mm512_min_ps(_mm512_max_ps(value, low), high));
-        _mm512_mask_cvtepi32_storeu_epi8(y + i, valid, _mm512_add_epi32(nearest, zero_point));
+        const __m512 scale = _mm512_maskz_loadu_ps(valid, scales + i);
+        for (size_t row = 0; row < rows; row++) {
+            const __m512i sums =
+                _mm512_maskz_loadu_epi32(valid, accumulators + row * PANEL_OUTPUTS + i);
+            const __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale);
+            const __m512i nearest =
+                _mm512_cvtps_epi32(_mm512_min_ps(_mm512_max_ps(value, low), high));
+            _mm512_mask_cvtepi32_storeu_epi8(y + row * y_stride + i, valid,
+                                             _mm512_add_epi32(nearest, zero_point));
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-/* Depthwise convolutions, straight from the image. Channels are the loops that compilers turn into
- * vectors. */
+/* Depthwise convolutions, straight from the image. Sums of a block of channels stay in registers
+ * while all taps pass. */
 #ifndef STROP_DEPTHWISE_H
 #define STROP_DEPTHWISE_H
 
@@ -11,184 +11,199 @@
 #include "taps.h"
 
 enum {
-    DEPTHWISE_BLOCK = 64, /* outputs whose sums are together */
-    MOST_PASS_TAPS = 9    /* taps that are added together; if fewer are left, PASS_TAPS */
+    SPREAD_TAPS = 8,     /* that are copied together, if a channel has several outputs */
+    DEPTHWISE_PIXELS = 4 /* outputs that are requantized together */
 };
 
-/* Add some taps of a block of outputs, from output `at` on. Weights of a tap are `stride` behind
- * those of the tap before. */
-typedef void (*add_pass)(const uint8_t *const *taps, size_t at, const void *weights, size_t stride,
-                         size_t count, void *restrict sums);
+/* Add the products of some taps of a block of `width` outputs to what `start` has, which may be
+ * `sums`. The block begins `at` values behind the taps. */
+typedef void (*add_block)(const uint8_t *const *taps, size_t count, size_t at, const void *weights,
+                          size_t width, const void *start, void *sums);
 
-/* The products of two values of int8 with weights: no weight is -128, so that 16 bits hold both. */
-INLINE int32_t pair_of(uint8_t x, int8_t w, uint8_t other_x, int8_t other_w) {
-    return (int16_t)((int8_t)(x ^ 0x80) * w + (int8_t)(other_x ^ 0x80) * other_w);
-}
+#if defined(__SSE2__) || defined(__ARM_NEON) || defined(__wasm_simd128__)
+/* Vectors of 16 and of 8 values, which are one or more registers of each of these. */
+#define ADD_INT8_VECTORS(name, LANES_OF)                                                         \
+    INLINE void name(const uint8_t *const *taps, size_t count, size_t at, const int8_t *weights, \
+                     const int32_t *start, int32_t *sums, size_t vectors) {                      \
+        typedef uint8_t u8_vector __attribute__((vector_size(LANES_OF)));                        \
+        typedef int8_t s8_vector __attribute__((vector_size(LANES_OF)));                         \
+        typedef int32_t s32_vector __attribute__((vector_size(LANES_OF * 4)));                   \
+        s32_vector sum[DEPTHWISE_BLOCK / LANES_OF];                                              \
+        FOR_UNROLLED(size_t i = 0; i < vectors; i++)                                             \
+            memcpy(&sum[i], start + i * LANES_OF, sizeof *sum);                                  \
+        for (size_t k = 0; k < count; k++, weights += vectors * LANES_OF) {                      \
+            const uint8_t *x = taps[k] + at;                                                     \
+            FOR_UNROLLED(size_t i = 0; i < vectors; i++) {                                       \
+                u8_vector input;                                                                 \
+                s8_vector weight;                                                                \
+                memcpy(&input, x + i * LANES_OF, sizeof input);                                  \
+                memcpy(&weight, weights + i * LANES_OF, sizeof weight);                          \
+                sum[i] += __builtin_convertvector(input, s32_vector) *                           \
+                          __builtin_convertvector(weight, s32_vector);                           \
+            }                                                                                    \
+        }                                                                                        \
+        FOR_UNROLLED(size_t i = 0; i < vectors; i++)                                             \
+            memcpy(sums + i * LANES_OF, &sum[i], sizeof *sum);                                   \
+    }
 
-INLINE int32_t product_of(uint8_t x, int8_t w) { return (int8_t)(x ^ 0x80) * w; }
+ADD_INT8_VECTORS(add_int8_16, 16)
+ADD_INT8_VECTORS(add_int8_8, 8)
+#undef ADD_INT8_VECTORS
+#define HAS_INT8_VECTORS
+#endif
 
-static void add_9(const uint8_t *const *taps, size_t at, const void *weights, size_t stride,
-                  size_t count, void *restrict to) {
+static void add_int8_taps(const uint8_t *const *taps, size_t count, size_t at, const void *from,
+                          size_t width, const void *start, void *to) {
+    const int8_t *weights = from;
     int32_t *sums = to;
-    const uint8_t *x0 = taps[0] + at, *x1 = taps[1] + at, *x2 = taps[2] + at, *x3 = taps[3] + at,
-                  *x4 = taps[4] + at, *x5 = taps[5] + at, *x6 = taps[6] + at, *x7 = taps[7] + at,
-                  *x8 = taps[8] + at;
-    const int8_t *w0 = weights, *w1 = w0 + stride, *w2 = w1 + stride, *w3 = w2 + stride,
-                 *w4 = w3 + stride, *w5 = w4 + stride, *w6 = w5 + stride, *w7 = w6 + stride,
-                 *w8 = w7 + stride;
-    for (size_t i = 0; i < count; i++)
-        sums[i] += pair_of(x0[i], w0[i], x1[i], w1[i]) + pair_of(x2[i], w2[i], x3[i], w3[i]) +
-                   pair_of(x4[i], w4[i], x5[i], w5[i]) + pair_of(x6[i], w6[i], x7[i], w7[i]) +
-                   product_of(x8[i], w8[i]);
-}
-
-static void add_3(const uint8_t *const *taps, size_t at, const void *weights, size_t stride,
-                  size_t count, void *restrict to) {
-    int32_t *sums = to;
-    const uint8_t *x0 = taps[0] + at, *x1 = taps[1] + at, *x2 = taps[2] + at;
-    const int8_t *w0 = weights, *w1 = w0 + stride, *w2 = w1 + stride;
-    for (size_t i = 0; i < count; i++)
-        sums[i] += pair_of(x0[i], w0[i], x1[i], w1[i]) + product_of(x2[i], w2[i]);
-}
-
-static void add_9_floats(const uint8_t *const *taps, size_t at, const void *weights, size_t stride,
-                         size_t count, void *restrict to) {
-    float *sums = to;
-    const float *x[9];
-    for (size_t k = 0; k < 9; k++) x[k] = (const float *)(const void *)taps[k] + at;
-    const float *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3], *x4 = x[4], *x5 = x[5], *x6 = x[6],
-                *x7 = x[7], *x8 = x[8];
-    const float *w0 = weights, *w1 = w0 + stride, *w2 = w1 + stride, *w3 = w2 + stride,
-                *w4 = w3 + stride, *w5 = w4 + stride, *w6 = w5 + stride, *w7 = w6 + stride,
-                *w8 = w7 + stride;
-    for (size_t i = 0; i < count; i++)
-        sums[i] = sums[i] + x0[i] * w0[i] + x1[i] * w1[i] + x2[i] * w2[i] + x3[i] * w3[i] +
-                  x4[i] * w4[i] + x5[i] * w5[i] + x6[i] * w6[i] + x7[i] * w7[i] + x8[i] * w8[i];
-}
-
-static void add_3_floats(const uint8_t *const *taps, size_t at, const void *weights, size_t stride,
-                         size_t count, void *restrict to) {
-    float *sums = to;
-    const float *x0 = (const float *)(const void *)taps[0] + at;
-    const float *x1 = (const float *)(const void *)taps[1] + at;
-    const float *x2 = (const float *)(const void *)taps[2] + at;
-    const float *w0 = weights, *w1 = w0 + stride, *w2 = w1 + stride;
-    for (size_t i = 0; i < count; i++)
-        sums[i] = sums[i] + x0[i] * w0[i] + x1[i] * w1[i] + x2[i] * w2[i];
-}
-
-/* The taps of one output after the other. */
-typedef struct {
-    place_of_window at;
-    const void *outside;
-    size_t count;    /* with padding */
-    int is_interior; /* all columns of the window are inside the image */
-    const uint8_t *taps[MOST_TAPS];
-} moving_taps;
-
-/* Move to the next window, and point to its taps if they are few enough. */
-static void move_taps(moving_taps *of) {
-    const int was_interior = of->is_interior;
-    move_window(&of->at);
-    of->is_interior = has_all_columns(&of->at);
-    if (of->count > MOST_TAPS) return;
-    if (was_interior && of->is_interior && of->at.y_column > 0) {
-        const size_t step = of->at.of->stride_w * of->at.pixel_bytes;
-        for (size_t k = 0; k < of->count; k++)
-            if (of->taps[k] != of->outside) of->taps[k] += step;
-    } else {
-        find_taps(&of->at, 0, of->count, of->outside, of->taps);
+    switch (width) {
+#if defined(HAS_INT8_VECTORS)
+        case 64: add_int8_16(taps, count, at, weights, start, sums, 4); return;
+        case 32: add_int8_16(taps, count, at, weights, start, sums, 2); return;
+        case 16: add_int8_16(taps, count, at, weights, start, sums, 1); return;
+        case 8: add_int8_8(taps, count, at, weights, start, sums, 1); return;
+#endif
+        default:
+            if (sums != start) memcpy(sums, start, width * sizeof *sums);
+            for (size_t k = 0; k < count; k++, weights += width)
+                for (size_t i = 0; i < width; i++) sums[i] += taps[k][at + i] * weights[i];
     }
 }
 
-static void first_taps(moving_taps *of, const window *windows, const void *image,
-                       size_t value_bytes) {
-    of->at = first_window(windows, image, value_bytes);
-    of->is_interior = has_all_columns(&of->at);
-    if (of->count <= MOST_TAPS) find_taps(&of->at, 0, of->count, of->outside, of->taps);
+INLINE void add_float_vectors(const uint8_t *const *taps, size_t count, size_t at,
+                              const float *weights, const float *start, float *sums,
+                              size_t vectors) {
+    lanes sum[DEPTHWISE_BLOCK / LANES];
+    FOR_UNROLLED(size_t i = 0; i < vectors; i++) memcpy(&sum[i], start + i * LANES, sizeof *sum);
+    for (size_t k = 0; k < count; k++, weights += vectors * LANES) {
+        const uint8_t *x = taps[k] + at * sizeof *sums;
+        FOR_UNROLLED(size_t i = 0; i < vectors; i++) {
+            lanes input, weight;
+            memcpy(&input, x + i * sizeof input, sizeof input);
+            memcpy(&weight, weights + i * LANES, sizeof weight);
+            sum[i] += input * weight;
+        }
+    }
+    FOR_UNROLLED(size_t i = 0; i < vectors; i++) memcpy(sums + i * LANES, &sum[i], sizeof *sum);
 }
 
-/* Write what each output of a block reads, if a channel has more than one. */
+static void add_float_taps(const uint8_t *const *taps, size_t count, size_t at, const void *from,
+                           size_t width, const void *start, void *to) {
+    const float *weights = from;
+    float *sums = to;
+    switch (LANES > 1 ? width : 0) {
+        case 64: add_float_vectors(taps, count, at, weights, start, sums, 64 / LANES); return;
+        case 32: add_float_vectors(taps, count, at, weights, start, sums, 32 / LANES); return;
+        case 16: add_float_vectors(taps, count, at, weights, start, sums, 16 / LANES); return;
+        default:
+            if (sums != start) memcpy(sums, start, width * sizeof *sums);
+            for (size_t k = 0; k < count; k++, weights += width) {
+                const float *x = (const float *)(const void *)taps[k] + at;
+                for (size_t i = 0; i < width; i++) sums[i] += x[i] * weights[i];
+            }
+    }
+}
+
+/* Where each output of a block reads, if a channel has several. */
 static void spread(const uint8_t *pixel, size_t value_bytes, size_t first, size_t count,
                    size_t multiplier, uint8_t *to) {
-    size_t channel = first / multiplier, more = first % multiplier;
+    size_t channel = first / multiplier, output = first % multiplier;
     for (size_t i = 0; i < count; i++) {
         memcpy(to + i * value_bytes, pixel + channel * value_bytes, value_bytes);
-        if (++more == multiplier) more = 0, channel++;
+        if (++output == multiplier) output = 0, channel++;
     }
 }
 
-/* Add all taps of a block of outputs. Inputs and weights have `value_bytes` each. */
-INLINE void add_taps(moving_taps *of, size_t value_bytes, const void *weights, size_t outputs,
-                     size_t first, size_t width, void *sums, add_pass add_many, add_pass add_few) {
-    const size_t multiplier = outputs / of->at.of->channels;
-    float copies[MOST_PASS_TAPS][DEPTHWISE_BLOCK]; /* of int8 too */
-    for (size_t done = 0; done < of->count; done += MOST_TAPS) {
-        const size_t left = of->count - done, count = left < MOST_TAPS ? left : MOST_TAPS;
-        if (of->count > MOST_TAPS) find_taps(&of->at, done, count, of->outside, of->taps);
-        for (size_t k = 0, pass; k < count; k += pass) {
-            const uint8_t *from = (const uint8_t *)weights;
-            const uint8_t *const *taps = of->taps + k;
-            const uint8_t *copied[MOST_PASS_TAPS];
-            pass = count - k >= MOST_PASS_TAPS ? MOST_PASS_TAPS : PASS_TAPS;
-            for (size_t i = 0; multiplier > 1 && i < pass; i++) {
-                spread(taps[i], value_bytes, first, width, multiplier, (uint8_t *)copies[i]);
-                copied[i] = (const uint8_t *)copies[i];
-            }
-            (pass == MOST_PASS_TAPS ? add_many : add_few)(
-                multiplier > 1 ? copied : taps, multiplier > 1 ? 0 : first,
-                from + ((done + k) * outputs + first) * value_bytes, outputs, width, sums);
-        }
+/* Spread some taps, and add them. */
+static void add_spread_taps(const uint8_t *const *taps, size_t count, size_t value_bytes, size_t at,
+                            size_t first, size_t width, size_t multiplier, const uint8_t *weights,
+                            const void *start, void *sums, add_block add) {
+    float copies[SPREAD_TAPS][DEPTHWISE_BLOCK]; /* of int8 too */
+    const uint8_t *copied[SPREAD_TAPS];
+    for (size_t i = 0; i < SPREAD_TAPS; i++) copied[i] = (const uint8_t *)copies[i];
+    for (size_t done = 0, few; done < count; done += few) {
+        few = count - done < SPREAD_TAPS ? count - done : SPREAD_TAPS;
+        for (size_t i = 0; i < few; i++)
+            spread(taps[done + i] + at * value_bytes, value_bytes, first, width, multiplier,
+                   (uint8_t *)copies[i]);
+        add(copied, few, 0, weights + done * width * value_bytes, width, done ? sums : start, sums);
+    }
+}
+
+/* Add all taps of a block of outputs, `at` values behind the first window of a run. Inputs and
+ * weights have `value_bytes` each. */
+INLINE void add_all_taps(window_run *run, size_t value_bytes, size_t at, const void *weights,
+                         size_t outputs, size_t first, size_t width, const void *start, void *sums,
+                         add_block add) {
+    const size_t channels = run->of->channels, taps = window_taps(run->of);
+    const uint8_t *weight = (const uint8_t *)weights + first * taps * value_bytes;
+    for (size_t done = 0; done < taps; done += MOST_TAPS) {
+        const size_t left = taps - done, count = left < MOST_TAPS ? left : MOST_TAPS;
+        if (taps > MOST_TAPS) find_taps(run, done, count);
+        if (outputs == channels)
+            add(run->taps, count, at + first, weight, width, done ? sums : start, sums);
+        else
+            add_spread_taps(run->taps, count, value_bytes, at, first, width, outputs / channels,
+                            weight, done ? sums : start, sums, add);
+        weight += count * width * value_bytes;
+    }
+}
+
+/* Up to DEPTHWISE_PIXELS windows of a run: y is where the first output goes. */
+static void int8_depthwise_pixels(const int8_layer *layer, window_run *run, size_t from,
+                                  size_t pixels, uint8_t *y) {
+    const size_t outputs = layer->outputs;
+    for (size_t first = 0, width; first < outputs; first += width) {
+        int32_t sums[DEPTHWISE_PIXELS * PANEL_OUTPUTS];
+        width = depthwise_width(outputs - first);
+        for (size_t i = 0; i < pixels; i++)
+            add_all_taps(run, 1, (from + i) * run->step, layer->weights, outputs, first, width,
+                         layer->bias + first, sums + i * PANEL_OUTPUTS, add_int8_taps);
+        requantize_rows(&layer->requantize, first, pixels, width, sums, y + first, outputs);
     }
 }
 
 static void int8_depthwise_conv_2d(const int8_depthwise *how, size_t samples, const uint8_t *x,
                                    uint8_t *y) {
     const window *of = &how->window;
-    const int8_layer *layer = &how->layer;
-    const size_t pixels = (size_t)of->y_height * of->y_width, outputs = layer->outputs;
-    moving_taps taps;
-    taps.outside = how->outside;
-    taps.count = layer->inputs;
+    const size_t pixels = (size_t)of->y_height * of->y_width, outputs = how->layer.outputs;
     for (size_t sample = 0; sample < samples; sample++) {
-        first_taps(&taps, of, x, sizeof *x);
-        for (size_t pixel = 0; pixel < pixels; pixel++, y += outputs) {
-            for (size_t first = 0; first < outputs; first += DEPTHWISE_BLOCK) {
-                const size_t left = outputs - first;
-                const size_t width = left < DEPTHWISE_BLOCK ? left : DEPTHWISE_BLOCK;
-                int32_t sums[DEPTHWISE_BLOCK];
-                memcpy(sums, layer->bias + first, width * sizeof *sums);
-                add_taps(&taps, sizeof *x, layer->weights, outputs, first, width, sums, add_9,
-                         add_3);
-                requantize(&layer->requantize, first, width, sums, y + first);
+        window_run run = first_run(of, x, sizeof *x, how->outside);
+        for (size_t done = run.count;; done += run.count) {
+            for (size_t i = 0, few; i < run.count; i += few, y += few * outputs) {
+                few = run.count - i < DEPTHWISE_PIXELS ? run.count - i : DEPTHWISE_PIXELS;
+                int8_depthwise_pixels(&how->layer, &run, i, few, y);
             }
-            if (pixel + 1 < pixels) move_taps(&taps);
+            if (done == pixels) break;
+            next_run(&run);
         }
         x += (size_t)of->height * of->width * of->channels;
     }
 }
 
+static void float_depthwise_pixel(const float_layer *layer, window_run *run, size_t at, float *y) {
+    static const float zeros[DEPTHWISE_BLOCK];
+    const size_t outputs = layer->outputs;
+    for (size_t first = 0, width; first < outputs; first += width) {
+        width = depthwise_width(outputs - first);
+        add_all_taps(run, sizeof *y, at, layer->weights, outputs, first, width, zeros, y + first,
+                     add_float_taps);
+    }
+    for (size_t i = 0; i < outputs; i++) y[i] = y[i] + layer->bias[i];
+    clamp(layer->low, layer->high, outputs, y, y);
+}
+
 static void float_depthwise_conv_2d(const float_depthwise *how, size_t samples, const float *x,
                                     float *y) {
     const window *of = &how->window;
-    const float_layer *layer = &how->layer;
-    const size_t pixels = (size_t)of->y_height * of->y_width, outputs = layer->outputs;
-    moving_taps taps;
-    taps.outside = how->outside;
-    taps.count = layer->inputs;
+    const size_t pixels = (size_t)of->y_height * of->y_width;
     for (size_t sample = 0; sample < samples; sample++) {
-        first_taps(&taps, of, x, sizeof *x);
-        for (size_t pixel = 0; pixel < pixels; pixel++, y += outputs) {
-            memset(y, 0, outputs * sizeof *y);
-            for (size_t first = 0; first < outputs; first += DEPTHWISE_BLOCK) {
-                const size_t left = outputs - first;
-                const size_t width = left < DEPTHWISE_BLOCK ? left : DEPTHWISE_BLOCK;
-                add_taps(&taps, sizeof *x, layer->weights, outputs, first, width, y + first,
-                         add_9_floats, add_3_floats);
-            }
-            for (size_t i = 0; i < outputs; i++) y[i] = y[i] + layer->bias[i];
-            clamp(layer->low, layer->high, outputs, y, y);
-            if (pixel + 1 < pixels) move_taps(&taps);
+        window_run run = first_run(of, x, sizeof *x, how->outside);
+        for (size_t done = run.count;; done += run.count) {
+            for (size_t i = 0; i < run.count; i++, y += how->layer.outputs)
+                float_depthwise_pixel(&how->layer, &run, i * run.step / sizeof *x, y);
+            if (done == pixels) break;
+            next_run(&run);
         }
         x += (size_t)of->height * of->width * of->channels;
     }

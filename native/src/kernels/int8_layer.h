@@ -33,9 +33,8 @@ static void int8_fully_connected(const int8_layer *layer, size_t rows, const uin
                 accumulate_tail(tail, bias + width, inputs, used - width, block, from,
                                 accumulators + width);
             if (width) accumulate(weights, bias, inputs, width, block, from, accumulators);
-            for (size_t i = 0; i < block; i++)
-                requantize(&layer->requantize, first, used, accumulators + i * PANEL_OUTPUTS,
-                           y + (row + i) * outputs + first);
+            requantize_rows(&layer->requantize, first, block, used, accumulators,
+                            y + row * outputs + first, outputs);
         }
         weights = tail; /* only the last panel has one */
     }

@@ -62,6 +62,12 @@ def _attention() -> Any:
     return keras.Model(inputs, layers.Dense(2)(layers.Multiply()([shares, inputs])))
 
 
+def _picture(kind: str) -> Any:
+    more = {"up": layers.UpSampling2D, "wide": lambda name: layers.Conv2DTranspose(2, 3, name=name)}
+    convolved = layers.Conv2D(4, 3)
+    return sequential(convolved, more[kind](name=kind), layers.Conv2D(1, 3), shape=(6, 6, 1))
+
+
 def _twice() -> Any:
     inputs = keras.Input((6,))
     result = layers.Dense(2)(inputs)
@@ -71,8 +77,8 @@ def _twice() -> Any:
 @pytest.mark.parametrize(
     ("spec", "build", "problem"),
     [
-        (FLOAT32, lambda: model("cnn"), r"layer 'conv2d\w*' \(CONV_2D\)"),
-        (INT8, lambda: model("cnn"), r"layer 'conv2d\w*' \(CONV_2D\)"),
+        (FLOAT32, lambda: _picture("up"), r"layer 'up' \(TILE\)"),
+        (INT8, lambda: _picture("wide"), r"layer 'wide' \(TRANSPOSE_CONV\)"),
         (FLOAT32, lambda: model("table"), r"layer 'dense\w*' \(GELU\) .* no such operator"),
         (INT8, _highway, r"layer '\w*' \(SUB\) .* its first input is a constant"),
         (INT8, _attention, r"layer 'shares' \(SOFTMAX\) .* kernels do not agree on softmax"),

@@ -29,6 +29,8 @@ format = "tflite"
 precision = "int8"
 """
 
+ORDER = "convolutional_engines"
+
 
 def written(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "board.toml").write_text(text, encoding="utf-8")
@@ -159,6 +161,13 @@ class TestAFileOfOnesOwn:
             "it is for pages and has firmware; write two targets",
         ),
         ('extra = "litert"', 'page = 1\nextra = "litert"', "page must be true or false"),
+        ('extra = "litert"', f'{ORDER} = ["litert"]\nextra = "litert"', "list each of litert"),
+        ('extra = "litert"', f'{ORDER} = "litert"\nextra = "litert"', "another order of engines"),
+        (
+            'extra = "litert"',
+            f'{ORDER} = ["litert", "reference", "litert"]\nextra = "litert"',
+            "list each of litert, reference once",
+        ),
         ('extra = "litert"', 'extra = "npu"', r"no extra 'npu'; there are .*litert, .*onnx-webgpu"),
         ("litert.txt", "toaster.txt", r"no lock 'toaster.txt'; there are .*litert.txt"),
         ("[[variants]]", "[[variants", "not TOML"),
@@ -176,6 +185,22 @@ def test_what_a_target_says_wrongly_is_named(
     written(tmp_path, GOOD.replace(old, new), monkeypatch)
     with pytest.raises(TargetError, match=said):
         targets.load("board")
+
+
+def test_the_order_for_convolutions_is_the_usual_one_unless_there_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path, GOOD, monkeypatch)
+    usual = targets.load("board")
+    assert usual.preferred(convolutional=True) == usual.engines == ("litert", "reference")
+    other = GOOD.replace("[[", f'{ORDER} = ["reference", "litert"]\n[[', 1)
+    written(tmp_path, other, monkeypatch)
+    target = targets.load("board")
+    assert target.preferred(convolutional=True) == ("reference", "litert")
+    assert target.preferred(convolutional=False) == usual.engines
+    assert target.digest() != usual.digest()
+    fewer = targets.without(target, "reference")
+    assert fewer.preferred(convolutional=True) == fewer.engines == ("litert",)
 
 
 class TestGpus:

@@ -53,6 +53,7 @@ OPERATORS: Final[Mapping[str, int]] = {
     "pad": 20,
     "transpose": 21,
 }
+CONVOLUTIONS: Final = frozenset({"conv_2d", "depthwise_conv_2d"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +185,14 @@ class Plan:
         if step.window is not None:
             return results * math.prod(step.window.size)
         return results if step.operator in ("concatenate", "pad") else values
+
+
+def operators_of(plan: bytes) -> frozenset[str]:
+    """List the operators in the bytes of a `Plan`."""
+    _, _, _, _, count, _, _, _, steps_at, *_ = HEADER.unpack_from(plan)
+    names = {number: name for name, number in OPERATORS.items()}
+    records = (STEP.unpack_from(plan, steps_at + i * STEP.size) for i in range(count))
+    return frozenset(names[operator] for operator, *_ in records)
 
 
 class _Data:

@@ -28,14 +28,14 @@ def depthwise(draft: Draft, operator: Any, inputs: Sequence[int], output: int) -
 
 def pool(draft: Draft, name: str, operator: Any, inputs: Sequence[int], output: int) -> Step:
     """Translate MAX_POOL_2D or AVERAGE_POOL_2D; `name` is the plan's."""
-    x, y = _picture(draft, inputs[0]), _picture(draft, output)
+    x, y = picture(draft, inputs[0]), picture(draft, output)
     same_quantization(x, y)
     options = operator.builtinOptions
     size = (options.filterHeight, options.filterWidth)
     window, sides = _window(options, x, size, (1, 1))
     if y.dims != (*sides, x.dims[2]):
         raise Refusal(f"its output has the shape {y.dims}")
-    window = window._replace(dilations=(0, 0), size=size)
+    window = _checked(window._replace(dilations=(0, 0), size=size))
     number, result = draft.number(inputs[0]), draft.number(output)
     return Step(name, (number,), result, activation(operator), window=window)
 
@@ -44,8 +44,8 @@ def _convolution(
     draft: Draft, name: str, operator: Any, inputs: Sequence[int], output: int
 ) -> Step:
     first, *others = inputs
-    x, y = _picture(draft, first), _picture(draft, output)
-    weights = (_deep if name == "conv_2d" else _shallow)(draft, others[0], x)
+    x, y = picture(draft, first), picture(draft, output)
+    weights = (deep if name == "conv_2d" else _shallow)(draft, others[0], x)
     biases = [draft.source.constant(index) for index in others[1:]]
     options = operator.builtinOptions
     dilations = (options.dilationHFactor, options.dilationWFactor)
@@ -55,25 +55,38 @@ def _convolution(
         raise Refusal(f"its output has the shape {y.dims}")
     numbers = add_layer(draft, x, others, (weights, *biases), y)
     number, result = draft.number(first), draft.number(output)
-    return Step(name, (number, *numbers), result, activation(operator), window=window)
+    fused = activation(operator)
+    return Step(name, (number, *numbers), result, fused, window=_checked(window))
 
 
-def _picture(draft: Draft, index: int) -> Tensor:
+def picture(draft: Draft, index: int) -> Tensor:
+    """Return a tensor of (h, w, channels).
+
+    Raises:
+        Refusal: the tensor is another.
+    """
     x = draft.variable(index)
     if len(x.dims) != 3 or not draft.batch_axes(index):
         raise Refusal(f"it is not of a picture: {draft.source.shape(index)}")
     return x
 
 
-def _deep(draft: Draft, index: int, x: Tensor) -> Tensor:
-    """Return the weights of a convolution, (out, kh, kw, in)."""
+def deep(draft: Draft, index: int, x: Tensor) -> Tensor:
+    """Return the weights of a convolution, (out, kh, kw, in).
+
+    Args:
+        draft: the plan.
+        index: of the weights, in the file.
+        x: the input of the convolution.
+
+    Raises:
+        Refusal: no plan has such weights.
+    """
     weights = draft.source.constant(index)
     if weights.dtype != x.dtype or len(weights.dims) != 4:
         raise Refusal(f"its weights are {weights.dtype} of shape {weights.dims}")
     if weights.dims[3] != x.dims[2]:
-        raise Refusal(
-            f"a plan has no groups, each of {weights.dims[3]} of the {x.dims[2]} channels"
-        )
+        raise Refusal(f"it has groups, each of {weights.dims[3]} of its {x.dims[2]} channels")
     return _with_scales(weights)
 
 
@@ -108,7 +121,10 @@ def _window(
         needed = (count - 1) * stride + reach - side if options.padding == _SAME else 0
         sides.append(count)
         paddings.append(max(needed, 0) // 2)
-    numbers = (*strides, *dilations, *paddings, *size)
-    if max(numbers) > MAX_PARAMETER:
-        raise Refusal(f"its window has a stride, dilation, padding or size above {MAX_PARAMETER}")
     return Window(strides, dilations, (paddings[0], paddings[1])), (sides[0], sides[1])
+
+
+def _checked(window: Window) -> Window:
+    if max(number for pair in window for number in pair) > MAX_PARAMETER:
+        raise Refusal(f"its window has a stride, dilation, padding or size above {MAX_PARAMETER}")
+    return window

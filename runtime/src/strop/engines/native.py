@@ -1,4 +1,4 @@
-"""Strop's own engine: plans of dense networks, in C, on any CPU with the same bits."""
+"""Strop's own engine: plans of dense and convolutional nets, in C; any CPU has the same bits."""
 
 from __future__ import annotations
 
