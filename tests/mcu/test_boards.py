@@ -14,7 +14,19 @@ from tests.environments import ROOT, run
 from tests.mcu import emulator
 from tests.mcu.laboratory import Laboratory
 
-NUMBERS: tuple[float, ...] = (0.0, 1.0, -1.0, 0.5, 0.999899, 123456.0, 1234567.0, 1e-4, 1.234e-5, 1e-38, 3.4e38)
+NUMBERS: tuple[float, ...] = (
+    0.0,
+    1.0,
+    -1.0,
+    0.5,
+    0.999899,
+    123456.0,
+    1234567.0,
+    1e-4,
+    1.234e-5,
+    1e-38,
+    3.4e38,
+)
 NUMBERS += (100.0, 99999.95, 1 / 3, -0.05, 12.5, 0.1, 1e10, float("inf"), float("nan"))
 PRINTING = """
 #include <stdio.h>
