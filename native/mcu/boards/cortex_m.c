@@ -9,7 +9,15 @@ extern uint32_t board_stack_end[];
 
 void board_reset(void);
 
-static void fault(void) { board_exit(2); }
+__attribute__((used)) void board_fault(void) { board_exit(2); }
+
+/* The stack may be what overflowed. */
+__attribute__((naked)) static void fault(void) {
+    __asm volatile(
+        "ldr r0, =board_stack_end\n"
+        "mov sp, r0\n"
+        "bl board_fault");
+}
 
 __attribute__((section(".vectors"), used)) static void (*const vectors[])(void) = {
     (void (*)(void))board_stack_end,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -81,7 +80,7 @@ def test_code_that_does_not_compile_is_an_error(tmp_path: Path) -> None:
 def test_without_zig_the_error_names_the_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(EngineMissing) as caught:
         measured(tmp_path, CPUS[0], "int run(void) { return 1; }")
     assert caught.value.mend == "pip install ziglang"
