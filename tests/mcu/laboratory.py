@@ -64,15 +64,13 @@ class Laboratory:
     def begin(self, names: Iterable[str]) -> None:
         """Begin the work on models."""
         for name in names:
-            begun: dict[str, Future[Any]] = {"built": self._trainer.submit(self._built, name)}
-            begun |= {cpu.name: self._boards.submit(self._cell, name, cpu) for cpu in CPUS}
-            for what, act in (
-                ("heads", self._heads),
-                ("tflm", self._tflm),
-                ("emlearn", self._emlearn),
-            ):
-                begun[what] = self._others.submit(act, name)
-            self._begun |= {(name, what): future for what, future in begun.items()}
+            # Those that follow wait for the first, which must be there before they begin.
+            self._begun[name, "built"] = self._trainer.submit(self._built, name)
+            for cpu in CPUS:
+                self._begun[name, cpu.name] = self._boards.submit(self._cell, name, cpu)
+            self._begun[name, "heads"] = self._others.submit(self._heads, name)
+            self._begun[name, "tflm"] = self._others.submit(self._tflm, name)
+            self._begun[name, "emlearn"] = self._others.submit(self._emlearn, name)
 
     def close(self) -> None:
         """Forget work that no test waits for."""
