@@ -37,7 +37,7 @@ export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup data train export test bench bench-peers bench-serving bench-check lab lab-gpu on \
+.PHONY: help setup data train export test bench bench-peers bench-serving bench-web bench-check lab lab-gpu on \
         test-devices test-gpu test-reliability serve test-serve docs lint format lock wheel demo \
         demo-build film digits clean distclean
 
@@ -168,6 +168,9 @@ $(SERVERS)/.made: requirements/serving.txt | $(STAMP)
 	$(PY) -m venv --clear $(SERVERS)
 	$(subst $(PY),$(SERVERS)/bin/python,$(INSTALL)) --require-hashes -r $<
 	@touch $@
+
+bench-web: $(READY) $(NPM) $(ARTIFACT)/training.json  ## measure the module for pages beside onnxruntime-web, under Node
+	@$(PY) -m benchmarks.web $(if $(QUICK),--quick --out .cache/bench/web.json) --artifact "$(ARTIFACT)"
 
 bench-check: export bench-peers  ## measure again, quickly, and exit with 1 if Strop became slower than the baseline
 	@$(PY) -m benchmarks --quick --axes latency,throughput --out .cache/bench/fresh.json \

@@ -24,7 +24,9 @@ static const candidate candidates[] = {
 #if defined(__wasm_simd128__)
     {&strop_simd128_kernels, 0},
 #endif
+#if !defined(STROP_WITHOUT_PLAIN) /* else every CPU runs one of the others */
     {&strop_plain_kernels, 0},
+#endif
 };
 
 const strop_kernels *strop_kernels_at(uint32_t index) {

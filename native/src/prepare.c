@@ -293,7 +293,7 @@ static const char *check_and_build(const void *bytes, size_t count, const strop_
 const char *strop_check(const void *plan, size_t plan_bytes, strop_needs *needs) {
     const uint64_t mode = float_mode_enter();
     const char *reason =
-        check_and_build(plan, plan_bytes, &strop_plain_kernels, NULL, 0, needs, NULL);
+        check_and_build(plan, plan_bytes, strop_best_kernels(), NULL, 0, needs, NULL);
     float_mode_restore(mode);
     return reason;
 }

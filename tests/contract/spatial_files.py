@@ -108,10 +108,16 @@ def _options(geometry: Geometry, fused: int) -> dict[str, Any]:
     return {**strides, "padding": geometry.padding, "fusedActivationFunction": fused}
 
 
-def mean(
-    shape: Sequence[int], axes: Sequence[int], x: Quantized, y: Quantized, *, keep: bool = False
+def reduced(
+    kind: str,
+    shape: Sequence[int],
+    axes: Sequence[int],
+    x: Quantized,
+    y: Quantized,
+    *,
+    keep: bool = False,
 ) -> Converted:
-    """An int8 MEAN."""
+    """An int8 MEAN or REDUCE_MAX."""
     averaged = {axis % len(shape) for axis in axes}
     sides = [1 if i in averaged else side for i, side in enumerate(shape)]
     if not keep:
@@ -119,4 +125,24 @@ def mean(
     build = tflite_kit.Builder()
     source, result = build.tensor(tuple(shape), "int8", *x), build.tensor(tuple(sides), "int8", *y)
     inputs = [source, build.constant(np.array(axes, np.int32))]
-    return build.file(source, build.step("MEAN", inputs, result, keepDims=keep))
+    return build.file(source, build.step(kind, inputs, result, keepDims=keep))
+
+
+def transposed(
+    random: np.random.Generator, sides: Pair, size: Pair, channels: int, outputs: int
+) -> Converted:
+    """An int8 TRANSPOSE_CONV whose windows neither overlap nor leave gaps."""
+    x, y = (float(np.float32(random.uniform(0.01, 0.2))) for _ in range(2))
+    x_zero, y_zero = (int(random.integers(-128, 128)) for _ in range(2))
+    factors = random.uniform(0.3, 0.95, outputs)
+    w = (factors * y / x / 6 / np.sqrt(channels)).astype(np.float32)
+    weights = random.integers(-127, 128, (outputs, *size, channels)).astype(np.int8)
+    sums = np.clip(random.normal(0, 40, outputs) * y / x / w, -1e6, 1e6).astype(np.int32)
+    shape = (1, sides[0] * size[0], sides[1] * size[1], outputs)
+    build = tflite_kit.Builder()
+    source = build.tensor((1, *sides, channels), "int8", x, x_zero)
+    result = build.tensor(shape, "int8", y, y_zero)
+    inputs = [build.constant(np.array(shape, np.int32)), build.constant(weights, w), source]
+    inputs.append(build.constant(sums, np.float32(x) * w))
+    options = {"strideH": size[0], "strideW": size[1], "padding": VALID}
+    return build.file(source, build.step("TRANSPOSE_CONV", inputs, result, **options))

@@ -13,7 +13,7 @@ from strop.bundle.manifest import ROUNDINGS
 from strop_export.formats import Converted
 from strop_export.formats.plan_tflite import convert_plan
 from tests.contract import plan_referee
-from tests.contract.spatial_files import VALID, Geometry, convolution, mean, pool
+from tests.contract.spatial_files import VALID, Geometry, convolution, pool, reduced, transposed
 from tests.contract.tflite_kit import Case, Kernels
 
 Array = NDArray[Any]
@@ -33,7 +33,7 @@ def compare(
         values = random.integers(-128, 128, shape)
         offsets = random.integers(-128, 128, (count, *[1] * (len(shape) - 1)))
         narrow = np.clip(values // 16 + offsets, -128, 127)  # sums far from those of any values
-        values[::2] = narrow[::2]
+        values[1::2] = narrow[1::2]
         cases.append(Case(file.data, values.astype(np.int8)))
     spread = 0
     for case, file, tensors in zip(cases, files, kernels(cases), strict=True):
@@ -107,8 +107,30 @@ def test_means(rounding: str, kernels: Kernels) -> None:
             zeros = [int(each) for each in random.integers(-128, 128, 2)]
             if ratio == 1:
                 zeros[1] = zeros[0]
-            files.append(mean(shape, axes, (x, zeros[0]), (y, zeros[1]), keep=len(files) % 2 == 0))
+            quantized, keep = ((x, zeros[0]), (y, zeros[1])), len(files) % 2 == 0
+            files.append(reduced("MEAN", shape, axes, *quantized, keep=keep))
     # TensorFlow Lite takes larger ratios the more values there are.
     for shape, ratio in (((1, 2, 1, 5), 1.99), ((1, 8, 8, 5), 3.3), ((1, 8, 8, 5), 63.9)):
-        files.append(mean(shape, (1, 2), (0.1 * ratio, 5), (0.1, -9)))
+        files.append(reduced("MEAN", shape, (1, 2), (0.1 * ratio, 5), (0.1, -9)))
     compare(files, rounding, kernels, count=20, least=0.3)
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_the_largest_of_a_picture(rounding: str, kernels: Kernels) -> None:
+    files = [
+        reduced("REDUCE_MAX", shape, axes, (0.05, -9), (0.05, -9), keep=keep)
+        for shape, axes in (((1, 3, 2, 40), (1, 2)), ((1, 7, 40), (1,)), ((1, 2, 2, 40), (-3, 2)))
+        for keep in (False, True)
+    ]
+    compare(files, rounding, kernels)
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_transposed_convolutions(rounding: str, kernels: Kernels) -> None:
+    random = np.random.default_rng(59)
+    files = []
+    for _ in range(60):
+        height, width, above, across = (int(each) for each in random.integers(1, 6, 4))
+        channels, outputs = (int(each) for each in random.integers(1, 20, 2))
+        files.append(transposed(random, (height, width), (above, across), channels, outputs))
+    compare(files, rounding, kernels, count=1, least=0.4)  # the file has the size of the batch

@@ -32,11 +32,12 @@ _OPTIONS = {
     **{"CONV_2D": "Conv2D", "DEPTHWISE_CONV_2D": "DepthwiseConv2D", "MEAN": "Reducer"},
     **{"MAX_POOL_2D": "Pool2D", "AVERAGE_POOL_2D": "Pool2D", "CONCATENATION": "Concatenation"},
     **{"PAD": "Pad", "PADV2": "PadV2", "TRANSPOSE": "Transpose"},
+    **{"TRANSPOSE_CONV": "TransposeConv", "REDUCE_MAX": "Reducer"},
 }
 
 _VERSIONS = {
     **{"FULLY_CONNECTED": 5, "GELU": 1, "RELU_N1_TO_1": 1, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3},
-    **{"EXPAND_DIMS": 1, "SQUEEZE": 1},
+    **{"EXPAND_DIMS": 1, "SQUEEZE": 1, "TRANSPOSE_CONV": 3},
 }
 
 

@@ -9,19 +9,44 @@ import numpy as np
 import pytest
 
 from strop_export.errors import UnsupportedLayer
-from strop_export.formats import Converted, convert
+from strop_export.formats import Converted, convert, quiet
 from strop_export.formats.plan_tflite import convert_plan
 from tests.contract import plan_referee, tflite_kit
 from tests.contract.picture_nets import PICTURES
-from tests.contract.spatial_files import SAME, VALID, Geometry, convolution, mean, pool
-from tests.unit.export.plan_kit import FLOAT32, Array, inputs_for, operators, run
+from tests.contract.spatial_files import SAME, VALID, Geometry, convolution, pool, reduced
+from tests.unit.export.plan_kit import FLOAT32, Array, inputs_for, operators, run, sequential
+
+with quiet():
+    import keras
+
+    layers = keras.layers
 
 SHAPE = (1, 3, 4, 2)
 
 
-@pytest.mark.parametrize("name", PICTURES)
+def _unet() -> Any:
+    inputs = keras.Input((8, 12, 2))
+    across = layers.Conv2D(6, 3, padding="same", activation="relu")(inputs)
+    down = layers.Conv2D(8, 3, padding="same")(layers.MaxPooling2D((2, 3))(across))
+    up = layers.Conv2DTranspose(5, (2, 3), strides=(2, 3), activation="relu")(down)
+    return keras.Model(inputs, layers.Conv2D(1, 1)(layers.Concatenate()([up, across])))
+
+
+# Some of their operators take several steps.
+COMPOSED: dict[str, Callable[[], Any]] = {
+    "unet": _unet,
+    "largest": lambda: sequential(
+        layers.Conv2D(6, 3), layers.GlobalMaxPooling2D(), layers.Dense(3), shape=(7, 6, 1)
+    ),
+    "largest of a sequence": lambda: sequential(
+        layers.Conv1D(6, 3), layers.GlobalMaxPooling1D(), layers.Dense(3), shape=(9, 2)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", [*PICTURES, *COMPOSED])
 def test_float32_outputs_are_those_of_keras(name: str) -> None:
-    net = PICTURES[name]()
+    net = (PICTURES | COMPOSED)[name]()
     (inputs,) = inputs_for(net)
     file = convert(net, FLOAT32, [inputs])
     np.testing.assert_allclose(run(file, inputs), net(inputs).numpy(), rtol=2e-5, atol=2e-5)
@@ -100,14 +125,16 @@ def test_axes_of_one_are_a_reshape(kind: str) -> None:
 
 @pytest.mark.parametrize("axes", [(0, 1, 2), (2, 1), (-2, -3), (1, 2)])
 def test_a_mean_of_any_order_of_axes(axes: tuple[int, ...]) -> None:
-    file = mean(SHAPE, axes, (0.5, 3), (0.25, -3), keep=0 not in axes)
+    file = reduced("MEAN", SHAPE, axes, (0.5, 3), (0.25, -3), keep=0 not in axes)
     plan = convert_plan(file, ["last"], "float").data
     (step,) = plan_referee.read(plan).steps
     assert (step.operator, step.parameters[:2]) == ("mean", bytes((0, 2)))
 
 
 def test_a_mean_of_one_value_is_a_reshape() -> None:
-    values, result, steps = _found(mean((1, 1, 4, 2), (1,), (0.5, 3), (0.5, 3)), (1, 1, 4, 2))
+    values, result, steps = _found(
+        reduced("MEAN", (1, 1, 4, 2), (1,), (0.5, 3), (0.5, 3)), (1, 1, 4, 2)
+    )
     np.testing.assert_array_equal(result, values[:, 0])
     assert steps == ["reshape"]
 
@@ -178,16 +205,23 @@ REFUSED: dict[str, tuple[Callable[[], Converted], str]] = {
         "above 255",
     ),
     "parted axes": (
-        lambda: mean(SHAPE, (1, 3), (0.5, 3), (0.5, 3)),
+        lambda: reduced("MEAN", SHAPE, (1, 3), (0.5, 3), (0.5, 3)),
         r"\(MEAN\) .* averages the axes \[0, 2\], which do not follow each other",
     ),
     "long mean": (
-        lambda: mean((1, 65_537, 1), (1,), (0.5, 3), (0.5, 3)),
+        lambda: reduced("MEAN", (1, 65_537, 1), (1,), (0.5, 3), (0.5, 3)),
         "it averages more than 65,536 values",
     ),
-    "coarse mean": (lambda: mean(SHAPE, (1, 2), (0.5, 3), (513.0, 3)), FAR),
-    "fine mean": (lambda: mean(SHAPE, (1, 2), (4.0, 3), (0.5, 3)), FAR),
-    "mean of samples": (lambda: mean(SHAPE, (0,), (0.5, 3), (0.25, 3)), "it averages no axis"),
+    "coarse mean": (lambda: reduced("MEAN", SHAPE, (1, 2), (0.5, 3), (513.0, 3)), FAR),
+    "fine mean": (lambda: reduced("MEAN", SHAPE, (1, 2), (4.0, 3), (0.5, 3)), FAR),
+    "mean of samples": (
+        lambda: reduced("MEAN", SHAPE, (0,), (0.5, 3), (0.25, 3)),
+        "it averages no axis",
+    ),
+    "largest channel": (
+        lambda: reduced("REDUCE_MAX", SHAPE, (3,), (0.5, 3), (0.5, 3)),
+        r"\(REDUCE_MAX\) .* the largest value along the axes \[2\]",
+    ),
     "joined scales": (lambda: _joined(1, 2, scale=0.25), "it changes the scale"),
     "joined samples": (lambda: _joined(0, 2), r"\(CONCATENATION\) .* it joins samples"),
     "joined and cut": (lambda: _joined(1, 2, fused=1), "a plan fuses no activation in it"),

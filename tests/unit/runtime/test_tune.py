@@ -90,6 +90,20 @@ class TestCandidates:
             ("reference", 1, PASSED),  # numpy ignores the request
         ]
 
+    def test_an_engine_that_is_not_preferred_is_tried_and_may_win(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As `native` stands behind `litert` in bundles of convolutional models."""
+        draft = bundles.image(engines=["litert", "native", "reference"])
+        draft.add_variant("tflite", "int8", ["litert"])
+        draft.add_variant("plan", "int8", ["native"])
+        for name in ("litert", "native"):
+            _install_right(monkeypatch, name)
+        tried = _tuned(draft, 5, 4, 6, 3, 7, 8, 9)
+        assert tried[:2] == [("native", 1, PASSED), ("litert", 2, PASSED)]
+        equal = _tuned(draft, 3, 4, 6, 3, 7, 8, 9)
+        assert equal[:2] == [("litert", 1, PASSED), ("native", 1, PASSED)]
+
     @pytest.mark.parametrize(
         ("cores", "counts"),
         [(1, [1]), (2, [1, 2]), (3, [1, 2, 3]), (4, [1, 2, 4]), (6, [1, 2, 4, 6])],

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from strop.bundle.manifest import FileTensor
 from strop_export.errors import UnsupportedLayer
-from strop_export.formats import plan_dense, plan_moves, plan_windows
+from strop_export.formats import plan_composed, plan_dense, plan_moves, plan_windows
 from strop_export.formats.base import Converted
 from strop_export.formats.plan import DTYPES, Plan, Step, Tensor
 from strop_export.formats.plan_bytes import take_bytes
@@ -45,6 +45,7 @@ _TAKES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
 _OPERATORS: Final = {name.upper(): name for name in _TAKES} | {
     **{"LOGISTIC": "sigmoid", "CAST": "dequantize", "CONCATENATION": "concatenate"},
     **{"EXPAND_DIMS": "reshape", "SQUEEZE": "reshape", "PADV2": "pad"},
+    **{"TRANSPOSE_CONV": "conv_2d", "REDUCE_MAX": "max_pool_2d"},
 }
 _SUMS: Final = ("fully_connected", "conv_2d", "depthwise_conv_2d", "mean", "mul", "add", "sub")
 _ROUNDED: Final = (("quantize", "float32"), *((name, "int8") for name in _SUMS))
@@ -140,7 +141,7 @@ class _Translation:
         kind, draft = self._source.kind(operator), self._draft
         name = _OPERATORS.get(kind)
         inputs = [int(index) for index in operator.inputs if index >= 0]
-        first, output = inputs[0], int(operator.outputs[0])
+        first, output = inputs[2 if kind == "TRANSPOSE_CONV" else 0], int(operator.outputs[0])
         types = tuple(map(self._source.dtype, (first, output)))
         if kind in TABLES and types == _INTEGERS and not self._only_shifts(kind, first, output):
             return self._lookup(kind, first, output, operator.builtinOptions)
@@ -150,6 +151,10 @@ class _Translation:
             raise Refusal("kernels do not agree on softmax of int8")
         if types not in _TAKES[name]:
             raise Refusal(f"a plan's {name} does not turn {types[0]} into {types[1]}")
+        if kind == "TRANSPOSE_CONV":
+            return plan_composed.transposed(draft, operator, inputs, output)
+        if kind == "REDUCE_MAX":
+            return plan_composed.largest(draft, inputs, output)
         match name:
             case "fully_connected":
                 return plan_dense.fully_connected(draft, operator, inputs, output)

@@ -28,7 +28,7 @@ def depthwise(draft: Draft, operator: Any, inputs: Sequence[int], output: int) -
 
 def pool(draft: Draft, name: str, operator: Any, inputs: Sequence[int], output: int) -> Step:
     """Translate MAX_POOL_2D or AVERAGE_POOL_2D; `name` is the plan's."""
-    x, y = _picture(draft, inputs[0]), _picture(draft, output)
+    x, y = picture(draft, inputs[0]), picture(draft, output)
     same_quantization(x, y)
     options = operator.builtinOptions
     size = (options.filterHeight, options.filterWidth)
@@ -44,8 +44,8 @@ def _convolution(
     draft: Draft, name: str, operator: Any, inputs: Sequence[int], output: int
 ) -> Step:
     first, *others = inputs
-    x, y = _picture(draft, first), _picture(draft, output)
-    weights = (_deep if name == "conv_2d" else _shallow)(draft, others[0], x)
+    x, y = picture(draft, first), picture(draft, output)
+    weights = (deep if name == "conv_2d" else _shallow)(draft, others[0], x)
     biases = [draft.source.constant(index) for index in others[1:]]
     options = operator.builtinOptions
     dilations = (options.dilationHFactor, options.dilationWFactor)
@@ -59,15 +59,29 @@ def _convolution(
     return Step(name, (number, *numbers), result, fused, window=_checked(window))
 
 
-def _picture(draft: Draft, index: int) -> Tensor:
+def picture(draft: Draft, index: int) -> Tensor:
+    """Return a tensor of (h, w, channels).
+
+    Raises:
+        Refusal: the tensor is another.
+    """
     x = draft.variable(index)
     if len(x.dims) != 3 or not draft.batch_axes(index):
         raise Refusal(f"it is not of a picture: {draft.source.shape(index)}")
     return x
 
 
-def _deep(draft: Draft, index: int, x: Tensor) -> Tensor:
-    """Return the weights of a convolution, (out, kh, kw, in)."""
+def deep(draft: Draft, index: int, x: Tensor) -> Tensor:
+    """Return the weights of a convolution, (out, kh, kw, in).
+
+    Args:
+        draft: the plan.
+        index: of the weights, in the file.
+        x: the input of the convolution.
+
+    Raises:
+        Refusal: no plan has such weights.
+    """
     weights = draft.source.constant(index)
     if weights.dtype != x.dtype or len(weights.dims) != 4:
         raise Refusal(f"its weights are {weights.dtype} of shape {weights.dims}")

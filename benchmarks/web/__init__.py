@@ -1,0 +1,1 @@
+"""The module for web pages beside onnxruntime-web, under Node."""
