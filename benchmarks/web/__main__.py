@@ -24,13 +24,8 @@ from benchmarks.alone import alone
 from benchmarks.environments import Environments
 from benchmarks.files import ROOT, NotMeasurable
 from benchmarks.results import PEER, RESULTS, STROP
-from strop.errors import StropError
-from strop_export import bundles
-from strop_export.formats import Names, VariantSpec, convert
-from strop_export.proof import web
-from strop_export.source import Source
 
-PRECISIONS = ("int8", "float32")
+NETWORKS = ("mnist-mlp", "lenet", "ds-cnn", "resnet-8")  # that tools.web_networks writes
 NEAR = 1e-4  # float32 answers of two engines differ by less
 
 _PACKAGES = ROOT / "demo"  # onnxruntime-web is pinned there
@@ -62,7 +57,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("benchmarks: stopped, nothing is written", file=sys.stderr)
         return 130
-    except (NotMeasurable, StropError) as error:
+    except NotMeasurable as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2
     content = {"environment": environment, "rows": [asdict(row) for row in rows]}
@@ -77,35 +72,26 @@ def main() -> int:
 def measure(
     arguments: argparse.Namespace, folder: Path
 ) -> tuple[list[Row], dict[str, float], dict[str, Any]]:
-    """Build the networks and time them.
+    """Let the networks be written, and time them.
 
     Returns:
         The rows; for each network, how far the float32 answers of the two are apart; the machine.
 
     Raises:
-        NotMeasurable: a package is missing, or Node failed.
-        StropError: there is no Node or compiler, or no trained network.
+        NotMeasurable: onnxruntime-web, Node, a compiler or the artifact is missing, or Node failed.
     """
     if not (_PACKAGES / "node_modules" / "onnxruntime-web").is_dir():
         raise NotMeasurable("onnxruntime-web is missing: run `npm ci` in demo/")
-    from benchmarks.web import nets
-
-    page = web.find_page()
-    chosen = arguments.only or [nets.MLP, *nets.BUILT]
-    if unknown := [name for name in chosen if name not in (nets.MLP, *nets.BUILT)]:
-        raise NotMeasurable(
-            f"there is no network {unknown[0]!r}: {nets.MLP}, {', '.join(nets.BUILT)}"
-        )
-    networks = []
-    for name in chosen:
-        place = folder / name
-        place.mkdir()
-        networks.append(_network(name, nets.read(name, place, arguments.artifact), place))
+    made = [sys.executable, "-m", "tools.web_networks", str(folder), *arguments.only]
+    made += ["--artifact", str(arguments.artifact.resolve())]
+    done = subprocess.run(made, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NotMeasurable((done.stderr.strip().splitlines() or ["tools.web_networks failed"])[-1])
+    networks = json.loads((folder / "networks.json").read_bytes())
     environment = machine.describe(Environments({}, Path(), folder), quick=arguments.quick)
     job = {
-        "module": str(page.module),
+        **networks,
         "packages": str(_PACKAGES),
-        "networks": networks,
         "rounds": 21 if arguments.quick else 201,
         "warm_us": 5e5,
         "turn_us": 2e3,  # short, so that other work on the machine interrupts few
@@ -113,7 +99,7 @@ def measure(
     (folder / "job.json").write_text(json.dumps(job))
     worker = Path(__file__).with_name("worker.mjs")
     done = subprocess.run(
-        [page.node, worker, folder / "job.json"],
+        [networks["node"], worker, folder / "job.json"],
         capture_output=True,
         text=True,
         timeout=_LIMIT_S,
@@ -140,41 +126,10 @@ def measure(
         if result["precision"] == "float32"
     }
     farthest = {
-        name: float(np.abs(answers[name, STROP] - answers[name, PEER]).max()) for name in chosen
+        name: float(np.abs(answers[name, STROP] - answers[name, PEER]).max())
+        for name in arguments.only
     }
     return rows, farthest, {**environment, "packages": said}
-
-
-def _network(name: str, source: Source, folder: Path) -> dict[str, Any]:
-    """Write the files of a network, and describe them to the worker."""
-    (samples,) = source.samples
-    pixels = samples[:100].astype(np.uint8)
-    pixels.tofile(folder / "samples.raw")
-    subjects = []
-    names = Names(tuple(s.name for s in source.inputs), tuple(s.name for s in source.outputs))
-    for precision in PRECISIONS:
-        for kind, form in ((STROP, "plan"), (PEER, "onnx")):
-            spec = VariantSpec(form, precision)
-            converted = convert(source.model, spec, source.calibration, names)
-            file = folder / f"{precision}.{form}"
-            if form == "plan":
-                file = file.with_suffix(".strop")
-                file.write_bytes(bundles.draft(source, spec, converted, ["native"]))
-            else:
-                file.write_bytes(converted.data)
-            subjects.append(
-                {
-                    "subject": kind,
-                    "precision": precision,
-                    "format": form,
-                    "file": str(file),
-                    "dtype": converted.inputs[0].dtype,
-                    "shape": [1, *pixels.shape[1:]],
-                }
-            )
-    values = int(np.prod(pixels.shape[1:]))
-    samples_file = str(folder / "samples.raw")
-    return {"name": name, "samples": samples_file, "values": values, "subjects": subjects}
 
 
 def table(rows: Sequence[Row]) -> list[str]:
@@ -202,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     artifact = ROOT / "artifacts" / "mnist-mlp"
     parser.add_argument("--artifact", type=Path, default=artifact, help="the trained MNIST network")
-    parser.add_argument("--only", nargs="+", metavar="NETWORK", help="mnist-mlp, lenet, ds-cnn ...")
+    parser.add_argument("--only", nargs="+", choices=NETWORKS, default=NETWORKS, help="all of them")
     parser.add_argument("--quick", action="store_true", help="21 turns each instead of 201")
     parser.add_argument("--out", type=Path, default=RESULTS / "web.json")
     return parser
