@@ -19,6 +19,7 @@ from strop_export.firmware.cpus import Cpu
 from strop_export.firmware.folder import files
 from strop_export.firmware.names import model_identifier
 from strop_export.formats.plan_reader import read_plan
+from tests.environments import ROOT
 from tests.needs import unavailable
 
 Array = NDArray[Any]
@@ -33,8 +34,8 @@ BOARD_OF = {
     "rv32imac": "virt",
 }
 PACKAGES = {"qemu-system-arm": "qemu-system-arm", "qemu-system-riscv32": "qemu-system-misc"}
-RUNNER = Path(__file__).with_name("runner.c")
-_PAINTED_RUNS = 4  # of runner.c: these are not counted
+RUNNER = ROOT / "native" / "mcu" / "tests" / "run_samples.c"
+_PAINTED_RUNS = 4  # of run_samples.c: these are not counted
 _LIMIT_S = 900
 
 

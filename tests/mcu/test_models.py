@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from strop_export.firmware.cpus import CPUS, Cpu
+from strop_export.formats.plan_reader import read_plan
+from tests.mcu import emulator
 from tests.mcu.laboratory import WHOLE, Laboratory
 from tests.mcu.models import MODELS, SAMPLES
 from tests.native.test_parity import differing
@@ -43,6 +47,23 @@ def test_firmware_gives_the_native_engine_s_bits(
     assert min(varied) > 0, "the outputs do not depend on the input"
     computed, seen = cell.sizes.stack_bytes, cell.ran.stack_bytes
     assert seen <= computed <= seen + SLACK_BYTES
+
+
+@pytest.mark.parametrize("name", ["mnist-mlp"])
+def test_firmware_of_other_weights_gives_other_bits(
+    name: str, laboratory: Laboratory, tmp_path: Path
+) -> None:
+    model, cpu = laboratory.model(name), CPUS[1]
+    plan = read_plan(model.plan)
+    tensors, number = list(plan.tensors), plan.steps[1].inputs[1]
+    weights = np.array(tensors[number].values)
+    weights[0] = -weights[0]
+    tensors[number] = replace(tensors[number], values=weights)
+    folder = emulator.write_folder(tmp_path, replace(plan, tensors=tensors).to_bytes(), name)
+    firmware = emulator.build_runner(folder, name, cpu)
+    (found,) = emulator.run(firmware, cpu, model.plan, [model.samples[:20]]).outputs
+    (expected,) = laboratory.cell(name, cpu).ran.outputs
+    assert differing(found, expected[:20]) > 0
 
 
 @pytest.mark.parametrize("name", MODELS)
