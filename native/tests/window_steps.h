@@ -65,7 +65,8 @@ static inline uint32_t write_weights(plan_writer *to, const shaped *shape, uint3
 /* Add a convolution, and give its output. It is left out where it would be too large. */
 static inline void write_conv_step(plan_writer *to, shaped *x) {
     const int is_depthwise = next_random() & 1;
-    const axis_windows of[] = {random_windows(x->dims[0], 0), random_windows(x->dims[1], 0)};
+    axis_windows of[2];
+    for (uint32_t i = 0; i < 2; i++) of[i] = random_windows(x->dims[i], 0);
     const uint32_t channels = x->dims[2], taps = of[0].size * of[1].size;
     const uint32_t inputs = is_depthwise ? taps : taps * channels;
     const uint32_t outputs =
@@ -90,12 +91,13 @@ static inline void write_conv_step(plan_writer *to, shaped *x) {
 }
 
 static inline void write_pool_step(plan_writer *to, shaped *x) {
-    const axis_windows of[] = {random_windows(x->dims[0], 1), random_windows(x->dims[1], 1)};
+    axis_windows of[2];
+    for (uint32_t i = 0; i < 2; i++) of[i] = random_windows(x->dims[i], 1);
     shaped y = {0, 3, {of[0].count, of[1].count, x->dims[2]}};
     if (values_of(&y) > MOST_IMAGE) return;
     y.number = write_alike(to, x->number, &y, NULL);
-    write_step(to, next_random() & 1 ? OP_MAX_POOL_2D : OP_AVERAGE_POOL_2D, x->number, NONE, NONE,
-               y.number, next_random() % 3, 0);
+    const uint32_t op = next_random() & 1 ? OP_MAX_POOL_2D : OP_AVERAGE_POOL_2D;
+    write_step(to, op, x->number, NONE, NONE, y.number, next_random() % 3, 0);
     write_windows(to, of, 1);
     *x = y;
 }
@@ -105,14 +107,14 @@ static inline void write_image_steps(plan_writer *to) {
     const uint32_t channels =
         (uint32_t)(next_random() % 3 ? random_int(1, 20) : random_int(1, 100));
     const uint32_t most = channels > 20 ? 5 : 12;
-    shaped x = {
-        0,
-        3,
-        {(uint32_t)random_int(1, (int32_t)most), (uint32_t)random_int(1, (int32_t)most), channels}};
+    /* One number a statement: compilers differ in the order of arguments. */
+    const uint32_t height = (uint32_t)random_int(1, (int32_t)most);
+    const uint32_t width = (uint32_t)random_int(1, (int32_t)most);
     const int is_int8 = next_random() % 3 != 0;
-    x.number = write_shaped(to, is_int8 ? STROP_INT8 : STROP_FLOAT32, 3, x.dims,
-                            is_int8 ? random_float(0.005f, 0.1f) : 0.0f,
-                            is_int8 ? random_int(-128, 127) : 0, NULL);
+    const float scale = random_float(0.005f, 0.1f);
+    shaped x = {0, 3, {height, width, channels}};
+    x.number = is_int8 ? write_shaped(to, STROP_INT8, 3, x.dims, scale, random_int(-128, 127), NULL)
+                       : write_shaped(to, STROP_FLOAT32, 3, x.dims, 0, 0, NULL);
     write_border(to, 0, x.number);
     const uint32_t image = x.number;
     for (int steps = random_int(1, 4); steps > 0; steps--) {
