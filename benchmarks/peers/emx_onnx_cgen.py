@@ -13,6 +13,7 @@ faster.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from benchmarks.peers import Absent, Call, Loop
@@ -25,7 +26,7 @@ LOOPS = (Loop("emx-onnx-cgen, C from Python", "onnx", ("float32", "int8"), dense
 
 # Up to 32 images at a time: the values between the layers then stay in the caches.
 _INFER = """
-enum { BLOCK = 32, PIXELS = 784, CLASSES = 10 };
+enum { BLOCK = 32 };
 
 static inline __attribute__((always_inline))
 void some(int count, const uint8_t *pixels, float *out) {
@@ -69,7 +70,7 @@ def build(loop: str, precision: str, path: str, folder: str) -> str:
 
     require_compiler()
     model, code = Path(folder) / "net.onnx", Path(folder) / "net.c"
-    _transpose_weights(path, str(model))
+    pixels, classes = _transpose_weights(path, str(model))
     # Weights and layer results are in the C code, not in a file or on the heap.
     options = ["--model-name", "net", "--large-weight-threshold", "0"]
     options += ["--large-temp-threshold", "0", "--restrict-arrays"]
@@ -79,7 +80,9 @@ def build(loop: str, precision: str, path: str, folder: str) -> str:
         reason = (done.stderr or done.stdout).strip()[-300:]
         raise Absent(f"emx-onnx-cgen cannot turn this file into C: {reason}")
     define = "#define FLOAT_INPUT\n" if precision == "float32" else ""
-    return compile_module(code.read_text(encoding="utf-8") + define + _INFER, folder)
+    sizes = f"enum {{ PIXELS = {pixels}, CLASSES = {classes} }};\n"
+    infer = define + sizes + _INFER
+    return compile_module(code.read_text(encoding="utf-8") + infer, folder, classes=classes)
 
 
 def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
@@ -91,8 +94,12 @@ def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
     return open_module(path)
 
 
-def _transpose_weights(path: str, to: str) -> None:
-    """Transpose the weights of every product to (outputs, inputs); the results are the same."""
+def _transpose_weights(path: str, to: str) -> tuple[int, int]:
+    """Transpose the weights of every product to (outputs, inputs); the results are the same.
+
+    Returns:
+        The number of values of one sample, and of its answer.
+    """
     try:
         import onnx
         from onnx import helper, numpy_helper
@@ -119,3 +126,7 @@ def _transpose_weights(path: str, to: str) -> None:
         put(node, "transB", 1)
     onnx.checker.check_model(model)
     onnx.save(model, to)
+    ends = model.graph.input[0], model.graph.output[0]
+    shapes = ([one.dim_value for one in end.type.tensor_type.shape.dim[1:]] for end in ends)
+    pixels, classes = map(prod, shapes)
+    return pixels, classes
