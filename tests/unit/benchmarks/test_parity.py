@@ -62,7 +62,7 @@ class TestAgainstKeras:
     def test_a_refusal_says_what_was_found_and_what_may_be(self) -> None:
         verdict = parity.judge(KERAS[::-1].copy(), KERAS, LABELS, "float32")
         assert verdict.refusal == (
-            "not the same model: 100 of 100 images get another class than from Keras, largest "
+            "not the same model: 10000 of 10,000 images get another class than from Keras, largest "
             "error 0.9; float32 may have 5 and 0.001"
         )
 
