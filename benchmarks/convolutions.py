@@ -43,7 +43,7 @@ class Plan(NamedTuple):
     one_by_one_s: float  # of single samples, before anything is timed
 
 
-FULL = Plan(tuple(networks.NETWORKS), exports=True, generations=4, rounds=5, one_by_one_s=0.3)
+FULL = Plan(tuple(networks.NETWORKS), exports=True, generations=4, rounds=3, one_by_one_s=0.3)
 QUICK = Plan(("lenet",), exports=False, generations=1, rounds=3, one_by_one_s=0.05)
 
 
