@@ -6,18 +6,14 @@ answer its evaluation samples, and those that are the same model are timed, alte
 
 from __future__ import annotations
 
-import hashlib
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import files, networks, parity, ratios, rounds
+from benchmarks import exports, files, networks, parity, ratios, rounds
 from benchmarks.cases import STROP_MODULE, Case
 from benchmarks.crew import Crew
 from benchmarks.environments import Environments
-from benchmarks.files import CACHE, ROOT, Files, NotMeasurable
+from benchmarks.files import Files, NotMeasurable
 from benchmarks.results import Ratio, Row
 from benchmarks.rounds import Turns
 
@@ -30,7 +26,6 @@ _MODULES = (
     *("onnx_runtime", "openvino_runtime", "emx_onnx_cgen"),
 )
 _ENGINES = ("native", "litert")  # of Strop: its own, and the one that stands first here
-_EXPORT_S = 900.0
 
 
 class Plan(NamedTuple):
@@ -126,27 +121,9 @@ def exported(name: str, *, allowed: bool = True) -> Files:
     Raises:
         NotMeasurable: it is not there and must not be exported, or its export fails.
     """
-    content = hashlib.sha256(Path(networks.__file__).read_bytes()).hexdigest()
-    folder = CACHE / "networks" / content[:16]
-    artifact, dist = folder / name, folder / "dist" / name
+    artifact, dist = exports.folder() / name, exports.folder() / "dist" / name
     if allowed:
-        if not (artifact / networks.LAST).is_file():
-            _run("benchmarks.networks", name, str(artifact))
-        targets = ("--target", "cpu", "--target", "rpi", "--precision", ",".join(_PRECISIONS))
-        _run("strop_export", "--artifact", str(artifact), *targets, "--out", str(dist))
+        exports.export(exports.trained(name), ("cpu", "rpi"), _PRECISIONS, dist)
     elif not (dist / f"{name}-cpu.strop").is_file():
         raise NotMeasurable("it is not exported yet: `make bench` does, in a minute; QUICK=1 not")
-    return files.prepare(artifact, dist, folder / "files" / name)
-
-
-def _run(module: str, *words: str) -> None:
-    command = [sys.executable, "-m", module, *words]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, cwd=ROOT, timeout=_EXPORT_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise NotMeasurable(f"{module} took over {_EXPORT_S:g} s") from None
-    if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise NotMeasurable(f"{module} ends with status {done.returncode}: {said[:200]}")
+    return files.prepare(artifact, dist, exports.folder() / "files" / name)

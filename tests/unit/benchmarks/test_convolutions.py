@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import convolutions, networks, ratios, subjects, table
+from benchmarks import convolutions, exports, networks, ratios, subjects, table
 from benchmarks.cases import cases
 from benchmarks.convolutions import BATCHES, Plan
 from benchmarks.crew import Crew
@@ -108,7 +108,7 @@ class TestMeasured:
 class TestExported:
     @pytest.fixture(autouse=True)
     def _cache(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        monkeypatch.setattr(convolutions, "CACHE", tmp_path)
+        monkeypatch.setattr(exports, "CACHE", tmp_path)
 
     def test_a_quick_run_does_not_export(self) -> None:
         nowhere = Environments({}, Path(), Path())
@@ -120,7 +120,7 @@ class TestExported:
         assert ({row.network for row in rows}, len(rows), found) == ({"LeNet"}, len(some), [])
 
     def test_an_export_that_fails_says_why(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(convolutions, "ROOT", Path("/"))  # from where there is no such module
+        monkeypatch.setattr(exports, "ROOT", Path("/"))  # from where there is no such module
         with pytest.raises(NotMeasurable, match=r"benchmarks.networks ends with status 1: .*No mo"):
             convolutions.exported("lenet")
 
