@@ -112,7 +112,7 @@ class Crew:
             limit_s: seconds after which it stops, with the answers that it has by then.
 
         Returns:
-            float32 (images answered, 10), or None if the case is or has to be left out.
+            float32 (images answered, classes), or None if the case is or has to be left out.
         """
 
         def ask() -> NDArray[np.float32]:
@@ -199,6 +199,7 @@ class Crew:
             path=str(path),
             batch=batch,
             images=str(self.files.dense if case.is_dense else self.files.images),
+            classes=self.files.classes,
         )
         self._open[case.process].add((case, batch))
         classes: list[int] = reply["classes"]
@@ -225,7 +226,7 @@ class Crew:
             code = Path(peer(name).__file__)
             for file in sorted(code.parent.glob(f"{code.stem}.*")):  # some have C beside them
                 content.update(file.read_bytes())
-        words = re.sub(r"[^\w.]+", "-", case.name)
+        words = re.sub(r"[^\w.]+", "-", f"{self.files.artifact.name} {case.name}")
         folder = BUILT / f"{words}-{content.hexdigest()[:16]}"
         note = folder / "built.json"
         if note.is_file():

@@ -35,17 +35,17 @@ class Files:
 
     @property
     def images(self) -> Path:
-        """The test set, uint8 (N, 28, 28)."""
+        """The test set, uint8 (N, ...): (N, 28, 28) of digits."""
         return self.folder / "images.npy"
 
     @property
     def dense(self) -> Path:
-        """Random bytes, uint8 (N, 28, 28), hardly any of them 0."""
+        """Random bytes, uint8 (N, ...), hardly any of them 0."""
         return self.folder / "dense.npy"
 
     @property
     def answers(self) -> Path:
-        """Keras's answers to the test set, float32 (N, 10)."""
+        """Keras's answers to the test set, float32 (N, classes)."""
         return self.folder / "answers.npy"
 
     @property
@@ -55,8 +55,14 @@ class Files:
 
     @property
     def one_image(self) -> Path:
-        """The first image as 784 bytes, uint8 (28, 28) without a header."""
+        """The bytes of the first image, without a header."""
         return self.folder / "image.raw"
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        answers: tuple[int, int] = np.load(self.answers, mmap_mode="r").shape
+        return answers[1]
 
     @property
     def model(self) -> Path:
@@ -119,7 +125,8 @@ def prepare(artifact: Path, dist: Path, folder: Path) -> Files:
         np.save(files.answers, content["outputs"])
         np.save(files.labels, content["labels"])
         content["inputs"][:1].tofile(files.one_image)
-    noise = np.random.default_rng(0).integers(256, size=(_DENSE, 28, 28), dtype=np.uint8)
+        shape = content["inputs"].shape[1:]
+    noise = np.random.default_rng(0).integers(256, size=(_DENSE, *shape), dtype=np.uint8)
     np.save(files.dense, noise)
     for copy in {files.bundle(""), files.bundle("tflite")}:
         if (dist / copy.name).is_file():

@@ -28,7 +28,7 @@ Floats = NDArray[np.float32]
 class Bounds(NamedTuple):
     """The differences from Keras's answers that a precision may have."""
 
-    disagreements: int  # images of 10,000 whose top class is not Keras's
+    disagreements: int  # images of 10,000 whose top class is not Keras's; of fewer, at least 1
     max_abs_error: float
 
 
@@ -62,17 +62,23 @@ def judge(answers: Floats, keras: Floats, labels: NDArray[np.int64], precision: 
     disagreements = int((classes != keras.argmax(axis=1)).sum())
     error = float(np.abs(answers - keras).max())
     bounds, refusal = _BOUNDS[precision], ""
-    if disagreements > bounds.disagreements or not error <= bounds.max_abs_error:
+    most = max(1, bounds.disagreements * len(keras) // 10_000)
+    if disagreements > most or not error <= bounds.max_abs_error:
         refusal = (
             f"not the same model: {disagreements} of {len(keras):,} images get another class than "
-            f"from Keras, largest error {error:.2g}; {precision} may have {bounds.disagreements} "
+            f"from Keras, largest error {error:.2g}; {precision} may have {most} "
             f"and {bounds.max_abs_error:g}"
         )
     return Verdict(float((classes == labels).mean()), disagreements, error, refusal)
 
 
 def check(
-    crew: Crew, cases: Sequence[Case], *, one_by_one_s: float, step: Callable[[str], None]
+    crew: Crew,
+    cases: Sequence[Case],
+    *,
+    one_by_one_s: float,
+    step: Callable[[str], None],
+    batch: int | None = None,
 ) -> list[Row]:
     """Judge every case, and leave refused cases out of the crew.
 
@@ -82,19 +88,22 @@ def check(
         one_by_one_s: the time limit of a case for single images, in seconds; the images answered
             by then are judged.
         step: called with a case's name before it is judged.
+        batch: images per call where all are answered; their number is a multiple of it. None:
+            `BATCH`.
 
     Returns:
         A row of accuracy for each case, without those on other images.
     """
+    batch = batch or BATCH
     keras, labels = np.load(crew.files.answers), np.load(crew.files.labels)
     rows = []
     raw: dict[tuple[str, str], list[tuple[Case, Floats, Floats]]] = {}
     judged = dict.fromkeys(case.on_test_set for case in cases)
     for case in sorted(judged, key=lambda case: case.kind == STROP):  # raw loops first
         step(case.name)
-        answers, single = _answers(crew, case, one_by_one_s)
+        answers, single = _answers(crew, case, batch, one_by_one_s)
         if answers is None or single is None:
-            why = crew.absent(case) or crew.absent(case, BATCH) or crew.absent(case, 1)
+            why = crew.absent(case) or crew.absent(case, batch) or crew.absent(case, 1)
             crew.leave_out(case, why)
             rows.append(case.row("accuracy", absent=why))
             continue
@@ -122,9 +131,11 @@ def check(
     return rows
 
 
-def _answers(crew: Crew, case: Case, one_by_one_s: float) -> tuple[Floats | None, Floats | None]:
+def _answers(
+    crew: Crew, case: Case, batch: int, one_by_one_s: float
+) -> tuple[Floats | None, Floats | None]:
     """Get a case's answers in batches to all images, and one by one as long as time allows."""
-    answers = crew.answer(case, BATCH, _LIMIT_S)
+    answers = crew.answer(case, batch, _LIMIT_S)
     single = crew.answer(case, 1, one_by_one_s)
     crew.close([case])
     return answers, single

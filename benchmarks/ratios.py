@@ -15,6 +15,7 @@ work spoils the tail of the rounds that it hits, and would dominate the tail of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +85,30 @@ def throughput(turns: Turns, batch: int) -> list[Ratio]:
         found.append(
             paired(name, ours.engine, "throughput", batch, a_us, b_us, best.name, rate=True)
         )
+    return found
+
+
+def convolutions(turns: Turns, network: str) -> list[Ratio]:
+    """Return the ratios of the median call of a convolutional network, by batch.
+
+    Args:
+        turns: all rounds of this network, in microseconds.
+        network: its name in results.
+    """
+    found = []
+    for size in dict.fromkeys(batch for _, batch in turns):
+        medians = {case: _each(turns, case, size, 50) for case, batch in turns if batch == size}
+        for ours, best in _pairs(medians, held_alike=size > 1):
+            ratio = paired(
+                _name(ours),
+                ours.engine,
+                "convolutions",
+                size,
+                medians[ours],
+                medians[best],
+                best.name,
+            )
+            found.append(replace(ratio, network=network))
     return found
 
 

@@ -25,6 +25,7 @@ UNITS = {
     "export_time": "s",
     "accuracy": "share",  # 0..1 over the whole test set
     "growth": "us",  # of one call, by layer width and batch
+    "convolutions": "us",  # median of one call, by network and batch
 }
 
 
@@ -49,6 +50,7 @@ class Row:
     # extension: kB; accuracy: disagreements, max_abs_error; growth: width, macs
     parts: dict[str, float] = field(default_factory=dict)
     absent: str = ""
+    network: str = ""  # of convolutions: "LeNet"
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,14 @@ class Ratio:
 
     name: str  # "litert int8", "litert int8 p99", "native int8 dense", "best engine"
     engine: str
-    axis: str  # "latency", "throughput", "c_alone", "cold_start" or "memory"
+    axis: str  # "latency", "throughput", "c_alone", "cold_start", "memory" or "convolutions"
     batch: int | None
     median: float
     low: float  # 5th percentile over the rounds
     high: float  # 95th
     difference: float  # median over the rounds, in us an image, ms or MiB
     against: str  # the raw loop's name
+    network: str = ""  # of convolutions
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,22 @@ def throughput_row(crew: Crew, case: Case, batch: int, turns: Turns) -> Row:
     return case.row("throughput", **figures)
 
 
+def convolutions_row(crew: Crew, case: Case, batch: int, turns: Turns, network: str) -> Row:
+    """Make the row of a call of a convolutional network.
+
+    Args:
+        crew: has the reason why a case has no figures.
+        case: the case.
+        batch: samples per call.
+        turns: all rounds of this network, in microseconds.
+        network: its name in results.
+    """
+    samples_us, figures = _figures(crew, case, batch, turns)
+    if samples_us is not None:
+        figures |= {"value": figures["p50_us"], "samples_us": _kept(samples_us, 200)}
+    return case.row("convolutions", network=network, **figures)
+
+
 def _kept(samples_us: NDArray[np.float64], most: int) -> tuple[float, ...]:
     """Keep at most `most` samples, evenly spread: all of them would take megabytes."""
     return tuple(samples_us[:: -(-len(samples_us) // most)].round(2).tolist())

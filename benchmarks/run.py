@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from benchmarks import c_alone, cold, export_time, growth, parity, ratios, rounds, sizes
+from benchmarks import (
+    c_alone,
+    cold,
+    convolutions,
+    export_time,
+    growth,
+    parity,
+    ratios,
+    rounds,
+    sizes,
+)
 from benchmarks.cases import Case, compared, first_of_each, judged
 from benchmarks.crew import Crew
 from benchmarks.results import STROP, UNITS, Ratio, Row
@@ -55,23 +65,27 @@ def measure(
     Args:
         crew: builds and opens the cases.
         cases: the cases.
-        axes: some of `AXES`; accuracy is always measured.
+        axes: some of `AXES`; all but convolutions measure accuracy too.
         plan: the amounts of measurement.
         progress: the display of progress.
     """
     firsts, usual = first_of_each(cases), [case for case in cases if case.is_usual]
     if axes & {"cold_start", "memory"}:  # measured in the same processes
         axes = axes | {"cold_start", "memory"}
+    if axes - {"convolutions"}:  # which check their own networks
+        axes = axes | {"accuracy"}
     for axis, (seconds, steps) in _expected(cases, firsts, plan).items():
-        if axis in axes | {"accuracy"}:
+        if axis in axes:
             progress.expect(axis, seconds, steps)
 
-    rows = parity.check(
-        crew, cases, one_by_one_s=plan.one_by_one_s, step=progress.steps("accuracy")
-    )
-    progress.done("accuracy")
-    crew.end()
+    rows: list[Row] = []
     found: list[Ratio] = []
+    if "accuracy" in axes:
+        rows += parity.check(
+            crew, cases, one_by_one_s=plan.one_by_one_s, step=progress.steps("accuracy")
+        )
+        progress.done("accuracy")
+        crew.end()
     if axes & {"latency", "throughput"}:
         turns = _turns(crew, cases, axes, plan, progress)
         if "latency" in axes:
@@ -109,6 +123,14 @@ def measure(
         except (RuntimeError, ValueError) as error:
             rows.append(Row("Strop", STROP, "", "", "growth", absent=str(error)))
         progress.done("growth")
+    if "convolutions" in axes:
+        crew.end()  # that of the digits
+        amounts = convolutions.QUICK if plan.quick else convolutions.FULL
+        step = progress.steps("convolutions")
+        measured = convolutions.measure(crew.environments, cases, amounts, step)
+        rows += measured[0]
+        found += measured[1]
+        progress.done("convolutions")
     return rows, found
 
 
@@ -155,6 +177,9 @@ def _expected(cases: list[Case], firsts: list[Case], plan: Plan) -> dict[str, tu
         "c_alone": (4.0, 1),
         "cold_start": (10 + starts * 0.15, starts),
         "growth": (2.0, 24) if plan.quick else (20.0, 102),
+        "convolutions": convolutions.expected(
+            cases, convolutions.QUICK if plan.quick else convolutions.FULL
+        ),
     }
     if not plan.quick:
         found["export_time"] = (20.0 + 5 * export_time.COUNT, export_time.COUNT)

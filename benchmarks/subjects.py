@@ -79,11 +79,11 @@ class Subject:
 def subjects(results: Results) -> list[Subject]:
     """Return every subject of a run that has a figure on an axis.
 
-    Growth does not count: it uses other models.
+    Growth and convolutions do not count: they use other models.
     """
     found: dict[str, Subject] = {}
     for row in results.rows:
-        if row.axis != "growth" and row.value is not None:
+        if row.axis not in ("growth", "convolutions") and row.value is not None:
             one = Subject(row.subject, row.kind, row.engine, row.precision)
             found.setdefault(row.subject, one).rows.append(row)
     return list(found.values())
@@ -108,10 +108,10 @@ def absent(results: Results) -> Iterator[tuple[str, str]]:
 
 
 def _axes(rows: Iterable[Row]) -> str:
-    """Name the axes of rows, each with its batch or with the range of its batches."""
+    """Name the axes of rows, or their networks, each with the range of its batches."""
     batches: dict[str, list[int]] = {}
     for row in rows:
-        batches.setdefault(row.axis, []).extend([row.batch] if row.batch else [])
+        batches.setdefault(row.network or row.axis, []).extend([row.batch] if row.batch else [])
     return ", ".join(map(_axis, batches, batches.values()))
 
 

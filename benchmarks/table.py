@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich import box
@@ -12,17 +12,19 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks import drawing
-from benchmarks.results import UNITS, Ratio, Results
+from benchmarks.results import STROP, UNITS, Ratio, Results, Row
 from benchmarks.subjects import Subject, absent, groups, subjects
 
 _PIPED = 100  # columns, if there is no screen
 _BATCHES = (64, 256, 1024, 4096)  # the batch sizes whose throughput is shown, if it was measured
 _NONE = "-"
+_P = ("p50", "p95", "p99")  # the percentiles of a call
 _TAIL = " p99"  # how the name of a ratio of tails ends
 _DIFFERENCES = {
     "latency": "us",
     "throughput": "us",
     "c_alone": "us",
+    "convolutions": "us",
     "cold_start": "ms",
     "memory": "MiB",
 }
@@ -70,7 +72,12 @@ def sections(results: Results) -> Iterator[Section]:
     """Return the tables that have lines, the most important first."""
     measured = subjects(results)
     ordered = [one for members in groups(measured).values() for one in members]
-    tables = _ratios(results.ratios), _times(ordered), _costs(ordered), _over_numpy(ordered)
+    digits = [ratio for ratio in results.ratios if not ratio.network]
+    networks = [ratio for ratio in results.ratios if ratio.network]
+    tables = (
+        *(_ratios(digits), _times(ordered), _costs(ordered), _over_numpy(ordered)),
+        *(_networks_ratios(networks), _networks_times(results.rows)),
+    )
     for section in tables:
         if section.lines:
             yield section
@@ -109,6 +116,70 @@ def _column(ratio: Ratio) -> str:
     return ratio.axis.replace("_start", "").replace("_", " ")
 
 
+def _networks_ratios(ratios: Sequence[Ratio]) -> Section:
+    """Make the table of ratios of convolutional networks: a column per network and batch."""
+    columns = dict.fromkeys((ratio.network, ratio.batch) for ratio in ratios)
+    found = {(ratio.name, ratio.network, ratio.batch): ratio for ratio in ratios}
+
+    def cell(name: str, network: str, batch: int | None) -> str:
+        ratio = found.get((name, network, batch))
+        return f"{ratio.median:.3f}" if ratio else _NONE
+
+    return Section(
+        "Convolutional networks: Strop's time over the fastest peer's",
+        "Medians over the rounds of one run, by network and samples a call; better below 1. Native "
+        "is compared with the fastest peer of all, in float32 with the fastest of float32, litert "
+        "with LiteRT's own best loop. With native held to AVX2, batches are compared with oneDNN "
+        "held to AVX2.",
+        ("", *(f"{network} {batch}" for network, batch in columns)),
+        1,
+        tuple(
+            Line((name, *(cell(name, *column) for column in columns)))
+            for name in dict.fromkeys(ratio.name for ratio in ratios)
+        ),
+    )
+
+
+def _networks_times(rows: Sequence[Row]) -> Section:
+    """Make the table of times of convolutional networks: a line per network and subject."""
+    timed = [row for row in rows if row.axis == "convolutions" and row.value is not None]
+    by_line: dict[tuple[str, str, bool], dict[int, Row]] = {}
+    for row in timed:
+        line = (row.subject, row.network, row.kind == STROP)
+        by_line.setdefault(line, {})[row.batch or 1] = row
+    batches = sorted({row.batch or 1 for row in timed})
+    return Section(
+        "Convolutional networks",
+        "us for one call, from uint8 samples to float32 probabilities, one thread, by samples a "
+        "call. LeNet takes 28 x 28 x 1 values, DS-CNN and ResNet8, of MLPerf Tiny, 49 x 10 x 1 and "
+        "32 x 32 x 3. They are trained briefly: times do not depend on the weights.",
+        (
+            "",
+            "network",
+            *(f"{batch}: p50 us" if p == "p50" else p for batch in batches for p in _P),
+        ),
+        2,
+        tuple(
+            Line(
+                (
+                    subject,
+                    network,
+                    *(cell for batch in batches for cell in _percentiles(of, batch)),
+                ),
+                is_strop,
+            )
+            for (subject, network, is_strop), of in by_line.items()
+        ),
+    )
+
+
+def _percentiles(rows: Mapping[int, Row], batch: int) -> tuple[str, ...]:
+    if batch not in rows:
+        return (_NONE,) * len(_P)
+    row = rows[batch]
+    return tuple(three_digits(us) for us in (row.p50_us, row.p95_us, row.p99_us))
+
+
 def details(ratios: Sequence[Ratio]) -> Section:
     """Make a table of one line per ratio: its raw loop, its spread and the difference."""
     return Section(
@@ -120,7 +191,7 @@ def details(ratios: Sequence[Ratio]) -> Section:
         tuple(
             Line(
                 (
-                    ratio.name,
+                    f"{ratio.network} {ratio.name}".strip(),
                     ratio.axis.replace("_", " "),
                     ratio.against,
                     _NONE if ratio.batch is None else f"{ratio.batch:,}",

@@ -24,7 +24,7 @@ def turn_ns(call: Call, images: Any, pace: Pace) -> list[int]:
 
     Args:
         call: the call to time.
-        images: its argument, uint8 (batch, 28, 28).
+        images: its argument, uint8 (batch, ...).
         pace: the length of the turn.
 
     Returns:

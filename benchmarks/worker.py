@@ -26,8 +26,8 @@ class Open(NamedTuple):
     """An open case."""
 
     call: Call
-    first: Any  # its batch that is timed, uint8 (batch, 28, 28)
-    images: Any  # uint8 (N, 28, 28)
+    first: Any  # its batch that is timed, uint8 (batch, ...)
+    images: Any  # uint8 (N, ...)
 
 
 class Worker:
@@ -56,7 +56,15 @@ class Worker:
         return {"path": str(built), "seconds": perf_counter() - started}
 
     def open(
-        self, key: str, module: str, loop: str, precision: str, path: str, batch: int, images: str
+        self,
+        key: str,
+        module: str,
+        loop: str,
+        precision: str,
+        path: str,
+        batch: int,
+        images: str,
+        classes: int,
     ) -> dict[str, Any]:
         """Open a case and answer once, so that work in the first call is not timed.
 
@@ -67,19 +75,20 @@ class Worker:
             precision: the file's precision.
             path: the file to open.
             batch: images per call.
-            images: path of the images, uint8 (N, 28, 28).
+            images: path of the images, uint8 (N, ...).
+            classes: the number of classes.
 
         Returns:
             `classes` of the first `batch` images.
 
         Raises:
-            ValueError: the answer is not float32 (batch, 10).
+            ValueError: the answer is not float32 (batch, classes).
         """
         call = _peer(module).open_loop(loop, precision, path, batch)
         everything = _images(images)
         first = np.ascontiguousarray(everything[:batch])
         answer = call(first)
-        if (answer.shape, answer.dtype) != ((batch, 10), np.float32):
+        if (answer.shape, answer.dtype) != ((batch, classes), np.float32):
             raise ValueError(f"it answers {batch} images with {answer.dtype} {answer.shape}")
         self._open[key] = Open(call, first, everything)
         return {"classes": np.argmax(answer, axis=1).tolist()}
@@ -120,7 +129,7 @@ class Worker:
 
         Args:
             key: the parent's name for the open case.
-            out: the .npy file to write: float32 (images answered, 10).
+            out: the .npy file to write: float32 (images answered, classes).
             limit_s: seconds after which it stops.
 
         Returns:

@@ -15,7 +15,8 @@ every environment can import all of them, and a cold start pays only for its own
                   its path. The time this takes is the peer's time to export
 
 A `Call` takes raw pixels, uint8 (batch, 28, 28), and returns float32 (batch, 10) in the caller's
-own array, conversions included: the code that an app would write, without checks. If a package
+own array, conversions included: the code that an app would write, without checks. Peers that run
+convolutional networks too (benchmarks.convolutions) take the shapes of those. If a package
 takes one image at a time, the call is a loop over them. `open_loop` and `build` raise `Absent`,
 with the reason and what to do, if this machine cannot run the peer.
 

@@ -36,7 +36,7 @@ _MODULE = """
 
 static PyObject *call(PyObject *self, PyObject *argument) {
     PyArrayObject *images = (PyArrayObject *)argument;
-    npy_intp shape[2] = {PyArray_DIM(images, 0), 10};
+    npy_intp shape[2] = {PyArray_DIM(images, 0), CLASSES_OF_NET};
     PyObject *out = PyArray_SimpleNew(2, shape, NPY_FLOAT32);
     if (out != NULL)
         infer((int)shape[0], PyArray_DATA(images), PyArray_DATA((PyArrayObject *)out));
@@ -62,13 +62,16 @@ def require_compiler() -> None:
     _compiler()
 
 
-def compile_module(source: str, folder: str, includes: tuple[str, ...] = ()) -> str:
+def compile_module(
+    source: str, folder: str, includes: tuple[str, ...] = (), classes: int = 10
+) -> str:
     """Compile C into an extension module.
 
     Args:
         source: the C code, which defines `infer(images, pixels, out)`.
         folder: the folder for the module and its sources.
         includes: more folders with headers.
+        classes: the number of classes of the network.
 
     Returns:
         The module's path.
@@ -85,6 +88,7 @@ def compile_module(source: str, folder: str, includes: tuple[str, ...] = ()) -> 
     code.write_text(source + _MODULE, encoding="utf-8")
     flags = [*_flags(), f'-DMODULE_NAME="{_NAME}"', f"-DMODULE_INIT=PyInit_{_NAME}"]
     flags += [f"-I{place}" for place in (headers, np.get_include(), *includes)]
+    flags.append(f"-DCLASSES_OF_NET={classes}")
     # Linked separately: with -ffast-math, linking a library adds start-up code that makes the
     # whole process, NumPy included, flush subnormal numbers to zero.
     _compile([compiler, *flags, "-c", str(code), "-o", str(object_)])

@@ -13,6 +13,7 @@ faster.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from benchmarks.peers import Absent, Call, Loop
@@ -23,10 +24,7 @@ ENGINE = ""
 INSTALLS = ()  # the device needs only the compiled net, not the package
 LOOPS = (Loop("emx-onnx-cgen, C from Python", "onnx", ("float32", "int8"), dense=("float32",)),)
 
-# Up to 32 images at a time: the values between the layers then stay in the caches.
 _INFER = """
-enum { BLOCK = 32, PIXELS = 784, CLASSES = 10 };
-
 static inline __attribute__((always_inline))
 void some(int count, const uint8_t *pixels, float *out) {
 #ifdef FLOAT_INPUT
@@ -69,7 +67,7 @@ def build(loop: str, precision: str, path: str, folder: str) -> str:
 
     require_compiler()
     model, code = Path(folder) / "net.onnx", Path(folder) / "net.c"
-    _transpose_weights(path, str(model))
+    pixels, classes, block = _transpose_weights(path, str(model))
     # Weights and layer results are in the C code, not in a file or on the heap.
     options = ["--model-name", "net", "--large-weight-threshold", "0"]
     options += ["--large-temp-threshold", "0", "--restrict-arrays"]
@@ -79,7 +77,9 @@ def build(loop: str, precision: str, path: str, folder: str) -> str:
         reason = (done.stderr or done.stdout).strip()[-300:]
         raise Absent(f"emx-onnx-cgen cannot turn this file into C: {reason}")
     define = "#define FLOAT_INPUT\n" if precision == "float32" else ""
-    return compile_module(code.read_text(encoding="utf-8") + define + _INFER, folder)
+    sizes = f"enum {{ BLOCK = {block}, PIXELS = {pixels}, CLASSES = {classes} }};\n"
+    infer = define + sizes + _INFER
+    return compile_module(code.read_text(encoding="utf-8") + infer, folder, classes=classes)
 
 
 def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
@@ -91,8 +91,14 @@ def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
     return open_module(path)
 
 
-def _transpose_weights(path: str, to: str) -> None:
-    """Transpose the weights of every product to (outputs, inputs); the results are the same."""
+def _transpose_weights(path: str, to: str) -> tuple[int, int, int]:
+    """Transpose the weights of every product to (outputs, inputs); the results are the same.
+
+    Returns:
+        The number of values of one sample and of its answer, and of samples at a time: up to 32
+        of a dense network, whose values between the layers then stay in the caches; one of a
+        convolutional network, whose values of 32 samples do not fit the stack.
+    """
     try:
         import onnx
         from onnx import helper, numpy_helper
@@ -119,3 +125,8 @@ def _transpose_weights(path: str, to: str) -> None:
         put(node, "transB", 1)
     onnx.checker.check_model(model)
     onnx.save(model, to)
+    ends = model.graph.input[0], model.graph.output[0]
+    shapes = ([one.dim_value for one in end.type.tensor_type.shape.dim[1:]] for end in ends)
+    pixels, classes = map(prod, shapes)
+    is_dense = all(node.op_type != "Conv" for node in model.graph.node)
+    return pixels, classes, 32 if is_dense else 1

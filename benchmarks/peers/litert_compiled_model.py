@@ -31,11 +31,15 @@ def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
         hardware_accelerators=HardwareAccelerator.CPU, cpu_options=CpuOptions(num_threads=1)
     )
     model = CompiledModel.from_file(path, options=options)
+    (signature,) = model.get_signature_list()
+    (source,) = model.get_input_tensor_details(signature).values()
+    (result,) = model.get_output_tensor_details(signature).values()
+    shape = (batch, *result["shape"][1:])
     if batch != 1:  # not strict: the file's batch is a plain 1
-        model.resize_input_tensor(0, [batch, 28, 28], strict=False)
+        model.resize_input_tensor(0, [batch, *source["shape"][1:]], strict=False)
     inputs, outputs = model.create_input_buffers(0), model.create_output_buffers(0)
     run, write, read = model.run_by_index, inputs[0].write, outputs[0].read
-    float32, values, shape = np.float32, 10 * batch, (batch, 10)
+    float32, values = np.float32, int(np.prod(shape))
 
     def widened(images: Any) -> Any:
         write(images.astype(float32))

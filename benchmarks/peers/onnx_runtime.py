@@ -37,8 +37,8 @@ def open_loop(loop: str, precision: str, path: str, batch: int) -> Call:
     name, names, run, float32 = source.name, [result.name], session.run, np.float32
     takes_bytes = source.type == "tensor(uint8)"
     if loop == _BINDING:
-        images_in = np.empty((batch, 28, 28), np.uint8 if takes_bytes else float32)
-        answers = np.empty((batch, 10), float32)
+        images_in = np.empty((batch, *source.shape[1:]), np.uint8 if takes_bytes else float32)
+        answers = np.empty((batch, *result.shape[1:]), float32)
         binding, run_bound = session.io_binding(), session.run_with_iobinding
         binding.bind_input(name, "cpu", 0, images_in.dtype, images_in.shape, images_in.ctypes.data)
         binding.bind_output(names[0], "cpu", 0, answers.dtype, answers.shape, answers.ctypes.data)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from benchmarks import drawing
-from benchmarks.plots import cold_start, growth, latency, throughput, top
+from benchmarks.plots import cold_start, convolutions, growth, latency, throughput, top
 from benchmarks.results import Results
 
 
@@ -24,7 +24,7 @@ class Picture(NamedTuple):
 
 PICTURES = tuple(
     Picture(module.NAME, module.ALT, module.AXES, module.draw)
-    for module in (top, latency, throughput, cold_start, growth)
+    for module in (top, latency, throughput, cold_start, growth, convolutions)
 )
 
 

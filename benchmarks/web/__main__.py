@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -19,16 +20,19 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import machine
+from benchmarks import exports, machine, networks
 from benchmarks.alone import alone
 from benchmarks.environments import Environments
-from benchmarks.files import ROOT, NotMeasurable
+from benchmarks.files import CACHE, ROOT, NotMeasurable
 from benchmarks.results import PEER, RESULTS, STROP
 
-NETWORKS = ("mnist-mlp", "lenet", "ds-cnn", "resnet-8")  # that tools.web_networks writes
+_MLP = "mnist-mlp"
+NETWORKS = (_MLP, *networks.NETWORKS)
 NEAR = 1e-4  # float32 answers of two engines differ by less
 
 _PACKAGES = ROOT / "demo"  # onnxruntime-web is pinned there
+_PRECISIONS = ("int8", "float32")
+_SAMPLES = 100  # of a network, in turn
 _LIMIT_S = 1800
 
 
@@ -72,25 +76,26 @@ def main() -> int:
 def measure(
     arguments: argparse.Namespace, folder: Path
 ) -> tuple[list[Row], dict[str, float], dict[str, Any]]:
-    """Let the networks be written, and time them.
+    """Export the networks, train those first that are not trained, and time them.
 
     Returns:
         The rows; for each network, how far the float32 answers of the two are apart; the machine.
 
     Raises:
-        NotMeasurable: onnxruntime-web, Node, a compiler or the artifact is missing, or Node failed.
+        NotMeasurable: onnxruntime-web or Node is missing, an export fails, or Node does.
     """
     if not (_PACKAGES / "node_modules" / "onnxruntime-web").is_dir():
         raise NotMeasurable("onnxruntime-web is missing: run `npm ci` in demo/")
-    made = [sys.executable, "-m", "tools.web_networks", str(folder), *arguments.only]
-    made += ["--artifact", str(arguments.artifact.resolve())]
-    done = subprocess.run(made, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise NotMeasurable((done.stderr.strip().splitlines() or ["tools.web_networks failed"])[-1])
-    networks = json.loads((folder / "networks.json").read_bytes())
+    node = shutil.which("node") or shutil.which("node", path=Path(sys.executable).parent)
+    if node is None:
+        raise NotMeasurable("there is no node: run `make setup`")
+    prepared = [_prepared(name, arguments.artifact, folder) for name in arguments.only]
     environment = machine.describe(Environments({}, Path(), folder), quick=arguments.quick)
     job = {
-        **networks,
+        "networks": prepared,
+        "module": str(Path(prepared[0]["bundle"]).with_suffix("")),  # export writes it beside each
+        "samples": _SAMPLES,
+        "precisions": _PRECISIONS,
         "packages": str(_PACKAGES),
         "rounds": 21 if arguments.quick else 201,
         "warm_us": 5e5,
@@ -99,7 +104,7 @@ def measure(
     (folder / "job.json").write_text(json.dumps(job))
     worker = Path(__file__).with_name("worker.mjs")
     done = subprocess.run(
-        [networks["node"], worker, folder / "job.json"],
+        [node, worker, folder / "job.json"],
         capture_output=True,
         text=True,
         timeout=_LIMIT_S,
@@ -130,6 +135,24 @@ def measure(
         for name in arguments.only
     }
     return rows, farthest, {**environment, "packages": said}
+
+
+def _prepared(name: str, mlp: Path, folder: Path) -> dict[str, str]:
+    """Export a network, and describe it to the worker.
+
+    Args:
+        name: one of `NETWORKS`.
+        mlp: the artifact of MNIST's network.
+        folder: where samples may be written.
+    """
+    artifact = mlp.resolve() if name == _MLP else exports.trained(name)
+    out = CACHE / "web" / name
+    exports.export(artifact, ("web",), _PRECISIONS, out)
+    bundle = out / f"{artifact.name}-web.strop"
+    samples = folder / f"{name}.raw"
+    with np.load(artifact / "evaluation.npz") as evaluation:
+        evaluation["inputs"][:_SAMPLES].astype(np.uint8).tofile(samples)
+    return {"name": name, "bundle": str(bundle), "samples": str(samples)}
 
 
 def table(rows: Sequence[Row]) -> list[str]:

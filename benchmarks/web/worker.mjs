@@ -15,20 +15,27 @@ ort.env.wasm.numThreads = 1;
 
 const KINDS = { uint8: Uint8Array, float32: Float32Array };
 
-/** Return a function that runs a sample, of bytes. */
-async function open({ file, format, dtype, shape }) {
-  if (format === "plan") {
-    const model = await load(pathToFileURL(file));
+// The names of subjects in results, and what opens a bundle's file of a precision: a function that
+// runs a sample, of bytes.
+const SUBJECTS = {
+  strop: async (bundle, precision) => {
+    const model = await load(bundle, { precision });
     return async (sample) => model.predict(sample);
-  }
-  const session = await ort.InferenceSession.create(new Uint8Array(await readFile(file)));
-  const [input] = session.inputNames;
-  const [output] = session.outputNames;
-  return async (sample) => {
-    const feeds = { [input]: new ort.Tensor(dtype, KINDS[dtype].from(sample), shape) };
-    return (await session.run(feeds))[output].data;
-  };
-}
+  },
+  peer: async (bundle, precision) => {
+    const model = await load(bundle);
+    const file = await model.readVariant({ format: "onnx", precision });
+    const shape = [1, ...model.inputs[0].shape.slice(1)];
+    model.close();
+    const session = await ort.InferenceSession.create(file);
+    const [{ name, type }] = session.inputMetadata;
+    const [output] = session.outputNames;
+    return async (sample) => {
+      const feeds = { [name]: new ort.Tensor(type, KINDS[type].from(sample), shape) };
+      return (await session.run(feeds))[output].data;
+    };
+  },
+};
 
 /** Return the mean time of `calls` calls, in microseconds. */
 async function time(run, samples, calls) {
@@ -38,23 +45,24 @@ async function time(run, samples, calls) {
 }
 
 const results = [];
-for (const { name, samples: file, values, subjects } of job.networks) {
+for (const { name, bundle, samples: file } of job.networks) {
   const bytes = new Uint8Array(await readFile(file));
-  const samples = Array.from({ length: bytes.length / values }, (_, i) =>
-    bytes.subarray(i * values, (i + 1) * values),
-  );
+  const size = bytes.length / job.samples;
+  const samples = Array.from({ length: job.samples }, (_, i) => bytes.subarray(i * size, (i + 1) * size));
   const opened = [];
-  for (const subject of subjects) {
-    const run = await open(subject);
+  const pairs = job.precisions.flatMap((precision) =>
+    Object.keys(SUBJECTS).map((subject) => ({ subject, precision })),
+  );
+  for (const { subject, precision } of pairs) {
+    const run = await SUBJECTS[subject](pathToFileURL(bundle), precision);
     let fastest = Infinity; // the compilers of JavaScript and WebAssembly optimize meanwhile
     for (const end = process.cpuUsage().user + job.warm_us; process.cpuUsage().user < end; )
       fastest = Math.min(fastest, await time(run, samples, 5));
     const calls = Math.ceil(job.turn_us / fastest);
-    opened.push({ ...subject, run, calls, times_us: [] });
+    opened.push({ subject, precision, run, calls, times_us: [] });
   }
   for (let round = 0; round < job.rounds; round++)
-    for (const subject of opened)
-      subject.times_us.push(await time(subject.run, samples, subject.calls));
+    for (const { run, calls, times_us } of opened) times_us.push(await time(run, samples, calls));
   for (const { subject, precision, run, times_us } of opened) {
     const answers = [];
     for (const sample of samples) answers.push([...(await run(sample))]);

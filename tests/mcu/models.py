@@ -1,8 +1,8 @@
 """Five models of microcontrollers: MNIST's own, LeNet, and three of MLPerf Tiny's four.
 
-The layers of the last three are exactly those of MLPerf Tiny's reference models
-(github.com/mlcommons/tiny). Their data sets are not here: they learn tasks of the same form from
-random numbers, in a few steps, which leaves no layer as it was initialized.
+The convolutional ones are those of the benchmarks; the layers of the last three are those of MLPerf
+Tiny's reference models (github.com/mlcommons/tiny). Their data sets are not here: they learn tasks
+of the same form from random numbers, in a few steps, which leaves no layer as it was initialized.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import networks
 from strop_export.formats import Conversions, VariantSpec, quiet
 from tests.environments import CACHE, ROOT
 from tests.models.zoo import data
@@ -51,7 +52,7 @@ def built(name: str, artifact: Path) -> Built:
         artifact: that of the MNIST network.
     """
     parts = [
-        Path(__file__),
+        *(Path(__file__), Path(networks.__file__)),
         *sorted((ROOT / "export" / "src" / "strop_export" / "formats").iterdir()),
     ]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in parts if path.suffix == ".py"))
@@ -82,25 +83,13 @@ def _mnist_mlp(artifact: Path) -> _Trained:
 
 
 def _lenet(_: Path) -> _Trained:
-    """LeNet-5 (LeCun et al., 1998), with the ReLU and max pooling that it is built with today."""
+    """Digits."""
     from tests.models.zoo.training import fit, start
 
     start()
-    layers = _layers()
     images, labels = data.digits(3000)
     images = images[..., None]
-    net = _sequential(
-        (28, 28, 1),
-        layers.Rescaling(1 / 255),
-        layers.Conv2D(6, 5, padding="same", activation="relu"),
-        layers.MaxPooling2D(2),
-        layers.Conv2D(16, 5, activation="relu"),
-        layers.MaxPooling2D(2),
-        layers.Flatten(),
-        layers.Dense(120, activation="relu"),
-        layers.Dense(84, activation="relu"),
-        layers.Dense(10, activation="softmax"),
-    )
+    net = _convolutional("lenet", rescaled=True)
     fit(net, images[SAMPLES:], labels[SAMPLES:], epochs=1)
     return _Trained(net, images[-200:], images[:SAMPLES])
 
@@ -110,14 +99,8 @@ def _ds_cnn(_: Path) -> _Trained:
     from tests.models.zoo.training import fit, start
 
     start()
-    layers = _layers()
     sounds, labels = data.spectrograms(SAMPLES + 512)
-    stack = [*_normed(layers.Conv2D(64, (10, 4), 2, "same")), layers.Dropout(0.2)]
-    for _block in range(4):
-        stack += _normed(layers.DepthwiseConv2D(3, padding="same"))
-        stack += _normed(layers.Conv2D(64, 1, padding="same"))
-    stack += [layers.Dropout(0.4), layers.AveragePooling2D((25, 5)), layers.Flatten()]
-    net = _sequential((49, 10, 1), *stack, layers.Dense(12, activation="softmax"))
+    net = _convolutional("ds-cnn", rescaled=False)
     fit(net, sounds[SAMPLES:], labels[SAMPLES:], epochs=1)
     return _Trained(net, sounds[SAMPLES : SAMPLES + 128], sounds[:SAMPLES])
 
@@ -126,23 +109,9 @@ def _resnet8(_: Path) -> _Trained:
     """Image classification: 10 classes of 32 x 32 pictures, as CIFAR-10 has them."""
     from tests.models.zoo.training import fit, start
 
-    with quiet():
-        import keras
-
     start()
-    layers = keras.layers
     pictures, labels = data.shapes(SAMPLES + 384, 32)
-    inputs = keras.Input((32, 32, 3))
-    hidden = _through(layers.Rescaling(1 / 255)(inputs), _normed(layers.Conv2D(16, 3, 1, "same")))
-    for filters, strides in ((16, 1), (32, 2), (64, 2)):
-        branch = _through(hidden, _normed(layers.Conv2D(filters, 3, strides, "same")))
-        branch = layers.Conv2D(filters, 3, padding="same")(branch)
-        branch = layers.BatchNormalization(momentum=0.8)(branch)
-        if strides > 1:
-            hidden = layers.Conv2D(filters, 1, strides, "same")(hidden)
-        hidden = layers.ReLU()(layers.Add()([hidden, branch]))
-    hidden = layers.Flatten()(layers.AveragePooling2D(8)(hidden))
-    net = keras.Model(inputs, layers.Dense(10, activation="softmax")(hidden))
+    net = _convolutional("resnet8", rescaled=True)
     fit(net, pictures[SAMPLES:], labels[SAMPLES:], epochs=1, batch=32)
     return _Trained(net, pictures[SAMPLES : SAMPLES + 128], pictures[:SAMPLES])
 
@@ -151,8 +120,11 @@ def _autoencoder(_: Path) -> _Trained:
     """Anomaly detection: 5 frames of 128 bands of a machine's sound."""
     from tests.models.zoo.training import fit, start
 
+    with quiet():
+        import keras
+
     start()
-    layers = _layers()
+    layers = keras.layers
     random = data.generator(2)
     bands, n = np.arange(128) / 128, SAMPLES + 1000
     turns = random.uniform(0.8, 1.2, (n, 6, 1))
@@ -160,9 +132,12 @@ def _autoencoder(_: Path) -> _Trained:
     frames = (turns * tones).sum(1)[:, None, :] * random.uniform(0.95, 1.05, (n, 5, 1))
     sounds = (10 * frames - 30 + random.normal(0, 0.5, (n, 5, 128))).reshape(n, 640)
     sounds = sounds.astype(np.float32)
-    widths = (128, 128, 128, 128, 8, 128, 128, 128, 128)
-    stack = [layer for width in widths for layer in _normed(layers.Dense(width))]
-    net = _sequential((640,), *stack, layers.Dense(640))
+    net = keras.Sequential([keras.Input((640,))])
+    for width in (128, 128, 128, 128, 8, 128, 128, 128, 128):
+        net.add(layers.Dense(width))
+        net.add(layers.BatchNormalization(momentum=0.8))  # its averages adapt within few steps
+        net.add(layers.ReLU())
+    net.add(layers.Dense(640))
     fit(net, sounds[SAMPLES:], sounds[SAMPLES:], "mse", epochs=2)
     return _Trained(net, sounds[SAMPLES : SAMPLES + 200], sounds[:SAMPLES])
 
@@ -176,25 +151,12 @@ MODELS: Final[dict[str, Callable[[Path], _Trained]]] = {
 }
 
 
-def _layers() -> Any:
+def _convolutional(name: str, *, rescaled: bool) -> Any:
+    """One of the networks that benchmarks time; `rescaled` if it takes bytes."""
     with quiet():
         import keras
-    return keras.layers
-
-
-def _sequential(shape: tuple[int, ...], *stack: Any) -> Any:
-    with quiet():
-        import keras
-    return keras.Sequential([keras.Input(shape), *stack])
-
-
-def _normed(layer: Any) -> list[Any]:
-    """A layer, its BatchNormalization, which adapts within few steps, and a ReLU."""
-    layers = _layers()
-    return [layer, layers.BatchNormalization(momentum=0.8), layers.ReLU()]
-
-
-def _through(hidden: Any, stack: list[Any]) -> Any:
-    for layer in stack:
-        hidden = layer(hidden)
-    return hidden
+    network = networks.NETWORKS[name]
+    inputs = keras.Input(network.shape)
+    hidden = keras.layers.Rescaling(1 / 255)(inputs) if rescaled else inputs
+    answers = keras.layers.Dense(network.classes, activation="softmax")(network.layers(hidden))
+    return keras.Model(inputs, answers)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from benchmarks.results import PEER, STROP, UNITS, Ratio, Results, Row
@@ -150,7 +152,8 @@ def results() -> Results:
         Row("TVM float32", PEER, "", _FLOAT, axis, absent=_ABSENT)
         for axis in ("accuracy", "latency", "throughput")
     ]
-    return Results(_ENVIRONMENT, tuple(rows + growth()), tuple(_ratios()))
+    rows += growth() + convolutions()
+    return Results(_ENVIRONMENT, tuple(rows), tuple(_ratios()))
 
 
 def growth() -> list[Row]:
@@ -179,6 +182,28 @@ def growth() -> list[Row]:
                     )
                 )
     return rows
+
+
+def convolutions() -> list[Row]:
+    """Three networks, on which Strop's own engine is not the fastest."""
+    rows = []
+    for way, engine, factor in (
+        ("Strop native", "native", 1.7),
+        ("Strop litert", "litert", 1.02),
+        ("LiteRT set_tensor", "litert", 1.0),
+        ("ONNX Runtime run", "onnx", 1.4),
+        ("OpenVINO infer", "", 2.1),
+        ("emx-onnx-cgen, C from Python", "", 4.3),
+    ):
+        for precision, cost in ((_INT8, 1.0), (_FLOAT, 1.9)):
+            subject = _Naming(way, engine, precision)
+            for network, us in (("LeNet", 19.0), ("DS-CNN", 95.0), ("ResNet8", 530.0)):
+                for batch in (1, 64):
+                    samples = us * factor * cost * batch * np.array([0.9, 1.0, 1.1])
+                    row = subject.timed("convolutions", batch, samples, float(samples[1]))
+                    rows.append(replace(row, network=network))
+    lost = Row("OpenVINO infer int8 avx2", PEER, "", _INT8, "convolutions", 64, network="LeNet")
+    return [*rows, replace(lost, absent="it fails: RuntimeError")]
 
 
 class _Naming:
@@ -240,5 +265,11 @@ def _ratios() -> list[Ratio]:
     return [
         *ratios,
         Ratio("litert int8", "litert", "cold_start", None, 1.16, 1.1, 1.2, 15.2, pairs[0][4]),
+        Ratio(
+            "native int8", "native", "convolutions", 1, 1.7, 1.6, 1.8, 13.3, pairs[0][4], "LeNet"
+        ),
+        Ratio(
+            "native int8", "native", "convolutions", 64, 1.6, 1.5, 1.7, 730, pairs[0][4], "LeNet"
+        ),
         Ratio("litert int8", "litert", "memory", None, 1.02, 1.0, 1.03, 1.1, pairs[0][4]),
     ]

@@ -206,7 +206,7 @@ class TestFew:
 
     def test_one_subject(self, tmp_path: Path) -> None:
         whole = sample.results()
-        one = tuple(row for row in whole.rows if row.subject == "Strop onnx float32")
+        one = tuple(row for row in whole.rows if row.subject == "Strop litert float32")
         paths = plots.write(Results({}, one, ()), tmp_path / "new")
         assert [path.name for path in paths] == NAMES
 

@@ -78,4 +78,5 @@ def test_a_reason_is_given_once() -> None:
     assert [who for who, _ in absent(sample.results())] == [
         "IREE float32 (throughput of 1,024 to 4,096)",
         "TVM float32",
+        "OpenVINO infer int8 avx2",
     ]
