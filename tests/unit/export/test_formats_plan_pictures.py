@@ -265,6 +265,11 @@ def test_others_are_refused_by_the_name_of_their_layer(name: str) -> None:
         convert_plan(build(), ["last"], "float")
 
 
+def test_an_operator_of_no_known_layer_is_refused_by_its_kind() -> None:
+    with pytest.raises(UnsupportedLayer, match=r"^an operator \(CONV_2D\) cannot be written"):
+        convert_plan(_grouped(), [""], "float")
+
+
 @pytest.mark.parametrize("depthwise", [False, True])
 def test_int8_sums_that_the_format_cannot_hold_are_refused(depthwise: bool) -> None:
     random = np.random.default_rng(1)
