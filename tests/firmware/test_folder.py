@@ -93,7 +93,8 @@ def test_identifiers_are_distinct() -> None:
 
 def test_no_header_of_a_c_library_is_hidden() -> None:
     zig = importlib.util.find_spec("ziglang")
-    assert zig is not None and zig.origin is not None
+    assert zig is not None
+    assert zig.origin is not None
     libraries = Path(zig.origin).parent / "lib" / "libc" / "include"
     found = (path for name in ("glibc", "musl") for path in libraries.glob(f"generic-{name}/*.h"))
     headers = {path.stem for path in found}

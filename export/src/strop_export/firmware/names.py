@@ -48,7 +48,8 @@ _HEADERS: Final = frozenset(
     """
     aio aliases alloca ar argp argz assert builtins byteswap complex cpio cpuid crypt ctype dirent
     dlfcn elf endian envz err errno error execinfo fcntl features fenv float fmtmsg fnmatch fpregdef
-    fpu_control fstab fts ftw gconv getopt glob grp gshadow iconv ieee754 ieeefp ifaddrs inttypes iso646 langinfo
+    fpu_control fstab fts ftw gconv getopt glob grp gshadow iconv ieee754 ieeefp ifaddrs inttypes
+    iso646 langinfo
     lastlog libgen libintl limits link locale malloc math mcheck memory mntent monetary mqueue
     netdb newlib nl_types nss obstack paths poll printf proc_service pthread pty pwd re_comp reent
     regdef regex regexp resolv sched search semaphore setjmp sgidefs sgtty shadow signal spawn stab
