@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -70,7 +71,7 @@ def need(program: str, package: str) -> None:
 def test_the_names_of_the_interface() -> None:
     assert model_identifier("mnist-mlp") == "mnist_mlp"
     assert model_identifier("Zahlen für später") == "zahlen_fur_spater"
-    assert tensor_identifiers(["image", "probabilities"]) == ["image", "probabilities"]
+    assert tensor_identifiers("net", ["image", "scores"]) == ["image", "scores"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -82,11 +83,23 @@ def test_any_name_becomes_an_identifier(name: str) -> None:
 
 
 def test_identifiers_are_distinct() -> None:
-    names = ["x y", "x-y", "x_y", "X Y", "x_y_2", "数", "字", "", "run", "golden"]
+    own = {"run", "golden", "model", "model_len"}
+    names = ["x y", "x-y", "x_y", "X Y", "x_y_2", "数", "字", "", *own]
 
-    made = tensor_identifiers(names)
+    made = tensor_identifiers("net", names)
     assert len(set(made)) == len(names)
-    assert not {"run", "golden"} & set(made)
+    assert not own & set(made)
+
+
+def test_no_header_of_a_c_library_is_hidden() -> None:
+    zig = importlib.util.find_spec("ziglang")
+    assert zig is not None
+    assert zig.origin is not None
+    libraries = Path(zig.origin).parent / "lib" / "libc" / "include"
+    found = (path for name in ("glibc", "musl") for path in libraries.glob(f"generic-{name}/*.h"))
+    headers = {path.stem for path in found}
+    assert {"stdint", "string", "features"} <= headers
+    assert {stem for stem in headers if model_identifier(stem) == stem} == set()
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -95,10 +108,11 @@ def test_a_text_does_not_leave_its_comment_or_string(name: str) -> None:
     assert re.fullmatch(r'"(?:[^"\\?\n]|\\[0-7]{3})*"', string(name))
 
 
-@pytest.mark.parametrize("name", CLASHES)
+@pytest.mark.parametrize("name", [*CLASHES, "uint8", "weights", "axes", "string", "stdint"])
 def test_hostile_names_compile(name: str, gcc: Compiler, tmp_path: Path) -> None:
     need("g++", "g++")
-    file = two_ends(name or "x", f"{name}*/")
+    tensors = {"uint8": ("t", "t"), "weights": ("1", "2"), "axes": ("1", "model")}
+    file = two_ends(*tensors.get(name, (name, f"{name}*/")))
     folder = write(tmp_path, file, name)
     program = gcc.program(folder, name)
 
@@ -121,6 +135,37 @@ def test_cmake_builds_a_program_that_runs_a_sample(with_golden: bool, tmp_path: 
     said = subprocess.run([build / "net_model_main"], check=True, capture_output=True, text=True)
 
     assert said.stdout == ("class 1: 18\n" if with_golden else "class 0: 0\n")
+
+
+def test_two_models_are_two_libraries_of_one_sketch(tmp_path: Path) -> None:
+    need("ar", "binutils")
+    linked: list[Path] = []
+    for name in ("first-net", "second-net"):
+        folder = write(tmp_path / name, classifier(), name)
+        sources = folder.glob("src/**/*.c")
+        subprocess.run(["gcc", "-c", f"-I{folder / 'src'}", *sources], check=True, cwd=folder)
+        objects = sorted(folder.glob("*.o"))
+        if "dot_a_linkage=true" in (folder / "library.properties").read_text():  # as Arduino does
+            subprocess.run(["ar", "rcs", folder / "library.a", *objects], check=True)
+            objects = [folder / "library.a"]
+        linked += objects
+    sketch = tmp_path / "sketch.c"
+    sketch.write_text(
+        """
+#include "first_net.h"
+#include "second_net.h"
+static uint64_t arena[(FIRST_NET_ARENA_BYTES + 7) / 8 + (SECOND_NET_ARENA_BYTES + 7) / 8];
+int main(void) {
+    first_net_run(arena);
+    second_net_run(arena);
+    return 0;
+}
+"""
+    )
+    includes = [f"-I{tmp_path / name / 'src'}" for name in ("first-net", "second-net")]
+    built = tmp_path / "sketch"
+    subprocess.run(["gcc", *includes, sketch, *linked, "-o", built], check=True)
+    subprocess.run([built], check=True)
 
 
 def test_golden_samples_are_the_bytes_of_the_samples(gcc: Compiler, tmp_path: Path) -> None:

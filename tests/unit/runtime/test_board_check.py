@@ -372,6 +372,16 @@ class TestCommand:
         assert cli.main(["check", path, "--serial", "/dev/ttyNONE", option]) == 2
         assert "--serial asks a board" in capsys.readouterr().err
 
+    def test_a_port_without_a_name_is_no_check_of_this_device(
+        self, path: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert cli.main(["check", path, "--serial", ""]) == 2  # "$PORT", which is not set
+        assert "passed" not in capsys.readouterr().out
+
+    def test_a_speed_wants_a_port(self, path: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert cli.main(["check", path, "--baud", "9600"]) == 2
+        assert "--serial" in capsys.readouterr().err
+
 
 class _Played:
     """What pyserial has of a port at which bytes came, and no more will come."""

@@ -43,38 +43,62 @@ _TAKEN: Final = frozenset(
     wcscat wcschr wcscmp wcscpy wcslen wctomb write
     """.split()  # noqa: SIM905  a list would be 300 lines
 )
+# Headers of C libraries, Arduino and FreeRTOS: a model's own would be included in their place.
+_HEADERS: Final = frozenset(
+    """
+    aio aliases alloca ar argp argz assert builtins byteswap complex cpio cpuid crypt ctype dirent
+    dlfcn elf endian envz err errno error execinfo fcntl features fenv float fmtmsg fnmatch fpregdef
+    fpu_control fstab fts ftw gconv getopt glob grp gshadow iconv ieee754 ieeefp ifaddrs inttypes
+    iso646 langinfo
+    lastlog libgen libintl limits link locale malloc math mcheck memory mntent monetary mqueue
+    netdb newlib nl_types nss obstack paths poll printf proc_service pthread pty pwd re_comp reent
+    regdef regex regexp resolv sched search semaphore setjmp sgidefs sgtty shadow signal spawn stab
+    stdalign stdarg stdatomic stdbit stdbool stdckdint stdcountof stddef stdint stdio stdio_ext
+    stdlib stdnoreturn string strings stropts syscall sysexits syslog tar termios tgmath
+    thread_db threads time ttyent uchar ucontext ulimit unistd unwind utime utmp utmpx values
+    varargs wait wchar wctype wordexp
+
+    api arduino arm_acle arm_cmse arm_mve arm_neon binary client common eeprom hardwareserial
+    ipaddress keyboard list mouse pins_arduino portable portmacro print printable queue
+    riscv_vector semphr server servo spi stream task timers tone udp usbapi wcharacter wifi wire
+    wiring wiring_private wstring
+    """.split()  # noqa: SIM905
+)
 # What generated code itself calls its constants and variables.
 _OWN: Final = re.compile(
     r"arena|arrays|axes_\d+_\d+|best|check|ended|inputs|main|model|outputs?|(read|write)_byte"
     r"|(axes|bias|input|layer|mean|multipliers|output|pair|shifts|table|values|weights|window)_\d+"
 )
-_RESERVED: Final = ("run", "golden", "arena")  # what a model's own names end in
+# What a model's own names end in, also those of its array for TensorFlow Lite for Microcontrollers.
+_RESERVED: Final = ("run", "golden", "arena", "model", "model_len")
 
 
 def model_identifier(name: str) -> str:
     """Return the prefix of all names in the code of a model: `mnist_mlp` of `mnist-mlp`.
 
-    It is lower-case ASCII, begins with a letter, and is no keyword, no type or function of a
-    library, and no other name of the code.
+    It is lower-case ASCII, begins with a letter, and is no keyword, no type, function or header
+    of a library, and no other name of the code.
     """
     made = _ascii(name) or "net"
     if not made[0].isalpha():
         made = f"net_{made}"
-    short = len(made) < 4
-    taken = made in _TAKEN or made.endswith("_t") or made.startswith("strop_")
-    if short or taken or _OWN.fullmatch(made):
+    if len(made) < 4 or made in _HEADERS or _is_taken(made):
         made += "_model"
     return made
 
 
-def tensor_identifiers(names: Iterable[str]) -> list[str]:
+def tensor_identifiers(prefix: str, names: Iterable[str]) -> list[str]:
     """Return distinct identifiers for the inputs and outputs of a model, in their order.
 
-    Each follows the model's prefix and "_". Two names that come out the same get numbers.
+    Args:
+        prefix: the model's, which each follows after "_"; both together are not taken either.
+        names: of the tensors. Two that come out the same get numbers.
     """
     found: list[str] = []
     for name in names:
         made = stem = _ascii(name) or "tensor"
+        if _is_taken(f"{prefix}_{stem}"):  # uint8 and t, weights and 1
+            made = stem = f"{stem}_tensor"
         count = 1
         while made in found or made in _RESERVED:
             count += 1
@@ -104,6 +128,12 @@ def shape(dims: Sequence[int]) -> str:
 
 def _is_escaped(byte: int) -> bool:
     return not 0x20 <= byte < 0x7F or chr(byte) in '"\\?'  # two ? may begin a trigraph
+
+
+def _is_taken(made: str) -> bool:
+    """Tell whether a library or generated code itself has an identifier."""
+    ours = made.startswith("strop_") or _OWN.fullmatch(made) is not None
+    return made in _TAKEN or made.endswith("_t") or ours
 
 
 def _ascii(name: str) -> str:

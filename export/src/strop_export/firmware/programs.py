@@ -172,7 +172,11 @@ endif()
 
 
 def arduino_properties(model: Model) -> str:
-    """Return library.properties of an Arduino library."""
+    """Return library.properties of an Arduino library.
+
+    Each model's library has the kernels. Linked as an archive (`dot_a_linkage`), two of them go
+    into one sketch: the linker takes a kernel from the first alone.
+    """
     prefix = model.prefix
     return f"""name={prefix}
 version=1.0.0
@@ -184,6 +188,7 @@ category=Data Processing
 url=
 architectures=*
 includes={prefix}.h
+dot_a_linkage=true
 """
 
 

@@ -81,7 +81,7 @@ def model_of(plan: Plan, plan_bytes: bytes, name: str) -> Model:
         )
     prefix = model_identifier(name)
     numbers = (*plan.inputs, *plan.outputs)
-    found = tensor_identifiers(plan.tensors[number].name for number in numbers)
+    found = tensor_identifiers(prefix, (plan.tensors[number].name for number in numbers))
     borders = [f"{prefix}_{identifier}" for identifier in found]
     ends = [Border(*pair) for pair in zip(numbers, borders, strict=True)]
     inputs, outputs = ends[: len(plan.inputs)], ends[len(plan.inputs) :]

@@ -82,9 +82,7 @@ def parser() -> Parser:
     checking.add_argument(
         "--serial", metavar="PORT", help="ask the microcontroller at this port, as /dev/ttyACM0"
     )
-    checking.add_argument(
-        "--baud", type=_positive, default=115200, help="of the serial port (default 115200)"
-    )
+    checking.add_argument("--baud", type=_positive, help="of the serial port (default 115200)")
     bench = _command(subparsers, "bench", "measure how long predict takes on this device")
     bench.add_argument(
         "--samples", type=_positive, default=2000, help="calls to time (default 2000)"

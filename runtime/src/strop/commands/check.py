@@ -13,14 +13,17 @@ from strop.commands.terminal import print_json, print_line, print_table, progres
 from strop.device import cpu
 from strop.diagnostics.check import check, failures
 from strop.diagnostics.replay import ABSENT, out_of_range
+from strop.errors import InputError
 
 _LIMIT_S = 120  # for one engine on one file
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Replay the golden samples on this device; return 1 if an engine that is here fails."""
-    if arguments.serial:
+    if arguments.serial is not None:  # also "", of a variable that is not set
         return check_serial.main(arguments)
+    if arguments.baud is not None:
+        raise InputError("--baud is the speed of a serial port", "name the port with --serial")
     bundle = open_bundle(arguments.bundle, arguments.trusted_keys)
     with progress() as show:
         results = check(

@@ -6,7 +6,7 @@ import argparse
 
 from strop.bundle.open import open_bundle
 from strop.commands.terminal import print_json, print_line, print_table, progress
-from strop.diagnostics.board_check import LIMIT_S, check_board
+from strop.diagnostics.board_check import BAUD, LIMIT_S, check_board
 from strop.diagnostics.replay import PASSED
 from strop.errors import InputError
 
@@ -24,7 +24,7 @@ def main(arguments: argparse.Namespace) -> int:
         result = check_board(
             bundle,
             arguments.serial,
-            arguments.baud,
+            arguments.baud or BAUD,
             limit_s=arguments.timeout or LIMIT_S,
             progress=show,
         )

@@ -21,6 +21,7 @@ from strop.diagnostics.serial_line import SerialLine
 from strop.errors import DeviceUnavailable, EngineUnavailable, ParityError
 
 VERSION = 1  # of the lines
+BAUD = 115200  # of a port that is no USB board
 LIMIT_S = 20  # how long a line may take
 _REQUEST = b"strop check\n"
 _ATTEMPTS = 3  # of answers that are damaged: a board may restart in the middle of one
@@ -69,7 +70,7 @@ class _Damaged(Exception):
 def check_board(
     bundle: Bundle,
     port: str,
-    baud: int = 115200,
+    baud: int = BAUD,
     *,
     limit_s: float = LIMIT_S,
     progress: Callable[[str], None] = lambda step: None,
