@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
-FLAGS = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O3"]
-FLAGS += ["-Wconversion", "-Wshadow", "-Wvla"]
+WARNINGS = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wshadow", "-Wvla"]
+FLAGS = ["-std=c99", *WARNINGS, "-O3"]
 # Bits must not depend on fused operations; paths must not get into the library.
 FLAGS += ["-ffp-contract=off", "-fvisibility=hidden", f"-ffile-prefix-map={HERE}=."]
 SANITIZED = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from tests.firmware.kit import SANITIZED, STRICT, Compiler
+from native.build import SANITIZED
+from tests.firmware.kit import STRICT, Compiler
 from tests.needs import unavailable
 
 _FMA = ["-mfma"] if platform.machine() == "x86_64" else []

@@ -67,6 +67,12 @@ def change(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bytes, bytes], Non
     return change
 
 
+@pytest.fixture
+def one_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure on the first CPU alone: what a test asks is the same on each."""
+    monkeypatch.setattr(firmware, "CPUS", CPUS[:1])
+
+
 def test_a_run_with_the_same_bits_is_that_of_the_c(tmp_path: Path) -> None:
     run = proven(tmp_path, here())
 
@@ -129,6 +135,7 @@ def test_the_folder_is_measured_on_every_cpu(tmp_path: Path) -> None:
         assert sizes.flash_bytes > sizes.code_bytes > 0
 
 
+@pytest.mark.usefixtures("one_cpu")
 def test_golden_samples_are_compiled_in_if_there_are_as_many(tmp_path: Path) -> None:
     bundle, found = written(tmp_path), firmware.find_firmware()
     with_all = found.folder(bundle, with_options(golden=bundles.SAMPLES), {"int8": ()})
@@ -139,6 +146,7 @@ def test_golden_samples_are_compiled_in_if_there_are_as_many(tmp_path: Path) -> 
         found.folder(bundle, with_options(golden=7), {"int8": ()})
 
 
+@pytest.mark.usefixtures("one_cpu")
 @pytest.mark.parametrize(("precision", "is_there"), [("int8", True), ("dynamic", False)])
 def test_the_folder_has_the_tflite_file_that_the_plan_was_made_from(
     precision: str, is_there: bool, tmp_path: Path
@@ -150,6 +158,7 @@ def test_the_folder_has_the_tflite_file_that_the_plan_was_made_from(
     assert ("tflm/small_model.cc" in folder.files) == is_there
 
 
+@pytest.mark.usefixtures("one_cpu")
 def test_a_model_that_is_too_large_is_refused(tmp_path: Path) -> None:
     layers = {"int8": ["", "hidden"]}
     with pytest.raises(DoesNotFit, match="bytes of flash on .* --max-flash allows 300: 288 are w"):

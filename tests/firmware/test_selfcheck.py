@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from native.build import SANITIZED
 from native.mcu.build import BOARDS, build, parts
 from strop.bundle.file import Bundle, parse_bundle
 from strop.diagnostics.board_check import BoardResult, check_board
@@ -55,7 +56,7 @@ def _program(folder: Path) -> Path:
     """Compile a folder's self-check for this machine."""
     program = folder / "selfcheck"
     sources = sorted((folder / "src").rglob("*.c"))
-    command = ["gcc", *kit.STRICT, *kit.SANITIZED, "-ffp-contract=off", "-I", folder / "src"]
+    command = ["gcc", *kit.STRICT, *SANITIZED, "-ffp-contract=off", "-I", folder / "src"]
     environments.run(*command, folder / "selfcheck_main.c", *sources, "-o", program)
     return program
 

@@ -11,12 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from native.build import HERE
+from native.build import HERE, SANITIZED, WARNINGS
 from tests.needs import unavailable
 
 MCU = HERE / "mcu"
-STRICT = ("-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wshadow", "-Wvla")
-SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 PLAN = "00112233445566778899aabbccddeeff" * 2
 SUMS = (bytes([2, 3, 4, 5]), bytes([30, 50, 70, 90]), bytes([0, 1, 2, 3]))
 DIFFERENCES = (bytes([0, 1, 2, 3]), bytes([246] * 4), bytes([254, 253, 252, 251]))
@@ -27,7 +25,7 @@ def compile_board(folder: Path, golden: str, sources: Sequence[Path], *flags: st
     """Compile a board that holds golden samples for this machine, with every warning an error."""
     board = folder / "board"
     files = (MCU / "tests" / "serial_board.c", MCU / "selfcheck.c", *sources)
-    command = ("gcc", "-std=c99", "-D_POSIX_C_SOURCE=200809L", *STRICT, *SANITIZED, *flags)
+    command = ("gcc", "-std=c99", "-D_POSIX_C_SOURCE=200809L", *WARNINGS, *SANITIZED, *flags)
     subprocess.run(
         [*command, f"-DGOLDEN={golden}", f"-I{MCU}", *map(str, files), "-o", str(board)], check=True
     )
@@ -106,7 +104,7 @@ def test_zig_compiles_it_for_boards_without_a_library(tmp_path: Path) -> None:
         ("riscv32-freestanding", "generic_rv32"),
     ):
         command = (sys.executable, "-m", "ziglang", "cc", "-target", target, f"-mcpu={cpu}")
-        flags = (*STRICT, "-std=c99", "-Os", "-ffreestanding", "-c", "-o", str(tmp_path / "o.o"))
+        flags = (*WARNINGS, "-std=c99", "-Os", "-ffreestanding", "-c", "-o", str(tmp_path / "o.o"))
         subprocess.run([*command, *flags, str(MCU / "selfcheck.c")], check=True)
 
 

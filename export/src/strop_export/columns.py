@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from strop.commands.terminal import lay_out
 from strop.engines import on_device
 
 EXPLAINED = (
@@ -119,6 +120,20 @@ def cells_of(row: dict[str, Any], columns: Sequence[Column]) -> Iterator[list[st
             else (column.cell(row, output) if column in known else "-")
             for column in columns
         ]
+
+
+def laid_out(
+    rows: Sequence[Sequence[str]], columns: Sequence[Column], room: int | None
+) -> list[str]:
+    """Return the lines of a table for a terminal.
+
+    Args:
+        rows: the cells.
+        columns: the same columns.
+        room: columns of the screen; None: any number.
+    """
+    numbers = {column.title for column in columns if column.number}
+    return lay_out(rows, [column.title for column in columns], room=room, numbers=numbers)
 
 
 def shown(figure: Any) -> str:

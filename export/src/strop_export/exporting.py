@@ -18,6 +18,7 @@ from strop_export import (
     page,
     pipeline,
     report,
+    selection,
     source,
     targets,
 )
@@ -151,11 +152,11 @@ def run(request: Request, show: Callable[[str], None]) -> Outcome:
     """
     for variable, value in _QUIET.items():
         os.environ.setdefault(variable, value)
-    chosen = targets.of_precisions(targets.load_all(request.targets), request.precisions)
-    chosen = targets.with_firmware(chosen, request.firmware)
+    chosen = selection.of_precisions(selection.load_all(request.targets), request.precisions)
+    chosen = selection.with_firmware(chosen, request.firmware)
     without_native = "" if request.strict else _why_no_native(chosen)
     if without_native:
-        chosen = [targets.without(target, NATIVE) for target in chosen]
+        chosen = [selection.without(target, NATIVE) for target in chosen]
     for target in chosen:
         table.check_pins(target)
     tolerances = read_tolerances(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from strop.commands.terminal import lay_out
 from strop.errors import printable
-from strop_export.columns import Column
+from strop_export.columns import Column, laid_out
 from strop_export.finishing import Finished, Refused
 from strop_export.firmware.cpus import CPUS
 
@@ -61,10 +60,5 @@ def tables(found: Iterable[Entry], room: int | None) -> Iterator[str]:
     for bundle, rows in by_bundle(found).items():
         yield f"{printable(bundle)}: bytes that the model needs on each CPU"
         yield ""
-        yield from lay_out(
-            rows,
-            [column.title for column in COLUMNS],
-            room=room,
-            numbers={column.title for column in COLUMNS if column.number},
-        )
+        yield from laid_out(rows, COLUMNS, room)
         yield ""

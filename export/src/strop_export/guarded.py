@@ -8,8 +8,15 @@ from dataclasses import asdict
 from typing import Any
 
 from strop.bundle.manifest import OutputSpec
-from strop.commands.terminal import lay_out
-from strop_export.columns import Column, cells_of, decibels, figure_columns, metric_columns, worst
+from strop_export.columns import (
+    Column,
+    cells_of,
+    decibels,
+    figure_columns,
+    laid_out,
+    metric_columns,
+    worst,
+)
 from strop_export.finishing import Finished, Refused
 from strop_export.guard import Path, Tried
 from strop_export.metric import Measured
@@ -92,12 +99,7 @@ def tables(found: Iterable[Entry], room: int | None) -> Iterator[str]:
         columns, rows = table(entry)
         yield f"{title(entry)}:"
         yield ""
-        yield from lay_out(
-            rows,
-            [column.title for column in columns],
-            room=room,
-            numbers={column.title for column in columns if column.number},
-        )
+        yield from laid_out(rows, columns, room)
         if entry["stopped"]:
             yield f"mixed stopped: {entry['stopped']}"
         yield ""

@@ -89,10 +89,12 @@ def _layer_lines(layers: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 def _footprints(found: Sequence[dict[str, Any]]) -> list[str]:
     """Write the memory that the firmware needs, a table for each bundle."""
+    if not found:
+        return []
     lines = ["", "## Firmware", "", f"In bytes. {footprints.EXPLAINED}"]
     for bundle, rows in footprints.by_bundle(found).items():
         lines += ["", f"{_escaped(bundle)}:", "", *_table(footprints.COLUMNS, rows)]
-    return lines if found else []
+    return lines
 
 
 def _paths(found: Sequence[dict[str, Any]]) -> list[str]:

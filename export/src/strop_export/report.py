@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from strop.bundle.manifest import Judged, OutputSpec
-from strop.commands.terminal import lay_out
 from strop.errors import printable
 from strop_export import footprints, guarded
-from strop_export.columns import cells_of, columns_of, undecided
+from strop_export.columns import cells_of, columns_of, laid_out, undecided
 from strop_export.dist import folder_of, native_in, requirements_name
 from strop_export.figures import compare
 from strop_export.finishing import Finished, Refused
@@ -170,12 +169,8 @@ def tables(report: dict[str, Any], room: int | None) -> Iterator[str]:
         columns = [column for column in columns_of(own) if not column.page_only]
         yield f"{printable(bundle['file'])}  ({bundle['bytes']:,} bytes)"
         yield ""
-        yield from lay_out(
-            [cells for row in own for cells in cells_of(row, columns)],
-            [column.title for column in columns],
-            room=room,
-            numbers={column.title for column in columns if column.number},
-        )
+        rows = [cells for row in own for cells in cells_of(row, columns)]
+        yield from laid_out(rows, columns, room)
         yield ""
     yield from footprints.tables(report["footprints"], room)
     yield from guarded.tables(report["guard"], room)

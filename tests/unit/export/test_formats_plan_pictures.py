@@ -32,9 +32,21 @@ def _unet() -> Any:
     return keras.Model(inputs, layers.Conv2D(1, 1)(layers.Concatenate()([up, across])))
 
 
+def _equal_weights() -> Any:
+    """Build a net whose .tflite file has one constant for the weights of both layers."""
+    inputs = keras.Input((6, 7, 2))
+    shallow, deep = layers.DepthwiseConv2D(3), layers.Conv2D(1, 3)
+    outputs = layers.Concatenate()([shallow(inputs), deep(inputs)])
+    kernel = np.random.default_rng(8).normal(size=(3, 3, 2, 1))
+    shallow.set_weights([kernel, np.array([0.5, -0.5])])
+    deep.set_weights([kernel, np.array([0.25])])
+    return keras.Model(inputs, outputs)
+
+
 # Some of their operators take several steps.
 COMPOSED: dict[str, Callable[[], Any]] = {
     "unet": _unet,
+    "equal weights": _equal_weights,
     "largest": lambda: sequential(
         layers.Conv2D(6, 3), layers.GlobalMaxPooling2D(), layers.Dense(3), shape=(7, 6, 1)
     ),
@@ -251,6 +263,11 @@ def test_others_are_refused_by_the_name_of_their_layer(name: str) -> None:
     build, problem = REFUSED[name]
     with pytest.raises(UnsupportedLayer, match=rf"layer 'last' .*{problem}"):
         convert_plan(build(), ["last"], "float")
+
+
+def test_an_operator_of_no_known_layer_is_refused_by_its_kind() -> None:
+    with pytest.raises(UnsupportedLayer, match=r"^an operator \(CONV_2D\) cannot be written"):
+        convert_plan(_grouped(), [""], "float")
 
 
 @pytest.mark.parametrize("depthwise", [False, True])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from strop_export import freshness, targets
+from strop_export import freshness, selection, targets
 from strop_export.firmware.options import Options
 from strop_export.freshness import fresh_targets, read_report
 from strop_export.layer_errors.entries import picture_name
@@ -73,7 +73,7 @@ class TestFirmware:
     MCU = targets.load("mcu")
 
     def key(self, **options: int) -> str:
-        (target,) = targets.with_firmware([self.MCU], Options(**options))
+        (target,) = selection.with_firmware([self.MCU], Options(**options))
         return freshness.target_key(target, ())
 
     def test_other_options_make_another_folder(self) -> None:

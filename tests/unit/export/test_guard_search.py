@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from strop_export import guard, targets
+from strop_export import guard, selection, targets
 from strop_export.errors import ConversionError, NothingToEqualize
 from strop_export.formats import Converted, VariantSpec
 from strop_export.formats.base import Ranked
@@ -266,7 +266,7 @@ class TestSlots:
                 needs = {"op_versions": {"FULLY_CONNECTED": version}}
                 return replace(super().convert(spec), requires=needs)
 
-        (target,) = targets.of_precisions([RPI32], kept)
+        (target,) = selection.of_precisions([RPI32], kept)
         found = path(PerChannel(only("dynamic")), TFLITE, target)
         assert found.chosen == VariantSpec("tflite", "dynamic", per_channel=False)
         assert names(found).count("dynamic") == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from strop_export import pipeline, targets
+from strop_export import pipeline, selection, targets
 from strop_export.proof import environments
 
 
@@ -21,7 +21,7 @@ def no_old_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("no_old_python")
 def test_targets_whose_engine_is_missing_are_refused_by_name_and_the_others_go_on() -> None:
     steps: list[str] = []
-    chosen = targets.load_all([targets.ALL])
+    chosen = selection.load_all([targets.ALL])
     workstation, refused = pipeline.find_engines("mnist-mlp", chosen, (), steps.append)
     assert [refusal.bundle for refusal in refused] == [
         "mnist-mlp-rpi.strop",

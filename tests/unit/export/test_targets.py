@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from strop_export import targets
+from strop_export import selection, targets
 from strop_export.errors import TargetError
 from strop_export.firmware.options import Options
 from strop_export.floors.releases import PACKAGES
@@ -75,19 +75,19 @@ def test_a_target_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 class TestPrecisions:
     def test_only_variants_of_those_asked_for_are_kept(self) -> None:
-        (cpu,) = targets.of_precisions([targets.load("cpu")], ["int8", "float16"])
+        (cpu,) = selection.of_precisions([targets.load("cpu")], ["int8", "float16"])
         assert {spec.precision for spec in cpu.variants} == {"int8", "float16"}
-        assert targets.of_precisions([targets.load("cpu")], None) == [targets.load("cpu")]
+        assert selection.of_precisions([targets.load("cpu")], None) == [targets.load("cpu")]
 
     def test_a_target_without_any_is_left_out(self) -> None:
         chosen = [targets.load("cpu"), targets.load("gpu")]
-        assert [t.name for t in targets.of_precisions(chosen, ["int8"])] == ["cpu"]
+        assert [t.name for t in selection.of_precisions(chosen, ["int8"])] == ["cpu"]
         with pytest.raises(TargetError, match="no variant of gpu is int8 or dynamic"):
-            targets.of_precisions(chosen[1:], ["int8", "dynamic"])
+            selection.of_precisions(chosen[1:], ["int8", "dynamic"])
 
     def test_an_unknown_one_is_named_with_those_there_are(self) -> None:
         with pytest.raises(TargetError, match="no precision 'int4'; ask for float32, float16"):
-            targets.of_precisions([targets.load("cpu")], ["int4"])
+            selection.of_precisions([targets.load("cpu")], ["int4"])
 
 
 class TestAFileOfOnesOwn:
@@ -102,14 +102,14 @@ class TestAFileOfOnesOwn:
         assert (target.name, target.engines) == ("board", ("litert", "reference"))
 
     def test_goes_with_all(self, board: str) -> None:
-        chosen = targets.load_all(["all", board, "cpu", board])
+        chosen = selection.load_all(["all", board, "cpu", board])
         shipped = [name for name in targets.names() if name not in ("mcu", "web")]
         assert [target.name for target in chosen] == [*shipped, "board"]
 
     def test_cannot_share_a_name_with_another(self, board: str, tmp_path: Path) -> None:
         other = Path(board).rename(tmp_path / "cpu.toml")
         with pytest.raises(TargetError, match=r"two targets are called cpu; rename .*cpu.toml"):
-            targets.load_all(["all", str(other)])
+            selection.load_all(["all", str(other)])
 
     def test_is_another_target_once_it_says_something_else(self, board: str) -> None:
         before = targets.load(board).digest()
@@ -199,7 +199,7 @@ def test_the_order_for_convolutions_is_the_usual_one_unless_there_is_another(
     assert target.preferred(convolutional=True) == ("reference", "litert")
     assert target.preferred(convolutional=False) == usual.engines
     assert target.digest() != usual.digest()
-    fewer = targets.without(target, "reference")
+    fewer = selection.without(target, "reference")
     assert fewer.preferred(convolutional=True) == fewer.engines == ("litert",)
 
 
@@ -255,19 +255,19 @@ class TestFirmware:
         written(tmp_path, text.replace('["litert', '["native", "litert'), monkeypatch)
         chosen = [targets.load("board")]
         assert chosen[0].firmware == Options(65536, None, 4)
-        (target,) = targets.with_firmware(chosen, Options(max_ram_bytes=100, golden=0))
+        (target,) = selection.with_firmware(chosen, Options(max_ram_bytes=100, golden=0))
         assert target.firmware == Options(65536, 100, 0)
         assert target.digest() != chosen[0].digest()
-        assert targets.with_firmware(chosen, Options()) == chosen
+        assert selection.with_firmware(chosen, Options()) == chosen
 
     def test_options_for_no_target_are_refused(self) -> None:
         with pytest.raises(TargetError, match="max_ram_bytes, golden: no target that was asked"):
-            targets.with_firmware([targets.load("cpu")], Options(None, 100, 0))
+            selection.with_firmware([targets.load("cpu")], Options(None, 100, 0))
 
     def test_a_target_with_firmware_keeps_its_plans(self) -> None:
         mcu, cpu = targets.load("mcu"), targets.load("cpu")
-        assert targets.without(mcu, "native") == mcu
-        assert targets.without(cpu, "native") != cpu
+        assert selection.without(mcu, "native") == mcu
+        assert selection.without(cpu, "native") != cpu
 
 
 @pytest.mark.parametrize("name", targets.names())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from strop_export import exporting, freshness, pipeline, source, targets, wheels
+from strop_export import exporting, freshness, pipeline, selection, source, targets, wheels
 from strop_export.errors import EngineMissing
 from strop_export.exporting import Request
 from strop_export.proof import environments
@@ -63,15 +63,15 @@ class TestWithout:
     def test_a_target_keeps_what_other_engines_open(self) -> None:
         for name in ("cpu", "rpi", "rpi32"):
             target = targets.load(name)
-            fewer = targets.without(target, "native")
+            fewer = selection.without(target, "native")
             assert fewer.engines == target.engines[1:]
             assert fewer.variants == tuple(v for v in target.variants if v.format != "plan")
 
     def test_one_of_plans_alone_stays_and_is_refused(self) -> None:
-        (only,) = targets.of_precisions([targets.load("cpu")], ["int8"])
-        plans = targets.without(targets.without(only, "litert"), "onnx")
+        (only,) = selection.of_precisions([targets.load("cpu")], ["int8"])
+        plans = selection.without(selection.without(only, "litert"), "onnx")
         assert [spec.format for spec in plans.variants] == ["plan"]
-        assert targets.without(plans, "native") == plans
+        assert selection.without(plans, "native") == plans
 
     @pytest.mark.usefixtures("none")
     @pytest.mark.parametrize("strict", [False, True])

@@ -22,6 +22,7 @@ class Draft:
         self.source = source
         self.tensors: list[Tensor] = []
         self._numbers: dict[int, int] = {}  # of the file's tensors, in the plan
+        self._constants: dict[tuple[int, tuple[int, ...]], int] = {}
 
     def number(self, index: int) -> int:
         """Return the plan's number of a tensor that is given or computed in the file."""
@@ -34,10 +35,15 @@ class Draft:
         return self.tensors[self.number(index)]
 
     def constant(self, index: int, tensor: Tensor) -> int:
-        """Return the number of a constant, added once: a layer that runs twice has one."""
-        if index not in self._numbers:
-            self._numbers[index] = self.add(tensor)
-        return self._numbers[index]
+        """Return the number of a constant, added once: a layer that runs twice has one.
+
+        TensorFlow writes equal constants once. Operators that take one in different shapes, such as
+        a convolution and a depthwise one, have one each.
+        """
+        key = (index, tensor.dims)
+        if key not in self._constants:
+            self._constants[key] = self.add(tensor)
+        return self._constants[key]
 
     def add(self, tensor: Tensor) -> int:
         """Add a tensor, and return its number."""

@@ -132,10 +132,10 @@ class _Translation:
         try:
             steps = self._steps(operator)
         except Refusal as reason:
-            kind = self._source.kind(operator)
+            kind, layer = self._source.kind(operator), self._layer(operator)
+            what = f"layer {layer!r} ({kind})" if layer else f"an operator ({kind})"
             raise UnsupportedLayer(
-                f"layer {self._layer(operator)!r} ({kind}) cannot be written in a plan: {reason}",
-                _ADVICE,
+                f"{what} cannot be written in a plan: {reason}", _ADVICE
             ) from reason
         steps = steps if isinstance(steps, list) else [steps]
         self.step_layers += [self._layer(operator)] * len(steps)

@@ -31,7 +31,7 @@ from strop_export.proof.prove import Run
 from strop_export.targets import Target
 
 _SOURCES: Final = ("include", "mcu", "src")  # in native/
-_WORKER: Final = Path(__file__).with_name("firmware_worker.c")
+WORKER: Final = Path(__file__).with_name("firmware_worker.c")
 _FLAGS: Final = ("-std=c99", "-O2", "-ffp-contract=off", "-fno-sanitize=undefined")
 _COMPILE_LIMIT_S: Final = 600
 _RUN_LIMIT_S: Final = 1800
@@ -128,7 +128,7 @@ class Firmware:
         program = place / "worker"
         command = [*self.compiler, *_FLAGS, f"-DSTROP_MODEL={model_identifier(name)}"]
         command += [f"-I{folder}" for folder in folders]
-        command += [*map(str, sorted(source.rglob("*.c"))), str(_WORKER), "-o", str(program)]
+        command += [*map(str, sorted(source.rglob("*.c"))), str(WORKER), "-o", str(program)]
         done = environments.run(command, limit_s=_COMPILE_LIMIT_S, cwd=place)
         if done.returncode:
             raise ProofError(f"the generated C does not compile: {_first_error(done.stderr)}")

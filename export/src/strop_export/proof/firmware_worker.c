@@ -47,5 +47,7 @@ int main(int count, char **paths) {
   for (int i = 0; i < arrays; i++)
     if (fclose(files[i]))
       return fail(paths[i + 1]);
+  free(files);
+  free(arena);
   return 0;
 }
