@@ -101,7 +101,7 @@ def _ds_cnn(_: Path) -> _Trained:
     start()
     sounds, labels = data.spectrograms(SAMPLES + 512)
     net = _convolutional("ds-cnn", rescaled=False)
-    fit(net, sounds[SAMPLES:], labels[SAMPLES:], epochs=1)
+    fit(net, sounds[SAMPLES:], labels[SAMPLES:], epochs=2, batch=16)
     return _Trained(net, sounds[SAMPLES : SAMPLES + 128], sounds[:SAMPLES])
 
 
@@ -112,7 +112,7 @@ def _resnet8(_: Path) -> _Trained:
     start()
     pictures, labels = data.shapes(SAMPLES + 384, 32)
     net = _convolutional("resnet8", rescaled=True)
-    fit(net, pictures[SAMPLES:], labels[SAMPLES:], epochs=1, batch=32)
+    fit(net, pictures[SAMPLES:], labels[SAMPLES:], epochs=2, batch=16)
     return _Trained(net, pictures[SAMPLES : SAMPLES + 128], pictures[:SAMPLES])
 
 
