@@ -17,7 +17,8 @@ ALT = "Convolutional networks on one thread: the median call of every subject, b
 
 _STROP, _RAW = COLOURS[0], "#52606d"
 _LINE = 0.19  # inches per subject
-_ROOM = 1.5  # of the slowest: for the figure beside its bar
+_ROOM = 1.5  # of the longest bar: for the figure beside it
+_LONGEST = 8  # times the fastest: longer bars are cut, or the others could not be compared
 
 
 def draw(results: Results) -> Figure:
@@ -40,13 +41,18 @@ def draw(results: Results) -> Figure:
 
 
 def _bars(axes: Axes, rows: Sequence[Row]) -> None:
+    longest = min(_us(rows[-1]), _LONGEST * _us(rows[0]))
     for place, row in enumerate(rows):
         ours = row.kind == STROP
         colour, weight = (_STROP, "bold") if ours else (_RAW, "normal")
-        axes.barh(place, _us(row), color=colour, height=0.6)
+        length = min(_us(row), longest)
+        hatch = "////" if length < _us(row) else ""
+        axes.barh(
+            place, length, color=colour, height=0.6, hatch=hatch, edgecolor="white", linewidth=0
+        )
         axes.annotate(
             f"{_us(row):,.0f}" if _us(row) >= 99.95 else f"{_us(row):.1f}",
-            (_us(row), place),
+            (length, place),
             xytext=(3, 0),
             textcoords="offset points",
             fontsize=SMALL,
@@ -54,7 +60,7 @@ def _bars(axes: Axes, rows: Sequence[Row]) -> None:
             color=colour if ours else INK,
             va="center",
         )
-    axes.set_xlim(0, _us(rows[-1]) * _ROOM)
+    axes.set_xlim(0, longest * _ROOM)
     axes.locator_params(axis="x", nbins=3)
     axes.xaxis.set_major_formatter(lambda value, _: drawing.short(value))
     axes.grid(which="major", axis="x", color=GRID, linewidth=0.8)
@@ -66,7 +72,7 @@ def _bars(axes: Axes, rows: Sequence[Row]) -> None:
         label.set_color(_STROP if ours else INK)
         label.set_fontweight("bold" if ours else "normal")
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xlabel("us a call, median, one thread", fontsize=SMALL, color=MUTED)
+    axes.set_xlabel("median us, one thread; hatched: cut", fontsize=SMALL, color=MUTED)
 
 
 def _us(row: Row) -> float:
