@@ -72,7 +72,7 @@ def _bars(axes: Axes, rows: Sequence[Row]) -> None:
         label.set_color(_STROP if ours else INK)
         label.set_fontweight("bold" if ours else "normal")
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xlabel("median us, one thread; hatched: cut", fontsize=SMALL, color=MUTED, loc="right")
+    axes.set_xlabel("us a call, median; hatched: cut", fontsize=SMALL, color=MUTED, loc="right")
 
 
 def _us(row: Row) -> float:
