@@ -17,11 +17,11 @@ from rich.console import Console
 from benchmarks import environments, files, machine, page, plots, run, table
 from benchmarks.alone import alone
 from benchmarks.cases import Case, cases
+from benchmarks.command import status_of
 from benchmarks.crew import Crew
 from benchmarks.files import CACHE, ROOT, NotMeasurable
 from benchmarks.progress import Bar
 from benchmarks.results import LATEST, Results
-from strop.errors import StropError
 
 
 def main() -> int:
@@ -31,18 +31,10 @@ def main() -> int:
         The exit status, as the module's docstring lists it.
     """
     arguments = _parser().parse_args()
-    try:
-        _run(arguments)
-    except KeyboardInterrupt:
-        print("benchmarks: stopped, nothing is written", file=sys.stderr)
-        return 130
-    except (NotMeasurable, StropError) as error:
-        print(f"benchmarks: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return status_of(lambda: _run(arguments))
 
 
-def _run(arguments: argparse.Namespace) -> None:
+def _run(arguments: argparse.Namespace) -> int:
     chosen = cases(arguments.only)
     if not chosen:
         raise NotMeasurable(f"nothing is called {arguments.only!r}; a name is 'Strop litert int8'")
@@ -54,6 +46,7 @@ def _run(arguments: argparse.Namespace) -> None:
         pictures = plots.write(results, arguments.out.parent)
     table.show(results)
     console.print(f"{arguments.out}, its page and {len(pictures)} pictures", style="dim")
+    return 0
 
 
 def _measured(arguments: argparse.Namespace, chosen: list[Case], console: Console) -> Results:

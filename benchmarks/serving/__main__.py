@@ -16,11 +16,11 @@ import numpy as np
 
 from benchmarks import machine
 from benchmarks.alone import alone
+from benchmarks.command import status_of
 from benchmarks.files import CACHE, ROOT, NotMeasurable
 from benchmarks.serving import measure, report
 from benchmarks.serving.servers import installed, servers
 from strop.bundle.open import open_bundle
-from strop.errors import StropError
 
 _IMAGES = 16
 
@@ -32,15 +32,12 @@ def main() -> int:
         The exit status, as the module's docstring lists it.
     """
     arguments = _parser().parse_args()
-    try:
-        with alone(), tempfile.TemporaryDirectory(prefix="strop-serving-") as name:
-            measured = _measured(arguments, Path(name))
-    except KeyboardInterrupt:
-        print("benchmarks: stopped, nothing is written", file=sys.stderr)
-        return 130
-    except (NotMeasurable, StropError) as error:
-        print(f"benchmarks: {error}", file=sys.stderr)
-        return 2
+    return status_of(lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    with alone(), tempfile.TemporaryDirectory(prefix="strop-serving-") as name:
+        measured = _measured(arguments, Path(name))
     report.show(measured)
     return int(any(row.wrong or row.lost for row in measured.rows))
 

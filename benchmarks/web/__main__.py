@@ -22,6 +22,7 @@ import numpy as np
 
 from benchmarks import exports, machine, networks
 from benchmarks.alone import alone
+from benchmarks.command import status_of
 from benchmarks.environments import Environments
 from benchmarks.files import CACHE, ROOT, NotMeasurable
 from benchmarks.results import PEER, RESULTS, STROP
@@ -55,15 +56,12 @@ def main() -> int:
         The exit status, as the module's docstring lists it.
     """
     arguments = _parser().parse_args()
-    try:
-        with alone(), tempfile.TemporaryDirectory(prefix="strop-web-") as name:
-            rows, farthest, environment = measure(arguments, Path(name))
-    except KeyboardInterrupt:
-        print("benchmarks: stopped, nothing is written", file=sys.stderr)
-        return 130
-    except NotMeasurable as error:
-        print(f"benchmarks: {error}", file=sys.stderr)
-        return 2
+    return status_of(lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    with alone(), tempfile.TemporaryDirectory(prefix="strop-web-") as name:
+        rows, farthest, environment = measure(arguments, Path(name))
     content = {"environment": environment, "rows": [asdict(row) for row in rows]}
     arguments.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     print(*table(rows), sep="\n")
