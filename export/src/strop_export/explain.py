@@ -118,7 +118,7 @@ def read(bundle: Path) -> dict[str, Any]:
         bundle: the bundle.
 
     Returns:
-        `bundles`, `variants`, `guard`, `layers`, `left_out` and `footprints`, as in report.json.
+        `bundles`, those of `report.SHOWN`, `layers` and `left_out`, as in report.json.
 
     Raises:
         BundleError: there is no report, or it is about another bundle.
@@ -133,7 +133,7 @@ def read(bundle: Path) -> dict[str, Any]:
         entries = [entry for entry in content["bundles"] if entry["file"] == bundle.name]
         parts = {
             name: [entry for entry in content.get(name, ()) if entry["bundle"] == bundle.name]
-            for name in ("variants", "guard", "layers", "left_out", "footprints")
+            for name in (*report.SHOWN, "layers", "left_out")
         }
         known = [entry["sha256"] for entry in entries]
     except OSError as error:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from strop.bundle.manifest import Judged, OutputSpec
 from strop.errors import printable
@@ -157,11 +157,15 @@ def to_json(content: dict[str, Any]) -> bytes:
     return json.dumps(content, indent=2).encode("utf-8") + b"\n"
 
 
+# The parts of a report that `tables` reads, besides its bundles.
+SHOWN: Final = ("variants", "footprints", "guard")
+
+
 def tables(report: dict[str, Any], room: int | None) -> Iterator[str]:
     """Yield the lines of a report's tables for the screen, a table for each bundle.
 
     Args:
-        report: from `merge`.
+        report: from `merge`; of its parts `bundles` and `SHOWN` are read.
         room: columns of the screen; None: any number.
     """
     for bundle in report["bundles"]:
