@@ -79,23 +79,28 @@ class Laboratory:
 
     def model(self, name: str) -> Built:
         """Return a model's files and samples."""
-        return self._wait(name, "built")  # type: ignore[no-any-return]
+        found: Built = self._wait(name, "built")
+        return found
 
     def cell(self, name: str, cpu: Cpu) -> Cell:
         """Return a model's figures on a CPU."""
-        return self._wait(name, cpu.name)  # type: ignore[no-any-return]
+        found: Cell = self._wait(name, cpu.name)
+        return found
 
     def heads(self, name: str) -> Heads:
         """Return the last int8 values, here and on tflite-runtime's reference kernels."""
-        return self._wait(name, "heads")  # type: ignore[no-any-return]
+        found: Heads = self._wait(name, "heads")
+        return found
 
     def tflm(self, name: str) -> Tflm:
         """Return the figures of TensorFlow Lite for Microcontrollers, over the first samples."""
-        return self._wait(name, "tflm")  # type: ignore[no-any-return]
+        found: Tflm = self._wait(name, "tflm")
+        return found
 
     def emlearn(self, name: str) -> dict[str, Sizes]:
         """Return what emlearn's C takes, by CPU; empty where it does not hold the model."""
-        return self._wait(name, "emlearn")  # type: ignore[no-any-return]
+        found: dict[str, Sizes] = self._wait(name, "emlearn")
+        return found
 
     def _wait(self, name: str, what: str) -> Any:
         return self._begun[name, what].result()

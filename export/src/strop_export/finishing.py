@@ -72,7 +72,7 @@ def bundle_name(model: str, target: Target) -> str:
 
 @dataclass(frozen=True)
 class Shared:
-    """What the targets of an export share at its end.
+    """Parts that the targets of an export share at its end.
 
     Attributes:
         source: the model and its samples.

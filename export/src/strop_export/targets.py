@@ -46,7 +46,7 @@ class Target:
 
     @property
     def companion(self) -> str:
-        """What runs the plans too, `PAGE` or `FIRMWARE`; "" if nothing does."""
+        """The other program that runs the plans, `PAGE` or `FIRMWARE`; "" if there is none."""
         return FIRMWARE if self.firmware else PAGE if self.page else ""
 
     def preferred(self, *, convolutional: bool) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What a board says over a serial line, which may be anything; the real C is in tests/native."""
+"""Boards that say anything over a serial line; the real C is in tests/native."""
 
 from __future__ import annotations
 
@@ -384,7 +384,7 @@ class TestCommand:
 
 
 class _Played:
-    """What pyserial has of a port at which bytes came, and no more will come."""
+    """A port, as pyserial has it, at which bytes came and no more will come."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content

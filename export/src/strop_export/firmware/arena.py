@@ -18,7 +18,7 @@ _IN_PLACE: Final = frozenset(
 
 
 class Arena(NamedTuple):
-    """Where tensors are.
+    """The places of tensors.
 
     Attributes:
         offsets: in bytes, of each tensor that is given or computed, by number.

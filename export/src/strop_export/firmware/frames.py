@@ -1,4 +1,4 @@
-"""What a function takes from the stack, and what it calls, read from its instructions."""
+"""The stack that a function takes, and the functions that it calls, read from its instructions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user asks of a target's firmware."""
+"""The options of a target's firmware."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from strop_export.errors import TargetError
 
 @dataclass(frozen=True)
 class Options:
-    """What a target's firmware may need, and what it has besides the model; None: as by default.
+    """The limits of a target's firmware, and its parts besides the model; None: as by default.
 
     Attributes:
         max_flash_bytes: what the model may need of each CPU's flash; by default any number.

@@ -1,4 +1,4 @@
-"""What a model takes of a microcontroller, before anything is flashed."""
+"""The memory that a model takes of a microcontroller, known before anything is flashed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _UNWINDING: Final = (".ARM.ex", ".eh_frame")  # nothing unwinds C; boards leave 
 
 
 class Sizes(NamedTuple):
-    """What a model takes of a CPU's memory.
+    """The memory that a model takes on a CPU.
 
     Attributes:
         flash_bytes: code, constants and first values: of the model, of the kernels, and of the

@@ -1,4 +1,4 @@
-"""What runs a target's plans elsewhere than here, and is written beside its bundle."""
+"""Programs that run a target's plans elsewhere than here, written beside its bundle."""
 
 from __future__ import annotations
 

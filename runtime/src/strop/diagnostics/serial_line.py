@@ -93,7 +93,7 @@ class SerialLine:
 
     @property
     def rest(self) -> str:
-        """What was received of a line that has no end yet."""
+        """The bytes received of a line that has no end yet."""
         return self._received.decode("ascii", "backslashreplace")
 
     def _gone(self, error: OSError) -> DeviceUnavailable:
