@@ -171,8 +171,10 @@ def test_a_model_of_one_s_own_never_runs_train(head: str, tmp_path: Path) -> Non
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     left_out = {note["reason"].partition(":")[0]: note["reason"] for note in report["left_out"]}
     assert "Conv2D" in left_out["weights float32"]
-    for precision in ("int8", "float32"):
-        assert left_out[f"plan {precision}"].startswith(f"plan {precision}: layer 'conv2d")
+    assert not [reason for reason in left_out if reason.startswith("plan")]
+    plans = {(v["precision"], v["engine"]) for v in report["variants"] if v["format"] == "plan"}
+    assert plans == {("int8", "native"), ("float32", "native")}
+    assert open_bundle(out / "shapes-cpu.strop").manifest.engines[:2] == ("litert", "native")
     assert "self-evaluated: judged on 100 of the calibration samples" in done.stdout
     assert "\ncalibration: " in done.stdout
     assert report["keras"]["self_evaluated"]

@@ -83,15 +83,27 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("model", "target", "kinds", "left_out"),
+    ("model", "target", "kinds", "plans", "left_out"),
     [
-        ("depthwise.h5", "cpu", {"probabilities": "class"}, "layer 'conv2d' (Conv2D)"),
-        ("two.keras", "board", {"side": "class", "size": "regression"}, ""),
-        ("saved", "cpu", {"side": "class", "size": "regression"}, "2 inputs and 2 outputs"),
+        (
+            *("depthwise.h5", "cpu", {"probabilities": "class"}, {"float32", "int8"}),
+            "layer 'conv2d' (Conv2D)",
+        ),
+        ("two.keras", "board", {"side": "class", "size": "regression"}, set(), ""),
+        (
+            *("saved", "cpu", {"side": "class", "size": "regression"}, {"float32"}),
+            "2 inputs and 2 outputs",
+        ),
     ],
 )
 def test_it_is_exported_whole(
-    written: Path, model: str, target: str, kinds: dict[str, str], left_out: str, capsys: Any
+    written: Path,
+    model: str,
+    target: str,
+    kinds: dict[str, str],
+    plans: set[str],
+    left_out: str,
+    capsys: Any,
 ) -> None:
     name = Path(model).stem
     samples, out = written / f"{name}-samples.npz", written / f"dist-{name}"
@@ -108,7 +120,8 @@ def test_it_is_exported_whole(
     assert {each["name"]: each["kind"] for each in manifest["outputs"]} == kinds
     files = {(each["format"], each["precision"]) for each in manifest["variants"]}
     formats = ("tflite", "onnx") if target == "cpu" else ("tflite",)
-    assert files == {(form, kind) for form in formats for kind in precisions}
+    wanted_files = {(form, kind) for form in formats for kind in precisions}
+    assert files == wanted_files | {("plan", kind) for kind in plans}
     assert "tf-keras" in manifest["export"]["versions"]
     # The reference is what the framework itself answered.
     with np.load(samples) as given, np.load(written / f"{name}.npz") as answered:
