@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import ipaddress
 import os
 import signal
 import socket
+import struct
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
@@ -31,6 +34,8 @@ _BACKLOG = 512  # connections that the system keeps until they are accepted, all
 _OTHER_FILES = 128  # that the server has open besides its connections
 _DRAIN_S = 0.5  # in which open connections may bring a last request
 _LOOK_S = 0.01
+_SO_ATTACH_FILTER = 26  # <asm-generic/socket.h>; Python does not name it
+_BPF_RETURN = 0x06  # <linux/bpf_common.h>: BPF_RET | BPF_K
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
@@ -98,6 +103,7 @@ class _Server(uvicorn.Server):
         """Accept the connections that wait, and close before another comes."""
         waiting = []
         for listening in sockets:
+            _take_no_more(listening)
             with contextlib.suppress(OSError):  # none waits; or no file is left to accept it
                 while True:
                     waiting.append(listening.accept()[0])
@@ -186,6 +192,20 @@ async def _serve(
         await _Server(config, connections, endpoints, address, say).serve([channel])
     finally:
         admission.close()
+
+
+def _take_no_more(listening: socket.socket) -> None:
+    """Let Linux drop each packet that asks for a connection; those that it has accepted stay.
+
+    Otherwise a connection that comes between the last accept and the close would be reset. The
+    client asks again after a second, and is then refused. See socket(7), SO_ATTACH_FILTER.
+    """
+    if sys.platform != "linux":
+        return
+    keep_nothing = ctypes.create_string_buffer(struct.pack("HBBI", _BPF_RETURN, 0, 0, 0))
+    program = struct.pack("HP", 1, ctypes.addressof(keep_nothing))
+    with contextlib.suppress(OSError):  # a kernel without filters: the gap is microseconds
+        listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
 
 def _is_loopback(host: str) -> bool:
