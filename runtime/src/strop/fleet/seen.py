@@ -10,12 +10,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import os
 from typing import NamedTuple
 
 from strop import durable
+from strop.bundle.digest import sha256_hex
 from strop.bundle.files import read_file
 from strop.bundle.records import read_record
-from strop.errors import BundleError, ChannelError, printable
+from strop.errors import BundleError, ChannelError, InputError, printable
 from strop.install.turn import refusals
 
 SCHEMA = 1
@@ -90,3 +92,25 @@ def write(folder: str, seen: Seen) -> None:
         durable.make_folder(folder, 0o755)
         content = json.dumps(seen._asdict(), indent=1).encode("ascii") + b"\n"
         durable.write(f"{folder}/{NAME}", content, _MODE)
+
+
+def folder_for(place: str, root: bytes) -> str:
+    """Return the folder in which a user's commands remember the channels of a repository.
+
+    It is in XDG_STATE_HOME, or else in .local/state in HOME.
+
+    Args:
+        place: the repository's name.
+        root: the root.json; with another one the memory is another.
+
+    Raises:
+        InputError: there is no home.
+    """
+    home = os.environ.get("HOME", "")
+    name = sha256_hex(place.encode("utf-8") + b"\n" + root)
+    for folder in (os.environ.get("XDG_STATE_HOME", ""), home and f"{home}/.local/state"):
+        if folder.startswith("/"):
+            return f"{folder}/strop/channels/{name}"
+    raise InputError(
+        "there is no place to remember which channels were seen", "set HOME or XDG_STATE_HOME"
+    )
