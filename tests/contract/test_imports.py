@@ -61,6 +61,8 @@ def test_a_module_of_the_runtime_imports_the_standard_library_numpy_and_its_engi
         others -= {"PyInstaller"}
     if source.startswith("serve/"):  # the extra [serve]; `strop serve` alone imports it
         others -= {"starlette", "uvicorn", "orjson", "prometheus_client"}
+    if source.startswith("fleet/"):  # the extra [fleet]; the commands for fleets alone import it
+        others -= {"tuf", "securesystemslib"}
     if source == "diagnostics/serial_line.py":  # the extra [serial]; `strop check --serial` alone
         others -= {"serial"}
     assert others <= ALLOWED

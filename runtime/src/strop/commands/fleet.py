@@ -23,8 +23,7 @@ def open_repository(text: str) -> tuple[str, Registry]:
         StropError: the extra [fleet] is not installed.
     """
     try:
-        import tuf.ngclient  # noqa: F401
-
+        import strop.fleet.channels  # noqa: F401
         from strop.fleet.registry import Registry, parse
     except ImportError as error:
         raise StropError(
