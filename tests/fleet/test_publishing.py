@@ -191,7 +191,8 @@ def test_what_is_due_is_renewed_even_if_it_is_expired(
     device = place.device()
     device.read("stable")
     turn_clock(monkeypatch, days * DAY)
-    monkeypatch.setattr("strop.fleet.publishing.utc_now", lambda: utc_now_turned(days))
+    for module in ("publishing", "basis"):
+        monkeypatch.setattr(f"strop.fleet.{module}.utc_now", lambda: utc_now_turned(days))
     if days > 7:
         with pytest.raises(ExpiredError):
             device.read("stable")
@@ -247,7 +248,8 @@ def test_a_registry_restored_from_a_backup_is_signed_again_on_purpose(
         assert version(device) == number
     place.registry.become(backup)
     turn_clock(monkeypatch, days * DAY)
-    monkeypatch.setattr("strop.fleet.publishing.utc_now", lambda: utc_now_turned(days))
+    for module in ("publishing", "basis"):
+        monkeypatch.setattr(f"strop.fleet.{module}.utc_now", lambda: utc_now_turned(days))
     with pytest.raises(ChannelError) as caught:
         renew(place.registry, place.keys)
     assert "--renew --accept-older" in caught.value.mend
