@@ -39,21 +39,20 @@ class Basis(NamedTuple):
 
     registry: Store
     folder: KeyFolder
-    place: str
     channels: Channels
     state: State
     settled: tuple[str, ...]  # keys whose replacement was finished just now
 
 
-def read_basis(registry: Store, folder: KeyFolder, place: str) -> Basis:
+def read_basis(registry: Store, folder: KeyFolder) -> Basis:
     """Verify what the registry has; where that is expired, take what was verified here before."""
-    channels = Channels(registry, folder.path, folder.root(), place=place)
+    channels = Channels(registry, folder.path, folder.root())
     try:
         state = channels.refresh()
         if state.layers["timestamp.json"].digest != digest_of(state.files["timestamp"]):
             raise ChannelError(
                 f"another machine signed version {state.timestamp.signed.version} of the channels "
-                f"in {place} at the same time as this one, and the registry has its channels",
+                f"in {registry.place} at the same time as this one, and it has theirs",
                 "renew them there (strop channels REPOSITORY --keys DIR --renew), then repeat this",
             )
     except ExpiredError:
@@ -62,17 +61,17 @@ def read_basis(registry: Store, folder: KeyFolder, place: str) -> Basis:
             raise
         state = kept
     settled = folder.settle(state.root.signed, state.files["root"])
-    return Basis(registry, folder, place, channels, state, settled)
+    return Basis(registry, folder, channels, state, settled)
 
 
-def read_older_basis(registry: Store, folder: KeyFolder, place: str) -> Basis:
+def read_older_basis(registry: Store, folder: KeyFolder) -> Basis:
     """Take what the registry has, if its keys are right, and raise its versions to those seen."""
-    channels = Channels(registry, folder.path, folder.root(), place=place)
-    state = read_older(registry, folder.root(), place)
+    channels = Channels(registry, folder.path, folder.root())
+    state = read_older(registry, folder.root())
     for role, version in channels.versions_seen().items():
         if role != "root":
             state.signed(role).version = max(version, state.signed(role).version)
-    return Basis(registry, folder, place, channels, state, ())
+    return Basis(registry, folder, channels, state, ())
 
 
 def _unchanged(channels: Channels, registry: Store) -> State | None:
@@ -127,7 +126,7 @@ def publish(
         "timestamp.json": contents["timestamp"],
     }
     layers = [*_older_roots(state), *_records(targets.targets)]
-    commit(basis.registry, {**records, **files}, layers, state.manifest, basis.place)
+    commit(basis.registry, {**records, **files}, layers, state.manifest)
     after = basis.channels.refresh()  # as devices do
     return Renewed(after, (*signers, "snapshot", "timestamp"))
 
@@ -137,7 +136,6 @@ def commit(
     files: Mapping[str, bytes],
     layers: Iterable[Layer],
     base: bytes | None,
-    place: str,
 ) -> None:
     """Upload files, then put the manifest in place of the one that they were made from.
 
@@ -149,7 +147,6 @@ def commit(
         files: contents by name.
         layers: other files that the manifest names, which the registry has.
         base: the manifest that the state was read from; None if there was none.
-        place: the repository's name, for messages.
 
     Raises:
         ChannelError: another machine changed the channels meanwhile.
@@ -166,7 +163,7 @@ def commit(
         clear = registry.manifest(TAG, MAX_MANIFEST_BYTES) == manifest
     if not clear:
         raise ChannelError(
-            f"another machine changed the channels in {place} at the same time",
+            f"another machine changed the channels in {registry.place} at the same time",
             "look at them (strop channels REPOSITORY), then repeat this",
         )
 

@@ -21,17 +21,15 @@ from strop.fleet.key_folder import KEY_OF, KEYS, ROLES_OF, KeyFolder
 from strop.fleet.tuf_files import MAX_MANIFEST_BYTES, TAG, Store, layer_of, read_manifest
 
 _DUE = 0.5  # a file is renewed when no more of its time is left
-_PLACE = "the registry"
 
 
-def create(registry: Store, keys: str, *, days: int | None = None, place: str = _PLACE) -> bytes:
+def create(registry: Store, keys: str, *, days: int | None = None) -> bytes:
     """Make keys, and channels of which there are none yet; repeated, finish an attempt cut short.
 
     Args:
         registry: the repository.
         keys: the folder for the keys; made if it is missing.
         days: how long the snapshot and the timestamp are valid; None: 7.
-        place: the repository's name, for messages.
 
     Returns:
         The root.json for the devices.
@@ -50,12 +48,13 @@ def create(registry: Store, keys: str, *, days: int | None = None, place: str = 
         if folder.has_root() and theirs == layer_of("1.root.json", folder.root()):
             return folder.root()
         raise ChannelError(
-            f"{place} has channels already",
+            f"{registry.place} has channels already",
             "sign with the keys that made them; or use another repository",
         )
     if seen.read(keys) is not None:
         raise ChannelError(
-            f"the keys in {printable(keys)} have signed channels that {place} does not have",
+            f"the keys in {printable(keys)} have signed channels that {registry.place} does not "
+            "have",
             "name another folder for the keys of this repository",
         )
     folder.make_missing()
@@ -80,8 +79,8 @@ def create(registry: Store, keys: str, *, days: int | None = None, place: str = 
             "1.snapshot.json": snapshot,
             "timestamp.json": roles.sign(stamped, online, now, days),
         }
-        commit(registry, files, [], None, place)
-        Channels(registry, keys, root, place=place).refresh()
+        commit(registry, files, [], None)
+        Channels(registry, keys, root).refresh()
     return root
 
 
@@ -90,8 +89,6 @@ def change(
     keys: str,
     name: str,
     change: Callable[[Channel], Channel],
-    *,
-    place: str = _PLACE,
 ) -> Channel:
     """Change a channel, which is made if there is none; nothing is uploaded if it stays equal.
 
@@ -100,7 +97,6 @@ def change(
         keys: the folder of keys; "targets" and "online" must be there.
         name: the channel.
         change: takes the channel as it is, and returns it as it is to be.
-        place: the repository's name, for messages.
 
     Returns:
         The channel as it is now.
@@ -116,7 +112,7 @@ def change(
     check_name(name)
     folder = KeyFolder(keys)
     with folder.alone():
-        basis = read_basis(registry, folder, place)
+        basis = read_basis(registry, folder)
         state = basis.state
         before = basis.channels.channel(state, name) if name in state.names else empty(name)
         after = check_channel(change(before))
@@ -138,7 +134,6 @@ def renew(
     *,
     days: int | None = None,
     accept_older: bool = False,
-    place: str = _PLACE,
 ) -> Renewed:
     """Sign again what is due, with the keys that are here: new expiry, the same channels.
 
@@ -152,7 +147,6 @@ def renew(
         accept_older: sign what the registry has even if it is expired, or older than what was seen
             here, with versions above all of those; "targets" must be here too. It is for a registry
             that was restored from a backup.
-        place: the repository's name, for messages.
 
     Returns:
         The new state, and what was signed.
@@ -163,7 +157,7 @@ def renew(
     """
     folder = KeyFolder(keys)
     with folder.alone():
-        basis = (read_older_basis if accept_older else read_basis)(registry, folder, place)
+        basis = (read_older_basis if accept_older else read_basis)(registry, folder)
         root, time = basis.state.root.signed, utc_now()
         signers = {}
         for role in ("root", "targets"):
@@ -174,7 +168,7 @@ def renew(
         return publish(basis, signers, folder.signer_of("online", root), {}, days)
 
 
-def replace_key(registry: Store, keys: str, key: str, *, place: str = _PLACE) -> Renewed:
+def replace_key(registry: Store, keys: str, key: str) -> Renewed:
     """Replace a key by a new one; devices follow by themselves.
 
     Args:
@@ -182,7 +176,6 @@ def replace_key(registry: Store, keys: str, key: str, *, place: str = _PLACE) ->
         keys: the folder of keys; "root" and "online" must be there.
         key: the one to replace: "root", "targets" or "online". A lost "targets" or "online" key can
             be replaced; a lost "root" key cannot, since devices follow only what it has signed.
-        place: the repository's name, for messages.
 
     Returns:
         The new state, and what was signed.
@@ -192,7 +185,7 @@ def replace_key(registry: Store, keys: str, key: str, *, place: str = _PLACE) ->
     """
     folder = KeyFolder(keys)
     with folder.alone():
-        basis = read_basis(registry, folder, place)
+        basis = read_basis(registry, folder)
         if key in basis.settled:  # by this: an attempt whose root.json devices have already
             return Renewed(basis.state, ())
         root = basis.state.root.signed
@@ -211,7 +204,7 @@ def replace_key(registry: Store, keys: str, key: str, *, place: str = _PLACE) ->
         return done
 
 
-def look(registry: Store, keys: str, *, place: str = _PLACE) -> tuple[Channels, State]:
+def look(registry: Store, keys: str) -> tuple[Channels, State]:
     """Verify what the registry has, with the memory of a folder of keys.
 
     Raises:
@@ -219,7 +212,7 @@ def look(registry: Store, keys: str, *, place: str = _PLACE) -> tuple[Channels, 
     """
     folder = KeyFolder(keys)
     with folder.alone():
-        basis = read_basis(registry, folder, place)
+        basis = read_basis(registry, folder)
         return basis.channels, basis.state
 
 
