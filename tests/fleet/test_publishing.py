@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from strop.fleet.registry import digest_of
 from tuf.api.metadata import Metadata
 
 from strop.errors import ChannelError, InputError, RegistryError
@@ -19,6 +18,7 @@ from strop.fleet.channel import Next, empty
 from strop.fleet.channels import Channels, utc_now
 from strop.fleet.key_folder import KeyFolder
 from strop.fleet.publishing import change, create, look, renew, replace_key
+from strop.fleet.registry import digest_of
 from strop.fleet.tuf_errors import ROLES, ExpiredError
 from strop.fleet.tuf_files import TAG, layer_of, read_manifest, write_manifest
 from tests.fleet.memory import Memory, Stopped

@@ -14,13 +14,13 @@ from strop.fleet.artifact import Layer
 from strop.fleet.channels import Channels, State, utc_now
 from strop.fleet.key_folder import KeyFolder
 from strop.fleet.older import read_older
+from strop.fleet.registry import digest_of
 from strop.fleet.tuf_errors import ExpiredError
 from strop.fleet.tuf_files import (
     EMPTY,
     MAX_MANIFEST_BYTES,
     TAG,
     Store,
-    digest_of,
     layer_of,
     read_manifest,
     write_manifest,

@@ -114,18 +114,17 @@ class Channels:
     def channel(self, state: State, name: str) -> Channel:
         """Return a channel of a verified state; raises as `read`."""
         check_name(name)
+        place = self._registry.place
         target = state.targets.signed.targets.get(target_path(name))
         if target is None:
             known = ", ".join(state.names) or "none"
             raise ChannelError(
-                f"{self._registry.place} has no channel {name}; it has {known}",
+                f"{place} has no channel {name}; it has {known}",
                 "strop promote makes a channel",
             )
         digest = target.hashes.get("sha256", "")
         if target.length > MAX_BYTES or not digest:
-            raise ChannelError(
-                f"{self._registry.place}: channel {name} is signed in a way unknown here"
-            )
+            raise ChannelError(f"{place}: channel {name} is signed in a way unknown here")
         held = self._records.get(name)
         if held is None or held[0] != digest:
             content = self._registry.blob(f"sha256:{digest}", target.length)
@@ -133,7 +132,7 @@ class Channels:
                 target.verify_length_and_hashes(content)
             except LengthOrHashMismatchError:
                 raise ChannelError(
-                    f"{self._registry.place} gives another record for channel {name} than was signed"
+                    f"{place} gives another record for channel {name} than was signed"
                 ) from None
             self._records[name] = digest, content
         return read_channel(self._records[name][1], name)

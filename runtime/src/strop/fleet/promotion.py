@@ -89,7 +89,7 @@ def _digests(content: bytes, manifest: str) -> list[str]:
     digests = []
     for part in (*layers, found.get("config")):
         digest = part.get("digest") if isinstance(part, dict) else None
-        if not is_digest(digest):
+        if type(digest) is not str or not is_digest(digest):
             raise RegistryError(f"manifest {manifest} names a blob without a SHA-256")
         digests.append(digest)
     return list(dict.fromkeys(digests))

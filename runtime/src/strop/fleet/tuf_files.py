@@ -126,7 +126,7 @@ def _layer(value: object) -> Layer:
     digest, size = value.get("digest"), value.get("size")
     if type(name) is not str or not name or not is_printable(name) or len(name) > 255:
         raise _malformed("a layer has no title")
-    if not is_digest(digest):
+    if type(digest) is not str or not is_digest(digest):
         raise _malformed(f"{name!r} has no SHA-256")
     if type(size) is not int or not 0 < size <= MAX_FILE_BYTES:
         raise _malformed(f"{name!r} has {size!r} bytes")
