@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import subprocess
@@ -11,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from strop import cli
 from strop.errors import ChannelError, RegistryError
 from strop.fleet.channels import Channels
 from strop.fleet.publishing import change, create, renew, replace_key
-from strop.fleet.registry import Registry, parse
-from strop.fleet.tuf_files import TAG
+from strop.fleet.registry import Registry, digest_of, parse
+from strop.fleet.tuf_files import TAG, layer_of, write_manifest
 from tests.fleet.test_channel import release
 from tests.fleet.test_channels import runs, version
 from tests.needs import unavailable
@@ -151,3 +153,30 @@ def test_a_damaged_file_and_a_dead_registry(server: Server, tmp_path: Path) -> N
     assert "\n" not in str(caught.value)
     server.start()
     assert server.repository().manifest(TAG) is not None
+
+
+def test_the_commands_reach_a_registry(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place, keys = f"{server.address}/models/digits", str(tmp_path / "keys")
+    assert cli.main(["channels", place, "--keys", keys, "--create"]) == 0
+    whole = release(1)._replace(manifest=pushed(server.repository()))
+    change(server.repository(), keys, "beta", runs(whole))
+    assert cli.main(["promote", place, "beta", "stable", "--keys", keys]) == 0
+    assert cli.main(["channels", place, "--keys", keys, "--renew"]) == 0
+    capsys.readouterr()
+    assert cli.main(["channels", place, "--keys", keys, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [channel["channel"] for channel in told["channels"]] == ["beta", "stable"]
+    assert told["repository"] == place
+    assert cli.main(["channels", f"{place}:v1", "--keys", keys]) == 2
+    assert "without a tag" in capsys.readouterr().err
+
+
+def pushed(registry: Registry) -> str:
+    """Push an artifact of one layer; return its manifest's digest."""
+    content = b"a model"
+    registry.put_blob(digest_of(content), content)
+    manifest = write_manifest([layer_of("model", content)])
+    registry.put_manifest(digest_of(manifest), manifest)
+    return digest_of(manifest)
