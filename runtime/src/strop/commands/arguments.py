@@ -292,9 +292,8 @@ def parser() -> Parser:
         command.add_argument(
             "--batch", type=_positive, default=1, help="samples per call (default 1)"
         )
-    opening = [info, run, checking, bench, tune, sweep, verify, install, rollback, serve]
-    opening += [push, pull]
-    for command in opening:
+    opening = (info, run, checking, bench, tune, sweep, verify, install, rollback, serve)
+    for command in (*opening, push, pull, promote):
         command.add_argument(
             "--trusted-keys", metavar="FILE", help="refuse bundles not signed by one of these keys"
         )
