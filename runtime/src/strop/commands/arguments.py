@@ -297,7 +297,7 @@ def parser() -> Parser:
         command.add_argument(
             "--trusted-keys", metavar="FILE", help="refuse bundles not signed by one of these keys"
         )
-    for command in (*opening, sign, keygen, history, channels, promote, doctor):
+    for command in (*opening, sign, keygen, history, push, pull, channels, promote, doctor):
         command.add_argument("--json", action="store_true", help="print JSON instead of text")
     return root
 
