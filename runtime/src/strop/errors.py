@@ -107,7 +107,7 @@ class RegistryError(StropError):
 
 
 class ChannelError(StropError):
-    """Signed channels are expired, older than those seen, wrongly signed, or have no such channel."""
+    """Signed channels are expired, older than those seen, wrongly signed, or lack this channel."""
 
     kind = "channel"
 

@@ -14,3 +14,11 @@ class Release(NamedTuple):
     name: str  # the model's
     model_version: int
     target: str
+
+
+class Layer(NamedTuple):
+    """A file in a registry: its name, and the blob that it is."""
+
+    name: str
+    digest: str  # "sha256:<hex>"
+    size_bytes: int

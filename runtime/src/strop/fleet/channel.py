@@ -16,7 +16,7 @@ import re
 from typing import NamedTuple
 
 from strop.bundle.digest import is_sha256
-from strop.bundle.manifest import is_printable
+from strop.bundle.manifest import is_printable, plain
 from strop.bundle.records import read_record
 from strop.errors import BundleError, ChannelError, InputError, printable
 from strop.fleet.artifact import Release
@@ -49,12 +49,7 @@ class Channel(NamedTuple):
 
     def to_json(self) -> bytes:
         """Write the record; the same record gives the same bytes."""
-        content = self._asdict()
-        if self.runs:
-            content["runs"] = self.runs._asdict()
-        if self.next:
-            content["next"] = {**self.next._asdict(), "release": self.next.release._asdict()}
-        return json.dumps(content, indent=1, sort_keys=True).encode("ascii") + b"\n"
+        return json.dumps(plain(self), indent=1, sort_keys=True).encode("ascii") + b"\n"
 
 
 def empty(name: str) -> Channel:
@@ -130,7 +125,7 @@ def bucket(device: str, bundle: str) -> float:
     """
     digest = hashlib.sha256(f"{bundle}\n{device}".encode("utf-8", "surrogatepass")).digest()
     number = int.from_bytes(digest[:8], "big") >> (64 - _BITS)
-    return number / 2**_BITS * 100
+    return 100.0 * number / (1 << _BITS)
 
 
 def wanted(channel: Channel, device: str) -> Release | None:
@@ -158,7 +153,7 @@ def _problem(channel: Channel) -> str:
             return f"a bundle has {release.bundle_bytes} bytes"
         if not (_is_name(release.name) and _is_name(release.target)):
             return "a release has no name or target"
-        if release.model_version < 1:
+        if release.model_version < 0:
             return f"a release has model_version {release.model_version}"
     if coming:
         if not 0 <= coming.percent <= 100:
