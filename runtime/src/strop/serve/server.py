@@ -25,9 +25,9 @@ from strop.serve.app import make_app
 from strop.serve.connection import Connection, limited
 from strop.serve.endpoints import Endpoints
 from strop.serve.limits import Limits
-from strop.serve.logs import log
+from strop.device.logs import log
 from strop.serve.metrics import Metrics
-from strop.serve.notify import notify
+from strop.device.notify import notify
 from strop.serve.repository import Repository
 
 _BACKLOG = 512  # connections that the system keeps until they are accepted, all at once
