@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from strop.errors import InputError, StropError, printable
 
 if TYPE_CHECKING:
+    from strop.fleet.artifact import Release
     from strop.fleet.registry import Registry
+    from strop.fleet.tuf_files import Store
 
 
-def open_repository(text: str) -> tuple[str, Registry]:
-    """Return a repository's name, for messages, and the repository.
+def open_repository(text: str) -> Registry:
+    """Return the repository that a command names.
 
     Args:
         text: REGISTRY/REPOSITORY, without a tag.
@@ -21,8 +23,7 @@ def open_repository(text: str) -> tuple[str, Registry]:
         StropError: the extra [fleet] is not installed.
     """
     try:
-        import tuf.ngclient  # noqa: F401
-
+        import strop.fleet.channels  # noqa: F401
         from strop.fleet.registry import Registry, parse
     except ImportError as error:
         raise StropError(
@@ -33,4 +34,27 @@ def open_repository(text: str) -> tuple[str, Registry]:
         raise InputError(
             f"{printable(text)} names one bundle", "name the repository, without a tag or digest"
         )
-    return f"{reference.registry}/{reference.repository}", Registry(reference)
+    return Registry(reference)
+
+
+def release_in_channel(registry: Store, root_file: str, name: str) -> Release:
+    """Return the release that a channel runs, verified.
+
+    What was seen is remembered for the user, so that older channels are refused the next time.
+
+    Args:
+        registry: the repository.
+        root_file: the path of a root.json.
+        name: the channel.
+
+    Raises:
+        ChannelError: the channels cannot be verified, or the channel is not there or runs nothing.
+        RegistryError: the registry cannot be reached.
+    """
+    from strop.fleet.channels import Channels, read_root
+    from strop.fleet.promotion import runs_of
+    from strop.fleet.seen import folder_for
+
+    root = read_root(root_file)
+    channels = Channels(registry, folder_for(registry.place, root), root)
+    return runs_of(channels, channels.refresh(), name)
