@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 import uvicorn
 
 from strop.device.hosts import is_loopback
+from strop.device.logs import log
+from strop.device.notify import notify
 from strop.errors import InputError, StropError
 from strop.serve.access import Access
 from strop.serve.admission import Admission
@@ -25,9 +27,7 @@ from strop.serve.app import make_app
 from strop.serve.connection import Connection, limited
 from strop.serve.endpoints import Endpoints
 from strop.serve.limits import Limits
-from strop.device.logs import log
 from strop.serve.metrics import Metrics
-from strop.device.notify import notify
 from strop.serve.repository import Repository
 
 _BACKLOG = 512  # connections that the system keeps until they are accepted, all at once

@@ -75,9 +75,7 @@ class Agent:
     ) -> None:
         self._settings = settings
         self._registry = Registry(settings.reference, timeout_s=settings.timeout_s)
-        self._channels = Channels(
-            self._registry, settings.state, read_root(settings.root), place=self._registry.place
-        )
+        self._channels = Channels(self._registry, settings.state, read_root(settings.root))
         with refusals(f"make {printable(settings.state)}"):
             durable.make_folder(settings.state, 0o755)
         # A device that has lost its state goes on with larger numbers, if its clock is right.

@@ -49,24 +49,31 @@ def ask(
         "STROP_MODEL_VERSION": str(model_version),
     }
     end_s = time.monotonic() + limit_s
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
     try:
-        process = subprocess.Popen(
-            list(command),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise StropError(
-            f"cannot run {printable(command[0])}: {why}", "see `healthy` in the agent's settings"
-        ) from None
-    try:
-        in_time, output = _follow(process, end_s)
+        try:
+            process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=writer,
+                stderr=writer,
+                env=environment,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise StropError(
+                f"cannot run {printable(command[0])}: {why}", "see `healthy` in the settings"
+            ) from None
+        finally:
+            os.close(writer)
+        try:
+            in_time, output = _follow(process, reader, end_s)
+        finally:
+            status = _end(process)
     finally:
-        status = _end(process)
+        os.close(reader)
     last = one_line(_last_line(output))[:_LONGEST]
     said = f": {last}" if last else ""
     if not in_time:
@@ -76,14 +83,13 @@ def ask(
     return f"the app is not healthy, status {status}{said}" if status else ""
 
 
-def _follow(process: subprocess.Popen[bytes], end_s: float) -> tuple[bool, bytes]:
+def _follow(
+    process: subprocess.Popen[bytes], reader: int, end_s: float
+) -> tuple[bool, bytes]:
     """Read what a process prints until it ends; return whether that was in time, and the output.
 
     The process is not waited for: until then nobody else can have its number, nor its group's.
     """
-    assert process.stdout
-    reader = process.stdout.fileno()
-    os.set_blocking(reader, False)
     output, is_open = b"", True
     while True:
         ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
@@ -116,8 +122,6 @@ def _end(process: subprocess.Popen[bytes]) -> int:
     """Kill all that is left of a process group; return the exit status of its first process."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    assert process.stdout
-    process.stdout.close()
     return process.wait()
 
 

@@ -1,7 +1,7 @@
 """What the agent keeps of a release until it is installed: one pulled file, or its parts.
 
-    <bundle>.strop    pulled whole
-    parts/            what has come of one, which a later pull resumes
+<bundle>.strop    pulled whole
+parts/            what has come of one, which a later pull resumes
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from strop.errors import InputError, printable
 from strop.fleet.channel import check_name
@@ -98,9 +98,10 @@ def read_settings(path: str) -> Settings:
     where = printable(path)
     found: Settings = fields(Settings, read_toml(path), where)
     for name in _PATHS:
-        value: str = getattr(found, name)
+        value = getattr(found, name)
         if value:
-            found = found._replace(**{name: beside(path, value)})
+            absolute: Any = {name: beside(path, value)}
+            found = found._replace(**absolute)
         elif name not in Settings._field_defaults:
             raise InputError(f"{where}: {name} names no file", f'write {name} = "/path"')
     return check_settings(found, where)
