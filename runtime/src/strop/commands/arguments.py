@@ -309,7 +309,7 @@ def parser() -> Parser:
         )
     opening = [info, run, checking, bench, tune, sweep, verify, install, rollback, serve]
     opening += [push, pull]
-    for command in opening:
+    for command in (*opening, promote):
         command.add_argument(
             "--trusted-keys", metavar="FILE", help="refuse bundles not signed by one of these keys"
         )
