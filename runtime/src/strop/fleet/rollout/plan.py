@@ -20,7 +20,6 @@ Paths are relative to the plan's folder.
 
 from __future__ import annotations
 
-
 from itertools import pairwise
 from typing import Any, NamedTuple
 
