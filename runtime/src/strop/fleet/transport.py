@@ -8,7 +8,6 @@ tried again a few times.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
