@@ -300,13 +300,23 @@ def parser() -> Parser:
         command.add_argument(
             "--batch", type=_positive, default=1, help="samples per call (default 1)"
         )
-    opening = [info, run, checking, bench, tune, sweep, verify, install, rollback, serve]
-    opening += [push, pull]
-    for command in opening:
+    opening = (info, run, checking, bench, tune, sweep, verify, install, rollback, serve)
+    for command in (*opening, push, pull, promote):
         command.add_argument(
             "--trusted-keys", metavar="FILE", help="refuse bundles not signed by one of these keys"
         )
-    for command in (*opening, sign, keygen, history, channels, promote, rollout, doctor):
+    for command in (
+        *opening,
+        sign,
+        keygen,
+        history,
+        push,
+        pull,
+        channels,
+        promote,
+        rollout,
+        doctor,
+    ):
         command.add_argument("--json", action="store_true", help="print JSON instead of text")
     return root
 
