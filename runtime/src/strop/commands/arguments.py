@@ -243,6 +243,29 @@ def parser() -> Parser:
             required=command is promote,
             help="the folder of keys that strop channels --create made",
         )
+    agent = _command(
+        subparsers, "agent", "keep this device at the release that its channel names", bundle=False
+    )
+    agent.add_argument(
+        "settings", metavar="SETTINGS", help="a TOML file; examples/agent.toml has every key"
+    )
+    acts = agent.add_mutually_exclusive_group()
+    acts.add_argument(
+        "--once",
+        action="store_true",
+        help="poll once; status 0: nothing is wrong, 1: the release failed here, 2: try again",
+    )
+    acts.add_argument(
+        "--forget", action="store_true", help="try again what has failed on this device"
+    )
+    rollout = _command(
+        subparsers, "rollout", "take the next step of a rollout, as reports allow", bundle=False
+    )
+    rollout.add_argument("plan", metavar="PLAN", help="a TOML file: the release, and the groups")
+    rollout.add_argument("--dry-run", action="store_true", help="show the step, and sign nothing")
+    ways = rollout.add_mutually_exclusive_group()
+    ways.add_argument("--stop", action="store_true", help="stop it, whatever the reports say")
+    ways.add_argument("--again", action="store_true", help="start a release that was stopped")
     doctor = _command(
         subparsers, "doctor", "show which engines work here, and how to get others", bundle=False
     )
@@ -297,7 +320,8 @@ def parser() -> Parser:
         command.add_argument(
             "--trusted-keys", metavar="FILE", help="refuse bundles not signed by one of these keys"
         )
-    for command in (*opening, sign, keygen, history, push, pull, channels, promote, doctor):
+    fleet = (push, pull, channels, promote, agent, rollout)
+    for command in (*opening, sign, keygen, history, *fleet, doctor):
         command.add_argument("--json", action="store_true", help="print JSON instead of text")
     return root
 
