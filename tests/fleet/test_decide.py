@@ -230,7 +230,7 @@ def plans(draw: st.DrawFn) -> tuple[Group, ...]:
     groups = []
     for i, percent in enumerate((*sorted(inner), 100.0)):
         success = draw(PERCENT.filter(lambda value: value > 0))
-        error = draw(PERCENT.map(lambda value: min(value, 100 - success)))
+        error = min(draw(PERCENT), 100 - success)
         soak, least = draw(st.sampled_from([0.0, 1.0])), draw(st.integers(1, 4))
         groups.append(Group(f"g{i}", percent, success, error, soak, least))
     return tuple(groups)
@@ -269,7 +269,8 @@ def all_counted(tally: Tally) -> bool:
 @given(plans(), NAMES, st.data())
 def test_any_rollout(groups: tuple[Group, ...], devices: list[str], data: st.DataObject) -> None:
     """Take steps with any reports: monotone, never past a threshold, the same in any order."""
-    channel = STABLE
+    start = data.draw(st.sampled_from([None, *groups]))
+    channel = STABLE._replace(next=Next(NEW, start.percent, start.name)) if start else STABLE
     for _ in range(8):
         reports = data.draw(reports_of(devices))
         found = decide(groups, NEW, channel, devices, reports)
