@@ -241,6 +241,11 @@ def _begin(
     """Take the first step, if there is one to take."""
     runs = channel.runs
     if runs and runs.bundle == release.bundle:
+        if halt:
+            raise InputError(
+                f"channel {channel.channel} runs this release already, on all devices",
+                "strop promote --allow-downgrade goes back",
+            )
         return NOTHING, f"channel {channel.channel} runs this release already", channel
     if release.bundle in channel.stopped and not again:
         return NOTHING, "this release was stopped; --again starts it once more", channel
