@@ -56,7 +56,7 @@ class TestFigures:
 class TestPicture:
     def test_it_has_a_line_for_each_version_that_ran_and_one_for_failures(self) -> None:
         (axes,) = rollout_picture.draw(ROLLOUTS).axes
-        lines = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
+        lines = {line.get_label(): np.asarray(line.get_ydata()).tolist() for line in axes.lines}
         assert lines["run v1"] == [100, 99, 0, 0, 0]
         assert lines["run v2"] == [0, 1, 100, 100, 100]
         assert lines["refused it, or went back"] == [0, 0, 0, 1, 0]
