@@ -7,6 +7,8 @@ StropError
 ├── InputError           an argument or an array is not what the model takes
 │   └── BlankPicture     the picture shows nothing
 ├── InstallError         a folder of installed bundles cannot become what was asked for
+├── RegistryError        a registry cannot be reached, refuses, or gives other bytes than it must
+├── ChannelError         signed channels are expired, older than those seen, or wrongly signed
 └── ParityError          the model ran, and its answers are not the ones proven at export; or a
                          board runs another model
 
@@ -96,6 +98,18 @@ class InstallError(StropError):
     """A folder of installed bundles cannot be changed as asked, or its disk refuses the change."""
 
     kind = "install"
+
+
+class RegistryError(StropError):
+    """A registry cannot be reached, refuses, or gives other bytes than it must."""
+
+    kind = "registry"
+
+
+class ChannelError(StropError):
+    """Signed channels are expired, older than those seen, wrongly signed, or lack this channel."""
+
+    kind = "channel"
 
 
 class ParityError(StropError):

@@ -16,6 +16,7 @@ from strop.serve.limits import Limits
 from strop.versions import __version__
 
 SHELLS = ("bash", "fish", "zsh")
+KEYS = ("root", "targets", "online")  # that sign channels
 
 # The values that an argument takes, by its name; shells complete them.
 VALUES: dict[str, tuple[str, ...]] = {
@@ -23,6 +24,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "precision": manifest.PRECISIONS,
     "device": engines.ASKABLE,
     "shell": SHELLS,
+    "replace_key": KEYS,
 }
 _LONGEST = 40  # characters of an unknown command that a message quotes
 
@@ -171,6 +173,44 @@ def parser() -> Parser:
             name, type=_positive, default=default, metavar=unit, help=f"{text} (default {default})"
         )
     serve.add_argument("--log-requests", action="store_true", help="log each request")
+    channels = _command(
+        subparsers, "channels", "show or sign the channels of a repository", bundle=False
+    )
+    channels.add_argument("--root", metavar="FILE", help="verify with the root.json of a device")
+    acts = channels.add_mutually_exclusive_group()
+    acts.add_argument("--create", action="store_true", help="make keys in DIR, and the channels")
+    acts.add_argument(
+        "--renew", action="store_true", help="sign again what is due, with the keys in DIR"
+    )
+    acts.add_argument("--replace-key", metavar="KEY", choices=KEYS, help=", ".join(KEYS))
+    channels.add_argument(
+        "--days",
+        type=_positive,
+        metavar="N",
+        help="how long devices take the channels without a renewal (default 7)",
+    )
+    promote = _command(
+        subparsers, "promote", "make all devices of a channel run a release", bundle=False
+    )
+    for command in (channels, promote):
+        command.add_argument(
+            "repository", metavar="REPOSITORY", help="as registry.example.com/models/digits"
+        )
+    promote.add_argument("source", metavar="SOURCE", help="a channel, a tag or a digest")
+    promote.add_argument("channel", metavar="CHANNEL", help="the channel; made if it is missing")
+    promote.add_argument(
+        "--allow-downgrade", action="store_true", help="promote an older model_version, too"
+    )
+    promote.add_argument(
+        "--allow-stopped", action="store_true", help="promote what a rollout has stopped, too"
+    )
+    for command in (channels, promote):
+        command.add_argument(
+            "--keys",
+            metavar="DIR",
+            required=command is promote,
+            help="the folder of keys that strop channels --create made",
+        )
     doctor = _command(
         subparsers, "doctor", "show which engines work here, and how to get others", bundle=False
     )
@@ -225,7 +265,7 @@ def parser() -> Parser:
         command.add_argument(
             "--trusted-keys", metavar="FILE", help="refuse bundles not signed by one of these keys"
         )
-    for command in (*opening, sign, keygen, history, doctor):
+    for command in (*opening, sign, keygen, history, channels, promote, doctor):
         command.add_argument("--json", action="store_true", help="print JSON instead of text")
     return root
 

@@ -1,0 +1,1 @@
+"""Many devices: bundles in a registry, signed channels, and the agent that follows one."""

@@ -1,0 +1,95 @@
+"""Making a release the one that a whole channel runs."""
+
+from __future__ import annotations
+
+from strop.bundle.digest import is_sha256
+from strop.bundle.records import decode
+from strop.errors import BundleError, ChannelError, InputError, RegistryError
+from strop.fleet.artifact import Release
+from strop.fleet.channel import Channel
+from strop.fleet.channels import Channels, State
+from strop.fleet.tuf_files import Store
+
+_MAX_MANIFEST_BYTES = 4 * 2**20  # what registries take at most
+
+
+def runs_of(channels: Channels, state: State, name: str) -> Release:
+    """Return the release that another channel runs.
+
+    Raises:
+        ChannelError: there is no such channel, or it runs nothing yet.
+        RegistryError: the registry cannot be reached.
+    """
+    release = channels.channel(state, name).runs
+    if release is None:
+        raise ChannelError(f"channel {name} runs nothing yet", "name a tag or a digest")
+    return release
+
+
+def require_whole(registry: Store, release: Release) -> None:
+    """Require that a registry has all of a release: its manifest, and each blob of that.
+
+    Raises:
+        RegistryError: something is missing, or the registry cannot be reached.
+    """
+    mend = "push the bundle again: strop push"
+    content = registry.manifest(release.manifest, _MAX_MANIFEST_BYTES)
+    if content is None:
+        raise RegistryError(f"the registry has no manifest {release.manifest}", mend)
+    for digest in _digests(content, release.manifest):
+        if not registry.has_blob(digest):
+            raise RegistryError(
+                f"{release.manifest} is not whole: the registry lacks {digest}", mend
+            )
+
+
+def promote(
+    channel: Channel,
+    release: Release,
+    *,
+    allow_downgrade: bool = False,
+    allow_stopped: bool = False,
+) -> Channel:
+    """Return a channel whose devices all run a release; a rollout under way ends.
+
+    Args:
+        channel: the channel as it is.
+        release: what it is to run.
+        allow_downgrade: whether its model_version may be lower than that of what runs now.
+        allow_stopped: whether a rollout may have stopped it.
+
+    Raises:
+        InputError: it is lower, or was stopped.
+    """
+    label = f"{release.name} v{release.model_version}"
+    now = channel.runs
+    if now and release.model_version < now.model_version and not allow_downgrade:
+        raise InputError(
+            f"channel {channel.channel} runs v{now.model_version}, and {label} is older",
+            "--allow-downgrade promotes it all the same",
+        )
+    if release.bundle in channel.stopped and not allow_stopped:
+        raise InputError(
+            f"a rollout in channel {channel.channel} has stopped {label}",
+            "--allow-stopped promotes it all the same",
+        )
+    stopped = tuple(bundle for bundle in channel.stopped if bundle != release.bundle)
+    return channel._replace(runs=release, next=None, stopped=stopped)
+
+
+def _digests(content: bytes, manifest: str) -> list[str]:
+    """Return the blobs that a manifest names, each once."""
+    try:
+        found = decode(content, f"manifest {manifest}")
+    except BundleError as error:
+        raise RegistryError(error.problem) from None
+    layers = found.get("layers") if isinstance(found, dict) else None
+    if not isinstance(layers, list):
+        raise RegistryError(f"manifest {manifest} has no layers")
+    digests = []
+    for part in (*layers, found.get("config")):
+        digest = part.get("digest") if isinstance(part, dict) else None
+        if type(digest) is not str or digest[:7] != "sha256:" or not is_sha256(digest[7:]):
+            raise RegistryError(f"manifest {manifest} names a blob without a SHA-256")
+        digests.append(digest)
+    return list(dict.fromkeys(digests))

@@ -1,0 +1,180 @@
+"""TUF's files in a registry: the layers of one manifest.
+
+The manifest's tag is `strop.channels`, and each layer's title is the name that TUF gives the file:
+
+    1.root.json 2.root.json ..    every root, so that a device follows them one by one
+    timestamp.json 7.snapshot.json 5.targets.json    the current ones
+    channels/stable.json ..       the records of the channels
+
+So one request tells a device whether anything is new, putting the manifest changes everything at
+once, and no garbage collection takes a file that is in use. Nothing in the manifest is trusted: TUF
+verifies each file (docs/decisions/0052-channels.md).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
+
+from tuf.api.exceptions import DownloadHTTPError
+from tuf.ngclient import UpdaterConfig
+from tuf.ngclient.fetcher import FetcherInterface
+
+from strop.bundle.digest import is_sha256, sha256_hex
+from strop.bundle.manifest import is_printable
+from strop.bundle.records import decode
+from strop.errors import BundleError, RegistryError
+from strop.fleet.artifact import Layer
+
+TAG = "strop.channels"
+URL = "strop:/"  # what TUF puts before the name of a file
+ARTIFACT_TYPE = "application/vnd.strop.channels.v1"
+FILE_TYPE = "application/vnd.strop.channels.file.v1+json"
+
+MAX_MANIFEST_BYTES = 2**20
+MAX_FILES = 2000
+# A root of ours has 1.4 kB, a timestamp and a snapshot 0.5 kB, and targets 200 bytes a channel.
+LIMITS = UpdaterConfig(
+    max_root_rotations=256,
+    max_delegations=0,
+    root_max_length=64 * 2**10,
+    timestamp_max_length=16 * 2**10,
+    snapshot_max_length=16 * 2**10,
+    targets_max_length=2**20,
+)
+MAX_FILE_BYTES = LIMITS.targets_max_length
+
+_MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+_EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
+EMPTY = b"{}"  # the config of an artifact that needs none (OCI image spec 1.1)
+_TITLE = "org.opencontainers.image.title"
+
+
+class Store(Protocol):
+    """What TUF's files need of a registry; `strop.fleet.registry.Registry` has it."""
+
+    def manifest(self, which: str, max_bytes: int = ...) -> bytes | None:
+        """Return a manifest by its tag; None if there is none."""
+
+    def put_manifest(self, which: str, content: bytes) -> None:
+        """Put a manifest under a tag."""
+
+    def has_blob(self, digest: str) -> bool:
+        """Tell whether there is such a blob."""
+
+    def blob(self, digest: str, size_bytes: int) -> bytes:
+        """Return a verified blob."""
+
+    def put_blob(self, digest: str, content: bytes | memoryview) -> None:
+        """Put a blob, unless it is there."""
+
+
+def layer_of(name: str, content: bytes) -> Layer:
+    """Describe a file as a layer."""
+    return Layer(name, digest_of(content), len(content))
+
+
+def digest_of(content: bytes) -> str:
+    """Return the digest of a blob, as a registry writes it."""
+    return f"sha256:{sha256_hex(content)}"
+
+
+def write_manifest(layers: Iterable[Layer]) -> bytes:
+    """Write the manifest of these files; the same files give the same bytes."""
+    content = {
+        "schemaVersion": 2,
+        "mediaType": _MANIFEST_TYPE,
+        "artifactType": ARTIFACT_TYPE,
+        "config": {"mediaType": _EMPTY_TYPE, "digest": digest_of(EMPTY), "size": len(EMPTY)},
+        "layers": [
+            {
+                "mediaType": FILE_TYPE,
+                "digest": layer.digest,
+                "size": layer.size_bytes,
+                "annotations": {_TITLE: layer.name},
+            }
+            for layer in layers
+        ],
+    }
+    return json.dumps(content, separators=(",", ":"), sort_keys=True).encode("ascii")
+
+
+def read_manifest(content: bytes) -> dict[str, Layer]:
+    """Read the names and blobs of the files from a manifest.
+
+    Raises:
+        RegistryError: it is malformed, names a file twice, or names more or larger ones than
+            channels have.
+    """
+    try:
+        found = decode(content, f"the manifest {TAG}")
+    except BundleError as error:
+        raise RegistryError(error.problem) from None
+    layers = found.get("layers") if isinstance(found, dict) else None
+    if not isinstance(layers, list) or len(layers) > MAX_FILES:
+        raise _malformed(f"its layers are not a list of at most {MAX_FILES}")
+    files: dict[str, Layer] = {}
+    for value in layers:
+        layer = _layer(value)
+        if layer.name in files:
+            raise _malformed(f"{layer.name!r} is there twice")
+        files[layer.name] = layer
+    return files
+
+
+def _layer(value: object) -> Layer:
+    value = value if isinstance(value, dict) else {}
+    notes = value.get("annotations")
+    name = notes.get(_TITLE) if isinstance(notes, dict) else None
+    digest, size = value.get("digest"), value.get("size")
+    if type(name) is not str or not name or not is_printable(name) or len(name) > 255:
+        raise _malformed("a layer has no title")
+    if type(digest) is not str or digest[:7] != "sha256:" or not is_sha256(digest[7:]):
+        raise _malformed(f"{name!r} has no SHA-256")
+    if type(size) is not int or not 0 < size <= MAX_FILE_BYTES:
+        raise _malformed(f"{name!r} has {size!r} bytes")
+    return Layer(name, digest, size)
+
+
+def _malformed(problem: str) -> RegistryError:
+    return RegistryError(f"the manifest {TAG} is malformed: {problem}")
+
+
+class Fetcher(FetcherInterface):
+    """Gives TUF its files from a registry.
+
+    Args:
+        registry: the repository.
+        known: the contents of files that are here already, which are not fetched again.
+
+    Attributes:
+        manifest: the manifest; None until a file was asked for, or if there is none.
+        files: what the manifest names.
+        fetched: the last content given for each role, such as "timestamp"; not yet verified.
+        asked: the last file that TUF asked for.
+    """
+
+    def __init__(self, registry: Store, known: Iterable[bytes]) -> None:
+        self._registry = registry
+        self._known = {digest_of(content): content for content in known}
+        self._looked = False
+        self.manifest: bytes | None = None
+        self.files: Mapping[str, Layer] = {}
+        self.fetched: dict[str, bytes] = {}
+        self.asked = ""
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        self.asked = url.removeprefix(URL)
+        if not self._looked:
+            self.manifest = self._registry.manifest(TAG, MAX_MANIFEST_BYTES)
+            self.files = {} if self.manifest is None else read_manifest(self.manifest)
+            self._looked = True
+        layer = self.files.get(self.asked)
+        if layer is None:
+            raise DownloadHTTPError(f"there is no {self.asked}", 404)
+        content = self._known.get(layer.digest)
+        if content is None:
+            content = self._registry.blob(layer.digest, layer.size_bytes)
+        self.fetched[self.asked.removesuffix(".json").rpartition(".")[2]] = content
+        return iter((content,))
