@@ -9,6 +9,7 @@ StropError
 ├── InstallError         a folder of installed bundles cannot become what was asked for
 ├── RegistryError        a registry cannot be reached, refuses, or gives other bytes than it must
 ├── ChannelError         signed channels are expired, older than those seen, or wrongly signed
+├── ReportError          a device's report cannot be sent or read, or the device did not sign it
 └── ParityError          the model ran, and its answers are not the ones proven at export; or a
                          board runs another model
 
@@ -110,6 +111,12 @@ class ChannelError(StropError):
     """Signed channels are expired, older than those seen, wrongly signed, or lack this channel."""
 
     kind = "channel"
+
+
+class ReportError(StropError):
+    """A device's report cannot be sent or read, is malformed, or is not signed by the device."""
+
+    kind = "report"
 
 
 class ParityError(StropError):

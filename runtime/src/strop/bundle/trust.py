@@ -12,7 +12,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from strop.bundle.files import path_of, read_file
@@ -103,7 +103,7 @@ def read_trust(trusted_keys: str | os.PathLike[str] | Sequence[str]) -> Trust:
     """
     if isinstance(trusted_keys, str | os.PathLike):
         path = path_of(trusted_keys, "trusted_keys")
-        source, lines = f"the trusted keys in {printable(path) or repr(path)}", _lines(path)
+        source, lines = f"the trusted keys in {printable(path) or repr(path)}", key_lines(path)
     elif isinstance(trusted_keys, list | tuple) and all(type(key) is str for key in trusted_keys):
         source, lines = "the trusted keys given", list(trusted_keys)
     else:
@@ -111,38 +111,68 @@ def read_trust(trusted_keys: str | os.PathLike[str] | Sequence[str]) -> Trust:
             "`trusted_keys` must be the path of a file, or a list of keys as text, got "
             f"{type(trusted_keys).__name__}"
         )
-    keys = []
-    for number, line in enumerate(lines, 1):
-        if line.strip()[:1] in ("", "#"):
-            continue
-        try:
-            keys.append(parse_key(line))
-        except BundleError as error:
-            raise error.within(f"{source}, line {number}") from None
+    keys = tuple(key for _, key in parse_keys(lines, source))
     if not keys:
         raise BundleError(
             f"{source}: there is no key in it, so no bundle can be trusted", "add one"
         )
-    return Trust(tuple(keys), source)
+    return Trust(keys, source)
 
 
-def _lines(path: str) -> list[str]:
-    """Read the lines of a file of keys, if no other user may change them."""
+def parse_keys(lines: Iterable[str], source: str) -> Iterator[tuple[int, PublicKey]]:
+    """Yield the keys of a file's lines, each with its line's number from 1 on.
+
+    Empty lines and comments, which start with #, are skipped, with any blanks before them.
+
+    Args:
+        lines: the lines.
+        source: where they are from, for messages.
+
+    Raises:
+        BundleError: a line is not a key.
+    """
+    for number, line in enumerate(lines, 1):
+        if line.strip()[:1] in ("", "#"):
+            continue
+        try:
+            key = parse_key(line)
+        except BundleError as error:
+            raise error.within(f"{source}, line {number}") from None
+        yield number, key
+
+
+def key_lines(
+    path: str,
+    what: str = "the trusted keys",
+    max_bytes: int = MAX_BYTES,
+    mend: str = "name a file of keys with trusted_keys=, --trusted-keys or STROP_TRUSTED_KEYS",
+) -> list[str]:
+    """Read the lines of a file of keys, if no other user may change them.
+
+    Args:
+        path: the file.
+        what: what its keys are, for messages.
+        max_bytes: the largest size that is read.
+        mend: what to do if it cannot be read.
+
+    Raises:
+        BundleError: the file is missing, unreadable, too large or not a regular file; or another
+            user may change it.
+    """
     shown = printable(path) or repr(path)
     try:
-        data, status = read_file(path, MAX_BYTES)
-        _require_ours(path, status)
+        data, status = read_file(path, max_bytes)
+        _require_ours(path, status, what)
         for folder in _folders(path):
-            _require_ours(folder, os.stat(folder))  # noqa: PTH116
+            _require_ours(folder, os.stat(folder), what)  # noqa: PTH116
     except OSError as error:
         raise BundleError(
-            f"cannot read the trusted keys in {shown}: {error.strerror or error}",
-            "name a file of keys with trusted_keys=, --trusted-keys or STROP_TRUSTED_KEYS",
+            f"cannot read {what} in {shown}: {error.strerror or error}", mend
         ) from None
     try:
         return data.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
-        raise BundleError(f"the trusted keys in {shown}: not UTF-8 text ({error.reason})") from None
+        raise BundleError(f"{what} in {shown}: not UTF-8 text ({error.reason})") from None
 
 
 def _folders(path: str) -> Iterator[str]:
@@ -158,7 +188,7 @@ def _folders(path: str) -> Iterator[str]:
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
 
-def _require_ours(path: str, status: os.stat_result) -> None:
+def _require_ours(path: str, status: os.stat_result, what: str) -> None:
     """Raise BundleError if another user than root or this one may change a file or a folder.
 
     In a folder with the sticky bit, such as /tmp, others may not replace a file of ours.
@@ -168,12 +198,12 @@ def _require_ours(path: str, status: os.stat_result) -> None:
     shown = printable(path)
     if status.st_uid not in (0, os.geteuid()):
         raise BundleError(
-            f"user {status.st_uid} may change the trusted keys: {shown} is theirs",
+            f"user {status.st_uid} may change {what}: {shown} is theirs",
             f"chown root {shown}",
         )
     sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not sticky:
         raise BundleError(
-            f"other users may change the trusted keys: they may write {shown}",
+            f"other users may change {what}: they may write {shown}",
             f"chmod go-w {shown}",
         )
