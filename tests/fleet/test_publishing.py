@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from tuf.api.metadata import Metadata
 
-from strop.errors import ChannelError, InputError
+from strop.errors import ChannelError, InputError, RegistryError
 from strop.fleet import roles
 from strop.fleet.channel import Next, empty
 from strop.fleet.channels import Channels, utc_now
 from strop.fleet.key_folder import KeyFolder
 from strop.fleet.publishing import change, create, look, renew, replace_key
 from strop.fleet.tuf_errors import ROLES, ExpiredError
-from strop.fleet.tuf_files import TAG, read_manifest
+from strop.fleet.tuf_files import TAG, digest_of, layer_of, read_manifest, write_manifest
 from tests.fleet.memory import Memory, Stopped
 from tests.fleet.test_channel import release
 from tests.fleet.test_channels import DAY, Place, place, runs, turn_clock, version
@@ -234,6 +234,76 @@ def test_a_registry_that_gives_an_old_state_gets_nothing_signed(place: Place) ->
         with pytest.raises(ChannelError, match="older than those seen"):
             command()
     assert (place.registry.manifests, place.registry.blobs) == (old.manifests, old.blobs)
+
+
+@pytest.mark.parametrize("days", [0, 30])
+def test_a_registry_restored_from_a_backup_is_signed_again_on_purpose(
+    place: Place, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    backup = place.registry.copy()
+    device = place.device()
+    for number in (2, 3, 4):
+        place.run(number)
+        assert version(device) == number
+    place.registry.become(backup)
+    turn_clock(monkeypatch, days * DAY)
+    monkeypatch.setattr("strop.fleet.publishing.utc_now", lambda: utc_now_turned(days))
+    with pytest.raises(ChannelError) as caught:
+        renew(place.registry, place.keys)
+    assert "--renew --accept-older" in caught.value.mend
+    done = renew(place.registry, place.keys, accept_older=True)
+    assert done.roles == ("targets", "snapshot", "timestamp")
+    assert version(device) == 1  # what the backup says: every device takes it
+    place.run(5)
+    assert version(device) == 5
+
+
+def test_nothing_but_what_the_keys_signed_is_accepted_as_older(place: Place) -> None:
+    files = read_manifest(place.registry.manifests[TAG])
+    other = Place(place.folder / "other")
+    place.registry.blobs.update(other.registry.blobs)
+    theirs = read_manifest(other.registry.manifests[TAG])
+    for kind in ("timestamp", "snapshot", "targets"):
+        (name,) = (one for one in files if kind in one)
+        (instead,) = (one for one in theirs if kind in one)
+        for wrong in (theirs[instead], files["1.root.json"]):
+            layers = {**files, name: wrong._replace(name=name)}
+            place.registry.manifests[TAG] = write_manifest(layers.values())
+            before = place.registry.copy()
+            with pytest.raises(ChannelError, match=f"{name} is not the file that the keys"):
+                renew(place.registry, place.keys, accept_older=True)
+            assert place.registry.manifests == before.manifests
+
+
+def test_a_thief_of_the_online_key_stops_a_device_until_the_key_is_replaced(place: Place) -> None:
+    device = place.device()
+    assert version(device) == 1
+    good = place.registry.copy()
+    stolen = KeyFolder(place.keys).signer("online")
+    state = look(place.registry, place.keys)[1]
+    snapshot, timestamp = state.snapshot.signed, state.timestamp.signed
+    snapshot.version = timestamp.version = 2**40
+    snapshot.meta["targets.json"].version = 2**40  # signed, but the thief has no such targets
+    content = roles.sign(snapshot, (stolen,), utc_now())
+    timestamp.snapshot_meta = roles.describe(2**40, content)
+    files = {
+        f"{2**40}.snapshot.json": content,
+        "timestamp.json": roles.sign(timestamp, (stolen,), utc_now()),
+    }
+    for file in files.values():
+        place.registry.put_blob(digest_of(file), file)
+    layers = [layer_of(name, file) for name, file in files.items()]
+    kept = {**state.layers, **{layer.name: layer for layer in layers}}
+    place.registry.manifests[TAG] = write_manifest(kept.values())
+    with pytest.raises((ChannelError, RegistryError)):
+        device.read("stable")
+    with pytest.raises((ChannelError, RegistryError)):
+        place.run(2)
+    place.registry.become(good)
+    renew(place.registry, place.keys, accept_older=True)
+    replace_key(place.registry, place.keys, "online")
+    place.run(2)
+    assert version(device) == version(place.device("new")) == 2
 
 
 def test_days_of_a_timestamp_last(place: Place) -> None:

@@ -189,6 +189,11 @@ def parser() -> Parser:
         metavar="N",
         help="how long devices take the channels without a renewal (default 7)",
     )
+    channels.add_argument(
+        "--accept-older",
+        action="store_true",
+        help="renew channels that are older than those seen, of a registry restored from a backup",
+    )
     promote = _command(
         subparsers, "promote", "make all devices of a channel run a release", bundle=False
     )

@@ -32,6 +32,8 @@ def main(arguments: argparse.Namespace) -> int:
         )
     if days and not (arguments.create or arguments.renew):
         raise InputError("--days is for signing", "give it with --create or --renew")
+    if arguments.accept_older and not arguments.renew:
+        raise InputError("--accept-older is for signing", "give it with --renew")
     if arguments.create:
         publishing.create(registry, keys, days=days, place=place)
         with telling(f"{place} has channels"):
@@ -45,7 +47,9 @@ def main(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.renew or arguments.replace_key:
         if arguments.renew:
-            done = publishing.renew(registry, keys, days=days, place=place)
+            done = publishing.renew(
+                registry, keys, days=days, accept_older=arguments.accept_older, place=place
+            )
         else:
             done = publishing.replace_key(registry, keys, arguments.replace_key, place=place)
         with telling(f"the channels in {place} are signed again"):

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from strop.errors import InputError, StropError, printable
 
 if TYPE_CHECKING:
+    from strop.fleet.artifact import Release
     from strop.fleet.registry import Registry
+    from strop.fleet.tuf_files import Store
 
 
 def open_repository(text: str) -> tuple[str, Registry]:
@@ -34,3 +36,27 @@ def open_repository(text: str) -> tuple[str, Registry]:
             f"{printable(text)} names one bundle", "name the repository, without a tag or digest"
         )
     return f"{reference.registry}/{reference.repository}", Registry(reference)
+
+
+def release_in_channel(place: str, registry: Store, root_file: str, name: str) -> Release:
+    """Return the release that a channel runs, verified.
+
+    What was seen is remembered for the user, so that older channels are refused the next time.
+
+    Args:
+        place: the repository's name.
+        registry: the repository.
+        root_file: the path of a root.json.
+        name: the channel.
+
+    Raises:
+        ChannelError: the channels cannot be verified, or the channel is not there or runs nothing.
+        RegistryError: the registry cannot be reached.
+    """
+    from strop.fleet.channels import Channels, read_root
+    from strop.fleet.promotion import runs_of
+    from strop.fleet.seen import folder_for
+
+    root = read_root(root_file)
+    channels = Channels(registry, folder_for(place, root), root, place=place)
+    return runs_of(channels, channels.refresh(), name)

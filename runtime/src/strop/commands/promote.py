@@ -20,13 +20,14 @@ def main(arguments: argparse.Namespace) -> int:
     from strop.fleet.channel import check_name
     from strop.fleet.promotion import promote, require_whole, runs_of
     from strop.fleet.publishing import change, look
-    from strop.fleet.pull import find
 
     name = check_name(arguments.channel)
     channels, state = look(registry, arguments.keys, place=place)
     if arguments.source in state.names:
         release = runs_of(channels, state, arguments.source)
     else:
+        from strop.fleet.pull import find
+
         release = find(registry, arguments.source)
     require_whole(registry, release)
     before: list[Channel] = []

@@ -148,6 +148,19 @@ class Channels:
         ):
             return self._refresh(work, before)
 
+    def versions_seen(self) -> dict[str, int]:
+        """Return the highest version of each role that was seen here; 0 if none was."""
+        before = seen_files.read(self._folder)
+        held = _contents(before) if before else {}
+        versions = {
+            role: Metadata.from_bytes(held[role]).signed.version if role in held else 0
+            for role in ROLES
+        }
+        if "snapshot" in held:  # it may name targets that were withheld
+            listed = Metadata[Snapshot].from_bytes(held["snapshot"]).signed.meta
+            versions["targets"] = max(versions["targets"], listed["targets.json"].version)
+        return versions
+
     def remembered(self) -> State | None:
         """Return the last verified state without asking the registry; None if there is none whole.
 

@@ -22,7 +22,7 @@ def runs_of(channels: Channels, state: State, name: str) -> Release:
     """
     release = channels.channel(state, name).runs
     if release is None:
-        raise ChannelError(f"channel {name} runs nothing yet", "name a tag or a digest")
+        raise ChannelError(f"channel {name} runs nothing yet", "name a tag or a digest instead")
     return release
 
 

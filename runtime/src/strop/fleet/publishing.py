@@ -20,6 +20,7 @@ from strop.fleet.artifact import Layer
 from strop.fleet.channel import Channel, check_channel, check_name, empty
 from strop.fleet.channels import Channels, State, target_path, utc_now
 from strop.fleet.key_folder import KEY_OF, KEYS, ROLES_OF, KeyFolder
+from strop.fleet.older import read_older
 from strop.fleet.tuf_errors import ExpiredError
 from strop.fleet.tuf_files import (
     EMPTY,
@@ -162,7 +163,14 @@ def change(
         return after
 
 
-def renew(registry: Store, keys: str, *, days: int | None = None, place: str = _PLACE) -> Renewed:
+def renew(
+    registry: Store,
+    keys: str,
+    *,
+    days: int | None = None,
+    accept_older: bool = False,
+    place: str = _PLACE,
+) -> Renewed:
     """Sign again what is due, with the keys that are here: new expiry, the same channels.
 
     The snapshot and the timestamp are always signed. So is each other role of whose time no more
@@ -172,6 +180,9 @@ def renew(registry: Store, keys: str, *, days: int | None = None, place: str = _
         registry: the repository.
         keys: the folder of keys; "online" must be there.
         days: how long the snapshot and the timestamp are valid from now on; None: as before.
+        accept_older: sign what the registry has even if it is expired, or older than what was seen
+            here, with versions above all of those; "targets" must be here too. It is for a registry
+            that was restored from a backup.
         place: the repository's name, for messages.
 
     Returns:
@@ -183,12 +194,13 @@ def renew(registry: Store, keys: str, *, days: int | None = None, place: str = _
     """
     folder = KeyFolder(keys)
     with folder.alone():
-        now = _read(registry, folder, place)
+        now = (_read_older if accept_older else _read)(registry, folder, place)
         root, time = now.state.root.signed, utc_now()
         signers = {}
         for role in ("root", "targets"):
             due = roles.share_left(role, now.state.signed(role), time) <= _DUE
-            if due and folder.has(KEY_OF[role]):
+            must = accept_older and role == "targets"
+            if must or (due and folder.has(KEY_OF[role])):
                 signers[role] = (folder.signer_of(KEY_OF[role], root),)
         return _publish(now, signers, folder.signer_of("online", root), {}, days)
 
@@ -260,6 +272,16 @@ def _read(registry: Store, folder: KeyFolder, place: str) -> _Now:
         state = kept
     settled = folder.settle(state.root.signed, state.files["root"])
     return _Now(registry, folder, place, channels, state, settled)
+
+
+def _read_older(registry: Store, folder: KeyFolder, place: str) -> _Now:
+    """Take what the registry has, if its keys are right, and raise its versions to those seen."""
+    channels = Channels(registry, folder.path, folder.root(), place=place)
+    state = read_older(registry, folder.root(), place)
+    for role, version in channels.versions_seen().items():
+        if role != "root":
+            state.signed(role).version = max(version, state.signed(role).version)
+    return _Now(registry, folder, place, channels, state, ())
 
 
 def _unchanged(channels: Channels, registry: Store) -> State | None:

@@ -22,6 +22,10 @@ from strop.errors import ChannelError, RegistryError, StropError, either, one_li
 from strop.fleet.tuf_files import Fetcher
 
 ROLES = ("root", "timestamp", "snapshot", "targets")  # in the order in which they are verified
+_RESTORED = (
+    "find out who changed the registry; if it was restored from a backup, sign its channels again: "
+    "strop channels REPOSITORY --keys DIR --renew --accept-older"
+)
 _CLOCK = "set the clock of this machine if it is wrong"
 
 
@@ -68,7 +72,7 @@ def refusal(
                 return older(role, new.version, old.version, place)
         return ChannelError(
             f"{place} gives channels of which a part is older than what was seen here",
-            "find out who changed the registry; a copy restored from a backup must be signed again",
+            _RESTORED,
         )
     if isinstance(error, UnsignedMetadataError):
         return ChannelError(
@@ -114,7 +118,7 @@ def older(role: str, given: int, seen: int, place: str) -> ChannelError:
     return ChannelError(
         f"{place} gives channels that are older than those seen here: {role}.json has version "
         f"{given}, and version {seen} was seen",
-        "find out who changed the registry; a copy restored from a backup must be signed again",
+        _RESTORED,
     )
 
 
