@@ -113,6 +113,8 @@ def test_the_tree_of_errors() -> None:
         "InputError": ["StropError", "ValueError"],
         "BlankPicture": ["InputError"],
         "InstallError": ["StropError"],
+        "RegistryError": ["StropError"],
+        "ChannelError": ["StropError"],
         "ParityError": ["StropError"],
         "StropWarning": ["RuntimeWarning"],
     }
@@ -151,6 +153,14 @@ def test_the_commands_and_their_options() -> None:
         "install": [
             *("bundle", "--into", "--allow-downgrade", "--keep", "--wait", "--timeout"),
             *("--trusted-keys", "--json"),
+        ],
+        "channels": [
+            *("--root", "--create", "--renew", "--replace-key", "--days", "--accept-older"),
+            *("repository", "--keys", "--json"),
+        ],
+        "promote": [
+            *("repository", "source", "channel", "--allow-downgrade", "--allow-stopped"),
+            *("--keys", "--json"),
         ],
         "keygen": ["key", "--comment", "--json"],
         "rollback": ["folder", "--wait", "--timeout", "--trusted-keys", "--json"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from strop.errors import RegistryError
-from strop.fleet.tuf_files import digest_of
+from strop.fleet.registry import digest_of
 
 
 class Stopped(Exception):
@@ -16,6 +16,7 @@ class Memory:
     """What `strop.fleet.registry.Registry` gives channels, without a network.
 
     Attributes:
+        place: the repository's name.
         manifests: contents by tag.
         blobs: contents by digest.
         writes: changes so far; nothing is counted that was there already.
@@ -25,6 +26,7 @@ class Memory:
     """
 
     def __init__(self) -> None:
+        self.place = "registry.example.com/models/digits"
         self.manifests: dict[str, bytes] = {}
         self.blobs: dict[str, bytes] = {}
         self.writes = 0

@@ -26,7 +26,7 @@ def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Memory:
     """A repository that the commands name as PLACE."""
     made = Memory()
     for command in ("channels", "promote"):
-        monkeypatch.setattr(f"strop.commands.{command}.open_repository", lambda text: (text, made))
+        monkeypatch.setattr(f"strop.commands.{command}.open_repository", lambda text: made)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("COLUMNS", "200")
     return made
@@ -171,7 +171,7 @@ def test_a_pull_takes_what_a_channel_runs_and_remembers_what_it_saw(
     old = registry.copy()
     change(registry, keys, "stable", runs(release(2)))
     root = f"{keys}/root.json"
-    assert release_in_channel(PLACE, registry, root, "stable") == release(2)
+    assert release_in_channel(registry, root, "stable") == release(2)
     registry.become(old)
     with pytest.raises(ChannelError, match=f"{PLACE} gives channels that are older"):
-        release_in_channel(PLACE, registry, root, "stable")
+        release_in_channel(registry, root, "stable")

@@ -286,3 +286,42 @@ def test_a_full_disk_stops_before_anything_is_believed(place: Place) -> None:
         place.device().read("stable")
     assert path.read_bytes() == before
     assert version(place.device()) == 2
+
+
+def test_a_power_cut_at_any_change_leaves_the_old_memory_or_the_new_one(
+    place: Place, tmp_path: Path
+) -> None:
+    place.device().read("stable")
+    folder = tmp_path / "device"
+    before = disk.tree(folder)
+    old = place.registry.copy()
+    place.run(2)
+    with disk.noted() as ops:
+        place.device().read("stable")
+    tried = 0
+    for count in range(len(ops) + 1):
+        for number, state in enumerate(disk.states(before, ops[:count], folder)):
+            name = f"cut-{count}-{number}"
+            disk.plant(tmp_path / name, state)
+            new = state[seen.NAME] != before[seen.NAME]
+            if new:
+                new_registry = place.registry.copy()
+                place.registry.become(old)
+                with pytest.raises(ChannelError, match="older than those seen"):
+                    place.device(name).read("stable")
+                place.registry.become(new_registry)
+            assert version(place.device(name)) == 2
+            tried += 1
+    assert tried > 10
+    assert new  # the last state, after which nothing is lost
+
+
+def test_a_stop_at_any_change_leaves_a_device_that_reads_on(place: Place, tmp_path: Path) -> None:
+    for after in range(20):
+        name = f"stopped-{after}"
+        with disk.stopped(after) as life:
+            place.device(name).read("stable")
+        assert version(place.device(name)) == 1
+        if not life.over:
+            break
+    assert 2 < after < 19

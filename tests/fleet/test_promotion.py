@@ -11,7 +11,7 @@ from strop.fleet.artifact import Release
 from strop.fleet.channel import Channel, Next, empty
 from strop.fleet.promotion import promote, require_whole, runs_of
 from strop.fleet.publishing import change, look
-from strop.fleet.tuf_files import digest_of
+from strop.fleet.registry import digest_of
 from tests.fleet.memory import Memory
 from tests.fleet.test_channel import release
 from tests.fleet.test_channels import Place, place, runs

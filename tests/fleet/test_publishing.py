@@ -18,8 +18,9 @@ from strop.fleet.channel import Next, empty
 from strop.fleet.channels import Channels, utc_now
 from strop.fleet.key_folder import KeyFolder
 from strop.fleet.publishing import change, create, look, renew, replace_key
+from strop.fleet.registry import digest_of
 from strop.fleet.tuf_errors import ROLES, ExpiredError
-from strop.fleet.tuf_files import TAG, digest_of, layer_of, read_manifest, write_manifest
+from strop.fleet.tuf_files import TAG, layer_of, read_manifest, write_manifest
 from tests.fleet.memory import Memory, Stopped
 from tests.fleet.test_channel import release
 from tests.fleet.test_channels import DAY, Place, place, runs, turn_clock, version
@@ -191,7 +192,8 @@ def test_what_is_due_is_renewed_even_if_it_is_expired(
     device = place.device()
     device.read("stable")
     turn_clock(monkeypatch, days * DAY)
-    monkeypatch.setattr("strop.fleet.publishing.utc_now", lambda: utc_now_turned(days))
+    for module in ("publishing", "basis"):
+        monkeypatch.setattr(f"strop.fleet.{module}.utc_now", lambda: utc_now_turned(days))
     if days > 7:
         with pytest.raises(ExpiredError):
             device.read("stable")
@@ -247,7 +249,8 @@ def test_a_registry_restored_from_a_backup_is_signed_again_on_purpose(
         assert version(device) == number
     place.registry.become(backup)
     turn_clock(monkeypatch, days * DAY)
-    monkeypatch.setattr("strop.fleet.publishing.utc_now", lambda: utc_now_turned(days))
+    for module in ("publishing", "basis"):
+        monkeypatch.setattr(f"strop.fleet.{module}.utc_now", lambda: utc_now_turned(days))
     with pytest.raises(ChannelError) as caught:
         renew(place.registry, place.keys)
     assert "--renew --accept-older" in caught.value.mend

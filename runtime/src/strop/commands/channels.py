@@ -19,7 +19,8 @@ _WARN_BELOW = 1 / 3  # of a file's time
 
 def main(arguments: argparse.Namespace) -> int:
     """Show or change what a repository has, verified as a device does."""
-    place, registry = open_repository(arguments.repository)
+    registry = open_repository(arguments.repository)
+    place = registry.place
     from strop.fleet import publishing, seen
     from strop.fleet.channels import Channels, read_root
 
@@ -35,7 +36,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.accept_older and not arguments.renew:
         raise InputError("--accept-older is for signing", "give it with --renew")
     if arguments.create:
-        publishing.create(registry, keys, days=days, place=place)
+        publishing.create(registry, keys, days=days)
         with telling(f"{place} has channels"):
             if arguments.json:
                 print_json({"repository": place, "keys": keys, "root": f"{keys}/root.json"})
@@ -47,11 +48,9 @@ def main(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.renew or arguments.replace_key:
         if arguments.renew:
-            done = publishing.renew(
-                registry, keys, days=days, accept_older=arguments.accept_older, place=place
-            )
+            done = publishing.renew(registry, keys, days=days, accept_older=arguments.accept_older)
         else:
-            done = publishing.replace_key(registry, keys, arguments.replace_key, place=place)
+            done = publishing.replace_key(registry, keys, arguments.replace_key)
         with telling(f"the channels in {place} are signed again"):
             if arguments.json:
                 print_json(
@@ -69,10 +68,10 @@ def main(arguments: argparse.Namespace) -> int:
                 _print_roles(done.state)
         return 0
     if keys:
-        channels, state = publishing.look(registry, keys, place=place)
+        channels, state = publishing.look(registry, keys)
     else:
         root = read_root(arguments.root)
-        channels = Channels(registry, seen.folder_for(place, root), root, place=place)
+        channels = Channels(registry, seen.folder_for(place, root), root)
         state = channels.refresh()
     _show(arguments, place, channels, state)
     return 0

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from strop.fleet.tuf_files import Store
 
 
-def open_repository(text: str) -> tuple[str, Registry]:
-    """Return a repository's name, for messages, and the repository.
+def open_repository(text: str) -> Registry:
+    """Return the repository that a command names.
 
     Args:
         text: REGISTRY/REPOSITORY, without a tag.
@@ -23,8 +23,7 @@ def open_repository(text: str) -> tuple[str, Registry]:
         StropError: the extra [fleet] is not installed.
     """
     try:
-        import tuf.ngclient  # noqa: F401
-
+        import strop.fleet.channels  # noqa: F401
         from strop.fleet.registry import Registry, parse
     except ImportError as error:
         raise StropError(
@@ -35,16 +34,15 @@ def open_repository(text: str) -> tuple[str, Registry]:
         raise InputError(
             f"{printable(text)} names one bundle", "name the repository, without a tag or digest"
         )
-    return f"{reference.registry}/{reference.repository}", Registry(reference)
+    return Registry(reference)
 
 
-def release_in_channel(place: str, registry: Store, root_file: str, name: str) -> Release:
+def release_in_channel(registry: Store, root_file: str, name: str) -> Release:
     """Return the release that a channel runs, verified.
 
     What was seen is remembered for the user, so that older channels are refused the next time.
 
     Args:
-        place: the repository's name.
         registry: the repository.
         root_file: the path of a root.json.
         name: the channel.
@@ -58,5 +56,5 @@ def release_in_channel(place: str, registry: Store, root_file: str, name: str) -
     from strop.fleet.seen import folder_for
 
     root = read_root(root_file)
-    channels = Channels(registry, folder_for(place, root), root, place=place)
+    channels = Channels(registry, folder_for(registry.place, root), root)
     return runs_of(channels, channels.refresh(), name)

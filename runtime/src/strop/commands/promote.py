@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 def main(arguments: argparse.Namespace) -> int:
     """Find the release, require that the registry has all of it, and sign the change."""
-    place, registry = open_repository(arguments.repository)
+    registry = open_repository(arguments.repository)
     from strop.fleet.channel import check_name
     from strop.fleet.promotion import promote, require_whole, runs_of
     from strop.fleet.publishing import change, look
 
     name = check_name(arguments.channel)
-    channels, state = look(registry, arguments.keys, place=place)
+    channels, state = look(registry, arguments.keys)
     if arguments.source in state.names:
         release = runs_of(channels, state, arguments.source)
     else:
@@ -41,14 +41,14 @@ def main(arguments: argparse.Namespace) -> int:
             allow_stopped=arguments.allow_stopped,
         )
 
-    after = change(registry, arguments.keys, name, promoted, place=place)
+    after = change(registry, arguments.keys, name, promoted)
     (old,) = before
     ended = old.next if old.next and after != old else None
     with telling(f"channel {name} runs {label(release)}"):
         if arguments.json:
             print_json(
                 {
-                    "repository": place,
+                    "repository": registry.place,
                     "changed": after != old,
                     "ended_rollout": plain(ended),
                     "channel": plain(after),

@@ -79,7 +79,6 @@ class Channels:
         registry: the repository.
         folder: where to remember what was seen; made if it is missing.
         root: the root.json of the set-up. Another one than last time makes the folder follow that.
-        place: the repository's name, for messages.
         clock: gives the time, in UTC.
     """
 
@@ -89,13 +88,11 @@ class Channels:
         folder: str,
         root: bytes,
         *,
-        place: str = "the registry",
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._registry = registry
         self._folder = folder
         self._root = root
-        self._place = place
         self._clock = clock
         self._records: dict[str, tuple[str, bytes]] = {}  # by channel: digest, content
 
@@ -117,16 +114,17 @@ class Channels:
     def channel(self, state: State, name: str) -> Channel:
         """Return a channel of a verified state; raises as `read`."""
         check_name(name)
+        place = self._registry.place
         target = state.targets.signed.targets.get(target_path(name))
         if target is None:
             known = ", ".join(state.names) or "none"
             raise ChannelError(
-                f"{self._place} has no channel {name}; it has {known}",
+                f"{place} has no channel {name}; it has {known}",
                 "strop promote makes a channel",
             )
         digest = target.hashes.get("sha256", "")
         if target.length > MAX_BYTES or not digest:
-            raise ChannelError(f"{self._place}: channel {name} is signed in a way unknown here")
+            raise ChannelError(f"{place}: channel {name} is signed in a way unknown here")
         held = self._records.get(name)
         if held is None or held[0] != digest:
             content = self._registry.blob(f"sha256:{digest}", target.length)
@@ -134,7 +132,7 @@ class Channels:
                 target.verify_length_and_hashes(content)
             except LengthOrHashMismatchError:
                 raise ChannelError(
-                    f"{self._place} gives another record for channel {name} than was signed"
+                    f"{place} gives another record for channel {name} than was signed"
                 ) from None
             self._records[name] = digest, content
         return read_channel(self._records[name][1], name)
@@ -201,14 +199,14 @@ class Channels:
             updater.refresh()
         except (RepositoryError, DownloadError) as error:
             self._remember(before, _verified(work, held), latest)
-            raise refusal(error, self._place, fetcher, held, now) from None
+            raise refusal(error, self._registry.place, fetcher, held, now) from None
         state = _state(_verified(work, held), fetcher.manifest, dict(fetcher.files))
         then = datetime.fromtimestamp(latest, timezone.utc)
         for role in ROLES:  # a clock that is behind must not make old files new again
             signed = state.signed(role)
             if signed.is_expired(then):
                 self._remember(before, state.files, latest)
-                raise expired(role, signed.expires, self._place, now, then)
+                raise expired(role, signed.expires, self._registry.place, now, then)
         self._remember(before, state.files, max(latest, int(now.timestamp())))
         return state
 

@@ -17,7 +17,7 @@ import os
 from collections.abc import Iterator
 
 from securesystemslib.signer import CryptoSigner
-from tuf.api.metadata import Root
+from tuf.api.metadata import Metadata, Root
 
 from strop import durable
 from strop.bundle.keys import make_pair, read_private
@@ -114,7 +114,7 @@ class KeyFolder:
                     done.append(key)
             if done:
                 durable.sync_folder(self.path)
-            if self.root() != content:
+            if root.version > Metadata[Root].from_bytes(self.root()).signed.version:
                 self.write_root(content)
         return tuple(done)
 

@@ -16,18 +16,18 @@ from strop.fleet.channels import State
 from strop.fleet.tuf_files import MAX_MANIFEST_BYTES, TAG, Store, read_manifest
 
 
-def read_older(registry: Store, root: bytes, place: str) -> State:
+def read_older(registry: Store, root: bytes) -> State:
     """Read the channels of a registry that may be expired, or older than those seen.
 
     Args:
         registry: the repository.
         root: the root.json whose keys must have signed them.
-        place: the repository's name, for messages.
 
     Raises:
         ChannelError: there are none, or they are not signed by these keys.
         RegistryError: the registry cannot be reached, or lacks a file.
     """
+    place = registry.place
     manifest = registry.manifest(TAG, MAX_MANIFEST_BYTES)
     if manifest is None:
         raise ChannelError(f"there are no channels in {place}", "restore them from a backup")
@@ -37,7 +37,7 @@ def read_older(registry: Store, root: bytes, place: str) -> State:
     listed: MetaFile | None = None
     for role in ("timestamp", "snapshot", "targets"):
         name = f"{role}.json" if listed is None else f"{listed.version}.{role}.json"
-        files[role] = _blob(registry, layers, name, place)
+        files[role] = _blob(registry, layers, name)
         try:
             if listed:
                 listed.verify_length_and_hashes(files[role])
@@ -58,8 +58,8 @@ def read_older(registry: Store, root: bytes, place: str) -> State:
     return State(**signed, files=files, manifest=manifest, layers=layers)
 
 
-def _blob(registry: Store, layers: dict[str, Layer], name: str, place: str) -> bytes:
+def _blob(registry: Store, layers: dict[str, Layer], name: str) -> bytes:
     layer = layers.get(name)
     if layer is None:
-        raise RegistryError(f"{place} lacks {name}, a file of its channels")
+        raise RegistryError(f"{registry.place} lacks {name}, a file of its channels")
     return registry.blob(layer.digest, layer.size_bytes)

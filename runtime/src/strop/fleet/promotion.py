@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from strop.bundle.digest import is_sha256
 from strop.bundle.records import decode
 from strop.errors import BundleError, ChannelError, InputError, RegistryError
 from strop.fleet.artifact import Release
 from strop.fleet.channel import Channel
 from strop.fleet.channels import Channels, State
+from strop.fleet.registry import is_digest
 from strop.fleet.tuf_files import Store
 
 _MAX_MANIFEST_BYTES = 4 * 2**20  # what registries take at most
@@ -89,7 +89,7 @@ def _digests(content: bytes, manifest: str) -> list[str]:
     digests = []
     for part in (*layers, found.get("config")):
         digest = part.get("digest") if isinstance(part, dict) else None
-        if type(digest) is not str or digest[:7] != "sha256:" or not is_sha256(digest[7:]):
+        if type(digest) is not str or not is_digest(digest):
             raise RegistryError(f"manifest {manifest} names a blob without a SHA-256")
         digests.append(digest)
     return list(dict.fromkeys(digests))

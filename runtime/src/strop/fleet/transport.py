@@ -8,12 +8,11 @@ tried again a few times.
 from __future__ import annotations
 
 import contextlib
-import errno
 import ipaddress
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -195,11 +194,12 @@ class Transport:
         headers = dict(headers)
         if self._authorization and self._is_own(url) and "Authorization" not in headers:
             headers["Authorization"] = self._authorization
+        content: Any = body  # urllib3 sends a memoryview too; its types do not say so
         with self._errors():
             return self._pool(url).request(
                 method,
                 url,
-                body=body or (b"" if method in ("POST", "PUT") else None),
+                body=content if method in ("POST", "PUT") else None,
                 headers=headers,
                 preload_content=False,
                 decode_content=False,
@@ -298,7 +298,7 @@ def _words(error: BaseException) -> str:
     """Say what happened to a connection, in the system's words where there are some."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, OSError) and seen.errno in errno.errorcode and seen.errno != 1:
+        if isinstance(seen, ConnectionError) and seen.errno:
             return os.strerror(seen.errno)
         seen = seen.__cause__ or seen.__context__
     return one_line(root_cause(error))[:200]

@@ -21,11 +21,11 @@ from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient import UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 
-from strop.bundle.digest import is_sha256, sha256_hex
 from strop.bundle.manifest import is_printable
 from strop.bundle.records import decode
 from strop.errors import BundleError, RegistryError
 from strop.fleet.artifact import Layer
+from strop.fleet.registry import MANIFEST_TYPE, digest_of, is_digest
 
 TAG = "strop.channels"
 URL = "strop:/"  # what TUF puts before the name of a file
@@ -45,7 +45,6 @@ LIMITS = UpdaterConfig(
 )
 MAX_FILE_BYTES = LIMITS.targets_max_length
 
-_MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 _EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 EMPTY = b"{}"  # the config of an artifact that needs none (OCI image spec 1.1)
 _TITLE = "org.opencontainers.image.title"
@@ -53,6 +52,8 @@ _TITLE = "org.opencontainers.image.title"
 
 class Store(Protocol):
     """What TUF's files need of a registry; `strop.fleet.registry.Registry` has it."""
+
+    place: str  # the repository's name, for messages
 
     def manifest(self, which: str, max_bytes: int = ...) -> bytes | None:
         """Return a manifest by its tag; None if there is none."""
@@ -75,16 +76,11 @@ def layer_of(name: str, content: bytes) -> Layer:
     return Layer(name, digest_of(content), len(content))
 
 
-def digest_of(content: bytes) -> str:
-    """Return the digest of a blob, as a registry writes it."""
-    return f"sha256:{sha256_hex(content)}"
-
-
 def write_manifest(layers: Iterable[Layer]) -> bytes:
     """Write the manifest of these files; the same files give the same bytes."""
     content = {
         "schemaVersion": 2,
-        "mediaType": _MANIFEST_TYPE,
+        "mediaType": MANIFEST_TYPE,
         "artifactType": ARTIFACT_TYPE,
         "config": {"mediaType": _EMPTY_TYPE, "digest": digest_of(EMPTY), "size": len(EMPTY)},
         "layers": [
@@ -130,7 +126,7 @@ def _layer(value: object) -> Layer:
     digest, size = value.get("digest"), value.get("size")
     if type(name) is not str or not name or not is_printable(name) or len(name) > 255:
         raise _malformed("a layer has no title")
-    if type(digest) is not str or digest[:7] != "sha256:" or not is_sha256(digest[7:]):
+    if type(digest) is not str or not is_digest(digest):
         raise _malformed(f"{name!r} has no SHA-256")
     if type(size) is not int or not 0 < size <= MAX_FILE_BYTES:
         raise _malformed(f"{name!r} has {size!r} bytes")

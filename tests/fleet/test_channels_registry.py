@@ -1,0 +1,182 @@
+"""Channels in a real registry: Debian's docker-registry on loopback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from strop import cli
+from strop.errors import ChannelError, RegistryError
+from strop.fleet.channels import Channels
+from strop.fleet.publishing import change, create, renew, replace_key
+from strop.fleet.registry import Registry, digest_of, parse
+from strop.fleet.tuf_files import TAG, layer_of, write_manifest
+from tests.fleet.test_channel import release
+from tests.fleet.test_channels import runs, version
+from tests.needs import unavailable
+
+CONFIG = """
+version: 0.1
+log: {{level: error}}
+storage:
+  filesystem: {{rootdirectory: {data}}}
+  delete: {{enabled: true}}
+http: {{addr: "{address}"}}
+"""
+
+
+class Server:
+    """A docker-registry with its own storage, which can be stopped and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        found = shutil.which("docker-registry")
+        if found is None:
+            unavailable("there is no docker-registry", "apt install docker-registry")
+        self._program = found
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        self.config, self.data = folder / "registry.yml", folder / "data"
+        self.config.write_text(CONFIG.format(data=self.data, address=self.address))
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [self._program, "serve", str(self.config)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        host, port = self.address.split(":")
+        for _ in range(200):
+            try:
+                socket.create_connection((host, int(port)), 1).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise TimeoutError("docker-registry does not listen")
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+
+    def collect(self) -> None:
+        """Remove everything that no tag leads to."""
+        self.stop()
+        subprocess.run(
+            [self._program, "garbage-collect", "-m", str(self.config)],
+            check=True,
+            capture_output=True,
+        )
+        self.start()
+
+    def repository(self) -> Registry:
+        return Registry(parse(f"{self.address}/models/digits"))
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    made = Server(tmp_path)
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def test_a_life_of_channels(server: Server, tmp_path: Path) -> None:
+    registry, keys = server.repository(), str(tmp_path / "keys")
+    root = create(registry, keys)
+    device = Channels(server.repository(), str(tmp_path / "device"), root)
+    assert device.names() == []
+    change(registry, keys, "stable", runs(release(1)))
+    assert version(device) == 1
+    for number, key in enumerate(("online", "targets", "root"), 2):
+        replace_key(registry, keys, key)
+        assert version(device) == number - 1
+        change(registry, keys, "stable", runs(release(number)))
+        assert version(device) == number
+    renew(registry, keys)
+    server.collect()
+    assert version(device) == version(Channels(registry, str(tmp_path / "new"), root)) == 4
+    sent = registry.sent_bytes
+    change(registry, keys, "stable", runs(release(4)))
+    assert registry.sent_bytes == sent
+
+
+def test_a_registry_restored_from_a_backup(server: Server, tmp_path: Path) -> None:
+    registry, keys = server.repository(), str(tmp_path / "keys")
+    root = create(registry, keys)
+    device = Channels(server.repository(), str(tmp_path / "device"), root)
+    change(registry, keys, "stable", runs(release(1)))
+    server.stop()
+    shutil.copytree(server.data, tmp_path / "backup")
+    server.start()
+    change(registry, keys, "stable", runs(release(2)))
+    assert version(device) == 2
+    server.stop()
+    shutil.rmtree(server.data)
+    shutil.copytree(tmp_path / "backup", server.data)
+    server.start()
+    with pytest.raises(ChannelError, match="older than those seen"):
+        device.read("stable")
+    renew(registry, keys, accept_older=True)
+    assert version(device) == 1
+
+
+def test_a_damaged_file_and_a_dead_registry(server: Server, tmp_path: Path) -> None:
+    registry, keys = server.repository(), str(tmp_path / "keys")
+    root = create(registry, keys)
+    change(registry, keys, "stable", runs(release(1)))
+    folder = str(tmp_path / "device")
+    assert version(Channels(server.repository(), folder, root)) == 1
+    change(registry, keys, "stable", runs(release(2)))
+    damaged = 0
+    for path in server.data.glob("**/blobs/**/data"):
+        content = path.read_bytes()
+        if b'"_type":"targets"' in content:
+            path.write_bytes(content.replace(b'"_type"', b'"_tipe"'))
+            damaged += 1
+    assert damaged
+    with pytest.raises(RegistryError):
+        Channels(server.repository(), folder, root).read("stable")
+    server.stop()
+    quick = Registry(parse(f"{server.address}/models/digits"), timeout_s=2)
+    with pytest.raises(RegistryError) as caught:
+        Channels(quick, folder, root).read("stable")
+    assert "\n" not in str(caught.value)
+    server.start()
+    assert server.repository().manifest(TAG) is not None
+
+
+def test_the_commands_reach_a_registry(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place, keys = f"{server.address}/models/digits", str(tmp_path / "keys")
+    assert cli.main(["channels", place, "--keys", keys, "--create"]) == 0
+    whole = release(1)._replace(manifest=pushed(server.repository()))
+    change(server.repository(), keys, "beta", runs(whole))
+    assert cli.main(["promote", place, "beta", "stable", "--keys", keys]) == 0
+    assert cli.main(["channels", place, "--keys", keys, "--renew"]) == 0
+    capsys.readouterr()
+    assert cli.main(["channels", place, "--keys", keys, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [channel["channel"] for channel in told["channels"]] == ["beta", "stable"]
+    assert told["repository"] == place
+    assert cli.main(["channels", f"{place}:v1", "--keys", keys]) == 2
+    assert "without a tag" in capsys.readouterr().err
+
+
+def pushed(registry: Registry) -> str:
+    """Push an artifact of one layer; return its manifest's digest."""
+    content = b"a model"
+    registry.put_blob(digest_of(content), content)
+    manifest = write_manifest([layer_of("model", content)])
+    registry.put_manifest(digest_of(manifest), manifest)
+    return digest_of(manifest)
