@@ -160,7 +160,7 @@ def test_the_commands_and_their_options() -> None:
         ],
         "promote": [
             *("repository", "source", "channel", "--allow-downgrade", "--allow-stopped"),
-            *("--keys", "--json"),
+            *("--keys", "--trusted-keys", "--json"),
         ],
         "keygen": ["key", "--comment", "--json"],
         "rollback": ["folder", "--wait", "--timeout", "--trusted-keys", "--json"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import socket
@@ -13,11 +14,16 @@ from pathlib import Path
 import pytest
 
 from strop import cli
+from strop.bundle.archive import unpack
+from strop.bundle.file import parse_bundle
+from strop.bundle.keys import make_pair
 from strop.errors import ChannelError, RegistryError
+from strop.fleet import artifact
 from strop.fleet.channels import Channels
-from strop.fleet.publishing import change, create, renew, replace_key
+from strop.fleet.publishing import change, create, look, renew, replace_key
 from strop.fleet.registry import Registry, digest_of, parse
-from strop.fleet.tuf_files import TAG, layer_of, write_manifest
+from strop.fleet.tuf_files import EMPTY, TAG, layer_of, write_manifest
+from tests import bundles
 from tests.fleet.test_channel import release
 from tests.fleet.test_channels import runs, version
 from tests.needs import unavailable
@@ -180,3 +186,37 @@ def pushed(registry: Registry) -> str:
     manifest = write_manifest([layer_of("model", content)])
     registry.put_manifest(digest_of(manifest), manifest)
     return digest_of(manifest)
+
+
+def push_bundle(server: Server, tag: str, name: str = "") -> bytes:
+    """Push a bundle; if a name is given, its OCI manifest says that this is the model's."""
+    registry = server.repository()
+    bundle = bundles.image(model_version=4).pack()
+    members = unpack(bundle)
+    for content in (EMPTY, *members.values()):
+        registry.put_blob(digest_of(bytes(content)), bytes(content))
+    manifest = artifact.write_manifest(parse_bundle(bundle).manifest, bundle, members)
+    registry.put_manifest(tag, manifest.replace(b'"shapes"', b'"%s"' % (name or "shapes").encode()))
+    return bundle
+
+
+def test_a_tag_is_promoted_once_the_bundle_itself_was_opened(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place, keys = f"{server.address}/models/digits", str(tmp_path / "keys")
+    create(server.repository(), keys)
+    push_bundle(server, "false", "other")
+    bundle = push_bundle(server, "v4")
+    assert cli.main(["promote", place, "false", "stable", "--keys", keys]) == 2
+    assert "the name of sha256" in capsys.readouterr().err
+    make_pair(str(tmp_path / "release"))
+    trusted = ["--trusted-keys", str(tmp_path / "release.pub")]
+    assert cli.main(["promote", place, "v4", "stable", "--keys", keys, *trusted]) == 2
+    assert "not signed" in capsys.readouterr().err
+    assert look(server.repository(), keys)[1].names == []
+    assert cli.main(["promote", place, "v4", "stable", "--keys", keys, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["channel"]["runs"]
+    assert (told["name"], told["model_version"]) == ("shapes", 4)
+    assert told["bundle"] == hashlib.sha256(bundle).hexdigest()
+    assert cli.main(["promote", place, "v9", "stable", "--keys", keys]) == 2
+    assert "has no v9" in capsys.readouterr().err

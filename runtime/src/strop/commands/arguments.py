@@ -266,7 +266,7 @@ def parser() -> Parser:
             "--batch", type=_positive, default=1, help="samples per call (default 1)"
         )
     opening = (info, run, checking, bench, tune, sweep, verify, install, rollback, serve)
-    for command in opening:
+    for command in (*opening, promote):
         command.add_argument(
             "--trusted-keys", metavar="FILE", help="refuse bundles not signed by one of these keys"
         )

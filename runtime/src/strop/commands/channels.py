@@ -130,10 +130,10 @@ def _print_roles(state: State) -> None:
     """Print until when each file is valid, and warn of what ends soon."""
     found = _roles(state)
     rows = [
-        (role["role"], str(role["version"]), role["expires"], f"{role['days_left']:g} days")
+        (role["role"], str(role["version"]), role["expires"], f"{role['days_left']:g}")
         for role in found
     ]
-    print_table(rows, ("role", "version", "valid until", "left"))
+    print_table(rows, ("role", "version", "valid until", "days left"))
     soon = [role for role in found if role["share_left"] < _WARN_BELOW]
     for role in soon:
         warn(

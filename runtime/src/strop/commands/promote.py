@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Find the release, require that the registry has all of it, and sign the change."""
+    """Find the release, require that it is whole and what it says, and sign the change."""
     registry = open_repository(arguments.repository)
     from strop.fleet.channel import check_name
-    from strop.fleet.promotion import promote, require_whole, runs_of
+    from strop.fleet.promotion import promote, require_right, require_whole, runs_of
     from strop.fleet.publishing import change, look
+    from strop.fleet.pull import find
 
     name = check_name(arguments.channel)
     channels, state = look(registry, arguments.keys)
     if arguments.source in state.names:
         release = runs_of(channels, state, arguments.source)
+        require_whole(registry, release)
     else:
-        from strop.fleet.pull import find
-
         release = find(registry, arguments.source)
-    require_whole(registry, release)
+        require_right(registry, release, arguments.trusted_keys)
     before: list[Channel] = []
 
     def promoted(channel: Channel) -> Channel:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
+
+from strop.bundle.open import open_bundle
 from strop.bundle.records import decode
 from strop.errors import BundleError, ChannelError, InputError, RegistryError
 from strop.fleet.artifact import Release
 from strop.fleet.channel import Channel
 from strop.fleet.channels import Channels, State
-from strop.fleet.registry import is_digest
+from strop.fleet.pull import pull
+from strop.fleet.registry import Registry, is_digest
 from strop.fleet.tuf_files import Store
+from strop.install.turn import refusals
 
 _MAX_MANIFEST_BYTES = 4 * 2**20  # what registries take at most
 
@@ -40,6 +45,43 @@ def require_whole(registry: Store, release: Release) -> None:
         if not registry.has_blob(digest):
             raise RegistryError(
                 f"{release.manifest} is not whole: the registry lacks {digest}", mend
+            )
+
+
+def require_right(registry: Registry, release: Release, trusted_keys: str | None) -> None:
+    """Fetch a release that is not signed into a channel yet, and require that it is what it says.
+
+    Which bundle a tag names, and what that is, is the registry's word alone until then.
+
+    Args:
+        registry: the repository.
+        release: from the registry's manifest.
+        trusted_keys: a file of keys of which one must have signed the bundle; None: those
+            configured on this machine, if there are any.
+
+    Raises:
+        RegistryError: the registry lacks a part, gives other bytes, or says another name, version
+            or target than the bundle's.
+        BundleError: the bundle is not one, or it is not signed by a trusted key.
+        InstallError: the disk refuses.
+    """
+    with (
+        refusals("fetch the bundle to promote"),
+        tempfile.TemporaryDirectory(prefix="strop-promote-") as folder,
+    ):
+        path = f"{folder}/bundle.strop"
+        pull(registry, release, path, parts=f"{folder}/parts")
+        manifest = open_bundle(path, trusted_keys).manifest
+    for what, said, found in (
+        ("name", release.name, manifest.name),
+        ("model_version", release.model_version, manifest.model_version),
+        ("target", release.target, manifest.target),
+    ):
+        if said != found:
+            raise RegistryError(
+                f"{registry.place} says that the {what} of {release.manifest} is {said!r}, and in "
+                f"the bundle it is {found!r}",
+                "push the bundle again: strop push",
             )
 
 
