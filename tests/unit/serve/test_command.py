@@ -8,8 +8,9 @@ import pytest
 
 from strop.commands import serve
 from strop.commands.arguments import parser
+from strop.device import logs
 from strop.device.cpu import usable_cores
-from strop.serve import logs, server
+from strop.serve import server
 
 
 @pytest.mark.parametrize(

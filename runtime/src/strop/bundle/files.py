@@ -11,7 +11,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from strop.errors import InputError
+from strop.errors import InputError, printable
 
 if TYPE_CHECKING:  # an app waits for every import
     from typing import Any, BinaryIO
@@ -69,6 +69,29 @@ def read_file(path: str, max_bytes: int, *, links: bool = True) -> tuple[bytes, 
             raise OSError(errno.EFBIG, f"more than {max_bytes} bytes")
         # Not more than it has: memory is taken, and given back, for all that is asked for.
         return file.read(status.st_size + 1), status
+
+
+def read_secret(path: str, what: str, longest: int) -> bytes:
+    """Read the first line of a file, without the blanks around it.
+
+    Args:
+        path: the file.
+        what: what the line is, for messages: "the token".
+        longest: bytes that are read at most.
+
+    Raises:
+        InputError: the file cannot be read, is not a regular file, or others may read or change it.
+    """
+    shown = printable(path)
+    try:
+        with open_regular(path) as file:
+            mode = os.fstat(file.fileno()).st_mode
+            line = file.readline(longest).strip()
+    except OSError as error:
+        raise InputError(f"cannot read {what} in {shown}: {error.strerror or error}") from None
+    if os.name == "posix" and mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
+        raise InputError(f"others may read or change {what} in {shown}", f"chmod 640 {shown}")
+    return line
 
 
 def open_regular(path: str, *, links: bool = True) -> BinaryIO:

@@ -216,6 +216,21 @@ def parser() -> Parser:
             required=command is promote,
             help="the folder of keys that strop channels --create made",
         )
+    agent = _command(
+        subparsers, "agent", "keep this device at the release that its channel names", bundle=False
+    )
+    agent.add_argument(
+        "settings", metavar="SETTINGS", help="a TOML file; examples/agent.toml has every key"
+    )
+    acts = agent.add_mutually_exclusive_group()
+    acts.add_argument(
+        "--once",
+        action="store_true",
+        help="poll once; status 0: nothing is wrong, 1: the release failed here, 2: try again",
+    )
+    acts.add_argument(
+        "--forget", action="store_true", help="try again what has failed on this device"
+    )
     doctor = _command(
         subparsers, "doctor", "show which engines work here, and how to get others", bundle=False
     )
@@ -270,7 +285,7 @@ def parser() -> Parser:
         command.add_argument(
             "--trusted-keys", metavar="FILE", help="refuse bundles not signed by one of these keys"
         )
-    for command in (*opening, sign, keygen, history, channels, promote, doctor):
+    for command in (*opening, sign, keygen, history, channels, promote, agent, doctor):
         command.add_argument("--json", action="store_true", help="print JSON instead of text")
     return root
 

@@ -6,6 +6,7 @@ import argparse
 import json
 
 from strop.commands.terminal import print_line
+from strop.device import logs
 from strop.device.cpu import usable_cores
 from strop.errors import StropError
 
@@ -13,7 +14,7 @@ from strop.errors import StropError
 def main(arguments: argparse.Namespace) -> int:
     """Serve bundles until the process is told to stop."""
     try:
-        from strop.serve import logs, server
+        from strop.serve import server
         from strop.serve.access import read_token
         from strop.serve.limits import Limits
     except ImportError as error:

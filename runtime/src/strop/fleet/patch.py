@@ -54,7 +54,9 @@ def apply(patch: bytes, old: bytes, new_bytes: int) -> bytes:
     Raises:
         RegistryError: it is not a patch to a bundle of that size.
     """
-    options: dict[int, int] = {DecompressionParameter.window_log_max: _window_log(new_bytes, len(old))}
+    options: dict[int, int] = {
+        DecompressionParameter.window_log_max: _window_log(new_bytes, len(old))
+    }
     reader = ZstdDecompressor(zstd_dict=ZstdDict(old, is_raw=True).as_prefix, options=options)
     try:
         new = reader.decompress(patch, max_length=new_bytes + 1)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hmac
-import os
 import re
-import stat
 from typing import NamedTuple
 
 from starlette.datastructures import Headers
 
-from strop.bundle.files import open_regular
+from strop.bundle.files import read_secret
 from strop.errors import InputError
 from strop.serve.refusals import OtherHost, Unauthorized
 
@@ -65,14 +63,7 @@ def read_token(path: str) -> bytes:
     Raises:
         InputError: the file cannot be read, others may read it, or no header can hold the token.
     """
-    try:
-        with open_regular(path) as file:
-            mode = os.fstat(file.fileno()).st_mode
-            token = file.readline(_LONGEST + 2).strip()
-    except OSError as error:
-        raise InputError(f"cannot read the token in {path}: {error.strerror or error}") from None
-    if os.name == "posix" and mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
-        raise InputError(f"others may read or change the token in {path}", f"chmod 640 {path}")
+    token = read_secret(path, "the token", _LONGEST + 2)
     if not re.fullmatch(rb"[!-~]{%d,%d}" % (_SHORTEST, _LONGEST), token):
         raise InputError(
             f"the token in {path} must be {_SHORTEST} to {_LONGEST} ASCII characters without "

@@ -16,11 +16,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from strop.device.logs import log, log_failure
 from strop.errors import StropError
 from strop.serve.access import Access
 from strop.serve.admission import Admission
 from strop.serve.endpoints import Endpoints
-from strop.serve.logs import log, log_failure
 from strop.serve.metrics import Metrics
 from strop.serve.refusals import Busy, NotFound, Unauthorized, status_of
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import ipaddress
 import os
 import signal
 import socket
@@ -18,6 +17,9 @@ from typing import Any, NamedTuple
 
 import uvicorn
 
+from strop.device.hosts import is_loopback
+from strop.device.logs import log
+from strop.device.notify import notify
 from strop.errors import InputError, StropError
 from strop.serve.access import Access
 from strop.serve.admission import Admission
@@ -25,9 +27,7 @@ from strop.serve.app import make_app
 from strop.serve.connection import Connection, limited
 from strop.serve.endpoints import Endpoints
 from strop.serve.limits import Limits
-from strop.serve.logs import log
 from strop.serve.metrics import Metrics
-from strop.serve.notify import notify
 from strop.serve.repository import Repository
 
 _BACKLOG = 512  # connections that the system keeps until they are accepted, all at once
@@ -137,7 +137,7 @@ def serve(
         StropError: a model cannot be opened, the address cannot be listened on, or the system
             allows too few open files.
     """
-    loopback = _is_loopback(settings.host)
+    loopback = is_loopback(settings.host)
     if settings.token is None and not loopback:
         raise InputError(
             f"{settings.host} can be reached from other machines, and clients need no token",
@@ -206,13 +206,6 @@ def _take_no_more(listening: socket.socket) -> None:
     program = struct.pack("HP", 1, ctypes.addressof(keep_nothing))
     with contextlib.suppress(OSError):  # a kernel without filters: the gap is microseconds
         listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _allow_files(most: int) -> None:

@@ -1,4 +1,4 @@
-"""Words for systemd, if it started the server; sd_notify(3)."""
+"""Words for systemd, if it started this process; sd_notify(3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server's log: one JSON object a line on stderr."""
+"""The log of a process that runs for long: one JSON object a line on stderr."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 import warnings
 from typing import Any
 
-_LOG = logging.getLogger("strop.serve")
+_LOG = logging.getLogger("strop")
 
 
 class _Lines(logging.Formatter):
@@ -48,5 +48,5 @@ def log(event: str, level: int = logging.INFO, **fields: Any) -> None:
 
 
 def log_failure(event: str, error: BaseException, **fields: Any) -> None:
-    """Log a fault of the server with its traceback."""
+    """Log a fault of the program with its traceback."""
     _LOG.error(event, exc_info=error, extra={"fields": fields})
