@@ -231,6 +231,14 @@ def parser() -> Parser:
     acts.add_argument(
         "--forget", action="store_true", help="try again what has failed on this device"
     )
+    rollout = _command(
+        subparsers, "rollout", "take the next step of a rollout, as reports allow", bundle=False
+    )
+    rollout.add_argument("plan", metavar="PLAN", help="a TOML file: the release, and the groups")
+    rollout.add_argument("--dry-run", action="store_true", help="show the step, and sign nothing")
+    ways = rollout.add_mutually_exclusive_group()
+    ways.add_argument("--stop", action="store_true", help="stop it, whatever the reports say")
+    ways.add_argument("--again", action="store_true", help="start a release that was stopped")
     doctor = _command(
         subparsers, "doctor", "show which engines work here, and how to get others", bundle=False
     )
@@ -285,7 +293,7 @@ def parser() -> Parser:
         command.add_argument(
             "--trusted-keys", metavar="FILE", help="refuse bundles not signed by one of these keys"
         )
-    for command in (*opening, sign, keygen, history, channels, promote, agent, doctor):
+    for command in (*opening, sign, keygen, history, channels, promote, agent, rollout, doctor):
         command.add_argument("--json", action="store_true", help="print JSON instead of text")
     return root
 

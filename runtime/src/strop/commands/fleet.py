@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from strop.errors import InputError, StropError, printable
@@ -10,6 +12,21 @@ if TYPE_CHECKING:
     from strop.fleet.artifact import Release
     from strop.fleet.registry import Registry
     from strop.fleet.tuf_files import Store
+
+
+@contextlib.contextmanager
+def the_extra() -> Iterator[None]:
+    """Import, within a `with`, what the extra [fleet] brings.
+
+    Raises:
+        StropError: it is not installed.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise StropError(
+            f"this command needs {error.name}", "install the extra [fleet] of the strop wheel"
+        ) from None
 
 
 def open_repository(text: str) -> Registry:
@@ -22,13 +39,9 @@ def open_repository(text: str) -> Registry:
         InputError: it is not that.
         StropError: the extra [fleet] is not installed.
     """
-    try:
+    with the_extra():
         import strop.fleet.channels  # noqa: F401
         from strop.fleet.registry import Registry, parse
-    except ImportError as error:
-        raise StropError(
-            f"this command needs {error.name}", "install the extra [fleet] of the strop wheel"
-        ) from None
     reference = parse(text)
     if reference.tag or reference.digest:
         raise InputError(

@@ -8,7 +8,6 @@ tried again a few times.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 import urllib3
 from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 
+from strop.device.hosts import is_loopback
 from strop.errors import RegistryError, StropError, one_line, root_cause
 from strop.fleet.credentials import Credentials
 from strop.versions import __version__
@@ -47,16 +47,6 @@ class Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]  # names in any case
     body: bytes
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine, by its name or address alone."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 class Transport:

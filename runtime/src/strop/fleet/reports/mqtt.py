@@ -29,6 +29,7 @@ TIMEOUT_S = 30  # for a connection, and for each answer
 KEPT_S = 90 * 86400  # the broker drops the report of a device that has been silent for so long
 QUIET_S = 2.0  # without a retained message: all have come
 MOST_S = 300.0  # for all of them
+MOST_OTHERS = 10_000  # messages of others, and of devices that report meanwhile
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _MAX_PACKET_BYTES = 2 * MAX_BYTES  # a line, its topic and properties
@@ -124,7 +125,7 @@ def publish(broker: Broker, device: str, line: bytes, *, timeout_s: float = TIME
 
 
 def retained(
-    broker: Broker, most: int, *, quiet_s: float = QUIET_S, timeout_s: float = TIMEOUT_S
+    broker: Broker, devices: int, *, quiet_s: float = QUIET_S, timeout_s: float = TIMEOUT_S
 ) -> Iterator[bytes]:
     """Yield the lines that a broker has; of one that is too long, its start.
 
@@ -132,7 +133,7 @@ def retained(
 
     Args:
         broker: the broker.
-        most: the most messages that are taken.
+        devices: how many may have one; MOST_OTHERS messages more are taken.
         quiet_s: that while.
         timeout_s: limit for the connection, and for the answer to the subscription.
 
@@ -152,7 +153,7 @@ def retained(
             while session.lines:
                 taken += 1
                 yield session.lines.popleft()
-            if taken > most or time.monotonic() > end:
+            if taken > devices + MOST_OTHERS or time.monotonic() > end:
                 raise ReportError(
                     f"the broker {broker.place} has {taken} messages below {broker.prefix}, and "
                     "more come",

@@ -71,6 +71,7 @@ def decide(
     reports: Iterable[Report],
     *,
     again: bool = False,
+    halt: bool = False,
 ) -> Decision:
     """Decide the next step.
 
@@ -82,10 +83,12 @@ def decide(
         reports: verified ones, in any order. Only the newest of a listed device counts, and only if
             it is about this release and of this channel.
         again: start a release that was stopped.
+        halt: stop, whatever the reports say.
 
     Raises:
         InputError: another rollout is under way in the channel, the channel is at a group that is
-            not in the plan, or the release is older than what the channel runs.
+            not in the plan, the release is older than what the channel runs, or there is nothing to
+            halt.
     """
     at = _under_way(groups, release, channel)
     own = _members(groups, release, channel, devices, at)
@@ -98,7 +101,7 @@ def decide(
         _count(group, percent, members, about)
         for group, (percent, members) in zip(groups, own, strict=True)
     ]
-    action, reason, after = _step(groups, release, channel, tallies, at, again=again)
+    action, reason, after = _step(groups, release, channel, tallies, at, again=again, halt=halt)
     reached = _reached(groups, release, after, at)
     tallies = [
         tally._replace(state=_state(i, reached, is_stopped=release.bundle in after.stopped))
@@ -200,10 +203,13 @@ def _step(
     at: int | None,
     *,
     again: bool,
+    halt: bool,
 ) -> tuple[str, str, Channel]:
     """Return the action, its reason, and the channel after it."""
     if at is None:
-        return _begin(release, channel, tallies, again=again)
+        return _begin(release, channel, tallies, again=again, halt=halt)
+    if halt:
+        return STOP, f"by hand, at group {groups[at].name}", stop(channel, release)
     for group, tally in zip(groups[: at + 1], tallies, strict=False):
         if _is_above(tally.failed, group.error_percent, tally.devices):
             reason = (
@@ -230,7 +236,7 @@ def _step(
 
 
 def _begin(
-    release: Release, channel: Channel, tallies: Sequence[Tally], *, again: bool
+    release: Release, channel: Channel, tallies: Sequence[Tally], *, again: bool, halt: bool
 ) -> tuple[str, str, Channel]:
     """Take the first step, if there is one to take."""
     runs = channel.runs
@@ -238,6 +244,10 @@ def _begin(
         return NOTHING, f"channel {channel.channel} runs this release already", channel
     if release.bundle in channel.stopped and not again:
         return NOTHING, "this release was stopped; --again starts it once more", channel
+    if halt:
+        raise InputError(
+            f"channel {channel.channel} is not rolling out this release", "there is nothing to stop"
+        )
     if runs and release.model_version < runs.model_version:
         raise InputError(
             f"channel {channel.channel} runs v{runs.model_version}, and v{release.model_version} "

@@ -1,0 +1,130 @@
+"""One step of a rollout: collect the reports, decide, and sign the channel."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from strop.errors import ReportError
+from strop.fleet.artifact import Release
+from strop.fleet.channel import Channel, empty
+from strop.fleet.promotion import require_whole
+from strop.fleet.publishing import change, look
+from strop.fleet.pull import find
+from strop.fleet.reports.devices import read_devices
+from strop.fleet.reports.lines import read_lines
+from strop.fleet.reports.report import Forged, Report, Unlisted, newest, read_line
+from strop.fleet.rollout.decide import ADVANCE, START, Decision, decide
+from strop.fleet.rollout.plan import Plan
+
+if TYPE_CHECKING:
+    from strop.fleet.registry import Registry
+
+UNLISTED, FORGED, MALFORMED = "unlisted", "forged", "malformed"
+
+
+class Collected(NamedTuple):
+    """What was read of the reports."""
+
+    newest: Mapping[str, Report]  # by device
+    refused: Mapping[str, int]  # how many were unlisted, forged or malformed
+
+
+class Step(NamedTuple):
+    """A step that was taken, or that would be."""
+
+    release: Release
+    decision: Decision
+    refused: Mapping[str, int]
+
+    @property
+    def is_stopped(self) -> bool:
+        """Tell whether the release is stopped."""
+        return self.release.bundle in self.decision.channel.stopped
+
+
+def step(
+    plan: Plan, registry: Registry, *, again: bool = False, halt: bool = False, dry: bool = False
+) -> Step:
+    """Take the next step of a rollout.
+
+    The decision is made on the channel that is then signed, and the channel is all that is
+    remembered: a step that was cut short is taken by the next call.
+
+    Args:
+        plan: the plan.
+        registry: the plan's repository.
+        again: start a release that was stopped.
+        halt: stop it, whatever the reports say.
+        dry: decide, and sign nothing.
+
+    Raises:
+        InputError: the plan does not fit the channel, or the list of devices cannot be read.
+        ReportError: the reports cannot be read.
+        ChannelError: the channels cannot be verified, or another machine signs at the same time.
+        RegistryError: the registry cannot be reached, or lacks the release or a part of it.
+        InstallError: the disk refuses.
+    """
+    devices = read_devices(plan.devices)
+    reports = collect(_lines(plan, len(devices)), devices)
+    release = find(registry, plan.release)
+    taken: list[Decision] = []
+
+    def decided(channel: Channel) -> Channel:
+        decision = decide(
+            plan.group,
+            release,
+            channel,
+            devices.values(),
+            reports.newest.values(),
+            again=again,
+            halt=halt,
+        )
+        if decision.action in (START, ADVANCE):
+            require_whole(registry, release)
+        taken.append(decision)
+        return decision.channel
+
+    if dry:
+        channels, state = look(registry, plan.keys)
+        name = plan.channel
+        decided(channels.channel(state, name) if name in state.names else empty(name))
+    else:
+        change(registry, plan.keys, plan.channel, decided)
+    return Step(release, taken[-1], reports.refused)
+
+
+def collect(lines: Iterable[bytes], devices: Mapping[str, str]) -> Collected:
+    """Keep the newest report of each device, and count what is refused.
+
+    Args:
+        lines: anybody's bytes.
+        devices: names by public key.
+    """
+    refused: Counter[str] = Counter()
+    return Collected(newest(_verified(lines, devices, refused)), refused)
+
+
+def _verified(
+    lines: Iterable[bytes], devices: Mapping[str, str], refused: Counter[str]
+) -> Iterator[Report]:
+    for line in lines:
+        try:
+            report = read_line(line, devices)
+        except Unlisted:
+            refused[UNLISTED] += 1
+        except Forged:
+            refused[FORGED] += 1
+        except ReportError:
+            refused[MALFORMED] += 1
+        else:
+            yield report
+
+
+def _lines(plan: Plan, devices: int) -> Iterator[bytes]:
+    if not plan.by_mqtt:
+        return read_lines(plan.reports)
+    from strop.fleet.reports.mqtt import parse_broker, retained
+
+    return retained(parse_broker(plan.reports, plan.login, plan.authority), devices)
