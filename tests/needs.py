@@ -28,7 +28,22 @@ def strop_native() -> ModuleType:
 
 def chromium() -> str:
     """Return Chromium's executable, or end the test."""
-    found = shutil.which("chromium")
+    return _program("chromium")
+
+
+def docker_registry() -> str:
+    """Return the executable of an OCI registry, or end the test."""
+    return _program("docker-registry")
+
+
+def mosquitto() -> str:
+    """Return the executable of an MQTT broker, or end the test."""
+    return _program("mosquitto")
+
+
+def _program(name: str) -> str:
+    """Return the executable of Debian's package of that name, or end the test."""
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if found is None:
-        unavailable("there is no chromium", "apt install chromium")
+        unavailable(f"there is no {name}", f"apt install {name}")
     return found

@@ -36,9 +36,7 @@ def retrained(version: int) -> bundles.Draft:
     """A model of 300 kB whose body is that of every version, and whose head is its own."""
     draft = good(version)
     head = np.random.default_rng(version)
-    kernel, bias = (
-        head.normal(size=shape).astype(np.float32) / 64 for shape in ((_HIDDEN, _CLASSES), _CLASSES)
-    )
+    kernel, bias = _normal(head, _HIDDEN, _CLASSES), _normal(head, _CLASSES)
     weights = bundles.weights_npz([(*_body(), "relu"), (kernel, bias, "softmax")], scale=1 / 255)
     draft.put(draft.variant, weights)
     outputs = bundles.npy(bundles.answer(draft, _inputs(draft)).astype(np.float32))
@@ -67,4 +65,9 @@ def _inputs(draft: bundles.Draft) -> NDArray[np.uint8]:
 def _body() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The kernel, float32 (pixels, hidden), and the bias, float32 (hidden,)."""
     random = np.random.default_rng(0)
-    return tuple(random.normal(size=s).astype(np.float32) for s in ((_PIXELS, _HIDDEN), _HIDDEN))
+    return _normal(random, _PIXELS, _HIDDEN), _normal(random, _HIDDEN)
+
+
+def _normal(random: np.random.Generator, *shape: int) -> NDArray[np.float32]:
+    """Weights that do not compress, float32 of a shape."""
+    return (random.normal(size=shape) / 64).astype(np.float32)

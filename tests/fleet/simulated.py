@@ -75,9 +75,7 @@ def check_here(bundle: Bundle) -> tuple[RecordedResult, ...]:
         model.close()
     require([result])
     error = result.max_abs_error or 0.0
-    return (
-        RecordedResult("reference", variant.precision, "weights", "cpu", result.detail, error),
-    )
+    return (RecordedResult("reference", variant.precision, "weights", "cpu", result.detail, error),)
 
 
 @dataclass
@@ -325,8 +323,8 @@ class Fleet:
         about = [one for one in self.newest().values() if one.wanted == ended.release.bundle]
         ended.given |= {one.device for one in about}
         ended.failed |= {one.device for one in about if one.state in FAILED}
-        if not ended.failed:
-            ended.received_bytes = sum(one.received_bytes for one in about)
+        received = sum(one.received_bytes for one in about)
+        ended.received_bytes = max(ended.received_bytes, received)
 
     def _plan(self, release: Release) -> Plan:
         return Plan(

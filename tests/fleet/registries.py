@@ -1,0 +1,104 @@
+"""Real registries on loopback, each with a storage of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from strop.fleet.registry import Reference, Registry, parse
+from tests import needs
+
+START_S = 30.0
+# `htpasswd -nbB device secret`: docker-registry takes bcrypt only
+USER, PASSWORD = "device", "secret"
+_HTPASSWD = "device:$2y$05$SNaDlM8arbFTBzvC5CaQ5uHx4RWtmQRyBXEHexd8aAP2JcZpaESZG\n"
+
+
+class Running(NamedTuple):
+    """A registry that runs."""
+
+    host: str  # with its port
+    data: Path  # its storage
+    process: subprocess.Popen[bytes]
+
+    def reference(self, tag: str = "", repository: str = "models/digits") -> Reference:
+        return parse(f"{self.host}/{repository}{tag and ':'}{tag}")
+
+    def open(self, repository: str = "models/digits", *, timeout_s: float = 10.0) -> Registry:
+        """A client, which tries again at once."""
+        reference = self.reference(repository=repository)
+        return Registry(reference, timeout_s=timeout_s, pauses_s=(0.0, 0.0))
+
+    def blob(self, digest: str) -> Path:
+        """The file in which the storage has a blob."""
+        name = digest[7:]
+        return self.data / "docker/registry/v2/blobs/sha256" / name[:2] / name / "data"
+
+
+@contextlib.contextmanager
+def serve(
+    folder: Path, port: int = 0, *, with_password: bool = False, realm: str = ""
+) -> Iterator[Running]:
+    """Run Debian's docker-registry on a loopback port.
+
+    Args:
+        folder: for its configuration and storage; one that is there already is used again.
+        port: 0: a free one.
+        with_password: whether USER has to give PASSWORD.
+    """
+    program = needs.docker_registry()
+    folder.mkdir(parents=True, exist_ok=True)
+    host = f"127.0.0.1:{port or free_port()}"
+    config: dict[str, object] = {
+        "version": 0.1,
+        "log": {"level": "error", "accesslog": {"disabled": True}},
+        "storage": {
+            "filesystem": {"rootdirectory": str(folder / "data")},
+            "delete": {"enabled": True},
+        },
+        "http": {"addr": host},
+    }
+    if with_password:
+        (folder / "htpasswd").write_text(_HTPASSWD, encoding="ascii")
+        config["auth"] = {"htpasswd": {"realm": "strop", "path": str(folder / "htpasswd")}}
+    (folder / "config.yml").write_text(json.dumps(config), encoding="ascii")  # JSON is YAML
+    with (
+        (folder / "log").open("ab") as log,
+        subprocess.Popen(
+            [program, "serve", str(folder / "config.yml")], stdout=log, stderr=log
+        ) as process,
+    ):
+        try:
+            _wait(host, process, folder / "log")
+            yield Running(host, folder / "data", process)
+        finally:
+            process.kill()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait(host: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + START_S
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            urllib.request.urlopen(f"http://{host}/v2/", timeout=5).close()
+        except urllib.error.HTTPError:  # it asks for a password
+            return
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError(f"docker-registry does not start: {log.read_text(errors='replace')}")
