@@ -154,6 +154,11 @@ def test_the_commands_and_their_options() -> None:
             *("bundle", "--into", "--allow-downgrade", "--keep", "--wait", "--timeout"),
             *("--trusted-keys", "--json"),
         ],
+        "push": ["bundle", "reference", "--since", "--replace", "--trusted-keys", "--json"],
+        "pull": [
+            *("reference", "--channel", "--root", "--base", "--output", "--trusted-keys"),
+            "--json",
+        ],
         "channels": [
             *("--root", "--create", "--renew", "--replace-key", "--days", "--accept-older"),
             *("repository", "--keys", "--json"),

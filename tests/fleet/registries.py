@@ -17,9 +17,9 @@ from strop.fleet.registry import Reference, Registry, parse
 from tests import needs
 
 START_S = 30.0
-# `htpasswd -nbB device secret`: docker-registry takes bcrypt only
+# A line of htpasswd, in bcrypt: docker-registry takes no other.
 USER, PASSWORD = "device", "secret"
-_HTPASSWD = "device:$2y$05$SNaDlM8arbFTBzvC5CaQ5uHx4RWtmQRyBXEHexd8aAP2JcZpaESZG\n"
+_HTPASSWD = "device:$2b$04$imUChCF1MwwMij.G1SgSKeimfIiEp68pMrrDaWtBmLOkRF73p4t5e\n"
 
 
 class Running(NamedTuple):
@@ -44,9 +44,7 @@ class Running(NamedTuple):
 
 
 @contextlib.contextmanager
-def serve(
-    folder: Path, port: int = 0, *, with_password: bool = False, realm: str = ""
-) -> Iterator[Running]:
+def serve(folder: Path, port: int = 0, *, with_password: bool = False) -> Iterator[Running]:
     """Run Debian's docker-registry on a loopback port.
 
     Args:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # an app waits for every import
     from os import PathLike
 
     from strop.bundle.file import Bundle
+    from strop.bundle.trust import Trust
 
 # Where a device says whose bundles it runs: a file of keys. The variable has precedence.
 TRUST_VARIABLE = "STROP_TRUSTED_KEYS"
@@ -36,18 +37,31 @@ def open_bundle(
         InputError: an argument is of another type.
     """
     path = path_of(path, "path")
-    if trusted_keys is None:
-        trusted_keys = configured_trust()
-    trust = None
-    if trusted_keys is not None:
-        from strop.bundle.trust import read_trust
-
-        trust = read_trust(trusted_keys)
+    trust = trust_in(trusted_keys)
     if os.path.isdir(path):  # noqa: PTH112  importing pathlib takes 4 ms
         from strop.bundle.installed import open_current
 
         return open_current(path, trust)
     return read_bundle(path, trust)
+
+
+def trust_in(trusted_keys: str | PathLike[str] | Sequence[str] | None) -> Trust | None:
+    """Return the keys of which one must have signed a bundle; None: trust is not configured.
+
+    Args:
+        trusted_keys: as `open_bundle` takes them.
+
+    Raises:
+        BundleError: the file of keys cannot be read or understood.
+        InputError: the argument is of another type.
+    """
+    if trusted_keys is None:
+        trusted_keys = configured_trust()
+    if trusted_keys is None:
+        return None
+    from strop.bundle.trust import read_trust
+
+    return read_trust(trusted_keys)
 
 
 def configured_trust() -> str | None:

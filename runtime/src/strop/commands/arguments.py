@@ -173,6 +173,33 @@ def parser() -> Parser:
             name, type=_positive, default=default, metavar=unit, help=f"{text} (default {default})"
         )
     serve.add_argument("--log-requests", action="store_true", help="log each request")
+    push = _command(subparsers, "push", "put a bundle into a registry", bundle=False)
+    push.add_argument("bundle", metavar="BUNDLE", help="a .strop file")
+    push.add_argument(
+        "reference",
+        metavar="REPOSITORY[:TAG]",
+        help="as registry.example.com/models/digits; default tag v<model_version>-<target>",
+    )
+    push.add_argument(
+        "--since", metavar="TAG", help="also put a patch for devices that have this release"
+    )
+    push.add_argument("--replace", action="store_true", help="move the tag from another bundle")
+    pull = _command(subparsers, "pull", "fetch a bundle from a registry", bundle=False)
+    pull.add_argument(
+        "reference",
+        metavar="REPOSITORY[:TAG|@DIGEST]",
+        help="as registry.example.com/models/digits:v1-rpi",
+    )
+    pull.add_argument("--channel", metavar="NAME", help="the release that this channel runs")
+    pull.add_argument("--root", metavar="FILE", help="the root.json that verifies the channel")
+    pull.add_argument(
+        "--base",
+        metavar="BUNDLE",
+        help="a .strop file that is here: fetch only what differs (default FILE)",
+    )
+    pull.add_argument(
+        "--output", required=True, metavar="FILE", help="the .strop file to write or replace"
+    )
     channels = _command(
         subparsers, "channels", "show or sign the channels of a repository", bundle=False
     )
@@ -288,7 +315,8 @@ def parser() -> Parser:
         command.add_argument(
             "--batch", type=_positive, default=1, help="samples per call (default 1)"
         )
-    opening = (info, run, checking, bench, tune, sweep, verify, install, rollback, serve)
+    opening = [info, run, checking, bench, tune, sweep, verify, install, rollback, serve]
+    opening += [push, pull]
     for command in (*opening, promote):
         command.add_argument(
             "--trusted-keys", metavar="FILE", help="refuse bundles not signed by one of these keys"

@@ -10,7 +10,7 @@ from strop.errors import InputError, StropError, printable
 
 if TYPE_CHECKING:
     from strop.fleet.artifact import Release
-    from strop.fleet.registry import Registry
+    from strop.fleet.registry import Reference, Registry
     from strop.fleet.tuf_files import Store
 
 
@@ -39,15 +39,29 @@ def open_repository(text: str) -> Registry:
         InputError: it is not that.
         StropError: the extra [fleet] is not installed.
     """
-    with the_extra():
-        import strop.fleet.channels  # noqa: F401
-        from strop.fleet.registry import Registry, parse
-    reference = parse(text)
+    reference, registry = open_reference(text)
     if reference.tag or reference.digest:
         raise InputError(
             f"{printable(text)} names one bundle", "name the repository, without a tag or digest"
         )
-    return Registry(reference)
+    return registry
+
+
+def open_reference(text: str) -> tuple[Reference, Registry]:
+    """Return what a command names in a registry, and its repository.
+
+    Args:
+        text: REGISTRY/REPOSITORY[:TAG][@DIGEST].
+
+    Raises:
+        InputError: it is not that.
+        StropError: the extra [fleet] is not installed.
+    """
+    with the_extra():
+        import strop.fleet.channels  # noqa: F401
+        from strop.fleet.registry import Registry, parse
+    reference = parse(text)
+    return reference, Registry(reference)
 
 
 def release_in_channel(registry: Store, root_file: str, name: str) -> Release:

@@ -83,9 +83,7 @@ def ask(
     return f"the app is not healthy, status {status}{said}" if status else ""
 
 
-def _follow(
-    process: subprocess.Popen[bytes], reader: int, end_s: float
-) -> tuple[bool, bytes]:
+def _follow(process: subprocess.Popen[bytes], reader: int, end_s: float) -> tuple[bool, bytes]:
     """Read what a process prints until it ends; return whether that was in time, and the output.
 
     The process is not waited for: until then nobody else can have its number, nor its group's.
