@@ -1,4 +1,4 @@
-"""Devices that are processes of their own: `strop agent`, killed and started again, on small disks."""
+"""Devices that are processes: `strop agent`, killed and started again, on small disks."""
 
 from __future__ import annotations
 

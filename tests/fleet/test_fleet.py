@@ -22,6 +22,7 @@ from strop.fleet.channel import bucket
 from strop.fleet.reports.report import HEALTHY
 from strop.fleet.rollout.decide import ADVANCE, FINISH, START, STOP
 from strop_export.dist import write
+from tests import environments
 from tests.environments import ROOT
 from tests.figures import Record
 from tests.fleet import registries, releases
@@ -35,7 +36,6 @@ CANARIES = GROUPS[0].percent
 NAMES = ("the first", "good", "wrong answers", "app not healthy")
 GOOD, WRONG, SICK = 2, 3, 4  # versions
 RETRAINED = 10  # devices
-_MEMORY = "/dev/shm"
 
 
 class Story(NamedTuple):
@@ -66,9 +66,8 @@ def tell(request: pytest.FixtureRequest) -> Tell:
 @pytest.fixture(scope="module")
 def place() -> Iterator[Path]:
     """A folder in memory, if possible: thousands of installs are flushed."""
-    here = _MEMORY if os.access(_MEMORY, os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=here, prefix="strop-fleet-") as folder:
-        yield Path(folder)
+    with environments.in_memory() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
