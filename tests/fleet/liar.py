@@ -144,7 +144,7 @@ def before(upstream: str, *, ranges: bool = True) -> Iterator[Liar]:
             liar.asked.append((self.command, self.path, asked))
             self._send(self._forward(asked, body))
 
-        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = _handle
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = _handle  # noqa: N815
 
         def _forward(self, asked: dict[str, str], body: bytes) -> Exchange:
             connection = http.client.HTTPConnection(upstream, timeout=30)
@@ -187,6 +187,10 @@ def before(upstream: str, *, ranges: bool = True) -> Iterator[Liar]:
                     sent += self.wfile.write(bytes(64 * 2**10))
             if ends:
                 self.close_connection = True
+
+        def handle(self) -> None:
+            with contextlib.suppress(ConnectionError):  # the client has had enough
+                super().handle()
 
         def log_message(self, format: str, *args: object) -> None:
             pass

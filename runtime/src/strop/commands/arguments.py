@@ -315,13 +315,13 @@ def parser() -> Parser:
         command.add_argument(
             "--batch", type=_positive, default=1, help="samples per call (default 1)"
         )
-    opening = [info, run, checking, bench, tune, sweep, verify, install, rollback, serve]
-    opening += [push, pull]
-    for command in (*opening, promote):
+    opening = (info, run, checking, bench, tune, sweep, verify, install, rollback, serve)
+    for command in (*opening, push, pull, promote):
         command.add_argument(
             "--trusted-keys", metavar="FILE", help="refuse bundles not signed by one of these keys"
         )
-    for command in (*opening, sign, keygen, history, channels, promote, agent, rollout, doctor):
+    fleet = (push, pull, channels, promote, agent, rollout)
+    for command in (*opening, sign, keygen, history, *fleet, doctor):
         command.add_argument("--json", action="store_true", help="print JSON instead of text")
     return root
 

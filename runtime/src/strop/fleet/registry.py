@@ -300,7 +300,7 @@ class Registry:
                 os.truncate(path, 0)
                 raise Passing(f"{self.place} has fewer bytes of {digest} than were here")
             span = f"bytes {had}-{size_bytes - 1}/{size_bytes}"
-            if had and answer.status == 206 and answer.headers.get("Content-Range") != span:
+            if answer.status == 206 and answer.headers.get("Content-Range") != span:
                 raise RegistryError(f"{self.place} gives another part of {digest} than was asked")
             if answer.status == 404:
                 raise RegistryError(f"{self.place} has no {digest}", "push the bundle again")

@@ -134,7 +134,7 @@ class Transport:
             Passing: the registry cannot be reached, or says that it fails at the moment.
             RegistryError: it wants credentials that are not here, or redirects to plain HTTP.
         """
-        url = urljoin(self.base, url)
+        url = self._joined(self.base, url)
         given = {"User-Agent": f"strop/{__version__}", "Accept-Encoding": "identity"}
         given.update(headers or {})
         answer = self._send(method, url, body, given)
@@ -149,7 +149,7 @@ class Transport:
                 if method not in ("GET", "HEAD") or answer.status not in _REDIRECTS:
                     break
                 answer.close()
-                url = urljoin(url, answer.headers.get("Location", ""))
+                url = self._joined(url, answer.headers.get("Location", ""))
                 answer = self._send(method, url, b"", given)
             self._check(answer)
             with self._errors():
@@ -233,16 +233,24 @@ class Transport:
 
     def _require_safe(self, url: str) -> None:
         try:
-            parts = urlsplit(url)
-            host, _ = parts.hostname or "", parts.port
+            scheme, host, _ = urlsplit(url).scheme, urlsplit(url).hostname, urlsplit(url).port
         except ValueError:
-            host, parts = "", urlsplit("")
-        is_plain = parts.scheme == "http" and self.is_local and is_loopback(host)
-        if not host or not (parts.scheme == "https" or is_plain):
-            raise RegistryError(
-                f"{self.place} leads to {url[:200]!r}, which is not HTTPS",
-                "plain HTTP is for registries on this machine",
-            )
+            scheme, host = "", ""
+        is_plain = scheme == "http" and self.is_local and is_loopback(host or "")
+        if not host or not (scheme == "https" or is_plain):
+            raise self._unsafe(url)
+
+    def _joined(self, base: str, url: str) -> str:
+        try:
+            return urljoin(base, url)
+        except ValueError:
+            raise self._unsafe(url) from None
+
+    def _unsafe(self, url: str) -> RegistryError:
+        return RegistryError(
+            f"{self.place} leads to {url[:200]!r}, which is not HTTPS",
+            "plain HTTP is for registries on this machine",
+        )
 
     def _pool(self, url: str) -> urllib3.PoolManager:
         """Return the connections to use for a URL: its proxy's, if the environment names one."""
