@@ -76,7 +76,7 @@ def parse_broker(url: str, login: str | None = None, authority: str | None = Non
         host, port = parts.hostname, parts.port
     except ValueError:
         raise InputError(f"{url!r} is not the address of a broker", mend) from None
-    if parts.scheme not in _PORTS or not host or parts.query or parts.fragment:
+    if parts.scheme not in _PORTS or not host or "?" in url or "#" in url:
         raise InputError(f"{url!r} is not the address of a broker", mend)
     if "@" in parts.netloc:  # not shown: it holds a password
         raise InputError(
