@@ -128,6 +128,7 @@ class Agent:
         folder, failed = self._settings.folder, self._memory.state.failed
         record = installed.find(folder)
         if release and record and record.current.bundle == release.bundle:
+            rooms.clear(self._settings.state)
             if self._trials.is_asked(release.bundle) and not self._telling.is_silent():
                 return
             if store.is_whole(folder, release.bundle):

@@ -117,9 +117,8 @@ def check_settings(settings: Settings, where: str) -> Settings:
     Raises:
         InputError: a value cannot be used; the message names the key.
     """
-    for name, kind in Settings.__annotations__.items():
-        value = getattr(settings, name)
-        if kind == "float" and not 0 < value <= _LONGEST_S:
+    for name, value in settings._asdict().items():
+        if isinstance(value, float) and not 0 < value <= _LONGEST_S:
             raise InputError(f"{where}: {name} must be above 0 s and at most 30 days, got {value}")
     if not settings.healthy or not settings.healthy[0]:
         raise InputError(

@@ -29,7 +29,8 @@ SCHEMA = 1
 NAME = "agent.json"
 RESERVE = f"{NAME}.reserve"
 MAX_BYTES = 16 * 2**10  # one of ours has some 1 kB
-RESERVE_BYTES = 16 * 2**10
+# For a state, and what it may grow by in some changes; on a full disk as much as there is.
+RESERVES_BYTES = tuple(kib * 2**10 for kib in (16, 15, 14, 12, 8, 4))
 LONGEST = 300  # characters of a problem
 
 
@@ -159,9 +160,12 @@ def write(folder: str, state: State) -> None:
 
 def reserve(folder: str) -> None:
     """Take room on the disk for the next state, if there is any and it is not taken already."""
-    if not _is_reserved(folder):
-        with contextlib.suppress(OSError):  # it is full: the old state's blocks may do next time
-            durable.reserve(f"{folder}/{RESERVE}", RESERVE_BYTES)
+    if _is_reserved(folder):
+        return
+    for size in RESERVES_BYTES:
+        with contextlib.suppress(OSError):
+            durable.reserve(f"{folder}/{RESERVE}", size)
+            return
 
 
 class Memory:
@@ -194,7 +198,7 @@ def first(sequence: int) -> State:
 
 def _is_reserved(folder: str) -> bool:
     try:
-        return os.lstat(f"{folder}/{RESERVE}").st_size >= RESERVE_BYTES
+        return os.lstat(f"{folder}/{RESERVE}").st_size >= min(RESERVES_BYTES)
     except FileNotFoundError:
         return False
 

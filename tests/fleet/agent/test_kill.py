@@ -1,0 +1,146 @@
+"""kill -9 before, within and after every change that a step makes to the disk, and full disks."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strop import durable
+from strop.fleet.reports.report import HEALTHY, REFUSED, ROLLED_BACK
+from tests.fleet.agent.place import Device, Place, wrong
+from tests.reliability import disk, editions
+
+BEFORE, WITHIN = "before", "within"
+GOOD, REFUSED_ONE, SICK = "a good release", "one that is refused", "one that is rolled back"
+# What the channel names, the versions that may be current at any time, and how it ends.
+STEPS: dict[str, tuple[bytes, set[int], tuple[str, int]]] = {
+    GOOD: (editions.content(2), {1, 2}, (HEALTHY, 2)),
+    REFUSED_ONE: (wrong(2), {1}, (REFUSED, 1)),
+    SICK: (editions.content(2), {1, 2}, (ROLLED_BACK, 1)),
+}
+
+
+def _device(place: Place, tmp_path: Path, name: str) -> Device:
+    """A device that runs version 1, whose channel names another release."""
+    place.publish(editions.content(1))
+    device = Device(place, tmp_path / "device")
+    assert device.step().state == HEALTHY
+    device.now_s += 2 * 3600
+    assert device.step().state == HEALTHY
+    device.sick = {2} if name == SICK else set()
+    place.publish(STEPS[name][0])
+    shutil.copytree(device.folder, tmp_path / "template")
+    return device
+
+
+def _again(device: Device, tmp_path: Path) -> None:
+    """Make the device what it was before the step."""
+    shutil.rmtree(device.folder)
+    shutil.copytree(tmp_path / "template", device.folder)
+    device.start()
+
+
+def _changes(device: Device) -> list[str]:
+    names = []
+
+    def note(name: str, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        names.append(name)
+        return call(*arguments)
+
+    with disk.around(note):
+        device.step()
+    return names
+
+
+def _kill(number: int, moment: str, device: Device) -> None:
+    """Let another process take the step, and kill it at one of its changes."""
+    child = os.fork()
+    if not child:
+        made = itertools.count()
+
+        def change(name: str, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+            here = next(made) == number
+            if here and moment == WITHIN:
+                descriptor, content = arguments
+                call(descriptor, content[: len(content) // 2])
+            if here:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return call(*arguments)
+
+        try:
+            with disk.around(change):
+                device.step()
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+def _is_tidy(device: Device) -> bool:
+    drafts = [path for path in device.folder.rglob("*") if path.name.endswith(durable.DRAFT)]
+    return not drafts and not device.left()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # a fork beside the threads of a client
+@pytest.mark.parametrize("name", STEPS)
+def test_killed_at_every_change(place: Place, tmp_path: Path, name: str) -> None:
+    _, may_be, (state, version) = STEPS[name]
+    device = _device(place, tmp_path, name)
+    changes = _changes(device)
+    assert device.version() == version
+    seen: set[int | None] = set()
+    for number, change in enumerate(changes):
+        # After a change is before the next one.
+        for moment in (BEFORE, WITHIN) if change == "write" else (BEFORE,):
+            _again(device, tmp_path)
+            _kill(number, moment, device)
+            where = f"{moment} {change} {number}"
+            seen.add(device.version())
+            assert device.version() in may_be, where
+            device.start()
+            outcome = device.step()
+            assert (outcome.state, outcome.could_not) == (state, False), where
+            assert device.version() == version, where
+            assert _is_tidy(device), where
+            assert device.reports[-1].state == state, where
+    assert seen == may_be
+    assert len(changes) > 30
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("name", STEPS)
+def test_a_disk_that_is_full_at_any_time(place: Place, tmp_path: Path, name: str) -> None:
+    """The device runs one of its releases, and goes on once there is room."""
+    _, may_be, (state, version) = STEPS[name]
+    device = _device(place, tmp_path, name)
+    failed = 0
+    for room_bytes in (0, 10, 500, 2000, 4000, 6000, 7000, 8000, 10_000, 14_000, 16_000, 30_000):
+        _again(device, tmp_path)
+        with disk.full(device.folder, room_bytes):
+            outcome = device.step()
+            failed += outcome.could_not
+            assert device.version() in may_be, room_bytes
+        outcome = device.step()
+        assert (outcome.state, outcome.could_not, device.version()) == (state, False, version)
+        assert _is_tidy(device), room_bytes
+    assert failed > 1
+
+
+def test_a_full_disk_is_reported(place: Place, tmp_path: Path) -> None:
+    """The state has room of its own, so reports go on."""
+    device = _device(place, tmp_path, GOOD)
+    before = len(device.reports)
+    with disk.full(device.folder, 0):
+        for _ in range(3):
+            assert device.step().could_not
+            device.now_s += 86400
+    told = device.reports[before:]
+    assert len(told) == 3
+    assert all("No space left on device" in report.problem for report in told)
+    assert len({report.sequence for report in told}) == 3
