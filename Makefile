@@ -212,7 +212,7 @@ digits: export  ## name ten test digits with the exported model, as pictures in 
 	$(PY) examples/digits.py "$(ARTIFACT)" "$(OUT)"
 
 lock:  ## write the hashed locks again from requirements/*.in (needs uv)
-	for name in litert onnx tflite serve serial; do \
+	for name in litert onnx tflite serve serial fleet; do \
 	  uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links requirements/$$name.in -o requirements/$$name.txt; done
 	uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-deps \
