@@ -154,6 +154,7 @@ def test_the_commands_and_their_options() -> None:
             *("bundle", "--into", "--allow-downgrade", "--keep", "--wait", "--timeout"),
             *("--trusted-keys", "--json"),
         ],
+        "agent": ["settings", "--once", "--forget", "--json"],
         "push": ["bundle", "reference", "--since", "--replace", "--trusted-keys", "--json"],
         "pull": [
             *("reference", "--channel", "--root", "--base", "--output", "--trusted-keys"),

@@ -132,9 +132,11 @@ def test_a_broker_that_lets_devices_write_only_their_own(tmp_path: Path) -> None
 
 
 def test_a_broker_that_keeps_nothing(tmp_path: Path) -> None:
-    with brokers.serve(tmp_path, OPEN, "retain_available false") as running:
-        with pytest.raises(ReportError, match="keeps no messages"):
-            publish(parse_broker(running.url), "camera-1", line())
+    with (
+        brokers.serve(tmp_path, OPEN, "retain_available false") as running,
+        pytest.raises(ReportError, match="keeps no messages"),
+    ):
+        publish(parse_broker(running.url), "camera-1", line())
 
 
 def test_no_broker(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from strop.device.hosts import is_loopback
 from strop.errors import InputError, InstallError, RegistryError
 from strop.fleet.registry import MANIFEST_TYPE, Reference, Registry, digest_of, parse
-from strop.fleet.transport import is_loopback
 from tests.fleet import liar, registries
 from tests.fleet.liar import Lie
 from tests.fleet.registries import Running

@@ -250,7 +250,7 @@ def test_lists_that_are_refused(tmp_path: Path, content: bytes, said: str) -> No
 
 def test_a_list_that_others_may_write_or_that_is_absent(tmp_path: Path) -> None:
     path = _written(tmp_path, list_of("camera-1"))
-    os.chmod(path, 0o666)
+    Path(path).chmod(0o666)
     with pytest.raises(InputError, match="other users may change the list of devices"):
         read_devices(path)
     with pytest.raises(InputError, match="cannot read the list of devices"):
@@ -284,7 +284,7 @@ def test_a_file_is_put_aside_once(tmp_path: Path) -> None:
     path = str(tmp_path / "camera-1.jsonl")
     for i in range(50):
         append(path, line(sequence=i), 3 * len(line()))
-        files = sorted(os.listdir(tmp_path))
+        files = sorted(file.name for file in tmp_path.iterdir())
         assert files in (["camera-1.jsonl"], ["camera-1.jsonl", "camera-1.jsonl.1"])
         assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 6 * len(line(sequence=9))
         assert collect(read_lines(path), DEVICES).newest["camera-1"].sequence == i

@@ -178,9 +178,8 @@ def test_reports_that_cannot_be_read_are_no_step(fleet: Fleet) -> None:
 def test_forged_reports_neither_stop_nor_advance_it(fleet: Fleet) -> None:
     fleet.step()
     first, second = fleet.canaries()
-    usual = {"wanted": fleet.new.bundle, "current": fleet.new.bundle}
     path = fleet.folder / "collected.jsonl"
-    own = line(first, **usual)
+    own = line(first, wanted=fleet.new.bundle, current=fleet.new.bundle)
     bad = line("stranger", state=ROLLED_BACK, wanted=fleet.new.bundle)
     path.write_bytes(own + own.replace(first.encode(), second.encode()) + bad + b"{}\n" + own[:99])
     taken = fleet.step()
@@ -218,10 +217,10 @@ def test_the_command(fleet: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
     assert told["refused_reports"] == {"malformed": 1}
     fleet.tell(second, state=ROLLED_BACK, problem="the app ended with 3")
     assert cli.main(["rollout", plan]) == 1
-    out = capsys.readouterr().out
+    out = capsys.readouterr().out.splitlines()
     assert f"failed: {second}: rolled back: the app ended with 3" in out
     assert "reports that do not count: 1 malformed" in out
-    assert out.splitlines()[-1].startswith("stopped: group canary: 1 of 2 devices failed")
+    assert out[-1].startswith("stopped: group canary: 1 of 2 devices failed")
     status, told = asked(capsys, "rollout", plan)
     assert (status, told["action"], told["stopped"]) == (1, "nothing", True)
     status, told = asked(capsys, "rollout", str(fleet.folder / "none.toml"))

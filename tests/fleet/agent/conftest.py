@@ -1,10 +1,9 @@
-"""One registry for the tests of the agent; each test has a repository of its own."""
+"""Tests of the agent: each has a repository of its own."""
 
 from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,15 +11,9 @@ import pytest
 from strop.fleet.agent import agent
 from strop.fleet.registry import Registry
 from tests.fleet.agent.place import Device, Place
-from tests.fleet.registries import Running, serve
+from tests.fleet.registries import Running
 
 _numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with serve(tmp_path_factory.mktemp("registry")) as found:
-        yield found
 
 
 @pytest.fixture

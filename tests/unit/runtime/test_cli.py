@@ -579,7 +579,7 @@ class TestRefusals:
     ) -> None:
         said = call(word).refusal()
         assert "(there are info, run, " in said
-        assert len(said) < 250
+        assert len(said) < 300
         assert said.isprintable()
 
     def test_a_batch_that_fits_in_no_memory(self, image_path: Path) -> None:

@@ -33,7 +33,7 @@ CLASSES = [
 
 class TestFields:
     def test_each_class_has_a_kind_of_its_own(self) -> None:
-        assert len(CLASSES) == 8
+        assert len(CLASSES) == 11
         assert len({kind.kind for kind in CLASSES}) == len(CLASSES)
         assert all(kind.kind.isidentifier() for kind in CLASSES)
 

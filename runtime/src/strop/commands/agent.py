@@ -14,8 +14,6 @@ from strop.install.selfcheck import self_check
 def main(arguments: argparse.Namespace) -> int:
     """Follow a channel until told to stop; or poll once, or forget what failed here."""
     try:
-        import tuf.ngclient  # noqa: F401
-
         from strop.fleet.agent import health, loop
         from strop.fleet.agent.agent import Agent
         from strop.fleet.agent.backoff import Backoff
