@@ -230,7 +230,7 @@ def plans(draw: st.DrawFn) -> tuple[Group, ...]:
     groups = []
     for i, percent in enumerate((*sorted(inner), 100.0)):
         success = draw(PERCENT.filter(lambda value: value > 0))
-        error = draw(PERCENT.map(lambda value: min(value, 100 - success)))
+        error = min(draw(PERCENT), 100 - success)
         soak, least = draw(st.sampled_from([0.0, 1.0])), draw(st.integers(1, 4))
         groups.append(Group(f"g{i}", percent, success, error, soak, least))
     return tuple(groups)
