@@ -38,7 +38,7 @@ export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup data train export test bench bench-peers bench-serving bench-web bench-check lab lab-gpu on \
-        test-devices test-gpu test-mcu test-reliability serve test-serve docs lint format lock wheel demo \
+        test-devices test-gpu test-mcu test-reliability serve test-serve test-fleet docs lint format lock wheel demo \
         demo-build film digits clean distclean
 
 help:  ## list the targets
@@ -131,6 +131,9 @@ serve: export  ## serve the MNIST bundle on 127.0.0.1, until ^C (PORT=8000)
 
 test-serve: export bench-serving  ## requests, installs, overload, peers; writes dist/serve.json
 	STROP_SERVE_REQUESTS=$${STROP_SERVE_REQUESTS:-100000} $(PY) -m tests tests/serve
+
+test-fleet: $(READY)  ## rollouts to 1,000 simulated devices (STROP_FLEET_DEVICES); writes dist/fleet.json
+	STROP_FLEET_DEVICES=$${STROP_FLEET_DEVICES:-1000} $(PY) -m tests tests/fleet
 
 # Not with --quiet, which also hides warnings from mkdocs's strict mode.
 docs: $(STAMP)  ## write the pages made from code again, and build the site into build/site

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from lab.steps import locked
@@ -94,3 +98,12 @@ def installed(
             run(*tool, *arguments, cwd=cwd)
             stamp.write_text(content.hexdigest(), encoding="ascii")
     return interpreter
+
+
+@contextlib.contextmanager
+def in_memory() -> Iterator[Path]:
+    """Make a folder in memory, if possible, for what is flushed often."""
+    shared = "/dev/shm"
+    here = shared if os.access(shared, os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=here, prefix="strop-") as folder:
+        yield Path(folder)

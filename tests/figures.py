@@ -1,8 +1,8 @@
 """Figures of suites: how often something was tried, how often it failed, and ratios.
 
-A pytest plugin, loaded by tests/conftest.py. `make test-reliability` and `make test-serve` run all
-tests of a suite and write dist/reliability.json and dist/serve.json; a run of some tests only
-prints theirs.
+A pytest plugin, loaded by tests/conftest.py. `make test-reliability`, `make test-serve` and
+`make test-fleet` run all tests of a suite and write dist/reliability.json, dist/serve.json and
+dist/fleet.json; a run of some tests only prints theirs.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tests.environments import CACHE, ROOT
 _SUITES = {
     "reliability": {"tests/fuzz", "tests/reliability"},
     "serve": {"tests/serve"},
+    "fleet": {"tests/fleet"},
 }
 _FIGURE, _RATIO = "figure", "ratio"
 
