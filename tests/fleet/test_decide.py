@@ -269,7 +269,8 @@ def all_counted(tally: Tally) -> bool:
 @given(plans(), NAMES, st.data())
 def test_any_rollout(groups: tuple[Group, ...], devices: list[str], data: st.DataObject) -> None:
     """Take steps with any reports: monotone, never past a threshold, the same in any order."""
-    channel = STABLE
+    start = data.draw(st.sampled_from([None, *groups]))
+    channel = STABLE._replace(next=Next(NEW, start.percent, start.name)) if start else STABLE
     for _ in range(8):
         reports = data.draw(reports_of(devices))
         found = decide(groups, NEW, channel, devices, reports)
