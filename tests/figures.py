@@ -98,7 +98,8 @@ def pytest_terminal_summary(
     for ratio in ratios:
         detail = f" ({ratio.detail})" if ratio.detail else ""
         terminalreporter.write_line(f"{ratio.median:>17.2f}  {ratio.name}{detail}")
-    if not suite or not figures:
+    is_first = config.option.markexpr == f"not {ALONE}"  # its figures may all be in the second
+    if not suite or not (figures or is_first):
         return
     content = {
         "figures": [figure._asdict() for figure in figures],
@@ -111,7 +112,7 @@ def pytest_terminal_summary(
         earlier = json.loads(_first(suite).read_bytes())
         content = {name: [*earlier[name], *rows] for name, rows in content.items()}
         _first(suite).unlink()
-    elif config.option.markexpr:
+    elif is_first:
         place = _first(suite)
     write(place, json.dumps(content, indent=2).encode("ascii") + b"\n")
     terminalreporter.write_line(f"{place.relative_to(ROOT)} holds the same")

@@ -139,10 +139,9 @@ def draw(rollouts: Rollouts) -> Figure:
 
 
 def _title(rollouts: Rollouts) -> str:
-    most = max(moment.failed for moment in rollouts.moments)
     return (
         f"Rollouts to {rollouts.devices:,} devices: the good release reaches all,\n"
-        f"the bad ones stop at {most} canaries"
+        "the bad ones stop at the canaries"
     )
 
 
@@ -163,6 +162,7 @@ def _mark_steps(axes: Axes, rollouts: Rollouts) -> None:
             1.02,
             step.group or "stopped",
             fontsize=NOTE,
+            ha="right" if step.group else "left",
             color=INK if step.group else _FAILED,
             transform=above,
         )
@@ -170,7 +170,7 @@ def _mark_steps(axes: Axes, rollouts: Rollouts) -> None:
             begun.add(step.version)
             axes.text(
                 step.minute,
-                1.09,
+                1.09 + 0.07 * (len(begun) % 2),  # the next one may begin above its end
                 f"v{step.version}: {rollouts.names[step.version - 1]}",
                 fontsize=NOTE,
                 fontweight="bold",
