@@ -115,6 +115,7 @@ def test_the_tree_of_errors() -> None:
         "InstallError": ["StropError"],
         "RegistryError": ["StropError"],
         "ChannelError": ["StropError"],
+        "ReportError": ["StropError"],
         "ParityError": ["StropError"],
         "StropWarning": ["RuntimeWarning"],
     }
@@ -155,6 +156,7 @@ def test_the_commands_and_their_options() -> None:
             *("--trusted-keys", "--json"),
         ],
         "agent": ["settings", "--once", "--forget", "--json"],
+        "rollout": ["plan", "--dry-run", "--stop", "--again", "--json"],
         "push": ["bundle", "reference", "--since", "--replace", "--trusted-keys", "--json"],
         "pull": [
             *("reference", "--channel", "--root", "--base", "--output", "--trusted-keys"),
