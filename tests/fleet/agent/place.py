@@ -137,7 +137,6 @@ class Device:
             folder=str(self.models),
             state=str(self.state),
             healthy=("true",),
-            timeout_s=2.0,
         )
         clock = Clock(lambda: self.now_s, self.boot, lambda: self.unix_s)
         self.agent = Agent(
