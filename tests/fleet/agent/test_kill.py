@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 import shutil
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,8 +13,8 @@ from strop.fleet.reports.report import HEALTHY, REFUSED, ROLLED_BACK
 from tests import environments
 from tests.fleet.agent.place import Device, Place, wrong
 from tests.reliability import disk, editions
+from tests.reliability.kills import BEFORE, WITHIN, changes_of, kill_at
 
-BEFORE, WITHIN = "before", "within"
 GOOD, REFUSED_ONE, SICK = "a good release", "one that is refused", "one that is rolled back"
 # What the channel names, the versions that may be current at any time, and how it ends.
 STEPS: dict[str, tuple[bytes, set[int], tuple[str, int]]] = {
@@ -55,41 +51,6 @@ def _again(device: Device, home: Path) -> None:
     device.start()
 
 
-def _changes(device: Device) -> list[str]:
-    names = []
-
-    def note(name: str, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-        names.append(name)
-        return call(*arguments)
-
-    with disk.around(note):
-        device.step()
-    return names
-
-
-def _kill(number: int, moment: str, device: Device) -> None:
-    """Let another process take the step, and kill it at one of its changes."""
-    child = os.fork()
-    if not child:
-        made = itertools.count()
-
-        def change(name: str, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-            here = next(made) == number
-            if here and moment == WITHIN:
-                descriptor, content = arguments
-                call(descriptor, content[: len(content) // 2])
-            if here:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return call(*arguments)
-
-        try:
-            with disk.around(change):
-                device.step()
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-
-
 def _is_tidy(device: Device) -> bool:
     drafts = [path for path in device.folder.rglob("*") if path.name.endswith(durable.DRAFT)]
     return not drafts and not device.left()
@@ -100,14 +61,14 @@ def _is_tidy(device: Device) -> bool:
 def test_killed_at_every_change(place: Place, home: Path, name: str) -> None:
     _, may_be, (state, version) = STEPS[name]
     device = _device(place, home, name)
-    changes = _changes(device)
+    changes = changes_of(device.step)
     assert device.version() == version
     seen: set[int | None] = set()
     for number, change in enumerate(changes):
         # After a change is before the next one.
         for moment in (BEFORE, WITHIN) if change == "write" else (BEFORE,):
             _again(device, home)
-            _kill(number, moment, device)
+            kill_at(number, moment, device.step)
             where = f"{moment} {change} {number}"
             seen.add(device.version())
             assert device.version() in may_be, where
