@@ -18,13 +18,9 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from strop.bundle.file import Bundle
-from strop.bundle.installed import RecordedResult
 from strop.bundle.keys import make_pair, read_private
 from strop.bundle.signing import public_half
 from strop.bundle.trust import Trust
-from strop.diagnostics.check import require
-from strop.diagnostics.replay import golden, open_and_replay
 from strop.fleet.agent.agent import Agent
 from strop.fleet.agent.backoff import Backoff
 from strop.fleet.agent.clock import Clock
@@ -40,9 +36,9 @@ from strop.fleet.reports.report import FAILED, Report, read_line, sign
 from strop.fleet.rollout.decide import ADVANCE, FINISH, NOTHING, START, STOP
 from strop.fleet.rollout.plan import Group, Plan
 from strop.fleet.rollout.rollout import step
-from strop.model.select import Choice
 from tests import bundles
 from tests.fleet import releases
+from tests.fleet.checks import check_here
 from tests.fleet.registries import Running
 from tests.fleet.timeline import Timeline
 from tests.fleet.witness import Witness
@@ -64,18 +60,6 @@ GROUPS = (
 )
 
 Tell = Callable[[str], None]
-
-
-def check_here(bundle: Bundle) -> tuple[RecordedResult, ...]:
-    """Replay the golden samples as `strop check` does, but in this process."""
-    (variant,) = bundle.manifest.variants
-    inputs, keras = golden(bundle)
-    result, model = open_and_replay(bundle, Choice("reference", variant), inputs, keras)
-    if model:
-        model.close()
-    require([result])
-    error = result.max_abs_error or 0.0
-    return (RecordedResult("reference", variant.precision, "weights", "cpu", result.detail, error),)
 
 
 @dataclass

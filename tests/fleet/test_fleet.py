@@ -185,7 +185,7 @@ def test_the_witness_sees_what_was_not_signed_into_the_channel(
     story: Story, tmp_path: Path
 ) -> None:
     from strop.install.install import install  # as any user of the device may
-    from tests.fleet.simulated import check_here
+    from tests.fleet.checks import check_here
     from tests.fleet.witness import Witness
 
     site = story.fleet.site

@@ -1,10 +1,9 @@
-"""Reports over MQTT: a real broker, and ones that lie, flood or say nothing."""
+"""Reports over MQTT: a real broker, and addresses of brokers."""
 
 from __future__ import annotations
 
-import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from tests.fleet.fleet_reports import line, listed, report
 
 DEVICES = listed("camera-1", "camera-2")
 OPEN = "allow_anonymous true"
+QUIET_S = 1.0  # a busy machine may pause the broker between two messages
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def broker(server: brokers.Running, request: pytest.FixtureRequest) -> Broker:
 
 
 def read(broker: Broker, devices: int = 2) -> list[bytes]:
-    return list(retained(broker, devices, quiet_s=0.4, timeout_s=5))
+    return list(retained(broker, devices, quiet_s=QUIET_S))
 
 
 def test_the_newest_report_of_each_device_stays(broker: Broker) -> None:
@@ -65,11 +65,11 @@ def test_messages_of_others_are_counted_and_do_no_harm(broker: Broker) -> None:
 
 
 def test_a_report_expires(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(broker, "camera-2", line("camera-2"))
     monkeypatch.setattr(mqtt, "KEPT_S", 1)
     publish(broker, "camera-1", line())
-    assert read(broker) == [line()]
-    time.sleep(2.5)
-    assert read(broker) == []
+    time.sleep(2.5)  # Mosquitto looks once a second
+    assert read(broker) == [line("camera-2")]
 
 
 def test_reports_of_thousands_come_whole(server: brokers.Running, broker: Broker) -> None:
@@ -145,111 +145,6 @@ def test_no_broker(tmp_path: Path) -> None:
     for call in (lambda: publish(broker, "camera-1", line()), lambda: read(broker)):
         with pytest.raises(ReportError, match="cannot reach the broker 127.0.0.1:.*refused"):
             call()
-
-
-# Brokers that lie. A packet has its kind, the length of the rest, and the rest (MQTT 5, 2.1).
-
-CONNACK = bytes((0x20, 3, 0, 0, 0))
-
-
-def packet(kind: int, rest: bytes) -> bytes:
-    length, left = b"", len(rest)
-    while True:
-        left, digit = divmod(left, 128)
-        length += bytes((digit | (128 if left else 0),))
-        if not left:
-            return bytes((kind,)) + length + rest
-
-
-def message(payload: bytes, topic: bytes = b"shop/reports/camera-1") -> bytes:
-    """A retained PUBLISH of QoS 0."""
-    return packet(0x31, len(topic).to_bytes(2, "big") + topic + b"\0" + payload)
-
-
-def _suback(connection: socket.socket) -> None:
-    asked = connection.recv(1000)
-    connection.sendall(packet(0x90, asked[2:4] + b"\0\0"))
-
-
-def _connected(then: Callable[[socket.socket], None]) -> Callable[[socket.socket], None]:
-    def answer(connection: socket.socket) -> None:
-        connection.recv(1000)
-        connection.sendall(CONNACK)
-        then(connection)
-
-    return answer
-
-
-def _subscribed(then: Callable[[socket.socket], None]) -> Callable[[socket.socket], None]:
-    def answer(connection: socket.socket) -> None:
-        _suback(connection)
-        then(connection)
-
-    return _connected(answer)
-
-
-def _flood(connection: socket.socket) -> None:
-    while True:
-        connection.sendall(message(b"x" * 100) * 100)
-
-
-def _drip(connection: socket.socket) -> None:
-    while True:
-        connection.sendall(message(b"x"))
-        time.sleep(0.05)
-
-
-def _large(connection: socket.socket) -> None:
-    connection.sendall(b"\x31" + bytes((0x80, 0xC2, 0xD7, 0x2F)))  # 100,000,000 bytes follow
-    for _ in range(100_000_000 // 2**20):
-        connection.sendall(bytes(2**20))
-
-
-def _nothing(connection: socket.socket) -> None:
-    while connection.recv(1000):
-        pass
-
-
-LIES: dict[str, tuple[Callable[[socket.socket], None], str]] = {
-    "says nothing": (_nothing, "did not confirm the connection in 1 s"),
-    "hangs up": (lambda _: None, "the connection to the broker .* ended"),
-    "confirms no subscription": (_connected(_nothing), "did not confirm the subscription"),
-    "hangs up later": (_connected(lambda _: None), "the connection to the broker .* ended"),
-    "is a web server": (
-        lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 9),
-        "the broker|the connection",
-    ),
-    "sends 100 MB": (_subscribed(_large), "sent what is not MQTT: a packet of 100000000 bytes"),
-    "floods": (_subscribed(_flood), "and more come"),
-    "drips for ever": (_subscribed(_drip), "and more come"),
-    "sends bytes": (_subscribed(lambda c: c.sendall(bytes(range(256)))), "the broker|connection"),
-    "has a wrong topic": (
-        _subscribed(lambda c: c.sendall(message(b"x", b"\xff\xfe"))),
-        "the broker|connection",
-    ),
-    "cuts a packet": (
-        _subscribed(lambda c: c.sendall(packet(0x31, b"\xff\xff"))),
-        "the broker|connection",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", LIES)
-def test_brokers_that_lie(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer, said = LIES[name]
-    monkeypatch.setattr(mqtt, "MOST_S", 2.0)
-    start = time.monotonic()
-    with brokers.lying(answer) as url, pytest.raises(ReportError, match=said) as caught:
-        list(retained(parse_broker(url), 2, quiet_s=0.4, timeout_s=1))
-    assert time.monotonic() - start < 15
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("name", ["says nothing", "hangs up", "confirms no subscription"])
-def test_a_report_that_is_not_confirmed_is_not_sent(name: str) -> None:
-    answer, _ = LIES[name]
-    with brokers.lying(answer) as url, pytest.raises(ReportError):
-        publish(parse_broker(url), "camera-1", line(), timeout_s=1)
 
 
 # Addresses.

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,11 +16,11 @@ from strop.bundle.installed import RecordedResult
 from strop.install.install import install, rollback
 from tests.environments import run
 from tests.figures import Record
-from tests.reliability import disk, editions
+from tests.reliability import editions
+from tests.reliability.kills import AFTER, BEFORE, WITHIN, changes_of, kill_at
 
 TIMES = 10
 KILLS = 20  # of the whole command
-BEFORE, WITHIN, AFTER = "before", "within", "after"
 
 STEPS: dict[str, tuple[tuple[int, ...], int, int]] = {  # installed before, to install, the step
     "a first install": ((), 1, 0),
@@ -43,45 +38,6 @@ def _step(version: int, folder: Path) -> None:
         install(folder.parent / f"{version}.strop", folder, check=_proven, keep=2)
     else:
         rollback(folder, check=_proven)
-
-
-def _changes(step: Callable[[], None]) -> list[str]:
-    """Return the calls of a step that change the disk, by name, in order."""
-    names = []
-
-    def note(name: str, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-        names.append(name)
-        return call(*arguments)
-
-    with disk.around(note):
-        step()
-    return names
-
-
-def _kill(number: int, moment: str, step: Callable[[], None]) -> None:
-    """Take a step in another process, which is killed at one of its changes."""
-    child = os.fork()
-    if not child:
-        made = itertools.count()
-
-        def change(name: str, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-            here = next(made) == number
-            if here and moment == WITHIN:
-                descriptor, content = arguments
-                call(descriptor, content[: len(content) // 2])
-            if here and moment != AFTER:
-                os.kill(os.getpid(), signal.SIGKILL)
-            result = call(*arguments)
-            if here:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return result
-
-        try:
-            with disk.around(change):
-                step()
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
 
 
 def _fresh(tmp_path: Path, name: str) -> Path:
@@ -115,14 +71,14 @@ def test_killed_at_every_change(in_memory: Path, figure: Record, name: str) -> N
         _step(version, folder)
 
     _fresh(in_memory, name)
-    changes = _changes(step)
+    changes = changes_of(step)
     seen = []
     failed = 0
     for number, change in enumerate(changes):
         moments = (BEFORE, WITHIN, AFTER) if change == "write" else (BEFORE, AFTER)
         for moment in moments * TIMES:
             _fresh(in_memory, name)
-            _kill(number, moment, step)
+            kill_at(number, moment, step)
             seen.append(editions.current(folder, (1, 2, 3)))
             failed += seen[-1] not in (old, new) or not _goes_on(folder)
     figure(f"kill -9 in {name}", len(seen), failed, f"{len(changes)} changes, {TIMES} times each")

@@ -6,20 +6,12 @@ on the reference engine, in this process.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
-import numpy as np
-
-from strop.bundle.file import Bundle
-from strop.bundle.installed import RecordedResult
 from strop.bundle.keys import make_pair, read_private
 from strop.bundle.signing import public_half
-from strop.diagnostics.check import require
-from strop.diagnostics.replay import golden, open_and_replay
 from strop.errors import ReportError
 from strop.fleet.agent.agent import Agent, Outcome
 from strop.fleet.agent.clock import Clock
@@ -28,8 +20,8 @@ from strop.fleet.artifact import Release
 from strop.fleet.publishing import change, create
 from strop.fleet.push import push
 from strop.fleet.reports.report import Report, read_line, sign
-from strop.model.select import Choice
-from tests import bundles
+from tests.fleet import releases
+from tests.fleet.checks import check_here
 from tests.fleet.registries import Running
 from tests.reliability import editions
 
@@ -37,25 +29,9 @@ CHANNEL = "stable"
 BOOT = "11111111-1111-4111-8111-111111111111"
 
 
-def check_here(bundle: Bundle) -> tuple[RecordedResult, ...]:
-    """Replay the golden samples as `strop check` does, but in this process."""
-    (variant,) = bundle.manifest.variants
-    inputs, keras = golden(bundle)
-    result, model = open_and_replay(bundle, Choice("reference", variant), inputs, keras)
-    if model:
-        model.close()
-    require([result])
-    return (RecordedResult("reference", variant.precision, "weights", "cpu", result.detail, 0.0),)
-
-
-@cache
 def wrong(version: int) -> bytes:
     """A bundle whose outputs are not those proven."""
-    draft = bundles.image(seed=version, model_version=version)
-    (ref,) = draft.variant["golden"]
-    outputs = np.load(io.BytesIO(draft.files[ref["file"]]))
-    draft.put(ref, bundles.npy(outputs[::-1].copy()))
-    return draft.pack()
+    return releases.wrong(version).pack()
 
 
 class Place:
@@ -137,7 +113,6 @@ class Device:
             folder=str(self.models),
             state=str(self.state),
             healthy=("true",),
-            timeout_s=2.0,
         )
         clock = Clock(lambda: self.now_s, self.boot, lambda: self.unix_s)
         self.agent = Agent(

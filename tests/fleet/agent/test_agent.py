@@ -16,7 +16,8 @@ from strop.fleet.publishing import change
 from strop.fleet.reports.report import HEALTHY, REFUSED, ROLLED_BACK, WAITING
 from strop.install.install import install, rollback
 from tests.fleet import liar
-from tests.fleet.agent.place import CHANNEL, Device, Place, check_here, wrong
+from tests.fleet.agent.place import CHANNEL, Device, Place, wrong
+from tests.fleet.checks import check_here
 from tests.fleet.registries import free_port
 from tests.reliability import disk, editions
 

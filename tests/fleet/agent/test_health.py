@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -62,8 +63,8 @@ def test_one_that_hangs_is_killed_with_all_that_it_started(tmp_path: Path) -> No
     noted = tmp_path / "pid"
     script = f"trap '' TERM; sleep 1000 & echo $! > {noted}; echo waiting; wait; sleep 1000"
     begun_s = time.monotonic()
-    assert ask("sh", "-c", script, limit_s=0.5) == (
-        "the app's command gave no answer in 0.5 s: waiting"
+    assert ask("sh", "-c", script, limit_s=3.0) == (
+        "the app's command gave no answer in 3 s: waiting"
     )
     assert time.monotonic() - begun_s < LIMIT_S
     assert not is_running(int(noted.read_text()))
@@ -78,12 +79,14 @@ def test_one_that_leaves_a_process_with_its_output_is_not_waited_for(tmp_path: P
 
 
 def test_one_that_prints_without_end_takes_no_memory() -> None:
-    import resource
-
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert ask("yes", "x" * 5000, limit_s=1.0).startswith("the app's command gave no answer")
-    grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert grown_kib < 16 * 1024
+    tracemalloc.start()
+    try:
+        said = ask("yes", "x" * 5000, limit_s=1.0)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert said.startswith("the app's command gave no answer in 1 s: xxx")
+    assert peak_bytes < 2**20
 
 
 def test_one_that_closes_its_output_is_still_waited_for() -> None:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 import shutil
-import signal
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from strop import durable
 from strop.fleet.reports.report import HEALTHY, REFUSED, ROLLED_BACK
+from tests import environments
 from tests.fleet.agent.place import Device, Place, wrong
 from tests.reliability import disk, editions
+from tests.reliability.kills import BEFORE, WITHIN, changes_of, kill_at
 
-BEFORE, WITHIN = "before", "within"
 GOOD, REFUSED_ONE, SICK = "a good release", "one that is refused", "one that is rolled back"
 # What the channel names, the versions that may be current at any time, and how it ends.
 STEPS: dict[str, tuple[bytes, set[int], tuple[str, int]]] = {
@@ -27,59 +24,31 @@ STEPS: dict[str, tuple[bytes, set[int], tuple[str, int]]] = {
 }
 
 
-def _device(place: Place, tmp_path: Path, name: str) -> Device:
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder in memory, if possible: hundreds of steps are flushed."""
+    with environments.in_memory() as folder:
+        yield folder
+
+
+def _device(place: Place, home: Path, name: str) -> Device:
     """A device that runs version 1, whose channel names another release."""
     place.publish(editions.content(1))
-    device = Device(place, tmp_path / "device")
+    device = Device(place, home / "device")
     assert device.step().state == HEALTHY
     device.now_s += 2 * 3600
     assert device.step().state == HEALTHY
     device.sick = {2} if name == SICK else set()
     place.publish(STEPS[name][0])
-    shutil.copytree(device.folder, tmp_path / "template")
+    shutil.copytree(device.folder, home / "template")
     return device
 
 
-def _again(device: Device, tmp_path: Path) -> None:
+def _again(device: Device, home: Path) -> None:
     """Make the device what it was before the step."""
     shutil.rmtree(device.folder)
-    shutil.copytree(tmp_path / "template", device.folder)
+    shutil.copytree(home / "template", device.folder)
     device.start()
-
-
-def _changes(device: Device) -> list[str]:
-    names = []
-
-    def note(name: str, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-        names.append(name)
-        return call(*arguments)
-
-    with disk.around(note):
-        device.step()
-    return names
-
-
-def _kill(number: int, moment: str, device: Device) -> None:
-    """Let another process take the step, and kill it at one of its changes."""
-    child = os.fork()
-    if not child:
-        made = itertools.count()
-
-        def change(name: str, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-            here = next(made) == number
-            if here and moment == WITHIN:
-                descriptor, content = arguments
-                call(descriptor, content[: len(content) // 2])
-            if here:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return call(*arguments)
-
-        try:
-            with disk.around(change):
-                device.step()
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
 
 
 def _is_tidy(device: Device) -> bool:
@@ -89,17 +58,17 @@ def _is_tidy(device: Device) -> bool:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # a fork beside the threads of a client
 @pytest.mark.parametrize("name", STEPS)
-def test_killed_at_every_change(place: Place, tmp_path: Path, name: str) -> None:
+def test_killed_at_every_change(place: Place, home: Path, name: str) -> None:
     _, may_be, (state, version) = STEPS[name]
-    device = _device(place, tmp_path, name)
-    changes = _changes(device)
+    device = _device(place, home, name)
+    changes = changes_of(device.step)
     assert device.version() == version
     seen: set[int | None] = set()
     for number, change in enumerate(changes):
         # After a change is before the next one.
         for moment in (BEFORE, WITHIN) if change == "write" else (BEFORE,):
-            _again(device, tmp_path)
-            _kill(number, moment, device)
+            _again(device, home)
+            kill_at(number, moment, device.step)
             where = f"{moment} {change} {number}"
             seen.add(device.version())
             assert device.version() in may_be, where
@@ -115,13 +84,13 @@ def test_killed_at_every_change(place: Place, tmp_path: Path, name: str) -> None
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("name", STEPS)
-def test_a_disk_that_is_full_at_any_time(place: Place, tmp_path: Path, name: str) -> None:
+def test_a_disk_that_is_full_at_any_time(place: Place, home: Path, name: str) -> None:
     """The device runs one of its releases, and goes on once there is room."""
     _, may_be, (state, version) = STEPS[name]
-    device = _device(place, tmp_path, name)
+    device = _device(place, home, name)
     failed = 0
     for room_bytes in (0, 10, 500, 2000, 4000, 6000, 7000, 8000, 10_000, 14_000, 16_000, 30_000):
-        _again(device, tmp_path)
+        _again(device, home)
         with disk.full(device.folder, room_bytes):
             outcome = device.step()
             failed += outcome.could_not
@@ -132,9 +101,9 @@ def test_a_disk_that_is_full_at_any_time(place: Place, tmp_path: Path, name: str
     assert failed > 1
 
 
-def test_a_full_disk_is_reported(place: Place, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(place: Place, home: Path) -> None:
     """The state has room of its own, so reports go on."""
-    device = _device(place, tmp_path, GOOD)
+    device = _device(place, home, GOOD)
     before = len(device.reports)
     with disk.full(device.folder, 0):
         for _ in range(3):

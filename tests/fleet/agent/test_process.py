@@ -127,6 +127,8 @@ def test_it_ends_at_once_wherever_it_is(place: Place, tmp_path: Path, where: str
                 if pulls if where == "a pull" else asked.exists():
                     break
                 time.sleep(0.02)
+            else:
+                pytest.fail(f"it never came to {where}")
             begun_s = time.monotonic()
             systemd.process.send_signal(signal.SIGTERM)
             assert systemd.process.wait(LIMIT_S) == 0
