@@ -81,6 +81,27 @@ def serve(folder: Path, port: int = 0, *, with_password: bool = False) -> Iterat
             process.kill()
 
 
+def tags(registry: Registry) -> list[str]:
+    """The tags of a repository, sorted."""
+    host, _, repository = registry.place.partition("/")
+    try:
+        with urllib.request.urlopen(f"http://{host}/v2/{repository}/tags/list") as answer:
+            return sorted(json.load(answer)["tags"] or ())
+    except urllib.error.HTTPError as error:
+        if error.code == 404:  # there is no such repository
+            return []
+        raise
+
+
+def collect(folder: Path) -> None:
+    """Remove from the storage of a registry that is stopped what no tag leads to."""
+    subprocess.run(
+        [needs.docker_registry(), "garbage-collect", "-m", str(folder / "config.yml")],
+        check=True,
+        capture_output=True,
+    )
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

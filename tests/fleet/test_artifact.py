@@ -61,6 +61,13 @@ def note(name: str, value: Any) -> Callable[[dict[str, Any]], None]:
         lambda m: m.update(layers=[7]),
         lambda m: m.update(layers=[LAYER] * 2),
         lambda m: m.update(layers=[LAYER] * 1025),
+        lambda m: m.update(  # few bytes, and in memory many times the last one's
+            layers=[
+                {**LAYER, "size": 0, "annotations": {"org.opencontainers.image.title": f"{i}"}}
+                for i in range(1000)
+            ]
+            + [LAYER]
+        ),
         lambda m: m.pop("annotations"),
         lambda m: m.update(annotations=[]),
         lambda m: m["annotations"].pop("vnd.strop.target"),

@@ -15,9 +15,10 @@ from strop.fleet import seen
 from strop.fleet.artifact import Release
 from strop.fleet.channel import Channel
 from strop.fleet.channels import Channels, read_root, utc_now
+from strop.fleet.oci import layer_of
 from strop.fleet.publishing import change, create, renew, replace_key
 from strop.fleet.tuf_errors import ExpiredError
-from strop.fleet.tuf_files import TAG, layer_of, read_manifest, write_manifest
+from strop.fleet.tuf_files import TAG, read_manifest, write_manifest
 from tests.fleet.memory import Memory
 from tests.fleet.test_channel import release
 from tests.reliability import disk

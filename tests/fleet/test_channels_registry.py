@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,67 +18,36 @@ from strop.bundle.keys import make_pair
 from strop.errors import ChannelError, RegistryError
 from strop.fleet import artifact
 from strop.fleet.channels import Channels
+from strop.fleet.oci import EMPTY, layer_of
 from strop.fleet.publishing import change, create, look, renew, replace_key
 from strop.fleet.registry import Registry, digest_of, parse
-from strop.fleet.tuf_files import EMPTY, TAG, layer_of, write_manifest
+from strop.fleet.tuf_files import TAG, write_manifest
 from tests import bundles
+from tests.fleet import registries
 from tests.fleet.test_channel import release
 from tests.fleet.test_channels import runs, version
-from tests.needs import unavailable
-
-CONFIG = """
-version: 0.1
-log: {{level: error}}
-storage:
-  filesystem: {{rootdirectory: {data}}}
-  delete: {{enabled: true}}
-http: {{addr: "{address}"}}
-"""
 
 
 class Server:
-    """A docker-registry with its own storage, which can be stopped and started again."""
+    """A registry with its own storage, which can be stopped and started again."""
 
     def __init__(self, folder: Path) -> None:
-        found = shutil.which("docker-registry")
-        if found is None:
-            unavailable("there is no docker-registry", "apt install docker-registry")
-        self._program = found
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
-        self.config, self.data = folder / "registry.yml", folder / "data"
-        self.config.write_text(CONFIG.format(data=self.data, address=self.address))
+        self._folder = folder
+        self._port = registries.free_port()
+        self.address, self.data = f"127.0.0.1:{self._port}", folder / "data"
+        self._running = contextlib.ExitStack()
         self.start()
 
     def start(self) -> None:
-        self._process = subprocess.Popen(
-            [self._program, "serve", str(self.config)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        host, port = self.address.split(":")
-        for _ in range(200):
-            try:
-                socket.create_connection((host, int(port)), 1).close()
-            except OSError:
-                time.sleep(0.05)
-            else:
-                return
-        raise TimeoutError("docker-registry does not listen")
+        self._running.enter_context(registries.serve(self._folder, self._port))
 
     def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait(10)
+        self._running.close()
 
     def collect(self) -> None:
         """Remove everything that no tag leads to."""
         self.stop()
-        subprocess.run(
-            [self._program, "garbage-collect", "-m", str(self.config)],
-            check=True,
-            capture_output=True,
-        )
+        registries.collect(self._folder)
         self.start()
 
     def repository(self) -> Registry:
@@ -89,7 +56,7 @@ class Server:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    made = Server(tmp_path)
+    made = Server(tmp_path / "registry")
     try:
         yield made
     finally:

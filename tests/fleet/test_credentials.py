@@ -68,12 +68,12 @@ def test_a_credential_helper(
     helper(tmp_path, monkeypatch, f"read host; [ $host = {guarded.host} ] && echo '{answer}'")
     for config in ({"credsStore": "test"}, {"credHelpers": {guarded.host: "test"}}):
         configure(config)
-        assert isinstance(guarded.open().tags(), list)
+        assert guarded.open().manifest("none") is None
     helper(tmp_path, monkeypatch, "exit 1")
     with pytest.raises(RegistryError, match="docker login"):
-        guarded.open().tags()
+        guarded.open().manifest("none")
     configure({"credsStore": "test", "auths": {guarded.host: {"auth": AUTH}}})
-    assert isinstance(guarded.open().tags(), list)
+    assert guarded.open().manifest("none") is None
 
 
 @pytest.mark.parametrize(
@@ -120,6 +120,7 @@ def test_a_bad_config(config: Any, said: str) -> None:
     [
         ("r.example.com", "r.example.com"),
         ("r.example.com:5000", "r.example.com"),
+        ("r.example.com:5000", "r.example.com:5000"),
         ("registry.gitlab.example", "gitlab.example"),
         ("docker.io", "auth.docker.io"),
     ],
@@ -140,7 +141,15 @@ def test_a_token(registry: str, realm: str) -> None:
 
 @pytest.mark.parametrize(
     "realm",
-    ["evil.example", "xr.example.com", "com", "r.example.com.evil.example", "x.r.example.com"],
+    [
+        "evil.example",
+        "xr.example.com",
+        "com",
+        "r.example.com.evil.example",
+        "x.r.example.com",
+        "r.example.com:8443",
+        "example.com:8443",
+    ],
 )
 def test_a_password_is_not_sent_to_anybodys_realm(realm: str) -> None:
     configure({"auths": {"r.example.com": {"auth": AUTH}}})
@@ -191,18 +200,28 @@ def test_tokens_by_http(running: Running, repository: str) -> None:
             if exchange.asked.get("authorization") != "Bearer abc":
                 liar.answer(401, b"", WWW_Authenticate=challenge)(exchange)
 
-        lying.lie("/tags/", expired)
+        lying.lie("/manifests/", expired)
         client = Registry(parse(f"{lying.host}/{repository}"), pauses_s=())
-        assert client.tags() == client.tags() == []
+        assert client.manifest("v1") is client.manifest("v1") is None
         assert len(realm.asked) == 1
         client._http._authorization = "Bearer old"
-        assert client.tags() == []
+        assert client.manifest("v1") is None
         assert len(realm.asked) == 2
         realm.lie("/token", liar.endless)
         client._http._authorization = "Bearer old"
         with pytest.raises(RegistryError, match="token that is too long"):
-            client.tags()
+            client.manifest("v1")
         challenge = 'Bearer realm="http://r.example.com/token"'
         client._http._authorization = "Bearer old"
         with pytest.raises(RegistryError, match="which is not HTTPS"):
-            client.tags()
+            client.manifest("v1")
+
+
+def test_another_port_of_this_machine_gets_no_password(running: Running, repository: str) -> None:
+    with liar.before(running.host) as realm, liar.before(running.host) as lying:
+        challenge = f'Bearer realm="http://{realm.host}/token",service="s"'
+        lying.lie("/manifests/", liar.answer(401, WWW_Authenticate=challenge))
+        configure({"auths": {lying.host: {"auth": AUTH}}})
+        with pytest.raises(RegistryError, match=f"wants its password sent to {realm.host}"):
+            Registry(parse(f"{lying.host}/{repository}"), pauses_s=()).manifest("v1")
+    assert realm.asked == []

@@ -17,10 +17,11 @@ from strop.fleet import roles
 from strop.fleet.channel import Next, empty
 from strop.fleet.channels import Channels, utc_now
 from strop.fleet.key_folder import KeyFolder
+from strop.fleet.oci import layer_of
 from strop.fleet.publishing import change, create, look, renew, replace_key
 from strop.fleet.registry import digest_of
 from strop.fleet.tuf_errors import ROLES, ExpiredError
-from strop.fleet.tuf_files import TAG, layer_of, read_manifest, write_manifest
+from strop.fleet.tuf_files import TAG, read_manifest, write_manifest
 from tests.fleet.memory import Memory, Stopped
 from tests.fleet.test_channel import release
 from tests.fleet.test_channels import DAY, Place, place, runs, turn_clock, version

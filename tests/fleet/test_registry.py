@@ -90,7 +90,6 @@ def test_what_is_not_loopback(host: str) -> None:
 
 def test_blobs_and_manifests(running: Running, repository: str) -> None:
     registry = running.open(repository)
-    assert registry.tags() == []
     assert not registry.has_blob(DIGEST)
     assert registry.manifest("v1") is None
     registry.put_blob(DIGEST, memoryview(CONTENT))
@@ -114,8 +113,7 @@ def test_blobs_and_manifests(running: Running, repository: str) -> None:
     ).encode()
     registry.put_manifest("v1", manifest)
     assert registry.manifest("v1") == registry.manifest(digest_of(manifest)) == manifest
-    assert registry.tags() == registry.tags("v") == ["v1"]
-    assert registry.tags("w") == []
+    assert registries.tags(registry) == ["v1"]
     with pytest.raises(RegistryError, match="more than 100 bytes"):
         registry.manifest("v1", 100)
     unknown = manifest.replace(DIGEST.encode(), digest_of(b"x").encode())
@@ -217,7 +215,7 @@ def test_a_range_answered_with_other_bytes(
         (liar.answer(302), "does not give"),
         (liar.answer(418, b'{"errors":[{"message":"\x1b[1mtea"}]}'), "it answers 418"),
         (liar.answer(200, CONTENT, Content_Encoding="gzip"), "an encoding that was not asked for"),
-        (liar.answer(206, CONTENT[5:], Content_Range="bytes 5-9/10"), "gives another part"),
+        (liar.answer(206, CONTENT[5:], Content_Range="bytes 5-9/10"), "was asked for all"),
     ],
 )  # fmt: skip
 def test_lies_about_a_blob(
@@ -240,15 +238,87 @@ def test_lies_about_a_blob(
     )
 
 
-def test_a_range_of_another_place(
-    running: Running, filled: Registry, repository: str, tmp_path: Path
+@pytest.mark.parametrize(
+    "lie",
+    [
+        liar.answer(206, b"xyz", Content_Range="bytes 0-2/307200"),
+        liar.answer(206, CONTENT, Content_Range="bytes 1000-307199/307200"),
+        liar.answer(206, CONTENT[1000:]),
+        liar.answer(400),
+        liar.answer(416),
+        liar.answer(501),
+    ],
+)
+def test_a_registry_with_broken_ranges(
+    running: Running, filled: Registry, repository: str, tmp_path: Path, lie: Lie
 ) -> None:
+    """The whole is fetched, once."""
     path = tmp_path / "part"
     path.write_bytes(CONTENT[:1000])
+
+    def to_a_part(exchange: liar.Exchange) -> None:
+        if "range" in exchange.asked:
+            lie(exchange)
+
     with liar.before(running.host) as lying:
-        lying.lie("/blobs/", liar.answer(206, b"xyz", Content_Range="bytes 0-2/307200"))
-        with pytest.raises(RegistryError, match="gives another part"):
-            open_at(lying.host, repository).fetch(DIGEST, len(CONTENT), str(path))
+        lying.lie("/blobs/", to_a_part)
+        open_at(lying.host, repository).fetch(DIGEST, len(CONTENT), str(path))
+    assert path.read_bytes() == CONTENT
+    assert [a[2].get("range") for a in lying.asked] == ["bytes=1000-", None]
+
+
+def test_a_registry_that_cuts_and_has_no_ranges_is_not_asked_for_ever(
+    running: Running, repository: str, tmp_path: Path
+) -> None:
+    """Each whole try brings much, and none more than the one before."""
+    content = bytes(range(251)) * 12_000  # 3 MB
+    running.open(repository).put_blob(digest_of(content), content)
+    with liar.before(running.host) as lying:
+
+        def half(exchange: liar.Exchange) -> None:
+            if len(lying.asked) > 20:  # it goes on for ever: let it end
+                return
+            if "range" in exchange.asked:
+                liar.answer(416)(exchange)
+            else:
+                liar.cut(2_000_000)(exchange)
+
+        lying.lie("/blobs/", half)
+        registry = open_at(lying.host, repository)
+        with pytest.raises(RegistryError):
+            registry.fetch(digest_of(content), len(content), str(tmp_path / "part"))
+    assert len(lying.asked) < 10
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (403, b'{"errors":[{"code":"DENIED","message":"no\\u001b[1m quota"}]}', r"DENIED: no\\x1b"),
+        (429, b'{"errors":[{"code":"TOOMANYREQUESTS"}]}', "answers 429: TOOMANYREQUESTS"),
+        (403, b'{"errors":[{"code":7,"message":["x"]}]}', "answers 403 for"),
+        (403, b'{"errors":[7]}', "answers 403 for"),
+        (403, b"<html>no</html>", "answers 403 for"),
+        (403, b'{"errors":[{"message":"' + b"x" * 9000 + b'"}]}', "answers 403 for"),
+    ],
+)
+def test_what_a_refusal_says(
+    running: Running, repository: str, status: int, body: bytes, said: str
+) -> None:
+    with liar.before(running.host) as lying:
+        lying.lie("/manifests/", liar.answer(status, body))
+        with pytest.raises(RegistryError, match=said) as caught:
+            open_at(lying.host, repository).manifest("v1")
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("lie", [liar.endless, liar.stall(10), liar.cut(10)])
+def test_a_refusal_whose_words_do_not_end(running: Running, repository: str, lie: Lie) -> None:
+    with liar.before(running.host) as lying:
+        lying.lie("/manifests/", liar.answer(403, b"x" * 100))
+        lying.lie("/manifests/", lie)
+        with pytest.raises(RegistryError, match="answers 403 for"):
+            open_at(lying.host, repository, timeout_s=0.5).manifest("v1")
 
 
 def test_what_passes_is_tried_again(running: Running, filled: Registry, repository: str) -> None:
@@ -296,25 +366,6 @@ def test_an_upload_that_leads_elsewhere_gets_no_credentials(
         assert not any("authorization" in asked[2] for asked in other.asked)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [b"", b"[]", b"{}", b"\xff", b'{"tags":1}', b'{"tags":["../x"]}', b'{"tags":["a\\nb"]}'],
-)
-def test_lies_about_tags(running: Running, repository: str, body: bytes) -> None:
-    with liar.before(running.host) as lying:
-        lying.lie("/tags/", liar.answer(200, body))
-        with pytest.raises(RegistryError, match="does not give a list of tags"):
-            open_at(lying.host, repository).tags()
-
-
-def test_pages_of_tags_end(running: Running, repository: str) -> None:
-    """A registry that always says there is more is not asked for ever."""
-    with liar.before(running.host) as lying:
-        lying.lie("/tags/", liar.answer(200, b'{"tags":["b","a"]}', Link="</x>; rel=next"))
-        assert open_at(lying.host, repository).tags() == ["a", "b"]
-    assert len(lying.asked) == 2
-
-
 def test_a_wrong_manifest_and_an_endless_one(
     running: Running, filled: Registry, repository: str
 ) -> None:
@@ -331,13 +382,13 @@ def test_a_wrong_manifest_and_an_endless_one(
 def test_a_registry_that_is_not_there() -> None:
     registry = open_at(f"127.0.0.1:{registries.free_port()}", "a")
     with pytest.raises(RegistryError, match="cannot reach 127.0.0.1:.* refused"):
-        registry.tags()
+        registry.manifest("v1")
 
 
 def test_a_name_that_is_nobodys() -> None:
     registry = open_at("registry.invalid", "a", timeout_s=2)
     with pytest.raises(RegistryError, match="cannot reach|is lost"):
-        registry.tags()
+        registry.manifest("v1")
 
 
 def test_a_server_without_tls(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -346,7 +397,7 @@ def test_a_server_without_tls(running: Running, monkeypatch: pytest.MonkeyPatch)
     assert registry._http.base == "https://registry.example.com/v2/a/"
     registry._http.base = f"https://{running.host}/v2/a/"
     with pytest.raises(RegistryError, match="certificate|is lost"):
-        registry.tags()
+        registry.manifest("v1")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110

@@ -1,34 +1,27 @@
-"""A bundle as an OCI artifact (the OCI image spec, 1.1): a layer for each member of the bundle.
-
-The manifest holds no times, so the same bundle has the same manifest, and digest, for ever. A
-member's name is the title of its layer; other clients, such as `oras pull`, write files by it.
-"""
+"""A bundle as an OCI artifact: a layer for each member of the bundle, by the member's name."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from strop.bundle.archive import MAX_ARCHIVE_BYTES, MAX_MEMBERS
 from strop.bundle.digest import is_sha256, sha256_hex
-from strop.bundle.manifest import Manifest, is_printable
-from strop.bundle.records import decode
-from strop.errors import BundleError, RegistryError
-from strop.fleet.registry import MANIFEST_TYPE, digest_of, is_digest
+from strop.bundle.manifest import Manifest
+from strop.fleet import oci
+from strop.fleet.oci import TITLE, Layer, layer_of, malformed, read_text
+from strop.fleet.registry import MANIFEST_TYPE, digest_of
 
 BUNDLE_TYPE = "application/vnd.strop.bundle.v1"
 PATCH_TYPE = "application/vnd.strop.patch.v1"
-EMPTY = b"{}"  # the config of an artifact that needs none
 _MEMBER_TYPE = "application/vnd.strop.member.v1"
 _PATCH_LAYER_TYPE = "application/vnd.strop.patch.v1+zstd"
-_EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 
-_TITLE = "org.opencontainers.image.title"  # of a layer: the member's name; of all: the model's
 _VERSION = "org.opencontainers.image.version"
 _TARGET = "vnd.strop.target"
 _SHA256 = "vnd.strop.bundle.sha256"
 _BYTES = "vnd.strop.bundle.bytes"
+_MEND = "name the tag or digest of a bundle that strop push has put there"
 _MAX_TEXT = 200  # characters of a name
 _MAX_DIGITS = 15  # of a number
 
@@ -49,14 +42,6 @@ class Release(NamedTuple):
         return f"{self.name}-{self.target} v{self.model_version}"
 
 
-class Layer(NamedTuple):
-    """A file in a registry: its name, and the blob that it is."""
-
-    name: str
-    digest: str  # "sha256:<hex>"
-    size_bytes: int
-
-
 class Artifact(NamedTuple):
     """What the manifest of a bundle says; nothing of it is verified."""
 
@@ -74,15 +59,15 @@ def write_manifest(
         bundle: its bytes.
         members: its members by name, in their order.
     """
-    layers = [Layer(name, digest_of(content), len(content)) for name, content in members.items()]
+    layers = [layer_of(name, content) for name, content in members.items()]
     notes = {
-        _TITLE: manifest.name,
+        TITLE: manifest.name,
         _VERSION: str(manifest.model_version),
         _TARGET: manifest.target,
         _SHA256: sha256_hex(bundle),
         _BYTES: str(len(bundle)),
     }
-    return _write(BUNDLE_TYPE, _MEMBER_TYPE, layers, notes)
+    return oci.write(BUNDLE_TYPE, _MEMBER_TYPE, layers, annotations=notes)
 
 
 def read_manifest(content: bytes) -> Artifact:
@@ -92,24 +77,22 @@ def read_manifest(content: bytes) -> Artifact:
         RegistryError: it is malformed, of something else, or of a bundle that cannot be: with too
             many members, two of one name, or more bytes than a bundle may have.
     """
-    found = _read(content, BUNDLE_TYPE)
+    found = oci.read(content, BUNDLE_TYPE, _MEND)
     notes = found.get("annotations")
     notes = notes if isinstance(notes, dict) else {}
     release = Release(
         manifest=digest_of(content),
-        bundle=_text(notes, _SHA256),
+        bundle=read_text(notes, _SHA256, 64),
         bundle_bytes=_number(notes, _BYTES),
-        name=_text(notes, _TITLE),
+        name=read_text(notes, TITLE, _MAX_TEXT),
         model_version=_number(notes, _VERSION),
-        target=_text(notes, _TARGET),
+        target=read_text(notes, _TARGET, _MAX_TEXT),
     )
     if not is_sha256(release.bundle) or not 0 < release.bundle_bytes <= MAX_ARCHIVE_BYTES:
-        raise _malformed("it does not say which bundle it is")
-    layers = _layers(found, MAX_MEMBERS)
-    if len({layer.name for layer in layers}) < len(layers):
-        raise _malformed("two layers have the same name")
+        raise malformed("it does not say which bundle it is")
+    layers = oci.read_layers(found, MAX_MEMBERS, MAX_ARCHIVE_BYTES)
     if sum(layer.size_bytes for layer in layers) > release.bundle_bytes:
-        raise _malformed("its layers have more bytes than the bundle")
+        raise malformed("its layers have more bytes than the bundle")
     return Artifact(release, layers)
 
 
@@ -127,8 +110,8 @@ def write_patch_manifest(subject: bytes, patch: bytes, tag: str) -> bytes:
         tag: its tag.
     """
     about = {"mediaType": MANIFEST_TYPE, "digest": digest_of(subject), "size": len(subject)}
-    layer = Layer(f"{tag}.zst", digest_of(patch), len(patch))
-    return _write(PATCH_TYPE, _PATCH_LAYER_TYPE, [layer], {}, subject=about)
+    layer = layer_of(f"{tag}.zst", patch)
+    return oci.write(PATCH_TYPE, _PATCH_LAYER_TYPE, [layer], subject=about)
 
 
 def read_patch_manifest(content: bytes) -> Layer:
@@ -137,83 +120,14 @@ def read_patch_manifest(content: bytes) -> Layer:
     Raises:
         RegistryError: the manifest is malformed, or of something else.
     """
-    layers = _layers(_read(content, PATCH_TYPE), 1)
+    layers = oci.read_layers(oci.read(content, PATCH_TYPE, _MEND), 1, MAX_ARCHIVE_BYTES)
     if len(layers) != 1:
-        raise _malformed("it has no patch")
+        raise malformed("it has no patch")
     return layers[0]
 
 
-def _write(
-    kind: str, layer_kind: str, layers: list[Layer], notes: Mapping[str, str], **more: Any
-) -> bytes:
-    content = {
-        "schemaVersion": 2,
-        "mediaType": MANIFEST_TYPE,
-        "artifactType": kind,
-        "config": {"mediaType": _EMPTY_TYPE, "digest": digest_of(EMPTY), "size": len(EMPTY)},
-        "layers": [
-            {
-                "mediaType": layer_kind,
-                "digest": layer.digest,
-                "size": layer.size_bytes,
-                "annotations": {_TITLE: layer.name},
-            }
-            for layer in layers
-        ],
-        **more,
-    }
-    if notes:
-        content["annotations"] = notes
-    return json.dumps(content, separators=(",", ":"), sort_keys=True).encode("ascii")
-
-
-def _read(content: bytes, kind: str) -> dict[str, Any]:
-    try:
-        found = decode(content, "the manifest")
-    except BundleError as error:
-        raise RegistryError(error.problem) from None
-    if not isinstance(found, dict) or found.get("artifactType") != kind:
-        is_a = found.get("artifactType") if isinstance(found, dict) else None
-        raise RegistryError(
-            f"the registry has something else there than was asked for: {str(is_a)[:100]!r} is "
-            f"not {kind}",
-            "name the tag or digest of a bundle that strop push has put there",
-        )
-    return found
-
-
-def _layers(found: Mapping[str, Any], most: int) -> tuple[Layer, ...]:
-    layers = found.get("layers")
-    if not isinstance(layers, list) or len(layers) > most:
-        raise _malformed(f"its layers are not a list of at most {most}")
-    return tuple(map(_layer, layers))
-
-
-def _layer(value: Any) -> Layer:
-    value = value if isinstance(value, dict) else {}
-    notes = value.get("annotations")
-    name = _text(notes if isinstance(notes, dict) else {}, _TITLE, 255)
-    digest, size = value.get("digest"), value.get("size")
-    if not is_digest(digest):
-        raise _malformed(f"{name!r} has no SHA-256")
-    if type(size) is not int or not 0 <= size <= MAX_ARCHIVE_BYTES:
-        raise _malformed(f"{name!r} has {str(size)[:30]} bytes")
-    return Layer(name, digest, size)
-
-
-def _text(notes: Mapping[str, Any], key: str, most: int = _MAX_TEXT) -> str:
-    text = notes.get(key)
-    if type(text) is not str or not 0 < len(text) <= most or not is_printable(text):
-        raise _malformed(f"the annotation {key} is missing or cannot be read")
-    return text
-
-
 def _number(notes: Mapping[str, Any], key: str) -> int:
-    text = _text(notes, key, _MAX_DIGITS)
+    text = read_text(notes, key, _MAX_DIGITS)
     if not (text.isascii() and text.isdecimal()):
-        raise _malformed(f"the annotation {key} is not a number")
+        raise malformed(f"the annotation {key} is not a number")
     return int(text)
-
-
-def _malformed(problem: str) -> RegistryError:
-    return RegistryError(f"the registry's manifest is malformed: {problem}", "push it again")

@@ -10,18 +10,16 @@ from tuf.api.metadata import TargetFile
 
 from strop.errors import ChannelError
 from strop.fleet import roles
-from strop.fleet.artifact import Layer
 from strop.fleet.channels import Channels, State, utc_now
 from strop.fleet.key_folder import KeyFolder
+from strop.fleet.oci import EMPTY, Layer, layer_of
 from strop.fleet.older import read_older
 from strop.fleet.registry import digest_of
 from strop.fleet.tuf_errors import ExpiredError
 from strop.fleet.tuf_files import (
-    EMPTY,
     MAX_MANIFEST_BYTES,
     TAG,
     Store,
-    layer_of,
     read_manifest,
     write_manifest,
 )

@@ -21,8 +21,8 @@ from strop.bundle.digest import sha256_hex
 from strop.bundle.files import read_file
 from strop.errors import ChannelError, printable
 from strop.fleet import seen as seen_files
-from strop.fleet.artifact import Layer
 from strop.fleet.channel import MAX_BYTES, Channel, check_name, read_channel
+from strop.fleet.oci import Layer
 from strop.fleet.seen import Seen
 from strop.fleet.tuf_errors import ROLES, expired, refusal
 from strop.fleet.tuf_files import LIMITS, MAX_FILE_BYTES, URL, Fetcher, Store

@@ -26,9 +26,20 @@ _HELPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _DOCKER_HUB = "https://index.docker.io/v1/"  # its name in docker's config
 _DOCKER_HUB_REALM = "auth.docker.io"
 _CHALLENGE = re.compile(r"(?i)\b(bearer|basic)\s")
+_PORTS = {"https": 443, "http": 80}
 _PARAMETER = re.compile(r'([A-Za-z_]+)="([^"]*)"')
 
 Ask = Callable[[str, Mapping[str, str]], bytes]  # a URL and headers -> the answer of a realm
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Return the scheme, host and port that a URL leads to, with the port that is usual.
+
+    Raises:
+        ValueError: it is no URL.
+    """
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme)
 
 
 class Credentials:
@@ -62,26 +73,30 @@ class Credentials:
             raise self.refusal(f"{self._registry} asks for credentials")
         return f"Basic {basic}"
 
-    def refusal(self, problem: str) -> RegistryError:
-        """Return the error of a registry that refuses who we are."""
-        return RegistryError(f"{problem} for {self._repository}", f"docker login {self._registry}")
+    def refusal(self, problem: str, reason: str = "") -> RegistryError:
+        """Return the error of a registry that refuses who we are, and says why."""
+        said = f": {reason}" if reason else ""
+        return RegistryError(
+            f"{problem} for {self._repository}{said}", f"docker login {self._registry}"
+        )
 
     def _token(self, parameters: Mapping[str, str], basic: str, ask: Ask) -> str:
         """Get a token from the service that the registry names (the distribution spec's)."""
         realm = parameters.get("realm", "")
         try:
-            host = urlsplit(realm).hostname or ""
+            scheme, host, port = origin(realm)
         except ValueError:
-            host = ""
+            scheme, host, port = "", "", None
         if not host:
             raise RegistryError(f"{self._registry} names no token service that can be asked")
         headers = {}
-        if basic and not self._is_its_own(host):
-            basic = self._basic(host)
+        if basic and not self._is_its_own(scheme, host, port):
+            key = host if port == _PORTS.get(scheme) else f"{host}:{port}"
+            basic = self._basic(key)
             if not basic:
                 raise RegistryError(
-                    f"{self._registry} wants its password sent to {printable(host)}",
-                    f"if that is right, docker login {printable(host)}",
+                    f"{self._registry} wants its password sent to {printable(key)}",
+                    f"if that is right, docker login {printable(key)}",
                 )
         if basic:
             headers["Authorization"] = f"Basic {basic}"
@@ -98,12 +113,19 @@ class Credentials:
             raise RegistryError(f"{printable(host)} gives no token")
         return token
 
-    def _is_its_own(self, host: str) -> bool:
-        """Tell whether a token service is the registry's: its host, or one above it."""
+    def _is_its_own(self, scheme: str, host: str, port: int | None) -> bool:
+        """Tell whether a token service is the registry's.
+
+        That is its host and port, or HTTPS at its usual port on its host or one above it: other
+        ports may be other people's.
+        """
+        usual = (scheme, port) == ("https", _PORTS["https"])
         if self._registry == "docker.io":
-            return host == _DOCKER_HUB_REALM
-        own = urlsplit(f"//{self._registry}").hostname or ""
-        return host == own or ("." in host and own.endswith(f".{host}"))
+            return usual and host == _DOCKER_HUB_REALM
+        _, own, own_port = origin(f"{scheme}://{self._registry}")
+        if host == own:
+            return usual or port == own_port
+        return usual and "." in host and own.endswith(f".{host}")
 
     def _basic(self, registry: str) -> str:
         """Return user and password for a registry, in Base64; "" if docker's config has none."""

@@ -11,8 +11,8 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root
 
 from strop.errors import ChannelError, RegistryError, one_line
-from strop.fleet.artifact import Layer
 from strop.fleet.channels import State
+from strop.fleet.oci import Layer
 from strop.fleet.tuf_files import MAX_MANIFEST_BYTES, TAG, Store, read_manifest
 
 

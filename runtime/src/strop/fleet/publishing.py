@@ -18,7 +18,8 @@ from strop.fleet.basis import Renewed, commit, publish, read_basis, read_older_b
 from strop.fleet.channel import Channel, check_channel, check_name, empty
 from strop.fleet.channels import Channels, State, target_path, utc_now
 from strop.fleet.key_folder import KEY_OF, KEYS, ROLES_OF, KeyFolder
-from strop.fleet.tuf_files import MAX_MANIFEST_BYTES, TAG, Store, layer_of, read_manifest
+from strop.fleet.oci import layer_of
+from strop.fleet.tuf_files import MAX_MANIFEST_BYTES, TAG, Store, read_manifest
 
 _DUE = 0.5  # a file is renewed when no more of its time is left
 

@@ -9,8 +9,10 @@ What comes out has the SHA-256 of the release, and opens as a bundle, or nothing
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from strop import durable
@@ -18,15 +20,15 @@ from strop.bundle.archive import MAX_ARCHIVE_BYTES, pack, unpack
 from strop.bundle.digest import sha256_hex
 from strop.bundle.file import parse_bundle
 from strop.bundle.files import read_file
-from strop.errors import BundleError, RegistryError, printable
+from strop.errors import BundleError, InstallError, RegistryError, printable
 from strop.fleet import patch
 from strop.fleet.artifact import (
-    Layer,
     Release,
     patch_tag,
     read_manifest,
     read_patch_manifest,
 )
+from strop.fleet.oci import Layer, malformed
 from strop.fleet.registry import Registry, digest_of
 from strop.install.turn import refusals
 
@@ -90,7 +92,7 @@ def pull(
     Raises:
         RegistryError: the registry cannot be reached, or gives other bytes than the release's.
         BundleError: the bundle is refused.
-        InstallError: the disk refuses.
+        InstallError: the disk refuses, or another process is pulling into `parts`.
     """
     before = registry.received_bytes
     content = registry.manifest(release.manifest)
@@ -107,40 +109,46 @@ def pull(
     old = _read_base(base)
     members = _members_of(old)
     layers = {layer.digest: layer for layer in artifact.layers if layer.digest not in members}
+    for layer in artifact.layers:  # a member that is here may be larger than its layer says
+        if layer.digest in members and layer.size_bytes != len(members[layer.digest]):
+            raise malformed(f"{layer.name!r} does not have {layer.size_bytes} bytes")
     with refusals(f"write into {printable(parts)}"):
         durable.make_folder(parts, 0o700)
-    label = f"{release.label} from {registry.place}"
-    there = _sizes(parts)
-    missing = sum(layer.size_bytes - there.get(layer.digest[7:], 0) for layer in layers.values())
-    data, by = None, "patch"
-    if old and missing:
-        data = _by_patch(registry, release, old, missing, parts, label, progress)
-    if data is None:
-        by = "members"
-        _clear(parts, keep=[digest[7:] for digest in layers])
-        _fetch(registry, list(layers.values()), parts, label, progress)
-        for digest in layers:
-            with refusals(f"read {printable(parts)}"):
-                members[digest], _ = read_file(_part(parts, digest), MAX_ARCHIVE_BYTES)
+    with _alone(parts):
+        label = f"{release.label} from {registry.place}"
+        there = _sizes(parts)
+        missing = sum(
+            layer.size_bytes - there.get(layer.digest[7:], 0) for layer in layers.values()
+        )
+        data, by = None, "patch"
+        if old and missing:
+            data = _by_patch(registry, release, old, missing, parts, label, progress)
+        if data is None:
+            by = "members"
+            _clear(parts, keep=[digest[7:] for digest in layers])
+            _fetch(registry, list(layers.values()), parts, label, progress)
+            for digest in layers:
+                with refusals(f"read {printable(parts)}"):
+                    members[digest], _ = read_file(_part(parts, digest), MAX_ARCHIVE_BYTES)
+            try:
+                data = pack({layer.name: members[layer.digest] for layer in artifact.layers})
+            except BundleError as error:
+                _clear(parts)
+                raise RegistryError(f"{label} is not a bundle: {error.problem}") from None
+            if sha256_hex(data) != release.bundle:
+                _clear(parts)
+                raise RegistryError(
+                    f"{label} is not the bundle that its manifest names", "push the bundle again"
+                )
         try:
-            data = pack({layer.name: members[layer.digest] for layer in artifact.layers})
+            check(data)
         except BundleError as error:
             _clear(parts)
-            raise RegistryError(f"{label} is not a bundle: {error.problem}") from None
-        if sha256_hex(data) != release.bundle:
-            _clear(parts)
-            raise RegistryError(
-                f"{label} is not the bundle that its manifest names", "push the bundle again"
-            )
-    try:
-        check(data)
-    except BundleError as error:
+            raise error.within(label) from None
+        with refusals(f"write {printable(path)}"):
+            durable.write(path, data)
         _clear(parts)
-        raise error.within(label) from None
-    with refusals(f"write {printable(path)}"):
-        durable.write(path, data)
-    _clear(parts)
-    return Pulled(registry.received_bytes - before, by)
+        return Pulled(registry.received_bytes - before, by)
 
 
 def _by_patch(
@@ -216,6 +224,24 @@ def _members_of(data: bytes) -> dict[str, bytes | memoryview]:
     if not data:
         return {}
     return {digest_of(content): content for content in unpack(data).values()}
+
+
+@contextlib.contextmanager
+def _alone(parts: str) -> Iterator[None]:
+    """Hold the folder, so that no other process writes or removes what is in it."""
+    place = printable(parts)
+    with contextlib.ExitStack() as stack:
+        with refusals(f"open {place}"):
+            folder = os.open(parts, os.O_RDONLY | os.O_DIRECTORY)
+            stack.callback(os.close, folder)
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InstallError(
+                    f"another process is pulling into {place}",
+                    "wait until it ends, or pull to another file",
+                ) from None
+        yield
 
 
 def _part(parts: str, digest: str) -> str:

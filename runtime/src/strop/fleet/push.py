@@ -13,13 +13,13 @@ from strop.bundle.trust import Trust
 from strop.errors import BundleError, InputError, RegistryError, printable
 from strop.fleet import patch
 from strop.fleet.artifact import (
-    EMPTY,
     Release,
     patch_tag,
     read_manifest,
     write_manifest,
     write_patch_manifest,
 )
+from strop.fleet.oci import EMPTY
 from strop.fleet.pull import MAX_PATCH_SHARE, Progress, find, lacked_bytes, pull
 from strop.fleet.registry import Registry, digest_of
 

@@ -9,18 +9,16 @@ for by its digest has that digest, or there is an error.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from strop.bundle.digest import is_sha256, sha256_hex
-from strop.bundle.manifest import is_printable
 from strop.bundle.records import decode
-from strop.errors import BundleError, InputError, RegistryError, printable
+from strop.errors import InputError, RegistryError, printable
 from strop.fleet.transport import (
     CHUNK_BYTES,
     MAX_ANSWER_BYTES,
@@ -28,15 +26,15 @@ from strop.fleet.transport import (
     Answer,
     Passing,
     Transport,
+    reason_in,
     wait,
 )
 from strop.install.turn import refusals
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 _BLOB_TYPE = "application/octet-stream"
-_MAX_TAGS = 100_000
-_TAGS_A_PAGE = 1000
-_WORTH_BYTES = 2**20  # a try that brought as much does not count as failed
+_WORTH_BYTES = 2**20  # a try that got so much further than any before does not count as failed
+_NO_RANGES = frozenset({400, 416, 501})  # to a request for a part
 
 _HOST = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
@@ -246,46 +244,21 @@ class Registry:
             return
         self._require(answer, 201, f"take {digest}")
 
-    def tags(self, prefix: str = "") -> list[str]:
-        """Return the repository's tags, sorted; there are none if there is no such repository.
-
-        Args:
-            prefix: only those that begin with it.
-
-        Raises:
-            RegistryError: the registry cannot be reached, refuses, or gives no list of tags.
-        """
-        found: set[str] = set()
-        last = ""
-        while True:
-            after = f"&last={quote(last, safe='')}" if last else ""
-            answer = self._http.ask("GET", f"tags/list?n={_TAGS_A_PAGE}{after}")
-            if answer.status == 404:
-                return []
-            self._require(answer, 200, "list its tags")
-            page = _tags(answer.body, self.place)
-            known = len(found)
-            found.update(page)
-            if len(found) > _MAX_TAGS:
-                raise RegistryError(f"{self.place} has more than {_MAX_TAGS} tags")
-            if "Link" not in answer.headers or len(found) == known:
-                return sorted(tag for tag in found if tag.startswith(prefix))
-            last = page[-1]
-
     def _fill(self, digest: str, size_bytes: int, path: str, moved: Moved) -> bool:
         """Fetch what a file lacks of a blob, and return whether it had a part of it before."""
         had = resumed = _size(path)
         if had > size_bytes:
             os.truncate(path, 0)
             had = resumed = 0
-        failed = 0
+        failed, furthest = 0, had
         while had < size_bytes or not resumed:
             try:
                 self._append(digest, size_bytes, path, had, moved)
                 break
             except Passing as error:
                 now = _size(path)
-                failed = 0 if now - had >= _WORTH_BYTES else failed + 1
+                failed = 0 if now - furthest >= _WORTH_BYTES else failed + 1
+                furthest = max(furthest, now)
                 if failed > len(self._pauses_s):
                     raise
                 had = now
@@ -293,15 +266,17 @@ class Registry:
         return bool(resumed)
 
     def _append(self, digest: str, size_bytes: int, path: str, had: int, moved: Moved) -> None:
-        """Ask for a blob from a place on, and append what comes to a file."""
+        """Ask for a blob from a place on, and append what comes to a file.
+
+        An answer that is not the part that was asked for empties the file, so that the next try
+        fetches the whole.
+        """
         headers = {"Range": f"bytes={had}-"} if had else {}
         with self._http.open("GET", f"blobs/{_safe(digest)}", headers=headers) as answer:
-            if answer.status == 416:  # it has less than that
-                os.truncate(path, 0)
-                raise Passing(f"{self.place} has fewer bytes of {digest} than were here")
             span = f"bytes {had}-{size_bytes - 1}/{size_bytes}"
-            if answer.status == 206 and answer.headers.get("Content-Range") != span:
-                raise RegistryError(f"{self.place} gives another part of {digest} than was asked")
+            is_other = answer.status == 206 and answer.headers.get("Content-Range") != span
+            if is_other or (had and answer.status in _NO_RANGES):
+                raise self._no_part(digest, path, had)
             if answer.status == 404:
                 raise RegistryError(f"{self.place} has no {digest}", "push the bundle again")
             if answer.status not in (200, 206):
@@ -313,6 +288,8 @@ class Registry:
                 for piece in self._http.pieces(answer):
                     so_far += len(piece)
                     self.received_bytes += len(piece)
+                    if so_far > size_bytes and not starts_over:
+                        raise self._no_part(digest, path, had)
                     if so_far > size_bytes:
                         raise RegistryError(
                             f"{self.place} gives more than the {size_bytes} bytes of {digest}"
@@ -322,9 +299,16 @@ class Registry:
             if so_far < size_bytes:
                 raise Passing(f"{self.place} gives {so_far} of the {size_bytes} bytes of {digest}")
 
+    def _no_part(self, digest: str, path: str, had: int) -> RegistryError:
+        """Empty the file, and return the error of an answer that is not the rest of a blob."""
+        if not had:
+            return RegistryError(f"{self.place} gives a part of {digest}, and was asked for all")
+        os.truncate(path, 0)
+        return Passing(f"{self.place} does not give the part of {digest} that was asked for")
+
     def _require(self, answer: Answer, status: int, action: str) -> None:
         if answer.status != status:
-            raise self._unexpected(answer.status, action, _reason(answer.body))
+            raise self._unexpected(answer.status, action, reason_in(answer.body))
 
     def _unexpected(self, status: int, action: str, reason: str = "") -> RegistryError:
         said = f": {reason}" if reason else ""
@@ -356,26 +340,3 @@ def _file_digest(path: str) -> str:
         while piece := file.read(CHUNK_BYTES):
             digest.update(piece)
     return f"sha256:{digest.hexdigest()}"
-
-
-def _tags(content: bytes, place: str) -> list[str]:
-    found: Any = None
-    with contextlib.suppress(BundleError):
-        found = decode(content, "tags")
-    tags = found.get("tags") if isinstance(found, Mapping) else None
-    if tags is None:
-        tags = [] if isinstance(found, Mapping) and "tags" in found else None
-    if not isinstance(tags, list) or not all(
-        type(tag) is str and _TAG.fullmatch(tag) for tag in tags
-    ):
-        raise RegistryError(f"{place} does not give a list of tags")
-    return tags
-
-
-def _reason(content: bytes) -> str:
-    """Return what a registry says about an error, as the distribution spec writes it; "" if not."""
-    try:
-        said = decode(content[:CHUNK_BYTES], "an error")["errors"][0]["message"]
-    except (BundleError, LookupError, TypeError):
-        return ""
-    return said[:200] if type(said) is str and is_printable(said) else ""

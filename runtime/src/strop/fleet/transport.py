@@ -18,9 +18,10 @@ from urllib.request import getproxies, proxy_bypass
 import urllib3
 from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 
+from strop.bundle.records import decode
 from strop.device.hosts import is_loopback
-from strop.errors import RegistryError, StropError, one_line, root_cause
-from strop.fleet.credentials import Credentials
+from strop.errors import BundleError, RegistryError, StropError, one_line, printable, root_cause
+from strop.fleet.credentials import Credentials, origin
 from strop.versions import __version__
 
 MAX_ANSWER_BYTES = 4 * 2**20  # of what is read into memory: registries take manifests of 4 MiB
@@ -30,6 +31,7 @@ MAX_PAUSE_S = 20.0  # even if the registry asks for more by Retry-After
 _PASSING = frozenset({429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
+_MAX_REASON_BYTES = 8 * 2**10  # of what a registry says about an error
 _LEAST_BYTES_PER_S = 256  # on the average of a timeout; slower counts as stalled
 
 Body = bytes | memoryview
@@ -151,7 +153,7 @@ class Transport:
                 answer.close()
                 url = self._joined(url, answer.headers.get("Location", ""))
                 answer = self._send(method, url, b"", given)
-            self._check(answer)
+            self._check(answer, self.place)
             with self._errors():
                 yield answer
         finally:
@@ -203,7 +205,7 @@ class Transport:
         self._require_safe(url)
         answer = self._send("GET", url, b"", headers)
         try:
-            self._check(answer)
+            self._check(answer, urlsplit(url).netloc)
             content = bytearray()
             for piece in self.pieces(answer):
                 content += piece
@@ -215,21 +217,36 @@ class Transport:
             raise self._credentials.refusal(f"{urlsplit(url).hostname} gives no token")
         return bytes(content)
 
-    def _check(self, answer: urllib3.BaseHTTPResponse) -> None:
+    def _check(self, answer: urllib3.BaseHTTPResponse, place: str) -> None:
+        problem = f"{printable(place)} answers {answer.status}"
         if answer.status in _PASSING:
-            error = Passing(f"{self.place} answers {answer.status}", "try again later")
+            reason = self._reason(answer)
+            error = Passing(f"{problem}{reason and ': '}{reason}", "try again later")
             after = answer.headers.get("Retry-After", "")
             if after.isascii() and after.isdecimal() and len(after) < 6:
                 error.pause_s = float(after)
             raise error
         if answer.status in (401, 403):
-            raise self._credentials.refusal(f"{self.place} answers {answer.status}")
+            raise self._credentials.refusal(problem, self._reason(answer))
         if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise RegistryError(f"{self.place} answers in an encoding that was not asked for")
 
+    def _reason(self, answer: urllib3.BaseHTTPResponse) -> str:
+        """Return what the answer to a request that failed says about it; "" if nothing."""
+        content = bytearray()
+        with contextlib.suppress(RegistryError):
+            for piece in self.pieces(answer):
+                content += piece
+                if len(content) > _MAX_REASON_BYTES:
+                    return ""
+        return reason_in(bytes(content))
+
     def _is_own(self, url: str) -> bool:
         """Tell whether a URL is the registry's."""
-        return urlsplit(url)[:2] == urlsplit(self.base)[:2]
+        try:
+            return origin(url) == origin(self.base)
+        except ValueError:
+            return False
 
     def _require_safe(self, url: str) -> None:
         try:
@@ -285,6 +302,16 @@ class Transport:
             raise Passing(
                 f"the connection to {self.place} is lost: {_words(error)}", "try again"
             ) from None
+
+
+def reason_in(content: bytes) -> str:
+    """Return the code and message of an error as the distribution spec writes it; "" if none."""
+    try:
+        said = decode(content[:_MAX_REASON_BYTES], "an error")["errors"][0]
+        parts = [said.get("code"), said.get("message")]
+    except (BundleError, LookupError, TypeError, AttributeError):
+        return ""
+    return one_line(": ".join(part for part in parts if type(part) is str and part))[:200]
 
 
 def wait(error: Passing, pause_s: float) -> None:

@@ -13,7 +13,6 @@ verifies each file (docs/decisions/0052-channels.md).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
@@ -21,11 +20,10 @@ from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient import UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 
-from strop.bundle.manifest import is_printable
-from strop.bundle.records import decode
-from strop.errors import BundleError, RegistryError
-from strop.fleet.artifact import Layer
-from strop.fleet.registry import MANIFEST_TYPE, digest_of, is_digest
+from strop.errors import RegistryError
+from strop.fleet import oci
+from strop.fleet.oci import Layer
+from strop.fleet.registry import digest_of
 
 TAG = "strop.channels"
 URL = "strop:/"  # what TUF puts before the name of a file
@@ -44,10 +42,6 @@ LIMITS = UpdaterConfig(
     targets_max_length=2**20,
 )
 MAX_FILE_BYTES = LIMITS.targets_max_length
-
-_EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
-EMPTY = b"{}"  # the config of an artifact that needs none (OCI image spec 1.1)
-_TITLE = "org.opencontainers.image.title"
 
 
 class Store(Protocol):
@@ -71,70 +65,24 @@ class Store(Protocol):
         """Put a blob, unless it is there."""
 
 
-def layer_of(name: str, content: bytes) -> Layer:
-    """Describe a file as a layer."""
-    return Layer(name, digest_of(content), len(content))
-
-
 def write_manifest(layers: Iterable[Layer]) -> bytes:
     """Write the manifest of these files; the same files give the same bytes."""
-    content = {
-        "schemaVersion": 2,
-        "mediaType": MANIFEST_TYPE,
-        "artifactType": ARTIFACT_TYPE,
-        "config": {"mediaType": _EMPTY_TYPE, "digest": digest_of(EMPTY), "size": len(EMPTY)},
-        "layers": [
-            {
-                "mediaType": FILE_TYPE,
-                "digest": layer.digest,
-                "size": layer.size_bytes,
-                "annotations": {_TITLE: layer.name},
-            }
-            for layer in layers
-        ],
-    }
-    return json.dumps(content, separators=(",", ":"), sort_keys=True).encode("ascii")
+    return oci.write(ARTIFACT_TYPE, FILE_TYPE, layers)
 
 
 def read_manifest(content: bytes) -> dict[str, Layer]:
     """Read the names and blobs of the files from a manifest.
 
     Raises:
-        RegistryError: it is malformed, names a file twice, or names more or larger ones than
-            channels have.
+        RegistryError: it is malformed, of something else, names a file twice, or names more or
+            larger ones than channels have.
     """
     try:
-        found = decode(content, f"the manifest {TAG}")
-    except BundleError as error:
-        raise RegistryError(error.problem) from None
-    layers = found.get("layers") if isinstance(found, dict) else None
-    if not isinstance(layers, list) or len(layers) > MAX_FILES:
-        raise _malformed(f"its layers are not a list of at most {MAX_FILES}")
-    files: dict[str, Layer] = {}
-    for value in layers:
-        layer = _layer(value)
-        if layer.name in files:
-            raise _malformed(f"{layer.name!r} is there twice")
-        files[layer.name] = layer
-    return files
-
-
-def _layer(value: object) -> Layer:
-    value = value if isinstance(value, dict) else {}
-    notes = value.get("annotations")
-    name = notes.get(_TITLE) if isinstance(notes, dict) else None
-    digest, size = value.get("digest"), value.get("size")
-    if type(name) is not str or not name or not is_printable(name) or len(name) > 255:
-        raise _malformed("a layer has no title")
-    if type(digest) is not str or not is_digest(digest):
-        raise _malformed(f"{name!r} has no SHA-256")
-    if type(size) is not int or not 0 < size <= MAX_FILE_BYTES:
-        raise _malformed(f"{name!r} has {size!r} bytes")
-    return Layer(name, digest, size)
-
-
-def _malformed(problem: str) -> RegistryError:
-    return RegistryError(f"the manifest {TAG} is malformed: {problem}")
+        found = oci.read(content, ARTIFACT_TYPE, f"remove the tag {TAG} that something else wrote")
+        layers = oci.read_layers(found, MAX_FILES, MAX_FILE_BYTES)
+    except RegistryError as error:
+        raise error.within(TAG) from None
+    return {layer.name: layer for layer in layers}
 
 
 class Fetcher(FetcherInterface):
