@@ -9,10 +9,13 @@ from typing import Any, NamedTuple
 import pytest
 
 from strop import cli
-from strop.errors import InputError, RegistryError, ReportError
+from strop.bundle.keys import make_pair
+from strop.errors import BundleError, InputError, RegistryError, ReportError
 from strop.fleet.artifact import Release
 from strop.fleet.channel import Channel, bucket, wanted
+from strop.fleet.promotion import require_whole
 from strop.fleet.publishing import change, create, look
+from strop.fleet.pull import find
 from strop.fleet.push import push
 from strop.fleet.reports.lines import append
 from strop.fleet.reports.mqtt import parse_broker, publish
@@ -91,6 +94,9 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fleet:
     registry = Memory()
     new = release(2)._replace(manifest=pushed(registry).manifest)
     monkeypatch.setattr("strop.fleet.rollout.rollout.find", lambda registry, which: new)
+    # Its blobs are no bundle: `test_a_tag_is_not_believed` has a real one.
+    whole = lambda registry, release, keys: require_whole(registry, release)  # noqa: E731
+    monkeypatch.setattr("strop.fleet.rollout.rollout.require_right", whole)
     monkeypatch.setattr("strop.commands.rollout.open_repository", lambda text: registry)
     monkeypatch.setenv("COLUMNS", "200")
     create(registry, str(tmp_path / "keys"))
@@ -266,6 +272,38 @@ def test_with_a_real_registry_and_a_real_broker(
         assert actions == [(0, "start"), (0, "advance"), (0, "finish"), (0, "nothing")]
         assert channel.runs is not None
         assert channel.next is None
+
+
+def test_a_tag_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release is started only if its bundle is what the registry says, and a trusted key's."""
+    module = "strop.fleet.rollout.rollout"
+    with registries.serve(tmp_path / "registry") as server:
+        place, keys = server.reference().place, str(tmp_path / "keys")
+        registry = server.open()
+        push(str(bundles.image().write(tmp_path / "new.strop")), registry, "v2")
+        create(registry, keys)
+        path = write_plan(tmp_path, place)
+        plan, said = read_plan(path), find(registry, "v2")
+        make_pair(str(tmp_path / "release"), "release")
+        before = look(registry, keys)[1]
+        with monkeypatch.context() as lying:
+            lying.setattr(f"{module}.find", lambda *given: said._replace(model_version=9))
+            with pytest.raises(RegistryError, match="is of another bundle"):
+                step(plan, registry)
+        with pytest.raises(BundleError, match="signed"):
+            step(plan._replace(trusted_keys=str(tmp_path / "release.pub")), registry)
+        assert look(registry, keys)[1] == before
+        assert step(plan, registry).decision.action == "start"
+        # From now on the channel is believed: not what the registry says of the same bundle.
+        with monkeypatch.context() as lying:
+            lying.setattr(f"{module}.find", lambda *given: said._replace(model_version=9))
+            lying.setattr(f"{module}.require_right", None)
+            bundle = said.bundle
+            for device in DEVICES:
+                append(str(tmp_path / "all.jsonl"), line(device, 1, wanted=bundle, current=bundle))
+            assert [step(plan, registry).decision.action for _ in range(2)] == ["advance", "finish"]
+        channels, state = look(registry, keys)
+        assert channels.channel(state, "stable").runs == said
 
 
 def test_a_plan_that_does_not_fit_signs_nothing(fleet: Fleet) -> None:

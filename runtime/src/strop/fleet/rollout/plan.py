@@ -6,6 +6,7 @@
     keys = "channel-keys"            # the folder of strop channels --create
     devices = "devices"              # lines: ed25519:<hex> <name>
     reports = "reports/*.jsonl"      # or mqtts://HOST/PREFIX, with login and authority
+    trusted_keys = "release.pub"     # of which one has signed the bundle; else this machine's
 
     [[group]]
     name = "canary"
@@ -63,6 +64,7 @@ class Plan(NamedTuple):
     reports: str
     login: str | None = None
     authority: str | None = None
+    trusted_keys: str | None = None
     group: tuple[Group, ...] = ()
 
     @property
@@ -91,7 +93,7 @@ def read_plan(path: str) -> Plan:
         raise InputError(f"{shown}: login and authority are for a broker", "remove them")
     paths = {
         name: beside(path, value)
-        for name in ("keys", "devices", "login", "authority")
+        for name in ("keys", "devices", "login", "authority", "trusted_keys")
         if (value := getattr(plan, name)) is not None
     }
     reports = plan.reports if plan.by_mqtt else beside(path, plan.reports)

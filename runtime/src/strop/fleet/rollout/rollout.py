@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from strop.errors import ReportError
 from strop.fleet.artifact import Release
 from strop.fleet.channel import Channel, empty
-from strop.fleet.promotion import require_whole
+from strop.fleet.promotion import require_right, require_whole
 from strop.fleet.publishing import change, look
 from strop.fleet.pull import find
 from strop.fleet.reports.devices import read_devices
@@ -64,6 +64,7 @@ def step(
         ReportError: the reports cannot be read.
         ChannelError: the channels cannot be verified, or another machine signs at the same time.
         RegistryError: the registry cannot be reached, or lacks the release or a part of it.
+        BundleError: the release is no bundle, or no trusted key has signed it.
         InstallError: the disk refuses.
     """
     devices = read_devices(plan.devices)
@@ -74,15 +75,17 @@ def step(
     def decided(channel: Channel) -> Channel:
         decision = decide(
             plan.group,
-            release,
+            _signed(channel, release),
             channel,
             devices.values(),
             reports.newest.values(),
             again=again,
             halt=halt,
         )
-        if decision.action in (START, ADVANCE):
-            require_whole(registry, release)
+        if decision.action == START:  # from here on the channel says what the release is
+            require_right(registry, release, plan.trusted_keys)
+        elif decision.action == ADVANCE:
+            require_whole(registry, _signed(channel, release))
         taken.append(decision)
         return decision.channel
 
@@ -93,6 +96,13 @@ def step(
     else:
         change(registry, plan.keys, plan.channel, decided)
     return Step(release, taken[-1], reports.refused)
+
+
+def _signed(channel: Channel, release: Release) -> Release:
+    """Return the release as the channel has it, if it does: that is signed, a tag is not."""
+    coming = channel.next.release if channel.next else None
+    same = (one for one in (coming, channel.runs) if one and one.bundle == release.bundle)
+    return next(same, release)
 
 
 def collect(lines: Iterable[bytes], devices: Mapping[str, str]) -> Collected:
