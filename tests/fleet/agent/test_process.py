@@ -20,8 +20,9 @@ from strop.bundle.keys import make_pair
 from strop.fleet.agent import loop
 from strop.fleet.reports.devices import read_devices
 from strop.fleet.reports.lines import read_lines
+from strop.fleet.reports.mqtt import parse_broker, retained
 from strop.fleet.reports.report import read_line
-from tests.fleet import liar
+from tests.fleet import brokers, liar
 from tests.fleet.agent.place import Place, wrong
 from tests.reliability import editions
 
@@ -175,3 +176,29 @@ def test_once_and_forget(place: Place, tmp_path: Path) -> None:
     status, said = once(path, "--forget", "--json")
     assert (status, json.loads(said)["forgotten"]["state"]) == (0, "refused")
     assert editions.current(tmp_path / "models", (1, 2)) == 1
+
+
+def test_a_report_reaches_the_broker_once_it_is_there(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A broker that is away costs a report, and no release."""
+    place.publish(editions.content(1))
+    path = Path(settings(place, tmp_path))
+    with brokers.serve(tmp_path / "broker", "allow_anonymous true") as mosquitto:
+        pass  # its port is free now
+    usual = path.read_text(encoding="utf-8")
+    path.write_text(f"{usual}mqtt = {json.dumps(mosquitto.url)}\n", encoding="utf-8")
+    assert cli.main(["agent", str(path), "--once"]) == 2
+    assert editions.current(tmp_path / "models", (1, 2)) == 1
+    assert "not reported" in capsys.readouterr().err
+    with brokers.serve(tmp_path / "broker", "allow_anonymous true") as mosquitto:
+        path.write_text(f"{usual}mqtt = {json.dumps(mosquitto.url)}\n", encoding="utf-8")
+        assert cli.main(["agent", str(path), "--once"]) == 0
+        devices = read_devices(str(tmp_path / "devices"))
+        (line,) = retained(parse_broker(mosquitto.url), len(devices))
+    report = read_line(line, devices)
+    assert (report.device, report.state, report.current) == (
+        "camera-7",
+        "healthy",
+        editions.name(1),
+    )
