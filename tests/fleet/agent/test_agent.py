@@ -172,6 +172,51 @@ def test_a_rollback_by_hand_does_not_last(place: Place, device: Device) -> None:
     assert device.version() == 2
 
 
+@pytest.mark.parametrize("by_hand", ["rollback", "install"])
+def test_what_people_make_current_while_the_app_is_asked_stays(
+    place: Place, device: Device, by_hand: str
+) -> None:
+    """Also if the app's own command does it."""
+    for version in (1, 2):
+        place.publish(editions.content(version))
+        device.step()
+    third = place.publish(editions.content(3))
+    editions.write(place.folder, 1)
+
+    def changed() -> None:
+        if by_hand == "rollback":
+            rollback(device.models, check=check_here)
+        else:
+            source = place.folder / "1.strop"
+            install(source, device.models, check=check_here, allow_downgrade=True)
+
+    device.sick, device.before_ask = {3}, changed
+    device.step()
+    left = {"rollback": 2, "install": 1}[by_hand]
+    assert device.version() == left
+    device.before_ask = lambda: None
+    outcome = device.step()
+    assert (outcome.state, outcome.problem, device.version()) == (
+        ROLLED_BACK,
+        "it answers too slowly",
+        left,
+    )
+    assert (device.reports[-1].wanted, device.asked) == (third.bundle, [1, 2, 3])
+
+
+def test_time_in_which_it_was_not_current_does_not_count(place: Place, device: Device) -> None:
+    for version in (1, 2):
+        place.publish(editions.content(version))
+        device.step()
+    rollback(device.models, check=check_here)
+    device.now_s += 2 * HOUR_S  # without a poll
+    assert device.step().state == HEALTHY
+    assert (device.version(), device.reports[-1].healthy_for_s) == (2, 0)
+    device.sick = {2}  # its trial has begun anew
+    device.now_s += 60
+    assert device.step().state == ROLLED_BACK
+
+
 def test_during_a_trial_the_app_is_asked_again(place: Place, device: Device) -> None:
     for version in (1, 2):
         place.publish(editions.content(version))

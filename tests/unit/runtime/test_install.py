@@ -538,6 +538,16 @@ class TestMeanwhile:
         place.install(4)
         assert len(installed.read(place.folder).bundles) == len(place.files) - 1
 
+    def test_a_rollback_of_what_is_not_current_by_now_changes_nothing(self, place: Place) -> None:
+        for version in (1, 2, 3):
+            place.install(version)
+        first, _, last = installed.read(place.folder).bundles
+        before = place.files
+        with pytest.raises(InstallError, match="another current bundle by now, v3"):
+            place.rollback(of=first)
+        assert place.files == before
+        assert place.rollback(of=last).model_version == 2
+
     def test_a_rollback_that_lost_the_lock_changes_nothing(self, place: Place) -> None:
         place.install(1)
         place.install(2)

@@ -126,6 +126,7 @@ def rollback(
     folder: str | PathLike[str],
     *,
     check: Check,
+    of: str | None = None,
     trusted_keys: Trusted = None,
     wait_s: float = WAIT_S,
     notify: Notify = lambda line: None,
@@ -138,6 +139,8 @@ def rollback(
     Args:
         folder: a folder that `install` keeps.
         check: as `install` has it.
+        of: the bundle that is to go: if another one is current by now, nothing is changed. None:
+            whichever is current.
         trusted_keys: as `strop.load` has it.
         wait_s: seconds to wait for another process that installs there.
         notify: called with a line for people when there is a wait.
@@ -148,8 +151,8 @@ def rollback(
     Raises:
         BundleError: nothing is installed there, or the earlier bundle is gone, damaged or cannot
             be trusted.
-        InstallError: there is no earlier bundle; another process installs there, or changed the
-            bundle while it was checked; or the disk refuses.
+        InstallError: there is no earlier bundle; `of` is not current; another process installs
+            there, or changed the bundle while it was checked; or the disk refuses.
         InputError: an argument is of another type.
         StropError: whatever else `check` raises.
     """
@@ -158,6 +161,11 @@ def rollback(
     with refusals(f"roll back {printable(folder)}"), alone(folder, wait_s, notify) as held:
         store.settle(folder)
         before = installed.read(folder)
+        if of not in (None, before.current.bundle):
+            raise InstallError(
+                f"{printable(folder)} has another current bundle by now, "
+                f"v{before.current.model_version}: it stays current"
+            )
         if len(before.bundles) < 2:
             raise InstallError(
                 f"{printable(folder)} has no earlier bundle to go back to",

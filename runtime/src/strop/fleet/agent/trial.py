@@ -94,7 +94,10 @@ class Trials:
         tries = 0
         if earlier and earlier.bundle == release.bundle:
             tries, earlier = earlier.tries, None
-        self._memory.save(trial=Trial(release.bundle, tries + 1, ""))
+        healthy = self._memory.state.healthy
+        if healthy and healthy.bundle == release.bundle:
+            healthy = None  # it was not current in between: its time begins anew
+        self._memory.save(trial=Trial(release.bundle, tries + 1, ""), healthy=healthy)
         try:
             install(
                 path,
@@ -213,6 +216,7 @@ class Trials:
                 rollback(
                     settings.folder,
                     check=self._check,
+                    of=trial.bundle,  # people, or the app's command, may have changed it since
                     trusted_keys=settings.trusted_keys or None,
                     notify=_note,
                 )
