@@ -12,12 +12,15 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from strop import cli
 from strop.bundle.keys import make_pair
 from strop.fleet.agent import loop
+from strop.fleet.agent.agent import Outcome
+from strop.fleet.agent.backoff import Backoff
 from strop.fleet.reports.devices import read_devices
 from strop.fleet.reports.lines import read_lines
 from strop.fleet.reports.mqtt import parse_broker, retained
@@ -134,6 +137,24 @@ def test_it_ends_at_once_wherever_it_is(place: Place, tmp_path: Path, where: str
             systemd.process.send_signal(signal.SIGTERM)
             assert systemd.process.wait(LIMIT_S) == 0
             assert time.monotonic() - begun_s < 15  # a stalled read would take 30 s
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_it_ends_although_python_drops_what_the_signal_raises() -> None:
+    class Dropping:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    class Agent:
+        steps = 0
+
+        def step(self) -> Outcome:
+            self.steps += 1
+            assert self.steps == 1 or pytest.fail("it goes on")
+            Dropping()
+            return Outcome("healthy", "", could_not=False)
+
+    loop.run(cast("Any", Agent()), Backoff(3600))
 
 
 def test_a_second_agent_is_refused(

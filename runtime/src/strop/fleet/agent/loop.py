@@ -121,10 +121,16 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _poll(number: int, frame: FrameType | None) -> None:
-    log("told to poll")
+    """Do nothing: the signal ends the wait, and the log may be in use where it came."""
 
 
 def _wait(woken: int, pause_s: float) -> None:
-    """Wait, but no longer than until a signal; one that came before counts too."""
+    """Wait, but no longer than until a signal; one that came before counts too.
+
+    Raises:
+        Stopped: it was told to stop where Python drops what is raised, as in a destructor.
+    """
     if select.select([woken], [], [], pause_s)[0]:
-        os.read(woken, 4096)
+        if not set(_STOPS).isdisjoint(os.read(woken, 4096)):
+            raise Stopped
+        log("told to poll")
