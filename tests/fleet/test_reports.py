@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 from pathlib import Path
@@ -308,6 +309,49 @@ def test_long_lines_and_odd_files(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "b.jsonl")
     with pytest.raises(ReportError, match="not a regular file"):
         list(read_lines(str(tmp_path / "*.jsonl")))
+
+
+def test_whatever_a_file_ends_with_a_report_is_not_lost(tmp_path: Path) -> None:
+    path = tmp_path / "camera-1.jsonl"
+    for size in (1, MAX_BYTES - 1, MAX_BYTES, MAX_BYTES + 1, 3 * MAX_BYTES):
+        for whole in (b"", line(sequence=1)):
+            path.write_bytes(whole + b"\0" * size)
+            append(str(path), line(sequence=2))
+            assert list(read_lines(str(path)))[-1] == line(sequence=2)
+
+
+def test_patterns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same files as by `glob`, which shells have too."""
+    for name in ("a.jsonl", ".b.jsonl", "site/c.jsonl", "site/in/d.jsonl", ".no/e.jsonl", "f[1].x"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(line(problem=name))
+    monkeypatch.chdir(tmp_path)
+    for pattern, many in {
+        "*.jsonl": 1,
+        ".*.jsonl": 1,
+        "*/*.jsonl": 1,
+        "**/*.jsonl": 3,
+        "site/**/d.jsonl": 1,
+        "./site/../[a-c].jsonl": 1,
+        "f[[]1].x": 1,
+        "a.jsonl": 1,
+        "a.jsonl/*": 0,
+        "none/*": 0,
+        "none": 0,
+    }.items():
+        expected = sorted(Path(path).read_bytes() for path in glob.glob(pattern, recursive=True))  # noqa: PTH207
+        assert len(expected) == many
+        assert sorted(read_lines(pattern)) == expected
+        assert sorted(read_lines(str(tmp_path / pattern))) == expected
+
+
+def test_a_folder_that_cannot_be_read_is_an_error_and_not_empty(tmp_path: Path) -> None:
+    (tmp_path / "site-1").mkdir()
+    (tmp_path / "site-1" / "a.jsonl").write_bytes(line())
+    (tmp_path / "site-2").symlink_to("site-2")  # also root cannot read it
+    for pattern in ("*/*.jsonl", "*/a.jsonl", "site-2/*", "site-2/a.jsonl"):
+        with pytest.raises(ReportError, match=r"cannot read the reports in .*site-2"):
+            list(read_lines(str(tmp_path / pattern)))
 
 
 def test_too_much_is_an_error_and_not_a_part(

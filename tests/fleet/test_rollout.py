@@ -17,7 +17,7 @@ from strop.fleet.promotion import require_whole
 from strop.fleet.publishing import change, create, look
 from strop.fleet.pull import find
 from strop.fleet.push import push
-from strop.fleet.reports.lines import append
+from strop.fleet.reports.lines import append, read_lines
 from strop.fleet.reports.mqtt import parse_broker, publish
 from strop.fleet.reports.report import ROLLED_BACK
 from strop.fleet.rollout.plan import read_plan
@@ -135,6 +135,14 @@ def test_a_rollout_cut_short_after_each_upload(fleet: Fleet) -> None:
     assert fleet.channel().runs == fleet.new
 
 
+def test_the_names_of_its_folder_are_no_part_of_the_pattern(tmp_path: Path) -> None:
+    folder = tmp_path / "plan [v2]*"
+    folder.mkdir()
+    (folder / "camera-1.jsonl").write_bytes(line("camera-1"))
+    plan = read_plan(write_plan(folder, "127.0.0.1:1/models/digits"))
+    assert list(read_lines(plan.reports)) == [line("camera-1")]
+
+
 def test_a_failing_canary_stops_it_for_good(fleet: Fleet) -> None:
     fleet.step()
     first, second = fleet.canaries()
@@ -213,12 +221,13 @@ def test_the_command(fleet: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
     ]
     assert out[2].split()[-7:] == ["2", "0", "0", "0", "0", "2", "now"]
     assert f"silent: {first}, {second}" in out
+    assert out[-2] == f"no device has a report in {fleet.folder}/*.jsonl"
     assert out[-1].startswith("started: ")
     fleet.tell(first)
     (fleet.folder / "x.jsonl").write_bytes(b"?\n")
     status, told = asked(capsys, "rollout", plan)
     assert (status, told["action"], told["stopped"]) == (0, "wait", False)
-    assert told["silent"] == [second]
+    assert (told["silent"], told["reporting"]) == ([second], 1)
     assert told["groups"][0]["healthy"] == 1
     assert told["refused_reports"] == {"malformed": 1}
     fleet.tell(second, state=ROLLED_BACK, problem="the app ended with 3")

@@ -15,6 +15,7 @@ from strop.commands.refusal import FAILED
 from strop.commands.terminal import print_json, print_line, print_table, telling
 
 if TYPE_CHECKING:
+    from strop.fleet.rollout.plan import Plan
     from strop.fleet.rollout.rollout import Step
 
 _SHOWN = 10  # devices that are named
@@ -56,7 +57,7 @@ def main(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print_json(_content(taken, dry=arguments.dry_run))
         else:
-            _show(taken, plan.channel, dry=arguments.dry_run)
+            _show(taken, plan, dry=arguments.dry_run)
     return FAILED if taken.is_stopped else 0
 
 
@@ -76,12 +77,13 @@ def _content(taken: Step, *, dry: bool) -> dict[str, Any]:
             for report in decision.failed
         ],
         "refused_reports": dict(taken.refused),
+        "reporting": taken.reporting,
     }
 
 
-def _show(taken: Step, channel: str, *, dry: bool) -> None:
+def _show(taken: Step, plan: Plan, *, dry: bool) -> None:
     decision = taken.decision
-    print_line(f"channel {channel}: {label(taken.release)}")
+    print_line(f"channel {plan.channel}: {label(taken.release)}")
     rows = [
         (tally.group, f"{tally.percent:.4g} %", *map(str, tally[2:-1]), tally.state)
         for tally in decision.groups
@@ -97,6 +99,8 @@ def _show(taken: Step, channel: str, *, dry: bool) -> None:
         more = len(decision.silent) - _SHOWN
         named = ", ".join(decision.silent[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
         print_line(f"silent: {named}")
+    if not taken.reporting:
+        print_line(f"no device has a report in {plan.reports}")
     if taken.refused:
         counts = ", ".join(f"{count} {kind}" for kind, count in sorted(taken.refused.items()))
         print_line(f"reports that do not count: {counts}")

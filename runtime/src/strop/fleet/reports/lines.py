@@ -5,11 +5,14 @@ A last line that lacks its newline is normal: it was being written, or being cop
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fnmatch
 import glob
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from strop.bundle.files import open_regular
 from strop.errors import ReportError, printable
@@ -30,7 +33,8 @@ _FLAGS = os.O_RDWR | os.O_CREAT | _NO_LINK | getattr(os, "O_BINARY", 0)
 def append(path: str, line: bytes, max_bytes: int = FILE_BYTES) -> None:
     """Append a report's line to a file, and return when it is on the disk.
 
-    What a cut left of a last line is overwritten. One process writes a file.
+    What a cut left of a last line is overwritten; a file that ends with more than that is put
+    aside. One process writes a file.
 
     Args:
         path: the file.
@@ -57,11 +61,11 @@ def read_lines(pattern: str) -> Iterator[bytes]:
         pattern: as a shell has them; `**` stands for any folders.
 
     Raises:
-        ReportError: a file cannot be read or is not a regular file, or there are too many: a
-            decision by a part of the reports could be wrong.
+        ReportError: a file or a folder cannot be read, a file is not a regular one, or there are
+            too many: a decision by a part of the reports could be wrong.
     """
     left = MOST_BYTES
-    for count, path in enumerate(glob.iglob(pattern, recursive=True)):  # noqa: PTH207
+    for count, path in enumerate(_paths(pattern)):
         if count >= MOST_FILES:
             raise ReportError(f"{pattern}: more than {MOST_FILES} files", "remove old ones")
         try:
@@ -86,6 +90,52 @@ def read_lines(pattern: str) -> Iterator[bytes]:
             ) from None
 
 
+def _paths(pattern: str) -> Iterator[str]:
+    """Yield the paths that match a pattern; raise ReportError if a folder cannot be read."""
+    anchor, *parts = Path(glob.escape(os.getcwd()), pattern).parts  # noqa: PTH109
+    try:
+        yield from _matches(anchor, parts)
+    except OSError as error:
+        where = printable(os.fspath(error.filename or pattern))
+        raise ReportError(
+            f"cannot read the reports in {where}: {error.strerror or error}"
+        ) from None
+
+
+def _matches(folder: str, parts: Sequence[str]) -> Iterator[str]:
+    """Yield the paths below a folder that match a pattern.
+
+    The module `glob` does it too, but takes a folder that it cannot read for an empty one.
+
+    Args:
+        folder: where to look.
+        parts: the pattern's parts, of which each is a name, or stands for names.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    if not parts:
+        yield folder
+        return
+    part, rest = parts[0], parts[1:]
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # removed since, or no folder
+        if part != "**" and not glob.has_magic(part):
+            path = os.path.join(folder, part)  # noqa: PTH118
+            os.lstat(path)
+            yield from _matches(path, rest)
+            return
+        if part == "**":
+            yield from _matches(folder, rest)
+        is_dot = part.startswith(".")  # else names that start with one are hidden, as in a shell
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if part == "**":
+                    if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
+                        yield from _matches(entry.path, parts)
+                elif fnmatch.fnmatch(entry.name, part) and (is_dot or entry.name[0] != "."):
+                    yield from _matches(entry.path, rest)
+
+
 def _write(path: str, line: bytes, max_bytes: int) -> bool:
     """Write a line after the last whole one; False: the file has no room for it."""
     descriptor = os.open(path, _FLAGS, 0o644)
@@ -95,7 +145,10 @@ def _write(path: str, line: bytes, max_bytes: int) -> bool:
             raise OSError(errno.EINVAL, "not a regular file")
         start = max(0, status.st_size - MAX_BYTES)
         os.lseek(descriptor, start, os.SEEK_SET)
-        end = start + os.read(descriptor, MAX_BYTES).rfind(b"\n") + 1
+        last = os.read(descriptor, MAX_BYTES).rfind(b"\n")
+        if start and last < 0:  # whatever this is, it would swallow the line
+            return False
+        end = start + last + 1
         if end and end + len(line) > max_bytes:
             return False
         os.ftruncate(descriptor, end)

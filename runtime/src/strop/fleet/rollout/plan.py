@@ -21,7 +21,9 @@ Paths are relative to the plan's folder.
 
 from __future__ import annotations
 
+import glob
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from strop.errors import InputError, printable
@@ -96,7 +98,8 @@ def read_plan(path: str) -> Plan:
         for name in ("keys", "devices", "login", "authority", "trusted_keys")
         if (value := getattr(plan, name)) is not None
     }
-    reports = plan.reports if plan.by_mqtt else beside(path, plan.reports)
+    folder = glob.escape(str(Path(path).absolute()))  # its names are no part of the pattern
+    reports = plan.reports if plan.by_mqtt else beside(folder, plan.reports)
     return plan._replace(group=tuple(groups), reports=reports, **paths)
 
 

@@ -37,6 +37,7 @@ class Step(NamedTuple):
     release: Release
     decision: Decision
     refused: Mapping[str, int]
+    reporting: int  # devices of the list that have a report, of whatever release
 
     @property
     def is_stopped(self) -> bool:
@@ -95,7 +96,7 @@ def step(
         decided(channels.channel(state, name) if name in state.names else empty(name))
     else:
         change(registry, plan.keys, plan.channel, decided)
-    return Step(release, taken[-1], reports.refused)
+    return Step(release, taken[-1], reports.refused, len(reports.newest))
 
 
 def _signed(channel: Channel, release: Release) -> Release:
