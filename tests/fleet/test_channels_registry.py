@@ -18,10 +18,10 @@ from strop.bundle.keys import make_pair
 from strop.errors import ChannelError, RegistryError
 from strop.fleet import artifact
 from strop.fleet.channels import Channels
-from strop.fleet.oci import EMPTY, layer_of
+from strop.fleet.oci import EMPTY
 from strop.fleet.publishing import change, create, look, renew, replace_key
 from strop.fleet.registry import Registry, digest_of, parse
-from strop.fleet.tuf_files import TAG, write_manifest
+from strop.fleet.tuf_files import TAG
 from tests import bundles
 from tests.fleet import registries
 from tests.fleet.test_channel import release
@@ -133,7 +133,8 @@ def test_the_commands_reach_a_registry(
 ) -> None:
     place, keys = f"{server.address}/models/digits", str(tmp_path / "keys")
     assert cli.main(["channels", place, "--keys", keys, "--create"]) == 0
-    whole = release(1)._replace(manifest=pushed(server.repository()))
+    push_bundle(server, "v1")
+    whole = release(1)._replace(manifest=digest_of(server.repository().manifest("v1") or b""))
     change(server.repository(), keys, "beta", runs(whole))
     assert cli.main(["promote", place, "beta", "stable", "--keys", keys]) == 0
     assert cli.main(["channels", place, "--keys", keys, "--renew"]) == 0
@@ -144,15 +145,6 @@ def test_the_commands_reach_a_registry(
     assert told["repository"] == place
     assert cli.main(["channels", f"{place}:v1", "--keys", keys]) == 2
     assert "without a tag" in capsys.readouterr().err
-
-
-def pushed(registry: Registry) -> str:
-    """Push an artifact of one layer; return its manifest's digest."""
-    content = b"a model"
-    registry.put_blob(digest_of(content), content)
-    manifest = write_manifest([layer_of("model", content)])
-    registry.put_manifest(digest_of(manifest), manifest)
-    return digest_of(manifest)
 
 
 def push_bundle(server: Server, tag: str, name: str = "") -> bytes:

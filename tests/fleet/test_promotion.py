@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
+from strop.bundle.file import parse_bundle
 from strop.errors import ChannelError, InputError, RegistryError
-from strop.fleet.artifact import Release
+from strop.fleet.artifact import Release, write_manifest
 from strop.fleet.channel import Channel, Next, empty
 from strop.fleet.promotion import promote, require_whole, runs_of
 from strop.fleet.publishing import change, look
 from strop.fleet.registry import digest_of
+from tests.bundles import image
 from tests.fleet.memory import Memory
 from tests.fleet.test_channel import release
 from tests.fleet.test_channels import Place, place, runs
@@ -40,10 +40,10 @@ def test_a_stopped_one_is_promoted_on_purpose_only() -> None:
 
 
 def pushed(registry: Memory, contents: tuple[bytes, ...] = (b"one", b"two")) -> Release:
-    layers = [{"digest": digest_of(content), "size": len(content)} for content in contents]
     for content in (b"{}", *contents):
         registry.put_blob(digest_of(content), content)
-    manifest = json.dumps({"config": {"digest": digest_of(b"{}")}, "layers": layers}).encode()
+    members = {f"member-{number}": content for number, content in enumerate(contents)}
+    manifest = write_manifest(parse_bundle(image().pack()).manifest, b"".join(contents), members)
     registry.manifests[digest_of(manifest)] = manifest
     return release(1)._replace(manifest=digest_of(manifest))
 

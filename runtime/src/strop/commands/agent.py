@@ -5,25 +5,21 @@ from __future__ import annotations
 import argparse
 
 from strop.bundle.manifest import plain
+from strop.commands.fleet import the_extra
 from strop.commands.terminal import print_json, print_line
 from strop.device import logs
-from strop.errors import StropError
 from strop.install.selfcheck import self_check
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Follow a channel until told to stop; or poll once, or forget what failed here."""
-    try:
+    with the_extra():
         from strop.fleet.agent import health, loop
         from strop.fleet.agent.agent import Agent
         from strop.fleet.agent.backoff import Backoff
         from strop.fleet.agent.clock import system_clock
         from strop.fleet.agent.sending import sender
         from strop.fleet.agent.settings import read_settings
-    except ImportError as error:
-        raise StropError(
-            f"strop agent needs {error.name}", "install the extra [fleet] of the strop wheel"
-        ) from None
     settings = read_settings(arguments.settings)
     logs.start()
 

@@ -58,7 +58,7 @@ def open_reference(text: str) -> tuple[Reference, Registry]:
         StropError: the extra [fleet] is not installed.
     """
     with the_extra():
-        import strop.fleet.channels  # noqa: F401
+        import strop.fleet.channels  # noqa: F401  all of the extra is here, before any work
         from strop.fleet.registry import Registry, parse
     reference = parse(text)
     return reference, Registry(reference)

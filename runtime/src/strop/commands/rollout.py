@@ -50,7 +50,7 @@ def main(arguments: argparse.Namespace) -> int:
         from strop.fleet.rollout.rollout import step
 
         if plan.by_mqtt:
-            import strop.fleet.reports.mqtt  # noqa: F401
+            import strop.fleet.reports.mqtt  # noqa: F401  it is here, before any work
     taken = step(plan, registry, again=arguments.again, halt=arguments.stop, dry=arguments.dry_run)
     decision = taken.decision
     with telling(f"the rollout: {_DONE[decision.action]}"):

@@ -20,6 +20,7 @@ from strop.bundle.manifest import is_printable, plain
 from strop.bundle.records import read_record
 from strop.errors import BundleError, ChannelError, InputError, printable
 from strop.fleet.artifact import Release
+from strop.fleet.registry import is_digest
 
 SCHEMA = 1
 MAX_BYTES = 64 * 2**10  # of a record: one of ours has some 1 kB, and 70 bytes for each stopped one
@@ -50,6 +51,10 @@ class Channel(NamedTuple):
     def to_json(self) -> bytes:
         """Write the record; the same record gives the same bytes."""
         return json.dumps(plain(self), indent=1, sort_keys=True).encode("ascii") + b"\n"
+
+    def stopped_but(self, bundle: str) -> tuple[str, ...]:
+        """Return the bundles that a rollout has stopped, without this one."""
+        return tuple(stopped for stopped in self.stopped if stopped != bundle)
 
 
 def empty(name: str) -> Channel:
@@ -145,7 +150,7 @@ def _problem(channel: Channel) -> str:
     """Say what is wrong with the values of a record; "" if nothing is."""
     coming, runs = channel.next, channel.runs
     for release in filter(None, (runs, coming and coming.release)):
-        if not release.manifest.startswith("sha256:") or not is_sha256(release.manifest[7:]):
+        if not is_digest(release.manifest):
             return "a manifest is not named by its SHA-256"
         if not is_sha256(release.bundle):
             return "a bundle is not named by its SHA-256"

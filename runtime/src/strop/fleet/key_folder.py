@@ -24,7 +24,7 @@ from strop.bundle.keys import make_pair, read_private
 from strop.errors import ChannelError, InputError, printable
 from strop.fleet.channels import read_root
 from strop.install import lock
-from strop.install.turn import refusals
+from strop.install.turn import holder_of, refusals
 
 KEYS = ("root", "targets", "online")
 ROLES_OF = {"root": ("root",), "targets": ("targets",), "online": ("snapshot", "timestamp")}
@@ -143,9 +143,9 @@ class KeyFolder:
             try:
                 stack.enter_context(lock.hold(f"{self.path}/lock", _WAIT_S, lambda holder: None))
             except lock.Held as error:
-                holder = f"process {error}" if str(error) else "another process"
                 raise ChannelError(
-                    f"{holder} signs with the keys in {place}", "try again when it has ended"
+                    f"{holder_of(str(error))} signs with the keys in {place}",
+                    "try again when it has ended",
                 ) from None
             yield
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import tempfile
 
 from strop.bundle.open import open_bundle
-from strop.bundle.records import decode
-from strop.errors import BundleError, ChannelError, InputError, RegistryError
-from strop.fleet.artifact import Release
+from strop.errors import ChannelError, InputError, RegistryError
+from strop.fleet.artifact import Release, read_manifest
 from strop.fleet.channel import Channel
 from strop.fleet.channels import Channels, State
+from strop.fleet.oci import EMPTY
 from strop.fleet.pull import pull
-from strop.fleet.registry import Registry, is_digest
+from strop.fleet.registry import Registry, digest_of
 from strop.fleet.tuf_files import Store
 from strop.install.turn import refusals
-
-_MAX_MANIFEST_BYTES = 4 * 2**20  # what registries take at most
 
 
 def runs_of(channels: Channels, state: State, name: str) -> Release:
@@ -38,10 +36,11 @@ def require_whole(registry: Store, release: Release) -> None:
         RegistryError: something is missing, or the registry cannot be reached.
     """
     mend = "push the bundle again: strop push"
-    content = registry.manifest(release.manifest, _MAX_MANIFEST_BYTES)
+    content = registry.manifest(release.manifest)
     if content is None:
         raise RegistryError(f"the registry has no manifest {release.manifest}", mend)
-    for digest in _digests(content, release.manifest):
+    needed = (digest_of(EMPTY), *(layer.digest for layer in read_manifest(content).layers))
+    for digest in dict.fromkeys(needed):
         if not registry.has_blob(digest):
             raise RegistryError(
                 f"{release.manifest} is not whole: the registry lacks {digest}", mend
@@ -115,23 +114,4 @@ def promote(
             f"a rollout in channel {channel.channel} has stopped {label}",
             "--allow-stopped promotes it all the same",
         )
-    stopped = tuple(bundle for bundle in channel.stopped if bundle != release.bundle)
-    return channel._replace(runs=release, next=None, stopped=stopped)
-
-
-def _digests(content: bytes, manifest: str) -> list[str]:
-    """Return the blobs that a manifest names, each once."""
-    try:
-        found = decode(content, f"manifest {manifest}")
-    except BundleError as error:
-        raise RegistryError(error.problem) from None
-    layers = found.get("layers") if isinstance(found, dict) else None
-    if not isinstance(layers, list):
-        raise RegistryError(f"manifest {manifest} has no layers")
-    digests = []
-    for part in (*layers, found.get("config")):
-        digest = part.get("digest") if isinstance(part, dict) else None
-        if type(digest) is not str or not is_digest(digest):
-            raise RegistryError(f"manifest {manifest} names a blob without a SHA-256")
-        digests.append(digest)
-    return list(dict.fromkeys(digests))
+    return channel._replace(runs=release, next=None, stopped=channel.stopped_but(release.bundle))

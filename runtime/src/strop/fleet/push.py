@@ -13,6 +13,7 @@ from strop.bundle.trust import Trust
 from strop.errors import BundleError, InputError, RegistryError, printable
 from strop.fleet import patch
 from strop.fleet.artifact import (
+    Artifact,
     Release,
     patch_tag,
     read_manifest,
@@ -69,7 +70,8 @@ def push(
     except BundleError as error:
         raise error.within(f"bundle {printable(source)} refused") from None
     content = write_manifest(bundle.manifest, data, bundle.members)
-    release = read_manifest(content).release
+    artifact = read_manifest(content)
+    release = artifact.release
     tag = tag or f"v{release.model_version}-{release.target}"
     _require_free(registry, tag, release, replace=replace)
     old = find(registry, since) if since else None
@@ -88,7 +90,7 @@ def push(
     patch_bytes = None
     if old:
         progress(f"a patch from {old.label}")
-        patch_bytes = _push_patch(registry, release, content, data, old)
+        patch_bytes = _push_patch(registry, artifact, content, data, old)
     return Pushed(
         release,
         tag,
@@ -128,7 +130,7 @@ def _require_free(registry: Registry, tag: str, release: Release, *, replace: bo
 
 
 def _push_patch(
-    registry: Registry, release: Release, content: bytes, data: bytes, old: Release
+    registry: Registry, artifact: Artifact, content: bytes, data: bytes, old: Release
 ) -> int | None:
     """Put the patch from an older release; return its bytes, or None if devices would not take it.
 
@@ -138,11 +140,11 @@ def _push_patch(
         path = os.path.join(folder, "old")  # noqa: PTH118
         pull(registry, old, path, parts=os.path.join(folder, "parts"))  # noqa: PTH118
         base = _read(path)
-    lacked = lacked_bytes(read_manifest(content).layers, base)
+    lacked = lacked_bytes(artifact.layers, base)
     made = patch.make(data, base)
     if len(made) > lacked * MAX_PATCH_SHARE:
         return None
-    tag = patch_tag(release.bundle, old.bundle)
+    tag = patch_tag(artifact.release.bundle, old.bundle)
     registry.put_blob(digest_of(made), made)
     registry.put_manifest(tag, write_patch_manifest(content, made, tag))
     return len(made)

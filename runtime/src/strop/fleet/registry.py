@@ -80,7 +80,7 @@ def parse(text: str) -> Reference:
         problem = "a repository's name has lower-case letters, digits, and . _ - / between them"
     elif colon and not _TAG.fullmatch(tag):
         problem = "a tag has up to 128 letters, digits, and . _ -"
-    elif at and not (digest.startswith("sha256:") and is_sha256(digest[7:])):
+    elif at and not is_digest(digest):
         problem = "a digest is sha256: and 64 hexadecimal digits"
     if problem:
         raise InputError(

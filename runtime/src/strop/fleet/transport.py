@@ -103,13 +103,8 @@ class Transport:
         def once() -> Answer:
             with self.open(method, url, body=body, headers=headers) as answer:
                 content = bytearray()
-                if method != "HEAD":
-                    for piece in self.pieces(answer):
-                        content += piece
-                        if len(content) > max_bytes:
-                            raise RegistryError(
-                                f"{self.place} answers with more than {max_bytes} bytes"
-                            )
+                if method != "HEAD" and not self._read(answer, content, max_bytes):
+                    raise RegistryError(f"{self.place} answers with more than {max_bytes} bytes")
                 return Answer(answer.status, answer.headers, bytes(content))
 
         for pause_s in self._pauses_s:
@@ -179,6 +174,14 @@ class Transport:
                 start, since = time.monotonic(), 0
             yield piece
 
+    def _read(self, answer: urllib3.BaseHTTPResponse, content: bytearray, most_bytes: int) -> bool:
+        """Append the body of an answer to `content`; stop and return False if it is longer."""
+        for piece in self.pieces(answer):
+            content += piece
+            if len(content) > most_bytes:
+                return False
+        return True
+
     def _send(
         self, method: str, url: str, body: Body, headers: Mapping[str, str]
     ) -> urllib3.BaseHTTPResponse:
@@ -207,10 +210,8 @@ class Transport:
         try:
             self._check(answer, urlsplit(url).netloc)
             content = bytearray()
-            for piece in self.pieces(answer):
-                content += piece
-                if len(content) > CHUNK_BYTES:
-                    raise RegistryError(f"{urlsplit(url).hostname} gives a token that is too long")
+            if not self._read(answer, content, CHUNK_BYTES):
+                raise RegistryError(f"{urlsplit(url).hostname} gives a token that is too long")
         finally:
             answer.close()
         if answer.status != 200:
@@ -235,10 +236,8 @@ class Transport:
         """Return what the answer to a request that failed says about it; "" if nothing."""
         content = bytearray()
         with contextlib.suppress(RegistryError):
-            for piece in self.pieces(answer):
-                content += piece
-                if len(content) > _MAX_REASON_BYTES:
-                    return ""
+            if not self._read(answer, content, _MAX_REASON_BYTES):
+                return ""
         return reason_in(bytes(content))
 
     def _is_own(self, url: str) -> bool:

@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from strop import durable
 from strop.bundle import installed
@@ -47,7 +47,7 @@ def commit(folder: str, record: Record, last: Callable[[], None], *, frees: bool
     except OSError as error:
         if not (frees and is_full(error)):
             raise
-        room_bytes = _reserved_bytes(folder)
+        room_bytes = taken_bytes(f"{folder}/{_RESERVE}")
         written, content = _encode(record, room_bytes)
         if len(content) > room_bytes:
             raise
@@ -78,14 +78,27 @@ def reserve(folder: str) -> None:
     Raises:
         OSError: the disk is full, or the folder cannot be written.
     """
-    if _reserved_bytes(folder) >= min(RESERVES_BYTES):
+    take_room(f"{folder}/{_RESERVE}", RESERVES_BYTES)
+
+
+def take_room(path: str, sizes: Sequence[int]) -> None:
+    """Take room on the disk for a file that is to be written over, unless it is taken already.
+
+    Args:
+        path: the file that holds the room.
+        sizes: bytes, largest first: as many as there are, and at least the last.
+
+    Raises:
+        OSError: the disk is full, or the file cannot be written.
+    """
+    if taken_bytes(path) >= sizes[-1]:
         return
-    for size in RESERVES_BYTES:
+    for size in sizes:
         try:
-            durable.reserve(f"{folder}/{_RESERVE}", size)
+            durable.reserve(path, size)
             return
         except OSError as error:
-            if not is_full(error) or size == RESERVES_BYTES[-1]:
+            if not is_full(error) or size == sizes[-1]:
                 raise
 
 
@@ -94,10 +107,10 @@ def unreserve(folder: str) -> None:
     durable.remove(f"{folder}/{_RESERVE}")
 
 
-def _reserved_bytes(folder: str) -> int:
-    """Return the size of the reserve in bytes; 0 if there is none."""
+def taken_bytes(path: str) -> int:
+    """Return the bytes of room that a file holds; 0 if it is not there."""
     try:
-        found = os.lstat(f"{folder}/{_RESERVE}")
+        found = os.lstat(path)
     except FileNotFoundError:
         return 0
     return found.st_size if stat.S_ISREG(found.st_mode) else 0
@@ -147,8 +160,17 @@ def is_whole(folder: str, name: str) -> bool:
         folder: the folder that `strop install` keeps.
         name: the bundle's name there, the SHA-256 that its bytes must have.
     """
+    return holds(installed.bundle_path(folder, name), name)
+
+
+def holds(path: str, name: str) -> bool:
+    """Tell whether a file is a bundle, byte for byte.
+
+    Args:
+        path: the file.
+        name: the SHA-256 that its bytes must have.
+    """
     try:
-        path = installed.bundle_path(folder, name)
         data, _ = read_file(path, MAX_ARCHIVE_BYTES, links=False)
     except OSError:
         return False

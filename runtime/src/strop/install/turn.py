@@ -40,21 +40,22 @@ def alone(folder: str, wait_s: float, notify: Notify) -> Iterator[Lock]:
     place = printable(folder)
 
     def waiting(holder: str) -> None:
-        notify(f"{_holder(holder)} is installing into {place}: waiting for it")
+        notify(f"{holder_of(holder)} is installing into {place}: waiting for it")
 
     with contextlib.ExitStack() as stack:
         try:
             held = stack.enter_context(lock.hold(f"{folder}/{store.LOCK}", wait_s, waiting))
         except lock.Held as error:
             raise InstallError(
-                f"{_holder(str(error))} is installing into {place}, and did not end in "
+                f"{holder_of(str(error))} is installing into {place}, and did not end in "
                 f"{wait_s:g} s",
                 "try again, or wait longer with --wait",
             ) from None
         yield held
 
 
-def _holder(number: str) -> str:
+def holder_of(number: str) -> str:
+    """Name the process that holds a lock, from what `lock.Held` says."""
     return f"process {number}" if number else "another process"
 
 

@@ -17,7 +17,7 @@ from strop.fleet.agent.agent import Agent, Outcome
 from strop.fleet.agent.backoff import Backoff
 from strop.fleet.reports.report import WAITING
 from strop.install import lock
-from strop.install.turn import refusals
+from strop.install.turn import holder_of, refusals
 
 LOCK = "lock"
 _STOPS = (signal.SIGTERM, signal.SIGINT)
@@ -49,7 +49,7 @@ def alone(folder: str) -> Iterator[None]:
                 stack.enter_context(lock.hold(f"{folder}/{LOCK}", 0, lambda holder: None))
             except lock.Held as error:
                 raise InstallError(
-                    f"another agent works in {place}, process {error}",
+                    f"another agent works in {place}, {holder_of(str(error))}",
                     "stop it first: systemctl stop strop-agent",
                 ) from None
         yield

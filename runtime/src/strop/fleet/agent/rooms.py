@@ -11,9 +11,8 @@ import os
 import shutil
 
 from strop import durable
-from strop.bundle.archive import MAX_ARCHIVE_BYTES
-from strop.bundle.digest import is_sha256, sha256_hex
-from strop.bundle.files import read_file
+from strop.bundle.digest import is_sha256
+from strop.install import store
 
 _WHOLE = ".strop"
 
@@ -30,11 +29,7 @@ def parts(folder: str) -> str:
 
 def is_whole(folder: str, bundle: str) -> bool:
     """Tell whether a release was pulled, byte for byte."""
-    try:
-        data, _ = read_file(whole(folder, bundle), MAX_ARCHIVE_BYTES, links=False)
-    except OSError:
-        return False
-    return sha256_hex(data) == bundle
+    return store.holds(whole(folder, bundle), bundle)
 
 
 def clear(folder: str, keep: str | None = None) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from typing import Any, NamedTuple
 
 from strop import durable
@@ -152,20 +151,17 @@ def write(folder: str, state: State) -> None:
         try:
             durable.write(path(folder), content, 0o644)
         except OSError as error:
-            if not store.is_full(error) or not _is_reserved(folder):
+            room = f"{folder}/{RESERVE}"
+            if not store.is_full(error) or store.taken_bytes(room) < RESERVES_BYTES[-1]:
                 raise
-            durable.write(path(folder), content, 0o644, over=f"{folder}/{RESERVE}")
+            durable.write(path(folder), content, 0o644, over=room)
         reserve(folder)
 
 
 def reserve(folder: str) -> None:
     """Take room on the disk for the next state, if there is any and it is not taken already."""
-    if _is_reserved(folder):
-        return
-    for size in RESERVES_BYTES:
-        with contextlib.suppress(OSError):
-            durable.reserve(f"{folder}/{RESERVE}", size)
-            return
+    with contextlib.suppress(OSError):
+        store.take_room(f"{folder}/{RESERVE}", RESERVES_BYTES)
 
 
 class Memory:
@@ -194,13 +190,6 @@ class Memory:
 def first(sequence: int) -> State:
     """Return the state of an agent that has done nothing yet."""
     return State(SCHEMA, sequence, None, None, None, None, None, None)
-
-
-def _is_reserved(folder: str) -> bool:
-    try:
-        return os.lstat(f"{folder}/{RESERVE}").st_size >= min(RESERVES_BYTES)
-    except FileNotFoundError:
-        return False
 
 
 def _problem(state: State) -> str:

@@ -122,10 +122,8 @@ def stop(channel: Channel, release: Release) -> Channel:
     """Return the channel without this release: its devices go back to what the channel runs."""
     coming = channel.next
     ends = coming is not None and coming.release.bundle == release.bundle
-    stopped = tuple(bundle for bundle in channel.stopped if bundle != release.bundle)
-    return channel._replace(
-        next=None if ends else coming, stopped=(*stopped, release.bundle)[-MAX_STOPPED:]
-    )
+    stopped = (*channel.stopped_but(release.bundle), release.bundle)
+    return channel._replace(next=None if ends else coming, stopped=stopped[-MAX_STOPPED:])
 
 
 def _under_way(groups: Sequence[Group], release: Release, channel: Channel) -> int | None:
@@ -267,9 +265,8 @@ def _begin(
 
 def _to(release: Release, channel: Channel, tally: Tally) -> Channel:
     """Return the channel with the release for a group and those before it."""
-    stopped = tuple(bundle for bundle in channel.stopped if bundle != release.bundle)
     coming = Next(release, tally.percent, tally.group)
-    return channel._replace(next=coming, stopped=stopped)
+    return channel._replace(next=coming, stopped=channel.stopped_but(release.bundle))
 
 
 def _missing(group: Group, tally: Tally) -> str:
