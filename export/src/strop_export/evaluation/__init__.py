@@ -1,0 +1,1 @@
+"""The evaluation of a bundle over more samples than memory holds."""
