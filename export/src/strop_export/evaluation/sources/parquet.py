@@ -1,0 +1,154 @@
+"""Parquet files: a unit is a row group, read in pieces.
+
+Rows whose page does not decompress, or fails its checksum where the writer made one, are set aside
+with all later rows of the row group. The format has checksums of pages' bodies, not of their
+headers or the footer (https://parquet.apache.org/docs/file-format/data-pages/checksumming/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from strop.bundle.manifest import Manifest
+from strop_export.errors import EvaluationError, reason
+from strop_export.evaluation.sources.base import BadRows, Batch, Columns, Unit, bad_rows
+from strop_export.evaluation.sources.columns import needed
+from strop_export.evaluation.sources.places import Watched
+from strop_export.evaluation.sources.rows import at_once, from_table
+
+_BUFFER_BYTES = 2**20  # that are read of a column at once
+_MAX_FOOTER_BYTES = 2**28
+_END = 8  # bytes: the footer's length and the magic number
+
+
+class Planned(NamedTuple):
+    """What the footer of a file says."""
+
+    types: dict[str, Any]  # of each column whose name is there once
+    rows: tuple[int, ...]  # of each row group
+
+
+class _Damaged(Exception):
+    """A file cannot be read as Parquet."""
+
+
+def look(path: str) -> Planned | BadRows:
+    """Read the footer of a file.
+
+    Raises:
+        EvaluationError: the file cannot be opened or read.
+    """
+    watched = Watched(path)
+    try:
+        opened = _open(watched)
+        names = opened.schema_arrow.names
+        types = {
+            field.name: field.type for field in opened.schema_arrow if names.count(field.name) == 1
+        }
+        return Planned(types, tuple(_row_groups(opened)))
+    except _Damaged as error:
+        return bad_rows(path, 0, None, str(error))
+    finally:
+        watched.close()
+
+
+def units(path: str, planned: Planned) -> Iterator[Unit]:
+    """Yield the units of a file."""
+    first = 0
+    for part, rows in enumerate(planned.rows):
+        if rows:
+            yield Unit("parquet", path, part, rows, (), first)
+        first += rows
+
+
+def read(
+    unit: Unit, columns: Columns, manifest: Manifest, *, batch: int
+) -> Iterator[Batch | BadRows]:
+    """Read a row group; every row is in a batch or set aside.
+
+    Raises:
+        EvaluationError: the file cannot be opened or read, or has changed since it was planned.
+    """
+    watched = Watched(unit.path)
+    rows, done = unit.rows or 0, 0
+    try:
+        opened = _open(watched)
+        found = list(_row_groups(opened))
+        if unit.part >= len(found) or found[unit.part] != rows:
+            raise EvaluationError(
+                f"{unit.path} has changed meanwhile", "start the evaluation again"
+            )
+        wanted = needed(columns)
+        size = at_once(manifest, batch, _row_bytes(opened, unit.part, set(wanted)))
+        for piece in _pieces(opened, unit.part, wanted, size):
+            piece = piece[: rows - done]
+            table = {name: piece.column(name) for name in wanted}
+            yield from from_table(
+                table, columns, manifest, path=unit.path, first_row=unit.first_row + done
+            )
+            done += len(piece)
+        why = "the row group has fewer rows than the footer says"
+    except _Damaged as error:
+        watched.blame()
+        why = str(error)
+    finally:
+        watched.close()
+    if done < rows:
+        yield bad_rows(unit.path, unit.first_row + done, rows - done, why)
+
+
+def _open(watched: Watched) -> Any:
+    try:
+        watched.seek(max(0, watched.size - _END))
+        if int.from_bytes(watched.read(_END)[:4], "little") > _MAX_FOOTER_BYTES:
+            raise _Damaged(f"its footer has more than {_MAX_FOOTER_BYTES} bytes")
+        # Not pre-buffered: a whole row group would be in memory.
+        return pq.ParquetFile(
+            pa.PythonFile(watched, "r"),
+            pre_buffer=False,
+            buffer_size=_BUFFER_BYTES,
+            page_checksum_verification=True,
+        )
+    except _Damaged:
+        raise
+    except Exception as error:  # noqa: BLE001  Arrow raises anything on bad bytes
+        watched.blame()
+        raise _Damaged(f"its footer cannot be read: {reason(error)}") from None
+
+
+def _row_groups(opened: Any) -> Iterator[int]:
+    """Yield the rows of each row group, which must add up to those of the file."""
+    metadata = opened.metadata
+    rows = [metadata.row_group(part).num_rows for part in range(metadata.num_row_groups)]
+    if sum(rows) != metadata.num_rows or min(rows, default=0) < 0:
+        raise _Damaged(f"its footer says {metadata.num_rows} rows, and {sum(rows)} by row groups")
+    yield from rows
+
+
+def _row_bytes(opened: Any, part: int, wanted: set[str]) -> int:
+    """Return the mean size of a row's columns, decompressed."""
+    group = opened.metadata.row_group(part)
+    chunks = [group.column(place) for place in range(group.num_columns)]
+    size = sum(
+        chunk.total_uncompressed_size
+        for chunk in chunks
+        if chunk.path_in_schema in wanted or chunk.path_in_schema.partition(".")[0] in wanted
+    )
+    return int(max(0, size) // max(1, group.num_rows))
+
+
+def _pieces(opened: Any, part: int, wanted: list[str], size: int) -> Iterator[Any]:
+    """Yield the row group in record batches of a size, with exactly the wanted columns."""
+    try:
+        for piece in opened.iter_batches(size, [part], columns=wanted, use_threads=False):
+            if missing := [name for name in wanted if piece.schema.get_field_index(name) < 0]:
+                raise _Damaged(f"column {missing[0]!r} is not there")
+            yield piece
+    except _Damaged:
+        raise
+    except Exception as error:  # noqa: BLE001  Arrow raises anything on bad bytes
+        raise _Damaged(f"cannot be decoded: {reason(error)}") from None
