@@ -1,7 +1,7 @@
 """`strop-export`: turn a trained model into proven bundles.
 
-`strop-export explain` prints a bundle's report again; `strop-export evaluate` evaluates a bundle over
-data of any size.
+`strop-export explain` prints a bundle's report again; `strop-export evaluate` evaluates a bundle
+over data of any size.
 
 Exit status:
 

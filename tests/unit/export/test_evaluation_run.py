@@ -50,7 +50,9 @@ def write(path: Path, images: NDArray[Any], labels: NDArray[Any]) -> None:
     columns = {
         "image": pa.array([one.tobytes() for one in images], pa.binary()),
         "label": pa.array(labels),
-        "half": pa.array(["first" if i < len(labels) / 2 else "second" for i in range(len(labels))]),
+        "half": pa.array(
+            ["first" if i < len(labels) / 2 else "second" for i in range(len(labels))]
+        ),
     }
     parquet.write_table(pa.table(columns), path, row_group_size=GROUP)
 
@@ -67,7 +69,10 @@ def test_the_figures_are_those_of_the_model(bundle: Path, shards: Path, tmp_path
     found = run(bundle, shards, tmp_path / "out", workers=1, slices=["half"])
     tables = [parquet.read_table(path) for path in sorted(shards.glob("*.parquet"))]
     images = np.concatenate(
-        [np.frombuffer(b"".join(t["image"].to_pylist()), np.uint8).reshape(-1, 4, 4) for t in tables]
+        [
+            np.frombuffer(b"".join(t["image"].to_pylist()), np.uint8).reshape(-1, 4, 4)
+            for t in tables
+        ]
     )
     labels = np.concatenate([t["label"].to_numpy() for t in tables])
     with strop.load(bundle) as model:
@@ -281,14 +286,16 @@ def _die(_: Any) -> None:
 
 def test_workers_end_with_a_killed_parent(bundle: Path, shards: Path, tmp_path: Path) -> None:
     program = f"""
-import os, time
+import multiprocessing, time
 from strop_export.evaluation.evaluating import evaluate
+
+def show(_):
+    print(*[child.pid for child in multiprocessing.active_children()], flush=True)
+    time.sleep(60)
+
 if __name__ == "__main__":
-    def show(_):
-        import multiprocessing
-        print(*[child.pid for child in multiprocessing.active_children()], flush=True)
-        time.sleep(60)
-    evaluate({str(bundle)!r}, {str(shards / "*.parquet")!r}, out={str(tmp_path / "out")!r}, workers=2, show=show)
+    data, out = {str(shards / "*.parquet")!r}, {str(tmp_path / "out")!r}
+    evaluate({str(bundle)!r}, data, out=out, workers=2, say=None, show=show)
 """
     script = tmp_path / "script.py"
     script.write_text(program, "utf-8")

@@ -132,9 +132,7 @@ def evaluate(
         return results.publish(folder, journal, about, found, {"on": on, "workers": count})
 
 
-def _count(
-    journal: Journal, job: Job, outcomes: Iterator[Outcome], units: int, show: Show
-) -> None:
+def _count(journal: Journal, job: Job, outcomes: Iterator[Outcome], units: int, show: Show) -> None:
     """Count each outcome as it comes; save the journal, whatever stops it."""
     began = time.monotonic()
     before = journal.resumed

@@ -1,7 +1,7 @@
 """The journal of an evaluation: what is counted already, so that a killed one goes on.
 
-The journal is a folder. `state.json` has the sums of all finished pieces, and which these are; it is
-replaced as a whole, and holds nothing that grows with the data but one bit a piece. Rows set aside
+The journal is a folder. `state.json` has the sums of all finished pieces, and which these are; it
+is replaced as a whole, and nothing in it grows with the data but one bit a piece. Rows set aside
 are in a file for each piece, which is written before the piece counts as finished: a piece that is
 done again writes the same file again.
 """
@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from strop import durable
 from strop.bundle.records import decode

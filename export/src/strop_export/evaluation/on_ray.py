@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def run(job: Job, units: Iterable[tuple[int, Unit]], workers: int | None, *, gpu: bool) -> Iterator[Outcome]:
+def run(
+    job: Job, units: Iterable[tuple[int, Unit]], workers: int | None, *, gpu: bool
+) -> Iterator[Outcome]:
     """Evaluate pieces, and yield each outcome when it is there, in any order.
 
     The cluster is the one that RAY_ADDRESS names, or that runs on this machine; without one, Ray is
@@ -37,7 +39,9 @@ def run(job: Job, units: Iterable[tuple[int, Unit]], workers: int | None, *, gpu
     Raises:
         EvaluationError: Ray is absent, cannot be started, or gave up.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it reports to its makers unless told not to
+    os.environ.setdefault(
+        "RAY_USAGE_STATS_ENABLED", "0"
+    )  # it reports to its makers unless told not to
     try:
         import ray
         import ray.data
@@ -49,7 +53,9 @@ def run(job: Job, units: Iterable[tuple[int, Unit]], workers: int | None, *, gpu
     try:
         if ours:
             ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-        yield from _outcomes(job, list(units), workers or int(ray.cluster_resources()["CPU"]), gpu=gpu)
+        yield from _outcomes(
+            job, list(units), workers or int(ray.cluster_resources()["CPU"]), gpu=gpu
+        )
     except (ray.exceptions.RayError, ConnectionError) as error:
         raise EvaluationError(
             f"Ray failed: {reason(error)}", "run the same command again, which goes on"

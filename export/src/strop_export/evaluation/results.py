@@ -63,7 +63,11 @@ def finished(folder: Path, identity: Mapping[str, Any]) -> Evaluation | None:
 
 
 def publish(
-    folder: Path, journal: Journal, identity: Mapping[str, Any], data: Data, where: Mapping[str, Any]
+    folder: Path,
+    journal: Journal,
+    identity: Mapping[str, Any],
+    data: Data,
+    where: Mapping[str, Any],
 ) -> Evaluation:
     """Write all files of a finished evaluation, metrics.json last, and remove the journal.
 
@@ -91,7 +95,7 @@ def publish(
     rows = {"counted": counted.rows, "set_aside": counted.bad_rows, "files_cut_short": cut_short}
     metrics = {**_plain(identity), "rows": rows, "figures": figures}
     resumed = journal.resumed
-    seconds = counted.busy_s - resumed.busy_s
+    seconds = max(1e-6, counted.busy_s - resumed.busy_s)
     run = {
         **where,
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

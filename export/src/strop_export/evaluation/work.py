@@ -129,7 +129,9 @@ def _answers(model: Model, inputs: Arrays) -> Arrays:
         (n, ...) for each output, in the manifest's order.
     """
     answers = model.predict(inputs[0] if len(inputs) == 1 else list(inputs))
-    return [answers] if model.structure == "one" else in_order(answers, model.outputs, model.structure)
+    return (
+        [answers] if model.structure == "one" else in_order(answers, model.outputs, model.structure)
+    )
 
 
 def _answered(
