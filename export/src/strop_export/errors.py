@@ -10,7 +10,6 @@
     ├── EvaluationError    samples, or the record of an evaluation, cannot be read or do not fit
     ├── DoesNotFit         firmware needs more flash or RAM than --max-flash, --max-ram allow
     ├── ProofError         a variant is not the same model, or engines disagree about it
-    ├── EvaluationError    the data of an evaluation cannot be read, or do not fit the bundle
     └── ConversionError    the model cannot be written in the format that was asked for
         ├── CalibrationError   because the calibration samples do not fit it
         ├── NothingToEqualize  because no two layers have scales to balance
@@ -85,12 +84,6 @@ class ProofError(ExportError):
     """A variant is not Keras's model within its tolerance, or engines disagree about it."""
 
     kind = "proof"
-
-
-class EvaluationError(ExportError):
-    """The data of an evaluation cannot be read, or do not fit the bundle."""
-
-    kind = "evaluation"
 
 
 class ConversionError(ExportError):

@@ -7,7 +7,7 @@ import pickle
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -121,14 +121,18 @@ def evaluate(
         journal = _journal(folder, identity.digest(about), found, job, restart=restart)
         if journal.resumed.done:
             tell(f"going on: {journal.resumed.rows:,} samples are counted already")
-        count = workers or (usable_cores() if on == LOCAL else None)
-        left = journal.left(found.units)
-        outcomes = (
-            on_local.run(job, left, count or 1)
-            if on == LOCAL
-            else on_ray.run(job, left, count, gpu=bool(model.adapter))
-        )
-        _count(journal, job, outcomes, len(found.units), show or progress.lines(tell))
+        show = show or progress.lines(tell)
+        if on == RAY:
+            tell("connecting to Ray, or starting it")
+        with on_ray.started() if on == RAY else nullcontext(usable_cores()) as cpus:
+            count = workers or cpus
+            left = journal.left(found.units)
+            outcomes = (
+                on_ray.run(job, left, count, gpu=bool(model.adapter))
+                if on == RAY
+                else on_local.run(job, left, count)
+            )
+            _count(journal, job, outcomes, len(found.units), show)
         return results.publish(folder, journal, about, found, {"on": on, "workers": count})
 
 

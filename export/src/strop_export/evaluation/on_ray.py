@@ -11,6 +11,7 @@ import logging
 import os
 import pickle
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from strop_export.errors import EvaluationError, reason
@@ -21,41 +22,31 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def run(
-    job: Job, units: Iterable[tuple[int, Unit]], workers: int | None, *, gpu: bool
-) -> Iterator[Outcome]:
-    """Evaluate pieces, and yield each outcome when it is there, in any order.
+@contextmanager
+def started() -> Iterator[int]:
+    """Connect to the cluster that RAY_ADDRESS names, or that runs on this machine, or start one.
 
-    The cluster is the one that RAY_ADDRESS names, or that runs on this machine; without one, Ray is
-    started here, and stopped at the end.
+    What is started here is stopped at the end.
 
-    Args:
-        job: what the workers need to know.
-        units: the pieces, numbered.
-        workers: actors, of one CPU each; None: as many as the cluster has CPUs now. A cluster that
-            scales grows up to that number.
-        gpu: whether each actor takes a GPU.
+    Yields:
+        The number of CPUs that the cluster has now.
 
     Raises:
         EvaluationError: Ray is absent, cannot be started, or gave up.
     """
-    os.environ.setdefault(
-        "RAY_USAGE_STATS_ENABLED", "0"
-    )  # it reports to its makers unless told not to
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it reports to its makers
     try:
         import ray
         import ray.data
     except ImportError as error:
         raise EvaluationError(
-            f"--on ray needs Ray: {reason(error)}", "pip install 'strop-export[ray]'"
+            f"--on ray needs Ray: {reason(error)}", "pip install 'ray[data]'"
         ) from None
     ours = not ray.is_initialized()
     try:
         if ours:
             ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-        yield from _outcomes(
-            job, list(units), workers or int(ray.cluster_resources()["CPU"]), gpu=gpu
-        )
+        yield max(1, int(ray.cluster_resources().get("CPU", 1)))
     except (ray.exceptions.RayError, ConnectionError) as error:
         raise EvaluationError(
             f"Ray failed: {reason(error)}", "run the same command again, which goes on"
@@ -65,25 +56,31 @@ def run(
             ray.shutdown()
 
 
-def _outcomes(
-    job: Job, units: list[tuple[int, Unit]], workers: int, *, gpu: bool
+def run(
+    job: Job, units: Iterable[tuple[int, Unit]], workers: int, *, gpu: bool
 ) -> Iterator[Outcome]:
+    """Evaluate pieces, and yield each outcome when it is there, in any order.
+
+    Args:
+        job: what the workers need to know.
+        units: the pieces, numbered.
+        workers: actors, of one CPU each; a cluster that scales grows up to that number.
+        gpu: whether each actor takes a GPU too.
+    """
     import ray
 
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    # In a list, so that each actor fetches it: Ray cannot start an actor again whose arguments are
-    # in the object store themselves.
-    held = [ray.put(job)]
+    ray.data.DataContext.get_current().enable_progress_bars = False
     pieces = [{"number": number, "unit": pickle.dumps(unit)} for number, unit in units]
+    if not pieces:
+        return
     outcomes = ray.data.from_items(pieces, override_num_blocks=len(pieces)).map_batches(
         _Actor,
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=min(workers, len(pieces))),
         num_cpus=1,
         num_gpus=1 if gpu else None,
-        fn_constructor_args=(held,),
+        fn_constructor_args=(job,),
     )
     for row in outcomes.iter_rows():
         yield pickle.loads(row["outcome"])  # noqa: S301  our own
@@ -92,10 +89,8 @@ def _outcomes(
 class _Actor:
     """A worker as Ray Data calls it."""
 
-    def __init__(self, held: list[Any]) -> None:
-        import ray
-
-        self._worker = Worker(ray.get(held[0]))
+    def __init__(self, job: Job) -> None:
+        self._worker = Worker(job)
 
     def __call__(self, pieces: dict[str, NDArray[Any]]) -> dict[str, list[bytes]]:
         """Evaluate a batch of pieces: arrays `number` and `unit`, to `outcome`, pickled."""
