@@ -256,6 +256,14 @@ class TestColumns:
         with pytest.raises(EvaluationError, match=said):
             planned(tmp_path / "*.parquet", made())
 
+    def test_dictionaries_of_any_size_are_one_type(self, tmp_path: Path) -> None:
+        """Writers of categories choose the width of the index by their number."""
+        for name, index in (("a", pa.int8()), ("b", pa.int32())):
+            texts = pa.array(["circle"] * 3).cast(pa.dictionary(index, pa.string()))
+            write(tmp_path / f"{name}.parquet", {**table(3), "label": texts})
+        data = planned(tmp_path / "*.parquet", made())
+        assert whole(data, made()).labels[0].tolist() == [0] * 6
+
     def test_other_columns_may_differ(self, tmp_path: Path) -> None:
         write(tmp_path / "a.parquet", table(3))
         write(tmp_path / "b.parquet", {"more": [1, 2, 3], **table(3)})

@@ -87,6 +87,7 @@ class TestFolders:
         found = whole(planned(tmp_path, made()), made())
         assert [each.row for each in found.bad] == [3, 4]
         assert found.bad[0].path == str(tmp_path)
+        assert found.bad[0].reason.startswith("column 'picture': star/1.png: ")
         assert "damaged" in found.bad[0].reason
         assert len(found.inputs[0]) == 4
 

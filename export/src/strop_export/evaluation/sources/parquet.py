@@ -7,6 +7,7 @@ headers or the footer (https://parquet.apache.org/docs/file-format/data-pages/ch
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -47,10 +48,8 @@ def look(path: str) -> Planned | BadRows:
     try:
         with _decoding(watched, "its footer cannot be read"):
             opened = _open(watched)
-            schema = opened.schema_arrow
-            types = {
-                field.name: field.type for field in schema if schema.names.count(field.name) == 1
-            }
+            times = Counter(opened.schema_arrow.names)
+            types = {each.name: each.type for each in opened.schema_arrow if times[each.name] == 1}
             return Planned(types, tuple(_row_groups(opened)))
     except _Damaged as error:
         return bad_rows(path, 0, None, str(error))
