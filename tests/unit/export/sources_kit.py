@@ -14,7 +14,8 @@ from strop.bundle.manifest import Manifest
 from strop.bundle.schema import parse
 from strop_export.evaluation.sources import BadRows, Batch, Data, Unit, plan, read
 from tests.unit.runtime import manifests
-from tests.unit.runtime.manifests import output, step
+from tests.unit.runtime.manifests import output as output
+from tests.unit.runtime.manifests import step as step
 
 LABELS = ["circle", "square", "star"]
 PICTURE = {"mode": "L", "steps": [step("resize", width=4, height=4)]}
@@ -24,7 +25,7 @@ def source(
     name: str = "image", shape: Sequence[int] = (4, 4), dtype: str = "uint8", **changes: Any
 ) -> dict[str, Any]:
     """An input; it takes no pictures unless `picture` says how."""
-    rest = {"range": None, "statistics": [], "picture": None}
+    rest: dict[str, Any] = {"range": None, "statistics": [], "picture": None}
     return {"name": name, "shape": [None, *shape], "dtype": dtype, **rest, **changes}
 
 

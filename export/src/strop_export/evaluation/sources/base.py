@@ -38,7 +38,8 @@ class Batch(NamedTuple):
     """Samples that are good: arrays of the same number n of rows, in the order of the file."""
 
     rows: NDArray[Any]  # int64 (n,): their numbers in the file, from 0
-    inputs: tuple[NDArray[Any], ...]  # as in the manifest: (n, *shape[1:]) of its dtype; read-only
+    # As in the manifest: (n, *shape[1:]) of its dtype; not to be written.
+    inputs: tuple[NDArray[Any], ...]
     # For each output, or None without labels. class, binary: int64 (n,); multilabel: int64
     # (n, labels) of 0 and 1; segmentation: int64 (n, ...) without the last axis; regression, raw:
     # float64 (n, ...).

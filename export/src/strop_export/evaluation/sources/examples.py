@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import chain
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
+from strop_export.evaluation.sources.values import of_bytes
+
 # The Arrow type of a column of each kind of feature: lists, of any number of values in each row.
 TYPES = {
-    "bytes_list": pa.list_(pa.binary()),
-    "float_list": pa.list_(pa.float32()),
-    "int64_list": pa.list_(pa.int64()),
+    "bytes_list": pa.large_list(pa.large_binary()),
+    "float_list": pa.large_list(pa.float32()),
+    "int64_list": pa.large_list(pa.int64()),
 }
 
 
@@ -43,8 +47,20 @@ def column(features: Sequence[Any], kind: str) -> Any:
         features: the feature of each record; None gives null.
         kind: a key of `TYPES`, which each has.
     """
-    rows = [None if each is None else list(getattr(each, kind).value) for each in features]
-    return pa.array(rows, TYPES[kind])
+    rows = [() if each is None else getattr(each, kind).value for each in features]
+    offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+    there = np.packbits([each is not None for each in features], bitorder="little")
+    flat = list(chain.from_iterable(rows))
+    if kind == "bytes_list":
+        values = of_bytes(flat)
+    else:
+        numbers = np.array(flat, np.float32 if kind == "float_list" else np.int64)
+        values = pa.Array.from_buffers(
+            TYPES[kind].value_type, len(flat), [None, pa.py_buffer(numbers)]
+        )
+    return pa.Array.from_buffers(
+        TYPES[kind], len(rows), [pa.py_buffer(there), pa.py_buffer(offsets)], children=[values]
+    )
 
 
 @cache

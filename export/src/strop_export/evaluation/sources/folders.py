@@ -133,6 +133,9 @@ def read(
             input_shape(spec),
             np.dtype(spec.dtype),
         )
+        values = Values(
+            values.array, {row: f"{files[row]}: {why}" for row, why in values.bad.items()}
+        )
         folders = np.array([name.rpartition("/")[0] for name in files], object)
         found = Converted(
             (values,),

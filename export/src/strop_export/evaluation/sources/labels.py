@@ -19,12 +19,16 @@ from strop_export.evaluation.sources.values import (
     fitted,
     is_bytes,
     is_list,
+    is_number,
+    lengths_of,
     numbers,
+    of_bytes,
     raw,
     simple,
     simple_type,
     sizes_of,
     unpacked,
+    view,
 )
 
 MAX_TEXT = 200  # characters of a slice's text
@@ -63,9 +67,8 @@ def require_label(kind: Any, output: OutputSpec) -> None:
         return
     if output.kind == "segmentation" and is_bytes(kind):
         return
-    if output.kind == "class" and is_list(kind):
-        sizes_of(kind.value_type, ())
-        return
+    if output.kind == "class" and is_list(kind) and is_number(leaf):
+        return  # of one number, or one-hot
     sizes_of(kind, shape)
 
 
@@ -78,7 +81,7 @@ def labels(column: Any, output: OutputSpec) -> Values:
         names; classes by pixel lists or bytes.
     """
     column, shape = simple(column), shape_of(output)
-    names = pa.array([name.encode() for name in output.labels], pa.large_binary())
+    names = of_bytes([name.encode() for name in output.labels])
 
     def convert(start: int, stop: int) -> NDArray[Any]:
         return _converted(column[start:stop], output, names)
@@ -140,10 +143,10 @@ def _numbers_of(column: Any, names: Any) -> NDArray[Any]:
     texts = column.cast(pa.large_binary())
     places = pc.index_in(texts, value_set=names)
     if places.null_count:
-        (row, *_) = np.flatnonzero(np.asarray(places.is_null()))
+        (row, *_) = np.flatnonzero(view(places.is_null()))
         text = texts[int(row)].as_py().decode(errors="replace")
         raise Unfit(f"{text[:_SHOWN]!r} is none of the output's labels")
-    return np.asarray(places).astype(_INT64)
+    return view(places).astype(_INT64)
 
 
 def _several(column: Any, names: Any) -> NDArray[Any]:
@@ -152,10 +155,7 @@ def _several(column: Any, names: Any) -> NDArray[Any]:
         raise Unfit("it is null")
     marks = np.zeros((len(column), len(names)), np.int64)
     offered = simple(column.flatten())
-    if types.is_fixed_size_list(column.type):
-        rows = np.repeat(np.arange(len(column)), column.type.list_size)
-    else:
-        rows = np.repeat(np.arange(len(column)), np.diff(np.asarray(column.offsets)))
+    rows = np.repeat(np.arange(len(column)), lengths_of(column))
     marks[rows, _numbers_of(offered, names)] = 1
     return marks
 
@@ -180,7 +180,7 @@ def texts(column: Any) -> Values:
         some = column[start:stop]
         made = np.full(len(some), "", object)
         if is_list(some.type):
-            made[np.asarray(some.is_valid())] = _written(simple(unpacked(some.drop_null(), 1)))
+            made[view(some.is_valid())] = _written(simple(unpacked(some.drop_null(), 1)))
         else:
             made[:] = _written(some)
         return made

@@ -7,7 +7,9 @@ headers or the footer (https://parquet.apache.org/docs/file-format/data-pages/ch
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -44,12 +46,11 @@ def look(path: str) -> Planned | BadRows:
     """
     watched = Watched(path)
     try:
-        opened = _open(watched)
-        names = opened.schema_arrow.names
-        types = {
-            field.name: field.type for field in opened.schema_arrow if names.count(field.name) == 1
-        }
-        return Planned(types, tuple(_row_groups(opened)))
+        with _decoding(watched, "its footer cannot be read"):
+            opened = _open(watched)
+            times = Counter(opened.schema_arrow.names)
+            types = {each.name: each.type for each in opened.schema_arrow if times[each.name] == 1}
+            return Planned(types, tuple(_row_groups(opened)))
     except _Damaged as error:
         return bad_rows(path, 0, None, str(error))
     finally:
@@ -75,16 +76,16 @@ def read(
     """
     watched = Watched(unit.path)
     rows, done = unit.rows or 0, 0
+    wanted = needed(columns)
     try:
-        opened = _open(watched)
-        found = list(_row_groups(opened))
+        with _decoding(watched, "its footer cannot be read"):
+            opened = _open(watched)
+            found = list(_row_groups(opened))
         if unit.part >= len(found) or found[unit.part] != rows:
             raise EvaluationError(
                 f"{unit.path} has changed meanwhile", "start the evaluation again"
             )
-        wanted = needed(columns)
-        size = at_once(manifest, batch, _row_bytes(opened, unit.part, set(wanted)))
-        for piece in _pieces(opened, unit.part, wanted, size):
+        for piece in _pieces(watched, opened, unit.part, wanted, manifest, batch):
             piece = piece[: rows - done]
             table = {name: piece.column(name) for name in wanted}
             yield from from_table(
@@ -93,7 +94,6 @@ def read(
             done += len(piece)
         why = "the row group has fewer rows than the footer says"
     except _Damaged as error:
-        watched.blame()
         why = str(error)
     finally:
         watched.close()
@@ -101,23 +101,33 @@ def read(
         yield bad_rows(unit.path, unit.first_row + done, rows - done, why)
 
 
-def _open(watched: Watched) -> Any:
+@contextmanager
+def _decoding(watched: Watched, what: str) -> Iterator[None]:
+    """Raise _Damaged for whatever Arrow raises, which is anything, on bad bytes.
+
+    Raises:
+        EvaluationError: not the bytes are bad, but the file could not be read.
+    """
     try:
-        watched.seek(max(0, watched.size - _END))
-        if int.from_bytes(watched.read(_END)[:4], "little") > _MAX_FOOTER_BYTES:
-            raise _Damaged(f"its footer has more than {_MAX_FOOTER_BYTES} bytes")
-        # Not pre-buffered: a whole row group would be in memory.
-        return pq.ParquetFile(
-            pa.PythonFile(watched, "r"),
-            pre_buffer=False,
-            buffer_size=_BUFFER_BYTES,
-            page_checksum_verification=True,
-        )
+        yield
     except _Damaged:
         raise
-    except Exception as error:  # noqa: BLE001  Arrow raises anything on bad bytes
+    except Exception as error:  # noqa: BLE001
         watched.blame()
-        raise _Damaged(f"its footer cannot be read: {reason(error)}") from None
+        raise _Damaged(f"{what}: {reason(error)}") from None
+
+
+def _open(watched: Watched) -> Any:
+    watched.seek(max(0, watched.size - _END))
+    if int.from_bytes(watched.read(_END)[:4], "little") > _MAX_FOOTER_BYTES:
+        raise _Damaged(f"its footer has more than {_MAX_FOOTER_BYTES} bytes")
+    # Not pre-buffered: a whole row group would be in memory.
+    return pq.ParquetFile(
+        pa.PythonFile(watched, "r"),
+        pre_buffer=False,
+        buffer_size=_BUFFER_BYTES,
+        page_checksum_verification=True,
+    )
 
 
 def _row_groups(opened: Any) -> Iterator[int]:
@@ -141,14 +151,19 @@ def _row_bytes(opened: Any, part: int, wanted: set[str]) -> int:
     return int(max(0, size) // max(1, group.num_rows))
 
 
-def _pieces(opened: Any, part: int, wanted: list[str], size: int) -> Iterator[Any]:
-    """Yield the row group in record batches of a size, with exactly the wanted columns."""
-    try:
-        for piece in opened.iter_batches(size, [part], columns=wanted, use_threads=False):
-            if missing := [name for name in wanted if piece.schema.get_field_index(name) < 0]:
-                raise _Damaged(f"column {missing[0]!r} is not there")
-            yield piece
-    except _Damaged:
-        raise
-    except Exception as error:  # noqa: BLE001  Arrow raises anything on bad bytes
-        raise _Damaged(f"cannot be decoded: {reason(error)}") from None
+def _pieces(
+    watched: Watched, opened: Any, part: int, wanted: list[str], manifest: Manifest, batch: int
+) -> Iterator[Any]:
+    """Yield the row group in record batches, each with all the wanted columns."""
+    with _decoding(watched, "cannot be decoded"):
+        size = at_once(manifest, batch, _row_bytes(opened, part, set(wanted)))
+        pieces = opened.iter_batches(size, [part], columns=wanted, use_threads=False)
+    while True:
+        with _decoding(watched, "cannot be decoded"):
+            piece = next(pieces, None)
+            if piece is None:
+                return
+            for name in wanted:
+                if piece.schema.get_field_index(name) < 0:
+                    raise _Damaged(f"column {name!r} is not there")
+        yield piece

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any, NamedTuple
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 import pyarrow as pa
 from pyarrow import fs
@@ -37,12 +38,15 @@ class Place(NamedTuple):
 
     system: Any  # a pyarrow.fs.FileSystem
     path: str  # as the file system names it
-    prefix: str  # of a URI, before the path; "" on this machine
-    options: str  # of a URI, from the question mark on
+    root: str = ""  # as the file system names what `address` does; unused on this machine
+    address: str = ""  # of a URI, the scheme and the host; "" on this machine
+    options: str = ""  # of a URI, from the question mark on
 
     def name(self, path: str) -> str:
         """Return the name, from anywhere, of another path of the file system."""
-        return f"{self.prefix}{quote(path.lstrip('/'))}{self.options}" if self.prefix else path
+        if not self.address:
+            return path
+        return f"{self.address}/{quote(path.removeprefix(self.root).lstrip('/'))}{self.options}"
 
 
 def locate(path: str) -> Place:
@@ -52,26 +56,33 @@ def locate(path: str) -> Place:
         EvaluationError: the URI is not one that pyarrow reads, or has a password.
     """
     if "://" not in path:
-        return Place(fs.LocalFileSystem(), os.path.abspath(path), "", "")  # noqa: PTH100  keeps links
-    parts = urlsplit(path)
-    if parts.scheme == "file":
-        return Place(fs.LocalFileSystem(), unquote(parts.path), "", "")
-    if parts.password is not None:  # reports name the paths
+        return Place(fs.LocalFileSystem(), os.path.abspath(path))  # noqa: PTH100  keeps links
+    whole, mark, options = path.partition("?")
+    scheme, _, rest = whole.partition("://")
+    host, _, inner = rest.partition("/")
+    if scheme == "file":
+        return Place(fs.LocalFileSystem(), unquote(f"/{inner}"))
+    if ":" in host.rpartition("@")[0]:  # reports name the paths
         raise EvaluationError(
-            f"the URI of {parts.scheme}://{parts.hostname} has a password",
+            f"a URI of {scheme}:// has a password",
             "leave it out, and set the store's environment variables or configuration",
         )
-    address, mark, options = path.partition("?")
+    address = f"{scheme}://{host}"
     try:
-        system, inner = fs.FileSystem.from_uri(f"{quote(address, safe='/:@%')}{mark}{options}")
+        system, root = _system(f"{address}{mark}{options}")
     except (pa.ArrowException, OSError, ValueError) as error:
         raise EvaluationError(
             f"cannot open {path}: {reason(error)}", "give a path, or a URI such as s3://bucket/name"
         ) from None
-    inner = inner.rstrip("/")
-    whole = quote(unquote(address).rstrip("/"), safe="/:@")
-    prefix = whole.removesuffix(quote(inner.lstrip("/")))
-    return Place(system, inner, prefix, mark + options)
+    full = f"{root.rstrip('/')}/{unquote(inner)}".rstrip("/")
+    return Place(system, full, root, address, mark + options)
+
+
+@lru_cache
+def _system(uri: str) -> tuple[Any, str]:
+    """Open a store once, as each opening makes its connections anew."""
+    system, root = fs.FileSystem.from_uri(uri)
+    return system, root
 
 
 def find(paths: Sequence[str]) -> tuple[str, list[Found]]:
@@ -131,7 +142,7 @@ def _named(path: str) -> Iterator[tuple[str, Found]]:
     if not matched:
         raise EvaluationError(f"there is no file {path}", _TAKEN)
     for each in matched:
-        yield _format(urlsplit(each.path).path if place.prefix else each.path), each
+        yield _format(each.path.removesuffix(place.options)), each
 
 
 def _format(path: str) -> str:

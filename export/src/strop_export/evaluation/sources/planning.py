@@ -15,6 +15,7 @@ from strop_export.evaluation.sources import folders, parquet, tfrecord
 from strop_export.evaluation.sources.base import BadRows, Columns, Data, Unit
 from strop_export.evaluation.sources.columns import choose, needed, require_types
 from strop_export.evaluation.sources.places import Found, find
+from strop_export.evaluation.sources.values import simple_type
 
 _THREADS = 16  # mostly they wait for a store
 _PACE_S = 1.0  # between two lines of progress
@@ -40,7 +41,9 @@ def plan(
     """Plan as `strop_export.evaluation.sources.plan` says."""
     kind, found = find(paths)
     if kind == "folder":
-        return _of_folders(found, manifest, labels, tuple(dict.fromkeys(slices)))
+        data = _of_folders(found, manifest, labels, tuple(dict.fromkeys(slices)))
+        progress(f"found {sum(unit.rows or 0 for unit in data.units):,} pictures")
+        return data
     look = {"parquet": _parquet, "tfrecord": _tfrecord}[kind]
     looked = list(_in_threads(look, found, progress))
     files = [each for each in looked if isinstance(each, _File)]
@@ -120,7 +123,7 @@ def _require_same(file: _File, first: _File, columns: Columns) -> None:
                 f"{file.path} has no column {name!r}, which {first.path} has",
                 "leave one of them out",
             )
-        if file.types[name] != first.types[name]:
+        if simple_type(file.types[name]) != simple_type(first.types[name]):
             raise EvaluationError(
                 f"column {name!r} is {file.types[name]} in {file.path}, and {first.types[name]} in "
                 f"{first.path}",

@@ -19,6 +19,7 @@ from strop_export.evaluation.sources.places import Watched
 from strop_export.evaluation.sources.rows import MAX_BYTES, at_once, from_table
 
 _BUFFER_BYTES = 2**20
+_UNZIPPED_BYTES = 2**16  # at once: so much is lost before the place where decompression fails
 _LOOKED_AT = 100  # records of a file, to find one that is good
 
 Types = dict[str, Any]
@@ -95,9 +96,10 @@ def _frames(path: str) -> Iterator[Iterator[bytes | str]]:
     watched = Watched(path)
     try:
         stream = pa.PythonFile(watched, "r")
-        if path.partition("?")[0].endswith(".gz"):
+        if is_compressed := path.partition("?")[0].lower().endswith(".gz"):
             stream = pa.CompressedInputStream(stream, "gzip")
-        yield frames(pa.BufferedInputStream(stream, _BUFFER_BYTES))
+        size = _UNZIPPED_BYTES if is_compressed else _BUFFER_BYTES
+        yield frames(pa.BufferedInputStream(stream, size))
     except (pa.ArrowException, OSError) as error:
         watched.blame()
         raise Broken(f"the file cannot be decompressed: {reason(error)}") from None

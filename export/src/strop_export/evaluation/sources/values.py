@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -155,7 +155,33 @@ def numbers(column: Any, shape: Shape) -> NDArray[Any]:
         column = unpacked(column, size)
     if column.null_count:
         raise Unfit("it is null, or holds a null")
-    return np.asarray(column.to_numpy(zero_copy_only=False)).reshape(count, *shape)
+    return view(column).reshape(count, *shape)
+
+
+def view(column: Any) -> NDArray[Any]:
+    """Return a column of numbers without nulls as an array, (n,): a view, but of truth values.
+
+    `to_numpy` would import pandas where it is installed, for a second.
+    """
+    if types.is_boolean(column.type):
+        return view(column.cast(pa.uint8())).astype(bool)
+    dtype = np.dtype(column.type.to_pandas_dtype())
+    _, content = column.buffers()
+    return np.frombuffer(content or b"", dtype, len(column), column.offset * dtype.itemsize)
+
+
+def lengths_of(column: Any) -> NDArray[Any]:
+    """Return the length of each list of a column without nulls."""
+    if types.is_fixed_size_list(column.type):
+        return np.full(len(column), column.type.list_size)
+    return np.diff(view(column.offsets))
+
+
+def of_bytes(items: Sequence[bytes]) -> Any:
+    """Make a column of large binary; `pyarrow.array` would import pandas."""
+    offsets = np.cumsum([0, *map(len, items)], dtype=np.int64)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(items))]
+    return pa.Array.from_buffers(pa.large_binary(), len(items), buffers)
 
 
 def unpacked(column: Any, size: int) -> Any:
@@ -166,10 +192,9 @@ def unpacked(column: Any, size: int) -> Any:
     """
     if column.null_count:
         raise Unfit("it is null")
-    if not types.is_fixed_size_list(column.type):
-        lengths = np.diff(np.asarray(column.offsets))
-        if (lengths != size).any():
-            raise Unfit(f"it holds {lengths[lengths != size][0]} values, not {size}")
+    lengths = lengths_of(column)
+    if (lengths != size).any():
+        raise Unfit(f"it holds {lengths[lengths != size][0]} values, not {size}")
     return column.flatten()
 
 
