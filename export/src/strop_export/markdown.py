@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from strop.errors import printable
-from strop_export.columns import Column
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&])")  # Markdown gives these a meaning
 
 
-def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return the lines of a table; figures end at the right."""
+def table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], numbers: Container[str]
+) -> list[str]:
+    """Return the lines of a table.
+
+    Args:
+        header: names of the cells.
+        rows: cells, of any text.
+        numbers: names of the columns that end at the right.
+    """
     return [
-        "| " + " | ".join(escaped(column.title) for column in columns) + " |",
-        "|" + "|".join("--:" if column.number else "---" for column in columns) + "|",
+        "| " + " | ".join(map(escaped, header)) + " |",
+        "|" + "|".join("--:" if name in numbers else "---" for name in header) + "|",
         *("| " + " | ".join(map(escaped, cells)) + " |" for cells in rows),
     ]
 

@@ -36,7 +36,7 @@ def to_markdown(report: dict[str, Any]) -> bytes:
     columns = columns_of(report["variants"])
     lines += [
         "",
-        *table(
+        *_table(
             [_BUNDLE, *columns],
             [
                 (row["bundle"], *cells)
@@ -88,7 +88,7 @@ def _footprints(found: Sequence[dict[str, Any]]) -> list[str]:
         return []
     lines = ["", "## Firmware", "", f"In bytes. {footprints.EXPLAINED}"]
     for bundle, rows in footprints.by_bundle(found).items():
-        lines += ["", f"{escaped(bundle)}:", "", *table(footprints.COLUMNS, rows)]
+        lines += ["", f"{escaped(bundle)}:", "", *_table(footprints.COLUMNS, rows)]
     return lines
 
 
@@ -103,7 +103,7 @@ def _paths(found: Sequence[dict[str, Any]]) -> list[str]:
             "",
             f"{escaped(guarded.note(entry))}.",
             "",
-            *table(columns, rows),
+            *_table(columns, rows),
             "",
             *(
                 f"- {escaped(step['name'])}: {escaped(step['reason'])}"
@@ -113,6 +113,11 @@ def _paths(found: Sequence[dict[str, Any]]) -> list[str]:
             *([f"- mixed stopped: {escaped(entry['stopped'])}"] if entry["stopped"] else []),
         ]
     return ["", "## In the place of int8", *lines] if lines else []
+
+
+def _table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> list[str]:
+    numbers = {column.title for column in columns if column.number}
+    return table([column.title for column in columns], rows, numbers)
 
 
 def _adapter_lines(rows: Iterable[dict[str, Any]]) -> list[str]:

@@ -80,7 +80,7 @@ def samples(kind: str, count: int = 60, seed: int = 1, *, odd: bool = False) -> 
         outputs = own.astype(dtype)
     reference = outputs.copy()
     moved = random.random(count) < 0.3
-    reference[moved] = np.roll(reference[moved], 1, axis=-1)
+    reference[moved] = np.roll(outputs, 1, axis=0)[moved]
     spec = OutputSpec(
         "scores", (None, *shape), str(outputs.dtype), None, (), real, logits, threshold
     )
