@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from strop_export.columns import shown
 
@@ -116,40 +117,66 @@ def key_figures(whole: Figures, own: Figures) -> dict[str, str]:
     return cells
 
 
-def by_badness(values: Mapping[str, Figures], outputs: Mapping[str, Figures]) -> list[str]:
-    """Return the values of a column, the worst first.
+class Key(NamedTuple):
+    """The one figure of a slice that says how good it is.
 
-    The first output that has labels, or else agreement, decides. A share counts as the upper limit
-    of its interval, so that a slice of a few samples is not the worst by chance. An error counts as
-    a share of that of all samples, by its column that is worst.
+    Attributes:
+        title: what it is.
+        value: itself.
+        limits: of its 95 % interval; None if it has none.
+        goodness: what slices are sorted by, less is worse.
+    """
+
+    title: str
+    value: float
+    limits: tuple[float, float] | None
+    goodness: float
+
+
+def key_of(whole: Figures, own: Figures) -> Key | None:
+    """Return the figure that says how good a slice is; None if there is none.
+
+    It is the one of `_KEY`, or else agreement with the reference, or else confidence. A share is
+    sorted by the upper limit of its interval, so that a slice of a few samples is not the worst by
+    chance. An error is a share of that of all samples, by the column that is worst.
+
+    Args:
+        whole: the output's figures of all samples.
+        own: those of a slice.
+    """
+    name, title = _KEY[whole["kind"]]
+    found = own.get(name)
+    if isinstance(found, list):
+        pairs = zip(found, whole[name], strict=True)
+        shares = [mine / every for mine, every in pairs if mine is not None and every]
+        if shares:
+            value = max(shares)
+            return Key(f"{title} as a share of that of all samples", value, None, -value)
+        found = None
+    others = {"agreement with the reference": "top1_agreement", "agreement": "agreement"}
+    others |= {"mean confidence": "confidence", "mean probability of yes": "mean_score"}
+    if found is None:
+        known = ((each, own[key]) for each, key in others.items() if own.get(key) is not None)
+        title, found = next(known, ("", None))
+    if found is None:
+        return None
+    limits = own.get("accuracy_limits")
+    return Key(title, found, limits and (limits[0], limits[1]), limits[1] if limits else found)
+
+
+def by_badness(values: Mapping[str, Figures], outputs: Mapping[str, Figures]) -> list[str]:
+    """Return the values of a column, the worst first; see `key_of`.
 
     Args:
         values: the figures of each value.
-        outputs: the figures of all samples, by output.
+        outputs: the figures of all samples, by output. The first with a figure decides.
     """
 
     def goodness(value: str) -> tuple[float, str]:
-        for name, whole in outputs.items():
-            found = _goodness(whole, values[value]["outputs"][name])
-            if found is not None:
-                return found, value
-        return 0.0, value
+        keys = (key_of(outputs[name], values[value]["outputs"][name]) for name in outputs)
+        return next((key.goodness for key in keys if key), math.inf), value
 
     return sorted(values, key=goodness)
-
-
-def _goodness(whole: Figures, own: Figures) -> float | None:
-    if own.get("accuracy_limits"):
-        return float(own["accuracy_limits"][1])
-    found = own.get(_KEY[whole["kind"]][0])
-    if isinstance(found, list):
-        pairs = zip(found, whole["rmse"], strict=True)
-        shares = [mine / all_ for mine, all_ in pairs if mine is not None and all_]
-        return -max(shares) if shares else None
-    for share in (found, own.get("top1_agreement"), own.get("agreement")):
-        if share is not None:
-            return float(share)
-    return None
 
 
 def worst_first(figures: Sequence[float | None]) -> list[int]:
