@@ -95,9 +95,8 @@ class Part(ABC, Generic[Measured]):
 
 
 def classes_of(spec: OutputSpec) -> int:
-    """Return the number of an output's classes; two for a single value with a threshold."""
-    last = columns_of(spec)
-    return 2 if last == 1 and spec.threshold is not None else last
+    """Return the number of classes that an output decides between; two by a threshold."""
+    return columns_of(spec) if spec.threshold is None else 2
 
 
 def columns_of(spec: OutputSpec) -> int:

@@ -17,7 +17,7 @@ from strop_export.evaluation.tally.groups import ALL, Groups
 from strop_export.evaluation.tally.multilabel import Multilabel
 from strop_export.evaluation.tally.part import Part
 from strop_export.evaluation.tally.segmentation import Segmentation
-from strop_export.evaluation.tally.sheet import Field, Sheet, damaged
+from strop_export.evaluation.tally.sheet import Field, Sheet, damaged, is_count
 from strop_export.evaluation.tally.values import Values
 
 MOST_VALUES: Final = 1000  # of a slice
@@ -146,9 +146,9 @@ class Tally:
         made = cls(outputs, reference=reference, slices=slices)
         if not isinstance(value, dict) or value.keys() != {"schema", "all", "slices"}:
             raise damaged("not the parts of counts")
-        if value["schema"] != _SCHEMA or not isinstance(value["slices"], dict):
+        if not is_count(value["schema"]) or value["schema"] != _SCHEMA:
             raise damaged("another schema")
-        if value["slices"].keys() != made._slices.keys():
+        if not isinstance(value["slices"], dict) or value["slices"].keys() != made._slices.keys():
             raise damaged("other slices")
         made._whole.put_json({"": value["all"]})
         for name, split in made._slices.items():
@@ -258,7 +258,9 @@ class _Split:
             own = one["outputs"]
             if not isinstance(own, list) or len(own) != len(self._parts):
                 raise damaged("not the counts of each output")
-            self._sheet.put_json(place, {"samples": _one(one["samples"])})
+            if not is_count(one["samples"]):
+                raise damaged("samples: no count")
+            self.samples[place] = one["samples"]
             for part, counts in zip(self._parts, own, strict=True):
                 part.put_json(place, counts)
                 if not part.is_sound(place, one["samples"]):
@@ -277,7 +279,3 @@ class _Split:
     def _figures_of(self, spec: OutputSpec, place: int) -> dict[str, Any]:
         own = [part for part in self._parts if part.spec.name == spec.name]
         return {name: figure for part in own for name, figure in part.figures(place).items()}
-
-
-def _one(value: Any) -> list[Any]:
-    return [value if value else -1]
