@@ -107,11 +107,29 @@ def publish(
         "rows_of_earlier_runs": resumed.rows,
     }
     picture.draw(figures, folder / PICTURE)
-    _write(folder / REPORT, page.markdown(metrics, run).encode("utf-8"))
+    report = page.markdown(figures, counted.bad_rows, _facts(metrics, run))
+    _write(folder / REPORT, report.encode("utf-8"))
     _write(folder / RUN, _json(run))
     _write(folder / METRICS, _json(metrics))
     journal.remove()
     return Evaluation(metrics, run, folder)
+
+
+def _facts(metrics: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, str]:
+    """Return what was evaluated, and where, in words."""
+    facts = {
+        name: "{name} v{model_version} for {target}, {precision} on {engine} {engine_version}, "
+        "{device}; SHA-256 of the manifest {sha256}".format(**metrics[name])
+        for name in ("bundle", "reference")
+        if metrics[name]
+    }
+    rows = metrics["rows"]
+    return {
+        **facts,
+        "files not read to their end": f"{rows['files_cut_short']}",
+        "ran": f"{run['finished']}, on {run['on']}, {run['workers']} workers, {run['cpu']}: "
+        f"{run['rows']:,} samples in {run['seconds']:,.1f} s",
+    }
 
 
 def _write_bad_rows(path: Path, journal: Journal, unopened: tuple[BadRows, ...]) -> int:
