@@ -24,6 +24,7 @@ TYPES = {
     "float_list": pa.large_list(pa.float32()),
     "int64_list": pa.large_list(pa.int64()),
 }
+_DTYPES = {"float_list": np.float32, "int64_list": np.int64}
 
 
 def parse(data: bytes) -> Any:
@@ -50,14 +51,13 @@ def column(features: Sequence[Any], kind: str) -> Any:
     rows = [() if each is None else getattr(each, kind).value for each in features]
     offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
     there = np.packbits([each is not None for each in features], bitorder="little")
-    flat = list(chain.from_iterable(rows))
+    flat = chain.from_iterable(rows)
     if kind == "bytes_list":
-        values = of_bytes(flat)
+        values = of_bytes(list(flat))
     else:
-        numbers = np.array(flat, np.float32 if kind == "float_list" else np.int64)
-        values = pa.Array.from_buffers(
-            TYPES[kind].value_type, len(flat), [None, pa.py_buffer(numbers)]
-        )
+        numbers = np.fromiter(flat, _DTYPES[kind], offsets[-1])
+        buffers = [None, pa.py_buffer(numbers)]
+        values = pa.Array.from_buffers(TYPES[kind].value_type, len(numbers), buffers)
     return pa.Array.from_buffers(
         TYPES[kind], len(rows), [pa.py_buffer(there), pa.py_buffer(offsets)], children=[values]
     )

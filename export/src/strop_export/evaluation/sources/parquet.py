@@ -87,6 +87,8 @@ def read(
             )
         for piece in _pieces(watched, opened, unit.part, wanted, manifest, batch):
             piece = piece[: rows - done]
+            if not len(piece):
+                break
             table = {name: piece.column(name) for name in wanted}
             yield from from_table(
                 table, columns, manifest, path=unit.path, first_row=unit.first_row + done
@@ -139,24 +141,14 @@ def _row_groups(opened: Any) -> Iterator[int]:
     yield from rows
 
 
-def _row_bytes(opened: Any, part: int, wanted: set[str]) -> int:
-    """Return the mean size of a row's columns, decompressed."""
-    group = opened.metadata.row_group(part)
-    chunks = [group.column(place) for place in range(group.num_columns)]
-    size = sum(
-        chunk.total_uncompressed_size
-        for chunk in chunks
-        if chunk.path_in_schema in wanted or chunk.path_in_schema.partition(".")[0] in wanted
-    )
-    return int(max(0, size) // max(1, group.num_rows))
-
-
 def _pieces(
     watched: Watched, opened: Any, part: int, wanted: list[str], manifest: Manifest, batch: int
 ) -> Iterator[Any]:
     """Yield the row group in record batches, each with all the wanted columns."""
     with _decoding(watched, "cannot be decoded"):
-        size = at_once(manifest, batch, _row_bytes(opened, part, set(wanted)))
+        # Of all columns: pyarrow ends the process if it is asked for those of a damaged footer.
+        group = opened.metadata.row_group(part)
+        size = at_once(manifest, batch, group.total_byte_size // max(1, group.num_rows))
         pieces = opened.iter_batches(size, [part], columns=wanted, use_threads=False)
     while True:
         with _decoding(watched, "cannot be decoded"):

@@ -233,7 +233,8 @@ class Watched:
 
     def _tried(self, call: Any, size: int) -> Any:
         try:
-            return call(size if size >= 0 else self.size)
+            left = max(0, self.size - self._file.tell())  # so much is allocated at most
+            return call(min(size, left) if size >= 0 else left)
         except Exception as error:
             self.failure = error
             raise
