@@ -12,7 +12,8 @@ from strop_export.evaluation.tally import Tally
 
 CLASSES = ("class", "many", "logits")
 RAW = ("picture", "integers")  # of more columns than are kept apart, and of integers
-KINDS = (*CLASSES, "binary", "multilabel", "segmentation", "mask", "regression", *RAW)
+LABELS = ("binary", "multilabel", "tags")
+KINDS = (*CLASSES, *LABELS, "segmentation", "mask", "regression", *RAW)
 
 
 class Samples(NamedTuple):
@@ -103,6 +104,7 @@ _FORMS: dict[str, tuple[tuple[int, ...], str, bool, float | None]] = {
     "logits": ((4,), "class", True, None),
     "binary": ((1,), "binary", False, 0.5),
     "multilabel": ((3,), "multilabel", True, 0.0),
+    "tags": ((230,), "multilabel", False, 0.5),
     "segmentation": ((3, 2, 4), "segmentation", False, None),
     "mask": ((3, 2, 1), "segmentation", False, 0.5),
     "regression": ((3,), "regression", False, None),

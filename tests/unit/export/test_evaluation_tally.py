@@ -22,7 +22,7 @@ from tests.environments import run
 from tests.unit.export.evaluation_kit import KINDS, Samples, samples
 from tests.unit.export.outputs import spec
 
-FEW = settings(max_examples=25, deadline=None)
+FEW = settings(max_examples=15, deadline=None)
 
 
 def text(tally: Tally) -> str:
@@ -270,6 +270,23 @@ class TestMultilabel:
                 assert found["by_label"][name][column] == alone[name]
         assert found["macro_f1"] == pytest.approx(np.mean(found["by_label"]["f1"]))
 
+    def test_a_label_that_is_never_decided_counts_0(self) -> None:
+        tally = Tally([spec("multilabel", (2,))], reference=False, slices=[])
+        outputs = np.array([[0.9, 0.1], [0.9, 0.2]], np.float32)
+        tally.add([outputs], [np.array([[1, 1], [1, 0]])], {}, None)
+        found = tally.figures()["outputs"]["scores"]
+        assert found["by_label"]["precision"] == [1, None]
+        assert found["macro_precision"] == found["macro_recall"] == 0.5
+
+    def test_slices_take_many_labels_together(self) -> None:
+        found = samples("tags", 60).all().figures()
+        whole, (one, *_) = found["outputs"]["scores"], found["slices"]["site"].values()
+        assert len(whole["by_label"]["f1"]) == 230
+        assert whole["auc_reason"] == "more than 100 classes"
+        own = one["outputs"]["scores"]
+        assert "macro_f1" not in own
+        assert own["samples"] == own["labelled"] == one["samples"]
+
 
 class TestValues:
     OF = samples("regression", 300)
@@ -443,11 +460,23 @@ class TestDamagedRecords:
                 return value, key
             value = inner
 
-    @pytest.mark.parametrize("name", ["reliability", "decided", "true", "hits", "confusion", "yes"])
-    def test_a_count_that_contradicts_the_others(self, name: str) -> None:
-        of = samples("class", 50)
+    @pytest.mark.parametrize(
+        ("kind", "part", "name"),
+        [
+            *(("class", 0, name) for name in ("reliability", "decided", "true", "hits")),
+            *(("class", 0, name) for name in ("best", "confusion", "ranks", "yes")),
+            *(("multilabel", 0, name) for name in ("decisions", "reliability", "ranks")),
+            *(("segmentation", 0, name) for name in ("pixels", "decided", "true", "hits")),
+            ("segmentation", 0, "confusion"),
+            ("regression", 0, "states"),
+            ("regression", 1, "values"),
+            ("segmentation", 1, "classes"),
+        ],
+    )
+    def test_a_count_that_contradicts_the_others(self, kind: str, part: int, name: str) -> None:
+        of = samples(kind, 50)
         value = json.loads(text(of.all()))
-        counts = value["all"]["outputs"][0][name]
+        counts = value["all"]["outputs"][part][name]
         first = next(i for i, count in enumerate(counts) if count > 0)
         counts[first] += 1
         with pytest.raises(EvaluationError, match="contradict"):

@@ -21,8 +21,6 @@ from strop_export.evaluation.summary import (
 )
 from strop_export.markdown import escaped, table
 
-PICTURE: Final = "evaluation.png"
-
 _ON_SCREEN: Final = 10  # rows of a table that has one for each class or value
 _ON_PAGE: Final = 100
 _EXPLAINED: Final = (
@@ -69,13 +67,16 @@ def tables(figures: Figures, width: int | None) -> Iterator[str]:
             yield f".. and {len(made.rows) - len(rows):,} more"
 
 
-def markdown(figures: Figures, bad_rows: int, facts: Mapping[str, str]) -> str:
+def markdown(
+    figures: Figures, bad_rows: int, facts: Mapping[str, str], picture: str = "evaluation.png"
+) -> str:
     """Write report.md.
 
     Args:
         figures: from `Tally.figures`.
         bad_rows: the rows set aside.
         facts: what was evaluated, such as the bundle and its digest: texts by what they are.
+        picture: the name of the picture's file beside it.
     """
     aside = f"{bad_rows:,}, listed in bad-rows.jsonl" if bad_rows else "none"
     lines = [
@@ -85,7 +86,7 @@ def markdown(figures: Figures, bad_rows: int, facts: Mapping[str, str]) -> str:
         f"- samples: {figures['samples']:,}",
         f"- rows set aside: {aside}",
         "",
-        f"![confusion, reliability and slices]({PICTURE})",
+        f"![confusion, reliability and slices]({picture})",
     ]
     for made in _tables(figures):
         lines += ["", f"## {escaped(made.title)}", ""]

@@ -94,7 +94,7 @@ def reliability(axes: Axes, title: str, found: Figures, ece: float, words: tuple
     sizes = 18 + 90 * np.sqrt(samples[known] / max(samples.max(), 1))
     axes.vlines(confidence, confidence, share, color=RED, lw=3, alpha=0.5)
     axes.plot(confidence, share, color=BLUE, lw=1.2, alpha=0.5)
-    axes.scatter(confidence, share, s=sizes, color=BLUE, zorder=3)
+    axes.scatter(confidence, share, s=sizes, color=BLUE, zorder=3, clip_on=False)
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel=words[0], ylabel=words[1])
     axes.spines["top"].set_visible(False)
     axes.text(
@@ -121,7 +121,10 @@ def rows(
     of_all: float | None = None,
     count_of: str = "samples",
 ) -> None:
-    """Draw a row for each point, the first at the top, with its interval where there is one.
+    """Draw a row for each point, the first at the top.
+
+    A point stands on its interval, or else on a line from 0, so that its axis starts there. One
+    whose interval is below the value of all samples is red.
 
     Args:
         axes: where to draw.
@@ -138,7 +141,7 @@ def rows(
             of_all, 1.0, " all", color=GREY, transform=axes.get_xaxis_transform(), va="bottom"
         )
     for place, point in zip(places, points, strict=True):
-        low, high = point.limits or (point.value, point.value)
+        low, high = point.limits or (0.0, point.value)
         bad = of_all is not None and point.limits is not None and high < of_all
         colour = RED if bad else BLUE
         axes.plot([low, high], [place, place], color=colour, lw=2.2, alpha=0.6)
@@ -174,6 +177,12 @@ def bars(axes: Axes, title: str, counts: Sequence[int], label: str) -> None:
     axes.set(xlim=(0, 1), xlabel=label, ylabel="samples")
     axes.spines[["top", "right"]].set_visible(False)
     _title(axes, title)
+
+
+def nothing(axes: Axes) -> None:
+    """Say that there is nothing to draw."""
+    axes.text(0.5, 0.5, "no finite answers", ha="center", va="center", color=GREY)
+    axes.set_axis_off()
 
 
 def _title(axes: Axes, title: str) -> None:

@@ -39,7 +39,7 @@ def draw(figures: Figures, path: Path) -> None:
 
 def figure_of(figures: Figures) -> Figure:
     """Make the figure of an evaluation, with a panel for each thing to see; see `draw`."""
-    found = list(_panels(figures))
+    found = list(_panels(figures)) or [panels.nothing]
     across = len(found) if len(found) <= 3 else 2
     down = -(-len(found) // across)
     figure = blank(across * _INCHES[0], down * _INCHES[1], layout="constrained")
@@ -52,6 +52,8 @@ def figure_of(figures: Figures) -> Figure:
 
 
 def _panels(figures: Figures) -> Iterator[Panel]:
+    if not figures["samples"]:
+        return
     outputs = figures["outputs"]
     for name, own in list(outputs.items())[:_MOST_OUTPUTS]:
         title = f"{cut(name, 30)}: " if len(outputs) > 1 else ""
@@ -84,7 +86,7 @@ def _binary(title: str, own: Figures) -> Iterator[Panel]:
 def _multilabel(title: str, own: Figures) -> Iterator[Panel]:
     found = own["by_label"]
     if own["labelled"]:
-        yield _worst(f"{title}worst labels", own, found, "f1", "F1", own["macro_f1"])
+        yield _worst(f"{title}labels", own, found, "f1", "F1", own["macro_f1"])
     else:
         yield _decided(f"{title}decided as yes", own, found, own["samples"])
 
@@ -92,7 +94,7 @@ def _multilabel(title: str, own: Figures) -> Iterator[Panel]:
 def _segmentation(title: str, own: Figures) -> Iterator[Panel]:
     yield from _confusion(title, own)
     if own["labelled"]:
-        yield _worst(f"{title}worst classes", own, own["by_class"], "iou", "IoU", own["label_iou"])
+        yield _worst(f"{title}classes", own, own["by_class"], "iou", "IoU", own["label_iou"])
 
 
 def _values(title: str, own: Figures) -> Iterator[Panel]:
@@ -136,7 +138,7 @@ def _confusion(title: str, own: Figures) -> Iterator[Panel]:
         names = [label_of(own["labels"], i) for i in range(len(own["confusion"]))]
         yield _with(panels.confusion, f"{title}{_said(own)}", own["confusion"], names)
     elif found and "f1" in found:
-        yield _worst(f"{title}{_said(own)}", own, found, "f1", "F1", own["macro_f1"])
+        yield _worst(f"{title}classes", own, found, "f1", "F1", own["macro_f1"])
 
 
 def _said(own: Figures) -> str:
@@ -152,9 +154,9 @@ def _worst(
         Row(label_of(own["labels"], i), found[name][i], note=f"{found['labelled'][i]:,}")
         for i in order[:_MOST_ROWS]
     ]
-    more = f" (of {len(order)})" if len(order) > len(rows) else ""
-    kind = "pixels" if own["kind"] == "segmentation" else "samples"
-    return _with(panels.rows, f"{title}{more}", rows, label, of_all, kind)
+    more = f", the worst {len(rows)} of {len(order)}" if len(order) > len(rows) else ""
+    count_of = {"segmentation": "pixels", "multilabel": "yes"}.get(own["kind"], "samples")
+    return _with(panels.rows, f"{title}{more}", rows, label, of_all, count_of)
 
 
 def _decided(title: str, own: Figures, found: Figures, total: int) -> Panel:
@@ -163,8 +165,8 @@ def _decided(title: str, own: Figures, found: Figures, total: int) -> Panel:
     rows = [
         Row(label_of(own["labels"], i), counts[i] / total, note=f"{counts[i]:,}") for i in order
     ]
-    kind = "pixels" if own["kind"] == "segmentation" else "samples"
-    return _with(panels.rows, title, rows, "share of all", None, kind)
+    count_of = "pixels" if own["kind"] == "segmentation" else "samples"
+    return _with(panels.rows, title, rows, "share of all", None, count_of)
 
 
 def _slices(

@@ -13,6 +13,7 @@ from strop_export.evaluation.tally import bins
 from strop_export.evaluation.tally.bins import NO_ANSWER, NO_RANK, RANKS, RELIABILITY
 from strop_export.evaluation.tally.groups import Groups
 from strop_export.evaluation.tally.part import (
+    DENSE,
     RANKED,
     Part,
     answers,
@@ -38,11 +39,15 @@ class Measured(NamedTuple):
 
 
 class Labels(Part[Measured]):
-    """The counts of each column: decisions, probabilities of yes, ranks."""
+    """The counts of each column: decisions, probabilities of yes, ranks.
+
+    Slices take more than `DENSE` labels together, as one column.
+    """
 
     def __init__(self, spec: OutputSpec, *, whole: bool) -> None:
-        self.columns = columns_of(spec)
-        self.ranked = self.columns <= (RANKED if whole else 1)
+        self.labels = columns_of(spec)
+        self.columns = self.labels if whole or self.labels <= DENSE else 1
+        self.ranked = self.labels <= (RANKED if whole else 1)
         super().__init__(spec, whole=whole)
 
     def fields(self) -> Mapping[str, Field]:
@@ -88,7 +93,7 @@ class Labels(Part[Measured]):
     def count(self, found: Measured, groups: Groups) -> None:
         """Count a batch."""
         sheet, states = self.sheet, found.states
-        every = groups.repeated(self.columns)
+        every = groups.repeated(self.labels)
         column = np.arange(found.decided.size) % self.columns
         lines = column * (NO_ANSWER + 1) + found.bins
         sheet.count("decisions", every, (column * _STATES + states) * 3 + found.decided)
@@ -102,7 +107,7 @@ class Labels(Part[Measured]):
         """Tell whether a group's counts agree with each other and with the number of samples."""
         states = self.sheet["decisions"][group].sum(axis=2)
         sound = [
-            (states.sum(axis=1) == samples).all(),
+            (states.sum(axis=1) * self.columns == samples * self.labels).all(),
             (self.sheet["reliability"][group].sum(axis=1) == states).all(),
         ]
         if self.ranked:
@@ -126,8 +131,8 @@ class Labels(Part[Measured]):
         answered = self.sheet["reliability"][group][:, :RELIABILITY]
         sums = self.sheet["scores"][group]
         return {
-            "samples": int(decisions[0].sum()),
-            "labelled": int(decisions[0, 1:].sum()),
+            "samples": int(decisions.sum()) // self.labels,
+            "labelled": labelled // self.labels,
             "not_finite": int(decisions[:, :, 2].sum()),
             "correct": correct if labelled else None,
             "accuracy": bins.ratio(correct, labelled),

@@ -7,6 +7,7 @@ from typing import Any
 from strop_export.evaluation.tally import bins
 from strop_export.evaluation.tally.labels import Labels
 from strop_export.evaluation.tally.part import RANKED, TOO_MANY
+from strop_export.evaluation.tally.scores import macro
 
 _FIGURES = ("accuracy", "precision", "recall", "f1", "auc", "auc_error", "ks", "ks_error", "ece")
 
@@ -20,21 +21,16 @@ class Multilabel(Labels):
         """Return the figures of a group.
 
         `accuracy` and `f1` are of all decisions together, `auc` is the mean over the labels that
-        have both classes, as in a proof. A mean named `macro_..` is over the labels that have it.
+        have both classes, as in a proof. Means over labels are named `macro_..`.
         """
         known = self.sheet["decisions"][group, :, 1:].sum(axis=0)
         said, true, hits = int(known[:, 1].sum()), int(known[1].sum()), int(known[1, 1])
         each = [self.of_column(group, column) for column in range(self.columns)]
         lists = {name: [one[name] for one in each] for name in _FIGURES}
         common = self.common(group)
-        figures = {
-            **common,
-            "f1": bins.ratio(2 * hits, said + true),
-            "macro_precision": bins.mean(lists["precision"]),
-            "macro_recall": bins.mean(lists["recall"]),
-            "macro_f1": bins.mean(lists["f1"]),
-            "macro_ece": bins.mean(lists["ece"]),
-        }
+        figures = {**common, "f1": bins.ratio(2 * hits, said + true)}
+        if self.columns == self.labels:
+            figures |= {**macro(lists), "macro_ece": bins.mean(lists["ece"])}
         if not self.whole:
             return figures
         why = "no labels" if not common["labelled"] else "no label has positives and negatives"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from strop_export.evaluation.tally.bins import mean, ratio
@@ -25,14 +25,14 @@ def by_class(true: Sequence[int], decided: Sequence[int], hits: Sequence[int]) -
     }
 
 
-def macro(found: dict[str, Any]) -> dict[str, float | None]:
+def macro(found: Mapping[str, Sequence[Any]]) -> dict[str, float | None]:
     """Return the means over the classes that are either a label or decided.
 
     As in scikit-learn, a class that is never decided has a precision of 0 in the mean, and one that
     is no label a recall of 0.
 
     Args:
-        found: from `by_class`.
+        found: the figures by class that `by_class` returns.
     """
     there = [i for i, f1 in enumerate(found["f1"]) if f1 is not None]
     return {

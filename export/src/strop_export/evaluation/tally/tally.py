@@ -158,11 +158,14 @@ class Tally:
         return made
 
     def figures(self) -> dict[str, Any]:
-        """Return the figures, as JSON values; docs/evaluation.md names them.
+        """Return the figures, as JSON values.
+
+        Each kind's `figures` says what they are. One that cannot be had, for lack of labels, say,
+        is None.
 
         Returns:
-            `samples`, `outputs` with the figures of each output by name, and `slices` with the same
-            for each value of each column.
+            `samples`; `outputs`: the figures of each output by its name; `slices`: for each column
+            and value, `samples` and `outputs` again, with fewer figures.
         """
         whole = self._whole.figures()[""]
         for spec in self.outputs:
