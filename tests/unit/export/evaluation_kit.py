@@ -101,7 +101,7 @@ def _spoil(values: NDArray[np.float64], random: np.random.Generator, kind: str) 
 _FORMS: dict[str, tuple[tuple[int, ...], str, bool, float | None]] = {
     "class": ((7,), "class", False, None),
     "many": ((230,), "class", False, None),
-    "logits": ((4,), "class", True, None),
+    "logits": ((12,), "class", True, None),
     "binary": ((1,), "binary", False, 0.5),
     "multilabel": ((3,), "multilabel", True, 0.0),
     "tags": ((230,), "multilabel", False, 0.5),

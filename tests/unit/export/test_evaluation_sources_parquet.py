@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -99,9 +100,12 @@ class TestInputs:
         values = (np.arange(20).reshape(10, 2) % 2).astype(dtype)
         column = pa.array([b"x", *(each.tobytes() for each in values)], pa.binary())[1:]
         manifest = made([source(shape=[2], dtype=dtype)])
+        found, bad = samples([column], manifest.inputs[0])
+        np.testing.assert_array_equal(found, values)
+        assert found.flags.aligned
+        assert not bad
         path = write(tmp_path / "a.parquet", {"image": column})
-        found = whole(planned(path, manifest), manifest)
-        np.testing.assert_array_equal(found.inputs[0], values)
+        np.testing.assert_array_equal(whole(planned(path, manifest), manifest).inputs[0], values)
 
     def test_a_vector_may_have_a_column_for_each_value(self, tmp_path: Path) -> None:
         manifest = made([source("features", [3], "float32")])
@@ -153,6 +157,8 @@ FLOATS = [source(shape=[2], dtype="float32")]
 BYTES = pa.binary()
 BAD_INPUTS = [
     ("null", None, [*binary().to_pylist()[:3], None], BYTES, "null"),
+    ("null", [source()], [bytes(16), None], pa.binary(16), "null"),
+    ("null", [source(shape=[2])], [[1, 2], None], pa.list_(pa.uint8(), 2), "null"),
     ("a short one", None, [bytes(16), bytes(15)], BYTES, "not a picture"),
     ("a short one", [source()], [bytes(16), bytes(15)], BYTES, "it has 15 bytes, not 16"),
     ("no picture", None, [png(IMAGES[0]), b"\x89PNG\r\n\x1a\nxxx"], BYTES, "picture"),
@@ -324,6 +330,19 @@ class TestUnits:
 
         monkeypatch.setattr(parquet, "Watched", Failing)
         with pytest.raises(EvaluationError, match=r"cannot read .*a.parquet: OSError: no answer"):
+            whole(data, made())
+
+    def test_too_little_memory_is_an_error_and_no_bad_row(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = write(tmp_path / "a.parquet", table(10))
+        data = planned(path, made())
+
+        def none_left(*_: Any, **__: Any) -> None:
+            raise pa.ArrowMemoryError("malloc of size 64 failed")
+
+        monkeypatch.setattr(pq.ParquetFile, "iter_batches", none_left)
+        with pytest.raises(EvaluationError, match=r"a.parquet: ArrowMemoryError: malloc .*; free"):
             whole(data, made())
 
 

@@ -108,12 +108,14 @@ def _decoding(watched: Watched, what: str) -> Iterator[None]:
     """Raise _Damaged for whatever Arrow raises, which is anything, on bad bytes.
 
     Raises:
-        EvaluationError: not the bytes are bad, but the file could not be read.
+        EvaluationError: not the bytes are bad, but the file could not be read, or memory is short.
     """
     try:
         yield
     except _Damaged:
         raise
+    except MemoryError as error:  # another machine may have more, and must not give other figures
+        raise EvaluationError(f"{watched.path}: {reason(error)}", "free some memory") from None
     except Exception as error:  # noqa: BLE001
         watched.blame()
         raise _Damaged(f"{what}: {reason(error)}") from None

@@ -34,8 +34,6 @@ class Measured(NamedTuple):
 class Agreement(Part[Measured]):
     """The counts of decisions and values that differ from a reference's."""
 
-    name = "agreement"
-
     def __init__(self, spec: OutputSpec, *, whole: bool) -> None:
         kind = spec.kind
         self.values = math.prod(size or 1 for size in spec.shape[1:])

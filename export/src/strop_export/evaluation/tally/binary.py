@@ -12,8 +12,6 @@ from strop_export.evaluation.tally.part import limits
 class Binary(Labels):
     """The counts of yes or no."""
 
-    name = "binary"
-
     def figures(self, group: int) -> dict[str, Any]:
         """Return the figures of a group; all but the first are of the samples with labels."""
         common = self.common(group)

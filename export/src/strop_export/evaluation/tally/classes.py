@@ -47,8 +47,6 @@ class Measured(NamedTuple):
 class Classes(Part[Measured]):
     """The counts of a class: decisions, confidence, reliability, confusion, ranks."""
 
-    name = "class"
-
     def __init__(self, spec: OutputSpec, *, whole: bool) -> None:
         self.classes = classes_of(spec)
         self.by_class = whole or self.classes <= DENSE
@@ -127,7 +125,8 @@ class Classes(Part[Measured]):
             sheet.count("best", groups, found.in_best)
         if self.by_class:
             sheet.count("true", groups, labels)
-            self._count_hits(found, labels, groups)
+            right = found.states == _RIGHT
+            sheet.count("hits", groups.where(right), labels[right])
         pairs = labels * (self.classes + 1) + decided
         if self.dense:
             sheet.count("confusion", groups, pairs)
@@ -141,12 +140,6 @@ class Classes(Part[Measured]):
             sheet.count("ranks", groups.repeated(self.classes), every)
             own = np.arange(0, every.size, self.classes) + labels
             sheet.count("yes", groups, every[own])
-
-    def _count_hits(self, found: Measured, labels: NDArray[np.int64], groups: Groups) -> None:
-        right = found.states == _RIGHT
-        of_rows = groups.of_rows
-        own = Groups(groups.places, None if of_rows is None else of_rows[right])
-        self.sheet.count("hits", own, labels[right])
 
     def merge(self, other: Part[Measured], places: NDArray[np.intp]) -> None:
         """Add the counts of another part of the same output, whose groups have these places."""

@@ -34,6 +34,10 @@ class Groups:
             return self
         return Groups(self.places, np.repeat(self.of_rows, times))
 
+    def where(self, rows: NDArray[np.bool_]) -> Groups:
+        """Return the groups of some of the rows."""
+        return self if self.of_rows is None else Groups(self.places, self.of_rows[rows])
+
     def count(
         self, cells: NDArray[Any], size: int, weights: NDArray[Any] | None = None
     ) -> NDArray[np.int64]:

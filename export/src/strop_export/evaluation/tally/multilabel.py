@@ -15,8 +15,6 @@ _FIGURES = ("accuracy", "precision", "recall", "f1", "auc", "auc_error", "ks", "
 class Multilabel(Labels):
     """The counts of yes or no for each label."""
 
-    name = "multilabel"
-
     def figures(self, group: int) -> dict[str, Any]:
         """Return the figures of a group.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +34,6 @@ class Part(ABC, Generic[Measured]):
         whole: the counts are of all samples; those of slices leave out the large ones.
         sheet: the counts.
     """
-
-    name: ClassVar[str]  # in the record
 
     def __init__(self, spec: OutputSpec, *, whole: bool) -> None:
         self.spec = spec
@@ -183,7 +181,7 @@ def sigmoid(logits: NDArray[Any]) -> NDArray[np.float64]:
 
 def softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
     """Return the probabilities of the logits of the last axis, in float64."""
-    found = logits.astype(np.float64)
+    found = np.array(logits, np.float64, order="C")  # its rows are summed in one order alone
     found -= found.max(axis=-1, keepdims=True)
     np.exp(found, out=found)
     found /= found.sum(axis=-1, keepdims=True)

@@ -33,8 +33,6 @@ class Measured(NamedTuple):
 class Segmentation(Part[Measured]):
     """The counts of pixels: labels and decisions by class, and both."""
 
-    name = "segmentation"
-
     def __init__(self, spec: OutputSpec, *, whole: bool) -> None:
         self.classes = classes_of(spec)
         self.pixels = math.prod(size or 1 for size in spec.shape[1:-1])
@@ -88,9 +86,7 @@ class Segmentation(Part[Measured]):
             return
         if self.by_class:
             sheet.count("true", every, labels)
-            of_rows = every.of_rows
-            own = Groups(every.places, None if of_rows is None else of_rows[right])
-            sheet.count("hits", own, labels[right])
+            sheet.count("hits", every.where(right), labels[right])
         if self.dense:
             sheet.count("confusion", every, labels * (self.classes + 1) + decided)
 

@@ -38,8 +38,6 @@ class Measured(NamedTuple):
 class Values(Part[Measured]):
     """The counts of each column of values: of the outputs, and of their errors."""
 
-    name = "values"
-
     def __init__(self, spec: OutputSpec, *, whole: bool) -> None:
         size = math.prod(axis or 1 for axis in spec.shape[1:])
         self.columns, self.of_sample = (size, 1) if size <= MOST_COLUMNS else (1, size)
