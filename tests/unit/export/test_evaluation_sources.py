@@ -91,6 +91,8 @@ class TestPaths:
             (["a.parquet", "x.tfrecord"], "several formats: parquet .*a.parquet.* and tfrecord"),
             (["out.parquet"], r"out.parquet is a folder; give the files in it, '.*parquet/\*'"),
             (["more"], r"more holds no pictures .*; for other files give a pattern: '.*/\*.parq"),
+            (["\udcff.parquet"], r"cannot read .*: UnicodeEncodeError"),
+            (["a\0b.parquet"], "(cannot read|there is no file) "),
             (["ftp://host/x.parquet"], "cannot open ftp://host/x.parquet: .*; give a path, or a"),
         ],
     )

@@ -128,7 +128,7 @@ def _named(path: str) -> Iterator[tuple[str, Found]]:
     place = locate(path)
     try:
         info = place.system.get_file_info(place.path)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise EvaluationError(f"cannot read {path}: {reason(error)}") from None
     if info.type == fs.FileType.Directory:
         if place.path.endswith((*ENDINGS["parquet"], *ENDINGS["tfrecord"])):
@@ -174,7 +174,7 @@ def _below(place: Place, folder: str, *, recursive: bool) -> Iterator[tuple[list
     try:
         selector = fs.FileSelector(folder, allow_not_found=True, recursive=recursive)
         infos = place.system.get_file_info(selector)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise EvaluationError(
             f"cannot read the folder {place.name(folder)}: {reason(error)}"
         ) from None
@@ -220,7 +220,7 @@ class Watched:
         try:
             self._file = place.system.open_input_file(place.path)
             self.size = self._file.size()
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise EvaluationError(f"cannot open {path}: {reason(error)}") from None
 
     def read(self, size: int = -1) -> bytes:
