@@ -15,6 +15,7 @@ from scipy import stats
 
 from strop_export.errors import EvaluationError
 from strop_export.evaluation.tally import Tally
+from strop_export.evaluation.tally.part import softmax
 from strop_export.evaluation.tally.values import MOST_COLUMNS
 from strop_export.figures import compare
 from strop_export.rules import proportion
@@ -74,6 +75,7 @@ class TestAnyOrderAndGrouping:
         of = samples("logits", 200)
         other = of._replace(outputs=np.asfortranarray(of.outputs))
         assert text(other.all()) == text(of.all())
+        assert (softmax(other.outputs) == softmax(of.outputs)).all()  # of which bins hide much
 
     def test_an_empty_batch_counts_nothing(self) -> None:
         of = samples("class")
