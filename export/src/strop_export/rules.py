@@ -31,10 +31,12 @@ def proportion(count: int, total: int) -> Interval:
         count: the number of samples in the share, 0 to `total`.
         total: the number of samples, 1 or more.
     """
-    from scipy.stats import binomtest
+    from scipy.special import betaincinv
 
-    limits = binomtest(count, total).proportion_ci(_CONFIDENCE, method="exact")
-    return Interval(count / total, float(limits.low), float(limits.high))
+    tail, rest = (1 - _CONFIDENCE) / 2, total - count
+    low = float(betaincinv(count, rest + 1, tail)) if count else 0.0
+    high = float(betaincinv(count + 1, rest, 1 - tail)) if rest else 1.0
+    return Interval(count / total, low, high)
 
 
 def paired_loss(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Interval:

@@ -15,6 +15,7 @@ from scipy import stats
 
 from strop_export.errors import EvaluationError
 from strop_export.evaluation.tally import Tally
+from strop_export.evaluation.tally.part import softmax
 from strop_export.evaluation.tally.values import MOST_COLUMNS
 from strop_export.figures import compare
 from strop_export.rules import proportion
@@ -74,6 +75,7 @@ class TestAnyOrderAndGrouping:
         of = samples("logits", 200)
         other = of._replace(outputs=np.asfortranarray(of.outputs))
         assert text(other.all()) == text(of.all())
+        assert (softmax(other.outputs) == softmax(of.outputs)).all()  # of which bins hide much
 
     def test_an_empty_batch_counts_nothing(self) -> None:
         of = samples("class")
@@ -227,6 +229,19 @@ class TestClass:
         assert found["by_class"]["recall"] == [0.8, None]
         assert sum(found["confidences"]) == 8
 
+    def test_an_answer_that_is_not_finite_is_not_among_the_best_and_has_no_rank(self) -> None:
+        outputs, labels = self.OF.outputs[:100].copy(), self.OF.labels[:100].copy()
+        outputs[:10, 3], labels[:10] = np.nan, 0  # 0 would be among the best of equals
+        of = self.OF._replace(outputs=outputs, labels=labels)
+        whole, others = of.figures(), of.tally(np.arange(10, 100)).figures()["outputs"]["scores"]
+        assert whole["top5_accuracy"] == pytest.approx(others["top5_accuracy"] * 0.9)
+        assert whole["auc"] == others["auc"]
+
+    def test_large_logits(self) -> None:
+        tally = Tally([spec("class", (2,))._replace(logits=True)], reference=False, slices=[])
+        tally.add([np.array([[1e4, 1e4]], np.float32)], [np.array([0])], {}, None)
+        assert tally.figures()["outputs"]["scores"]["confidence"] == 0.5
+
 
 class TestBinary:
     OF = samples("binary", 800)
@@ -257,6 +272,16 @@ class TestBinary:
         assert found["precision"] == found["recall"] == found["f1"] == pytest.approx(2 / 3)
         assert found["auc"] == pytest.approx(2 / 3)
         assert found["decided"] == [1, 3]
+
+    def test_an_answer_that_is_not_finite_has_no_rank_and_is_wrong(self) -> None:
+        outputs, labels = self.OF.outputs[:100].copy(), self.OF.labels[:100]
+        outputs[:10] = np.inf
+        of = self.OF._replace(outputs=outputs, labels=labels)
+        whole, others = of.figures(), of.tally(np.arange(10, 100)).figures()["outputs"]["scores"]
+        for name in ("auc", "ks", "ece", "mean_score"):
+            assert whole[name] == others[name]
+        assert whole["accuracy"] == pytest.approx(others["accuracy"] * 0.9)
+        assert whole["not_finite"] == 10
 
     def test_one_class_has_no_auc(self) -> None:
         found = self.OF._replace(labels=self.OF.labels * 0).figures()
