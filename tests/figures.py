@@ -1,8 +1,8 @@
-"""Figures of suites: how often something was tried, how often it failed, and ratios.
+"""Figures of suites: how often something was tried, how often it failed; ratios and rates.
 
-A pytest plugin, loaded by tests/conftest.py. `make test-reliability`, `make test-serve` and
-`make test-fleet` run all tests of a suite and write dist/reliability.json, dist/serve.json and
-dist/fleet.json; a run of some tests only prints theirs.
+A pytest plugin, loaded by tests/conftest.py. `make test-reliability`, `make test-serve`,
+`make test-fleet` and `make test-scale` run all tests of a suite and write dist/reliability.json,
+dist/serve.json, dist/fleet.json and dist/scale.json; a run of some tests only prints theirs.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ _SUITES = {
     "reliability": {"tests/fuzz", "tests/reliability"},
     "serve": {"tests/serve"},
     "fleet": {"tests/fleet"},
+    "scale": {"tests/scale"},
 }
-_FIGURE, _RATIO = "figure", "ratio"
+_FIGURE, _RATIO, _RATE = "figure", "ratio", "rate"
 
 Record = Callable[..., None]
 
@@ -68,6 +69,16 @@ def ratio(request: pytest.FixtureRequest) -> Record:
     return record
 
 
+@pytest.fixture
+def images_per_s(request: pytest.FixtureRequest) -> Record:
+    """Record how many images a second were processed; it gates no test."""
+
+    def record(name: str, per_s: float) -> None:
+        request.node.user_properties.append((_RATE, (name, round(per_s))))
+
+    return record
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     suite = _whole_suite(session.config)
     if suite and session.config.option.markexpr != ALONE:
@@ -88,6 +99,7 @@ def pytest_terminal_summary(
     ]
     figures = [Figure(*value) for name, value in properties if name == _FIGURE]
     ratios = [Ratio(*value) for name, value in properties if name == _RATIO]
+    rates = [value for name, value in properties if name == _RATE]
     suite = _whole_suite(config)
     if figures:
         terminalreporter.section("tried, failed")
@@ -99,11 +111,14 @@ def pytest_terminal_summary(
         detail = f" ({ratio.detail})" if ratio.detail else ""
         terminalreporter.write_line(f"{ratio.median:>17.2f}  {ratio.name}{detail}")
     is_first = config.option.markexpr == f"not {ALONE}"  # its figures may all be in the second
+    for name, per_s in rates:
+        terminalreporter.write_line(f"{per_s:>17,}  images a second, {name}")
     if not suite or not (figures or is_first):
         return
     content = {
         "figures": [figure._asdict() for figure in figures],
         "ratios": [ratio._asdict() for ratio in ratios],
+        "images_per_s": rates,
     }
     place = _place(suite)
     if config.option.markexpr == ALONE:
@@ -114,6 +129,8 @@ def pytest_terminal_summary(
         _first(suite).unlink()
     elif is_first:
         place = _first(suite)
+    if not is_first:
+        content["images_per_s"] = dict(content["images_per_s"])
     write(place, json.dumps(content, indent=2).encode("ascii") + b"\n")
     terminalreporter.write_line(f"{place.relative_to(ROOT)} holds the same")
 
