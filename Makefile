@@ -225,7 +225,7 @@ lock:  ## write the hashed locks again from requirements/*.in (needs uv)
 	  uv pip compile --quiet --python-version $$python --python-platform aarch64-manylinux_2_36 \
 	    --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	    requirements/$$name.in -o requirements/$$name.txt; done
-	for name in onnx-webgpu bench serving ci dev; do \
+	for name in onnx-webgpu bench serving ci evaluate dev; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links requirements/$$name.in -o requirements/$$name.txt; done
 
