@@ -1,7 +1,7 @@
 """Write the figures in docs/scale.md from benchmarks/results/scale.json.
 
-`make test-scale` writes dist/scale.json; `python -m tools.scale_page --take` takes it from there,
-with the machine's facts, and writes the page. Without --take it writes the page from what was taken.
+`make test-scale` writes dist/scale.json. `python -m tools.scale_page --take` takes it from there,
+with the machine's facts, and writes the page; without --take, from what was taken before.
 
 In the page, each block from `<!-- from scale.json: NAME -->` to `<!-- end -->` is made here.
 """

@@ -4,9 +4,10 @@ They are made in .cache/scale/<count>, once:
 
     shards/part-000.parquet ...   rows in a seeded order, 50,000 a file, 16,667 a row group, zstd,
                                   with the checksum of each page
-    same/rows.parquet             the first rows of the first shard again, in three forms:
-    same/rows.tfrecord            `tf.train.Example`s
-    same/pictures/7/00012.png     a folder for each label
+    same/rows.parquet             the first rows of the first shard again
+    same/rows.tfrecord            the same as `tf.train.Example`s
+    same/pictures.parquet         the same with encoded pictures, which are prepared as a camera's
+    same/pictures/7/00012.png     the same pictures, a folder for each label
 
 A row has `image` (784 bytes), `label` (int64), `distortion` (none; little: what training does;
 strong: twice that) and `half` (of the test set: its first 5,000 images are the cleaner ones).
@@ -164,19 +165,22 @@ def binary(rows: NDArray[np.uint8]) -> pa.Array:
 
 
 def _write_same(rows: pa.Table, folder: Path) -> None:
-    """Write the same rows in the three forms that an evaluation reads."""
+    """Write the same rows in all forms that an evaluation reads."""
     import tensorflow as tf
 
     folder.mkdir()
     write(rows, folder / "rows.parquet")
+    pictures = []
     with tf.io.TFRecordWriter(str(folder / "rows.tfrecord")) as file:
-        for row in rows.to_pylist():
+        for number, row in enumerate(rows.to_pylist()):
             file.write(_example(row).SerializeToString())
-    for number, row in enumerate(rows.to_pylist()):
-        path = folder / "pictures" / str(row["label"]) / f"{number:05}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pixels = np.frombuffer(row["image"], np.uint8).reshape(28, 28)
-        Image.fromarray(pixels).save(path)
+            path = folder / "pictures" / str(row["label"]) / f"{number:05}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pixels = np.frombuffer(row["image"], np.uint8).reshape(28, 28)
+            Image.fromarray(pixels).save(path)
+            pictures.append(path.read_bytes())
+    rows = rows.set_column(0, "image", pa.array(pictures, pa.binary()))
+    write(rows, folder / "pictures.parquet")
 
 
 def _example(row: dict[str, Any]) -> Any:

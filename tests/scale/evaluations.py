@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from tests.environments import run
+from tests.scale import processes
 from tests.scale.digits import SLICES
 
 _POLL_S = 0.01
 _SAVED_S = 120.0
 _GONE_S = 30.0
-_MARK = "STROP_SCALE_RUN"  # in the environment of all processes of an evaluation
 
 
 def metrics(out: Path) -> bytes:
@@ -48,11 +47,44 @@ def saved(out: Path) -> tuple[list[int], int]:
     return [i for i in range(done.bit_length()) if done >> i & 1], state["rows"]
 
 
+def journal_bytes(out: Path) -> int:
+    """The size of the journal of a killed evaluation."""
+    return sum(path.stat().st_size for path in (out / "journal").rglob("*") if path.is_file())
+
+
 def evaluate(
-    bundle: Path, data: Iterable[Path], out: Path, *options: str, slices: Iterable[str] = SLICES
-) -> subprocess.CompletedProcess[str]:
-    """Evaluate; it must be done, and all of it be good."""
-    return run(*_command(bundle, data, out, options, slices))
+    bundle: Path,
+    data: Iterable[Path],
+    out: Path,
+    *options: str,
+    slices: Iterable[str] = SLICES,
+    variables: Mapping[str, str] | None = None,
+) -> int:
+    """Evaluate; it must be done, and all of it be good.
+
+    Args:
+        bundle: the bundle.
+        data: files or folders.
+        out: where to.
+        *options: of the command.
+        slices: columns.
+        variables: of the environment, besides this process's.
+
+    Returns:
+        The most memory that one of its processes held, in bytes; not of those that Ray started.
+    """
+    log = out.with_suffix(".log")
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            _command(bundle, data, out, options, slices),
+            stdout=file,
+            stderr=file,
+            env={**os.environ, **(variables or {})},
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, log.read_text("utf-8", "replace")
+    return usage.ru_maxrss * 1024
 
 
 def evaluate_with_losses(bundle: Path, data: Iterable[Path], out: Path, *options: str) -> int:
@@ -67,15 +99,14 @@ def kill_when_saved(
 
     The processes that Ray starts have sessions of their own: they must end by themselves.
     """
-    mark = f"{_MARK}={secrets.token_hex(8)}"
-    name, _, value = mark.partition("=")
+    mark = processes.mark()
     log = out.with_suffix(".log")
     with log.open("wb") as file:
         process = subprocess.Popen(
             _command(bundle, data, out, options, SLICES),
             stdout=file,
             stderr=file,
-            env={**os.environ, name: value},
+            env={**os.environ, **mark},
             start_new_session=True,
         )
     ends = time.monotonic() + _SAVED_S
@@ -87,9 +118,7 @@ def kill_when_saved(
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    left = _wait_for_all(mark.encode("ascii"))
-    for number in left:
-        os.kill(number, signal.SIGKILL)
+    left = processes.kill_left(mark, _GONE_S)
     assert not left, f"processes that outlived the evaluation: {left}"
 
 
@@ -109,24 +138,3 @@ def _pieces(out: Path) -> float:
     except FileNotFoundError:
         return float("inf")
     return pieces
-
-
-def _wait_for_all(mark: bytes) -> list[int]:
-    """Wait until all processes with a mark have ended; return those that have not."""
-    ends = time.monotonic() + _GONE_S
-    while (left := _marked(mark)) and time.monotonic() < ends:
-        time.sleep(0.1)
-    return left
-
-
-def _marked(mark: bytes) -> list[int]:
-    """The processes with a mark in their environment."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            environment = path.read_bytes()
-        except OSError:  # it has ended, or is another user's
-            continue
-        if mark in environment.split(b"\0"):
-            found.append(int(path.parent.name))
-    return found

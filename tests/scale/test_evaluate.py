@@ -13,12 +13,29 @@ from typing import NamedTuple
 
 import pytest
 from pyarrow.parquet import ParquetFile
+from strop_export.evaluation import sources
+from strop_export.evaluation.sources.base import Batch, Data
+from strop_export.evaluation.tally import Tally
 
+import strop
+from strop.bundle.manifest import Manifest
+from strop.bundle.open import open_bundle
+from strop.device.cpu import usable_cores
+from strop.model.model import Model
 from tests.conftest import Exported
 from tests.figures import Record
+from tests.scale.cluster import running
 from tests.scale.conftest import IMAGES
-from tests.scale.digits import Digits
-from tests.scale.evaluations import evaluate, figures, kill_when_saved, metrics, ran, saved
+from tests.scale.digits import SLICES, Digits
+from tests.scale.evaluations import (
+    evaluate,
+    figures,
+    journal_bytes,
+    kill_when_saved,
+    metrics,
+    ran,
+    saved,
+)
 
 pytestmark = pytest.mark.alone
 
@@ -26,23 +43,34 @@ ON = ("local", "ray")
 LONG_S = 8.0  # the journal is saved every two seconds
 KILLED_AT = 0.25  # of the pieces: nearly half are done when the next ones are saved
 MOST_RUINED = 5
-
-
-class Whole(NamedTuple):
-    """One evaluation of all digits here, and one on Ray."""
-
-    out: dict[str, Path]
-    wall_s: dict[str, float]
+SLACK_BYTES = 64 << 20  # what the memory of two runs may differ by
 
 
 @pytest.fixture(scope="module")
-def whole(made: Digits, bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
-    found = Whole({}, {})
+def cluster() -> Iterator[dict[str, str]]:
+    """A Ray that runs already."""
+    with running(usable_cores()) as variables:
+        yield variables
+
+
+class Whole(NamedTuple):
+    """One evaluation of all digits here, and one on the cluster."""
+
+    out: dict[str, Path]
+    took_s: dict[str, float]
+    peak_bytes: dict[str, int]  # of the largest process
+
+
+@pytest.fixture(scope="module")
+def whole(
+    made: Digits, bundle: Path, cluster: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Whole:
+    found = Whole({}, {}, {})
     for on in ON:
         out = found.out[on] = tmp_path_factory.mktemp("whole") / on
         began = time.monotonic()
-        evaluate(bundle, made.shards, out, "--on", on)
-        found.wall_s[on] = time.monotonic() - began
+        found.peak_bytes[on] = evaluate(bundle, made.shards, out, "--on", on, variables=cluster)
+        found.took_s[on] = time.monotonic() - began
     return found
 
 
@@ -60,22 +88,24 @@ def long(made: Digits, whole: Whole, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="module")
 def undisturbed(
     bundle: Path, long: Sequence[Path], tmp_path_factory: pytest.TempPathFactory
-) -> bytes:
-    """The metrics of the long data."""
+) -> tuple[bytes, int]:
+    """The metrics of the long data, and the memory of the largest process."""
     out = tmp_path_factory.mktemp("undisturbed") / "out"
-    evaluate(bundle, long, out)
-    return metrics(out)
+    peak_bytes = evaluate(bundle, long, out)
+    return metrics(out), peak_bytes
 
 
 def test_here_and_on_ray_the_metrics_are_the_same_bytes(
-    whole: Whole, figure: Record, images_per_s: Record
+    whole: Whole, made: Digits, figure: Record, measure: Record
 ) -> None:
     here, there = (metrics(whole.out[on]) for on in ON)
-    for on in ON:
-        run = ran(whole.out[on])
-        images_per_s(on, run["rows_per_s"])
-        images_per_s(f"{on}, the whole command", IMAGES / whole.wall_s[on])
     figure("images, evaluated here and on Ray", 2 * IMAGES, 0 if here == there else 2 * IMAGES)
+    measure("images", "in all", IMAGES)
+    for on in ON:
+        measure("images_per_s", on, round(ran(whole.out[on])["rows_per_s"]))
+        measure("seconds", on, round(whole.took_s[on], 1))
+    size = sum(shard.stat().st_size for shard in made.shards)
+    measure("bytes", "an image", round(size / IMAGES))
     assert here == there
     assert json.loads(here)["rows"] == {"counted": IMAGES, "set_aside": 0, "files_cut_short": 0}
 
@@ -102,15 +132,25 @@ def test_undistorted_digits_have_the_accuracy_that_was_proven(
 
 @pytest.mark.parametrize("on", ON)
 def test_a_killed_evaluation_goes_on(
-    on: str, bundle: Path, long: Sequence[Path], undisturbed: bytes, figure: Record, tmp_path: Path
+    on: str,
+    bundle: Path,
+    cluster: dict[str, str],
+    long: Sequence[Path],
+    undisturbed: tuple[bytes, int],
+    figure: Record,
+    measure: Record,
+    tmp_path: Path,
 ) -> None:
+    """The one that is killed starts a Ray of its own; the other one finds a cluster."""
     out = tmp_path / "out"
     kill_when_saved(KILLED_AT, bundle, long, out, "--on", on)
     done, rows = saved(out)
+    measure("bytes", "journal", journal_bytes(out))
     with ruined(long, done):  # it would fail if it read them again
-        evaluate(bundle, long, out, "--on", on)
-    total = json.loads(undisturbed)["rows"]["counted"]
-    same = metrics(out) == undisturbed
+        evaluate(bundle, long, out, "--on", on, variables=cluster)
+    expected, _ = undisturbed
+    total = json.loads(expected)["rows"]["counted"]
+    same = metrics(out) == expected
     detail = f"killed when {rows:,} were saved"
     figure(f"images, evaluated on {on}, killed and gone on", total, 0 if same else total, detail)
     assert same
@@ -119,22 +159,67 @@ def test_a_killed_evaluation_goes_on(
     assert not (out / "journal").exists()
 
 
+def test_more_data_take_no_more_memory(
+    whole: Whole, undisturbed: tuple[bytes, int], measure: Record
+) -> None:
+    few, many = whole.peak_bytes["local"], undisturbed[1]
+    measure("bytes", "memory", many)
+    assert many < few + SLACK_BYTES
+
+
+def test_where_the_time_goes(made: Digits, bundle: Path, whole: Whole, measure: Record) -> None:
+    """Of one process on one core: it reads, runs the model and counts."""
+    shard, manifest = str(made.shards[0]), open_bundle(bundle).manifest
+    found = sources.plan([shard], manifest, inputs={}, labels={}, slices=SLICES, progress=str)
+    with strop.load(bundle, threads=1) as model:
+        runs = [parts(model, manifest, found) for _ in range(3)]
+    took_s = [min(times) for times in zip(*runs, strict=True)]
+    rows = ParquetFile(shard).metadata.num_rows
+    for name, part_s in zip(("reading", "the model", "counting"), took_s, strict=True):
+        measure("us_an_image", name, round(part_s / rows * 1e6, 3))
+    assert sum(took_s) / rows * IMAGES / usable_cores() < whole.took_s["local"]
+
+
+def parts(model: Model, manifest: Manifest, data: Data) -> list[float]:
+    """Evaluate pieces, and return the seconds of reading, of the model and of counting."""
+    took_s = [0.0, 0.0, 0.0]
+    tally = Tally(manifest.outputs, reference=False, slices=SLICES)
+    for unit in data.units:
+        pieces = sources.read(unit, data.columns, manifest, batch=1024)
+        times = [time.perf_counter()]
+        while batch := next(pieces, None):
+            assert isinstance(batch, Batch)
+            times.append(time.perf_counter())
+            answers = model.predict(batch.inputs[0])
+            times.append(time.perf_counter())
+            tally.add([answers], batch.labels, batch.slices, None)
+            times.append(time.perf_counter())
+            took_s = [all_s + b - a for all_s, a, b in zip(took_s, times, times[1:], strict=False)]
+            times = times[-1:]
+    return took_s
+
+
 @contextmanager
 def ruined(files: Sequence[Path], done: Sequence[int]) -> Iterator[None]:
-    """Make row groups that are done unreadable, of some files; nothing else of these changes."""
+    """Make row groups that are done unreadable, in some files; nothing else of these changes."""
     pieces = [(file, group) for file in files for group in range(ParquetFile(file).num_row_groups)]
-    some = [pieces[i] for i in done[:: 1 + len(done) // MOST_RUINED]]
+    groups: dict[Path, list[int]] = {}
+    for number in done:
+        file, group = pieces[number]
+        groups.setdefault(file, []).append(group)
+    some = list(groups)[:: 1 + len(groups) // MOST_RUINED]
     assert some
     with ExitStack() as stack:
-        for file, group in some:
+        for file in some:
             kept = file.with_suffix(".kept")
             file.rename(kept)
             stack.callback(kept.replace, file)
-            shutil.copy2(kept, file)  # with its time of change
-            column = ParquetFile(file).metadata.row_group(group).column(0)
-            with file.open("r+b") as content:
-                content.seek(column.data_page_offset)
-                content.write(bytes(column.total_compressed_size))
+            shutil.copy2(kept, file)
+            for group in groups[file]:
+                column = ParquetFile(file).metadata.row_group(group).column(0)
+                with file.open("r+b") as content:
+                    content.seek(column.data_page_offset)
+                    content.write(bytes(column.total_compressed_size))
             os.utime(file, ns=(kept.stat().st_atime_ns, kept.stat().st_mtime_ns))
         yield
 
