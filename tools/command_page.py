@@ -12,6 +12,7 @@ from pathlib import Path
 import strop_export.arguments
 import strop_export.explain
 from strop.commands import arguments
+from strop_export.evaluation import command
 
 PAGE = Path(__file__).parents[1] / "docs" / "commands.md"
 
@@ -34,7 +35,9 @@ def main() -> None:
 def page() -> str:
     """Return the page, in Markdown."""
     parsers = [*arguments.parser().commands.values()]
-    parsers += [strop_export.arguments.parser(), strop_export.explain.parser()]
+    parsers += [
+        module.parser() for module in (strop_export.arguments, strop_export.explain, command)
+    ]
     sections = (part for parser in parsers for part in _section(parser))
     return "\n".join([_HEAD, *sections])
 

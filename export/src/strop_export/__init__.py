@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         DoesNotFit,
         EngineMissing,
         EngineTooOld,
+        EvaluationError,
         ExportError,
         NothingToEqualize,
         ProofError,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
         TargetError,
         UnsupportedLayer,
     )
+    from strop_export.evaluation.evaluating import evaluate
+    from strop_export.evaluation.results import Evaluation
     from strop_export.result import Report, Result, TargetRefused
 
 make_importable()
@@ -38,6 +41,8 @@ __all__ = [
     "DoesNotFit",
     "EngineMissing",
     "EngineTooOld",
+    "Evaluation",
+    "EvaluationError",
     "ExportError",
     "NothingToEqualize",
     "ProofError",
@@ -47,11 +52,14 @@ __all__ = [
     "TargetError",
     "TargetRefused",
     "UnsupportedLayer",
+    "evaluate",
     "export",
     "save_artifact",
 ]
 
 _MODULES = {
+    "evaluate": "evaluation.evaluating",
+    "Evaluation": "evaluation.results",
     "export": "api",
     "save_artifact": "artifact",
     **dict.fromkeys(("Report", "Result", "TargetRefused"), "result"),

@@ -1,6 +1,7 @@
 """`strop-export`: turn a trained model into proven bundles.
 
-`strop-export explain` prints a bundle's report again.
+`strop-export explain` prints a bundle's report again; `strop-export evaluate` evaluates a bundle
+over data of any size.
 
 Exit status:
 
@@ -43,6 +44,10 @@ def main(argv: list[str] | None = None) -> int:
     given = sys.argv[1:] if argv is None else argv
     if given[:1] == ["explain"]:
         return explain.main(given[1:])
+    if given[:1] == ["evaluate"]:
+        from strop_export.evaluation import command  # its libraries are an extra
+
+        return command.main(given[1:])
     arguments = parser().parse_args(given[1:] if given[:1] == ["export"] else given)
     try:
         return _list_targets() if arguments.list_targets else _export(arguments)

@@ -32,9 +32,11 @@ def parser() -> argparse.ArgumentParser:
         prog="strop-export",
         usage="%(prog)s [export] MODEL --calibration NPZ [--evaluation NPZ] [options]\n"
         "       %(prog)s [export] --artifact DIR [options]\n"
-        "       %(prog)s explain BUNDLE [options]",
+        "       %(prog)s explain BUNDLE [options]\n"
+        "       %(prog)s evaluate BUNDLE DATA... [options]",
         description="Turn a trained model into proven bundles.",
-        epilog="strop-export explain BUNDLE prints a bundle's report, layer by layer.",
+        epilog="strop-export explain BUNDLE prints a bundle's report, layer by layer; strop-export "
+        "evaluate BUNDLE DATA evaluates it over data of any size.",
     )
     add = root.add_argument
     add(

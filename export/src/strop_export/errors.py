@@ -7,6 +7,7 @@
     ├── DeviceMissing      a GPU that a file could also be proven on is not on this workstation
     ├── EngineTooOld       an engine's release, as a target's devices get it, cannot run a file
     ├── TargetRefused      a target that was asked for has no bundle; in result.py
+    ├── EvaluationError    samples, or the record of an evaluation, cannot be read or do not fit
     ├── DoesNotFit         firmware needs more flash or RAM than --max-flash, --max-ram allow
     ├── ProofError         a variant is not the same model, or engines disagree about it
     └── ConversionError    the model cannot be written in the format that was asked for
@@ -65,6 +66,12 @@ class EngineTooOld(ExportError):
     """A target's devices get a release of an engine that cannot run one of its files."""
 
     kind = "engine_too_old"
+
+
+class EvaluationError(ExportError):
+    """Samples, or the record of an evaluation, cannot be read or do not fit the bundle."""
+
+    kind = "evaluation"
 
 
 class DoesNotFit(ExportError):

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from strop.errors import printable
 from strop_export import calibration, footprints, guarded
 from strop_export.columns import EXPLAINED, Column, cells_of, columns_of, shown, undecided
 from strop_export.layer_errors.entries import picture_name, title, verdict
+from strop_export.markdown import escaped, table
 from strop_export.report import gpu_note
-
-_SPECIAL = re.compile(r"([\\`*_\[\]<>|~&])")  # Markdown gives these a meaning
 
 _BUNDLE = Column("bundle", lambda row, _: str(row["bundle"]), number=False)
 
@@ -22,20 +19,20 @@ def to_markdown(report: dict[str, Any]) -> bytes:
     """Return a report as the bytes of a Markdown page."""
     keras = report["keras"]
     lines = [
-        f"# {_escaped(report['model'])}",
+        f"# {escaped(report['model'])}",
         "",
         f"Every variant, on every engine it is meant for, over {keras['samples']:,} samples, "
-        "against Keras" + _escaped(_keras_said(keras)) + ".",
+        "against Keras" + escaped(_keras_said(keras)) + ".",
     ]
     if keras["self_evaluated"]:
         lines.append("They are calibration samples, for lack of others: self-evaluated.")
     if metric := keras["metric"]:
         lines.append(
-            f"A file may lose {metric['max_loss']:g} of {_escaped(metric['name'])}, which replaces "
-            f"the bounds of quantized files. {_escaped(metric['note'])}".rstrip()
+            f"A file may lose {metric['max_loss']:g} of {escaped(metric['name'])}, which replaces "
+            f"the bounds of quantized files. {escaped(metric['note'])}".rstrip()
         )
     if report["without_native"]:
-        lines.append(f"Without plans: {_escaped(report['without_native'])}.")
+        lines.append(f"Without plans: {escaped(report['without_native'])}.")
     columns = columns_of(report["variants"])
     lines += [
         "",
@@ -52,7 +49,7 @@ def to_markdown(report: dict[str, Any]) -> bytes:
         *_adapter_lines(report["variants"]),
     ]
     if open_ones := list(undecided(report["variants"])):
-        lines += ["", "## Undecided", "", *(f"- {_escaped(line)}" for line in open_ones)]
+        lines += ["", "## Undecided", "", *(f"- {escaped(line)}" for line in open_ones)]
     lines += _footprints(report["footprints"])
     lines += _paths(report["guard"])
     sections = {
@@ -63,14 +60,12 @@ def to_markdown(report: dict[str, Any]) -> bytes:
     for heading, entries in sections.items():
         if entries:
             lines += ["", f"## {heading}", ""]
-            lines += [
-                f"- **{_escaped(note['bundle'])}**: {_escaped(text)}" for note, text in entries
-            ]
-    lines += calibration.page(report, _escaped)
+            lines += [f"- **{escaped(note['bundle'])}**: {escaped(text)}" for note, text in entries]
+    lines += calibration.page(report, escaped)
     lines += list(_layer_lines(report["layers"]))
     lines += ["", "## Bundles", ""]
     lines += [
-        f"- {_escaped(bundle['file'])}: {bundle['bytes']:,} bytes, SHA-256 `{bundle['sha256']}`"
+        f"- {escaped(bundle['file'])}: {bundle['bytes']:,} bytes, SHA-256 `{bundle['sha256']}`"
         for bundle in report["bundles"]
     ]
     return ("\n".join(lines) + "\n").encode("utf-8")
@@ -79,12 +74,12 @@ def to_markdown(report: dict[str, Any]) -> bytes:
 def _layer_lines(layers: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Yield a section about the layers: each bundle's picture, and a line for each file."""
     for bundle in dict.fromkeys(file["bundle"] for file in layers):
-        yield from ("", f"## Layers of {_escaped(bundle)}", "")
+        yield from ("", f"## Layers of {escaped(bundle)}", "")
         yield f"![signal to noise of each layer]({quote(picture_name(bundle))})"
         yield ""
         for file in layers:
             if file["bundle"] == bundle:
-                yield f"- **{_escaped(title(file))}**: {_escaped(verdict(file))}"
+                yield f"- **{escaped(title(file))}**: {escaped(verdict(file))}"
 
 
 def _footprints(found: Sequence[dict[str, Any]]) -> list[str]:
@@ -93,7 +88,7 @@ def _footprints(found: Sequence[dict[str, Any]]) -> list[str]:
         return []
     lines = ["", "## Firmware", "", f"In bytes. {footprints.EXPLAINED}"]
     for bundle, rows in footprints.by_bundle(found).items():
-        lines += ["", f"{_escaped(bundle)}:", "", *_table(footprints.COLUMNS, rows)]
+        lines += ["", f"{escaped(bundle)}:", "", *_table(footprints.COLUMNS, rows)]
     return lines
 
 
@@ -104,38 +99,30 @@ def _paths(found: Sequence[dict[str, Any]]) -> list[str]:
         columns, rows = guarded.table(entry)
         lines += [
             "",
-            f"### {_escaped(entry['bundle'])}: {guarded.title(entry)}",
+            f"### {escaped(entry['bundle'])}: {guarded.title(entry)}",
             "",
-            f"{_escaped(guarded.note(entry))}.",
+            f"{escaped(guarded.note(entry))}.",
             "",
             *_table(columns, rows),
             "",
             *(
-                f"- {_escaped(step['name'])}: {_escaped(step['reason'])}"
+                f"- {escaped(step['name'])}: {escaped(step['reason'])}"
                 for step in entry["steps"]
                 if not step["holds"]
             ),
-            *([f"- mixed stopped: {_escaped(entry['stopped'])}"] if entry["stopped"] else []),
+            *([f"- mixed stopped: {escaped(entry['stopped'])}"] if entry["stopped"] else []),
         ]
     return ["", "## In the place of int8", *lines] if lines else []
 
 
 def _table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> list[str]:
-    return [
-        "| " + " | ".join(_escaped(column.title) for column in columns) + " |",
-        "|" + "|".join("--:" if column.number else "---" for column in columns) + "|",
-        *("| " + " | ".join(map(_escaped, cells)) + " |" for cells in rows),
-    ]
-
-
-def _escaped(text: str) -> str:
-    """Return other people's text for one line of Markdown, where it stands for itself."""
-    return _SPECIAL.sub(r"\\\1", printable(text))
+    numbers = {column.title for column in columns if column.number}
+    return table([column.title for column in columns], rows, numbers)
 
 
 def _adapter_lines(rows: Iterable[dict[str, Any]]) -> list[str]:
     names = dict.fromkeys(row["adapter"] for row in rows if row["adapter"])
-    return ["", f"*gpu*: {_escaped('; '.join(names))}."] if names else []
+    return ["", f"*gpu*: {escaped('; '.join(names))}."] if names else []
 
 
 def _keras_said(keras: dict[str, Any]) -> str:

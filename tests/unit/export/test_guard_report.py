@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from strop.bundle.manifest import Judged, OutputSpec
-from strop_export import guarded, page, report, targets
+from strop_export import guarded, markdown, page, report, targets
 from strop_export.bundles import Proven
 from strop_export.errors import ProofError
 from strop_export.finishing import Finished, Refused
@@ -113,7 +113,8 @@ def test_a_float_file_names_the_layer_that_prevents_int8() -> None:
         "loses most (SQNR 3.2 dB with it alone in integers)"
     )
     assert f"mixed stopped: {stopped}" in report.tables(content(found), None)
-    assert f"- mixed stopped: {page._escaped(stopped)}" in page.to_markdown(content(found)).decode()
+    line = f"- mixed stopped: {markdown.escaped(stopped)}"
+    assert line in page.to_markdown(content(found)).decode()
     assert guarded.is_float(found)
     assert not guarded.is_float(entry(MISS, HOLD))
     assert found["ranking"][0] == {

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from strop.errors import printable
 from strop_export.calibration import settling
 from strop_export.calibration.ranges import INNER
+from strop_export.pictures import blank, cut, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,20 +29,11 @@ def draw(name: str, settled: Mapping[str, Any]) -> bytes:
     Returns:
         The bytes of a PNG.
     """
-    from matplotlib import style
-
-    written = io.BytesIO()
-    with style.context("default"):  # a notebook may have set its own
-        _figure(name, settled).savefig(written, format="png")
-    return written.getvalue()
+    return png(lambda: _figure(name, settled))
 
 
 def _figure(name: str, settled: Mapping[str, Any]) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 5.2), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)  # no window, whatever the environment says
+    figure = blank(9, 5.2, layout="constrained")
     axes = figure.add_subplot()
     _frame(axes, settled["samples"])
     half = settled["steps"].index(max(settled["samples"] // 2, 1)) + 1
@@ -85,7 +75,7 @@ def _frame(axes: Axes, count: int) -> None:
 def _name(axes: Axes, layer: str, x: float, y: float) -> None:
     """Write the name of the layer that settles last above its curve, and which curve is which."""
     axes.annotate(
-        f"{_short(layer)}\n(dotted: {100 * INNER:.2f} % of its values)",
+        f"{cut(layer, _LONGEST)}\n(dotted: {100 * INNER:.2f} % of its values)",
         (x, y),
         xytext=(14, 14),
         textcoords="offset points",
@@ -97,21 +87,15 @@ def _name(axes: Axes, layer: str, x: float, y: float) -> None:
 def _verdict(axes: Axes, name: str, settled: Mapping[str, Any]) -> None:
     """Write the result above the curves, and mark the number of samples that was enough."""
     done, count = settled["settled_at"], settled["samples"]
-    last = f"{_short(settled['last'])} is last"
+    last = f"{cut(settled['last'], _LONGEST)} is last"
     if done is None:
         said, color = f"not settled after {count:,} samples, {last}", _LAST
     else:
         said, color = f"settled after {done:,} of {count:,} samples, {last}", _GOOD
         axes.axvline(done, color=_GOOD, lw=2)
-    axes.set_title(f"{_short(name)}: {said}", loc="left", weight="bold", color=color, pad=22)
+    axes.set_title(f"{cut(name, _LONGEST)}: {said}", loc="left", weight="bold", color=color, pad=22)
     axes.text(0, 1.02, "a line for each layer", transform=axes.transAxes, color=_OTHERS)
 
 
 def _percent(lacks: Sequence[float]) -> list[float]:
     return [max(100 * share, _FLOOR) for share in lacks]
-
-
-def _short(name: str) -> str:
-    """Return a name of other people's for one line, without the marks of formulas."""
-    plain = printable(name).replace("$", r"\$")
-    return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST - 2]}.."

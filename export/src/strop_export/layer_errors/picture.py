@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, Final
 
-from strop.errors import printable
 from strop_export.layer_errors.culprit import BROKEN_DB
 from strop_export.layer_errors.entries import picture_name, ratio_of, title
+from strop_export.pictures import BLACK, BLUE, ORANGE, RED, blank, cut, literal, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,8 +21,7 @@ _MOST_LETTERS: Final = 26  # of a label
 _TITLE_LETTERS: Final = 60  # of a line of a panel's title
 _TOP_DB: Final = 80.0
 _PANEL_INCHES, _LABEL_INCHES, _TITLE_INCHES = 2.6, 1.5, 1.1
-# Okabe and Ito's colours, which colour-blind people tell apart; the markers differ too.
-_TOTAL, _ROUNDING, _WEIGHTS, _BROKEN = "#000000", "#E69F00", "#0072B2", "#D55E00"
+_TOTAL, _ROUNDING, _WEIGHTS, _BROKEN = BLACK, ORANGE, BLUE, RED  # the markers differ too
 
 
 def pictures(layers: Sequence[dict[str, Any]]) -> Iterator[tuple[str, bytes]]:
@@ -47,27 +45,18 @@ def draw(bundle: str, files: Sequence[dict[str, Any]]) -> bytes:
         bundle: the name of the bundle's file, for the title.
         files: its entries of report.json's `layers`; at least one.
     """
-    from matplotlib import style
-
-    out = io.BytesIO()
-    with style.context("default"):  # a notebook may have set its own
-        figure_of(bundle, files).savefig(out, format="png")
-    return out.getvalue()
+    return png(lambda: figure_of(bundle, files))
 
 
 def figure_of(bundle: str, files: Sequence[dict[str, Any]]) -> Figure:
     """Make the figure of a bundle's picture, with a panel for each file; see `draw`."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     panels = [_columns(file) for file in files]
     widest = max(map(len, panels))
     across = 2 if len(files) > 1 and widest <= 30 else 1
     down = -(-len(files) // across)
     width = across * min(max(6.5, 0.28 * widest + 2), 16.0)
     height = down * (_PANEL_INCHES + _LABEL_INCHES) + _TITLE_INCHES
-    figure = Figure(figsize=(width, height), dpi=100)
-    FigureCanvasAgg(figure)
+    figure = blank(width, height)
     figure.subplots_adjust(
         left=0.9 / width,
         right=1 - 0.3 / width,
@@ -81,7 +70,7 @@ def figure_of(bundle: str, files: Sequence[dict[str, Any]]) -> Figure:
         _draw_panel(axes, file, columns)
     for axes in grid.flat[len(files) :]:
         axes.set_visible(False)
-    said = f"{_literal(bundle)}: signal to noise of each layer, in the order they run"
+    said = f"{literal(bundle)}: signal to noise of each layer, in the order they run"
     figure.suptitle(said, y=1 - 0.12 / height, va="top")
     handles, labels = grid.flat[0].get_legend_handles_labels()
     place = (0.5, 1 - 0.38 / height)
@@ -128,8 +117,9 @@ def _draw_panel(
     if at is not None:
         axes.axvspan(at - 0.45, at + 0.45, color=_BROKEN, alpha=0.5, linewidth=0)
         left = at < len(columns) / 2
+        place = cut(found["layer"] or found["tensor"], _MOST_LETTERS)
         axes.annotate(
-            f"breaks at {_cut(found['layer'] or found['tensor'])}\n({_CAUSES[found['cause']]})",
+            f"breaks at {place}\n({_CAUSES[found['cause']]})",
             (at + (0.45 if left else -0.45), _TOP_DB * 0.8),
             xytext=(6 if left else -6, 0),
             textcoords="offset points",
@@ -143,7 +133,7 @@ def _draw_panel(
     says = "" if file["ships"] else ", left out"
     state = "no layer breaks it" if found is None else "broken"
     axes.set_title(
-        fill(f"{_literal(title(file))}{says}: {state}", _TITLE_LETTERS),
+        fill(f"{literal(title(file))}{says}: {state}", _TITLE_LETTERS),
         loc="left",
         fontsize=11,
         fontweight="bold",
@@ -167,7 +157,9 @@ def _label(axes: Axes, columns: Sequence[Sequence[dict[str, Any]]], at: int | No
         start = max(x for x in firsts if x <= at)
         shown = {x for x in shown if step == 1 or abs(x - start) >= step} | {start}
     places = sorted(shown)
-    axes.set_xticks(places, [_cut(names[x]) for x in places], rotation=45, ha="right", fontsize=8)
+    axes.set_xticks(
+        places, [cut(names[x], _MOST_LETTERS) for x in places], rotation=45, ha="right", fontsize=8
+    )
     for label, x in zip(axes.get_xticklabels(), places, strict=True):
         if at is not None and names[x] == names[at] and x <= at:
             label.set_color("#A03C00")
@@ -185,13 +177,3 @@ _CAUSES: Final = {
 def _least(column: Sequence[dict[str, Any]], part: str) -> float | None:
     ratios = [ratio for tensor in column if (ratio := ratio_of(tensor[part])) is not None]
     return min(max(min(ratios), 0.0), _TOP_DB) if ratios else None
-
-
-def _cut(name: str) -> str:
-    short = name if len(name) <= _MOST_LETTERS else f"{name[: _MOST_LETTERS - 2]}.."
-    return _literal(short)
-
-
-def _literal(text: str) -> str:
-    """Return other people's text for Matplotlib, which takes $ for a formula."""
-    return printable(text).replace("$", r"\$")
