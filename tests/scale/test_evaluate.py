@@ -13,16 +13,16 @@ from typing import NamedTuple
 
 import pytest
 from pyarrow.parquet import ParquetFile
-from strop_export.evaluation import sources
-from strop_export.evaluation.sources.base import Batch, Data
-from strop_export.evaluation.tally import Tally
 
 import strop
 from strop.bundle.manifest import Manifest
 from strop.bundle.open import open_bundle
 from strop.device.cpu import usable_cores
 from strop.model.model import Model
-from tests.conftest import Exported
+from strop_export.evaluation import sources
+from strop_export.evaluation.sources.base import Batch, Data
+from strop_export.evaluation.tally import Tally
+from tests.conftest import Exported, Tell
 from tests.figures import Record
 from tests.scale.cluster import running
 from tests.scale.conftest import IMAGES
@@ -167,10 +167,12 @@ def test_more_data_take_no_more_memory(
     assert many < few + SLACK_BYTES
 
 
-def test_where_the_time_goes(made: Digits, bundle: Path, whole: Whole, measure: Record) -> None:
+def test_where_the_time_goes(
+    made: Digits, bundle: Path, whole: Whole, tell: Tell, measure: Record
+) -> None:
     """Of one process on one core: it reads, runs the model and counts."""
     shard, manifest = str(made.shards[0]), open_bundle(bundle).manifest
-    found = sources.plan([shard], manifest, inputs={}, labels={}, slices=SLICES, progress=str)
+    found = sources.plan([shard], manifest, inputs={}, labels={}, slices=SLICES, progress=tell)
     with strop.load(bundle, threads=1) as model:
         runs = [parts(model, manifest, found) for _ in range(3)]
     took_s = [min(times) for times in zip(*runs, strict=True)]
