@@ -83,7 +83,7 @@ def _measured(results: dict[str, Any]) -> str:
     ]
     head = f"{machine['cpu']}, {machine['cores']} cores, {machine['date']}:\n\n"
     return head + "\n".join(
-        ["| | |", "|---|--:|", *(f"| {name} | {value} |" for name, value in rows)]
+        ["| what | measured |", "|---|--:|", *(f"| {name} | {value} |" for name, value in rows)]
     )
 
 
@@ -145,7 +145,7 @@ def _egress(count: float) -> tuple[str, str, str]:
 
 def _table(rows: Sequence[tuple[str, str, str]]) -> str:
     lines = (f"| {name} | {sum_} | {value} |" for name, sum_, value in rows)
-    return "\n".join(["| | | |", "|---|---|--:|", *lines])
+    return "\n".join(["| what | sum | result |", "|---|---|--:|", *lines])
 
 
 def _bytes(count: float) -> str:
