@@ -38,8 +38,8 @@ export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup data train export test bench bench-peers bench-serving bench-web bench-check lab lab-gpu on \
-        test-devices test-gpu test-mcu test-reliability serve test-serve test-fleet docs lint format lock wheel demo \
-        demo-build film digits clean distclean
+        test-devices test-gpu test-mcu test-reliability serve test-serve test-fleet test-scale docs lint format \
+        lock wheel demo demo-build film digits clean distclean
 
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -135,6 +135,9 @@ test-serve: export bench-serving  ## requests, installs, overload, peers; writes
 test-fleet: $(READY)  ## rollouts to 1,000 simulated devices (STROP_FLEET_DEVICES); writes dist/fleet.json
 	STROP_FLEET_DEVICES=$${STROP_FLEET_DEVICES:-1000} $(PY) -m tests tests/fleet
 
+test-scale: export  ## 1,000,000 digits (STROP_SCALE_IMAGES) here and on Ray; writes dist/scale.json
+	STROP_SCALE_IMAGES=$${STROP_SCALE_IMAGES:-1000000} $(PY) -m tests tests/scale
+
 # Not with --quiet, which also hides warnings from mkdocs's strict mode.
 docs: $(STAMP)  ## write the pages made from code again, and build the site into build/site
 	$(PY) -m tools.api_page
@@ -222,7 +225,7 @@ lock:  ## write the hashed locks again from requirements/*.in (needs uv)
 	  uv pip compile --quiet --python-version $$python --python-platform aarch64-manylinux_2_36 \
 	    --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	    requirements/$$name.in -o requirements/$$name.txt; done
-	for name in onnx-webgpu bench serving ci dev; do \
+	for name in onnx-webgpu bench serving ci evaluate dev; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links requirements/$$name.in -o requirements/$$name.txt; done
 

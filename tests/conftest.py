@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from tests.needs import unavailable
 
 pytest_plugins = ["tests.figures"]
 LATENCIES = pytest.StashKey[list[str]]()
+
+Tell = Callable[[str], None]  # is called with a line of progress
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -68,6 +70,20 @@ def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         patch.delenv("STROP_TRUSTED_KEYS", raising=False)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def tell(request: pytest.FixtureRequest) -> Tell:
+    """Print a line of progress at once, although pytest keeps what tests print."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    assert capture is not None
+
+    def write_line(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+
+    return write_line
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
-"""Figures of suites: how often something was tried, how often it failed, and ratios.
+"""Figures of suites: how often something was tried, how often it failed; ratios and measurements.
 
-A pytest plugin, loaded by tests/conftest.py. `make test-reliability`, `make test-serve` and
-`make test-fleet` run all tests of a suite and write dist/reliability.json, dist/serve.json and
-dist/fleet.json; a run of some tests only prints theirs.
+A pytest plugin, loaded by tests/conftest.py. `make test-reliability`, `make test-serve`,
+`make test-fleet` and `make test-scale` run all tests of a suite and write dist/reliability.json,
+dist/serve.json, dist/fleet.json and dist/scale.json; a run of some tests only prints theirs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -22,8 +22,9 @@ _SUITES = {
     "reliability": {"tests/fuzz", "tests/reliability"},
     "serve": {"tests/serve"},
     "fleet": {"tests/fleet"},
+    "scale": {"tests/scale"},
 }
-_FIGURE, _RATIO = "figure", "ratio"
+_FIGURE, _RATIO, _MEASURE = "figure", "ratio", "measure"
 
 Record = Callable[..., None]
 
@@ -68,6 +69,16 @@ def ratio(request: pytest.FixtureRequest) -> Record:
     return record
 
 
+@pytest.fixture
+def measure(request: pytest.FixtureRequest) -> Record:
+    """Record a measurement, by its unit; it gates no test."""
+
+    def record(unit: str, name: str, value: float) -> None:
+        request.node.user_properties.append((_MEASURE, (unit, name, value)))
+
+    return record
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     suite = _whole_suite(session.config)
     if suite and session.config.option.markexpr != ALONE:
@@ -88,6 +99,7 @@ def pytest_terminal_summary(
     ]
     figures = [Figure(*value) for name, value in properties if name == _FIGURE]
     ratios = [Ratio(*value) for name, value in properties if name == _RATIO]
+    measures = [value for name, value in properties if name == _MEASURE]
     suite = _whole_suite(config)
     if figures:
         terminalreporter.section("tried, failed")
@@ -99,23 +111,33 @@ def pytest_terminal_summary(
         detail = f" ({ratio.detail})" if ratio.detail else ""
         terminalreporter.write_line(f"{ratio.median:>17.2f}  {ratio.name}{detail}")
     is_first = config.option.markexpr == f"not {ALONE}"  # its figures may all be in the second
+    for unit, name, value in measures:
+        terminalreporter.write_line(f"{value:>17,}  {unit}: {name}")
     if not suite or not (figures or is_first):
         return
-    content = {
+    content: dict[str, Any] = {
         "figures": [figure._asdict() for figure in figures],
         "ratios": [ratio._asdict() for ratio in ratios],
     }
+    for unit, name, value in measures:
+        content.setdefault(unit, {})[name] = value
     place = _place(suite)
     if config.option.markexpr == ALONE:
         if not _first(suite).is_file():  # the other tests did not run just before
             return
         earlier = json.loads(_first(suite).read_bytes())
-        content = {name: [*earlier[name], *rows] for name, rows in content.items()}
+        for name, rows in earlier.items():
+            content[name] = _joined(rows, content[name]) if name in content else rows
         _first(suite).unlink()
     elif is_first:
         place = _first(suite)
     write(place, json.dumps(content, indent=2).encode("ascii") + b"\n")
     terminalreporter.write_line(f"{place.relative_to(ROOT)} holds the same")
+
+
+def _joined(first: Any, second: Any) -> Any:
+    """Join two lists, or two dictionaries."""
+    return {**first, **second} if isinstance(first, dict) else [*first, *second]
 
 
 def _whole_suite(config: pytest.Config) -> str | None:

@@ -12,6 +12,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import pytest
 from packaging.requirements import Requirement
 
 from lab import boards
@@ -23,6 +24,7 @@ from tests.examples.dockerfile import Image, Instruction, read
 from tests.needs import unavailable
 
 DOCKERFILE = EXAMPLES / "Dockerfile"
+DOCKERFILES = (DOCKERFILE, EXAMPLES / "evaluate.Dockerfile")
 BOARD = "pi5"  # Debian trixie and Python 3.13, as the image that it builds on
 LIMIT_S = 240
 
@@ -32,9 +34,10 @@ def one(instructions: list[Instruction], name: str) -> Instruction:
     return found
 
 
-def test_hadolint_finds_nothing() -> None:
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+def test_hadolint_finds_nothing(path: Path) -> None:
     hadolint = Path(sys.executable).parent / "hadolint"
-    assert run(hadolint, "--failure-threshold", "style", DOCKERFILE).stdout == ""
+    assert run(hadolint, "--failure-threshold", "style", path).stdout == ""
 
 
 def test_it_runs_as_nobody_on_the_python_of_the_userland() -> None:
@@ -44,10 +47,11 @@ def test_it_runs_as_nobody_on_the_python_of_the_userland() -> None:
     assert bases == {f"python:{boards.load(BOARD).python}-slim"}
 
 
-def test_docker_is_sent_what_is_copied_and_no_more() -> None:
-    ignored, *sent = (EXAMPLES / "Dockerfile.dockerignore").read_text("utf-8").splitlines()[1:]
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+def test_docker_is_sent_what_is_copied_and_no_more(path: Path) -> None:
+    ignored, *sent = Path(f"{path}.dockerignore").read_text("utf-8").splitlines()[1:]
     assert ignored == "*"
-    copied = [it.words[:-1] for it in read(DOCKERFILE) if it.name == "COPY" and not it.options]
+    copied = [it.words[:-1] for it in read(path) if it.name == "COPY" and not it.options]
     for source in (source for sources in copied for source in sources):
         assert any(fnmatch(source, pattern.removeprefix("!")) for pattern in sent), source
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,7 @@ from strop.fleet.rollout.decide import ADVANCE, FINISH, NOTHING, START, STOP
 from strop.fleet.rollout.plan import Group, Plan
 from strop.fleet.rollout.rollout import step
 from tests import bundles
+from tests.conftest import Tell
 from tests.fleet import releases
 from tests.fleet.checks import check_here
 from tests.fleet.registries import Running
@@ -58,8 +59,6 @@ GROUPS = (
     Group("10 %", 10.0, 99.0, 1.0, SOAK_MINUTES),
     Group("all", 100.0, 99.0, 1.0, SOAK_MINUTES),
 )
-
-Tell = Callable[[str], None]
 
 
 @dataclass

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -23,10 +22,11 @@ from strop.fleet.reports.report import HEALTHY
 from strop.fleet.rollout.decide import ADVANCE, FINISH, START, STOP
 from strop_export.dist import write
 from tests import environments
+from tests.conftest import Tell
 from tests.environments import ROOT
 from tests.figures import Record
 from tests.fleet import registries, releases
-from tests.fleet.simulated import GROUPS, Ended, Fleet, Requests, Site, Tell
+from tests.fleet.simulated import GROUPS, Ended, Fleet, Requests, Site
 from tests.fleet.timeline import Timeline
 
 pytestmark = pytest.mark.alone
@@ -47,20 +47,6 @@ class Story(NamedTuple):
     sick: Ended
     after: dict[int, dict[str, str | None]]  # by version: what is current when its rollout ended
     healthy: set[str]  # devices that reported in the end that they are, with the good release
-
-
-@pytest.fixture(scope="module")
-def tell(request: pytest.FixtureRequest) -> Tell:
-    """Print a line of progress at once, although pytest keeps what tests print."""
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-    assert capture is not None
-
-    def write_line(line: str) -> None:
-        with capture.global_and_fixture_disabled():
-            sys.stderr.write(f"{line}\n")
-            sys.stderr.flush()
-
-    return write_line
 
 
 @pytest.fixture(scope="module")
