@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import Any, NoReturn, Self, dataclass_transform
+    from typing import Any, ClassVar, NoReturn, Self, dataclass_transform
 else:
 
     def dataclass_transform(**_: object) -> object:
@@ -24,9 +24,14 @@ class Struct:
     `_replace` work as those of a named tuple. A struct inherits no fields from another: derive each
     from this class.
 
+    Attributes:
+        OPTIONAL: names of fields that a record in JSON leaves out if they are empty.
+
     Raises:
         TypeError: a field is missing, unknown, or given twice.
     """
+
+    OPTIONAL: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
         if cls.__mro__[1:] != Struct.__mro__:
