@@ -149,6 +149,9 @@ def test_the_commands_and_their_options() -> None:
         ],
         "completion": ["shell"],
         "doctor": ["--timeout", "--json"],
+        "drift": [
+            *("bundle", "counts", "--devices", "--since", "--picture", "--trusted-keys", "--json"),
+        ],
         "help": ["topic"],
         "history": ["folder", "--json"],
         "install": [
@@ -173,7 +176,8 @@ def test_the_commands_and_their_options() -> None:
         "keygen": ["key", "--comment", "--json"],
         "rollback": ["folder", "--wait", "--timeout", "--trusted-keys", "--json"],
         "serve": [
-            *("bundles", "--host", "--port", "--token-file", "--repository-api", "--max-body"),
+            *("bundles", "--host", "--port", "--token-file", "--repository-api"),
+            *("--count-every", "--counts", "--max-body"),
             *("--max-requests", "--max-connections", "--read-timeout", "--wait-timeout"),
             *("--stop-timeout", "--log-requests", "--engine", "--precision", "--device"),
             *("--threads", "--trusted-keys", "--json"),
