@@ -20,6 +20,7 @@ from strop.diagnostics.drift import (
     Judgement,
     judge,
 )
+from strop.diagnostics.drift_statistics import adjusted, joined, ordered, unordered
 from strop.diagnostics.drift_words import headline, in_words, place
 from strop.errors import BundleError, InputError
 from tests import bundles
@@ -99,6 +100,35 @@ class TestLevels:
         levels = [judge(manifest, drawn(manifest, 200, random)).level for _ in range(300)]
         assert levels.count(ALIKE) >= 290
         assert DRIFTED not in levels
+
+    def test_what_chance_explains_is_no_watch(self, manifest: Manifest) -> None:
+        """A sure difference, whose index is above 0.1 only because the sample is small."""
+        one = Histogram("mean", tuple(map(float, range(1, 10))), (50,) * 10)
+        seen = (14, 13, 13, 13, 13, 27, 27, 27, 27, 26)
+        only = manifest._replace(
+            inputs=(manifest.inputs[0]._replace(profile=(one,)),),
+            outputs=(manifest.outputs[0]._replace(profile=()),),
+        )
+        (found,) = judge(only, counts_of(((seen,),), ((),), 200)).findings
+        assert found.p_value < 0.01
+        assert found.psi > 0.1 > found.excess == found.psi - found.by_chance
+        assert found.level == ALIKE
+        more = tuple(20 * count for count in seen)
+        (found,) = judge(only, counts_of(((more,),), ((),), 4000)).findings
+        assert found.level == WATCH
+
+    def test_p_values_are_adjusted_for_all_figures(self, path: Path, manifest: Manifest) -> None:
+        findings = judge(manifest, counted(path, pictures(300, seed=2, high=240))).findings
+        alone = [
+            (
+                unordered(*joined(one.expected, one.seen))
+                if one.figure == "class"
+                else ordered(one.expected, one.seen)
+            )[1]
+            for one in findings
+        ]
+        assert [one.p_value for one in findings] == adjusted(alone)
+        assert [one.p_value for one in findings] != alone
 
 
 def drawn(manifest: Manifest, samples: int, random: np.random.Generator) -> Counts:
