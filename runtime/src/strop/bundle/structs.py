@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import Any, ClassVar, NoReturn, Self, dataclass_transform
+    from typing import Any, NoReturn, Self, dataclass_transform
 else:
 
     def dataclass_transform(**_: object) -> object:
@@ -31,7 +31,7 @@ class Struct:
         TypeError: a field is missing, unknown, or given twice.
     """
 
-    OPTIONAL: ClassVar[tuple[str, ...]] = ()
+    OPTIONAL = tuple[str, ...]()  # without an annotation: it is no field
 
     def __init_subclass__(cls) -> None:
         if cls.__mro__[1:] != Struct.__mro__:
