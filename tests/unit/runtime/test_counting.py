@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import json
 import os
 import pickle
 import random
@@ -24,32 +23,16 @@ from numpy.typing import NDArray
 import strop
 from strop.bundle import counts as counts_module
 from strop.bundle.counts import Counts, matches, read_counts
-from strop.bundle.manifest import plain
 from strop.bundle.open import open_bundle
-from strop.bundle.schema import parse
 from strop.errors import BundleError, InputError, StropError, StropWarning
 from strop.model import counting, profile
 from strop.model.counting import CountingModel
-from strop_export.source.profile import of_inputs, of_outputs
 from tests import bundles
+from tests.profiles import profiled
 from tests.unit.runtime.test_forks import in_child
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (200, 4, 4)).astype(np.uint8)
 Models = Callable[..., CountingModel]
-
-
-def profiled(draft: bundles.Draft, *samples: NDArray[Any]) -> bundles.Draft:
-    """Give a draft the profile of some samples, and of its own answers if it can answer."""
-    manifest = parse(draft.manifest())
-    inputs = of_inputs(manifest.inputs, samples)
-    if len(samples) == 1:
-        answers: tuple[NDArray[Any], ...] = (bundles.answer(draft, samples[0]).astype(np.float32),)
-    else:
-        answers = bundles.pair_answer(*samples)
-    outputs = of_outputs(manifest.outputs, answers)
-    draft.content["inputs"] = json.loads(json.dumps(plain(inputs)))
-    draft.content["outputs"] = json.loads(json.dumps(plain(outputs)))
-    return draft
 
 
 @pytest.fixture
