@@ -14,14 +14,21 @@ from strop_export.source.profile import of_inputs, of_outputs
 from tests import bundles
 
 
-def profiled(draft: bundles.Draft, *samples: NDArray[Any]) -> bundles.Draft:
-    """Give `bundles.image`, `vector` or `pair` the profile of samples and of its answers."""
+def profiled(
+    draft: bundles.Draft, *samples: NDArray[Any], answers: tuple[NDArray[Any], ...] = ()
+) -> bundles.Draft:
+    """Give a draft the profile of samples and of answers.
+
+    Args:
+        draft: `bundles.image`, `vector` or `pair`; any, if `answers` are given.
+        samples: (N, ...) of each input.
+        answers: (N, ...) of each output; by default the draft's own.
+    """
     manifest = parse(draft.manifest())
     inputs = of_inputs(manifest.inputs, samples)
-    if len(samples) == 1:
-        answers: tuple[NDArray[Any], ...] = (bundles.answer(draft, samples[0]).astype(np.float32),)
-    else:
-        answers = bundles.pair_answer(*samples)
+    if not answers and len(samples) == 1:
+        answers = (bundles.answer(draft, samples[0]).astype(np.float32),)
+    answers = answers or bundles.pair_answer(*samples)
     outputs = of_outputs(manifest.outputs, answers)
     draft.content["inputs"] = json.loads(json.dumps(plain(inputs)))
     draft.content["outputs"] = json.loads(json.dumps(plain(outputs)))
