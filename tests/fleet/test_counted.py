@@ -12,7 +12,7 @@ from strop.bundle.counts import Counts, add
 from strop.cli import main
 from tests import bundles
 from tests.fleet.fleet_reports import key_of, line, list_of
-from tests.profiles import counted, pictures, profiled
+from tests.profiles import CALIBRATION, counted, pictures, profiled
 
 DEVICES = ("camera-1", "camera-2", "camera-3", "camera-4")
 
@@ -22,7 +22,7 @@ class Fleet:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.bundle = profiled(bundles.image()).write(folder / "shapes.strop")
+        self.bundle = profiled(bundles.image(), CALIBRATION).write(folder / "shapes.strop")
         self.good = counted(self.bundle, pictures(100, seed=2))
         self.dark = counted(self.bundle, pictures(100, seed=3, high=100))
         (folder / "devices").write_bytes(list_of(*DEVICES))

@@ -23,7 +23,7 @@ from strop.serve.repository import Repository
 from tests import bundles
 from tests.environments import run
 from tests.figures import Record
-from tests.profiles import pictures, profiled
+from tests.profiles import CALIBRATION, pictures, profiled
 from tests.serve.running import PATIENCE_S, Server, serving
 
 CLIENTS, VERSIONS = 4, (1, 2, 3)
@@ -32,7 +32,7 @@ ONE = pictures(1)[0]
 
 def edition(version: int) -> bytes:
     """A bundle with a profile, and other weights for each version."""
-    return profiled(bundles.image(seed=version, model_version=version)).pack()
+    return profiled(bundles.image(seed=version, model_version=version), CALIBRATION).pack()
 
 
 def request(samples: np.ndarray) -> dict[str, Any]:

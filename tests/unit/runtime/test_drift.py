@@ -24,12 +24,14 @@ from strop.diagnostics.drift_statistics import adjusted, joined, ordered, unorde
 from strop.diagnostics.drift_words import headline, in_words, place
 from strop.errors import BundleError, InputError
 from tests import bundles
-from tests.profiles import counted, pictures, profiled
+from tests.profiles import CALIBRATION, counted, pictures, profiled
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return profiled(bundles.image()).write(tmp_path_factory.mktemp("drift") / "shapes.strop")
+    return profiled(bundles.image(), CALIBRATION).write(
+        tmp_path_factory.mktemp("drift") / "shapes.strop"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +182,7 @@ class TestWhatCannotBeTold:
             judge(bare, counts_of(((),), ((),), 100))
 
     def test_a_profile_of_too_few_samples(self, tmp_path: Path) -> None:
-        path = profiled(bundles.image(), calibration=20).write(tmp_path / "few.strop")
+        path = profiled(bundles.image(), CALIBRATION[:20]).write(tmp_path / "few.strop")
         counts = counted(path, pictures(100))
         with pytest.raises(InputError, match="cannot tell: .*mean: 20 calibration samples"):
             judge(open_bundle(str(path)).manifest, counts)

@@ -17,7 +17,7 @@ from strop.bundle.counts import Counts, add
 from strop.cli import main
 from strop.diagnostics import counts_files
 from tests import bundles
-from tests.profiles import counted, pictures, profiled
+from tests.profiles import CALIBRATION, counted, pictures, profiled
 
 LIKE = "the input looks like what the model was proven on"
 
@@ -27,7 +27,7 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.bundle = profiled(bundles.image()).write(folder / "shapes.strop")
+        self.bundle = profiled(bundles.image(), CALIBRATION).write(folder / "shapes.strop")
         self.good = counted(self.bundle, pictures(200, seed=2))
         self.dark = counted(self.bundle, pictures(200, seed=3, high=128))
 
