@@ -24,6 +24,7 @@ UNITS = {
     "model_size": "kB",
     "export_time": "s",
     "accuracy": "share",  # 0..1 over the whole test set
+    "counting": "us",  # what counting adds to a call of one image, on average
     "growth": "us",  # of one call, by layer width and batch
     "convolutions": "us",  # median of one call, by network and batch
 }
@@ -47,7 +48,8 @@ class Row:
     # Raw, in the order of measurement; if there are very many, an evenly spread selection.
     samples_us: tuple[float, ...] = ()
     # cold_start: ms; memory: MiB; model_size, of the files in a bundle, and device_size, of an
-    # extension: kB; accuracy: disagreements, max_abs_error; growth: width, macs
+    # extension: kB; accuracy: disagreements, max_abs_error; growth: width, macs; counting:
+    # us without it, one call of so many, samples counted
     parts: dict[str, float] = field(default_factory=dict)
     absent: str = ""
     network: str = ""  # of convolutions: "LeNet"

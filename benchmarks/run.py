@@ -9,6 +9,7 @@ from benchmarks import (
     c_alone,
     cold,
     convolutions,
+    counting,
     export_time,
     growth,
     parity,
@@ -117,6 +118,12 @@ def measure(
         if not plan.quick:
             rows += export_time.by_command(crew, progress.steps("export_time"))
             progress.done("export_time")
+    if "counting" in axes:
+        try:
+            rows.append(counting.measure(crew.files, plan.quick))
+        except RuntimeError as error:
+            rows.append(Row("Strop", STROP, "", "", "counting", absent=str(error)))
+        progress.done("counting")
     if "growth" in axes:
         try:
             rows += growth.measure(plan.quick, progress.steps("growth"))
@@ -176,6 +183,7 @@ def _expected(cases: list[Case], firsts: list[Case], plan: Plan) -> dict[str, tu
         "throughput": (turns_of_many * 0.027, turns_of_many),
         "c_alone": (4.0, 1),
         "cold_start": (10 + starts * 0.15, starts),
+        "counting": (2.0, 1) if plan.quick else (5.0, 1),
         "growth": (2.0, 24) if plan.quick else (20.0, 102),
         "convolutions": convolutions.expected(
             cases, convolutions.QUICK if plan.quick else convolutions.FULL

@@ -79,11 +79,12 @@ class Subject:
 def subjects(results: Results) -> list[Subject]:
     """Return every subject of a run that has a figure on an axis.
 
-    Growth and convolutions do not count: they use other models.
+    Growth and convolutions do not count: they use other models. Nor does counting: it is no time of
+    a subject, but a difference.
     """
     found: dict[str, Subject] = {}
     for row in results.rows:
-        if row.axis not in ("growth", "convolutions") and row.value is not None:
+        if row.axis not in ("growth", "convolutions", "counting") and row.value is not None:
             one = Subject(row.subject, row.kind, row.engine, row.precision)
             found.setdefault(row.subject, one).rows.append(row)
     return list(found.values())

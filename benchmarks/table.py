@@ -76,6 +76,7 @@ def sections(results: Results) -> Iterator[Section]:
     networks = [ratio for ratio in results.ratios if ratio.network]
     tables = (
         *(_ratios(digits), _times(ordered), _costs(ordered), _over_numpy(ordered)),
+        _counting(results.rows),
         *(_networks_ratios(networks), _networks_times(results.rows)),
     )
     for section in tables:
@@ -273,6 +274,31 @@ def _over_numpy(some: Sequence[Subject]) -> Section:
         ("", "cold ms", "memory MiB", "file kB", "extension kB", "C alone us"),
         1,
         tuple(lines),
+    )
+
+
+def _counting(rows: Sequence[Row]) -> Section:
+    """Make the table of what counting adds to a call."""
+    found = [row for row in rows if row.axis == "counting" and row.value is not None]
+    return Section(
+        "Counting what a model meets",
+        "us for one image, without counting and what counting adds: the median over turns of many "
+        "calls each, in which a model that counts alternates with one that does not. The calls "
+        "that are counted are among them.",
+        ("", "one call of", "without us", "adds us"),
+        1,
+        tuple(
+            Line(
+                (
+                    row.subject,
+                    f"{row.parts['every']:,.0f}",
+                    f"{row.parts['without']:.3f}",
+                    f"{row.value:+.3f}",
+                ),
+                is_strop=True,
+            )
+            for row in found
+        ),
     )
 
 

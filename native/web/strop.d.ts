@@ -55,6 +55,13 @@ export interface CheckResult {
   kerasAgreement?: number | null;
 }
 
+/** How many calibration samples had a figure below the first edge, between two, and above. */
+export interface Histogram {
+  figure: string;
+  edges: number[];
+  counts: number[];
+}
+
 /** An input as the manifest describes it. The first size of a shape is null: any batch. */
 export interface InputSpec {
   name: string;
@@ -63,6 +70,7 @@ export interface InputSpec {
   range: [number, number] | null;
   statistics: { samples: number; mean: number; std: number; deciles: number[] }[];
   picture: { mode: "L" | "RGB"; steps: { step: string; options: Record<string, number | string> }[] } | null;
+  profile: Histogram[];
 }
 
 /** An output as the manifest describes it. */
@@ -75,6 +83,7 @@ export interface OutputSpec {
   kind: "class" | "binary" | "multilabel" | "regression" | "segmentation" | "raw";
   logits: boolean;
   threshold: number | null;
+  profile: Histogram[];
 }
 
 export interface LoadOptions {

@@ -14,6 +14,7 @@ from strop.commands import arguments
 ALL = [
     "BlankPicture",
     "BundleError",
+    "Counts",
     "DeviceUnavailable",
     "EngineUnavailable",
     "InputError",
@@ -58,6 +59,7 @@ def test_the_signatures() -> None:
         "predict": strop.Model.predict,
         "classify": strop.Model.classify,
         "prediction": strop.Model.prediction,
+        "counts": strop.Model.counts,
         "close": strop.Model.close,
     }
     assert {name: str(inspect.signature(function)) for name, function in functions.items()} == {
@@ -65,7 +67,8 @@ def test_the_signatures() -> None:
             "(path: 'str | PathLike[str]', *, engine: 'str | None' = None, "
             "device: 'str | None' = None, precision: 'str | None' = None, "
             "threads: 'int | None' = None, sessions: 'int | None' = None, "
-            "trusted_keys: 'str | PathLike[str] | Sequence[str] | None' = None) -> 'Model'"
+            "trusted_keys: 'str | PathLike[str] | Sequence[str] | None' = None, "
+            "count_every: 'int | None' = None) -> 'Model'"
         ),
         "watch": (
             "(folder: 'str | PathLike[str]', *, interval_s: 'float' = 1.0, **options: 'Any') "
@@ -76,6 +79,7 @@ def test_the_signatures() -> None:
             "(self, image: 'str | PathLike[str] | Any', *, output: 'str | None' = None) -> 'Any'"
         ),
         "prediction": ("(self, output: 'NDArray[np.float32]', name: 'str | None' = None) -> 'Any'"),
+        "counts": "(self) -> 'Counts'",
         "close": "(self) -> 'None'",
     }
 
@@ -149,6 +153,9 @@ def test_the_commands_and_their_options() -> None:
         ],
         "completion": ["shell"],
         "doctor": ["--timeout", "--json"],
+        "drift": [
+            *("bundle", "counts", "--devices", "--since", "--picture", "--trusted-keys", "--json"),
+        ],
         "help": ["topic"],
         "history": ["folder", "--json"],
         "install": [
@@ -173,7 +180,8 @@ def test_the_commands_and_their_options() -> None:
         "keygen": ["key", "--comment", "--json"],
         "rollback": ["folder", "--wait", "--timeout", "--trusted-keys", "--json"],
         "serve": [
-            *("bundles", "--host", "--port", "--token-file", "--repository-api", "--max-body"),
+            *("bundles", "--host", "--port", "--token-file", "--repository-api"),
+            *("--count-every", "--counts", "--max-body"),
             *("--max-requests", "--max-connections", "--read-timeout", "--wait-timeout"),
             *("--stop-timeout", "--log-requests", "--engine", "--precision", "--device"),
             *("--threads", "--trusted-keys", "--json"),

@@ -47,7 +47,7 @@ SMALLEST = (
 )  # fmt: skip
 
 SMALL = "6a4cd18151ad10d4d5f41be62463eabd9a4f4281ef521eb1627ebb9772e27110"
-FULL = "6eadca958c43909421523dd5500ed746c8acb56630ed555666f52b355fe58b50"
+FULL = "dd31577b5ed844608c75742673f8e6ca45dcefb1b122ca23adf8068a4b8496e7"
 
 # Runs on a Python without numpy: the archive and the manifest do not need it.
 REWRITE = """

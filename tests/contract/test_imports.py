@@ -68,6 +68,8 @@ def test_a_module_of_the_runtime_imports_the_standard_library_numpy_and_its_engi
         others -= {"tuf"}
     if source == "diagnostics/serial_line.py":  # the extra [serial]; `strop check --serial` alone
         others -= {"serial"}
+    if source.startswith("diagnostics/drift_"):  # the extra [drift]; `strop drift` alone
+        others -= {"scipy", "matplotlib"}
     assert others <= ALLOWED
     engine = ENGINES & others
     assert not engine or source.startswith("engines/")

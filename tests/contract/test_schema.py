@@ -26,6 +26,7 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 BEYOND_SCHEMA = re.compile(
     r"float instead of int"  # JSON Schema takes 1.0 for an integer
     r"|bad labels|bad threshold|bad range|bad statistics|bad picture steps|bad tolerance"
+    r"|bad profile"
     r"|not one golden|not one array|not one for each output|have one name|of one name"
     r"|\d (inputs|outputs)$|tensors of different batches"
     r"|listed twice|unlisted engine|proven twice|another shape|not made for"
@@ -43,6 +44,7 @@ RESIZED = manifests.step("resize", width=8, height=6)
 HUGE = manifests.step("resize", width=2049, height=2048)
 NORMALISED = manifests.step("normalise", scale=1, offset=0)
 FOUND = manifests.step("find", above=9)
+CLASSES = manifests.histogram("class", [], [4, 5])
 FREE = ("figures", "bounds")  # maps with any keys, beside `requires` and `export`
 DRAFTS = {"small": manifests.small, "several": manifests.several, "full": manifests.full}
 
@@ -144,6 +146,7 @@ def test_each_field_removed_is_refused_by_both(draft: Draft) -> None:
                 parent = parent[step]
             del parent[path[-1]]
             free = len(path) > 1 and (path[-2] in FREE or "requires" in path[:-1])
+            free = free or path[-1] == "profile"
             assert _must_agree(broken) is free, path
 
 
@@ -197,6 +200,12 @@ def test_several_changes_at_once_are_judged_alike(data: st.DataObject) -> None:
         (("inputs", 0, "picture", "steps", 7), FOUND, "no `find` comes after"),
         (("inputs", 1, "statistics"), [manifests.statistics()] * 3, "as many statistics"),
         (("inputs", 1, "statistics", 0, "deciles"), [1, *[0] * 10], "deciles are in order"),
+        (("inputs", 1, "profile", 0, "figure"), "value 1", "each of another figure"),
+        (("inputs", 1, "profile", 0, "edges"), [0, 0.5, -1], "edges are in order"),
+        (("inputs", 1, "profile", 0, "edges"), [0, 1], "one more count than edges"),
+        (("inputs", 1, "profile", 1, "counts"), [4, 4], "of the same samples"),
+        (("outputs", 0, "profile", 1, "counts"), [8, 1], "a count for each class"),
+        (("inputs", 1, "profile", 1), CLASSES, "only an output of kind"),
         (("golden", "inputs", 0, "file"), "golden/keras.0.npy", "no file is listed twice"),
         (("golden", "keras"), manifests.small()["golden"]["keras"], "one golden array"),
         (("variants", 0, "golden", 0, "tolerance"), [1, 1], "as many tolerances"),

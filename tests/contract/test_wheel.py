@@ -18,7 +18,7 @@ import strop
 RUNTIME = Path(__file__).parents[2] / "runtime"
 
 ENGINES = {"native", "litert", "tflite", "onnx", "onnx-gpu", "onnx-webgpu"}
-EXTRAS = ENGINES | {"images", "fleet", "serial", "signing", "serve"}
+EXTRAS = ENGINES | {"drift", "images", "fleet", "serial", "signing", "serve"}
 
 
 def _build(source: Path, out: Path) -> Path:

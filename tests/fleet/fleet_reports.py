@@ -7,6 +7,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from strop.bundle.counts import Counts
 from strop.bundle.signing import public_half
 from strop.fleet.reports.report import HEALTHY, SCHEMA, Report, sign
 
@@ -29,6 +30,26 @@ def listed(*devices: str) -> dict[str, str]:
 def list_of(*devices: str) -> bytes:
     """The file that lists devices."""
     return "".join(f"{public(device)} {device}\n" for device in devices).encode()
+
+
+def counts(bundle: str = "d" * 64, **fields: Any) -> Counts:
+    """What a model of three classes has counted, as often as its input is alike."""
+    usual = Counts(
+        schema=1,
+        bundle=bundle,
+        name="shapes",
+        model_version=2,
+        engine="native",
+        precision="int8",
+        every=100,
+        calls=12_000,
+        samples=120,
+        since="2026-11-27T05:00:00Z",
+        until="2026-11-28T05:00:00Z",
+        inputs=(((30, 90), (60, 60)),),
+        outputs=(((40, 40, 40),),),
+    )
+    return usual._replace(**fields)
 
 
 def report(device: str = "camera-1", sequence: int = 1, **fields: Any) -> Report:

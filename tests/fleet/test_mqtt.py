@@ -12,9 +12,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from strop.errors import InputError, ReportError
 from strop.fleet.reports import mqtt
+from strop.fleet.reports.collect import collect
 from strop.fleet.reports.mqtt import Broker, parse_broker, publish, retained
 from strop.fleet.reports.report import MAX_BYTES
-from strop.fleet.rollout.rollout import collect
 from tests.fleet import brokers
 from tests.fleet.fleet_reports import line, listed, report
 

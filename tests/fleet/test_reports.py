@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strop.bundle.counts import MAX_COUNTS_BYTES
 from strop.errors import InputError, ReportError
 from strop.fleet.reports import lines as lines_module
+from strop.fleet.reports.collect import collect
 from strop.fleet.reports.devices import read_devices
 from strop.fleet.reports.lines import append, read_lines
 from strop.fleet.reports.report import (
@@ -29,8 +31,7 @@ from strop.fleet.reports.report import (
     read_line,
     sign,
 )
-from strop.fleet.rollout.rollout import collect
-from tests.fleet.fleet_reports import key_of, line, list_of, listed, public, report
+from tests.fleet.fleet_reports import BUNDLE, counts, key_of, line, list_of, listed, public, report
 
 DEVICES = listed("camera-1", "camera-2")
 
@@ -56,6 +57,31 @@ def test_the_form_of_a_line() -> None:
     body = json.dumps(signed["report"], sort_keys=True, separators=(",", ":")).encode()
     message = b"strop report, schema 1\n" + body
     key_of("camera-1").public_key().verify(bytes.fromhex(signed["signature"]), message)
+
+
+def test_a_line_carries_counts() -> None:
+    carried = report(counts=counts())
+    assert read_line(sign(carried, key_of("camera-1")), DEVICES) == carried
+    assert b'"counts":{"bundle":' in sign(carried, key_of("camera-1"))
+
+
+def test_a_line_without_counts_is_the_line_that_devices_have_always_sent() -> None:
+    assert b"counts" not in line()
+    told = json.loads(line())
+    told["report"]["counts"] = None
+    with pytest.raises(ReportError, match="it is there, but empty"):
+        read_line(_canonical(told), DEVICES)
+
+
+def test_a_line_that_is_full_of_counts_fits() -> None:
+    many = 10**15
+    bins = ((many,) * 10,) * 16  # 4 inputs of 16 figures
+    one, two = (bins,) * 4, (((many // 50,) * 500,),)
+    large = counts(samples=10 * many, calls=10 * many, inputs=one, outputs=two)
+    full = report(counts=large, state=REFUSED, problem="\u00e4" * 300, current=BUNDLE)
+    assert len(large.to_json()) < MAX_COUNTS_BYTES
+    assert len(sign(full, key_of("camera-1"))) > 16_000
+    assert read_line(sign(full, key_of("camera-1")), DEVICES).counts == large
 
 
 def test_a_problem_is_cut_and_put_on_one_line() -> None:
@@ -86,8 +112,14 @@ def test_a_problem_is_cut_and_put_on_one_line() -> None:
         {"schema": 2},
         {"strop": None},
         {"received_bytes": True},
+        {"counts": counts("B" * 64)},
+        {"counts": counts(samples=-1)},
+        {"counts": counts(inputs=(((-1, 121),),))},
+        {"counts": counts(inputs=(((30, 91),),))},
+        {"counts": counts(outputs=(((10**400,),),))},
+        {"counts": counts(since="x" * 5000)},
     ],
-    ids=str,
+    ids=lambda fields: str(fields)[:40],
 )
 def test_what_readers_refuse_is_not_signed(fields: dict[str, Any]) -> None:
     made = report()._replace(**fields)

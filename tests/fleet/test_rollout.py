@@ -24,7 +24,7 @@ from strop.fleet.rollout.plan import read_plan
 from strop.fleet.rollout.rollout import Step, step
 from tests import bundles
 from tests.fleet import brokers, registries
-from tests.fleet.fleet_reports import line, list_of
+from tests.fleet.fleet_reports import counts, line, list_of
 from tests.fleet.memory import Memory, Stopped
 from tests.fleet.test_channel import release
 from tests.fleet.test_channels import runs
@@ -227,12 +227,13 @@ def test_the_command(fleet: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
     (fleet.folder / "x.jsonl").write_bytes(b"?\n")
     status, told = asked(capsys, "rollout", plan)
     assert (status, told["action"], told["stopped"]) == (0, "wait", False)
-    assert (told["silent"], told["reporting"]) == ([second], 1)
+    assert (told["silent"], told["reporting"], told["counting"]) == ([second], 1, 0)
     assert told["groups"][0]["healthy"] == 1
     assert told["refused_reports"] == {"malformed": 1}
-    fleet.tell(second, state=ROLLED_BACK, problem="the app ended with 3")
+    fleet.tell(second, state=ROLLED_BACK, problem="the app ended with 3", counts=counts())
     assert cli.main(["rollout", plan]) == 1
     out = capsys.readouterr().out.splitlines()
+    assert "counts for strop drift: from 1 of 2 devices" in out
     assert f"failed: {second}: rolled back: the app ended with 3" in out
     assert "reports that do not count: 1 malformed" in out
     assert out[-1].startswith("stopped: group canary: 1 of 2 devices failed")

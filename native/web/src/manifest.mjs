@@ -1,5 +1,17 @@
 // The fields of manifest.json, as in strop/bundle/manifest.py.
-import { anything, dict, integer, list, maybe, number, pair, record, text, truth } from "./records.mjs";
+import {
+  anything,
+  dict,
+  integer,
+  list,
+  maybe,
+  number,
+  optional,
+  pair,
+  record,
+  text,
+  truth,
+} from "./records.mjs";
 
 export const SCHEMA = 2;
 export const FORMATS = ["onnx", "plan", "tflite", "weights"];
@@ -13,6 +25,10 @@ export const ROUNDINGS = ["reference", "float"];
 const file = { file: text, sha256: text, bytes: integer };
 const shape = list(maybe(integer));
 
+const profile = optional(
+  list(record({ figure: text, edges: list(number), counts: list(integer) })),
+);
+
 const input = {
   name: text,
   shape,
@@ -22,6 +38,7 @@ const input = {
   picture: maybe(
     record({ mode: text, steps: list(record({ step: text, options: dict(anything) })) }),
   ),
+  profile,
 };
 
 const output = {
@@ -33,6 +50,7 @@ const output = {
   kind: text,
   logits: truth,
   threshold: maybe(number),
+  profile,
 };
 
 const tensor = {

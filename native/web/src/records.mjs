@@ -59,6 +59,16 @@ export const list = (reader) => (value, where) => {
   return value.map((item, i) => reader(item, `${where}[${i}]`));
 };
 
+/** A field that is left out if there is nothing to list. */
+export const optional = (reader) => {
+  const filled = (value, where) => {
+    const found = reader(value, where);
+    if (!found.length) throw bad(where, "it is there, but empty");
+    return found;
+  };
+  return Object.assign(filled, { absent: [] });
+};
+
 export const pair = (reader) => (value, where) => {
   if (Array.isArray(value) && value.length !== 2)
     throw bad(where, `${value.length} values instead of 2`);
@@ -78,8 +88,9 @@ export const record = (fields) => (value, where) => {
     if (!Object.hasOwn(fields, name)) throw bad(where, `unknown field ${quoted(name)}`);
   const found = {};
   for (const [name, reader] of Object.entries(fields)) {
-    if (!(name in value)) throw bad(where, `field ${quoted(name)} is missing`);
-    found[name] = reader(value[name], `${where}.${name}`);
+    if (name in value) found[name] = reader(value[name], `${where}.${name}`);
+    else if (reader.absent) found[name] = [...reader.absent];
+    else throw bad(where, `field ${quoted(name)} is missing`);
   }
   return found;
 };

@@ -9,6 +9,10 @@ const MAX_MANIFEST_BYTES = 4 * 2 ** 20;
 const MAX_ELEMENTS = 2 ** 26; // values in one sample
 const MAX_TENSORS = 64; // inputs, and outputs
 const DECILES = 11;
+const MAX_FIGURES = 18; // that an input or output has a histogram of
+const MAX_INPUT_FIGURES = 64; // of all inputs together
+const MAX_EDGES = 9;
+const MAX_CLASSES = 1000; // that are counted one by one
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const RELEASE = /^[0-9]{1,9}(\.[0-9]{1,9}){0,5}$/;
 
@@ -33,6 +37,8 @@ function check(manifest) {
     need(specs.length > 0 && specs.length <= MAX_TENSORS, `${specs.length} ${what}`);
     need(distinct(specs.map(({ name }) => name)), `two ${what} have one name`);
   }
+  const measured = inputs.reduce((sum, { profile }) => sum + profile.length, 0);
+  need(measured <= MAX_INPUT_FIGURES, `bad profile: ${measured} figures of inputs`);
   const many = manifest.structure !== "one";
   need(many || outputs.length === 1, "structure 'one' has several outputs");
   inputs.forEach(checkInput);
@@ -81,6 +87,7 @@ function checkInput(spec) {
     need(sound, `${name}: bad statistics`);
   }
   need(!picture || isPicture(picture, spec), `${name}: bad picture steps`);
+  checkProfile(spec, 0);
 }
 
 function checkOutput(spec) {
@@ -104,6 +111,31 @@ function checkOutput(spec) {
   need(sound[kind] ?? true, `${name}: ${kind} of shape (${shape.map(quoted).join(", ")})`);
   need(dtype === "float32" || kind === "raw", `${name}: ${kind} is float32`);
   need(!logits || !["regression", "raw"].includes(kind), `${name}: bad logits`);
+  checkProfile(spec, kind === "class" || kind === "binary" ? classes : 0);
+}
+
+/** Check the histograms of an input, or of an output that decides between some classes. */
+function checkProfile({ name, profile }, classes) {
+  const sound =
+    profile.length <= MAX_FIGURES &&
+    distinct(profile.map(({ figure }) => figure)) &&
+    profile.every((histogram) => isHistogram(histogram, classes)) &&
+    new Set(profile.map(samplesOf)).size <= 1 &&
+    profile.every((histogram) => samplesOf(histogram) > 0n);
+  need(sound, `${name}: bad profile`);
+}
+
+function samplesOf({ counts }) {
+  return counts.reduce((sum, count) => sum + BigInt(count), 0n);
+}
+
+function isHistogram({ figure, edges, counts }, classes) {
+  if (!counts.every((count) => count >= 0 && count <= Number.MAX_SAFE_INTEGER)) return false;
+  if (figure === "class")
+    return !edges.length && counts.length === classes && classes <= MAX_CLASSES;
+  const ascending = edges.every((edge, i) => i === 0 || edges[i - 1] < edge);
+  const fits = edges.length >= 1 && edges.length <= MAX_EDGES && counts.length === edges.length + 1;
+  return fits && ascending;
 }
 
 function checkVariant(variant, manifest, listed) {

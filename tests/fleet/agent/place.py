@@ -72,6 +72,7 @@ class Device:
         boot: names the boot.
         unix_s: its wall clock.
         before_ask: called when the app is asked.
+        counts: the file into which the app saves its counts; "": it does not count.
     """
 
     place: Place
@@ -85,6 +86,7 @@ class Device:
     boot: str = BOOT
     unix_s: float = 1_790_000_000.0
     before_ask: Callable[[], None] = lambda: None
+    counts: str = ""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
@@ -113,6 +115,7 @@ class Device:
             folder=str(self.models),
             state=str(self.state),
             healthy=("true",),
+            counts=self.counts,
         )
         clock = Clock(lambda: self.now_s, self.boot, lambda: self.unix_s)
         self.agent = Agent(

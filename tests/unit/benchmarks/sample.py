@@ -152,6 +152,16 @@ def results() -> Results:
         Row("TVM float32", PEER, "", _FLOAT, axis, absent=_ABSENT)
         for axis in ("accuracy", "latency", "throughput")
     ]
+    rows.append(
+        Row(
+            *("Strop native int8", STROP, "native", _INT8, "counting"),
+            batch=1,
+            value=0.127,
+            unit=UNITS["counting"],
+            samples_us=(0.121, 0.127, 0.14),
+            parts={"without": 0.49, "every": 1000, "counted": 2041},
+        )
+    )
     rows += growth() + convolutions()
     return Results(_ENVIRONMENT, tuple(rows), tuple(_ratios()))
 

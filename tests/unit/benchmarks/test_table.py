@@ -45,6 +45,12 @@ def test_what_is_added_to_numpy_has_a_table() -> None:
     assert lines["NumPy alone float32"] == ("26.4", "1.00", "-", "-", "-")
 
 
+def test_what_counting_adds_has_a_table() -> None:
+    sections = {section.title: section for section in table.sections(sample.results())}
+    (line,) = sections["Counting what a model meets"].lines
+    assert line.cells == ("Strop native int8", "1,000", "0.490", "+0.127")
+
+
 def test_each_ratio_has_its_spread_and_difference() -> None:
     first, *_, last = table.details(sample.results().ratios).lines
     assert first.cells[3:] == ("1", "1.210", "1.174 .. 1.270", "+0.33 us")

@@ -53,6 +53,16 @@ def files(saved: Path, tmp_path: Path) -> source.Files:
     )
 
 
+def test_inputs_and_outputs_have_a_profile_of_the_calibration_samples(files: source.Files) -> None:
+    read = source.read(files)
+    (image,), (answer,) = read.inputs, read.outputs
+    assert [histogram.figure for histogram in image.profile][:2] == ["mean", "spread"]
+    assert [histogram.figure for histogram in answer.profile] == ["confidence", "class"]
+    assert {sum(h.counts) for h in image.profile + answer.profile} == {len(PIXELS)}
+    decided = [int(row.argmax()) for row in read.model.predict(PIXELS, verbose=0)]
+    assert list(answer.profile[1].counts) == [decided.count(place) for place in range(3)]
+
+
 def test_what_fits_is_read(files: source.Files) -> None:
     read = source.read(files, model_version=7)
     (image,), (answer,) = read.inputs, read.outputs

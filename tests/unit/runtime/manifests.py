@@ -51,6 +51,10 @@ def full() -> Content:
         "range": None,
         "statistics": [statistics(), statistics()],
         "picture": None,
+        "profile": [
+            histogram("mean", [-0.5, 1e-3, 4], [0, 5, 1, 3]),
+            histogram("value 1", [2], [4, 5]),
+        ],
     }
     photo = {
         "name": "photo",
@@ -74,8 +78,10 @@ def full() -> Content:
         },
     }
     count = {**vector, "name": "count", "shape": [None], "dtype": "int64", "statistics": []}
+    del count["profile"]
+    classes = [histogram("confidence", [0.9, 0.99], [2, 3, 4]), histogram("class", [], [9, 0, 0])]
     outputs = [
-        output("class", [None, 3], labels=["a", "b", "c"], logits=True),
+        output("class", [None, 3], labels=["a", "b", "c"], logits=True, profile=classes),
         output("binary", [None, 1], labels=["no", "yes"], threshold=0.5),
         output("multilabel", [None, 2], labels=["wet", "cold"], threshold=0.25),
         output("regression", [None, 2], range=None),
@@ -121,6 +127,10 @@ def step(name: str, **options: Any) -> Content:
 
 def statistics() -> Content:
     return {"samples": 9, "mean": 46.4, "std": 75.5, "deciles": DECILES}
+
+
+def histogram(figure: str, edges: list[float], counts: list[int]) -> Content:
+    return {"figure": figure, "edges": edges, "counts": counts}
 
 
 def add_variant(content: Content, format: str, precision: str, engines: list[str]) -> Content:

@@ -258,6 +258,9 @@ def test_a_value_out_of_range_is_refused_by_name(
     assert message in _refusal(draft)
 
 
+PROFILE = ("inputs", 1, "profile")
+MANY = [manifests.histogram(f"value {i}", [2], [4, 5]) for i in range(19)]
+
 SEVERAL: list[tuple[tuple[str | int, ...], Any, str]] = [
     (("structure",), "one", "structure 'one' has several outputs"),
     (("inputs", 1, "name"), "photo", "two inputs have one name"),
@@ -270,6 +273,25 @@ SEVERAL: list[tuple[tuple[str | int, ...], Any, str]] = [
     (("outputs", 4, "threshold"), 0.5, "segmentation: bad threshold"),
     (("outputs", 4, "shape"), [None, 3], "segmentation: segmentation of shape"),
     (("outputs", 5, "logits"), True, "raw: bad logits"),
+    (PROFILE, [], "manifest.inputs[1].profile: it is there, but empty"),
+    (PROFILE, MANY, "sensors: bad profile"),
+    ((*PROFILE, 0, "figure"), "value 1", "sensors: bad profile"),
+    ((*PROFILE, 0, "edges"), [0, 0, 1], "sensors: bad profile"),
+    ((*PROFILE, 0, "edges"), [0, 2, 1], "sensors: bad profile"),
+    ((*PROFILE, 0, "edges"), [0, 1e301, 2], "manifest.inputs[1].profile[0].edges[1]"),
+    ((*PROFILE, 0, "edges"), [0, "1", 2], "manifest.inputs[1].profile[0].edges[1]"),
+    ((*PROFILE, 0, "edges"), [], "sensors: bad profile"),
+    ((*PROFILE, 0, "counts"), [9], "sensors: bad profile"),
+    ((*PROFILE, 0, "counts"), [0, 5, 1, 2], "sensors: bad profile"),
+    ((*PROFILE, 0, "counts"), [0, 5, 5, -1], "sensors: bad profile"),
+    ((*PROFILE, 0, "counts"), [0, 5, 1, 10**400], "sensors: bad profile"),
+    ((*PROFILE, 0, "counts"), [0, 5, 1.0, 3], "manifest.inputs[1].profile[0].counts[2]"),
+    ((*PROFILE, 0, "counts"), [0, 5, True, 3], "manifest.inputs[1].profile[0].counts[2]"),
+    (PROFILE, [manifests.histogram("mean", [0], [0, 0])], "sensors: bad profile"),
+    (PROFILE, [manifests.histogram("class", [], [4, 5])], "sensors: bad profile"),
+    (("outputs", 0, "profile", 1, "counts"), [9, 0], "class: bad profile"),
+    (("outputs", 0, "profile", 1, "edges"), [1], "class: bad profile"),
+    (("outputs", 3, "profile"), [manifests.histogram("class", [], [4, 5])], "bad profile"),
     (("variants", 0, "inputs", 1, "name"), "photo", "two inputs of one name"),
     (("variants", 0, "inputs", 1, "shape"), [1, 2], "tensors of different batches"),
     (("variants", 0, "inputs", 2, "dtype"), "float32", "float32 instead of int64"),
@@ -294,6 +316,29 @@ def test_there_are_so_many_inputs_and_no_more() -> None:
     content["inputs"] = [{**content["inputs"][1], "name": f"x{i}"} for i in range(65)]
     with pytest.raises(BundleError, match="65 inputs"):
         parse(manifests.write(content))
+
+
+def test_all_inputs_together_have_so_many_histograms_and_no_more() -> None:
+    content = manifests.full()
+    profile = [manifests.histogram(f"value {i}", [2], [4, 5]) for i in range(9)]
+    variant = content["variants"][0]
+    for place in (content, variant):
+        place["inputs"] = [{**place["inputs"][1], "name": f"x{i}"} for i in range(8)]
+    content["golden"]["inputs"] = [
+        {**content["golden"]["inputs"][0], "file": f"golden/x{i}.npy"} for i in range(8)
+    ]
+    for number, spec in enumerate(content["inputs"]):
+        spec["profile"] = profile[: 9 if number else 1]
+    assert sum(len(spec.profile) for spec in parse(manifests.write(content)).inputs) == 64
+    content["inputs"][0]["profile"] = profile[:2]
+    with pytest.raises(BundleError, match="bad profile: 65 figures of inputs"):
+        parse(manifests.write(content))
+
+
+def test_a_manifest_without_profiles_is_read_and_written_as_it_is() -> None:
+    data = bundles.image().manifest()
+    assert b"profile" not in data
+    assert parse(data).inputs[0].profile == ()
 
 
 def test_floats_are_never_cut_down_to_bytes() -> None:

@@ -28,6 +28,7 @@ from strop.errors import BundleError, InputError, StropError, StropWarning
 from strop.install import watched as watched_module
 from strop.install.install import install, rollback
 from tests import bundles
+from tests.profiles import profiled
 from tests.unit.runtime import doubles
 
 CHECKED = (RecordedResult("reference", "float32", "weights", "cpu", "2", 1e-7),)
@@ -163,6 +164,52 @@ class TestFollowing:
             assert watched.model.engine == "fake"
         with pytest.raises(TypeError, match="no_such"):
             strop.watch(folder, no_such=1)
+
+
+class TestCounting:
+    @pytest.fixture
+    def counted(self, tmp_path: Path) -> Iterator[tuple[strop.Watched, Path]]:
+        folder = tmp_path / "counted"
+        _install(folder, 1, _profiled(1))
+        with strop.watch(folder, interval_s=INTERVAL_S, count_every=1) as model:
+            yield model, folder
+
+    def test_only_what_the_app_asks_is_counted(self, counted: tuple[strop.Watched, Path]) -> None:
+        watched, _ = counted
+        assert (watched.counts().calls, watched.counts().samples) == (0, 0)
+        watched.predict(ZERO)
+        watched.classify(ZERO)
+        assert watched.counts() == watched.model.counts()._replace(until=watched.counts().until)
+        assert watched.counts().calls == 2
+
+    def test_a_new_bundle_begins_at_zero_and_the_old_model_keeps_its_counts(
+        self, counted: tuple[strop.Watched, Path]
+    ) -> None:
+        watched, folder = counted
+        old = watched.model
+        watched.predict(ZERO)
+        _install(folder, 2, _profiled(2))
+        _until(lambda: watched.model.version == 2)
+        assert (watched.counts().calls, watched.counts().model_version) == (0, 2)
+        assert (old.counts().calls, old.counts().model_version) == (1, 1)
+
+    def test_a_new_bundle_that_cannot_count_does_not_run(
+        self, counted: tuple[strop.Watched, Path]
+    ) -> None:
+        watched, folder = counted
+
+        def install_and_wait() -> None:
+            _install(folder, 2)
+            _until(lambda: watched.error is not None)
+
+        with pytest.warns(StropWarning, match="no profile"):
+            install_and_wait()
+        assert watched.model.version == 1
+
+
+def _profiled(seed: int) -> bundles.Draft:
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 4, 4)).astype(np.uint8)
+    return profiled(bundles.image(seed=seed, model_version=seed), pixels)
 
 
 class TestWhatDoesNotRun:

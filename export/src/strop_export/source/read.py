@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from strop.bundle.manifest import InputSpec, OutputSpec, is_printable
 from strop_export.errors import SourceError
-from strop_export.source import arrays, header, keras2, keras_model, kinds, record, vacuous
+from strop_export.source import arrays, header, keras2, keras_model, kinds, profile, record, vacuous
 from strop_export.source.arrays import Wanted
 from strop_export.source.data import Data
 from strop_export.source.files import Files, Loading
@@ -114,10 +114,10 @@ def read(
     given = data.labels(loaded.outputs, judging=True)
     outputs, found = _outputs(loaded, answers, given, names, dict(tasks or {}))
     labels = _truth(given, found, outputs, answers)
-    inputs = tuple(
+    inputs = [
         input_spec(name, array, training.get("image"))
         for name, array in zip(loaded.inputs, given_samples, strict=True)
-    )
+    ]
     chosen = held_out(len(given_samples[0]))
     selection = tuple(array[chosen] for array in given_samples)
     beside = data.labels(loaded.outputs, judging=False)
@@ -136,8 +136,8 @@ def read(
         name=files.name,
         model_version=version,
         model=model,
-        inputs=inputs,
-        outputs=tuple(outputs),
+        inputs=profile.of_inputs(inputs, given_samples),
+        outputs=profile.of_outputs(outputs, given_answers),
         structure=loaded.structure,
         calibration=calibration,
         calibration_labels=calibration_labels,

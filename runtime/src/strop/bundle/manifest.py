@@ -58,6 +58,17 @@ class Statistics(Struct):
     deciles: tuple[float, ...]  # 11 of them: the smallest value, nine deciles, the largest
 
 
+class Histogram(Struct):
+    """How often a figure of a sample fell into each bin, over the calibration samples.
+
+    strop.model.profile names and measures the figures.
+    """
+
+    figure: str  # of an input: "mean", "cell 0 3"; of an output: "confidence", "class"
+    edges: tuple[float, ...]  # ascending; bin i holds edges[i - 1] <= x < edges[i]; () of "class"
+    counts: tuple[int, ...]  # one more than edges; of "class" one for each class
+
+
 class InputSpec(Struct):
     """An input as the app gives it. A shape's first axis is the batch: None, any size."""
 
@@ -67,6 +78,9 @@ class InputSpec(Struct):
     range: tuple[float, float] | None  # smallest and largest value it was proven on
     statistics: tuple[Statistics, ...]  # one of all values, or one for each value of a short vector
     picture: Picture | None = None
+    profile: tuple[Histogram, ...] = ()  # of the samples
+
+    OPTIONAL = ("profile",)
 
 
 class OutputSpec(Struct):
@@ -80,6 +94,9 @@ class OutputSpec(Struct):
     kind: str  # one of KINDS
     logits: bool  # whether softmax or sigmoid is still to be applied for probabilities
     threshold: float | None  # of binary, multilabel, one-channel segmentation: above it is yes
+    profile: tuple[Histogram, ...] = ()  # of Keras's answers to the samples
+
+    OPTIONAL = ("profile",)
 
 
 class FileTensor(Struct):
@@ -205,7 +222,9 @@ def is_printable(text: str) -> bool:
 def plain(value: Any) -> Any:
     """Convert structs and named tuples, and all in them, to JSON's objects, lists and scalars."""
     if hasattr(value, "_asdict"):
-        return {name: plain(item) for name, item in value._asdict().items()}
+        optional = getattr(value, "OPTIONAL", ())
+        fields = value._asdict().items()
+        return {name: plain(item) for name, item in fields if item or name not in optional}
     if isinstance(value, dict):
         return {name: plain(item) for name, item in value.items()}
     if isinstance(value, tuple | list):

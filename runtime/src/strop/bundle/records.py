@@ -1,7 +1,8 @@
 """JSON records: strict JSON to typed fields, with nothing that two readers could take differently.
 
 A missing field, an unknown field or a value of another type is a BundleError that names the field,
-so that a record of a newer schema is refused rather than half understood.
+so that a record of a newer schema is refused rather than half understood. The fields that a struct
+calls optional may be missing, and are never there and empty: a record has one form.
 """
 
 from __future__ import annotations
@@ -159,15 +160,23 @@ def _class_reader(kind: Any) -> Callable[[Any, str], Any]:
     if any(isinstance(hint, str | ForwardRef) for hint in hints.values()):
         hints = get_type_hints(kind)  # they are types already in the classes of an app's start
     readers = {name: _reader(hint) for name, hint in hints.items()}
+    optional: tuple[str, ...] = getattr(kind, "OPTIONAL", ())
 
     def read_fields(value: Any, where: str) -> Any:
         if not isinstance(value, dict):
             raise _wrong(value, "an object", where)
-        for name in value.keys() - readers.keys():
-            raise _bad(where, f"unknown field {name!r}")
-        for name in readers.keys() - value.keys():
-            raise _bad(where, f"field {name!r} is missing")
-        fields = {name: reader(value[name], f"{where}.{name}") for name, reader in readers.items()}
+        if value.keys() == readers.keys():  # as nearly always, and found out in no time
+            here = readers
+        else:
+            for name in value.keys() - readers.keys():
+                raise _bad(where, f"unknown field {name!r}")
+            for name in readers.keys() - value.keys() - {*optional}:
+                raise _bad(where, f"field {name!r} is missing")
+            here = {name: reader for name, reader in readers.items() if name in value}
+        fields = {name: reader(value[name], f"{where}.{name}") for name, reader in here.items()}
+        for name in optional:
+            if name in fields and not fields[name]:
+                raise _bad(f"{where}.{name}", "it is there, but empty")
         return kind(**fields)
 
     return read_fields
@@ -175,6 +184,7 @@ def _class_reader(kind: Any) -> Callable[[Any, str], Any]:
 
 def _tuple_reader(kinds: tuple[Any, ...]) -> Callable[[Any, str], Any]:
     of_one_kind = kinds[-1] is Ellipsis
+    numbers = of_one_kind and kinds[0] in (int, float)
     readers = [_reader(kind) for kind in kinds if kind is not Ellipsis]
 
     def read_items(value: Any, where: str) -> tuple[Any, ...]:
@@ -182,10 +192,29 @@ def _tuple_reader(kinds: tuple[Any, ...]) -> Callable[[Any, str], Any]:
             raise _wrong(value, "tuple", where)
         if not of_one_kind and len(value) != len(readers):
             raise _bad(where, f"{len(value)} values instead of {len(readers)}")
+        if numbers and (quick := _numbers(kinds[0], value)) is not None:
+            return quick
         pairs = zip(readers * len(value) if of_one_kind else readers, value, strict=True)
         return tuple([reader(item, f"{where}[{i}]") for i, (reader, item) in enumerate(pairs)])
 
     return read_items
+
+
+def _numbers(kind: Any, value: list[Any]) -> tuple[Any, ...] | None:
+    """Read a list of numbers at once, since a manifest has hundreds of them.
+
+    Args:
+        kind: int or float.
+        value: the parsed JSON.
+
+    Returns:
+        None if one of them is not valid, for the slow way to name.
+    """
+    kinds = {*map(type, value)}
+    if kind is int:
+        return tuple(value) if kinds <= {int} else None
+    sound = kinds <= {int, float} and (not value or -MAX_NUMBER < min(value) <= max(value))
+    return tuple(map(float, value)) if sound and max(value, default=0) < MAX_NUMBER else None
 
 
 def _dict_reader(reader: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
@@ -238,12 +267,14 @@ def _is_shallow(value: Any, levels: int) -> bool:
 
     If it is deeper, writing it again would fail.
     """
-    if not isinstance(value, _NESTS):
+    if type(value) not in _NESTS:
         return True
-    items = value.values() if isinstance(value, dict) else value
-    return levels > 0 and all(
-        _is_shallow(item, levels - 1) for item in items if isinstance(item, _NESTS)
-    )
+    if levels == 0:
+        return False
+    for item in value.values() if type(value) is dict else value:
+        if type(item) in _NESTS and not _is_shallow(item, levels - 1):
+            return False
+    return True
 
 
 def _scanner() -> Any:

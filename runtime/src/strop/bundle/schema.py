@@ -16,6 +16,7 @@ from strop.bundle.manifest import (
     SCHEMA,
     STRUCTURES,
     FileTensor,
+    Histogram,
     InputSpec,
     Manifest,
     OutputSpec,
@@ -34,6 +35,12 @@ MAX_MANIFEST_BYTES = 4 * 2**20
 MAX_ELEMENTS = 2**26  # values in one sample, 256 MiB as float32
 MAX_TENSORS = 64  # inputs, and outputs
 DECILES = 11
+MAX_FIGURES = 18  # that an input or output has a histogram of
+MAX_INPUT_FIGURES = 64  # of all inputs together
+MAX_EDGES = 9
+MAX_CLASSES = 1000  # that are counted one by one
+MAX_COUNT = 2**53 - 1  # the largest integer that every reader of JSON has
+CLASS = "class"  # the figure that has a bin for each class
 
 
 def parse(data: bytes) -> Manifest:
@@ -68,6 +75,8 @@ def _check(manifest: Manifest) -> None:
     for what, specs in (("inputs", manifest.inputs), ("outputs", manifest.outputs)):
         _need(0 < len(specs) <= MAX_TENSORS, f"{len(specs)} {what}")
         _need(len({spec.name for spec in specs}) == len(specs), f"two {what} have one name")
+    measured = sum(len(spec.profile) for spec in manifest.inputs)
+    _need(measured <= MAX_INPUT_FIGURES, f"bad profile: {measured} figures of inputs")
     many = manifest.structure != "one"
     _need(many or len(manifest.outputs) == 1, "structure 'one' has several outputs")
     for source in manifest.inputs:
@@ -111,6 +120,7 @@ def _check_input(spec: InputSpec) -> None:
         _need(sound and all(a <= b for a, b in steps), f"{spec.name}: bad statistics")
     if spec.picture:
         _need(is_picture(spec.picture, spec), f"{spec.name}: bad picture steps")
+    _check_profile(spec, 0)
 
 
 def _check_output(spec: OutputSpec) -> None:
@@ -135,6 +145,36 @@ def _check_output(spec: OutputSpec) -> None:
     may_be_integers = spec.kind == "raw"
     _need(spec.dtype == "float32" or may_be_integers, f"{spec.name}: {spec.kind} is float32")
     _need(not spec.logits or spec.kind not in ("regression", "raw"), f"{spec.name}: bad logits")
+    _check_profile(spec, classes or 0 if spec.kind in ("class", "binary") else 0)
+
+
+def _check_profile(spec: InputSpec | OutputSpec, classes: int) -> None:
+    """Check the histograms of an input or output: each is of the same samples.
+
+    Args:
+        spec: the input or output.
+        classes: that it decides between; 0: it decides for no class.
+    """
+    profile = spec.profile
+    samples = {sum(histogram.counts) for histogram in profile}
+    _need(
+        len(profile) <= MAX_FIGURES
+        and len({histogram.figure for histogram in profile}) == len(profile)
+        and len(samples) <= 1
+        and 0 not in samples
+        and all(_is_histogram(histogram, classes) for histogram in profile),
+        f"{spec.name}: bad profile",
+    )
+
+
+def _is_histogram(histogram: Histogram, classes: int) -> bool:
+    edges, counts = histogram.edges, histogram.counts
+    if not 0 <= min(counts, default=-1) <= max(counts, default=0) <= MAX_COUNT:
+        return False
+    if histogram.figure == CLASS:
+        return not edges and len(counts) == classes <= MAX_CLASSES
+    ascending = [*edges] == sorted({*edges})
+    return 1 <= len(edges) <= MAX_EDGES and ascending and len(counts) == len(edges) + 1
 
 
 def _check_variant(variant: Variant, manifest: Manifest, engines: set[str]) -> None:

@@ -24,9 +24,14 @@ class Struct:
     `_replace` work as those of a named tuple. A struct inherits no fields from another: derive each
     from this class.
 
+    Attributes:
+        OPTIONAL: names of fields that a record in JSON leaves out if they are empty.
+
     Raises:
         TypeError: a field is missing, unknown, or given twice.
     """
+
+    OPTIONAL = tuple[str, ...]()  # without an annotation: it is no field
 
     def __init_subclass__(cls) -> None:
         if cls.__mro__[1:] != Struct.__mro__:

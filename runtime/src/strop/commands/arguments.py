@@ -158,6 +158,15 @@ def parser() -> Parser:
     serve.add_argument(
         "--repository-api", action="store_true", help="let clients load and unload the models"
     )
+    serve.add_argument(
+        "--count-every",
+        type=_positive,
+        metavar="N",
+        help="count the figures of one call in N, for strop drift",
+    )
+    serve.add_argument(
+        "--counts", metavar="DIR", help="save what is counted there, each minute and at the end"
+    )
     usual = Limits()
     limits = {
         "--max-body": ("BYTES", usual.body_bytes, "the longest body of a request"),
@@ -266,6 +275,24 @@ def parser() -> Parser:
     ways = rollout.add_mutually_exclusive_group()
     ways.add_argument("--stop", action="store_true", help="stop it, whatever the reports say")
     ways.add_argument("--again", action="store_true", help="start a release that was stopped")
+    drift = _command(
+        subparsers, "drift", "tell whether the input still looks like what the model was proven on"
+    )
+    drift.add_argument(
+        "counts",
+        nargs="+",
+        metavar="COUNTS",
+        help="a file of counts, or a folder of them; all are summed",
+    )
+    drift.add_argument(
+        "--devices",
+        metavar="FILE",
+        help="COUNTS are files of reports, of the devices whose keys this file lists",
+    )
+    drift.add_argument(
+        "--since", metavar="COUNTS", help="judge what was counted after these earlier counts"
+    )
+    drift.add_argument("--picture", metavar="PNG", help="draw what has changed")
     doctor = _command(
         subparsers, "doctor", "show which engines work here, and how to get others", bundle=False
     )
@@ -315,7 +342,7 @@ def parser() -> Parser:
         command.add_argument(
             "--batch", type=_positive, default=1, help="samples per call (default 1)"
         )
-    opening = (info, run, checking, bench, tune, sweep, verify, install, rollback, serve)
+    opening = (info, run, checking, bench, tune, sweep, verify, install, rollback, serve, drift)
     for command in (*opening, push, pull, promote):
         command.add_argument(
             "--trusted-keys", metavar="FILE", help="refuse bundles not signed by one of these keys"

@@ -19,7 +19,7 @@ BUNDLE, FILE, FOLDER = "bundle", "file", "folder"
 _PATHS = {
     "BUNDLE": BUNDLE,
     "DIR": FOLDER,
-    **dict.fromkeys(("FILE", "KEY", "PATH", "NPY", "PNG"), FILE),
+    **dict.fromkeys(("COUNTS", "FILE", "KEY", "PATH", "NPY", "PNG"), FILE),
 }
 
 _BASH = r"""

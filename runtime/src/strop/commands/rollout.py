@@ -78,6 +78,7 @@ def _content(taken: Step, *, dry: bool) -> dict[str, Any]:
         ],
         "refused_reports": dict(taken.refused),
         "reporting": taken.reporting,
+        "counting": taken.counting,
     }
 
 
@@ -101,6 +102,8 @@ def _show(taken: Step, plan: Plan, *, dry: bool) -> None:
         print_line(f"silent: {named}")
     if not taken.reporting:
         print_line(f"no device has a report in {plan.reports}")
+    if taken.counting:
+        print_line(f"counts for strop drift: from {taken.counting} of {taken.reporting} devices")
     if taken.refused:
         counts = ", ".join(f"{count} {kind}" for kind, count in sorted(taken.refused.items()))
         print_line(f"reports that do not count: {counts}")

@@ -8,7 +8,7 @@ import json
 from strop.commands.terminal import print_line
 from strop.device import logs
 from strop.device.cpu import usable_cores
-from strop.errors import StropError
+from strop.errors import InputError, StropError
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -21,6 +21,8 @@ def main(arguments: argparse.Namespace) -> int:
         raise StropError(
             f"strop serve needs {error.name}", "install the extra [serve] of the strop wheel"
         ) from None
+    if arguments.counts and not arguments.count_every:
+        raise InputError("--counts saves what the models count", "give --count-every too")
     token = read_token(arguments.token_file) if arguments.token_file else None
     settings = server.Settings(
         host=arguments.host,
@@ -29,6 +31,7 @@ def main(arguments: argparse.Namespace) -> int:
         may_load=arguments.repository_api,
         logs_requests=arguments.log_requests,
         threads=max(1, usable_cores() // (arguments.threads or 1)),
+        counts=arguments.counts,
         limits=Limits(
             body_bytes=arguments.max_body,
             requests=arguments.max_requests,
@@ -43,6 +46,8 @@ def main(arguments: argparse.Namespace) -> int:
         name: getattr(arguments, name)
         for name in ("engine", "precision", "device", "threads", "trusted_keys")
     }
+    if arguments.count_every:
+        options["count_every"] = arguments.count_every
 
     def say(address: str) -> None:
         said = json.dumps({"address": address}) if arguments.json else f"strop serves on {address}"

@@ -29,7 +29,7 @@ from strop.errors import (
 )
 from strop.model import forks
 from strop.model.ending import Closing
-from strop.model.model import labels_of
+from strop.model.model import Model, labels_of
 from strop.model.select import open_best
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from strop.model.model import Model
+    from strop.bundle.counts import Counts
 
 _END_S = 5.0  # for a model that is being opened as the interpreter ends
 _LONGEST_PAUSE_S = 60.0  # between two tries of what did not open
@@ -134,6 +134,13 @@ class Watched(Closing):
         """
         return self._model.prediction(output, name)
 
+    def counts(self) -> Counts:
+        """Return the counts of the current model, as `Model.counts` does.
+
+        Those of a model that was replaced end with it: to have them, hold its `model`.
+        """
+        return self._model.counts()
+
     def close(self) -> None:
         """Stop watching, and close the current model; any number of calls are allowed.
 
@@ -207,7 +214,8 @@ class Watched(Closing):
         """Open a bundle, and run one of its samples, because the first call may take longer."""
         model = open_best(bundle, **self._options)
         samples = tuple(bundle.array(ref)[:1] for ref in bundle.manifest.golden.inputs)
-        model.predict(samples if len(samples) > 1 else samples[0])
+        # Not by the model's own method: it would count a sample that the app never met.
+        Model.predict(model, samples if len(samples) > 1 else samples[0])
         return model
 
     def _complain(self, error: Exception, *, again: bool) -> None:

@@ -18,10 +18,12 @@ from strop.model.pool import Pool, Slot
 
 if TYPE_CHECKING:  # importing strop must cost an app next to nothing
     from collections.abc import Callable
+    from types import FrameType
     from typing import Any, NoReturn
 
     from numpy.typing import NDArray
 
+    from strop.bundle.counts import Counts
     from strop.bundle.manifest import InputSpec, OutputSpec
     from strop.engines.base import Session
     from strop.model.source import ModelSource
@@ -189,11 +191,8 @@ class Model(Closing):
                 return self._run(inputs)
             with slot.lock:
                 return slot.run(inputs)
-        except Exception as error:
-            let_handlers_raise(error, sys._getframe())
-            if isinstance(error, StropError):
-                raise
-            raise self._failure(error) from error
+        except Exception as error:  # noqa: BLE001  it is raised again
+            self._fail(error, sys._getframe())
 
     def _predict_checked(self, inputs: Any) -> Any:
         """Predict; refuse NaN and infinity in the inputs, and NaN in the outputs.
@@ -237,12 +236,24 @@ class Model(Closing):
         several.require_numbers(outputs, self.outputs, arrays, self.inputs, self.name)
         return several.shaped(outputs, self.outputs, self.structure)
 
-    def _failure(self, error: Exception) -> StropError:
-        """Return the error to raise for an exception of an engine."""
-        return StropError(
+    def _fail(self, error: Exception, below: FrameType) -> NoReturn:
+        """Raise the error of a call that failed.
+
+        Args:
+            error: what was caught: an error of ours, or of an engine.
+            below: the frame of the call.
+
+        Raises:
+            StropError: an error of ours as it is; what an engine raised as the cause of a new one.
+            Exception: what a signal handler of the app raised meanwhile.
+        """
+        let_handlers_raise(error, below)
+        if isinstance(error, StropError):
+            raise error
+        raise StropError(
             f"{self.name}: engine {self.engine} {self.engine_version} failed while running "
             f"{self.precision}: {type(error).__name__}: {one_line(str(error))[-_LONGEST:]}"
-        )
+        ) from error
 
     def classify(self, image: str | PathLike[str] | Any, *, output: str | None = None) -> Any:
         """Name the class or labels of one sample: an array, a file or a picture.
@@ -306,6 +317,20 @@ class Model(Closing):
         spec = self.outputs[choose_output(self.outputs, name, self.name)]
         row = admit_row(output, spec, self.name)
         return name_row(row, spec, labels_of(spec), self.name)
+
+    def counts(self) -> Counts:
+        """Return what the model has met and answered since it was loaded, in bins.
+
+        The model counts if it was loaded with `count_every`. Counts of a closed model stay.
+
+        Returns:
+            The counts, which `Counts.save` writes to a file.
+
+        Raises:
+            StropError: the model does not count; or counting failed, of which a StropWarning said
+                why.
+        """
+        raise StropError(f"{self.name} does not count", "load it with count_every=1000")
 
     def close(self) -> None:
         """Release the engine; any thread may call it, any number of times.

@@ -24,6 +24,7 @@ from strop.model.unavailable import no_gpu, none_installed, one_of
 from strop.versions import release
 
 if TYPE_CHECKING:
+    from strop.model.counting import Counted
     from strop.model.tuned import Row
 
 
@@ -78,6 +79,7 @@ def open_best(
     precision: str | None = None,
     threads: int | None = None,
     sessions: int | None = None,
+    count_every: int | None = None,
 ) -> Model:
     """Open the best variant that fits the request: the tuned one, else that of `choose`.
 
@@ -88,12 +90,18 @@ def open_best(
         precision: as in `strop.load`.
         threads: as in `strop.load`.
         sessions: as in `strop.load`.
+        count_every: as in `strop.load`.
 
     Raises:
         StropError: as in `strop.load`; BundleError only for the variant's own file, as in
-            `open_model`.
+            `open_model`, or for the lack of a profile.
     """
     engines.require_device(device)
+    counted = None
+    if count_every is not None:
+        from strop.model.counting import prepare
+
+        counted = prepare(bundle, count_every)
     if device == engines.AUTO:
         device = None
     # A request that fixes everything leaves nothing to tune.
@@ -108,15 +116,15 @@ def open_best(
                 and threads in (None, row.threads)
             ):
                 count = row.threads if threads is None else threads
-                model = _open_tuned(bundle, row, count, sessions)
+                model = _open_tuned(bundle, row, count, sessions, counted)
                 if model:
                     return model
                 break
     count = 1 if threads is None else threads
     if device == engines.GPU:
-        return _open_on_gpu(bundle, engine, precision, count)
+        return _open_on_gpu(bundle, engine, precision, count, counted)
     choice = choose(bundle.manifest, engine=engine, precision=precision)
-    return open_model(bundle, choice, threads=count, sessions=sessions)
+    return open_model(bundle, choice, threads=count, sessions=sessions, counted=counted)
 
 
 def open_model(
@@ -126,6 +134,7 @@ def open_model(
     threads: int = 1,
     sessions: int | None = None,
     tuned: bool = False,
+    counted: Counted | None = None,
 ) -> Model:
     """Open a chosen variant of a verified bundle.
 
@@ -135,6 +144,7 @@ def open_model(
         threads: as in `strop.load`.
         sessions: as in `strop.load`.
         tuned: whether tuning had a part in the choice; the model reports it.
+        counted: what a model that counts needs; None: it does not count.
 
     Raises:
         InputError: `threads` or `sessions` is not a positive integer.
@@ -180,17 +190,25 @@ def open_model(
         tuned=tuned,
         sessions=1 if choice.device == engines.GPU else sessions,
     )
-    return Model(source, about, session)
+    if counted is None:
+        return Model(source, about, session)
+    from strop.model.counting import CountingModel
+
+    return CountingModel(source, about, session, counted)
 
 
-def _open_tuned(bundle: Bundle, row: Row, threads: int, sessions: int | None) -> Model | None:
+def _open_tuned(
+    bundle: Bundle, row: Row, threads: int, sessions: int | None, counted: Counted | None
+) -> Model | None:
     """Open the tuned choice; warn and return None if its GPU is gone."""
     from strop.model import tuned
 
     (variant,) = (v for v in bundle.manifest.variants if v.file == row.file)
     choice = Choice(row.engine, variant, row.device)
     try:
-        model = open_model(bundle, choice, threads=threads, sessions=sessions, tuned=True)
+        model = open_model(
+            bundle, choice, threads=threads, sessions=sessions, tuned=True, counted=counted
+        )
     except DeviceUnavailable as error:
         tuned.ignore(bundle, str(error))
         return None
@@ -201,7 +219,13 @@ def _open_tuned(bundle: Bundle, row: Row, threads: int, sessions: int | None) ->
     return model
 
 
-def _open_on_gpu(bundle: Bundle, engine: str | None, precision: str | None, threads: int) -> Model:
+def _open_on_gpu(
+    bundle: Bundle,
+    engine: str | None,
+    precision: str | None,
+    threads: int,
+    counted: Counted | None,
+) -> Model:
     """Open the first variant made for the GPU on the first engine that can use one here."""
     manifest = bundle.manifest
     names = _candidates(manifest, engine)
@@ -216,7 +240,8 @@ def _open_on_gpu(bundle: Bundle, engine: str | None, precision: str | None, thre
             absent.append(engines.not_installed(name, proven[0].engines))
             continue
         try:
-            model = open_model(bundle, Choice(name, proven[0], engines.GPU), threads=threads)
+            choice = Choice(name, proven[0], engines.GPU)
+            model = open_model(bundle, choice, threads=threads, counted=counted)
         except DeviceUnavailable as error:
             # A copy: the error's frames hold the session, and would keep it until Python's end.
             tried.append(DeviceUnavailable(error.problem, error.mend))

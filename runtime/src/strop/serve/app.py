@@ -155,6 +155,7 @@ def make_app(
             get(f"{model}/ready", it.model_ready),
             get(f"{model}/config", it.config),
             get(f"{model}/stats", it.statistics),
+            get(f"{model}/counts", it.counts),
         ]
     routes += [
         get("/v2/health/live", it.live, is_open=True),

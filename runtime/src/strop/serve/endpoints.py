@@ -13,6 +13,7 @@ from strop.model.model import Model
 from strop.serve import bodies, inference
 from strop.serve.admission import Admission
 from strop.serve.batching import Arrays, Batcher
+from strop.serve.counting import Counting
 from strop.serve.limits import Limits
 from strop.serve.metrics import Metrics
 from strop.serve.refusals import Busy, Forbidden, NotFound, TooLarge
@@ -36,12 +37,14 @@ class Endpoints:
         limits: Limits,
         *,
         may_load: bool,
+        counting: Counting | None = None,
     ) -> None:
         self._repository = repository
         self._admission = admission
         self._metrics = metrics
         self._limits = limits
         self._may_load = may_load
+        self._counting = counting
         self._batchers: dict[str, Batcher] = {}
         self.stopping = False
 
@@ -116,6 +119,15 @@ class Endpoints:
             for version, counts in list(served.counts.items())
         ]
         return JSONResponse({"model_stats": versions})
+
+    async def counts(self, request: Request) -> Response:
+        """Return what a model has counted, for `strop drift`."""
+        name = self._served(request).name
+        if self._counting is None:
+            raise NotFound(
+                "the models do not count here", "start it with strop serve --count-every"
+            )
+        return Response(self._counting.of(name).to_json(), media_type="application/json")
 
     async def index(self, request: Request) -> Response:
         """List the models of the repository."""

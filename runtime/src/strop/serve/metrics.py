@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+from strop.errors import StropError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
     from strop.serve.admission import Admission
+    from strop.serve.counting import Counting
     from strop.serve.repository import Repository
 
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
@@ -25,7 +29,9 @@ class Metrics:
     the memory with new ones.
     """
 
-    def __init__(self, repository: Repository, admission: Admission) -> None:
+    def __init__(
+        self, repository: Repository, admission: Admission, counting: Counting | None = None
+    ) -> None:
         self._registry = registry = CollectorRegistry()
         self._requests = Counter(
             "strop_requests", "Requests answered.", ("endpoint", "status"), registry=registry
@@ -38,7 +44,7 @@ class Metrics:
             registry=registry,
         )
         self._known: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
-        registry.register(_Inside(repository, admission))
+        registry.register(_Inside(repository, admission, counting))
 
     def count(self, endpoint: str, status: int, seconds: float) -> None:
         """Count a request.
@@ -63,9 +69,12 @@ class Metrics:
 class _Inside:
     """Figures of the moment: they are read when Prometheus asks."""
 
-    def __init__(self, repository: Repository, admission: Admission) -> None:
+    def __init__(
+        self, repository: Repository, admission: Admission, counting: Counting | None
+    ) -> None:
         self._repository = repository
         self._admission = admission
+        self._counting = counting
 
     def collect(self) -> Iterator[Metric]:
         inside = GaugeMetricFamily("strop_requests_inside", "Requests being answered.")
@@ -86,3 +95,15 @@ class _Inside:
                     for version, counts in list(served.counts.items()):
                         family.add_metric([name, str(version)], getattr(counts, what))
             yield family
+        if self._counting is not None:
+            yield self._counted(self._counting)
+
+    def _counted(self, counting: Counting) -> Metric:
+        text = "Samples that the model has counted, for strop drift; those of its bundle."
+        family = CounterMetricFamily("strop_counted_samples", text, labels=("model", "version"))
+        for name, served in self._repository:
+            if served is not None:
+                with contextlib.suppress(StropError):  # it was unloaded, or counts no more
+                    counts = counting.of(name)
+                    family.add_metric([name, str(counts.model_version)], counts.samples)
+        return family

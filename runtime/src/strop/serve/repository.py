@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from weakref import ref
+from weakref import WeakSet, ref
 
 from numpy.typing import NDArray
 
@@ -52,6 +52,30 @@ class Counts:
     last_ms: int = 0
 
 
+class Ran:
+    """The models that ran and count, until what they counted is taken from them.
+
+    Any number of threads may add one.
+    """
+
+    def __init__(self) -> None:
+        self._models: dict[Model, None] = {}
+        self._ended: WeakSet[Model] = WeakSet()
+
+    def __iter__(self) -> Iterator[Model]:
+        return iter(tuple(self._models))
+
+    def add(self, model: Model) -> None:
+        """Add a model, unless it is there, or has ended."""
+        if model not in self._models and model not in self._ended:
+            self._models[model] = None
+
+    def end(self, model: Model) -> None:
+        """Let go a model; a call that it still gets is not counted."""
+        self._ended.add(model)
+        self._models.pop(model, None)
+
+
 class Served:
     """A model that answers requests, and what it took so far.
 
@@ -60,8 +84,11 @@ class Served:
         counts: of each version that ran, by its number.
     """
 
-    def __init__(self, opened: Model | Watched, joins: int = 0) -> None:
+    def __init__(self, opened: Model | Watched, joins: int = 0, ran: Ran | None = None) -> None:
         self._opened = opened
+        self._ran = ran
+        if ran is not None:
+            ran.add(self.model)
         self._joins, self._tuned = joins, ref(self.model)
         self.name = self.model.name
         self.counts = {self.model.version: Counts()}
@@ -119,6 +146,8 @@ class Served:
     ) -> tuple[Any, int]:
         """Return what a call returns, and its nanoseconds."""
         counts = self.counts.setdefault(model.version, Counts())
+        if self._ran is not None:
+            self._ran.add(model)
         began_ns = time.perf_counter_ns()
         try:
             answer = call()
@@ -155,7 +184,11 @@ def shortest_of_late(known_s: float, newest_s: float) -> float:
 
 
 class Repository:
-    """The models by name. Any number of threads may ask; loading and unloading take turns."""
+    """The models by name. Any number of threads may ask; loading and unloading take turns.
+
+    Attributes:
+        ran: the models that count, if they do.
+    """
 
     def __init__(self, paths: Sequence[str], options: Mapping[str, Any]) -> None:
         """Open all models.
@@ -169,6 +202,7 @@ class Repository:
             StropError: one cannot be opened.
         """
         self._options = options
+        self.ran = Ran()
         self._turn = threading.Lock()
         self._paths: dict[str, str] = {}
         self._served: dict[str, Served] = {}
@@ -274,4 +308,5 @@ class Repository:
             opened = open_best(bundle, **options)
             tuned = opened.tuned
         joined = recall_joined(bundle) if tuned else None
-        return Served(opened, joined.samples if joined and joined.pays else 0)
+        joins = joined.samples if joined and joined.pays else 0
+        return Served(opened, joins, self.ran if options.get("count_every") else None)

@@ -18,13 +18,14 @@ from typing import Any, NamedTuple
 import uvicorn
 
 from strop.device.hosts import is_loopback
-from strop.device.logs import log
+from strop.device.logs import log, log_failure
 from strop.device.notify import notify
 from strop.errors import InputError, StropError
 from strop.serve.access import Access
 from strop.serve.admission import Admission
 from strop.serve.app import make_app
 from strop.serve.connection import Connection, limited
+from strop.serve.counting import SAVED_S, Counting
 from strop.serve.endpoints import Endpoints
 from strop.serve.limits import Limits
 from strop.serve.metrics import Metrics
@@ -48,6 +49,7 @@ class Settings(NamedTuple):
     may_load: bool = False
     logs_requests: bool = False
     threads: int = 1  # calls that run at the same time
+    counts: str | None = None  # the folder where models that count save what they have counted
     limits: Limits = Limits()
 
 
@@ -148,7 +150,12 @@ def serve(
     try:
         repository = Repository(paths, options)
         try:
-            asyncio.run(_serve(repository, settings, channel, loopback, say))
+            counting = Counting(repository, settings.counts) if options.get("count_every") else None
+            try:
+                asyncio.run(_serve(repository, counting, settings, channel, loopback, say))
+            finally:
+                if counting is not None:
+                    counting.look(last=True)
         finally:
             repository.close()
     finally:
@@ -157,15 +164,21 @@ def serve(
 
 async def _serve(
     repository: Repository,
+    counting: Counting | None,
     settings: Settings,
     channel: socket.socket,
     loopback: bool,
     say: Callable[[str], None],
 ) -> None:
     admission = Admission(settings.limits, settings.threads)
-    metrics = Metrics(repository, admission)
+    metrics = Metrics(repository, admission, counting)
     endpoints = Endpoints(
-        repository, admission, metrics, settings.limits, may_load=settings.may_load
+        repository,
+        admission,
+        metrics,
+        settings.limits,
+        may_load=settings.may_load,
+        counting=counting,
     )
     hosts = frozenset((*_LOOPBACK_HOSTS, settings.host)) if loopback else None
     access = Access(settings.token, hosts)
@@ -188,10 +201,23 @@ async def _serve(
         server_header=False,
         proxy_headers=False,
     )
+    looks = asyncio.create_task(_look(counting)) if counting is not None else None
     try:
         await _Server(config, connections, endpoints, address, say).serve([channel])
     finally:
+        if looks is not None:
+            looks.cancel()
         admission.close()
+
+
+async def _look(counting: Counting) -> None:
+    """Save what was counted, again and again."""
+    while True:
+        await asyncio.sleep(SAVED_S)
+        try:
+            await asyncio.to_thread(counting.look)
+        except Exception as error:  # noqa: BLE001  a fault of ours must not end the saving
+            log_failure("counts not saved", error)
 
 
 def _take_no_more(listening: socket.socket) -> None:

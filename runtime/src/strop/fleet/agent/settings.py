@@ -22,6 +22,7 @@ _PATHS = (
     "report_file",
     "mqtt_login",
     "mqtt_authority",
+    "counts",
 )
 
 
@@ -51,6 +52,8 @@ class Settings(NamedTuple):
         mqtt: the broker to send reports to, `mqtts://HOST/PREFIX`; "": none.
         mqtt_login: a file with `user:password` for the broker; "": none.
         mqtt_authority: a file of the certificates that may sign the broker's; "": the system's.
+        counts: the file into which the app saves what its model counts, which reports then carry;
+            "": none.
     """
 
     repository: str
@@ -72,6 +75,7 @@ class Settings(NamedTuple):
     mqtt: str = ""
     mqtt_login: str = ""
     mqtt_authority: str = ""
+    counts: str = ""
 
     @property
     def reference(self) -> Reference:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from strop.bundle import installed
-from strop.errors import BundleError, one_line
+from strop.bundle.counts import MAX_COUNTS_BYTES, Counts, read_counts
+from strop.bundle.files import read_file
+from strop.device.logs import log
+from strop.errors import BundleError, one_line, printable
 from strop.fleet.agent.clock import Clock
 from strop.fleet.agent.settings import Settings
 from strop.fleet.agent.state import LONGEST, Memory, Told
@@ -89,7 +93,29 @@ class Telling:
             received_bytes=moved.received_bytes if moved else 0,
             by=moved.by if moved else "",
             strop=__version__,
+            counts=self._counts(current.digest) if current else None,
         )
+
+    def _counts(self, digest: str) -> Counts | None:
+        """Return what the app's model has counted of a bundle; None if there is nothing of it.
+
+        A file that cannot be used is no fault of the release: a line in the log says so.
+
+        Args:
+            digest: of the bundle's manifest.
+        """
+        path = self._settings.counts
+        if not path:
+            return None
+        try:
+            data, _ = read_file(path, MAX_COUNTS_BYTES)
+            counts = read_counts(data)
+        except FileNotFoundError:  # the app has not saved any yet
+            return None
+        except (OSError, ValueError) as error:  # InputError is a ValueError
+            log("no counts", logging.WARNING, file=printable(path), problem=one_line(str(error)))
+            return None
+        return counts if counts.bundle == digest else None
 
     def tell(self, report: Report) -> None:
         """Send a report, if it says something new or the last one is old.

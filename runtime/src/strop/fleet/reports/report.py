@@ -14,10 +14,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from strop.bundle.counts import Counts, read_counts
 from strop.bundle.digest import is_sha256
 from strop.bundle.manifest import plain
 from strop.bundle.records import decode, read
 from strop.bundle.signing import no_library, public_half
+from strop.bundle.structs import Struct
 from strop.errors import BundleError, InputError, ReportError, StropError, one_line
 from strop.versions import install_line
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SCHEMA = 1
-MAX_BYTES = 8 * 2**10  # of a line, with its newline: one of ours has some 900
+MAX_BYTES = 32 * 2**10  # of a line, with its newline: one of ours has some 900, and the counts
 
 WAITING = "waiting"  # not decided: nothing pulled yet, a download that fails, a trial under way
 HEALTHY = "healthy"  # it is current, and the app is healthy with it
@@ -53,7 +55,7 @@ class Forged(ReportError):
     """The report is not signed by the device that it names."""
 
 
-class Report(NamedTuple):
+class Report(Struct):
     """What a device says about the release that its channel wants it to run.
 
     Attributes:
@@ -75,6 +77,8 @@ class Report(NamedTuple):
         received_bytes: what was downloaded for this release.
         by: how: "members", "patch", or "".
         strop: the version of strop on the device.
+        counts: what the current bundle's model has counted on the device, for `strop drift`; None:
+            nothing. A line without counts has no such field.
     """
 
     schema: int
@@ -91,6 +95,9 @@ class Report(NamedTuple):
     received_bytes: int
     by: str
     strop: str
+    counts: Counts | None = None
+
+    OPTIONAL = ("counts",)
 
 
 class _Signed(NamedTuple):
@@ -242,11 +249,21 @@ def _problem(report: Report) -> str:
         return "a bundle is not named by its SHA-256"
     if report.healthy_for_s < 0 or (report.healthy_for_s and report.state != HEALTHY):
         return "it says how long it has been healthy, and is not"
+    if report.counts and (problem := _problem_of_counts(report.counts)):
+        return problem
     if report.state == HEALTHY and (report.wanted is None or report.current != report.wanted):
         return "it is healthy with another bundle than the one it is to run"
     texts = (report.time, report.channel, report.by, report.strop)
     if len(report.problem) > _LONGEST or any(len(text) > _MOST_TEXT for text in texts):
         return "a text in it is too long"
+    return ""
+
+
+def _problem_of_counts(counts: Counts) -> str:
+    try:
+        read_counts(counts.to_json())
+    except InputError as error:
+        return error.problem
     return ""
 
 

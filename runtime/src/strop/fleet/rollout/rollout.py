@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from strop.errors import ReportError
 from strop.fleet.artifact import Release
 from strop.fleet.channel import Channel, empty
 from strop.fleet.promotion import require_right, require_whole
 from strop.fleet.publishing import change, look
 from strop.fleet.pull import find
+from strop.fleet.reports.collect import collect
 from strop.fleet.reports.devices import read_devices
 from strop.fleet.reports.lines import read_lines
-from strop.fleet.reports.report import Forged, Report, Unlisted, newest, read_line
 from strop.fleet.rollout.decide import ADVANCE, START, Decision, decide
 from strop.fleet.rollout.plan import Plan
 
 if TYPE_CHECKING:
     from strop.fleet.registry import Registry
-
-UNLISTED, FORGED, MALFORMED = "unlisted", "forged", "malformed"
-
-
-class Collected(NamedTuple):
-    """What was read of the reports."""
-
-    newest: Mapping[str, Report]  # by device
-    refused: Mapping[str, int]  # how many were unlisted, forged or malformed
 
 
 class Step(NamedTuple):
@@ -38,6 +27,7 @@ class Step(NamedTuple):
     decision: Decision
     refused: Mapping[str, int]
     reporting: int  # devices of the list that have a report, of whatever release
+    counting: int  # those of them whose report has counts
 
     @property
     def is_stopped(self) -> bool:
@@ -96,7 +86,8 @@ def step(
         decided(channels.channel(state, name) if name in state.names else empty(name))
     else:
         change(registry, plan.keys, plan.channel, decided)
-    return Step(release, taken[-1], reports.refused, len(reports.newest))
+    counting = sum(report.counts is not None for report in reports.newest.values())
+    return Step(release, taken[-1], reports.refused, len(reports.newest), counting)
 
 
 def _signed(channel: Channel, release: Release) -> Release:
@@ -104,33 +95,6 @@ def _signed(channel: Channel, release: Release) -> Release:
     coming = channel.next.release if channel.next else None
     same = (one for one in (coming, channel.runs) if one and one.bundle == release.bundle)
     return next(same, release)
-
-
-def collect(lines: Iterable[bytes], devices: Mapping[str, str]) -> Collected:
-    """Keep the newest report of each device, and count what is refused.
-
-    Args:
-        lines: anybody's bytes.
-        devices: names by public key.
-    """
-    refused: Counter[str] = Counter()
-    return Collected(newest(_verified(lines, devices, refused)), refused)
-
-
-def _verified(
-    lines: Iterable[bytes], devices: Mapping[str, str], refused: Counter[str]
-) -> Iterator[Report]:
-    for line in lines:
-        try:
-            report = read_line(line, devices)
-        except Unlisted:
-            refused[UNLISTED] += 1
-        except Forged:
-            refused[FORGED] += 1
-        except ReportError:
-            refused[MALFORMED] += 1
-        else:
-            yield report
 
 
 def _lines(plan: Plan, devices: int) -> Iterator[bytes]:
