@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import yaml
-from strop_export.evaluation import command
 
+from strop_export.evaluation import command
 from tests.environments import ROOT
 from tests.examples.conftest import EXAMPLES
 from tests.examples.dockerfile import read

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from strop_export.evaluation import command
 
+from strop_export.evaluation import command
 from tests.markdown import blocks, follow
 from tests.scale.digits import Digits, write
 from tools import scale_page
