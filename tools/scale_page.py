@@ -64,7 +64,7 @@ def page(text: str, results: dict[str, Any]) -> str:
         KeyError: a block has a name that no function here has, or the results lack something.
     """
     made = {"measured": _measured, "digits": _digits, "photos": _photos}
-    return _BLOCK.sub(lambda block: f"{block[1]}{made[block[2]](results)}\n{block[3]}", text)
+    return _BLOCK.sub(lambda block: f"{block[1]}\n{made[block[2]](results)}\n\n{block[3]}", text)
 
 
 def _measured(results: dict[str, Any]) -> str:
