@@ -349,6 +349,24 @@ class TestFailures:
             model.predict(PIXELS[:2])
         assert model.counts()._replace(calls=1, until=whole.until) == whole
 
+    def test_a_call_from_a_signal_handler_amid_a_count_is_counted_too(
+        self, model: CountingModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        add = counting._added
+        called: list[int] = []
+
+        def interrupted(*arguments: Any) -> Any:
+            if not called:
+                called.append(1)
+                model.predict(PIXELS[:3])
+            return add(*arguments)
+
+        monkeypatch.setattr(counting, "_added", interrupted)
+        model.predict(PIXELS[:2])
+        counts = model.counts()
+        assert (counts.calls, counts.samples) == (2, 5)
+        assert read_counts(counts.to_json()) == counts
+
 
 class TestAsked:
     @pytest.mark.parametrize("every", [0, -1, 1.5, True, "1000", 10**9 + 1])

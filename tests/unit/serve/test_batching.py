@@ -21,6 +21,7 @@ from strop.serve.limits import Limits
 from strop.serve.refusals import Busy
 from strop.serve.repository import Served
 from tests import bundles
+from tests.profiles import CALIBRATION, counted, pictures, profiled
 
 LIMITS = Limits()
 RANDOM = np.random.default_rng(1)
@@ -65,6 +66,18 @@ def _ask(
             admission.close()
 
     return asyncio.run(all_of_them())
+
+
+def test_joined_requests_are_counted_as_the_samples_that_they_are(tmp_path: Path) -> None:
+    path = profiled(bundles.image(), CALIBRATION).write(tmp_path / "shapes.strop")
+    alone = counted(path, pictures(9))
+    served = Slow(strop.load(path, count_every=1), joins=16)
+    answers = _ask(served, [(pictures(9)[i : i + 1],) for i in range(9)])
+    assert not [one for one in answers if isinstance(one, BaseException)]
+    assert served.sizes == [9]
+    counts = served.model.counts()
+    assert (counts.calls, counts.samples) == (1, 9)
+    assert (counts.inputs, counts.outputs) == (alone.inputs, alone.outputs)
 
 
 def test_each_gets_its_own_answer(model: strop.Model) -> None:

@@ -65,6 +65,9 @@ class Counts(Struct):
     def to_json(self) -> bytes:
         """Write these counts in their one form: one line of JSON with sorted keys, in ASCII.
 
+        Returns:
+            The bytes of a file of counts, at most 24 KiB.
+
         Raises:
             InputError: they take more than 24 KiB.
         """

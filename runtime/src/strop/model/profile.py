@@ -40,7 +40,7 @@ class _Layout(NamedTuple):
     thinned: tuple[slice, ...]  # the values that are looked at, on each axis
     rows: tuple[int, ...] = ()  # where each row of the grid begins; of a vector: each part
     columns: tuple[int, ...] = ()  # where each column of the grid begins
-    sizes: tuple[int, ...] = ()  # values in each cell or part
+    sizes: Figures = np.ones(0)  # values in each cell or part
 
 
 def figures_of_inputs(spec: InputSpec, inputs: int = 1) -> tuple[str, ...]:
@@ -107,13 +107,14 @@ def measure_outputs(array: NDArray[Any], spec: OutputSpec, outputs: int = 1) -> 
         return _measure(array, _layout(spec.shape[1:], 2))
     figures = figures_of_outputs(spec, outputs)
     found = np.empty((len(array), len(figures)))
-    size = math.prod(array.shape[1:])
+    size = array[:1].size
     step = max(1, _AT_A_TIME // size)
     with np.errstate(all="ignore"):  # infinities have figures too
         for start in range(0, len(array), step):
-            part = array[start : start + step]
-            columns = [_confidence(part, spec), _decided(part, spec)]
-            found[start : start + step] = np.stack(columns[: len(figures)], axis=1)
+            part, place = array[start : start + step], found[start : start + step]
+            place[:, 0] = _confidence(part, spec)
+            if len(figures) > 1:
+                place[:, 1] = _decided(part, spec)
     return found
 
 
@@ -205,7 +206,7 @@ def _layout(sample: tuple[int, ...], most: int) -> _Layout:
         lengths = tuple(r * c * beside for r in _lengths(rows, left[0]) for c in wide)
     if len(names) < 2:
         return _Layout(figures, thinned)
-    return _Layout((*figures, *names), thinned, rows, columns, lengths)
+    return _Layout((*figures, *names), thinned, rows, columns, np.array(lengths, np.float64))
 
 
 def _starts(size: int, parts: int) -> tuple[int, ...]:
@@ -225,25 +226,31 @@ def _measure(array: NDArray[Any], layout: _Layout) -> Figures:
         for start in range(0, len(array), step):
             # Copied in one order, so that the sums of a sample do not depend on those beside it.
             part = np.array(thinned[start : start + step], np.float64, order="C")
-            found[start : start + step] = _figures(part, layout)
+            _measure_part(part, layout, found[start : start + step])
     return found
 
 
-def _figures(part: Figures, layout: _Layout) -> Figures:
-    """Measure samples: (N, ...) -> (N, figures)."""
+def _measure_part(part: Figures, layout: _Layout, found: Figures) -> None:
+    """Measure samples into the places for their figures: (N, ...) -> (N, figures)."""
     flat = part.reshape(len(part), -1)  # (N, values)
+    count, size = found.shape[1], flat.shape[1]
     if layout.figures == (VALUE,):
-        return flat
-    size = flat.shape[1]
-    mean: Figures = flat.sum(axis=1, keepdims=True) / size  # (N, 1)
-    if layout.figures == (MEAN,):
-        return mean
-    spread = np.sqrt(np.square(flat - mean).sum(axis=1, keepdims=True) / size)  # (N, 1)
+        found[:] = flat
+        return
+    mean = np.add.reduce(flat, axis=1) / size  # (N,)
+    found[:, 0] = mean
+    if count == 1:
+        return
+    apart = flat - mean[:, np.newaxis]
+    found[:, 1] = np.sqrt(np.add.reduce(apart * apart, axis=1) / size)
+    if count == 2:
+        return
     if not layout.rows:
-        values = flat if len(layout.figures) > 2 else flat[:, :0]
-        return np.hstack((mean, spread, values))
+        found[:, 2:] = flat
+        return
     sums = np.add.reduceat(part, layout.rows, axis=1)  # (N, rows, ...)
     if layout.columns:
         sums = np.add.reduceat(sums, layout.columns, axis=2)  # (N, rows, columns, ...)
-        sums = sums.reshape(len(part), len(layout.sizes), -1).sum(axis=2)  # (N, cells)
-    return np.hstack((mean, spread, sums / np.array(layout.sizes)))
+        sums = sums.reshape(len(part), count - 2, -1)
+        sums = np.add.reduce(sums, axis=2) if sums.shape[2] > 1 else sums[:, :, 0]  # (N, cells)
+    found[:, 2:] = sums / layout.sizes
