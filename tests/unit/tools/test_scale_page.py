@@ -67,7 +67,7 @@ def test_only_blocks_are_changed() -> None:
     made = scale_page.page(
         f"a\n{empty.format('digits')}\nb\n{empty.format('photos')}\nc\n", RESULTS
     )
-    assert [line for line in made.splitlines() if line in "abc"] == ["a", "b", "c"]
+    assert [line for line in made.splitlines() if line in set("abc")] == ["a", "b", "c"]
     assert made.count("<!-- end -->") == made.count("<!-- from ") == 2
     assert scale_page.page(made, RESULTS) == made
 
