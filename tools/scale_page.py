@@ -27,7 +27,7 @@ FOUND = ROOT / "dist" / "scale.json"
 MANY: Final = 100_000_000
 WORKERS: Final = 60  # of examples/kuberay.yaml
 
-_BLOCK = re.compile(r"(<!-- from scale\.json: (\w+) -->\n).*?(\n<!-- end -->)", re.S)
+_BLOCK = re.compile(r"(<!-- from scale\.json: (\w+) -->\n).*?(<!-- end -->)", re.S)
 _PIXELS: Final = 28 * 28
 _PER_GB: Final = 0.09  # US dollars: an example of what a cloud takes for data that leave a region
 
@@ -64,7 +64,7 @@ def page(text: str, results: dict[str, Any]) -> str:
         KeyError: a block has a name that no function here has, or the results lack something.
     """
     made = {"measured": _measured, "digits": _digits, "photos": _photos}
-    return _BLOCK.sub(lambda block: f"{block[1]}{made[block[2]](results)}{block[3]}", text)
+    return _BLOCK.sub(lambda block: f"{block[1]}\n{made[block[2]](results)}\n\n{block[3]}", text)
 
 
 def _measured(results: dict[str, Any]) -> str:

@@ -61,6 +61,17 @@ def test_a_hundred_million_photographs() -> None:
     assert rows["network, 600 workers"] == ("6.7 TB / 1,500 s", "35.7 Gbit/s")
 
 
+def test_only_blocks_are_changed() -> None:
+    """An empty one ends where it ends."""
+    empty = "<!-- from scale.json: {} -->\n<!-- end -->"
+    made = scale_page.page(
+        f"a\n{empty.format('digits')}\nb\n{empty.format('photos')}\nc\n", RESULTS
+    )
+    assert [line for line in made.splitlines() if line in set("abc")] == ["a", "b", "c"]
+    assert made.count("<!-- end -->") == made.count("<!-- from ") == 2
+    assert scale_page.page(made, RESULTS) == made
+
+
 def test_an_unknown_block_is_an_error() -> None:
     with pytest.raises(KeyError):
         block("other")

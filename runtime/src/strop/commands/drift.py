@@ -20,7 +20,8 @@ from strop.commands.terminal import print_json, print_line, print_table
 from strop.diagnostics.counts_files import Sum, add_files, later
 from strop.diagnostics.drift import ALIKE, DRIFTED, Finding, Judgement, judge
 from strop.diagnostics.drift_words import headline
-from strop.errors import InputError
+from strop.errors import InputError, StropError
+from strop.versions import install_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,10 @@ def main(arguments: argparse.Namespace) -> int:
     """Judge what a model has counted, and show it."""
     if arguments.picture:
         require_other(arguments.picture, (arguments.bundle, *arguments.counts))
-        from strop.diagnostics import drift_picture  # before any work: it needs matplotlib
+        try:
+            from strop.diagnostics import drift_picture  # before any work
+        except ImportError as error:
+            raise StropError(f"--picture needs {error.name}", install_line("drift")) from None
     if arguments.since and arguments.devices:
         raise InputError("--since is for counts of one place", "leave out --since or --devices")
     bundle = open_bundle(arguments.bundle, arguments.trusted_keys)

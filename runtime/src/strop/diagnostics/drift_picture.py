@@ -7,23 +7,17 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+
 from strop.bundle.counts import Counts
 from strop.bundle.manifest import InputSpec, Manifest, OutputSpec
 from strop.bundle.schema import CLASS
 from strop.diagnostics.drift import DRIFTED, DRIFTED_INDEX, WATCH, Finding, Judgement
 from strop.diagnostics.drift_words import cell_of, grid_of, headline
-from strop.errors import StropError, printable
+from strop.errors import printable
 from strop.model.model import labels_of
-from strop.versions import install_line
-
-try:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.colors import PowerNorm
-    from matplotlib.figure import Figure
-except ImportError as error:
-    raise StropError(
-        f"a picture of drift is drawn by matplotlib: {error}", install_line("drift")
-    ) from None
 
 if TYPE_CHECKING:
     from typing import Any
