@@ -166,6 +166,27 @@ def test_a_damaged_journal_is_refused(
     assert refused.value.mend == journal.RESTART
 
 
+def test_a_count_that_changed_on_the_disk_is_found(
+    bundle: Path, shards: Path, tmp_path: Path
+) -> None:
+    def show(status: Any) -> None:
+        if status.units_done == 3:
+            raise Stop
+
+    out = tmp_path / "out"
+    with pytest.raises(Stop):
+        run(bundle, shards, out, workers=1, show=show)
+    state = out / "journal" / "state.json"
+    content = state.read_bytes()
+    assert b'"rows": 150' in content
+    state.write_bytes(content.replace(b'"rows": 150', b'"rows": 151'))
+    with pytest.raises(EvaluationError) as refused:
+        run(bundle, shards, out, workers=1)
+    assert refused.value.mend == journal.RESTART
+    state.write_bytes(content)
+    assert run(bundle, shards, out, workers=1).metrics["rows"]["counted"] == ROWS * SHARDS
+
+
 def test_data_that_changed_are_not_gone_on_with(bundle: Path, tmp_path: Path) -> None:
     images, labels = np.zeros((200, 4, 4), np.uint8), np.zeros(200, np.int64)
     write(tmp_path / "a.parquet", images, labels)
