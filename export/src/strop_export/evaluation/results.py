@@ -106,7 +106,7 @@ def publish(
         "rows_per_s": round((counted.rows - resumed.rows) / seconds, 1),
         "rows_of_earlier_runs": resumed.rows,
     }
-    picture.draw(figures, folder / PICTURE)
+    _write(folder / PICTURE, picture.draw(figures))
     report = page.markdown(figures, counted.bad_rows, _facts(metrics, run))
     _write(folder / REPORT, report.encode("utf-8"))
     _write(folder / RUN, _json(run))

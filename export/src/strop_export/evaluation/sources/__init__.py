@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from strop.bundle.manifest import Manifest
-from strop_export.errors import EvaluationError
+from strop_export.errors import EvaluationError, install_line
 from strop_export.evaluation.sources.base import BadRows, Batch, Columns, Data, Unit
 
 __all__ = ["BadRows", "Batch", "Columns", "Data", "Unit", "plan", "read"]
@@ -77,10 +77,10 @@ def read(
 
 def _require_libraries() -> None:
     try:
+        import google.protobuf  # noqa: F401
         import google_crc32c  # noqa: F401
         import pyarrow  # noqa: F401
     except ImportError as error:
         raise EvaluationError(
-            f"evaluation needs {error.name}, which is not installed",
-            "pip install pyarrow google-crc32c",
+            f"evaluation needs {error.name}, which is not installed", install_line("evaluate")
         ) from None
