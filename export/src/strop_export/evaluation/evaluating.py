@@ -97,8 +97,9 @@ def evaluate(
     if other:
         _require_alike(opened, other[0])
     paths = [data] if isinstance(data, str | os.PathLike) else list(data)
+    places = [os.fspath(path) for path in paths]
     found = sources.plan(
-        [os.fspath(path) for path in paths],
+        places,
         opened.manifest,
         inputs=_by_name(inputs or {}, opened.manifest.inputs, "--input"),
         labels=_by_name(labels or {}, opened.manifest.outputs, "--label"),
@@ -133,6 +134,7 @@ def evaluate(
                 else on_local.run(job, left, count)
             )
             _count(journal, job, outcomes, len(found.units), show)
+        sources.require_unchanged(places, found)  # a mixture would pass for what was planned
         return results.publish(folder, journal, about, found, {"on": on, "workers": count})
 
 

@@ -17,20 +17,13 @@ import pyarrow as pa
 from pyarrow import fs
 
 from strop_export.errors import EvaluationError, reason
+from strop_export.evaluation.sources.base import Found
 
 ENDINGS = {
     "parquet": (".parquet", ".pq"),
     "tfrecord": (".tfrecord", ".tfrecords", ".tfrecord.gz", ".tfrecords.gz"),
 }
 _TAKEN = "give .parquet, .pq, .tfrecord or .tfrecords files, or a folder of pictures"
-
-
-class Found(NamedTuple):
-    """A file or folder: an absolute path or a URI, and what tells whether it changed."""
-
-    path: str
-    size: int
-    modified_ns: int
 
 
 class Place(NamedTuple):
