@@ -469,3 +469,14 @@ def test_data_that_change_meanwhile_are_not_published(
 
     evaluate(bundle, paths, out=out, workers=1, say=quiet, show=add, restart=True)
     assert (out / "metrics.json").exists()
+
+
+def test_data_without_rows_are_refused_as_such(bundle: Path, tmp_path: Path) -> None:
+    write(tmp_path / "0.parquet", np.zeros((0, 4, 4), np.uint8), np.zeros(0, int))
+    with pytest.raises(EvaluationError, match="the data have no rows"):
+        run(bundle, tmp_path, tmp_path / "out", workers=1)
+
+
+def test_an_empty_path_is_not_the_working_directory(bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(EvaluationError, match="a path of the data is empty"):
+        evaluate(bundle, "", out=tmp_path / "out", say=quiet)

@@ -114,6 +114,8 @@ def publish(
             (folder / name).unlink(missing_ok=True)
     cut_short = _write_bad_rows(folder / BAD_ROWS, journal, data.bad)
     counted = journal.counted
+    if not (counted.rows or counted.bad_rows or cut_short):
+        raise EvaluationError("the data have no rows", "give files that have some")
     if not counted.rows:
         raise EvaluationError(
             f"none of the data could be evaluated: {counted.bad_rows:,} rows and "

@@ -46,8 +46,11 @@ def locate(path: str) -> Place:
     """Find the file system of a path or URI.
 
     Raises:
-        EvaluationError: the URI is not one that pyarrow reads, or has a password.
+        EvaluationError: the path is empty, or the URI is not one that pyarrow reads, or has a
+            password.
     """
+    if not path:  # of an unset variable; it would be the working directory
+        raise EvaluationError("a path of the data is empty", _TAKEN)
     if "://" not in path:
         return Place(fs.LocalFileSystem(), os.path.abspath(path))  # noqa: PTH100  keeps links
     whole, mark, options = path.partition("?")
