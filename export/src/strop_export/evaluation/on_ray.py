@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,7 @@ def started() -> Iterator[int]:
 
 def run(
     job: Job, units: Iterable[tuple[int, Unit]], workers: int, *, gpu: bool
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Evaluate pieces, and yield each outcome when it is there, in any order.
 
     Args:

@@ -12,6 +12,7 @@ from strop.bundle.manifest import Manifest
 from strop.errors import InputError, StropError
 from strop.model.model import Model
 from strop.model.several import in_order
+from strop_export.errors import EvaluationError
 from strop_export.evaluation import sources
 from strop_export.evaluation.sources.base import BadRows, Batch, Columns, Unit, bad_rows
 from strop_export.evaluation.tally import Tally
@@ -94,6 +95,14 @@ class Worker:
             return self._evaluate(number, unit)
         except StropError as error:
             return Outcome(number, error=error)
+        except MemoryError:
+            return Outcome(
+                number,
+                error=EvaluationError(
+                    f"there is not enough memory for {unit.path}",
+                    "choose a smaller --batch or fewer --workers",
+                ),
+            )
 
     def _evaluate(self, number: int, unit: Unit) -> Outcome:
         job = self._job

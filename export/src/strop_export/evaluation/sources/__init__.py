@@ -13,7 +13,7 @@ from strop.bundle.manifest import Manifest
 from strop_export.errors import EvaluationError, install_line
 from strop_export.evaluation.sources.base import BadRows, Batch, Columns, Data, Unit
 
-__all__ = ["BadRows", "Batch", "Columns", "Data", "Unit", "plan", "read"]
+__all__ = ["BadRows", "Batch", "Columns", "Data", "Unit", "plan", "read", "require_unchanged"]
 
 
 def plan(
@@ -48,6 +48,21 @@ def plan(
     return planning.plan(
         paths, manifest, inputs=inputs, labels=labels, slices=slices, progress=progress
     )
+
+
+def require_unchanged(paths: Sequence[str], data: Data) -> None:
+    """Require that all files that were planned are still those that are there.
+
+    Args:
+        paths: as `plan` got them.
+        data: what it returned.
+
+    Raises:
+        EvaluationError: a file was written, replaced or removed; or a folder cannot be read.
+    """
+    from strop_export.evaluation.sources import planning
+
+    planning.require_unchanged(paths, data)
 
 
 def read(
