@@ -11,13 +11,14 @@ them, and replay each power cut (tests/reliability).
 """
 
 # One call of os for each change, and no wait for pathlib:
-# ruff: noqa: PTH100, PTH102, PTH105, PTH108, PTH112, PTH120
+# ruff: noqa: PTH100, PTH102, PTH105, PTH108, PTH112, PTH116, PTH120
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Callable
 
 # Windows lacks most of these, and writes text unless told otherwise.
@@ -62,6 +63,18 @@ def write(
                 os.unlink(draft)
         raise
     sync_folder(os.path.dirname(path) or ".")
+
+
+def require_file(path: str) -> None:
+    """Refuse a path that leads to a device, a pipe or a socket: `write` would replace it.
+
+    Raises:
+        OSError: it does.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        mode = os.stat(path).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a folder cannot be replaced
+            raise OSError(errno.EINVAL, "not a regular file")
 
 
 def reserve(path: str, size: int) -> None:
