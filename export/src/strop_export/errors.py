@@ -110,6 +110,15 @@ class UnsupportedLayer(ConversionError):
     kind = "layer"
 
 
+def install_line(extra: str) -> str:
+    """Return the command that installs an extra of strop-export, where that is installed.
+
+    Args:
+        extra: the extra: "evaluate", "ray".
+    """
+    return f"pip install 'strop-export[{extra}]'"
+
+
 def reason(error: BaseException) -> str:
     """Return an error of a library, or of the user's code, as one short line."""
     return one_line(f"{type(error).__name__}: {error}")[:_MOST_CHARACTERS]

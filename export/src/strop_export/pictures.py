@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,10 @@ def png(make: Callable[[], Figure]) -> bytes:
     from matplotlib import style
 
     out = io.BytesIO()
-    with style.context("default"):
+    with warnings.catch_warnings(), style.context("default"):
+        warnings.simplefilter(
+            "ignore", UserWarning
+        )  # letters that the font lacks are drawn as boxes
         make().savefig(out, format="png")
     return out.getvalue()
 

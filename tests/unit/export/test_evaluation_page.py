@@ -119,7 +119,7 @@ class TestPage:
 
 class TestPicture:
     def pixels(self, found: dict[str, Any], path: Path) -> np.ndarray:
-        picture.draw(found, path)
+        path.write_bytes(picture.draw(found))
         return np.asarray(Image.open(path).convert("RGB"))
 
     @pytest.mark.parametrize("kind", KINDS)

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from pyarrow import parquet
 
 import strop
@@ -166,6 +167,27 @@ def test_a_damaged_journal_is_refused(
     assert refused.value.mend == journal.RESTART
 
 
+def test_a_count_that_changed_on_the_disk_is_found(
+    bundle: Path, shards: Path, tmp_path: Path
+) -> None:
+    def show(status: Any) -> None:
+        if status.units_done == 3:
+            raise Stop
+
+    out = tmp_path / "out"
+    with pytest.raises(Stop):
+        run(bundle, shards, out, workers=1, show=show)
+    state = out / "journal" / "state.json"
+    content = state.read_bytes()
+    assert b'"rows": 150' in content
+    state.write_bytes(content.replace(b'"rows": 150', b'"rows": 151'))
+    with pytest.raises(EvaluationError) as refused:
+        run(bundle, shards, out, workers=1)
+    assert refused.value.mend == journal.RESTART
+    state.write_bytes(content)
+    assert run(bundle, shards, out, workers=1).metrics["rows"]["counted"] == ROWS * SHARDS
+
+
 def test_data_that_changed_are_not_gone_on_with(bundle: Path, tmp_path: Path) -> None:
     images, labels = np.zeros((200, 4, 4), np.uint8), np.zeros(200, np.int64)
     write(tmp_path / "a.parquet", images, labels)
@@ -313,3 +335,169 @@ if __name__ == "__main__":
 
 def _is_zombie(process: int) -> bool:
     return Path(f"/proc/{process}/stat").read_text("utf-8").rpartition(")")[2].split()[0] == "Z"
+
+
+def test_changed_results_are_made_anew(bundle: Path, shards: Path, tmp_path: Path) -> None:
+    made = run(bundle, shards, tmp_path, workers=1)
+    before = metrics(made)
+    for name, damage in (
+        ("metrics.json", before.replace(b'"correct": ', b'"correct": 1')),
+        ("metrics.json", b"[]"),
+        ("run.json", b"{}"),
+        ("run.json", b"[" * 100_000),
+    ):
+        (tmp_path / name).write_bytes(damage)
+        found = run(bundle, shards, tmp_path, workers=1)
+        assert found.metrics == made.metrics, (name, damage[:20])
+        assert metrics(found) == before
+        assert json.loads((tmp_path / "run.json").read_bytes()).keys() == made.run.keys()
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "run.json", "evaluation.png", "report.md"])
+def test_what_cannot_be_written_is_named_and_nothing_counted_is_lost(
+    bundle: Path, shards: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(EvaluationError, match=f"cannot write .*{name}"):
+        run(bundle, shards, tmp_path, workers=1)
+    (tmp_path / name).rmdir()
+    said: list[str] = []
+    evaluate(bundle, str(shards / "*.parquet"), out=tmp_path, workers=1, say=said.append)
+    assert f"going on: {ROWS * SHARDS:,} samples are counted already" in said
+
+
+def test_a_folder_without_locks_is_refused(
+    bundle: Path, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("strop_export.evaluation.evaluating.hold", refuse)
+    with pytest.raises(EvaluationError, match=r"cannot write .*\.lock: Permission denied"):
+        run(bundle, shards, tmp_path, workers=1)
+
+
+def test_more_workers_than_pieces_are_not_made(bundle: Path, shards: Path, tmp_path: Path) -> None:
+    whole = str(shards / "0.parquet")
+    found = evaluate(bundle, whole, out=tmp_path, workers=10**12, say=quiet)
+    assert found.run["workers"] == ROWS // GROUP
+
+
+@pytest.mark.parametrize(
+    "change", [{"labels": ["star", "square", "circle"]}, {"kind": "raw", "labels": []}]
+)
+def test_a_reference_that_means_something_else_is_refused(
+    bundle: Path, shards: Path, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    draft = image()
+    draft.content["outputs"][0] |= change
+    other = draft.write(tmp_path / "other.strop")
+    with pytest.raises(EvaluationError, match="other outputs"):
+        run(bundle, shards, tmp_path / "out", reference=other, workers=1)
+
+
+def test_too_little_memory_is_an_error(
+    bundle: Path, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhaust(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("strop_export.evaluation.work._answers", exhaust)
+    with pytest.raises(EvaluationError, match="not enough memory"):
+        run(bundle, shards, tmp_path, workers=1)
+
+
+def test_stopped_workers_end_in_the_middle_of_their_pieces(
+    bundle: Path, shards: Path, tmp_path: Path
+) -> None:
+    script = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from strop_export.evaluation import on_local, work\n"
+        "class Slow:\n"
+        "    def __init__(self, job): pass\n"
+        "    def evaluate(self, number, unit):\n"
+        "        Path(sys.argv[1], str(number)).touch()\n"
+        "        time.sleep(60 if number else 0)\n"
+        "        return work.Outcome(number)\n"
+        "on_local.Worker = Slow\n"
+        'if __name__ == "__main__":\n'
+        "    outcomes = on_local.run(None, [(i, None) for i in range(9)], 2)\n"
+        "    next(outcomes)\n"
+        "    while len(list(Path(sys.argv[1]).iterdir())) < 3: time.sleep(0.05)\n"
+        "    began = time.monotonic()\n"
+        "    outcomes.close()\n"
+        "    print(time.monotonic() - began)\n"
+    )
+    path = tmp_path / "slow.py"
+    path.write_text(script)
+    (tmp_path / "seen").mkdir()
+    done = subprocess.run(
+        [sys.executable, path, tmp_path / "seen"], capture_output=True, text=True, timeout=55
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 30
+
+
+def test_workers_that_start_are_not_reached_by_an_interrupt(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys, time\n"
+        "from strop_export.evaluation import on_local\n"
+        'if __name__ == "__main__":\n'
+        "    outcomes = on_local.run(None, [(i, None) for i in range(9)], 2)\n"
+        "    signal.signal(signal.SIGALRM, lambda *_: os.killpg(0, signal.SIGINT))\n"
+        "    signal.setitimer(signal.ITIMER_REAL, 0.3)\n"
+        "    try:\n"
+        "        next(outcomes)\n"
+        "    except KeyboardInterrupt:\n"
+        "        sys.exit(130)\n"
+        "else:\n"
+        "    time.sleep(2)\n"
+    )
+    path = tmp_path / "interrupted.py"
+    path.write_text(script)
+    done = subprocess.run(
+        [sys.executable, path], capture_output=True, text=True, timeout=55, start_new_session=True
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+@pytest.mark.parametrize("source", ["parquet", "folder"])
+def test_data_that_change_meanwhile_are_not_published(
+    bundle: Path, tmp_path: Path, source: str
+) -> None:
+    data = tmp_path / "data"
+    (data / "star").mkdir(parents=True)
+    if source == "parquet":
+        file, paths = data / "0.parquet", [str(data / "*.parquet")]
+        images = np.random.default_rng(1).integers(0, 256, (100, 4, 4)).astype(np.uint8)
+        write(file, images, np.zeros(100, int))
+    else:
+        file, paths = data / "star" / "0.png", [str(data)]
+        pixels = np.random.default_rng(1).integers(0, 256, (9, 9)).astype(np.uint8)
+        Image.fromarray(pixels).save(file)
+    out = tmp_path / "out"
+
+    def touch(_: object) -> None:
+        os.utime(file, ns=(1, 1))
+
+    with pytest.raises(EvaluationError, match=f"{file.name} changed while"):
+        evaluate(bundle, paths, out=out, workers=1, say=quiet, show=touch)
+    assert not (out / "metrics.json").exists()
+
+    def add(_: object) -> None:
+        (file.parent / f"1{file.suffix}").write_bytes(file.read_bytes())
+
+    evaluate(bundle, paths, out=out, workers=1, say=quiet, show=add, restart=True)
+    assert (out / "metrics.json").exists()
+
+
+def test_data_without_rows_are_refused_as_such(bundle: Path, tmp_path: Path) -> None:
+    write(tmp_path / "0.parquet", np.zeros((0, 4, 4), np.uint8), np.zeros(0, int))
+    with pytest.raises(EvaluationError, match="the data have no rows"):
+        run(bundle, tmp_path, tmp_path / "out", workers=1)
+
+
+def test_an_empty_path_is_not_the_working_directory(bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(EvaluationError, match="a path of the data is empty"):
+        evaluate(bundle, "", out=tmp_path / "out", say=quiet)

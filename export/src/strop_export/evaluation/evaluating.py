@@ -6,10 +6,10 @@ import os
 import pickle
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from strop import durable
 from strop.bundle.file import Bundle
@@ -97,8 +97,9 @@ def evaluate(
     if other:
         _require_alike(opened, other[0])
     paths = [data] if isinstance(data, str | os.PathLike) else list(data)
+    places = [os.fspath(path) for path in paths]
     found = sources.plan(
-        [os.fspath(path) for path in paths],
+        places,
         opened.manifest,
         inputs=_by_name(inputs or {}, opened.manifest.inputs, "--input"),
         labels=_by_name(labels or {}, opened.manifest.outputs, "--label"),
@@ -125,7 +126,7 @@ def evaluate(
         if on == RAY:
             tell("connecting to Ray, or starting it")
         with on_ray.started() if on == RAY else nullcontext(usable_cores()) as cpus:
-            count = workers or cpus
+            count = max(1, min(workers or cpus, len(found.units)))
             left = journal.left(found.units)
             outcomes = (
                 on_ray.run(job, left, count, gpu=bool(model.adapter))
@@ -133,21 +134,25 @@ def evaluate(
                 else on_local.run(job, left, count)
             )
             _count(journal, job, outcomes, len(found.units), show)
+        sources.require_unchanged(places, found)  # a mixture would pass for what was planned
         return results.publish(folder, journal, about, found, {"on": on, "workers": count})
 
 
-def _count(journal: Journal, job: Job, outcomes: Iterator[Outcome], units: int, show: Show) -> None:
+def _count(
+    journal: Journal, job: Job, outcomes: Generator[Outcome, None, None], units: int, show: Show
+) -> None:
     """Count each outcome as it comes; save the journal, whatever stops it."""
     began = time.monotonic()
     before = journal.resumed
     try:
-        for outcome in outcomes:
-            if outcome.error is not None:
-                raise outcome.error
-            journal.add(outcome, job)
-            done = journal.counted
-            per_s = (done.rows - before.rows) / (time.monotonic() - began)
-            show(Status(units, done.done.bit_count(), done.rows, done.bad_rows, per_s))
+        with closing(outcomes):
+            for outcome in outcomes:
+                if outcome.error is not None:
+                    raise outcome.error
+                journal.add(outcome, job)
+                done = journal.counted
+                per_s = (done.rows - before.rows) / (time.monotonic() - began)
+                show(Status(units, done.done.bit_count(), done.rows, done.bad_rows, per_s))
     finally:
         journal.save()
 
@@ -155,7 +160,10 @@ def _count(journal: Journal, job: Job, outcomes: Iterator[Outcome], units: int, 
 def _journal(folder: Path, request: str, data: Data, job: Job, *, restart: bool) -> Journal:
     path = folder / _JOURNAL
     if restart and path.is_dir():
-        shutil.rmtree(path)
+        try:
+            shutil.rmtree(path)
+        except OSError as error:
+            raise EvaluationError(f"cannot remove {path}: {error.strerror}") from None
     return Journal(path, request, len(data.units), job)
 
 
@@ -167,7 +175,13 @@ def _held(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise EvaluationError(f"cannot make {folder}: {error.strerror}") from None
     try:
-        with hold(str(folder / _LOCK), 0.0, lambda _: None):
+        with ExitStack() as held:
+            try:
+                held.enter_context(hold(str(folder / _LOCK), 0.0, lambda _: None))
+            except OSError as error:
+                raise EvaluationError(
+                    f"cannot write {folder / _LOCK}: {error.strerror}", "choose another --out"
+                ) from None
             yield
     except Held as error:
         raise EvaluationError(
@@ -213,12 +227,19 @@ def _open(
     return bundle, open_best(bundle, engine=engine, device=device, precision=precision, threads=1)
 
 
+def _form(spec: InputSpec | OutputSpec) -> tuple[Any, ...]:
+    """Return what two bundles must have in common for their answers to be compared."""
+    form = (spec.name, spec.shape, spec.dtype)
+    if isinstance(spec, InputSpec):
+        return form
+    return (*form, spec.kind, spec.labels, spec.logits, spec.threshold)
+
+
 def _require_alike(bundle: Bundle, reference: Bundle) -> None:
     """Require that both take the same inputs, and give the same outputs."""
     for what in ("inputs", "outputs"):
         mine, its = (
-            [(spec.name, spec.shape, spec.dtype) for spec in getattr(one.manifest, what)]
-            for one in (bundle, reference)
+            [_form(spec) for spec in getattr(one.manifest, what)] for one in (bundle, reference)
         )
         if mine != its:
             raise EvaluationError(

@@ -13,9 +13,10 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from strop import durable
+from strop.bundle.digest import sha256_hex
 from strop.bundle.records import decode
 from strop.errors import BundleError
 from strop_export.errors import EvaluationError
@@ -120,7 +121,7 @@ class Journal:
             "done": f"{self.counted.done:x}",
             "tally": self.tally.to_json(),
         }
-        self._write(_STATE, json.dumps(state, allow_nan=False).encode("ascii"))
+        self._write(_STATE, _json({**state, "sha256": sha256_hex(_json(state))}))
         self._saved = time.monotonic()
         self._cost_s = self._saved - now
 
@@ -144,8 +145,9 @@ class Journal:
         path = self._folder / _STATE
         try:
             content = decode(path.read_bytes(), str(path))
-            if content["schema"] != _SCHEMA:
-                raise ValueError("schema")
+            digest = content.pop("sha256")
+            if digest != sha256_hex(_json(content)) or content["schema"] != _SCHEMA:
+                raise ValueError
             if (content["request"], content["units"]) != (self._request, self._units):
                 raise EvaluationError(
                     f"{self._folder.parent} holds an unfinished evaluation of another request, or "
@@ -165,13 +167,17 @@ class Journal:
             raise EvaluationError(f"cannot read {path}: {error.strerror}", RESTART) from None
         except EvaluationError:
             raise
-        except (BundleError, LookupError, TypeError, ValueError):
+        except (AttributeError, BundleError, LookupError, TypeError, ValueError):
             raise EvaluationError(f"{path} is damaged", RESTART) from None
 
 
 def bad_line(bad: BadRows) -> bytes:
     """Write rows set aside as a line of JSON."""
-    return json.dumps(bad._asdict(), ensure_ascii=True).encode("ascii") + b"\n"
+    return _json(bad._asdict()) + b"\n"
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, allow_nan=False).encode("ascii")
 
 
 def _unwritable(path: Path, error: OSError) -> EvaluationError:

@@ -6,10 +6,13 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
+from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as ready
 
 from strop_export.errors import EvaluationError
 from strop_export.evaluation.sources.base import Unit
@@ -20,8 +23,12 @@ _AHEAD = 2  # pieces that wait for each worker
 _worker: Worker  # of this process
 
 
-def run(job: Job, units: Iterable[tuple[int, Unit]], workers: int) -> Iterator[Outcome]:
+def run(
+    job: Job, units: Iterable[tuple[int, Unit]], workers: int
+) -> Generator[Outcome, None, None]:
     """Evaluate pieces, and yield each outcome when it is there, in any order.
+
+    When it is closed or interrupted, the workers end at once, in the middle of their pieces.
 
     Args:
         job: what the workers need to know.
@@ -37,16 +44,18 @@ def run(job: Job, units: Iterable[tuple[int, Unit]], workers: int) -> Iterator[O
             yield worker.evaluate(number, unit)
         return
     # Spawned: a fork would copy the locks of threads that engines have started here.
-    pool = ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(job,)
-    )
+    context = multiprocessing.get_context("spawn")
+    reader, writer = context.Pipe(duplex=False)  # closed when this process ends, however it does
+    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(job, reader))
     left = iter(units)
     running: set[Future[Outcome]] = set()
     try:
         while True:
             for number, unit in islice(left, workers * _AHEAD - len(running)):
-                running.add(pool.submit(_evaluate, number, unit))
+                with _deaf():
+                    running.add(pool.submit(_evaluate, number, unit))
             if not running:
+                pool.shutdown()
                 return
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
@@ -59,23 +68,33 @@ def run(job: Job, units: Iterable[tuple[int, Unit]], workers: int) -> Iterator[O
             'if __name__ == "__main__":',
         ) from None
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        writer.close()
+        pool.shutdown(cancel_futures=True)
+        reader.close()
 
 
-def _begin(job: Job) -> None:
-    """Make the worker of this process, which ends with its parent."""
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Start processes that ^C does not reach; one that comes meanwhile is heard afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin(job: Job, parent: Connection) -> None:
+    """Make the worker of this process, which ends when the parent closes its end of a pipe."""
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops the pool
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     _worker = Worker(job)
 
 
-def _end_with_parent() -> None:
-    """End this process when its parent ends: a killed parent cannot stop its pool."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _end_with(parent: Connection) -> None:
+    """End this process when its parent is stopped or killed: a pool waits for running pieces."""
+    ready([parent])
+    os._exit(1)
 
 
 def _evaluate(number: int, unit: Unit) -> Outcome:

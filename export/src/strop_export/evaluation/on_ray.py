@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 import os
 import pickle
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from strop_export.errors import EvaluationError, reason
+from strop_export.errors import EvaluationError, install_line, reason
 from strop_export.evaluation.sources.base import Unit
 from strop_export.evaluation.work import Job, Outcome, Worker
 
@@ -39,9 +39,7 @@ def started() -> Iterator[int]:
         import ray
         import ray.data
     except ImportError as error:
-        raise EvaluationError(
-            f"--on ray needs Ray: {reason(error)}", "pip install 'ray[data]'"
-        ) from None
+        raise EvaluationError(f"--on ray needs Ray: {reason(error)}", install_line("ray")) from None
     ours = not ray.is_initialized()
     try:
         if ours:
@@ -58,7 +56,7 @@ def started() -> Iterator[int]:
 
 def run(
     job: Job, units: Iterable[tuple[int, Unit]], workers: int, *, gpu: bool
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Evaluate pieces, and yield each outcome when it is there, in any order.
 
     Args:

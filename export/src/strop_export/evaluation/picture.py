@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from strop_export.evaluation import panels
@@ -24,17 +23,16 @@ _INCHES: Final = (6.8, 5.6)  # of a panel
 Panel = Callable[["Axes"], None]
 
 
-def draw(figures: Figures, path: Path) -> None:
+def draw(figures: Figures) -> bytes:
     """Draw the figures as one PNG.
 
     Args:
         figures: from `Tally.figures`.
-        path: the file to write.
 
-    Raises:
-        OSError: it cannot be written.
+    Returns:
+        The bytes of the file.
     """
-    path.write_bytes(png(lambda: figure_of(figures)))
+    return png(lambda: figure_of(figures))
 
 
 def figure_of(figures: Figures) -> Figure:

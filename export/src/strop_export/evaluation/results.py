@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -20,6 +22,19 @@ RUN: Final = "run.json"
 BAD_ROWS: Final = "bad-rows.jsonl"
 REPORT: Final = "report.md"
 PICTURE: Final = "evaluation.png"
+
+_RUN_FIELDS: Final[Mapping[str, type]] = {
+    "on": str,
+    "workers": int,
+    "finished": str,
+    "cpu": str,
+    "cores": int,
+    "seconds": float,
+    "rows": int,
+    "rows_per_s": float,
+    "rows_of_earlier_runs": int,
+    "metrics_sha256": str,
+}
 
 
 class Evaluation(NamedTuple):
@@ -50,16 +65,29 @@ class Evaluation(NamedTuple):
 
 
 def finished(folder: Path, identity: Mapping[str, Any]) -> Evaluation | None:
-    """Return the evaluation that a folder holds, if it is finished and of this identity."""
+    """Return the evaluation that a folder holds, if it is finished and of this identity.
+
+    One whose metrics.json or run.json was changed is none.
+    """
     try:
-        metrics, run = (json.loads((folder / name).read_bytes()) for name in (METRICS, RUN))
-    except (OSError, ValueError):
+        content = (folder / METRICS).read_bytes()
+        run = json.loads((folder / RUN).read_bytes())
+        if not _is_run(run) or run["metrics_sha256"] != hashlib.sha256(content).hexdigest():
+            return None
+        metrics = json.loads(content)
+    except (OSError, ValueError, RecursionError):
         return None
-    if not isinstance(metrics, dict) or metrics.keys() != {*identity, "rows", "figures"}:
-        return None
-    if any(metrics[name] != value for name, value in _plain(identity).items()):
+    if any(metrics.get(name) != value for name, value in _plain(identity).items()):
         return None
     return Evaluation(metrics, run, folder)
+
+
+def _is_run(value: Any) -> bool:
+    """Tell whether a value is what run.json holds."""
+    return (
+        isinstance(value, dict)
+        and {name: type(each) for name, each in value.items()} == _RUN_FIELDS
+    )
 
 
 def publish(
@@ -82,9 +110,12 @@ def publish(
         EvaluationError: no row at all could be evaluated; or a file cannot be written.
     """
     for name in (METRICS, RUN):  # of an earlier evaluation
-        (folder / name).unlink(missing_ok=True)
+        with _writing(folder / name):
+            (folder / name).unlink(missing_ok=True)
     cut_short = _write_bad_rows(folder / BAD_ROWS, journal, data.bad)
     counted = journal.counted
+    if not (counted.rows or counted.bad_rows or cut_short):
+        raise EvaluationError("the data have no rows", "give files that have some")
     if not counted.rows:
         raise EvaluationError(
             f"none of the data could be evaluated: {counted.bad_rows:,} rows and "
@@ -105,13 +136,15 @@ def publish(
         "rows": counted.rows - resumed.rows,
         "rows_per_s": round((counted.rows - resumed.rows) / seconds, 1),
         "rows_of_earlier_runs": resumed.rows,
+        "metrics_sha256": hashlib.sha256(_json(metrics)).hexdigest(),
     }
-    picture.draw(figures, folder / PICTURE)
+    _write(folder / PICTURE, picture.draw(figures))
     report = page.markdown(figures, counted.bad_rows, _facts(metrics, run))
     _write(folder / REPORT, report.encode("utf-8"))
     _write(folder / RUN, _json(run))
     _write(folder / METRICS, _json(metrics))
-    journal.remove()
+    with _writing(folder):
+        journal.remove()
     return Evaluation(metrics, run, folder)
 
 
@@ -136,14 +169,12 @@ def _write_bad_rows(path: Path, journal: Journal, unopened: tuple[BadRows, ...])
     """Write all that was set aside; return the number of files whose rest could not be read."""
     cut_short = 0
     draft = path.with_name(f"{path.name}{durable.DRAFT}")
-    try:
+    with _writing(path):
         with draft.open("wb") as file:
             for line in _bad_lines(journal, unopened):
                 cut_short += json.loads(line)["count"] is None
                 file.write(line)
         draft.replace(path)
-    except OSError as error:
-        raise EvaluationError(f"cannot write {path}: {error.strerror or error}") from None
     return cut_short
 
 
@@ -154,10 +185,20 @@ def _bad_lines(journal: Journal, unopened: tuple[BadRows, ...]) -> Iterator[byte
 
 
 def _write(path: Path, content: bytes) -> None:
-    try:
+    with _writing(path):
         durable.write(str(path), content)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Raise EvaluationError where a file cannot be written."""
+    try:
+        yield
     except OSError as error:
-        raise EvaluationError(f"cannot write {path}: {error.strerror or error}") from None
+        raise EvaluationError(
+            f"cannot write {path}: {error.strerror or error}",
+            "mend that; the same command then goes on with what is counted",
+        ) from None
 
 
 def _plain(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from strop.bundle.manifest import Manifest
-from strop.errors import InputError, StropError, one_line
+from strop.errors import InputError, StropError
 from strop.model.model import Model
 from strop.model.several import in_order
+from strop_export.errors import EvaluationError
 from strop_export.evaluation import sources
-from strop_export.evaluation.sources.base import BadRows, Batch, Columns, Unit
+from strop_export.evaluation.sources.base import BadRows, Batch, Columns, Unit, bad_rows
 from strop_export.evaluation.tally import Tally
-
-_LONGEST = 300  # characters of a reason
 
 Arrays = Sequence[NDArray[Any]]
 
@@ -96,6 +95,14 @@ class Worker:
             return self._evaluate(number, unit)
         except StropError as error:
             return Outcome(number, error=error)
+        except MemoryError:
+            return Outcome(
+                number,
+                error=EvaluationError(
+                    f"there is not enough memory for {unit.path}",
+                    "choose a smaller --batch or fewer --workers",
+                ),
+            )
 
     def _evaluate(self, number: int, unit: Unit) -> Outcome:
         job = self._job
@@ -152,9 +159,9 @@ def _answered(
         yield batch, [_answers(model, batch.inputs) for model in models]
         return
     except InputError as error:
-        problem = one_line(error.problem)[:_LONGEST]
+        problem = error.problem
     if len(batch.rows) == 1:
-        bad.append(BadRows(path, int(batch.rows[0]), 1, problem))
+        bad.append(bad_rows(path, int(batch.rows[0]), 1, problem))
         return
     for place in range(len(batch.rows)):
         yield from _answered(batch.only(place), models, path, bad)

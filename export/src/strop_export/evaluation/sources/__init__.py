@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from strop.bundle.manifest import Manifest
-from strop_export.errors import EvaluationError
+from strop_export.errors import EvaluationError, install_line
 from strop_export.evaluation.sources.base import BadRows, Batch, Columns, Data, Unit
 
-__all__ = ["BadRows", "Batch", "Columns", "Data", "Unit", "plan", "read"]
+__all__ = ["BadRows", "Batch", "Columns", "Data", "Unit", "plan", "read", "require_unchanged"]
 
 
 def plan(
@@ -50,6 +50,21 @@ def plan(
     )
 
 
+def require_unchanged(paths: Sequence[str], data: Data) -> None:
+    """Require that all files that were planned are still those that are there.
+
+    Args:
+        paths: as `plan` got them.
+        data: what it returned.
+
+    Raises:
+        EvaluationError: a file was written, replaced or removed; or a folder cannot be read.
+    """
+    from strop_export.evaluation.sources import planning
+
+    planning.require_unchanged(paths, data)
+
+
 def read(
     unit: Unit, columns: Columns, manifest: Manifest, *, batch: int
 ) -> Iterator[Batch | BadRows]:
@@ -77,10 +92,10 @@ def read(
 
 def _require_libraries() -> None:
     try:
+        import google.protobuf  # noqa: F401
         import google_crc32c  # noqa: F401
         import pyarrow  # noqa: F401
     except ImportError as error:
         raise EvaluationError(
-            f"evaluation needs {error.name}, which is not installed",
-            "pip install pyarrow google-crc32c",
+            f"evaluation needs {error.name}, which is not installed", install_line("evaluate")
         ) from None

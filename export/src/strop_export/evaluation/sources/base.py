@@ -65,6 +65,14 @@ class Columns(NamedTuple):
     slices: tuple[str, ...]
 
 
+class Found(NamedTuple):
+    """A file or folder: an absolute path or a URI, and what tells whether it changed."""
+
+    path: str
+    size: int
+    modified_ns: int
+
+
 class Data(NamedTuple):
     """What planning found."""
 
@@ -72,6 +80,7 @@ class Data(NamedTuple):
     columns: Columns
     bad: tuple[BadRows, ...]  # whole files that cannot be read; their count is None
     digest: str  # SHA-256 of paths, sizes, modification times, units and columns
+    found: tuple[Found, ...]  # all files, and the folders of pictures
 
 
 def bad_rows(path: str, row: int, count: int | None, reason: str) -> BadRows:

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from strop.bundle.manifest import Manifest, OutputSpec
 from strop.model.images import MAX_FILE_BYTES
 from strop_export.errors import EvaluationError, reason
-from strop_export.evaluation.sources.base import BadRows, Batch, Columns, Unit
+from strop_export.evaluation.sources.base import BadRows, Batch, Columns, Found, Unit
 from strop_export.evaluation.sources.inputs import input_shape, picture
 from strop_export.evaluation.sources.labels import classes_of
-from strop_export.evaluation.sources.places import Found, Watched, files_below, locate
+from strop_export.evaluation.sources.places import Watched, files_below, locate
 from strop_export.evaluation.sources.rows import Converted, at_once, batches
 from strop_export.evaluation.sources.values import Unfit, Values, one_by_one
 

@@ -17,20 +17,13 @@ import pyarrow as pa
 from pyarrow import fs
 
 from strop_export.errors import EvaluationError, reason
+from strop_export.evaluation.sources.base import Found
 
 ENDINGS = {
     "parquet": (".parquet", ".pq"),
     "tfrecord": (".tfrecord", ".tfrecords", ".tfrecord.gz", ".tfrecords.gz"),
 }
 _TAKEN = "give .parquet, .pq, .tfrecord or .tfrecords files, or a folder of pictures"
-
-
-class Found(NamedTuple):
-    """A file or folder: an absolute path or a URI, and what tells whether it changed."""
-
-    path: str
-    size: int
-    modified_ns: int
 
 
 class Place(NamedTuple):
@@ -53,8 +46,11 @@ def locate(path: str) -> Place:
     """Find the file system of a path or URI.
 
     Raises:
-        EvaluationError: the URI is not one that pyarrow reads, or has a password.
+        EvaluationError: the path is empty, or the URI is not one that pyarrow reads, or has a
+            password.
     """
+    if not path:  # of an unset variable; it would be the working directory
+        raise EvaluationError("a path of the data is empty", _TAKEN)
     if "://" not in path:
         return Place(fs.LocalFileSystem(), os.path.abspath(path))  # noqa: PTH100  keeps links
     whole, mark, options = path.partition("?")

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from strop.bundle.manifest import Manifest
 from strop_export.errors import EvaluationError
 from strop_export.evaluation.sources import folders, parquet, tfrecord
-from strop_export.evaluation.sources.base import BadRows, Columns, Data, Unit
+from strop_export.evaluation.sources.base import BadRows, Columns, Data, Found, Unit
 from strop_export.evaluation.sources.columns import choose, needed, require_types
-from strop_export.evaluation.sources.places import Found, find
+from strop_export.evaluation.sources.places import files_below, find
 from strop_export.evaluation.sources.values import simple_type
 
 _THREADS = 16  # mostly they wait for a store
@@ -58,7 +58,33 @@ def plan(
     for file in files:
         _require_same(file, first, columns)
     units = tuple(unit for file in files for unit in file.units)
-    return Data(units, columns, bad, _digest(found, units, columns))
+    return Data(units, columns, bad, _digest(found, units, columns), tuple(found))
+
+
+def require_unchanged(paths: Sequence[str], data: Data) -> None:
+    """Do as `strop_export.evaluation.sources.require_unchanged` says."""
+    kind, found = find(paths)
+    if kind == "folder":
+        found = [
+            each
+            for folder in found
+            for each in (
+                folder._replace(size=0, modified_ns=0),
+                *_whole(folder, files_below(folder.path)),
+            )
+        ]
+    there = set(found)
+    for each in data.found:
+        if each not in there:
+            raise EvaluationError(
+                f"{each.path} changed while the data were evaluated",
+                "let nothing write to the data; --restart begins anew",
+            )
+
+
+def _whole(folder: Found, below: Sequence[Found]) -> list[Found]:
+    """Return files below a folder with their whole paths."""
+    return [each._replace(path=f"{folder.path}/{each.path}") for each in below]
 
 
 def _of_folders(
@@ -77,10 +103,10 @@ def _of_folders(
             )
         columns = chosen
         units += folders.units(folder.path, planned)
-        pictures += [folder._replace(size=0, modified_ns=0), *planned.pictures]
+        pictures += [folder._replace(size=0, modified_ns=0), *_whole(folder, planned.pictures)]
     if columns is None:
         raise EvaluationError("no data was given")
-    return Data(tuple(units), columns, (), _digest(pictures, units, columns))
+    return Data(tuple(units), columns, (), _digest(pictures, units, columns), tuple(pictures))
 
 
 def _parquet(path: str) -> _File | BadRows:
