@@ -11,7 +11,7 @@ them, and replay each power cut (tests/reliability).
 """
 
 # One call of os for each change, and no wait for pathlib:
-# ruff: noqa: PTH100, PTH102, PTH105, PTH108, PTH112, PTH116, PTH120
+# ruff: noqa: PTH100, PTH102, PTH105, PTH108, PTH112, PTH120
 
 from __future__ import annotations
 
@@ -66,13 +66,15 @@ def write(
 
 
 def require_file(path: str) -> None:
-    """Refuse a path that leads to a device, a pipe or a socket: `write` would replace it.
+    """Refuse a path that is a link, a device, a pipe or a socket: `write` would replace it.
+
+    /dev/stdout is a link, for one.
 
     Raises:
         OSError: it does.
     """
     with contextlib.suppress(FileNotFoundError):
-        mode = os.stat(path).st_mode
+        mode = os.lstat(path).st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a folder cannot be replaced
             raise OSError(errno.EINVAL, "not a regular file")
 

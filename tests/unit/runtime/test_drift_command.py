@@ -283,6 +283,14 @@ class TestPicture:
         assert (said.status, "not a regular file" in said.err) == (2, True)
         assert (place.folder / "pipe").is_fifo()
 
+    def test_a_link_is_not_replaced(self, place: Place, drift: Any) -> None:
+        """So is /dev/stdout, which root could replace."""
+        link = place.folder / "link"
+        link.symlink_to("/proc/self/fd/1")
+        said = drift(place.save(place.dark, "a.json"), "--picture", link)
+        assert (said.status, "not a regular file" in said.err) == (2, True)
+        assert link.is_symlink()
+
     def test_an_empty_name_is_refused(self, place: Place, drift: Any) -> None:
         assert drift(place.save(place.dark, "a.json"), "--picture", "").status == 2
 
