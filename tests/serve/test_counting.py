@@ -352,6 +352,21 @@ class TestBundles:
         with pytest.raises(StropError, match="stopped counting"):
             place.counting.of("shapes")
 
+    def test_a_failed_model_takes_nothing_from_its_file(
+        self, place: Place, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also if an earlier server's counts are there, which would be fewer."""
+        place.ask(2)
+        place.end()
+        again = Place(place.path, place.folder)
+        again.ask(3)
+        again.counting.look()
+        assert saved(place.folder).samples == 5
+        with monkeypatch.context() as patch:
+            patch.setattr(CountingModel, "counts", lambda _: (_ for _ in ()).throw(StropError("x")))
+            again.end()
+        assert saved(place.folder).samples == 5
+
     def test_a_folder_that_cannot_be_made_is_refused(self, path: Path, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("in the way")
         with pytest.raises(InputError, match="cannot make the folder"):

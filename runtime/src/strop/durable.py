@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Callable
 
 # Windows lacks most of these, and writes text unless told otherwise.
@@ -62,6 +63,20 @@ def write(
                 os.unlink(draft)
         raise
     sync_folder(os.path.dirname(path) or ".")
+
+
+def require_file(path: str) -> None:
+    """Refuse a path that is a link, a device, a pipe or a socket: `write` would replace it.
+
+    /dev/stdout is a link, for one.
+
+    Raises:
+        OSError: it does.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        mode = os.lstat(path).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a folder cannot be replaced
+            raise OSError(errno.EINVAL, "not a regular file")
 
 
 def reserve(path: str, size: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -134,9 +135,19 @@ class TestWriting:
         assert [*tmp_path.iterdir()] == [path]
 
     def test_a_place_that_cannot_be_written_is_named(self, tmp_path: Path) -> None:
-        for place in (tmp_path / "none" / "counts.json", "a\0b"):
-            with pytest.raises(StropError, match="cannot write .*"):
-                made().save(place)
+        with pytest.raises(StropError, match="cannot write .*none/counts.json"):
+            made().save(tmp_path / "none" / "counts.json")
+
+    def test_a_pipe_stays_one(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(StropError, match="not a regular file"):
+            made().save(tmp_path / "pipe")
+        assert (tmp_path / "pipe").is_fifo()
+
+    @pytest.mark.parametrize("path", [5, None, "\0", "\ud800"])
+    def test_what_is_no_path_is_refused(self, path: Any) -> None:
+        with pytest.raises(InputError, match="`path` must be"):
+            made().save(path)
 
     def test_counts_too_large_to_read_again_are_not_written(self, tmp_path: Path) -> None:
         large = made(inputs=(((10**9,) * 1000,) * 3,))

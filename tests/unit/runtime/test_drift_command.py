@@ -96,6 +96,16 @@ def test_files_and_folders_are_summed(place: Place, drift: Any) -> None:
     assert "the sum of 3 counts" in drift(place.folder / "folder", one).lines[1]
 
 
+def test_a_file_that_is_there_twice_is_added_once(place: Place, drift: Any) -> None:
+    file = place.save(place.good, "folder/a.json")
+    link = place.folder / "link.json"
+    link.symlink_to(file)
+    copy = place.save(place.good, "copy.json")
+    named = (file, link, place.folder / "folder", file, copy)
+    content = drift(*named, "--json").content
+    assert (content["samples"], content["taken"]) == (400, 2)
+
+
 def test_the_json_has_all_figures(place: Place, drift: Any) -> None:
     said = drift(place.save(place.dark, "counts.json"), "--json")
     content = said.content
@@ -219,6 +229,21 @@ class TestSince:
         assert said.status == 2
         assert "not earlier ones of these" in said.err
 
+    def test_an_earlier_beginning_is_refused_though_more_was_counted(
+        self, place: Place, drift: Any
+    ) -> None:
+        before = place.good._replace(since="2026-11-27T05:00:00Z")
+        now = add(place.good, place.dark)
+        said = drift(place.save(now, "now.json"), "--since", place.save(before, "before.json"))
+        assert said.status == 2
+        assert "begun anew" in said.err
+
+    def test_those_of_another_bundle_are_refused(self, place: Place, drift: Any) -> None:
+        other = place.save(place.good._replace(bundle="e" * 64), "other.json")
+        said = drift(place.save(place.good, "now.json"), "--since", other)
+        assert (said.status, said.out) == (2, "")
+        assert "--since has no counts of shapes v1 for cpu" in said.err
+
 
 class TestPicture:
     def test_it_is_a_png_and_the_same_each_time(self, place: Place, drift: Any) -> None:
@@ -239,6 +264,61 @@ class TestPicture:
         before = counts.read_bytes()
         assert drift(counts, "--picture", counts).status == 2
         assert counts.read_bytes() == before
+
+    @pytest.mark.parametrize("name", ["folder/a.json", "folder/new.json", "before.json", "x.jsonl"])
+    def test_it_is_written_over_nothing_that_may_be_read(
+        self, name: str, place: Place, drift: Any
+    ) -> None:
+        place.save(add(place.dark, place.dark), "folder/a.json")
+        before = place.save(place.dark, "before.json")
+        picture = place.folder / name
+        old = picture.read_bytes() if picture.exists() else None
+        said = drift(place.folder / "folder", "--since", before, "--picture", picture)
+        assert (said.status, said.out) == (2, "")
+        assert (picture.read_bytes() if picture.exists() else None) == old
+
+    def test_it_is_written_over_no_pipe(self, place: Place, drift: Any) -> None:
+        os.mkfifo(place.folder / "pipe")
+        said = drift(place.save(place.dark, "a.json"), "--picture", place.folder / "pipe")
+        assert (said.status, "not a regular file" in said.err) == (2, True)
+        assert (place.folder / "pipe").is_fifo()
+
+    def test_a_link_is_not_replaced(self, place: Place, drift: Any) -> None:
+        """So is /dev/stdout, which root could replace."""
+        link = place.folder / "link"
+        link.symlink_to("/proc/self/fd/1")
+        said = drift(place.save(place.dark, "a.json"), "--picture", link)
+        assert (said.status, "not a regular file" in said.err) == (2, True)
+        assert link.is_symlink()
+
+    def test_an_empty_name_is_refused(self, place: Place, drift: Any) -> None:
+        assert drift(place.save(place.dark, "a.json"), "--picture", "").status == 2
+
+    def test_names_are_no_formulas(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        draft = profiled(bundles.image(), CALIBRATION)
+        draft.content["inputs"][0]["name"] = r"$\frac{a$"
+        draft.content["outputs"][0]["labels"] = [r"$\frac{x$", "$5", "$10"]
+        bundle = draft.write(tmp_path / "dollars.strop")
+        counted(bundle, pictures(100, high=128)).save(tmp_path / "counts.json")
+        files = (str(bundle), str(tmp_path / "counts.json"))
+        assert main(["drift", *files, "--picture", str(tmp_path / "x.png")]) == 1
+        assert capsys.readouterr().err == ""
+        assert (tmp_path / "x.png").stat().st_size > 10_000
+
+    def test_a_users_style_changes_nothing(self, place: Place, drift: Any) -> None:
+        import matplotlib as mpl
+
+        counts = place.save(place.dark, "counts.json")
+        found = []
+        for size in (10.0, 30.0):
+            with mpl.rc_context(
+                {"font.size": size, "xtick.bottom": size < 20, "text.usetex": size > 20}
+            ):
+                assert drift(counts, "--picture", place.folder / "x.png").status == 1
+            found.append((place.folder / "x.png").read_bytes())
+        assert found[0] == found[1]
 
     def test_without_matplotlib_it_says_what_to_install(
         self, place: Place, drift: Any, monkeypatch: pytest.MonkeyPatch

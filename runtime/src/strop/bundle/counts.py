@@ -7,15 +7,19 @@ them.
 from __future__ import annotations
 
 import re
-from os import PathLike, fsdecode
+from typing import TYPE_CHECKING
 
 from strop import durable
 from strop.bundle.digest import is_sha256
+from strop.bundle.files import path_of
 from strop.bundle.manifest import InputSpec, Manifest, OutputSpec, is_name, plain
 from strop.bundle.records import read_record
 from strop.bundle.schema import MAX_CLASSES, MAX_FIGURES, MAX_TENSORS
 from strop.bundle.structs import Struct
 from strop.errors import BundleError, InputError, StropError, printable
+
+if TYPE_CHECKING:
+    from os import PathLike
 
 SCHEMA = 1
 MAX_COUNTS_BYTES = 24 * 2**10
@@ -86,14 +90,16 @@ class Counts(Struct):
             path: the file; one that is there already is replaced.
 
         Raises:
+            InputError: it is no path.
             StropError: it cannot be written.
         """
+        file = path_of(path, "path")
         data = self.to_json()
         try:
-            durable.write(fsdecode(path), data)
-        except (OSError, ValueError) as error:  # ValueError: a null character
-            why = getattr(error, "strerror", None) or error
-            raise StropError(f"cannot write {printable(fsdecode(path))}: {why}") from None
+            durable.require_file(file)
+            durable.write(file, data)
+        except OSError as error:
+            raise StropError(f"cannot write {printable(file)}: {error.strerror or error}") from None
 
 
 def read_counts(data: bytes) -> Counts:

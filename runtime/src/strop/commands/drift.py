@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from strop.bundle.counts import Counts
@@ -17,7 +18,7 @@ from strop.commands.fleet import the_extra
 from strop.commands.refusal import FAILED
 from strop.commands.saving import require_other, save
 from strop.commands.terminal import print_json, print_line, print_table
-from strop.diagnostics.counts_files import Sum, add_files, later
+from strop.diagnostics.counts_files import ENDING, Sum, add_files, later
 from strop.diagnostics.drift import ALIKE, DRIFTED, Finding, Judgement, judge
 from strop.diagnostics.drift_words import headline
 from strop.errors import InputError, StropError
@@ -27,32 +28,37 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ROWS = 12  # figures in the table; those that are not alike are always shown
+_READ = (ENDING, ".jsonl")  # how the names of counts and reports end
 _HEADER = ("figure", "judged", "PSI", "by chance", "distance", "p")
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Judge what a model has counted, and show it."""
-    if arguments.picture:
-        require_other(arguments.picture, (arguments.bundle, *arguments.counts))
+    if arguments.picture is not None:
+        _require_no_input(arguments)
         try:
             from strop.diagnostics import drift_picture  # before any work
         except ImportError as error:
             raise StropError(f"--picture needs {error.name}", install_line("drift")) from None
-    if arguments.since and arguments.devices:
+    if arguments.since is not None and arguments.devices is not None:
         raise InputError("--since is for counts of one place", "leave out --since or --devices")
     bundle = open_bundle(arguments.bundle, arguments.trusted_keys)
     total = Sum(bundle)
     refused: Mapping[str, int] = {}
-    if arguments.devices:
+    if arguments.devices is not None:
         refused = _add_reports(total, arguments.counts, arguments.devices)
     else:
         add_files(total, arguments.counts)
     left_out = _left_out(total, refused)
-    if total.total is not None and arguments.since:
+    if total.total is not None and arguments.since is not None:
         before = Sum(bundle)
         add_files(before, [arguments.since])
-        if before.total is not None:
-            total.total = later(total.total, before.total)
+        if before.total is None:
+            raise InputError(
+                f"--since has no counts of {_label(bundle)}",
+                "name earlier ones of the same bundle, or judge without --since",
+            )
+        total.total = later(total.total, before.total)
     if total.total is None:
         raise InputError(
             f"cannot tell: nothing was counted of {_label(bundle)}"
@@ -60,15 +66,32 @@ def main(arguments: argparse.Namespace) -> int:
             "name the counts of a model of this very bundle",
         )
     judgement = judge(bundle.manifest, total.total)
-    if arguments.picture:
+    if arguments.picture is not None:
         save(arguments.picture, drift_picture.png(bundle.manifest, total.total, judgement))
     if arguments.json:
         print_json(_content(arguments, bundle, total, refused, judgement))
     else:
         _show(bundle, total.total, total.taken, left_out, judgement)
-        if arguments.picture:
+        if arguments.picture is not None:
             print_line(f"picture: {arguments.picture}")
     return FAILED if judgement.level == DRIFTED else 0
+
+
+def _require_no_input(arguments: argparse.Namespace) -> None:
+    """Refuse a picture in place of a file that is read, or may be: one of a folder or a pattern.
+
+    Raises:
+        InputError: it would be.
+    """
+    picture = arguments.picture
+    others = (arguments.since, arguments.devices)
+    named = [arguments.bundle, *arguments.counts, *(path for path in others if path is not None)]
+    require_other(picture, named)
+    if Path(picture).suffix in _READ:
+        raise InputError(
+            f"{picture} has the name of counts or reports, and would be a picture",
+            "choose a name that ends in .png",
+        )
 
 
 def _add_reports(total: Sum, patterns: Sequence[str], devices: str) -> Mapping[str, int]:

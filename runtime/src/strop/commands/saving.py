@@ -33,6 +33,7 @@ def save(path: str, data: bytes) -> None:
         InputError: it cannot be written.
     """
     try:
+        durable.require_file(path)
         durable.write(path, data)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from None

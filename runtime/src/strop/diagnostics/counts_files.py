@@ -49,7 +49,8 @@ class Sum:
 def add_files(total: Sum, paths: Iterable[str]) -> None:
     """Add the counts in files, and in the files of folders whose names end in `.json`.
 
-    A folder's files that are no counts are left out, and counted in `unreadable`.
+    A folder's files that are no counts are left out, and counted in `unreadable`. A file that is
+    there twice, as by its own name and in a folder, is added once.
 
     Args:
         total: what they are added to.
@@ -58,16 +59,17 @@ def add_files(total: Sum, paths: Iterable[str]) -> None:
     Raises:
         InputError: a file or folder that is named cannot be read, or holds no counts.
     """
+    added: set[tuple[int, int]] = set()  # devices and inodes
     for path in paths:
         if not os.path.isdir(path):  # noqa: PTH112
             try:
-                total.add(_read(path))
+                _add(total, path, added)
             except InputError as error:
                 raise error.within(printable(path)) from None
             continue
         for file in _files_of(path):
             try:
-                total.add(_read(file))
+                _add(total, file, added)
             except InputError:
                 total.unreadable += 1
 
@@ -86,7 +88,8 @@ def later(now: Counts, before: Counts) -> Counts:
         outputs=_less(now.outputs, before.outputs),
     )
     bins = chain.from_iterable(chain.from_iterable((*found.inputs, *found.outputs)))
-    if min(found.calls, found.samples, *bins) < 0:
+    anew = now.since > before.since  # a sum begins with the first of its parts
+    if anew or min(found.calls, found.samples, *bins) < 0:
         raise InputError(
             "the counts of --since are not earlier ones of these",
             "they were begun anew since: judge them without --since",
@@ -120,16 +123,20 @@ def _files_of(folder: str) -> list[str]:
     return sorted(found)
 
 
-def _read(path: str) -> Counts:
-    """Read a file of counts.
+def _add(total: Sum, path: str, added: set[tuple[int, int]]) -> None:
+    """Add the counts in a file that is not among those that were added.
 
     Raises:
-        InputError: it cannot be read, or is none.
+        InputError: it cannot be read, or holds no counts.
     """
     try:
-        data, _ = read_file(path, MAX_COUNTS_BYTES)
+        data, status = read_file(path, MAX_COUNTS_BYTES)
     except (OSError, ValueError) as error:
         raise InputError(
             f"it cannot be read: {getattr(error, 'strerror', None) or error}"
         ) from None
-    return read_counts(data)
+    counts = read_counts(data)
+    file = status.st_dev, status.st_ino
+    if file not in added:
+        total.add(counts)
+        added.add(file)

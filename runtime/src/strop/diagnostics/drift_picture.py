@@ -5,8 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
@@ -20,8 +21,6 @@ from strop.errors import printable
 from strop.model.model import labels_of
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from matplotlib.axes import Axes
 
 _INK, _MUTED, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
@@ -35,6 +34,8 @@ _NUMBERS = 5  # edges that are written below a histogram, so that they do not to
 _NOTHING = 1e-4  # of the largest edge: less is written as 0
 _NEARLY = 0.99  # confidences above it are written as what they lack
 _LONGEST = 14  # characters of a label
+# Whatever the user has set; and a $ in other people's names is no formula.
+_STYLE: Any = ("default", {"text.parse_math": False})
 _TITLE, _TEXT, _SMALL = 14, 10.5, 9  # points
 
 
@@ -49,6 +50,11 @@ def png(manifest: Manifest, counts: Counts, judgement: Judgement) -> bytes:
     Returns:
         A PNG.
     """
+    with style.context(_STYLE):
+        return _png(manifest, counts, judgement)
+
+
+def _png(manifest: Manifest, counts: Counts, judgement: Judgement) -> bytes:
     figure = Figure(figsize=_SIZE, dpi=_DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12, wspace=0.04, hspace=0.06)
@@ -163,7 +169,7 @@ def _draw_bins(axes: Axes, one: Finding, *, named: bool) -> None:
         labels=_numbers(one.edges[::step]),
         fontsize=_SMALL,
     )
-    _titled(axes, one, one.figure, named=named)
+    _titled(axes, one, printable(one.figure)[:_LONGEST], named=named)
 
 
 def _bars(axes: Axes, before: Sequence[float], now: Sequence[float], one: Finding) -> None:

@@ -155,7 +155,9 @@ class _Folder:
             for bundle in sorted(totals, key=runs.__contains__):
                 counts = totals[bundle]
                 name = f"{counts.name}.json" if bundle in runs else _own(counts)
-                if self._written.get(name) != (bundle, counts.calls):
+                of, calls = self._written.get(name, ("", -1))
+                # Fewer calls: a model's counting failed, and the file has what it had till then.
+                if of != bundle or calls < counts.calls:
                     durable.write(self._file(name), counts.to_json(), _MODE)
                     self._written[name] = bundle, counts.calls
                 if bundle in runs and _own(counts) in self._written:
