@@ -17,8 +17,7 @@ from tests.scale.damage import GROUP_ROWS, ROWS, Page
 from tests.scale.digits import Digits, write
 from tests.scale.evaluations import evaluate, evaluate_with_losses, figures, metrics
 
-pytestmark = pytest.mark.alone
-
+ONE = ("--workers", "1")  # of so few rows the start of more would take longest
 GROUP = 1  # the row group with the damaged page
 
 
@@ -68,13 +67,13 @@ def damaged(made: Digits, bundle: Path, tmp_path_factory: pytest.TempPathFactory
     cut.write_bytes(made.shards[0].read_bytes()[:-100])
 
     out = folder / "out"
-    status = evaluate_with_losses(bundle, [rows, page, cut], out)
+    status = evaluate_with_losses(bundle, [rows, page, cut], out, *ONE)
     lines = (out / "bad-rows.jsonl").read_text("ascii").splitlines()
     bad = [json.loads(line) for line in lines]
 
     left = [_without(half, set(_numbers(bad, path))) for path, half in halves.items()]
     write(pa.concat_tables(left), folder / "good.parquet")
-    evaluate(bundle, [folder / "good.parquet"], folder / "good")
+    evaluate(bundle, [folder / "good.parquet"], folder / "good", *ONE)
     return Damaged(rows, rows_bad, page, page_bad, cut, bad, status, out, folder / "good")
 
 
@@ -121,7 +120,7 @@ def test_the_share_of_bad_rows_decides_the_status(
     share = (len(damaged.rows_bad) - 0.5) / ROWS
     for name, most, status in (("fewer", share, 1), ("more", 2 * share, 0)):
         found = evaluate_with_losses(
-            bundle, [damaged.rows], tmp_path / name, "--max-bad", str(most)
+            bundle, [damaged.rows], tmp_path / name, "--max-bad", str(most), *ONE
         )
         assert found == status
 

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
-import pytest
 
 from strop_export.evaluation import command
 from tests.markdown import blocks, follow
@@ -36,7 +35,6 @@ def test_its_commands_are_valid() -> None:
         command.parser().parse_args(shlex.split(line)[2:])
 
 
-@pytest.mark.alone
 def test_it_runs_as_it_stands(made: Digits, bundle: Path, tmp_path: Path) -> None:
     for folder in ("dist", "shards"):
         (tmp_path / folder).mkdir()
