@@ -85,6 +85,9 @@ def evaluate(
         say: called with each line about the progress; None: nothing is said.
         show: called with the status after each piece; None: `say` gets it every ten seconds.
 
+    Returns:
+        The figures, where and how fast it ran, and the folder with all files.
+
     Raises:
         EvaluationError: the request cannot be met, or the data do not fit the bundle; or a worker
             died; what is counted is kept.
