@@ -13,6 +13,7 @@ import pytest
 from strop.errors import ReportError
 from strop.fleet.reports import mqtt
 from strop.fleet.reports.mqtt import parse_broker, publish, retained
+from strop.fleet.reports.report import MAX_BYTES
 from tests.fleet import brokers
 
 Talk = Callable[[socket.socket], None]
@@ -166,7 +167,7 @@ def test_a_slow_message_is_read_whole() -> None:
 
 
 def test_a_long_message_is_cut_for_the_reader_to_refuse() -> None:
-    talk = subscribed(says(message(b"x" * 12_000), message(b"{}\n")))
+    talk = subscribed(says(message(b"x" * (MAX_BYTES + 4_000)), message(b"{}\n")))
     with brokers.lying(talk) as url:
         long, short = retained(parse_broker(url), 3, quiet_s=1.0)
-    assert (len(long), short) == (8193, b"{}\n")
+    assert (len(long), short) == (MAX_BYTES + 1, b"{}\n")
