@@ -10,11 +10,14 @@ Exit status:
 - 1: a target was refused, by its proof or because an engine is too old for a file.
 - 2: the request cannot be met; one line says why.
 - 130: stopped by ^C.
+- 141: nobody reads the output.
 """
 
 from __future__ import annotations
 
 import sys
+
+from strop.commands.refusal import exit_status
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -27,6 +30,10 @@ def main(argv: list[str] | None = None) -> int:
         The exit status, as the module's docstring lists it.
     """
     given = sys.argv[1:] if argv is None else argv
+    return exit_status(lambda: _run(given), program="strop-export")
+
+
+def _run(given: list[str]) -> int:
     # Imported when asked for: export's libraries take a second, and evaluate's are extras.
     if given[:1] == ["explain"]:
         from strop_export import explain

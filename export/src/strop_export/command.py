@@ -10,8 +10,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from strop.commands.refusal import exit_status
 from strop.commands.terminal import print_line, print_note, show, width
-from strop.errors import StropError, printable
+from strop.errors import printable
 from strop_export import calibration, exporting, metric, report, source, targets
 from strop_export.arguments import parser
 from strop_export.errors import SourceError
@@ -29,16 +30,8 @@ def main(argv: Sequence[str]) -> int:
         The exit status, as `strop_export.__main__` lists it.
     """
     arguments = parser().parse_args(argv)
-    try:
-        return _list_targets() if arguments.list_targets else _export(arguments)
-    except KeyboardInterrupt:
-        print_note("export: stopped")
-        return 130
-    except StropError as error:
-        print_note(f"export: {error}")
-    except OSError as error:
-        print_note(f"export: {error.filename or 'output'}: {error.strerror}")
-    return 2
+    run = _list_targets if arguments.list_targets else lambda: _export(arguments)
+    return exit_status(run, program="export")
 
 
 def _list_targets() -> int:

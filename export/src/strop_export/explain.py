@@ -5,15 +5,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from strop.cli import BROKEN_PIPE
-from strop.commands.refusal import complain, refuse
-from strop.commands.terminal import OutputError, forget, lay_out, show, width
-from strop.errors import BundleError, StropError, printable
+from strop.commands.refusal import exit_status
+from strop.commands.terminal import lay_out, show, width
+from strop.errors import BundleError, printable
 from strop_export import guarded, report
 from strop_export.layer_errors.culprit import BROKEN_DB
 from strop_export.layer_errors.entries import ratio_of, title, verdict
@@ -41,17 +39,7 @@ def main(argv: Sequence[str]) -> int:
         0, or 2 if there is no such report: one line says why. 141 if nobody reads the output.
     """
     arguments = parser().parse_args(argv)
-    try:
-        _explain(arguments)
-    except BrokenPipeError:  # the reader has gone: explain x | head
-        forget(sys.stdout)
-        return BROKEN_PIPE
-    except OutputError as error:
-        forget(sys.stdout)
-        return complain(StropError(f"cannot write the output: {error}"))
-    except StropError as error:
-        return refuse(error, as_json=arguments.json)
-    return 0
+    return exit_status(lambda: _explain(arguments), program="strop-export", as_json=arguments.json)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -70,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
-def _explain(arguments: argparse.Namespace) -> None:
+def _explain(arguments: argparse.Namespace) -> int:
     content = read(arguments.bundle)
     try:
         own = {**content, "layers": _chosen(content["layers"], arguments)}
@@ -80,6 +68,7 @@ def _explain(arguments: argparse.Namespace) -> None:
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
         raise _no_report(arguments.bundle) from None
     show(*lines)
+    return 0
 
 
 def _chosen(files: list[dict[str, Any]], arguments: argparse.Namespace) -> list[dict[str, Any]]:

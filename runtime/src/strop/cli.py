@@ -19,15 +19,12 @@ from types import ModuleType
 import strop
 from strop.commands.arguments import parser
 from strop.commands.quiet import without_notes
-from strop.commands.refusal import complain, refuse
-from strop.commands.terminal import OutputError, forget, print_note
+from strop.commands.refusal import exit_status
+from strop.commands.terminal import print_note
 from strop.errors import StropError, StropWarning
 
-# The status that a shell gives a command that died of SIGPIPE. Not 0: nobody has read the result.
-BROKEN_PIPE = 141
 _OPEN_HERE = ("run", "bench", "tune", "sweep")  # commands that open engines in this process
 _POSIX_MODULES = ("fcntl", "resource")
-INTERRUPTED = 130  # and of one stopped with ^C
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,29 +34,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments after the program's name; None: those of this process.
     """
     _open_what_is_closed()
-    try:
-        arguments = parser().parse_args(argv)
-        _keep_stdout_ours()
-        if isinstance(sys.stdout, io.TextIOWrapper):  # the terminal may lack a label's alphabet
-            sys.stdout.reconfigure(errors="backslashreplace")
-        with warnings.catch_warnings():  # -W is for programs: an engine that warns is not an error
-            warnings.simplefilter("ignore")  # Pillow's and numpy's
-            warnings.simplefilter("always", StropWarning)
-            warnings.showwarning = _warn
-            with without_notes() if arguments.command in _OPEN_HERE else contextlib.nullcontext():
-                status = _run(arguments)
-    except BrokenPipeError:  # the reader of our output has gone (`strop info x | head`)
-        forget(sys.stdout)
-        return BROKEN_PIPE
-    except KeyboardInterrupt:
-        print_note("strop: stopped")
-        return INTERRUPTED
-    except OutputError as error:
-        forget(sys.stdout)
-        return complain(StropError(f"cannot write the output: {error}"))
-    except OSError as error:
-        return complain(StropError(f"the system refused: {error}"))
-    return status
+    return exit_status(lambda: _main(argv))
+
+
+def _main(argv: Sequence[str] | None) -> int:
+    arguments = parser().parse_args(argv)
+    _keep_stdout_ours()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # the terminal may lack a label's alphabet
+        sys.stdout.reconfigure(errors="backslashreplace")
+    with warnings.catch_warnings():  # -W is for programs: an engine that warns is not an error
+        warnings.simplefilter("ignore")  # Pillow's and numpy's
+        warnings.simplefilter("always", StropWarning)
+        warnings.showwarning = _warn
+        with without_notes() if arguments.command in _OPEN_HERE else contextlib.nullcontext():
+            return exit_status(lambda: _run(arguments), as_json=arguments.json)
 
 
 def _open_what_is_closed() -> None:
@@ -77,13 +65,7 @@ def _open_what_is_closed() -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    """Run the command; print what refuses it, and return the exit status."""
-    try:
-        status: int = _command_module(arguments.command).main(arguments)
-    except StropError as error:
-        return refuse(error, as_json=arguments.json)
-    except MemoryError as error:
-        return refuse(StropError(str(error) or "out of memory"), as_json=arguments.json)
+    status: int = _command_module(arguments.command).main(arguments)
     return status
 
 

@@ -13,14 +13,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from strop.cli import BROKEN_PIPE
-from strop.commands.refusal import complain, refuse
-from strop.commands.terminal import OutputError, forget, print_line, print_note, show, width
-from strop.errors import InputError, StropError
+from strop.commands.refusal import exit_status
+from strop.commands.terminal import print_line, print_note, show, width
+from strop.errors import InputError
 from strop_export.evaluation import evaluating, page, progress, results
 from strop_export.evaluation.evaluating import BATCH, LOCAL, RAY
 from strop_export.evaluation.results import Evaluation
@@ -110,21 +108,18 @@ def main(argv: Sequence[str]) -> int:
         The exit status, as the module's docstring lists it.
     """
     arguments = parser().parse_args(argv)
-    try:
-        found = _evaluate(arguments)
-        _print(found, as_json=arguments.json)
-        return 0 if found.is_complete(arguments.max_bad) else 1
-    except KeyboardInterrupt:
-        print_note("strop-export evaluate: stopped; the same command goes on")
-        return 130
-    except BrokenPipeError:
-        forget(sys.stdout)
-        return BROKEN_PIPE
-    except OutputError as error:
-        forget(sys.stdout)
-        return complain(StropError(f"cannot write the output: {error}"))
-    except StropError as error:
-        return refuse(error, as_json=arguments.json)
+    return exit_status(
+        lambda: _run(arguments),
+        program="strop-export",
+        as_json=arguments.json,
+        after_stop="; the same command goes on",
+    )
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    found = _evaluate(arguments)
+    _print(found, as_json=arguments.json)
+    return 0 if found.is_complete(arguments.max_bad) else 1
 
 
 def _evaluate(arguments: argparse.Namespace) -> Evaluation:

@@ -1,19 +1,63 @@
-"""Refusals: one line that says why a command cannot do what was asked; with --json an object too.
+"""How a command ends: its exit status, and one line on stderr if it cannot do what was asked.
 
 This module does without numpy, because numpy may be absent.
 """
 
 from __future__ import annotations
 
-from strop.commands.terminal import print_json, print_note
+import sys
+from collections.abc import Callable
+
+from strop.commands.terminal import OutputError, forget, print_json, print_note
 from strop.errors import ParityError, StropError
 
 FAILED, REFUSED = 1, 2  # exit statuses: a check failed; the request cannot be met
+INTERRUPTED = 130  # the status that a shell gives a command stopped with ^C
+BROKEN_PIPE = 141  # and one that died of SIGPIPE. Not 0: nobody has read the result.
 
 
-def complain(error: StropError) -> int:
+def exit_status(
+    run: Callable[[], int],
+    *,
+    program: str = "strop",
+    as_json: bool = False,
+    after_stop: str = "",
+) -> int:
+    """Run a command; whatever stops it becomes an exit status, and a line on stderr.
+
+    Args:
+        run: the command; it returns its exit status.
+        program: begins the line.
+        as_json: whether --json was given: a refusal is an object on stdout, too.
+        after_stop: what the line after ^C says besides.
+
+    Returns:
+        What `run` returns; 1 or 2 for an error of Strop, 2 if memory, the output or the system
+        fails, 130 after ^C, and 141 if the reader of the output has gone (`strop info x | head`).
+    """
+    try:
+        return run()
+    except BrokenPipeError:
+        forget(sys.stdout)
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        print_note(f"{program}: stopped{after_stop}")
+        return INTERRUPTED
+    except StropError as error:
+        return refuse(error, program=program, as_json=as_json)
+    except MemoryError as error:
+        lack = StropError(str(error) or "out of memory")
+        return refuse(lack, program=program, as_json=as_json)
+    except OutputError as error:
+        forget(sys.stdout)
+        return complain(StropError(f"cannot write the output: {error}"), program)
+    except OSError as error:
+        return complain(StropError(f"the system refused: {error}"), program)
+
+
+def complain(error: StropError, program: str = "strop") -> int:
     """Print an error as one line on stderr; return the exit status."""
-    print_note(f"strop: {error}")
+    print_note(f"{program}: {error}")
     return FAILED if isinstance(error, ParityError) else REFUSED
 
 
@@ -22,13 +66,8 @@ def content(error: StropError) -> dict[str, str]:
     return {"kind": error.kind, "problem": error.problem, "mend": error.mend}
 
 
-def refuse(error: StropError, *, as_json: bool) -> int:
-    """Print an error for people and, with --json, for programs; return the exit status.
-
-    Args:
-        error: the reason of the refusal.
-        as_json: whether --json was given.
-    """
+def refuse(error: StropError, *, program: str, as_json: bool) -> int:
+    """Print an error for people and, with --json, for programs; return the exit status."""
     if as_json:
         print_json({"error": content(error)})
-    return complain(error)
+    return complain(error, program)
