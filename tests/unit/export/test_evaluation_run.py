@@ -235,6 +235,7 @@ def test_two_at_once_are_refused(bundle: Path, shards: Path, tmp_path: Path) -> 
         {"batch": 1.5},
         {"labels": {"nothing": "label"}},
         {"inputs": {"nothing": "image"}},
+        {"inputs": {"": "image", "image": "other"}},
         {"slices": ["nothing"]},
     ],
 )
@@ -252,6 +253,16 @@ def test_the_only_one_needs_no_name(bundle: Path, shards: Path, tmp_path: Path) 
         bundle, shards, tmp_path / "out", workers=1, inputs={"": "image"}, labels={"": "label"}
     )
     assert found.metrics["data"]["columns"]["labels"] == ["label"]
+
+
+def test_what_will_be_replaced_is_said(bundle: Path, shards: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    for batch in (8, 9):
+        evaluate(
+            bundle, f"{shards}/*.parquet", workers=1, batch=batch, out=tmp_path, say=lines.append
+        )
+    said = f"{tmp_path}/ has another evaluation, which this one will replace"
+    assert lines.count(said) == 1
 
 
 def test_a_reference_of_another_shape_is_refused(

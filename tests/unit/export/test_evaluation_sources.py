@@ -166,6 +166,17 @@ class TestColumns:
         assert classes.tolist() == [0, 1, 2]
         assert values.dtype == np.float64
 
+    def test_the_only_one_needs_no_name(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.parquet", {"pixels": table(3)["image"], "truth": [0, 1, 2]})
+        columns = planned(path, made(), inputs={"": "pixels"}, labels={"": "truth"}).columns
+        assert (columns.inputs, columns.labels) == (("pixels",), ("truth",))
+
+    def test_one_of_several_needs_a_name(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.parquet", table(3))
+        with pytest.raises(EvaluationError, match="--input a could be input image or b") as refused:
+            planned(path, made([source(), source("b")]), inputs={"": "a"})
+        assert refused.value.mend == "write --input NAME=COLUMN"
+
     def test_an_input_is_no_label_unless_that_is_asked_for(self, tmp_path: Path) -> None:
         manifest = made(
             [source("x", [2], "float32")], [output("regression", [None, 2], name="x", range=None)]
@@ -183,6 +194,8 @@ class TestColumns:
             ({"slices": ["nope"]}, "no column 'nope'; the columns are image, label"),
             ({"inputs": {"nope": "image"}}, "no input 'nope'; its inputs are image"),
             ({"labels": {"nope": "label"}}, "no output 'nope'; its outputs are class"),
+            ({"inputs": {"": "a", "image": "b"}}, "input 'image' has two columns, 'a' and 'b'"),
+            ({"labels": {"": "nope"}}, "no column 'nope'; the columns are image, label"),
             ({"inputs": {"image": "label"}}, r"'label' cannot be input 'image', uint8 \(4, 4\): "),
             ({"inputs": {"image": "image,label"}}, "2 columns were given for 16 values"),
             ({"labels": {"class": "lists"}}, "'lists' cannot be the labels of output 'class', a c"),

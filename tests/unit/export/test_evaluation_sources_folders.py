@@ -142,7 +142,7 @@ class TestRefusals:
             (["a/star/a.png"], {}, "pictures at different depths, such as a/star/a.png; put all"),
             (["rose/a.png"], {}, "no folder in .* 'class': rose; name them circle, square, star"),
             (["star/a.png"], {"slices": ["x"]}, "no column 'x'; a folder has 'folder' alone"),
-            (["star/a.png"], {"labels": {"x": "folder"}}, "no output 'x' with classes"),
+            (["star/a.png"], {"labels": {"x": "folder"}}, "no output 'x'; its outputs are class"),
             (["a.png"], {"labels": {"class": "folder"}}, "are in no folders that name labels"),
         ],
     )
@@ -156,6 +156,11 @@ class TestRefusals:
     def test_a_model_that_does_not_take_one_picture(self, inputs: Any, tmp_path: Path) -> None:
         with pytest.raises(EvaluationError, match="the model does not take one picture"):
             planned(draw(tmp_path, NAMES), made(inputs))
+
+    def test_an_output_without_classes_has_no_labels_here(self, tmp_path: Path) -> None:
+        level = output("regression", [None], name="level")
+        with pytest.raises(EvaluationError, match="no output 'level' with classes"):
+            planned(draw(tmp_path, NAMES), made((), [*TWO, level]), labels={"level": "folder"})
 
     def test_several_outputs_with_classes_are_asked_about(self, tmp_path: Path) -> None:
         manifest = made((), TWO)

@@ -104,8 +104,8 @@ def evaluate(
     found = sources.plan(
         places,
         opened.manifest,
-        inputs=_by_name(inputs or {}, opened.manifest.inputs, "--input"),
-        labels=_by_name(labels or {}, opened.manifest.outputs, "--label"),
+        inputs=inputs or {},
+        labels=labels or {},
         slices=slices,
         progress=tell,
     )
@@ -122,6 +122,8 @@ def evaluate(
         if not restart and (before := results.finished(folder, about)):
             tell(f"{folder}/ has this evaluation already: nothing to do")
             return before
+        if results.exist(folder):
+            tell(f"{folder}/ has another evaluation, which this one will replace")
         journal = _journal(folder, identity.digest(about), found, job, restart=restart)
         if journal.resumed.done:
             tell(f"going on: {journal.resumed.rows:,} samples are counted already")
@@ -202,25 +204,6 @@ def _require(on: str, workers: int | None, batch: int) -> None:
     for name, value in (("workers", workers), ("batch", batch)):
         if value is not None and (type(value) is not int or value < 1):
             raise EvaluationError(f"--{name} must be a positive integer, got {value!r}")
-
-
-def _by_name(
-    columns: Mapping[str, str], specs: Sequence[InputSpec | OutputSpec], option: str
-) -> dict[str, str]:
-    """Return columns by name, where "" stands for the only one.
-
-    Raises:
-        EvaluationError: there is no such input or output, or "" could be several.
-    """
-    names = [spec.name for spec in specs]
-    for name in columns:
-        if name not in (names if name or len(names) > 1 else [""]):
-            raise EvaluationError(
-                f"{option} {name + '=' if name else ''}{columns[name]} names none of "
-                f"{', '.join(names)}",
-                f"write {option} NAME=COLUMN",
-            )
-    return {name or names[0]: column for name, column in columns.items()}
 
 
 def _open(

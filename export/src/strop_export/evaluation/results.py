@@ -82,6 +82,11 @@ def finished(folder: Path, identity: Mapping[str, Any]) -> Evaluation | None:
     return Evaluation(metrics, run, folder)
 
 
+def exist(folder: Path) -> bool:
+    """Tell whether a folder holds a finished evaluation, of whatever identity."""
+    return (folder / METRICS).exists()
+
+
 def _is_run(value: Any) -> bool:
     """Tell whether a value is what run.json holds."""
     return (

@@ -32,15 +32,16 @@ def plan(
             of one format.
         manifest: the bundle's.
         inputs: for inputs by name the column, or several joined by commas; others are found by
-            their names.
-        labels: for outputs by name the column; others are found by their names, or have none.
+            their names. "" is the only input.
+        labels: for outputs by name the column; others are found by their names, or have none. ""
+            is the only output.
         slices: columns whose texts tell the samples apart.
         progress: called with a line now and then.
 
     Raises:
         EvaluationError: there are no such files, or none can be read; they are of several formats;
-            a column is missing, of a type that is not taken, or not of the same type in all; or
-            pyarrow is not installed.
+            the model has no such input or output; a column is missing, of a type that is not taken,
+            or not of the same type in all; or pyarrow is not installed.
     """
     _require_libraries()
     from strop_export.evaluation.sources import planning

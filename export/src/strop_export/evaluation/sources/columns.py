@@ -36,11 +36,8 @@ def choose(
         slices: columns whose texts tell the samples apart.
 
     Raises:
-        EvaluationError: there is no such input, output or column, or no column can be told to be an
-            input.
+        EvaluationError: there is no such column, or no column can be told to be an input.
     """
-    _require_known(inputs, [spec.name for spec in manifest.inputs], "input")
-    _require_known(labels, [spec.name for spec in manifest.outputs], "output")
     chosen = tuple(
         inputs.get(spec.name) or _input(spec.name, there, manifest) for spec in manifest.inputs
     )
@@ -53,6 +50,40 @@ def choose(
         if name not in there:
             raise EvaluationError(f"there is no column {name!r}", _there(there))
     return columns
+
+
+def by_name(given: Mapping[str, str], names: Sequence[str], what: str) -> dict[str, str]:
+    """Return columns by name, where "" stands for the only one.
+
+    Args:
+        given: columns by the name of an input or output, or "".
+        names: those of the model.
+        what: "input" or "output".
+
+    Raises:
+        EvaluationError: the model has no such input or output; or "" could be several; or one has
+            two columns.
+    """
+    option = "--input" if what == "input" else "--label"
+    for name in given:
+        if name and name not in names:
+            raise EvaluationError(
+                f"the model has no {what} {name!r}", f"its {what}s are {', '.join(names)}"
+            )
+    if "" not in given:
+        return dict(given)
+    if len(names) > 1:
+        raise EvaluationError(
+            f"{option} {given['']} could be {what} {' or '.join(names)}",
+            f"write {option} NAME=COLUMN",
+        )
+    (only,) = names
+    if only in given:
+        raise EvaluationError(
+            f"{what} {only!r} has two columns, {given['']!r} and {given[only]!r}",
+            f"give {option} once",
+        )
+    return {only: given[""]}
 
 
 def needed(columns: Columns) -> list[str]:
@@ -92,14 +123,6 @@ def _require(name: str, what: str, check: Callable[[], None]) -> None:
         raise EvaluationError(
             f"column {name!r} cannot be {what}: {error}", "choose another column, or convert it"
         ) from None
-
-
-def _require_known(given: Mapping[str, str], names: list[str], what: str) -> None:
-    for name in given:
-        if name not in names:
-            raise EvaluationError(
-                f"the model has no {what} {name!r}", f"its {what}s are {', '.join(names)}"
-            )
 
 
 def _input(name: str, there: Types, manifest: Manifest) -> str:

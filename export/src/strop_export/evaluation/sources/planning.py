@@ -13,7 +13,7 @@ from strop.bundle.manifest import Manifest
 from strop_export.errors import EvaluationError
 from strop_export.evaluation.sources import folders, parquet, tfrecord
 from strop_export.evaluation.sources.base import BadRows, Columns, Data, Found, Unit
-from strop_export.evaluation.sources.columns import choose, needed, require_types
+from strop_export.evaluation.sources.columns import by_name, choose, needed, require_types
 from strop_export.evaluation.sources.places import files_below, find
 from strop_export.evaluation.sources.values import simple_type
 
@@ -39,6 +39,8 @@ def plan(
     progress: Callable[[str], None],
 ) -> Data:
     """Plan as `strop_export.evaluation.sources.plan` says."""
+    inputs = by_name(inputs, [spec.name for spec in manifest.inputs], "input")
+    labels = by_name(labels, [spec.name for spec in manifest.outputs], "output")
     kind, found = find(paths)
     if kind == "folder":
         data = _of_folders(found, manifest, labels, tuple(dict.fromkeys(slices)))
