@@ -16,7 +16,7 @@ from tests.fleet.registries import free_port
 from tests.scale import processes
 
 _READY = b"Ray runtime started"
-_START_S, _END_S = 120.0, 5.0
+_START_S, _END_S = 120.0, 1.0
 
 
 @contextmanager

@@ -11,12 +11,12 @@ from tests.conftest import Exported, Tell
 from tests.scale import digits
 from tests.scale.digits import Digits
 
-IMAGES = int(os.environ.get("STROP_SCALE_IMAGES", "60000"))
+IMAGES = int(os.environ.get("STROP_SCALE_IMAGES", "30000"))
 
 
 @pytest.fixture(scope="session")
 def made(tell: Tell) -> Digits:
-    """STROP_SCALE_IMAGES digits, 60,000 without it."""
+    """STROP_SCALE_IMAGES digits, 30,000 without it."""
     return digits.make(IMAGES, tell)
 
 

@@ -1,4 +1,4 @@
-"""Evaluation of many digits (STROP_SCALE_IMAGES; 60,000): here, on Ray, killed and gone on."""
+"""Evaluation of many digits (STROP_SCALE_IMAGES; 30,000): here, on Ray, killed and gone on."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ from strop_export.metric import Metric, check
 from strop_export.paths import TOLERANCES
 from strop_export.progress import Steps
 from strop_export.proof import gpu
-from strop_export.tolerances import Tolerance
+from strop_export.tolerances import Tolerance, for_depth
 from strop_export.tolerances import tolerances as read_tolerances
 from strop_export.wheels import NATIVE, Wheels, find_wheels, native_here
 
@@ -247,7 +247,7 @@ def _make(
         results += pipeline.export(
             read,
             able,
-            tolerances,
+            for_depth(tolerances, read.layers_with_weights),
             workstation,
             wheels,
             record,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from strop_export.paths import TOLERANCES
 from strop_export.targets import read_toml
 
 QUANTIZED = (*CALIBRATED, "dynamic")  # precisions with integer weights
+_SHALLOW = 4  # layers with weights that the bounds of float32 are for
 _WRITTEN = tuple(dict.fromkeys(name for names in PRECISIONS.values() for name in names))
 _OF_KIND = {
     "class": ("disagreements", "accuracy_loss", "max_abs_error"),
@@ -146,6 +148,27 @@ def tolerances(
         if precision in QUANTIZED:
             bounds[precision] = replace(bounds[precision], max_drop=max_drop, by_metric=by_metric)
     return bounds
+
+
+def for_depth(bounds: Mapping[str, Tolerance], layers: int) -> dict[str, Tolerance]:
+    """Widen what float32 may be off by rounding, for a deep model.
+
+    Two kernels that sum in another order differ by rounding errors, which add up from layer to
+    layer as a random walk does: with the square root of the depth (Higham and Mary, "A New Approach
+    to Probabilistic Rounding Error Analysis", 2019). The other precisions' bounds are larger by far
+    than any rounding.
+
+    Args:
+        bounds: precision -> its tolerance.
+        layers: layers with weights, such as convolutions.
+
+    Returns:
+        The bounds; those of float32 are the same for up to four layers.
+    """
+    factor = math.sqrt(max(1.0, layers / _SHALLOW))
+    own = bounds["float32"]
+    wider = replace(own, max_abs_error=own.max_abs_error * factor, golden=own.golden * factor)
+    return {**bounds, "float32": wider}
 
 
 def _values(default: Any, own: Any, precision: str) -> dict[str, Any]:

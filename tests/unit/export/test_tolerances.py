@@ -10,7 +10,7 @@ import pytest
 
 from strop_export.errors import SourceError, TargetError
 from strop_export.formats import VariantSpec
-from strop_export.tolerances import tolerances
+from strop_export.tolerances import for_depth, tolerances
 from tests.unit.export.outputs import spec
 
 BOUNDS = "".join(
@@ -163,3 +163,14 @@ class TestAMetric:
     def test_a_drop_beside_it_is_refused(self) -> None:
         with pytest.raises(SourceError, match="in different units; give one of them"):
             tolerances("mine", max_drop=0.01, by_metric=True)
+
+
+def test_rounding_in_float32_grows_with_the_square_root_of_the_depth() -> None:
+    bounds = tolerances("mine")
+    assert for_depth(bounds, 0) == for_depth(bounds, 4) == bounds
+    deep = for_depth(bounds, 64)
+    own, other = bounds.pop("float32"), deep.pop("float32")
+    assert deep == bounds
+    assert other.max_abs_error == 4 * own.max_abs_error
+    assert other.golden == 4 * own.golden
+    assert (other.disagreements, other.gpu) == (own.disagreements, own.gpu)

@@ -56,6 +56,11 @@ class Source:
         pairs = zip(self.calibration, self.selection, strict=True)
         return tuple(np.concatenate(pair) for pair in pairs)
 
+    @property
+    def layers_with_weights(self) -> int:
+        """The number of layers that multiply by weights: each has an array of two axes or more."""
+        return sum(len(weight.shape) > 1 for weight in self.model.weights)
+
 
 def read(
     files: Files,
