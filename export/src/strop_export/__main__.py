@@ -18,6 +18,7 @@ from __future__ import annotations
 import sys
 
 from strop.commands.refusal import exit_status
+from strop.commands.terminal import prepare_streams
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -30,6 +31,7 @@ def main(argv: list[str] | None = None) -> int:
         The exit status, as the module's docstring lists it.
     """
     given = sys.argv[1:] if argv is None else argv
+    prepare_streams()
     return exit_status(lambda: _run(given), program="strop-export")
 
 

@@ -6,10 +6,10 @@ import argparse
 import math
 import re
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 from strop.bundle.manifest import KINDS
-from strop.errors import printable
+from strop.commands.parsing import OneLineParser
 from strop_export import targets
 from strop_export.paths import TOLERANCES
 
@@ -18,12 +18,9 @@ _UNITS: Final = {"b": 1, "k": 2**10, "m": 2**20}
 _SIZE: Final = re.compile(r"([0-9]{1,12})\s*(?:([km])(?:i?b)?|b)?")
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser that reports errors in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Exit with the message in one line."""
-        self.exit(2, f"export: {printable(message)}; see {self.prog} --help\n")
+class _Parser(OneLineParser):
+    def program(self) -> str:
+        return "export"  # as `make export` has it
 
 
 def parser() -> argparse.ArgumentParser:

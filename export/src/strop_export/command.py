@@ -57,6 +57,9 @@ def _export(arguments: argparse.Namespace) -> int:
 def _progress() -> Iterator[Callable[[str], None]]:
     """Show each line at once, and the last one beside a spinner where there is a terminal."""
     console = Console()
+    if not console.is_terminal:
+        yield lambda line: show(printable(line))
+        return
     with console.status("starting") as status:
 
         def show_line(line: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from strop.commands.parsing import OneLineParser
 from strop.commands.refusal import exit_status
 from strop.commands.terminal import lay_out, show, width
 from strop.errors import BundleError, printable
@@ -36,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
         argv: the arguments after `explain`.
 
     Returns:
-        0, or 2 if there is no such report: one line says why. 141 if nobody reads the output.
+        0, or 2 if there is no such report: one line says why; or as `exit_status` says.
     """
     arguments = parser().parse_args(argv)
     return exit_status(lambda: _explain(arguments), program="strop-export", as_json=arguments.json)
@@ -44,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of the command."""
-    root = argparse.ArgumentParser(
+    root = OneLineParser(
         prog="strop-export explain",
         description="Print what export's report says about a bundle: its proofs, and the error of "
         "each layer. The report lies beside the bundle.",

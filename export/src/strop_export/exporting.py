@@ -247,7 +247,7 @@ def _make(
         results += pipeline.export(
             read,
             able,
-            for_depth(tolerances, read.layers_with_weights),
+            for_depth(tolerances, read.kernels),
             workstation,
             wheels,
             record,

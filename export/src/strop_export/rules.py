@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _CONFIDENCE = 0.95
+_FEW_KERNELS = 4  # that the bounds of rounding are for
 _MOST_SAMPLES = 10**9  # more are of no practical use
 
 
@@ -22,6 +23,22 @@ class Interval(NamedTuple):
     share: float
     low: float
     high: float
+
+
+def rounding_factor(kernels: int) -> float:
+    """Return by how much more a deep model may be off by rounding in float32 than a shallow one.
+
+    Two computations that sum in another order differ by rounding errors, which add up from layer to
+    layer as a random walk does: with the square root of the depth (Higham and Mary, "A New Approach
+    to Probabilistic Rounding Error Analysis", 2019).
+
+    Args:
+        kernels: weight arrays of two axes or more, in the whole model.
+
+    Returns:
+        1 or more; 1 for up to four kernels.
+    """
+    return math.sqrt(max(1.0, kernels / _FEW_KERNELS))
 
 
 def proportion(count: int, total: int) -> Interval:

@@ -13,10 +13,10 @@ from strop_export.errors import SourceError, TargetError
 from strop_export.formats import PRECISIONS, VariantSpec
 from strop_export.formats.base import CALIBRATED
 from strop_export.paths import TOLERANCES
+from strop_export.rules import rounding_factor
 from strop_export.targets import read_toml
 
 QUANTIZED = (*CALIBRATED, "dynamic")  # precisions with integer weights
-_SHALLOW = 4  # layers with weights that the bounds of float32 are for
 _WRITTEN = tuple(dict.fromkeys(name for names in PRECISIONS.values() for name in names))
 _OF_KIND = {
     "class": ("disagreements", "accuracy_loss", "max_abs_error"),
@@ -52,7 +52,7 @@ class Tolerance:
         """
         if spec.format == "plan":
             return replace(self, golden=0.0)
-        return replace(self, golden=self.gpu) if spec.gpu else self
+        return replace(self, golden=max(self.golden, self.gpu)) if spec.gpu else self
 
     def on(self, device: str) -> Tolerance:
         """Return the tolerance of a run on a device: GPUs sum in another order.
@@ -150,23 +150,16 @@ def tolerances(
     return bounds
 
 
-def for_depth(bounds: Mapping[str, Tolerance], layers: int) -> dict[str, Tolerance]:
+def for_depth(bounds: Mapping[str, Tolerance], kernels: int) -> dict[str, Tolerance]:
     """Widen what float32 may be off by rounding, for a deep model.
 
-    Two kernels that sum in another order differ by rounding errors, which add up from layer to
-    layer as a random walk does: with the square root of the depth (Higham and Mary, "A New Approach
-    to Probabilistic Rounding Error Analysis", 2019). The other precisions' bounds are larger by far
-    than any rounding.
+    The other precisions' bounds are larger by far than any rounding.
 
     Args:
         bounds: precision -> its tolerance.
-        layers: layers with weights, such as convolutions.
-
-    Returns:
-        The bounds; those of float32 are the same for up to four layers.
+        kernels: as in `rules.rounding_factor`.
     """
-    factor = math.sqrt(max(1.0, layers / _SHALLOW))
-    own = bounds["float32"]
+    factor, own = rounding_factor(kernels), bounds["float32"]
     wider = replace(own, max_abs_error=own.max_abs_error * factor, golden=own.golden * factor)
     return {**bounds, "float32": wider}
 

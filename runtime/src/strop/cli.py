@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
-import io
 import os
 import sys
 import warnings
@@ -20,7 +19,7 @@ import strop
 from strop.commands.arguments import parser
 from strop.commands.quiet import without_notes
 from strop.commands.refusal import exit_status
-from strop.commands.terminal import print_note
+from strop.commands.terminal import prepare_streams, print_note
 from strop.errors import StropError, StropWarning
 
 _OPEN_HERE = ("run", "bench", "tune", "sweep")  # commands that open engines in this process
@@ -33,35 +32,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments after the program's name; None: those of this process.
     """
-    _open_what_is_closed()
+    prepare_streams()
     return exit_status(lambda: _main(argv))
 
 
 def _main(argv: Sequence[str] | None) -> int:
     arguments = parser().parse_args(argv)
     _keep_stdout_ours()
-    if isinstance(sys.stdout, io.TextIOWrapper):  # the terminal may lack a label's alphabet
-        sys.stdout.reconfigure(errors="backslashreplace")
     with warnings.catch_warnings():  # -W is for programs: an engine that warns is not an error
         warnings.simplefilter("ignore")  # Pillow's and numpy's
         warnings.simplefilter("always", StropWarning)
         warnings.showwarning = _warn
         with without_notes() if arguments.command in _OPEN_HERE else contextlib.nullcontext():
             return exit_status(lambda: _run(arguments), as_json=arguments.json)
-
-
-def _open_what_is_closed() -> None:
-    """Write to nowhere where a stream is closed (`strop check x >&-`): the exit status tells.
-
-    Python has None in its place, and prints to stdout what is meant for a stderr of None. The new
-    descriptor takes the number of the closed one. Otherwise a file of ours would take it, and
-    native libraries would print into that file.
-    """
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            nowhere = os.open(os.devnull, os.O_RDWR)
-            stream = open(nowhere, mode, errors="backslashreplace", closefd=False)  # noqa: SIM115
-            setattr(sys, name, stream)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -80,7 +63,7 @@ def _keep_stdout_ours() -> None:
         sys.stdout.flush()  # what a program has printed before
         encoding, ours = sys.stdout.encoding, os.dup(1)
         os.dup2(2, 1)
-        sys.stdout = open(ours, "w", encoding=encoding, closefd=False)  # noqa: SIM115
+        sys.stdout = open(ours, "w", -1, encoding, "backslashreplace", closefd=False)  # noqa: SIM115
 
 
 def _command_module(name: str) -> ModuleType:

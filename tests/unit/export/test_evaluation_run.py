@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -261,7 +262,7 @@ def test_what_will_be_replaced_is_said(bundle: Path, shards: Path, tmp_path: Pat
         evaluate(
             bundle, f"{shards}/*.parquet", workers=1, batch=batch, out=tmp_path, say=lines.append
         )
-    said = f"{tmp_path}/ has another evaluation, which this one will replace"
+    said = f"{tmp_path}/ has an evaluation, which this one will replace"
     assert lines.count(said) == 1
 
 
@@ -354,9 +355,15 @@ def test_changed_results_are_made_anew(bundle: Path, shards: Path, tmp_path: Pat
     for name, damage in (
         ("metrics.json", before.replace(b'"correct": ', b'"correct": 1')),
         ("metrics.json", b"[]"),
+        ("both", b"[]"),
         ("run.json", b"{}"),
         ("run.json", b"[" * 100_000),
     ):
+        if name == "both":  # run.json names the digest of what is there
+            run_json = json.loads((tmp_path / "run.json").read_bytes())
+            run_json["metrics_sha256"] = hashlib.sha256(damage).hexdigest()
+            (tmp_path / "run.json").write_text(json.dumps(run_json), "ascii")
+            name = "metrics.json"
         (tmp_path / name).write_bytes(damage)
         found = run(bundle, shards, tmp_path, workers=1)
         assert found.metrics == made.metrics, (name, damage[:20])
@@ -507,6 +514,16 @@ def test_data_without_rows_are_refused_as_such(bundle: Path, tmp_path: Path) -> 
     write(tmp_path / "0.parquet", np.zeros((0, 4, 4), np.uint8), np.zeros(0, int))
     with pytest.raises(EvaluationError, match="the data have no rows"):
         run(bundle, tmp_path, tmp_path / "out", workers=1)
+
+
+def test_a_refused_one_leaves_the_finished_one(bundle: Path, shards: Path, tmp_path: Path) -> None:
+    before = run(bundle, shards, tmp_path / "out", workers=1)
+    (tmp_path / "none").mkdir()
+    write(tmp_path / "none" / "0.parquet", np.empty((0, 4, 4), np.uint8), np.empty(0, np.int64))
+    with pytest.raises(EvaluationError, match="the data have no rows"):
+        run(bundle, tmp_path / "none", tmp_path / "out", workers=1)
+    after = run(bundle, shards, tmp_path / "out", restart=False, workers=1)
+    assert after.run["finished"] == before.run["finished"]
 
 
 def test_an_empty_path_is_not_the_working_directory(bundle: Path, tmp_path: Path) -> None:

@@ -29,8 +29,8 @@ def test_integers_stay_integers(tmp_path: Path) -> None:
     assert np.array_equal(answers, (10 * read.samples[0]).astype(np.int32))
 
 
-def checked(recorded: Any, today: NDArray[Any]) -> NDArray[Any]:
-    (found,) = record.checked(FILES, recorded, (today,))
+def checked(recorded: Any, today: NDArray[Any], kernels: int = 0) -> NDArray[Any]:
+    (found,) = record.checked(FILES, recorded, (today,), kernels)
     return found
 
 
@@ -63,3 +63,11 @@ def test_rounding_is_no_difference() -> None:
     today = np.linspace(0, 1, 12, dtype=np.float32).reshape(6, 2)
     recorded = today.astype(np.float64) + 1e-6
     assert np.array_equal(checked(recorded, today), recorded.astype(np.float32))
+
+
+def test_a_deep_model_rounds_more() -> None:
+    today = np.linspace(0, 1, 12, dtype=np.float32).reshape(6, 2)
+    recorded = today.astype(np.float64) + 3e-5
+    with pytest.raises(SourceError, match="holds outputs of another model"):
+        checked(recorded, today, kernels=4)
+    assert np.array_equal(checked(recorded, today, kernels=64), recorded.astype(np.float32))

@@ -168,6 +168,9 @@ class TestAMetric:
 def test_rounding_in_float32_grows_with_the_square_root_of_the_depth() -> None:
     bounds = tolerances("mine")
     assert for_depth(bounds, 0) == for_depth(bounds, 4) == bounds
+    file = VariantSpec("onnx", "float32", gpu=True)
+    deepest = for_depth(bounds, 10_000)["float32"].of(file)
+    assert deepest.golden == 50 * bounds["float32"].golden > deepest.gpu
     deep = for_depth(bounds, 64)
     own, other = bounds.pop("float32"), deep.pop("float32")
     assert deep == bounds

@@ -16,6 +16,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from strop.commands.parsing import OneLineParser
 from strop.commands.refusal import exit_status
 from strop.commands.terminal import print_line, print_note, show, width
 from strop.errors import InputError
@@ -28,7 +29,7 @@ _MAX_BAD = 0.01
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of the command."""
-    root = argparse.ArgumentParser(
+    root = OneLineParser(
         prog="strop-export evaluate",
         description="Evaluate a bundle over data of any size, on this machine or on a Ray cluster: "
         "the figures are the same to the last digit. A stopped evaluation goes on when the same "

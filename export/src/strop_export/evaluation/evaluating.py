@@ -122,9 +122,9 @@ def evaluate(
         if not restart and (before := results.finished(folder, about)):
             tell(f"{folder}/ has this evaluation already: nothing to do")
             return before
-        if results.exist(folder):
-            tell(f"{folder}/ has another evaluation, which this one will replace")
         journal = _journal(folder, identity.digest(about), found, job, restart=restart)
+        if results.exist(folder):
+            tell(f"{folder}/ has an evaluation, which this one will replace")
         if journal.resumed.done:
             tell(f"going on: {journal.resumed.rows:,} samples are counted already")
         show = show or progress.lines(tell)

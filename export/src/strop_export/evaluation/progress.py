@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,8 @@ from typing import NamedTuple
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from strop.commands.terminal import print_note
 
 _LINE_EVERY_S = 10.0
 
@@ -58,7 +59,7 @@ def on_terminal() -> Iterator[Show]:
     """Show a bar on stderr, or lines where stderr is no terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lines(lambda line: print(line, file=sys.stderr, flush=True))
+        yield lines(print_note)
         return
     columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:

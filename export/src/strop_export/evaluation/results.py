@@ -77,6 +77,8 @@ def finished(folder: Path, identity: Mapping[str, Any]) -> Evaluation | None:
         metrics = json.loads(content)
     except (OSError, ValueError, RecursionError):
         return None
+    if not isinstance(metrics, dict):
+        return None
     if any(metrics.get(name) != value for name, value in _plain(identity).items()):
         return None
     return Evaluation(metrics, run, folder)
@@ -114,9 +116,6 @@ def publish(
     Raises:
         EvaluationError: no row at all could be evaluated; or a file cannot be written.
     """
-    for name in (METRICS, RUN):  # of an earlier evaluation
-        with _writing(folder / name):
-            (folder / name).unlink(missing_ok=True)
     cut_short = _write_bad_rows(folder / BAD_ROWS, journal, data.bad)
     counted = journal.counted
     if not (counted.rows or counted.bad_rows or cut_short):
@@ -127,6 +126,9 @@ def publish(
             f"{cut_short} files were set aside",
             f"{folder / BAD_ROWS} says why",
         )
+    for name in (METRICS, RUN):  # of an earlier evaluation
+        with _writing(folder / name):
+            (folder / name).unlink(missing_ok=True)
     figures = journal.tally.figures()
     rows = {"counted": counted.rows, "set_aside": counted.bad_rows, "files_cut_short": cut_short}
     metrics = {**_plain(identity), "rows": rows, "figures": figures}

@@ -57,9 +57,9 @@ class Source:
         return tuple(np.concatenate(pair) for pair in pairs)
 
     @property
-    def layers_with_weights(self) -> int:
-        """The number of layers that multiply by weights: each has an array of two axes or more."""
-        return sum(len(weight.shape) > 1 for weight in self.model.weights)
+    def kernels(self) -> int:
+        """The number of weight arrays of two axes or more: one for most layers with weights."""
+        return kernels_of(self.model)
 
 
 def read(
@@ -115,7 +115,8 @@ def read(
     if twin is not None:
         twin.check(judging=answers, calibrating=given_answers)
         answers, given_answers = twin.judging, twin.calibrating
-    answers = record.checked(files, data.judging.get("outputs"), answers)
+    recorded = data.judging.get("outputs")
+    answers = record.checked(files, recorded, answers, kernels_of(model))
     given = data.labels(loaded.outputs, judging=True)
     outputs, found = _outputs(loaded, answers, given, names, dict(tasks or {}))
     labels = _truth(given, found, outputs, answers)
@@ -159,6 +160,11 @@ def read(
         loading=loading,
         twin=twin,
     )
+
+
+def kernels_of(model: keras.Model) -> int:
+    """Count the weight arrays of two axes or more."""
+    return sum(len(weight.shape) > 1 for weight in model.weights)
 
 
 def _outputs(

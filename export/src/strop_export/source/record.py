@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strop_export.errors import SourceError
+from strop_export.rules import rounding_factor
 from strop_export.source.files import Files
 
-_MOST_DRIFT = 1e-5  # Keras against its outputs recorded at training, maybe on another CPU
+_MOST_DRIFT = 1e-5  # Keras against its outputs recorded at training, maybe on another CPU; shallow
 
 
 def checked_version(version: Any) -> int:
@@ -55,7 +56,7 @@ def read(path: Path | None) -> dict[str, Any]:
 
 
 def checked(
-    files: Files, recorded: NDArray[Any] | None, answers: tuple[NDArray[Any], ...]
+    files: Files, recorded: NDArray[Any] | None, answers: tuple[NDArray[Any], ...], kernels: int
 ) -> tuple[NDArray[Any], ...]:
     """Return Keras's outputs, as recorded at training if they were, else as computed now.
 
@@ -63,6 +64,7 @@ def checked(
         files: the paths, for messages.
         recorded: (N, ...) of the only output, or None if none were recorded.
         answers: as computed now, (N, ...) for each output.
+        kernels: as in `rules.rounding_factor`.
 
     Raises:
         SourceError: the recorded outputs are those of another model.
@@ -70,7 +72,7 @@ def checked(
     if recorded is None or len(answers) != 1:
         return answers
     (today,) = answers
-    if difference := _difference(recorded, today):
+    if difference := _difference(recorded, today, _MOST_DRIFT * rounding_factor(kernels)):
         raise SourceError(
             f"{files.evaluation} holds outputs of another model than {files.model} ({difference})",
             "train again",
@@ -78,8 +80,8 @@ def checked(
     return (recorded.astype(today.dtype),)
 
 
-def _difference(recorded: NDArray[Any], today: NDArray[Any]) -> str:
-    """Say how recorded outputs differ from today's; "" if they are the same."""
+def _difference(recorded: NDArray[Any], today: NDArray[Any], most: float) -> str:
+    """Say how recorded outputs differ from today's; "" if by no more than `most` of their size."""
     if recorded.shape != today.shape or recorded.dtype.kind not in "biuf":
         return (
             f"they are {recorded.dtype} {recorded.shape}, and it gives {today.dtype} {today.shape}"
@@ -88,4 +90,4 @@ def _difference(recorded: NDArray[Any], today: NDArray[Any]) -> str:
         count = np.count_nonzero(recorded != today)
         return f"{count} of {today.size} values differ" if count else ""
     drift = np.abs(recorded - today).max(initial=0.0) / max(1.0, np.abs(today).max(initial=0.0))
-    return "" if drift <= _MOST_DRIFT else f"they differ by {drift:.3g}"
+    return "" if drift <= most else f"they differ by {drift:.3g}"

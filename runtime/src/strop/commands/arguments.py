@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import sys
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from strop import engines
 from strop.bundle import manifest
-from strop.commands.terminal import show
-from strop.errors import one_line
+from strop.commands.parsing import OneLineParser
 from strop.serve.limits import Limits
 from strop.versions import __version__
 
@@ -29,8 +27,8 @@ VALUES: dict[str, tuple[str, ...]] = {
 _LONGEST = 40  # characters of an unknown command that a message quotes
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser that reports errors in one line, and suggests a command for one that is unknown."""
+class Parser(OneLineParser):
+    """A parser that suggests a command for one that is unknown."""
 
     commands: Mapping[str, argparse.ArgumentParser] = {}  # by name; only the root parser has any
 
@@ -43,17 +41,6 @@ class Parser(argparse.ArgumentParser):
         raise argparse.ArgumentError(
             None, f"there is no {str(action.metavar).lower()} {value[:_LONGEST]!r} ({hint})"
         )
-
-    def _print_message(self, message: str, file: Any = None) -> None:
-        """Print help and version, or fail as a result that cannot be written does."""
-        if file is sys.stdout:
-            show(message.rstrip("\n"))
-        else:
-            super()._print_message(message, file)
-
-    def error(self, message: str) -> NoReturn:
-        """Exit with the message in one line."""
-        self.exit(2, f"strop: {one_line(message)}; see {self.prog} --help\n")
 
 
 def parser() -> Parser:

@@ -23,7 +23,9 @@ def exit_status(
     as_json: bool = False,
     after_stop: str = "",
 ) -> int:
-    """Run a command; whatever stops it becomes an exit status, and a line on stderr.
+    """Run a command; whatever stops it becomes an exit status.
+
+    A line on stderr says why, unless it is the reader of the output that has gone.
 
     Args:
         run: the command; it returns its exit status.
@@ -36,23 +38,28 @@ def exit_status(
         fails, 130 after ^C, and 141 if the reader of the output has gone (`strop info x | head`).
     """
     try:
-        return run()
+        try:
+            return run()
+        except BrokenPipeError:  # an OSError, but no refusal of the system
+            raise
+        except StropError as error:
+            return refuse(error, program=program, as_json=as_json)
+        except MemoryError as error:
+            lack = StropError(str(error) or "out of memory")
+            return refuse(lack, program=program, as_json=as_json)
+        except OSError as error:
+            said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            refusal = StropError(f"the system refused: {said}")
+            return refuse(refusal, program=program, as_json=as_json)
     except BrokenPipeError:
         forget(sys.stdout)
         return BROKEN_PIPE
     except KeyboardInterrupt:
         print_note(f"{program}: stopped{after_stop}")
         return INTERRUPTED
-    except StropError as error:
-        return refuse(error, program=program, as_json=as_json)
-    except MemoryError as error:
-        lack = StropError(str(error) or "out of memory")
-        return refuse(lack, program=program, as_json=as_json)
     except OutputError as error:
         forget(sys.stdout)
         return complain(StropError(f"cannot write the output: {error}"), program)
-    except OSError as error:
-        return complain(StropError(f"the system refused: {error}"), program)
 
 
 def complain(error: StropError, program: str = "strop") -> int:

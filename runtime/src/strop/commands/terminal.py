@@ -7,6 +7,7 @@ tables fit the width of the terminal. This module does without numpy, which the 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import sys
@@ -184,6 +185,23 @@ def lay_out(
         for margin, note in zip(margins, beside, strict=True)
         for line in _beside(margin, note, room).split("\n")
     ]
+
+
+def prepare_streams() -> None:
+    """Make the streams of this process ready for whatever a command prints.
+
+    A closed stream (`strop check x >&-`) leads nowhere: the exit status tells. Python has None in
+    its place, and prints to stdout what is meant for a stderr of None. The new descriptor takes the
+    number of the closed one. Otherwise a file of ours would take it, and native libraries would
+    print into that file. What stdout's alphabet lacks is escaped.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            stream = open(nowhere, mode, errors="backslashreplace", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def forget(stream: TextIO) -> None:
