@@ -158,6 +158,9 @@ def for_depth(bounds: Mapping[str, Tolerance], kernels: int) -> dict[str, Tolera
     Args:
         bounds: precision -> its tolerance.
         kernels: as in `rules.rounding_factor`.
+
+    Returns:
+        The same, with wider `max_abs_error` and `golden` for float32.
     """
     factor, own = rounding_factor(kernels), bounds["float32"]
     wider = replace(own, max_abs_error=own.max_abs_error * factor, golden=own.golden * factor)

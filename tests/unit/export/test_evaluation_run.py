@@ -522,7 +522,7 @@ def test_a_refused_one_leaves_the_finished_one(bundle: Path, shards: Path, tmp_p
     write(tmp_path / "none" / "0.parquet", np.empty((0, 4, 4), np.uint8), np.empty(0, np.int64))
     with pytest.raises(EvaluationError, match="the data have no rows"):
         run(bundle, tmp_path / "none", tmp_path / "out", workers=1)
-    after = run(bundle, shards, tmp_path / "out", restart=False, workers=1)
+    after = run(bundle, shards, tmp_path / "out", workers=1)
     assert after.run["finished"] == before.run["finished"]
 
 

@@ -14,7 +14,8 @@ from strop_export.errors import SourceError
 from strop_export.rules import rounding_factor
 from strop_export.source.files import Files
 
-_MOST_DRIFT = 1e-5  # Keras against its outputs recorded at training, maybe on another CPU; shallow
+# Keras against its outputs recorded at training, maybe on another CPU; for up to four kernels.
+_MOST_DRIFT = 1e-5
 
 
 def checked_version(version: Any) -> int:
