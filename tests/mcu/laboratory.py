@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +15,9 @@ from strop_export.firmware.cpus import CPUS, Cpu
 from strop_export.firmware.sizes import Sizes, measure
 from strop_export.formats.plan_reader import read_plan
 from tests.contract import tflite_kit
-from tests.mcu import emulator, peers
+from tests.mcu import emulator, models, peers
 from tests.mcu.emulator import Ran
-from tests.mcu.models import Built, built
+from tests.mcu.models import Built
 from tests.mcu.peers import Tflm
 from tests.native.networks import with_inner_outputs
 from tests.native.test_parity import differing
@@ -57,15 +58,19 @@ class Laboratory:
 
     def __init__(self, artifact: Path, tflite: Path, folder: Path) -> None:
         self._artifact, self._tflite, self._folder = artifact, tflite, folder
-        # One trains, one fills all cores with emulators, one does the rest.
-        self._trainer, self._boards, self._others = (ThreadPoolExecutor(1) for _ in range(3))
+        # TensorFlow has many threads: it trains in a process that starts no programs.
+        self._trainer = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+        # One fills all cores with emulators, one does the rest.
+        self._boards, self._others = (ThreadPoolExecutor(1) for _ in range(2))
         self._begun: dict[tuple[str, str], Future[Any]] = {}
 
     def begin(self, names: Iterable[str]) -> None:
         """Begin the work on models."""
         for name in names:
             # Those that follow wait for the first, which must be there before they begin.
-            self._begun[name, "built"] = self._trainer.submit(self._built, name)
+            self._begun[name, "built"] = self._trainer.submit(
+                _build, name, self._artifact, self._place(name)
+            )
             for cpu in CPUS:
                 self._begun[name, cpu.name] = self._boards.submit(self._cell, name, cpu)
             self._begun[name, "heads"] = self._others.submit(self._heads, name)
@@ -79,8 +84,7 @@ class Laboratory:
 
     def model(self, name: str) -> Built:
         """Return a model's files and samples."""
-        found: Built = self._wait(name, "built")
-        return found
+        return models.read(self._wait(name, "built"))
 
     def cell(self, name: str, cpu: Cpu) -> Cell:
         """Return a model's figures on a CPU."""
@@ -104,11 +108,6 @@ class Laboratory:
 
     def _wait(self, name: str, what: str) -> Any:
         return self._begun[name, what].result()
-
-    def _built(self, name: str) -> Built:
-        made = built(name, self._artifact)
-        emulator.write_folder(self._place(name), made.plan, name)
-        return made
 
     def _cell(self, name: str, cpu: Cpu) -> Cell:
         plan, samples = self.model(name).plan, self.model(name).samples
@@ -158,3 +157,9 @@ class Laboratory:
 
     def _place(self, name: str) -> Path:
         return self._folder / name
+
+
+def _build(name: str, artifact: Path, place: Path) -> Path:
+    kept = models.build(name, artifact)
+    emulator.write_folder(place, models.read(kept).plan, name)
+    return kept

@@ -44,12 +44,15 @@ class _Trained(NamedTuple):
     samples: Array
 
 
-def built(name: str, artifact: Path) -> Built:
-    """Train and convert a model, or take it from the cache.
+def build(name: str, artifact: Path) -> Path:
+    """Train and convert a model, unless the cache has it.
 
     Args:
         name: one of `MODELS`.
         artifact: that of the MNIST network.
+
+    Returns:
+        Its file in the cache, for `read`.
     """
     parts = [
         *(Path(__file__), Path(networks.__file__)),
@@ -67,6 +70,11 @@ def built(name: str, artifact: Path) -> Built:
         for old in kept.parent.glob(f"{name}-*.npz"):
             old.unlink()
         np.savez(kept, tflite=tflite, plan=plan, samples=trained.samples)
+    return kept
+
+
+def read(kept: Path) -> Built:
+    """Read what `build` wrote."""
     with np.load(kept) as content:
         return Built(content["tflite"].tobytes(), content["plan"].tobytes(), content["samples"])
 
