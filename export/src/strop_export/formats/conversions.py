@@ -54,10 +54,11 @@ class Conversions:
         unseen: int | None = None,
     ) -> None:
         with quiet():  # importing TensorFlow is as noisy as using it
+            from strop_export.formats.byte_inputs import with_float_inputs
             from strop_export.formats.graph import check_borders
 
         check_borders(model)
-        self.model, self.calibration = model, calibration
+        self.model, self.calibration = with_float_inputs(model), calibration
         self.names = names or Names()
         self.held_out = calibration if held_out is None else held_out
         self.unseen = [array[:unseen] for array in self.held_out]
