@@ -7,6 +7,7 @@ process by SIGSEGV (tensorflow#41305), and would end the export with it.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import signal
@@ -38,6 +39,7 @@ from strop_export.formats import (
     Quantization,
     Ranked,
     VariantSpec,
+    quiet,
 )
 from strop_export.layer_errors.measure import TensorError
 from strop_export.layer_errors.of_model import layer_errors
@@ -56,27 +58,36 @@ _MOST_BYTES = 2**24  # of an answer; arrays are in files
 
 
 class Converter:
-    """A converter of one model in another process, which ends with the `with` block."""
+    """A converter of one model in another process, which ends with the `with` block.
 
-    def __init__(
+    The process starts with the block, and loads TensorFlow while this one reads the model.
+
+    Args:
+        folder: an empty folder for the files that the two processes share.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._kinds = list[str]()
+        self._command = [sys.executable, "-m", "strop_export.conversion", str(folder)]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def take(
         self,
         model: source.Source,
-        folder: Path,
         held_out: Sequence[NDArray[Any]] | None = None,
         unseen: int | None = None,
     ) -> None:
-        """Prepare to convert; the process starts with the first request.
+        """Say what to convert; do it before any request.
 
         Args:
-            model: what to convert, and the samples that calibrate it.
-            folder: an empty folder for the files that the two processes share.
+            model: the model, and the samples that calibrate it.
             held_out: samples like the calibration, for `answers` and `ranking`; by default the
                 calibration.
             unseen: the number of samples at the start of `held_out` that do not calibrate, for
                 `layer_errors`; by default all.
         """
-        self._folder = folder
-        self._kinds = _layers(model.model)
+        folder, self._kinds = self._folder, _layers(model.model)
         _save(folder / _CALIBRATION, model.calibration)
         _save(folder / _HELD_OUT, model.calibration if held_out is None else held_out)
         loading = model.loading
@@ -90,8 +101,6 @@ class Converter:
             "unseen": unseen,
         }
         (folder / _REQUEST).write_text(json.dumps(request), encoding="ascii")
-        self._command = [sys.executable, "-m", "strop_export.conversion", str(folder)]
-        self._process: subprocess.Popen[bytes] | None = None
 
     def convert(self, spec: VariantSpec) -> Converted:
         """Convert the model to one format and precision.
@@ -153,17 +162,11 @@ class Converter:
             return errors
 
     def _ask(self, verb: str, spec: VariantSpec) -> dict[str, Any]:
-        if self._process is None:
-            self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env={**os.environ, "TMPDIR": str(self._folder)},  # it is killed before it tidies up
-            )
-        process = self._process
+        process = self._process = self._process or self._start()
         assert process.stdin  # noqa: S101  both are pipes
         assert process.stdout  # noqa: S101
         timer = threading.Timer(_LIMIT_S, process.kill)
+        timer.daemon = True  # one that an interrupt leaves behind keeps no program from its end
         timer.start()
         try:
             request = {"verb": verb, "spec": asdict(spec)}
@@ -187,13 +190,28 @@ class Converter:
     def _file(self, said: dict[str, Any]) -> Path:
         return self._folder / Path(said["file"]).name
 
-    def __enter__(self) -> Converter:
-        return self
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "TMPDIR": str(self._folder)},  # it is killed before it tidies up
+            process_group=0,  # a ^C in the terminal is for this process, which ends the other
+        )
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """End the process; the files stay."""
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
+            self._process = None
+
+    def __enter__(self) -> Converter:
+        self._process = self._start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def _layers(model: keras.Model) -> list[str]:
@@ -250,6 +268,8 @@ def _load(file: Path) -> list[NDArray[Any]]:
 def _serve(folder: Path) -> None:
     """Read a request from each line of stdin, and answer it on stdout."""
     answers = _keep_stdout()
+    with quiet():
+        importlib.import_module("strop_export.formats.tflite")  # takes seconds
     conversions = None
     for number, line in enumerate(sys.stdin):
         try:

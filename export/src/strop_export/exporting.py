@@ -22,6 +22,7 @@ from strop_export import (
     source,
     targets,
 )
+from strop_export.conversion import Converter
 from strop_export.errors import EngineMissing, SourceError, TargetError
 from strop_export.finishing import Finished, Refused
 from strop_export.firmware.options import Options
@@ -176,10 +177,14 @@ def run(request: Request, show: Callable[[str], None]) -> Outcome:
     asked = tuple(target.name for target in chosen)
     if not stale:
         return Outcome(asked, old, (), made=False)
-    with TemporaryDirectory(prefix="strop-") as scratch:
+    with (
+        TemporaryDirectory(prefix="strop-") as scratch,
+        TemporaryDirectory(prefix="strop-convert-") as shared,
+        Converter(Path(shared)) as converter,
+    ):
         wheels = find_wheels(Path(scratch))
         steps = Steps(show, STEPS)
-        results, made = _make(request, stale, adapters, tolerances, wheels, steps)
+        results, made = _make(request, converter, stale, adapters, tolerances, wheels, steps)
         made = replace(made, without_native=without_native)
         steps.begin(f"writing {request.out}")
         dist.publish(request.out, wheels, results)
@@ -204,6 +209,7 @@ def _why_no_native(chosen: Sequence[targets.Target]) -> str:
 
 def _make(
     request: Request,
+    converter: Converter,
     stale: list[targets.Target],
     adapters: tuple[str, ...],
     tolerances: dict[str, Tolerance],
@@ -246,6 +252,7 @@ def _make(
         record = {"source": dict(read.digests), "versions": freshness.versions()}
         results += pipeline.export(
             read,
+            converter,
             able,
             for_depth(tolerances, read.kernels),
             workstation,

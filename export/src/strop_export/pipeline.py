@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from strop_export.conversion import Converter
 from strop_export.errors import ConversionError, EngineMissing, EngineTooOld, ProofError
 from strop_export.finishing import Finished, Refused, Shared, bundle_name, finish, refuse
 from strop_export.formats import Converted, VariantSpec
@@ -56,6 +57,7 @@ def find_engines(
 
 def export(
     source: Source,
+    converter: Converter,
     targets: Iterable[Target],
     tolerances: Mapping[str, Tolerance],
     workstation: Workstation,
@@ -73,6 +75,7 @@ def export(
 
     Args:
         source: the model and its samples.
+        converter: a converter that has no model yet; it is closed when all files are converted.
         targets: the targets.
         tolerances: precision -> its tolerance.
         workstation: from `find_engines`; it has every engine of these targets.
@@ -94,7 +97,7 @@ def export(
         folder = Path(scratch)
         selecting = metric.metric if metric and not metric.note else None
         steps.begin("converting the model")
-        planned = make_plans(source, targets, tolerances, folder, steps, selecting)
+        planned = make_plans(source, targets, tolerances, converter, steps, selecting)
         shared = Shared(source, tolerances, workstation, wheels, record, planned.layers, folder)
         files = planned.files()
         able, refused = _check_plans(shared, files, planned.plans, strict=strict)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -108,7 +107,7 @@ def make_plans(
     source: Source,
     targets: Iterable[Target],
     tolerances: Mapping[str, Tolerance],
-    folder: Path,
+    converter: Converter,
     progress: Progress,
     metric: Metric | None = None,
 ) -> Planned:
@@ -118,7 +117,7 @@ def make_plans(
         source: the model and its samples.
         targets: the targets.
         tolerances: precision -> its tolerance.
-        folder: an empty folder for the converter.
+        converter: converts; it is closed at the end.
         progress: called with a line before each step.
         metric: the user's own, which selects; without one, the bounds of each kind do.
     """
@@ -129,26 +128,27 @@ def make_plans(
     sizes = guard.Sizes(len(source.calibration[0]), len(source.selection[0]))
     plans = []
     unseen = sizes.held_out if selects else None
-    with Converter(source, folder, samples, unseen) as converter:
-        trials = guard.Trials(converter, truth, tolerances, sizes)
-        asked = set()
-        for target in targets:
-            guarded = []
-            for spec in dict.fromkeys(spec.source for spec in target.variants):
-                if spec not in asked:
-                    progress(f"converting to {spec.format} {spec.precision}")
-                    asked.add(spec)
-                if selects and guard.is_guarded(spec):
-                    guarded.append(guard.find_path(target, spec, trials, progress))
-                else:
-                    _try(trials, spec)
-            chosen = guard.with_chosen(target, guarded)
-            for spec in (spec for spec in chosen.variants if spec.format == "plan"):
-                if spec not in trials.converted:
-                    progress(f"converting to {spec.format} {spec.precision}")
-                    _try(trials, spec)
-            plans.append(Plan(target, chosen, tuple(guarded)))
-        layers = _measure(converter, trials, plans, progress)
+    converter.take(source, samples, unseen)
+    trials = guard.Trials(converter, truth, tolerances, sizes)
+    asked = set()
+    for target in targets:
+        guarded = []
+        for spec in dict.fromkeys(spec.source for spec in target.variants):
+            if spec not in asked:
+                progress(f"converting to {spec.format} {spec.precision}")
+                asked.add(spec)
+            if selects and guard.is_guarded(spec):
+                guarded.append(guard.find_path(target, spec, trials, progress))
+            else:
+                _try(trials, spec)
+        chosen = guard.with_chosen(target, guarded)
+        for spec in (spec for spec in chosen.variants if spec.format == "plan"):
+            if spec not in trials.converted:
+                progress(f"converting to {spec.format} {spec.precision}")
+                _try(trials, spec)
+        plans.append(Plan(target, chosen, tuple(guarded)))
+    layers = _measure(converter, trials, plans, progress)
+    converter.close()
     return Planned(trials.converted, layers, plans)
 
 

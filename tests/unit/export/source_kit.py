@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strop_export import source
+from strop_export.conversion import Converter
 from strop_export.formats import quiet
 from tests.environments import ROOT
 
@@ -65,6 +68,19 @@ def read(
     **options: Any,
 ) -> source.Source:
     return source.read(saved(folder, model, calibration, evaluation, names=names), **options)
+
+
+@contextmanager
+def converting(
+    model: source.Source,
+    folder: Path,
+    held_out: Sequence[NDArray[Any]] | None = None,
+    unseen: int | None = None,
+) -> Iterator[Converter]:
+    """Yield a converter that has its model."""
+    with Converter(folder) as converter:
+        converter.take(model, held_out, unseen)
+        yield converter
 
 
 def chain(shape: tuple[int | None, ...], *layers: Any, dtype: str = "float32") -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from dataclasses import replace
@@ -38,16 +39,25 @@ def test_it_writes_what_the_converters_write(flat: source.Source, tmp_path: Path
     specs = [VariantSpec("tflite", "int8"), VariantSpec("onnx", "int8"), FLOAT32]
     specs += [VariantSpec("plan", "int8", rounding=rounding) for rounding in ROUNDINGS]
     names = Names(("input",), ("probabilities",))
-    with Converter(flat, tmp_path) as converter:
+    with kit.converting(flat, tmp_path) as converter:
         for spec in specs:
             found = converter.convert(spec)
             assert found == convert(flat.model, spec, flat.calibration, names)
 
 
+def test_its_process_starts_at_once_and_ends_with_the_block(tmp_path: Path) -> None:
+    with Converter(tmp_path) as converter:
+        process = converter._process
+        assert process is not None
+        assert process.poll() is None
+        assert os.getpgid(process.pid) == process.pid, "a ^C in the terminal would reach it"
+    assert process.returncode == -signal.SIGKILL
+
+
 def test_several_inputs_and_outputs_keep_their_order(tmp_path: Path) -> None:
     model = kit.two_by_two(named=True)
     two = kit.read(tmp_path, model, {"right": floats(2), "left": floats(4)})
-    with Converter(two, tmp_path) as converter:
+    with kit.converting(two, tmp_path) as converter:
         file = converter.convert(FLOAT32)
     assert [tensor.name for tensor in file.inputs] == ["left", "right"]
     found = [(tensor.name, tensor.shape[1:]) for tensor in file.outputs]
@@ -62,14 +72,14 @@ def test_shapes_trust_and_classes_of_one_s_own_reach_it(tmp_path: Path) -> None:
     model = keras.Model(inputs, dense(3)(layers.GlobalMaxPooling1D()(own.Scaled(3.0)(inputs))))
     files = kit.saved(tmp_path, model, {"series": floats(8, 4)}, custom=OWN)
     read = source.read(files, trust=True, shapes={"series": (8, 4)})
-    with Converter(read, tmp_path) as converter:
+    with kit.converting(read, tmp_path) as converter:
         file = converter.convert(FLOAT32)
     assert file.inputs[0].shape[1:] == (8, 4)
 
 
 def test_a_recurrent_layer_is_written_step_by_step(tmp_path: Path) -> None:
     gru = _source(tmp_path, layers.GRU(12), dense(3, "softmax"))
-    with Converter(gru, tmp_path) as converter:
+    with kit.converting(gru, tmp_path) as converter:
         assert converter.convert(VariantSpec("tflite", "int8")).data[4:8] == b"TFL3"
 
 
@@ -78,7 +88,7 @@ def test_one_that_is_too_long_ends_the_converter_and_not_the_export(tmp_path: Pa
     stack = [layers.GRU(4, name="long"), dense(3, "softmax")]
     model = chain((129, 4), *stack)
     gru = kit.read(tmp_path, model, {"inputs": floats(129, 4)})
-    with Converter(gru, tmp_path) as converter:
+    with kit.converting(gru, tmp_path) as converter:
         with pytest.raises(ConversionError, match=r"long.*GRU|GRU.*long"):
             converter.convert(VariantSpec("tflite", "int8"))
         assert converter.convert(FLOAT32).data[4:8] == b"TFL3"
@@ -86,7 +96,7 @@ def test_one_that_is_too_long_ends_the_converter_and_not_the_export(tmp_path: Pa
 
 def test_a_refusal_comes_back_as_what_it_is(tmp_path: Path) -> None:
     conv = _source(tmp_path, layers.Conv1D(3, 3), layers.GlobalAveragePooling1D())
-    with Converter(conv, tmp_path) as converter:
+    with kit.converting(conv, tmp_path) as converter:
         with pytest.raises(UnsupportedLayer, match=r"\(Conv1D\) cannot be written as weights"):
             converter.convert(VariantSpec("weights", "float32"))
         assert converter.convert(FLOAT32).data
@@ -98,7 +108,7 @@ def test_it_runs_files_and_ranks_layers_over_held_out_samples(
     held_out = [array[:5] * 2 for array in flat.calibration]
     here = Conversions(flat.model, flat.calibration, Names(("input",), ("out",)), held_out)
     float_layer = flat.model.layers[-1].name
-    with Converter(flat, tmp_path, held_out) as converter:
+    with kit.converting(flat, tmp_path, held_out) as converter:
         for spec in (VariantSpec("tflite", "int8"), VariantSpec("onnx", "float32")):
             (found,), (wanted,) = converter.answers(spec), here.answers(spec)
             assert len(found) == 5
@@ -114,7 +124,7 @@ def test_it_runs_files_and_ranks_layers_over_held_out_samples(
 
 
 def test_a_verb_that_it_does_not_know_is_a_refusal(flat: source.Source, tmp_path: Path) -> None:
-    with Converter(flat, tmp_path) as converter:
+    with kit.converting(flat, tmp_path) as converter:
         with pytest.raises(ConversionError, match="the converter has no verb 'layer_error'"):
             converter._ask("layer_error", FLOAT32)
         assert converter.convert(FLOAT32).data
@@ -142,19 +152,21 @@ DIED = r"TensorFlow's converter {} on this model's layers \(Flatten, Dense\); re
 def test_one_that_goes_astray_is_a_refusal(
     flat: source.Source, tmp_path: Path, script: str, said: str
 ) -> None:
-    with Converter(flat, tmp_path) as converter:
+    with kit.converting(flat, tmp_path) as converter:
+        converter.close()
         converter._command = [sys.executable, "-c", script]
         for ask in (converter.convert, converter.answers, converter.ranking):
             with pytest.raises(ConversionError, match=said):
                 ask(FLOAT32)
-            converter._process = None
+            converter.close()
 
 
 def test_one_that_hangs_is_ended(
     flat: source.Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(conversion, "_LIMIT_S", 0.5)
-    with Converter(flat, tmp_path) as converter:
+    with kit.converting(flat, tmp_path) as converter:
+        converter.close()
         converter._command = [sys.executable, "-c", "import time; time.sleep(60)"]
         with pytest.raises(ConversionError, match=f"died of {signal.Signals.SIGKILL.name} on this"):
             converter.convert(FLOAT32)
@@ -165,5 +177,5 @@ def test_no_code_of_a_model_runs_unasked(flat: source.Source, tmp_path: Path) ->
     model.save(tmp_path / "l.keras")
     unsafe = replace(flat, loading=source.Loading(tmp_path / "l.keras"))
     said = "converter ended with exit 1"
-    with Converter(unsafe, tmp_path) as converter, pytest.raises(ConversionError, match=said):
+    with kit.converting(unsafe, tmp_path) as converter, pytest.raises(ConversionError, match=said):
         converter.convert(FLOAT32)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from strop_export import guard, source, targets
+from strop_export.conversion import Converter
 from strop_export.errors import EngineTooOld, ProofError
 from strop_export.formats import Converted, VariantSpec, trial
 from strop_export.planning import Plan, Planned, make_plans
@@ -36,8 +37,8 @@ def planned(
     """The plans of `TARGET` and `ALONE`, and the lines of progress."""
     steps: list[str] = []
     bounds = tolerances("mine", max_drop=0.02)
-    folder = tmp_path_factory.mktemp("converter")
-    return make_plans(sensors, [TARGET, ALONE], bounds, folder, steps.append), steps
+    with Converter(tmp_path_factory.mktemp("converter")) as converter:
+        return make_plans(sensors, [TARGET, ALONE], bounds, converter, steps.append), steps
 
 
 def test_columns_of_very_different_ranges_stay_float_where_it_matters(
@@ -71,7 +72,8 @@ def test_without_held_out_samples_a_target_keeps_its_int8_files(tmp_path: Path) 
     assert read.selection_keras == ()
     work = tmp_path / "work"
     work.mkdir()
-    planned = make_plans(read, [TARGET], tolerances("mine"), work, print)
+    with Converter(work) as converter:
+        planned = make_plans(read, [TARGET], tolerances("mine"), converter, print)
     assert planned.plans == [Plan(TARGET, TARGET, ())]
 
 

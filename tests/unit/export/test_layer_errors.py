@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from strop_export.conversion import Converter
 from strop_export.errors import ConversionError
 from strop_export.formats import Conversions, Converted, Names, Quantization, VariantSpec, convert
 from strop_export.layer_errors.culprit import Culprit, culprit
@@ -85,7 +84,7 @@ def test_masked_attention_has_figures(tmp_path: Path) -> None:
     x = layers.MultiHeadAttention(2, 8, name="att")(given, given, use_causal_mask=True)
     model = keras.Model([given], [layers.Dense(3, name="last")(x)])
     source = source_kit.read(tmp_path, model, {"inputs": floats(8, 16)})
-    with Converter(source, tmp_path) as converter:
+    with source_kit.converting(source, tmp_path) as converter:
         for format in ("tflite", "onnx"):
             found = converter.layer_errors(VariantSpec(format, "float16"))
             assert {"att", "last"} <= {error.layer for error in found}
@@ -219,7 +218,7 @@ def test_the_converter_s_process_measures_the_same(tmp_path: Path) -> None:
     spec = VariantSpec("onnx", "float16")
     held_out = [array * 2 for array in source.calibration]
     here = Conversions(source.model, source.calibration, names, held_out, unseen=9)
-    with Converter(source, tmp_path, held_out, unseen=9) as converter:
+    with source_kit.converting(source, tmp_path, held_out, unseen=9) as converter:
         found = converter.layer_errors(spec)
         assert found == layer_errors(here, spec)
     assert "only" in {error.layer for error in found}

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from strop_export import guard, guarded, metric, source, targets
+from strop_export.conversion import Converter
 from strop_export.errors import ProofError
 from strop_export.finishing import Refused
 from strop_export.formats import Converted, VariantSpec
@@ -66,7 +67,8 @@ def test_clean_boxes_do_not_hold_if_the_metric_falls(tmp_path: Path) -> None:
     assert not metric.check(own, read).note
     work = tmp_path / "work"
     work.mkdir()
-    (plan,) = make_plans(read, [CPU], BY_METRIC, work, print, own).plans
+    with Converter(work) as converter:
+        (plan,) = make_plans(read, [CPU], BY_METRIC, converter, print, own).plans
     (found,) = plan.guarded
     assert found.tried[0].outputs[0].figures["sqnr_db"] > 20  # the bound without a metric
     assert found.tried[0].fault.startswith("mean_iou 0.")
@@ -189,7 +191,8 @@ def test_a_metric_that_is_blind_without_labels_says_so_too(unlabelled: source.So
 
 
 def test_the_bounds_of_each_kind_select_then(unlabelled: source.Source, tmp_path: Path) -> None:
-    (plan,) = make_plans(unlabelled, [CPU], BY_METRIC, tmp_path, print).plans
+    with Converter(tmp_path) as converter:
+        (plan,) = make_plans(unlabelled, [CPU], BY_METRIC, converter, print).plans
     (tried, *_) = plan.guarded[0].tried
     assert tried.measured is None
     assert tried.outputs[0].bounds["disagreements"] < 1
