@@ -132,6 +132,29 @@ def test_bytes_reach_a_layer_that_stays_float() -> None:
     assert agreement >= 0.95
 
 
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_grouped_convolutions_are_written(precision: str) -> None:
+    """Keras has XLA compile them, in a function of their own."""
+    with quiet():
+        import keras
+
+        layers = keras.layers
+        keras.utils.set_random_seed(3)
+        inputs = keras.Input((8, 8, 4))
+        hidden = layers.Conv2D(8, 3, groups=4, activation="relu")(inputs)
+        hidden = layers.Conv1D(6, 3, groups=2)(layers.Reshape((36, 8))(hidden))
+        model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(hidden)))
+    given = np.random.default_rng(0).normal(size=(60, 8, 8, 4)).astype(np.float32)
+    file = convert(model, VariantSpec("onnx", precision), [given])
+    grouped = [
+        node for node in onnx.load_from_string(file.data).graph.node if node.op_type == "Conv"
+    ]
+    groups = [{a.name: a.i for a in node.attribute}["group"] for node in grouped]
+    assert groups == [4, 2]
+    atol = TOLERANCE[precision]
+    np.testing.assert_allclose(run_onnx(file.data, given), model(given).numpy(), atol=atol)
+
+
 def test_one_zero_point_per_channel_or_one_for_all() -> None:
     def sizes(per_channel: bool) -> set[tuple[int, ...]]:
         file = onnx.load_from_string(converted("mlp", "onnx", "int8", per_channel).data)

@@ -1,6 +1,7 @@
 """Keras to a float32 ONNX graph, through tf2onnx and around its faults."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import keras
@@ -27,10 +28,11 @@ def from_keras(model: keras.Model) -> onnx.ModelProto:
         lambda *inputs: keras.tree.flatten(model(list(inputs), training=False)),
         input_signature=signature,
     )
-    concrete = function.get_concrete_function()
-    captures = concrete.graph.captures
-    file: onnx.ModelProto
-    file, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=_OPSET)
+    with _inner_functions_inlined():
+        concrete = function.get_concrete_function()
+        captures = concrete.graph.captures
+        file: onnx.ModelProto
+        file, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=_OPSET)
     constants = {
         inside.name: outside.numpy()
         for outside, inside in captures
@@ -40,6 +42,20 @@ def from_keras(model: keras.Model) -> onnx.ModelProto:
     _without_erfc(file.graph)
     _in_order(file.graph, len(signature))
     return file
+
+
+@contextlib.contextmanager
+def _inner_functions_inlined() -> Iterator[None]:
+    """Trace functions that a traced function calls as a part of it.
+
+    Keras has grouped convolutions compiled by XLA, in a function that tf2onnx does not read.
+    """
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
 
 
 def _in_order(graph: onnx.GraphProto, count: int) -> None:
