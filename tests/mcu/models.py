@@ -7,6 +7,7 @@ of the same form from random numbers, in a few steps, which leaves no layer as i
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +74,7 @@ def build(name: str, artifact: Path) -> Path:
     return kept
 
 
+@functools.cache
 def read(kept: Path) -> Built:
     """Read what `build` wrote."""
     with np.load(kept) as content:

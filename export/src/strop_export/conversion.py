@@ -7,7 +7,6 @@ process by SIGSEGV (tensorflow#41305), and would end the export with it.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
 import signal
@@ -17,12 +16,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from strop.bundle.manifest import FileTensor, plain
+from strop.bundle.manifest import FileTensor
 from strop.bundle.records import decode, read
 from strop.errors import BundleError
 from strop_export import source
@@ -32,24 +31,14 @@ from strop_export.errors import (
     NothingToEqualize,
     UnsupportedLayer,
 )
-from strop_export.formats import (
-    Conversions,
-    Converted,
-    Names,
-    Quantization,
-    Ranked,
-    VariantSpec,
-    quiet,
-)
+from strop_export.formats import Converted, Ranked, VariantSpec
 from strop_export.layer_errors.measure import TensorError
-from strop_export.layer_errors.of_model import layer_errors
-from strop_export.source import header, keras_model
 
 if TYPE_CHECKING:
     import keras
 
 _LIMIT_S = 1800  # of one request
-_REQUEST, _CALIBRATION, _HELD_OUT = "request.json", "calibration.npz", "held-out.npz"
+REQUEST, CALIBRATION, HELD_OUT = "request.json", "calibration.npz", "held-out.npz"
 _ERRORS = {
     error.kind: error
     for error in (ConversionError, CalibrationError, NothingToEqualize, UnsupportedLayer)
@@ -69,7 +58,7 @@ class Converter:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._kinds = list[str]()
-        self._command = [sys.executable, "-m", "strop_export.conversion", str(folder)]
+        self._command = [sys.executable, "-m", "strop_export.conversion_worker", str(folder)]
         self._process: subprocess.Popen[bytes] | None = None
 
     def take(
@@ -88,8 +77,8 @@ class Converter:
                 `layer_errors`; by default all.
         """
         folder, self._kinds = self._folder, _layers(model.model)
-        _save(folder / _CALIBRATION, model.calibration)
-        _save(folder / _HELD_OUT, model.calibration if held_out is None else held_out)
+        save(folder / CALIBRATION, model.calibration)
+        save(folder / HELD_OUT, model.calibration if held_out is None else held_out)
         loading = model.loading
         request = {
             "path": str(loading.path.resolve()),
@@ -100,7 +89,7 @@ class Converter:
             "outputs": [spec.name for spec in model.outputs],
             "unseen": unseen,
         }
-        (folder / _REQUEST).write_text(json.dumps(request), encoding="ascii")
+        (folder / REQUEST).write_text(json.dumps(request), encoding="ascii")
 
     def convert(self, spec: VariantSpec) -> Converted:
         """Convert the model to one format and precision.
@@ -131,7 +120,7 @@ class Converter:
         """
         said = self._ask("answers", spec)
         with _checked(spec):
-            return tuple(_load(self._file(said)))
+            return tuple(load(self._file(said)))
 
     def ranking(self, spec: VariantSpec) -> tuple[Ranked, ...]:
         """Rank the layers by what they lose in integers; see `Conversions.ranking`.
@@ -196,7 +185,9 @@ class Converter:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "TMPDIR": str(self._folder)},  # it is killed before it tidies up
-            process_group=0,  # a ^C in the terminal is for this process, which ends the other
+            # A ^C in the terminal is for this process, which ends the other.
+            process_group=0,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # Windows's own
         )
 
     def close(self) -> None:
@@ -256,88 +247,12 @@ def _checked(spec: VariantSpec) -> Iterator[None]:
         ) from None
 
 
-def _save(file: Path, arrays: Sequence[NDArray[Any]]) -> None:
+def save(file: Path, arrays: Sequence[NDArray[Any]]) -> None:
+    """Write arrays for the other process, in their order."""
     np.savez(file, allow_pickle=False, **{f"{i:03}": array for i, array in enumerate(arrays)})
 
 
-def _load(file: Path) -> list[NDArray[Any]]:
+def load(file: Path) -> list[NDArray[Any]]:
+    """Read the arrays that `save` wrote."""
     with np.load(file, allow_pickle=False) as held:
         return [held[name] for name in sorted(held.files)]
-
-
-def _serve(folder: Path) -> None:
-    """Read a request from each line of stdin, and answer it on stdout."""
-    answers = _keep_stdout()
-    with quiet():
-        importlib.import_module("strop_export.formats.tflite")  # takes seconds
-    conversions = None
-    for number, line in enumerate(sys.stdin):
-        try:
-            conversions = conversions or _open(folder)
-            answer = _answer(conversions, json.loads(line), folder / f"{number}-{os.getpid()}")
-        except ConversionError as error:
-            answer = {"error": error.kind, "problem": error.problem, "mend": error.mend}
-        answers.write(json.dumps(answer).encode("ascii") + b"\n")
-        answers.flush()
-
-
-def _open(folder: Path) -> Conversions:
-    request = json.loads((folder / _REQUEST).read_text(encoding="ascii"))
-    loading = source.Loading(
-        Path(request["path"]),
-        request["trust"],
-        Path(request["custom"]) if request["custom"] else None,
-        {name: tuple(shape) for name, shape in request["shapes"].items()},
-    )
-    calibration = _load(folder / _CALIBRATION)
-    names = Names(tuple(request["inputs"]), tuple(request["outputs"]))
-    samples = dict(zip(names.inputs, calibration, strict=True))
-    model = keras_model.load(loading, header.check(loading), samples).model
-    return Conversions(model, calibration, names, _load(folder / _HELD_OUT), request["unseen"])
-
-
-def _answer(conversions: Conversions, request: dict[str, Any], file: Path) -> dict[str, Any]:
-    """Answer a request; bytes and arrays go to `file`."""
-    spec = _read_spec(request["spec"])
-    if request["verb"] == "ranking":
-        return {"layers": conversions.ranking(spec)}
-    if request["verb"] == "layer_errors":
-        return {"errors": plain(layer_errors(conversions, spec))}
-    if request["verb"] == "answers":
-        file = file.with_suffix(".npz")
-        _save(file, conversions.answers(spec))
-        return {"file": file.name}
-    if request["verb"] != "convert":
-        raise ConversionError(f"the converter has no verb {request['verb']!r}")
-    converted = conversions.convert(spec)
-    file.write_bytes(converted.data)
-    return {
-        "file": file.name,
-        "inputs": plain(converted.inputs),
-        "outputs": plain(converted.outputs),
-        "requires": dict(converted.requires),
-        "float_layers": converted.float_layers,
-        "integer_share": converted.integer_share,
-        "equalized": converted.equalized,
-        "rounding": converted.rounding,
-        "step_layers": converted.step_layers,
-    }
-
-
-def _read_spec(said: dict[str, Any]) -> VariantSpec:
-    """Make a spec from the plain JSON values of one."""
-    own = said["quantization"]
-    quantization = Quantization(**{**own, "float_layers": tuple(own["float_layers"])})
-    return VariantSpec(**{**said, "quantization": quantization})
-
-
-def _keep_stdout() -> IO[bytes]:
-    """Keep stdout for the answers, and send what libraries print to stderr."""
-    ours = os.dup(1)
-    os.dup2(2, 1)
-    return open(ours, "wb")  # noqa: PTH123  a descriptor, kept open
-
-
-if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    _serve(Path(sys.argv[1]))

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-from tests.unit.export import source_kit as kit
 
 # Shows a line of progress as an export does, then ends.
 _EXPORT = """
@@ -104,28 +101,6 @@ def test_a_request_that_cannot_be_read_is_one_line(asked: list[str]) -> None:
 
 def test_it_is_stopped_while_its_libraries_are_imported() -> None:
     assert run(["-c", _STOP], stdout=subprocess.DEVNULL) == (130, "strop-export: stopped\n")
-
-
-def test_an_interrupt_of_the_terminal_is_one_line(tmp_path: Path) -> None:
-    """It is sent to all processes of the command, of which one converts."""
-    files = kit.saved(tmp_path, kit.chain((4,), kit.dense(3, "softmax")), {"inputs": kit.floats(4)})
-    export = (sys.executable, "-m", "strop_export", "--target", "cpu", "--model", files.model)
-    with subprocess.Popen(
-        [*export, "--calibration", files.calibration, "--out", tmp_path / "out"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        assert process.stdout is not None
-        for said in process.stdout:
-            if "converting" in said:
-                break
-        os.killpg(process.pid, signal.SIGINT)
-        rest, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert rest.endswith("export: stopped\n")
-    assert "Traceback" not in rest
 
 
 def run(arguments: list[str], stdout: int) -> tuple[int, str]:

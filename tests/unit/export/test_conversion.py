@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +53,40 @@ def test_its_process_starts_at_once_and_ends_with_the_block(tmp_path: Path) -> N
         assert process.poll() is None
         assert os.getpgid(process.pid) == process.pid, "a ^C in the terminal would reach it"
     assert process.returncode == -signal.SIGKILL
+
+
+def test_it_ends_with_the_export_however_that_ends(tmp_path: Path) -> None:
+    """Also while it loads TensorFlow, or converts."""
+    command = Converter(tmp_path)._command
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.close()  # as the kernel does for an export that was killed
+        assert process.wait(60) == 0
+
+
+# An interrupt in the moment between the timer's start and the request.
+_INTERRUPTED = """
+import sys, threading
+from pathlib import Path
+from strop_export import conversion
+from strop_export.formats import VariantSpec
+
+class Interrupted(threading.Timer):
+    def start(self):
+        super().start()
+        raise KeyboardInterrupt
+
+threading.Timer = Interrupted
+with conversion.Converter(Path(sys.argv[1])) as converter:
+    converter.convert(VariantSpec("tflite", "int8"))
+"""
+
+
+def test_an_interrupt_at_any_moment_ends_the_export(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _INTERRUPTED, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == -signal.SIGINT
+    assert done.stderr.endswith("KeyboardInterrupt\n")
 
 
 def test_several_inputs_and_outputs_keep_their_order(tmp_path: Path) -> None:

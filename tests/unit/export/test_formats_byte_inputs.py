@@ -51,10 +51,21 @@ CONVERTED: dict[str, Callable[[Any], Any]] = {
     "transposition": lambda p: _head(layers.Rescaling(1 / 255)(layers.Permute((2, 1, 3))(p))),
     "Dense": lambda p: layers.Dense(3)(layers.Flatten()(p)),
 }
+
+
+class Divide(keras.layers.Layer):  # type: ignore[misc]
+    """A layer with the name of an operation, which computes with bytes."""
+
+    def call(self, pixels: Any) -> Any:
+        return ops.cast(pixels + pixels, "float32") / 2.0
+
+
 KEPT: dict[str, Callable[[Any], Any]] = {  # TensorFlow Lite knows no arithmetic of bytes
     "division of integers": lambda p: _head(ops.cast(p // 16, "float32")),
     "sum": lambda p: _head(ops.cast(p + p, "float32")),
     "sum of padded bytes": lambda p: _head(_twice(layers.ZeroPadding2D()(p))),
+    "layer": lambda p: _head(Divide()(p)),
+    "half floats": lambda p: _head(layers.ZeroPadding2D(dtype="float16")(p) / 255.0),
     "int32": lambda p: _head(ops.cast(ops.cast(p, "int32") // 16, "float32")),
 }
 WRITTEN: dict[str, Callable[[Any], Any]] = {
@@ -88,7 +99,7 @@ def _model(build: Callable[[Any], Any], dtype: str) -> keras.Model:
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])
 @pytest.mark.parametrize("build", CONVERTED.values(), ids=CONVERTED)
-def test_its_files_are_those_of_a_float_input(build: Callable[[Any], Any], dtype: str) -> None:
+def test_its_files_answer_as_keras_does(build: Callable[[Any], Any], dtype: str) -> None:
     model, samples = _model(build, dtype), _samples(dtype)
     expected = np.asarray(model(samples, training=False))
     conversions = Conversions(model, [samples])
@@ -101,6 +112,24 @@ def test_its_files_are_those_of_a_float_input(build: Callable[[Any], Any], dtype
             (tensor,) = conversions.convert(spec).inputs
             takes = "uint8" if (precision, dtype) == (INT8, "uint8") else "float32"
             assert tensor.dtype == takes
+
+
+def test_its_files_are_those_of_a_float_input_to_the_byte() -> None:
+    models = []
+    for dtype in ("uint8", "float32"):
+        keras.backend.clear_session()  # the same names again
+        models.append(_model(CONVERTED["Rescaling, offset"], dtype))
+    found, expected = (Conversions(model, [_samples("uint8")]) for model in models)
+    for format in ("tflite", "onnx"):
+        for precision in (FLOAT, INT8):
+            spec = VariantSpec(format, precision)
+            assert found.convert(spec).data == expected.convert(spec).data
+
+
+def test_a_fixed_batch_stays() -> None:
+    pixels = keras.Input(batch_shape=(1, *SHAPE), dtype="uint8")
+    found = with_float_inputs(keras.Model(pixels, layers.Rescaling(1 / 255)(pixels)))
+    assert (found.inputs[0].dtype, found.inputs[0].shape) == ("float32", (1, *SHAPE))
 
 
 @pytest.mark.parametrize("build", KEPT.values(), ids=KEPT)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
@@ -153,6 +155,32 @@ def test_grouped_convolutions_are_written(precision: str) -> None:
     assert groups == [4, 2]
     atol = TOLERANCE[precision]
     np.testing.assert_allclose(run_onnx(file.data, given), model(given).numpy(), atol=atol)
+
+
+def test_functions_of_one_s_own_are_read_as_tensorflow_reads_them() -> None:
+    """AutoGraph turns their Python into operators, which it cannot where they run eagerly."""
+    with quiet():
+        import keras
+        import tensorflow as tf
+
+        @tf.function  # type: ignore[untyped-decorator]
+        def doubled_if_positive(x: Any) -> Any:
+            if tf.reduce_sum(x) > 0:
+                return 2.0 * x
+            return x
+
+        class Own(keras.layers.Layer):  # type: ignore[misc]
+            def call(self, x: Any) -> Any:
+                return doubled_if_positive(x)
+
+        inputs = keras.Input((4,))
+        model = keras.Model(inputs, keras.layers.Dense(3)(Own()(inputs)))
+    given = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
+    file = convert(model, VariantSpec("onnx", "float32"), [given])
+    assert "If" in {node.op_type for node in onnx.load_from_string(file.data).graph.node}
+    for sample in given:
+        one = sample[np.newaxis]
+        np.testing.assert_allclose(run_onnx(file.data, one), model(one).numpy(), atol=1e-5)
 
 
 def test_one_zero_point_per_channel_or_one_for_all() -> None:

@@ -1,7 +1,7 @@
 """Inputs of bytes that a model converts to floats at once.
 
 `keras.Input(dtype="uint8")` before a Rescaling is the same function as a float32 input that gets
-bytes as its samples. All formats know that one form: its int8 files take the bytes as they are.
+bytes as its samples. All formats know that one form, and their int8 files take uint8 as it is.
 """
 
 from collections.abc import Iterator
@@ -19,6 +19,7 @@ _ONLY_MOVE = (
 )
 _CONVERTING_LAYERS = (keras.layers.Rescaling, keras.layers.Normalization, keras.layers.Dense)
 # Operations of `keras.ops`, whose classes have no public names.
+_OPERATIONS = "keras.src.ops."
 _DIVISIONS = ("Divide", "TrueDivide")
 _ARITHMETIC = ("Add", "Subtract", "Multiply")
 
@@ -34,7 +35,7 @@ def with_float_inputs(model: keras.Model) -> keras.Model:
         return model
     graph = keras.Model(list(model.inputs), list(model.outputs))  # of a Sequential too
     inputs = [
-        keras.Input(tensor.shape[1:], dtype="float32", name=tensor.name)
+        keras.Input(batch_shape=tensor.shape, dtype="float32", name=tensor.name)
         if tensor.dtype in _BYTES and _becomes_float(tensor, graph)
         else tensor
         for tensor in graph.inputs
@@ -48,7 +49,7 @@ def _becomes_float(tensor: Any, model: keras.Model) -> bool:
         return False
     return all(
         all(_becomes_float(output, model) for output in node.outputs)
-        if type(node.operation) in _ONLY_MOVE
+        if type(node.operation) in _ONLY_MOVE and node.operation.compute_dtype == "float32"
         else _converts(node)
         for node in _readers(tensor, model)
     )
@@ -67,6 +68,8 @@ def _converts(node: Any) -> bool:
     operation, kind = node.operation, type(node.operation)
     if kind in _CONVERTING_LAYERS:
         return bool(operation.compute_dtype == "float32")
+    if not kind.__module__.startswith(_OPERATIONS):
+        return False
     if kind.__name__ == "Cast":
         return bool(operation.dtype == "float32")
     if kind.__name__ in _ARITHMETIC:  # bytes alone wrap around

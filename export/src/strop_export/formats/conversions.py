@@ -58,7 +58,14 @@ class Conversions:
             from strop_export.formats.graph import check_borders
 
         check_borders(model)
-        self.model, self.calibration = with_float_inputs(model), calibration
+        try:
+            with quiet():
+                self.model = with_float_inputs(model)
+        except Exception as error:
+            raise ConversionError(
+                f"the model's layers cannot be called again: {reason(error, model)}"
+            ) from error
+        self.calibration = calibration
         self.names = names or Names()
         self.held_out = calibration if held_out is None else held_out
         self.unseen = [array[:unseen] for array in self.held_out]

@@ -118,7 +118,7 @@ def _absorbs(layer: Any, rescaling: keras.layers.Rescaling) -> bool:
 def _rescaled_call(layer: Any, rescaling: keras.layers.Rescaling, tensor: Any) -> Any:
     """Call a copy of a layer on the raw tensor, with the rescaling in its weights."""
     scaled = plain_copy(layer, name=f"{layer.name}_rescaled")
-    # As the Rescaling does; for floats nothing is computed. The symbolic dtype may be wrong: that
+    # As the Rescaling does; for float32 nothing is computed. The symbolic dtype may be wrong: that
     # of a padding of bytes is float32.
     output = scaled(keras.ops.cast(tensor, rescaling.compute_dtype))
     kernel = np.asarray(layer.kernel, np.float64)  # (..., channels out)

@@ -1,8 +1,7 @@
 """Keras to a float32 ONNX graph, through tf2onnx and around its faults."""
 
-import contextlib
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import keras
 import numpy as np
@@ -24,15 +23,10 @@ def from_keras(model: keras.Model) -> onnx.ModelProto:
         tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=f"strop_{i:03}")
         for i, tensor in enumerate(model.inputs)
     ]
-    function = tf.function(
-        lambda *inputs: keras.tree.flatten(model(list(inputs), training=False)),
-        input_signature=signature,
-    )
-    with _inner_functions_inlined():
-        concrete = function.get_concrete_function()
-        captures = concrete.graph.captures
-        file: onnx.ModelProto
-        file, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=_OPSET)
+    function = _traced(model, signature)
+    captures = function.get_concrete_function().graph.captures
+    file: onnx.ModelProto
+    file, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=_OPSET)
     constants = {
         inside.name: outside.numpy()
         for outside, inside in captures
@@ -44,18 +38,33 @@ def from_keras(model: keras.Model) -> onnx.ModelProto:
     return file
 
 
-@contextlib.contextmanager
-def _inner_functions_inlined() -> Iterator[None]:
-    """Trace functions that a traced function calls as a part of it.
+def _traced(model: keras.Model, signature: Sequence[tf.TensorSpec]) -> Any:
+    """Return a traced tf.function of a model, with no function inside that XLA compiles.
 
-    Keras has grouped convolutions compiled by XLA, in a function that tf2onnx does not read.
+    Keras has XLA compile grouped convolutions, in functions that tf2onnx does not read. If there
+    are any, the functions that the model calls are traced as parts of it: TensorFlow then "runs
+    them eagerly".
     """
-    before = tf.config.functions_run_eagerly()
-    tf.config.run_functions_eagerly(True)
-    try:
-        yield
-    finally:
-        tf.config.run_functions_eagerly(before)
+
+    def trace() -> Any:
+        function = tf.function(
+            lambda *inputs: keras.tree.flatten(model(list(inputs), training=False)),
+            input_signature=signature,
+        )
+        function.get_concrete_function()  # it is kept
+        return function
+
+    function = trace()
+    graph = function.get_concrete_function().graph.as_graph_def()
+    inner = [node for each in graph.library.function for node in each.node_def]
+    if any(node.attr["_XlaMustCompile"].b for node in (*graph.node, *inner)):
+        before = tf.config.functions_run_eagerly()
+        tf.config.run_functions_eagerly(True)
+        try:
+            return trace()
+        finally:
+            tf.config.run_functions_eagerly(before)
+    return function
 
 
 def _in_order(graph: onnx.GraphProto, count: int) -> None:
