@@ -83,7 +83,7 @@ class TestWithout:
         class Enough(Exception):
             pass
 
-        def made(_: Request, stale: list[targets.Target], *more: object) -> None:
+        def made(_: Request, converter: object, stale: list[targets.Target], *more: object) -> None:
             asked.extend(stale)
             raise Enough
 

@@ -1,7 +1,8 @@
 """Inputs of bytes that a model converts to floats at once.
 
 `keras.Input(dtype="uint8")` before a Rescaling is the same function as a float32 input that gets
-bytes as its samples. All formats know that one form, and their int8 files take uint8 as it is.
+bytes as its samples. All formats know that one form, and their int8 files take uint8 as it is. They
+do not take int8 so: such an input keeps its dtype.
 """
 
 from collections.abc import Iterator
@@ -9,7 +10,6 @@ from typing import Any
 
 import keras
 
-_BYTES = ("uint8", "int8")
 # Layers whose result has the values that they take.
 _ONLY_MOVE = (
     *(keras.layers.Flatten, keras.layers.Reshape, keras.layers.Permute),
@@ -25,18 +25,18 @@ _ARITHMETIC = ("Add", "Subtract", "Multiply")
 
 
 def with_float_inputs(model: keras.Model) -> keras.Model:
-    """Return a model whose inputs of bytes are float32, if all that reads them converts them.
+    """Return a model whose uint8 inputs are float32, if all that reads them converts them.
 
     Args:
         model: it is not changed, and the result shares its layers. An input of bytes with another
             reader, such as an Embedding, keeps its dtype.
     """
-    if not any(tensor.dtype in _BYTES for tensor in model.inputs):
+    if not any(tensor.dtype == "uint8" for tensor in model.inputs):
         return model
     graph = keras.Model(list(model.inputs), list(model.outputs))  # of a Sequential too
     inputs = [
         keras.Input(batch_shape=tensor.shape, dtype="float32", name=tensor.name)
-        if tensor.dtype in _BYTES and _becomes_float(tensor, graph)
+        if tensor.dtype == "uint8" and _becomes_float(tensor, graph)
         else tensor
         for tensor in graph.inputs
     ]
