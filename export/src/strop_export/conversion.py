@@ -58,7 +58,8 @@ class Converter:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._kinds = list[str]()
-        self._command = [sys.executable, "-m", "strop_export.conversion_worker", str(folder)]
+        # -P: a file beside the user's is no module of ours, whatever its name.
+        self._command = [sys.executable, "-P", "-m", "strop_export.conversion_worker", str(folder)]
         self._process: subprocess.Popen[bytes] | None = None
 
     def take(

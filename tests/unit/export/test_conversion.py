@@ -64,6 +64,17 @@ def test_it_ends_with_the_export_however_that_ends(tmp_path: Path) -> None:
         assert process.wait(60) == 0
 
 
+def test_no_file_in_the_working_directory_runs_as_a_module(
+    flat: source.Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "queue.py").write_text("raise SystemExit('it ran')", encoding="ascii")
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    monkeypatch.chdir(tmp_path)
+    with kit.converting(flat, shared) as converter:
+        assert converter.convert(FLOAT32).data
+
+
 # An interrupt in the moment between the timer's start and the request.
 _INTERRUPTED = """
 import sys, threading

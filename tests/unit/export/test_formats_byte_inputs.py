@@ -66,6 +66,7 @@ KEPT: dict[str, Callable[[Any], Any]] = {  # TensorFlow Lite knows no arithmetic
     "sum of padded bytes": lambda p: _head(_twice(layers.ZeroPadding2D()(p))),
     "layer": lambda p: _head(Divide()(p)),
     "half floats": lambda p: _head(layers.ZeroPadding2D(dtype="float16")(p) / 255.0),
+    "division by a half float": lambda p: _head(ops.divide(p, np.float16(3))),
     "int32": lambda p: _head(ops.cast(ops.cast(p, "int32") // 16, "float32")),
 }
 WRITTEN: dict[str, Callable[[Any], Any]] = {

@@ -75,4 +75,5 @@ def _converts(node: Any) -> bool:
     if kind.__name__ in _ARITHMETIC:  # bytes alone wrap around
         taken = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
         return any(isinstance(value, float) for value in taken)
-    return kind.__name__ in _DIVISIONS
+    in_float32 = all(output.dtype == "float32" for output in node.outputs)
+    return kind.__name__ in _DIVISIONS and in_float32

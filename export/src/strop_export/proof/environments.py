@@ -163,7 +163,7 @@ def _alone(path: Path) -> Iterator[None]:
 
 def _imports(python: Path, module: str) -> bool:
     """Tell whether the environment works: its base Python may have been removed or upgraded."""
-    return run([str(python), "-c", f"import {module}"], limit_s=_RUN_LIMIT_S).returncode == 0
+    return run([str(python), "-I", "-c", f"import {module}"], limit_s=_RUN_LIMIT_S).returncode == 0
 
 
 def _old_python() -> str:

@@ -157,7 +157,8 @@ def _ask(
         "is_hdf5": container.read(loading.path).is_hdf5,
     }
     (scratch / "request.json").write_text(json.dumps(request), encoding="ascii")
-    command = [sys.executable, "-m", "strop_export.source.keras2_worker", str(scratch)]
+    # -P: a file beside the user's is no module of ours, whatever its name.
+    command = [sys.executable, "-P", "-m", "strop_export.source.keras2_worker", str(scratch)]
     try:
         done = subprocess.run(command, check=False, capture_output=True, timeout=_LIMIT_S)
     except subprocess.TimeoutExpired:
