@@ -63,7 +63,7 @@ def _keep_stdout_ours() -> None:
         sys.stdout.flush()  # what a program has printed before
         encoding, ours = sys.stdout.encoding, os.dup(1)
         os.dup2(2, 1)
-        sys.stdout = open(ours, "w", -1, encoding, "backslashreplace", closefd=False)  # noqa: SIM115
+        sys.stdout = open(ours, "w", -1, encoding, "backslashreplace", closefd=False)  # noqa: SIM115  it stays open
 
 
 def _command_module(name: str) -> ModuleType:

@@ -40,6 +40,8 @@ def with_float_inputs(model: keras.Model) -> keras.Model:
         else tensor
         for tensor in graph.inputs
     ]
+    if all(own is given for own, given in zip(inputs, graph.inputs, strict=True)):
+        return model
     return keras.models.clone_model(graph, input_tensors=inputs, clone_function=lambda layer: layer)
 
 

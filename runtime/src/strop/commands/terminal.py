@@ -198,7 +198,7 @@ def prepare_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             nowhere = os.open(os.devnull, os.O_RDWR)
-            stream = open(nowhere, mode, errors="backslashreplace", closefd=False)  # noqa: SIM115
+            stream = open(nowhere, mode, errors="backslashreplace", closefd=False)  # noqa: SIM115  it stays open
             setattr(sys, name, stream)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
