@@ -97,5 +97,5 @@ def test_it_prints_its_address_and_ends_quietly(folder: Path) -> None:
         with urlopen(address) as answer:
             assert answer.read() == b"content"
         server.send_signal(signal.SIGINT)
-        _, complaint = server.communicate(timeout=10)
+        _, complaint = server.communicate(timeout=60)
     assert (server.returncode, complaint) == (0, "")

@@ -86,3 +86,15 @@ def test_an_environment_that_pip_cannot_fill_is_not_taken_for_made(
     for _ in range(2):
         with pytest.raises(EngineMissing, match=f"engine {engine}: .*pip install.* failed"):
             environments.python_for(engine, device)
+
+
+def test_no_file_in_the_working_directory_runs_as_a_module(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "logging.py").write_text("raise SystemExit('it ran')", encoding="ascii")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(environments, "cache", lambda part: tmp_path / "cache")
+    lock = tmp_path / "lock.txt"
+    lock.write_text("# the packages are no matter here\n")
+    monkeypatch.setattr(environments, "WEBGPU_LOCK", lock)
+    assert environments.python_for("onnx", "gpu").is_file()

@@ -351,19 +351,19 @@ class TestClosing:
 
         def answer(inputs: Any) -> Any:
             inside.set()
-            assert go_on.wait(5)
+            assert go_on.wait(60)
             return inputs[:, 0, :3]
 
         session = SpySession(answer, thread_safe=thread_safe)
         model = doubles.model(bundles.image(), session)
         with ThreadPoolExecutor(2) as pool:
             outputs = pool.submit(model.predict, PIXELS)
-            assert inside.wait(5)
+            assert inside.wait(60)
             model.close()  # never waits: it may be called where waiting would be a deadlock
             with pytest.raises(StropError, match="closed"):
                 model.predict(PIXELS)
             go_on.set()
-            np.testing.assert_array_equal(outputs.result(5), PIXELS[:, 0, :3])
+            np.testing.assert_array_equal(outputs.result(60), PIXELS[:, 0, :3])
 
     @pytest.mark.parametrize("thread_safe", [True, False])
     @pytest.mark.parametrize(
@@ -394,7 +394,7 @@ class TestClosing:
 
         def answer(inputs: Any) -> Any:
             inside.set()
-            assert go_on.wait(5)
+            assert go_on.wait(60)
             return inputs[:, 0, :3]
 
         session = SpySession(answer, thread_safe=False)
@@ -402,12 +402,12 @@ class TestClosing:
         model = doubles.model(bundles.image(), session, more=_no_more)
         with ThreadPoolExecutor(1) as pool:
             outputs = pool.submit(model.predict, PIXELS)
-            assert inside.wait(5)
+            assert inside.wait(60)
             del session
             model.close()
             assert gone() is not None
             go_on.set()
-            outputs.result(5)
+            outputs.result(60)
         del pool, outputs
         assert gone() is None
 

@@ -124,7 +124,7 @@ class TestClosing:
 
         def wait(samples: Any) -> Any:
             entered.set()
-            assert go_on.wait(5)
+            assert go_on.wait(60)
             return samples
 
         def another() -> SpySession:
@@ -134,10 +134,10 @@ class TestClosing:
         pool = Pool(SpySession(wait, thread_safe=False), another, 2)
         with ThreadPoolExecutor(1) as workers:
             first = workers.submit(pool.run, SAMPLES)
-            assert entered.wait(5)
+            assert entered.wait(60)
             with pytest.raises(StropError, match="closed"):
                 pool.run(SAMPLES)
             go_on.set()
-            np.testing.assert_array_equal(first.result(5), SAMPLES)
+            np.testing.assert_array_equal(first.result(60), SAMPLES)
         assert late.closed == 1
         assert late.calls == []

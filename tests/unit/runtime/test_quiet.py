@@ -83,9 +83,9 @@ def test_a_process_that_keeps_stderr_delays_no_command() -> None:
         "import subprocess, sys\n"
         "from strop.commands.quiet import without_notes\n"
         "with without_notes():\n"
-        "    subprocess.Popen(['sleep', '20'], stdout=subprocess.DEVNULL)\n"
+        "    subprocess.Popen(['sleep', '45'], stdout=subprocess.DEVNULL)\n"
     )
-    subprocess.run([sys.executable, "-c", program], timeout=10, check=True)
+    subprocess.run([sys.executable, "-c", program], timeout=30, check=True)
 
 
 def test_no_command_shows_litert_s(edge: Exported, tmp_path: Path) -> None:

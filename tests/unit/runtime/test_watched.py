@@ -536,13 +536,13 @@ folder, real = sys.argv[1], strop.Model.predict
 with strop.watch(folder, interval_s=0.005) as watched:
     def predict(model, inputs):
         opened.set()
-        forking.wait(5)
+        forking.wait(60)
         time.sleep(0.1)
         return real(model, inputs)
 
     strop.Model.predict = predict
     print("ready", flush=True)
-    assert opened.wait(20)
+    assert opened.wait(60)
     forking.set()
     child = os.fork()
     if not child:
