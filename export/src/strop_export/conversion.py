@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -33,6 +32,7 @@ from strop_export.errors import (
 )
 from strop_export.formats import Converted, Ranked, VariantSpec
 from strop_export.layer_errors.measure import TensorError
+from strop_export.workers import command
 
 if TYPE_CHECKING:
     import keras
@@ -58,8 +58,7 @@ class Converter:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._kinds = list[str]()
-        # -P: a file beside the user's is no module of ours, whatever its name.
-        self._command = [sys.executable, "-P", "-m", "strop_export.conversion_worker", str(folder)]
+        self._command = command("conversion_worker", str(folder))
         self._process: subprocess.Popen[bytes] | None = None
 
     def take(

@@ -10,6 +10,8 @@ from typing import Any
 
 import keras
 
+from strop_export.formats.graph import rebuild
+
 # Layers whose result has the values that they take.
 _ONLY_MOVE = (
     *(keras.layers.Flatten, keras.layers.Reshape, keras.layers.Permute),
@@ -42,7 +44,7 @@ def with_float_inputs(model: keras.Model) -> keras.Model:
     ]
     if all(own is given for own, given in zip(inputs, graph.inputs, strict=True)):
         return model
-    return keras.models.clone_model(graph, input_tensors=inputs, clone_function=lambda layer: layer)
+    return rebuild(graph, input_tensors=inputs)
 
 
 def _becomes_float(tensor: Any, model: keras.Model) -> bool:

@@ -36,6 +36,17 @@ def check_borders(model: keras.Model) -> None:
                 )
 
 
+def rebuild(model: keras.Model, **options: Any) -> keras.Model:
+    """Return a graph of new calls of a model's own layers, in the order of computation.
+
+    Args:
+        model: a functional or a Sequential one; it is not changed.
+        options: those of `keras.models.clone_model`: other inputs, or another way to call a layer.
+    """
+    graph = keras.Model(list(model.inputs), list(model.outputs))
+    return keras.models.clone_model(graph, clone_function=lambda layer: layer, **options)
+
+
 def simplify(model: keras.Model, *, fold_rescaling: bool) -> keras.Model:
     """Return the same function as a simpler graph.
 
@@ -52,11 +63,7 @@ def simplify(model: keras.Model, *, fold_rescaling: bool) -> keras.Model:
             still gets the Rescaling.
     """
     rewrite = _Rewrite(fold_rescaling=fold_rescaling)
-    simplified = keras.models.clone_model(
-        keras.Model(list(model.inputs), list(model.outputs)),  # makes a graph of a Sequential too
-        clone_function=lambda layer: layer,
-        call_function=rewrite.call,
-    )
+    simplified = rebuild(model, call_function=rewrite.call)
     if any(map(rewrite.owes, simplified.outputs)):  # a Rescaling comes last
         return keras.Model(simplified.inputs, [*map(rewrite.settle, simplified.outputs)])
     return simplified

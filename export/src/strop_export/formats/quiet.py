@@ -5,8 +5,12 @@ import io
 import os
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
+
+# The streams are the process's: blocks of two threads would give back each other's.
+_one_thread = threading.RLock()
 
 
 @contextlib.contextmanager
@@ -15,10 +19,11 @@ def quiet() -> Iterator[None]:
 
     This drops Python's stdout (Keras prints the signature of everything it exports) and warnings.
     C++ writes directly to file descriptor 2, so that is redirected for the whole process: keep the
-    block short. An exception that leaves the block gets that output as a note in its traceback.
+    block short. A block in another thread waits for its end. An exception that leaves the block
+    gets that output as a note in its traceback.
     """
-    sys.stderr.flush()
-    with contextlib.ExitStack() as stack:
+    with _one_thread, contextlib.ExitStack() as stack:
+        sys.stderr.flush()
         said = stack.enter_context(tempfile.TemporaryFile())
         terminal = os.dup(2)
         stack.callback(os.close, terminal)

@@ -16,7 +16,7 @@ import numpy as np
 from strop.bundle.manifest import FileTensor
 from strop_export.errors import UnsupportedLayer
 from strop_export.formats.base import Converted, Names
-from strop_export.formats.graph import is_scalar_rescaling
+from strop_export.formats.graph import is_scalar_rescaling, rebuild
 
 _ACTIVATIONS: Final = {
     keras.activations.linear: "linear",
@@ -46,11 +46,7 @@ def convert_weights(model: keras.Model, names: Names) -> Converted:
             "use tflite or onnx for this model",
         )
     stack = _Stack()
-    keras.models.clone_model(  # walks the graph in the order of computation
-        keras.Model(model.inputs[0], model.outputs[0]),
-        clone_function=lambda layer: layer,
-        call_function=stack.call,
-    )
+    rebuild(model, call_function=stack.call)
     file = io.BytesIO()
     np.savez(file, allow_pickle=False, **stack.arrays())
     return Converted(

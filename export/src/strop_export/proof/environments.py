@@ -142,7 +142,7 @@ def _locked_python(engine: str, lock: Path, module: str, base: Callable[[], str]
             [with_python, "-m", "venv", str(environment)],
             [str(python), "-m", "pip", "install", "-q", "--require-hashes", "-r", str(lock)],
         ):
-            done = run(command, limit_s=_INSTALL_LIMIT_S)
+            done = run(command, limit_s=_INSTALL_LIMIT_S, cwd=engines)  # not beside user files
             if done.returncode:
                 said = _last_line(done.stderr) or _last_line(done.stdout)
                 raise EngineMissing(

@@ -13,7 +13,6 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import weakref
 from collections.abc import Mapping
@@ -33,6 +32,7 @@ from strop_export.source.files import Loading
 from strop_export.source.known import MODELS
 from strop_export.source.leaves import leaves
 from strop_export.source.translation import Untranslated, translated
+from strop_export.workers import command
 
 if TYPE_CHECKING:
     import keras
@@ -157,10 +157,9 @@ def _ask(
         "is_hdf5": container.read(loading.path).is_hdf5,
     }
     (scratch / "request.json").write_text(json.dumps(request), encoding="ascii")
-    # -P: a file beside the user's is no module of ours, whatever its name.
-    command = [sys.executable, "-P", "-m", "strop_export.source.keras2_worker", str(scratch)]
+    worker = command("source.keras2_worker", str(scratch))
     try:
-        done = subprocess.run(command, check=False, capture_output=True, timeout=_LIMIT_S)
+        done = subprocess.run(worker, check=False, capture_output=True, timeout=_LIMIT_S)
     except subprocess.TimeoutExpired:
         raise SourceError(
             f"tf-keras did not load and run {loading.path} in {_LIMIT_S} s", "give fewer samples"
