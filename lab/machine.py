@@ -114,9 +114,15 @@ class Machine:
             raise LabError(f"board {self.board.name} is not built: make lab")
         stamp = self.environment / ".wheel"
         digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-        if stamp.is_file() and stamp.read_text(encoding="ascii") == digest:
+
+        def is_there() -> bool:
+            return stamp.is_file() and stamp.read_text(encoding="ascii") == digest
+
+        if is_there():
             return
         with locked(self._lock):
+            if is_there():  # another has installed them meanwhile
+                return
             stamp.unlink(missing_ok=True)
             for wheel in files:
                 wheels.install_file(self.board, wheel, self.site)

@@ -108,7 +108,9 @@ class Laboratory:
         self._pool = ThreadPoolExecutor(max_workers=2)
         self._answers: dict[Cell, Future[Answer]] = {}
         self._walks: dict[str, Future[subprocess.CompletedProcess[str]]] = {}
-        self._commands: dict[object, Future[subprocess.CompletedProcess[str]]] = {}
+        self._commands: dict[
+            tuple[str, tuple[str, ...]], Future[subprocess.CompletedProcess[str]]
+        ] = {}
 
     def machine(self, board: str) -> Machine:
         """Return the built board with the exported wheel, or skip the test."""
@@ -138,22 +140,20 @@ class Laboratory:
     def strop(
         self, board: str, *arguments: object, **options: Any
     ) -> subprocess.CompletedProcess[str]:
-        """Run `strop ARGUMENTS` on a board; the caller judges its exit status.
+        """Run `strop ARGUMENTS` on a board, or wait for it if it has begun.
 
-        Equal commands run once.
+        The caller judges its exit status. One that has not begun does not wait for the others.
         """
-        return self.begin_strop(board, *arguments, **options).result()
-
-    def begin_strop(
-        self, board: str, *arguments: object, **options: Any
-    ) -> Future[subprocess.CompletedProcess[str]]:
-        """Start a command for a later test; the board must be built."""
-        self.machine(board)  # here, where it may skip
         words = ("strop", *map(str, arguments))
-        key = (board, words, repr(options))
-        if key not in self._commands:
-            self._commands[key] = self._pool.submit(self.run, board, words, **options)
-        return self._commands[key]
+        if not options and (board, words) in self._commands:
+            return self._commands[board, words].result()
+        return self.run(board, words, **options)
+
+    def begin_strop(self, board: str, *arguments: object) -> None:
+        """Start a command for a later test; the board must be built."""
+        self.machine(board)  # one thread installs the wheel
+        words = ("strop", *map(str, arguments))
+        self._commands[board, words] = self._pool.submit(self.run, board, words)
 
     def begin_walk(self, board: str) -> Future[subprocess.CompletedProcess[str]]:
         """Start the commands of the board's page, on the board as it comes."""
