@@ -14,6 +14,7 @@ absolute paths under root/ first and then on the workstation, so your own files 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -116,7 +117,9 @@ class Machine:
         digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
         def is_there() -> bool:
-            return stamp.is_file() and stamp.read_text(encoding="ascii") == digest
+            with contextlib.suppress(FileNotFoundError):
+                return stamp.read_text(encoding="ascii") == digest
+            return False
 
         if is_there():
             return

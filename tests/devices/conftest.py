@@ -38,7 +38,7 @@ def laboratory(
     cells = _selected(request.session.items, "cell")
     if set(cells) >= {cell for cell in all_cells() if exists(cell)}:
         MATRIX_FILE.unlink(missing_ok=True)  # a run that dies leaves no earlier results
-    # In the order of the tests, which run their own commands beside those that they wait for.
+    # First what the first tests wait for: they run commands of their own beside the rest.
     for board in _selected(request.session.items, "board"):
         if laboratory.is_built(board):
             laboratory.begin_strop(board, "doctor", "--json")

@@ -1,7 +1,7 @@
-"""The boards' work for every test in this folder, two boards at a time.
+"""The boards' work for the tests in this folder, two at a time beside what the tests run.
 
-Emulated programs are slow to start, so the work of all selected tests starts at once, and each test
-waits for its own.
+Emulated programs are slow to start, so the work that all tests have in common starts at once, and
+each test waits for its own.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class Laboratory:
 
     def begin_strop(self, board: str, *arguments: object) -> None:
         """Start a command for a later test; the board must be built."""
-        self.machine(board)  # one thread installs the wheel
+        self.machine(board)  # installs the wheel before the pool's threads ask for it
         words = ("strop", *map(str, arguments))
         self._commands[board, words] = self._pool.submit(self.run, board, words)
 

@@ -15,8 +15,6 @@ Exit status:
 
 from __future__ import annotations
 
-import atexit
-import gc
 import sys
 
 from strop.commands.refusal import exit_status
@@ -34,8 +32,6 @@ def main(argv: list[str] | None = None) -> int:
     """
     given = sys.argv[1:] if argv is None else argv
     prepare_streams()
-    # Python's end looks for cycles among all that TensorFlow and Keras made: 1.2 s.
-    atexit.register(gc.freeze)
     return exit_status(lambda: _run(given), program="strop-export")
 
 

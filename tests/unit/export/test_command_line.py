@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from strop_export import arguments, targets
 from strop_export.__main__ import main
+from tests.environments import run
 from tests.unit.export import source_kit as kit
 from tests.unit.export.source_kit import chain, dense, floats
 
@@ -188,3 +190,19 @@ def test_other_people_s_names_are_harmless(
     assert all(char.isprintable() or char == "\n" for char in said)
     assert "\\x1b[2J" in said
     assert not any(line.startswith("forged") for line in said.splitlines())
+
+
+def test_files_that_a_metric_leaves_open_are_written_at_the_end(tmp_path: Path) -> None:
+    own, log = tmp_path / "own.py", tmp_path / "log.txt"
+    own.write_text(
+        f"log = open({str(log)!r}, 'w')\n"
+        "def mine(outputs, labels):\n"
+        "    return log.write('a line')\n"
+        "mine(None, None)\n",
+        encoding="utf-8",
+    )
+    model = tmp_path / "absent.keras"
+    command = (sys.executable, "-m", "strop_export", model, "--calibration", "absent.npz")
+    done = run(*command, "--metric", f"{own}:mine=0.1", check=False)
+    assert done.returncode == 2
+    assert log.read_text(encoding="utf-8") == "a line"

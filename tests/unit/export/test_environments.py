@@ -91,6 +91,7 @@ def test_an_environment_that_pip_cannot_fill_is_not_taken_for_made(
 def test_no_file_in_the_working_directory_runs_as_a_module(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
     (tmp_path / "logging.py").write_text("raise SystemExit('it ran')", encoding="ascii")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(environments, "cache", lambda part: tmp_path / "cache")

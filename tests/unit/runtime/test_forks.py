@@ -208,12 +208,16 @@ def test_a_fork_waits_on_when_a_handler_raises(monkeypatch: pytest.MonkeyPatch, 
     reported: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", reported.append)
     inside, expired, done = (threading.Event() for _ in range(3))
+    main = threading.get_ident()
 
     def work() -> None:
         with blas.own.lock if lock == "product" else blas.opening:
             inside.set()
+            while not blas.forks:
+                time.sleep(0.01)
+            time.sleep(0.2)  # the fork waits for the lock
+            signal.pthread_kill(main, signal.SIGALRM)
             assert expired.wait(60)
-            time.sleep(0.2)
             done.set()
 
     def expire(number: int, frame: object) -> None:
@@ -224,7 +228,6 @@ def test_a_fork_waits_on_when_a_handler_raises(monkeypatch: pytest.MonkeyPatch, 
     working = threading.Thread(target=work)
     working.start()
     assert inside.wait(60)
-    signal.setitimer(signal.ITIMER_REAL, 0.5)  # the fork has begun by then
     assert in_child(lambda: None) == 0
     assert done.is_set()
     signal.signal(signal.SIGALRM, before)

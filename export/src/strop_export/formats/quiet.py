@@ -19,8 +19,8 @@ def quiet() -> Iterator[None]:
 
     This drops Python's stdout (Keras prints the signature of everything it exports) and warnings.
     C++ writes directly to file descriptor 2, so that is redirected for the whole process: keep the
-    block short. A block in another thread waits for its end. An exception that leaves the block
-    gets that output as a note in its traceback.
+    block short. A block in another thread waits for its end, which is up to a whole conversion.
+    An exception that leaves the block gets that output as a note in its traceback.
     """
     with _one_thread, contextlib.ExitStack() as stack:
         sys.stderr.flush()

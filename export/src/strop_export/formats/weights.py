@@ -46,7 +46,7 @@ def convert_weights(model: keras.Model, names: Names) -> Converted:
             "use tflite or onnx for this model",
         )
     stack = _Stack()
-    rebuild(model, call_function=stack.call)
+    rebuild(model, call_function=stack.call)  # calls each layer, in the order of computation
     file = io.BytesIO()
     np.savez(file, allow_pickle=False, **stack.arrays())
     return Converted(
