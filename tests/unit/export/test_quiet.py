@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 import warnings
 
 import pytest
@@ -42,7 +43,7 @@ def test_threads_take_turns_and_the_streams_come_back(capfd: pytest.CaptureFixtu
         with quiet():
             first_is_in.set()
             assert second_begins.wait(60)
-            threading.Event().wait(0.1)  # the second would be in by now
+            time.sleep(0.1)  # the second would be in by now
             order.append("first")
 
     def second() -> None:
