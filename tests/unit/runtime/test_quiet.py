@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,64 @@ def test_notes_are_left_out(written: bytes, seen: str) -> None:
         "print('after', file=sys.stderr)\n"
     )
     assert (done.returncode, done.stderr) == (0, f"{seen}after\n")
+
+
+def test_what_python_prints_comes_behind_what_native_code_wrote() -> None:
+    done = _run(
+        "import os, signal, sys\n"
+        "fork, children = os.fork, []\n"
+        "def recorded():\n"
+        "    children.append(fork())\n"
+        "    return children[0]\n"
+        "os.fork = recorded\n"
+        "from strop.commands.quiet import without_notes\n"
+        "with without_notes():\n"
+        "    os.kill(children[0], signal.SIGSTOP)\n"  # it comes late, as on a busy machine
+        "    for piece in (b'ERROR: ', b'no', b'\\n'):\n"
+        "        os.write(2, piece)\n"
+        "    print('ours', file=sys.stderr)\n"
+        "    os.kill(children[0], signal.SIGCONT)\n"
+    )
+    assert (done.returncode, done.stderr) == (0, "ERROR: no\nours\n")
+
+
+def test_python_s_stderr_is_still_the_terminal() -> None:
+    pty = pytest.importorskip("pty")
+    termios = pytest.importorskip("termios")
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, 77))
+    program = (
+        "import os, sys\n"
+        "from strop.commands.quiet import without_notes\n"
+        "with without_notes():\n"
+        "    tty = sys.stderr.isatty(), os.get_terminal_size(sys.stderr.fileno()).columns\n"
+        "print(*tty)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        timeout=60,
+        check=True,
+    )
+    for end in (ours, theirs):
+        os.close(end)
+    assert done.stdout == b"True 77\n"
+
+
+def test_a_stderr_that_cannot_be_written_changes_no_exit_status() -> None:
+    program = (
+        "import sys\n"
+        "from strop.commands.quiet import without_notes\n"
+        "from strop.commands.terminal import print_note\n"
+        "with without_notes():\n"
+        "    for _ in range(1000):\n"
+        "        print_note('lost')\n"
+        "sys.exit(3)\n"
+    )
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([sys.executable, "-c", program], stderr=full, timeout=60, check=False)
+    assert done.returncode == 3
 
 
 def test_the_last_words_of_a_crash_are_seen() -> None:

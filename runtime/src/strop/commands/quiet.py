@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -20,8 +21,9 @@ def without_notes() -> Iterator[None]:
     """Leave out of stderr the lines by which LiteRT's native code says that all is well.
 
     A separate process passes on the rest, so that the last message of an engine that crashes is
-    still seen. Python's own stderr stays the terminal. Where there is no fork, or stderr is not
-    this process's own, nothing is left out.
+    still seen. What Python prints takes the same way, and so never stands inside a line that native
+    code wrote before it. Where there is no fork, or stderr is not this process's own, nothing is
+    left out.
     """
     ours = sys.__stderr__
     if not hasattr(os, "fork") or ours is None or sys.stderr is not ours:
@@ -44,15 +46,34 @@ def without_notes() -> Iterator[None]:
     for descriptor in native:
         os.dup2(writer, descriptor)
     os.close(writer)
-    sys.stderr = open(shown, "w", 1, ours.encoding, "backslashreplace")  # noqa: SIM115, PTH123
+    sys.stderr = _Stderr(shown, ours.encoding)
     try:
         yield
     finally:
+        with contextlib.suppress(OSError):  # it cannot be written: the exit status tells
+            sys.stderr.close()
+        sys.stderr = ours
         for descriptor in native:
             os.dup2(shown, descriptor)  # the end of the pipe, for the other process
         _wait(child)
-        sys.stderr.close()
-        sys.stderr = ours
+        os.close(shown)
+
+
+class _Stderr(io.TextIOWrapper):
+    """Python's stderr: it writes into the pipe, and is a terminal if the pipe leads to one."""
+
+    def __init__(self, shown: int, encoding: str) -> None:
+        pipe = open(2, "wb", closefd=False)  # noqa: SIM115  the wrapper closes it
+        super().__init__(pipe, encoding, "backslashreplace", line_buffering=True)
+        self._shown = shown
+
+    def fileno(self) -> int:
+        """Return the descriptor to which the pipe leads."""
+        return self._shown
+
+    def isatty(self) -> bool:
+        """Tell whether that is a terminal."""
+        return os.isatty(self._shown)
 
 
 def _start(shown: int) -> tuple[int, int]:
