@@ -28,7 +28,8 @@ from strop.errors import (
 from tests import bundles, plans
 from tests.serial_ports import Line, scripted
 
-LIMIT_S = 2.5  # of a line: the board is asked again after one second, then after two
+LIMIT_S = 2.5  # of a line of a board that gives no answer
+PATIENCE_S = 60  # with one that does: it is asked again after one second, then after two
 WRONG = 0x0BADF00D
 
 Board = Callable[[Line], None]
@@ -78,14 +79,16 @@ def _saying(*answers: bytes) -> Board:
     return board
 
 
-def _check(bundle: Bundle, board: Board, limit_s: float = LIMIT_S) -> BoardResult:
+def _check(bundle: Bundle, board: Board, limit_s: float = PATIENCE_S) -> BoardResult:
     with scripted(board) as port:
         return check_board(bundle, port, limit_s=limit_s)
 
 
-def _refused(bundle: Bundle, board: Board, kind: type[StropError]) -> StropError:
+def _refused(
+    bundle: Bundle, board: Board, kind: type[StropError], limit_s: float = PATIENCE_S
+) -> StropError:
     with pytest.raises(kind) as caught:
-        _check(bundle, board)
+        _check(bundle, board, limit_s)
     assert caught.value.mend
     return caught.value
 
@@ -198,12 +201,12 @@ class TestNoise:
 
 class TestRefusals:
     def test_a_board_that_says_nothing(self, bundle: Bundle) -> None:
-        error = _refused(bundle, lambda line: None, DeviceUnavailable)
+        error = _refused(bundle, lambda line: None, DeviceUnavailable, LIMIT_S)
         assert "wrote nothing in 2.5 s" in error.problem
         assert "strop_selfcheck_poll" in error.mend
 
     def test_a_board_that_says_something_else_is_quoted(self, bundle: Bundle) -> None:
-        error = _refused(bundle, _saying(b"\x1b[2Jready\xff"), DeviceUnavailable)
+        error = _refused(bundle, _saying(b"\x1b[2Jready\xff"), DeviceUnavailable, 10)
         assert r"ready\\xff" in error.problem
         assert "\x1b" not in str(error)
         assert "--baud" in error.mend
@@ -214,8 +217,8 @@ class TestRefusals:
                 line.write(b"\x00garbage" * 50)
 
         started_s = time.monotonic()
-        _refused(bundle, board, DeviceUnavailable)
-        assert time.monotonic() - started_s < LIMIT_S + 5
+        _refused(bundle, board, DeviceUnavailable, LIMIT_S)
+        assert time.monotonic() - started_s < LIMIT_S + PATIENCE_S
 
     def test_a_board_that_never_ends_a_line(self, bundle: Bundle) -> None:
         head = _answer(bundle).split(b"\n")[1]
@@ -227,7 +230,7 @@ class TestRefusals:
                     line.write(b"0")
                     time.sleep(0.001)
 
-        _refused(bundle, board, DeviceUnavailable)
+        _refused(bundle, board, DeviceUnavailable, LIMIT_S)
 
     @pytest.mark.parametrize("version", [0, 2, 999_999_999])
     def test_another_version_of_the_answer(self, bundle: Bundle, version: int) -> None:
@@ -333,7 +336,8 @@ class TestCommand:
 
     def _run(self, path: str, board: Board, *options: str) -> int:
         with scripted(board) as port:
-            return cli.main(["check", path, "--serial", port, "--timeout", "3", *options])
+            limit = str(PATIENCE_S)
+            return cli.main(["check", path, "--serial", port, "--timeout", limit, *options])
 
     def test_a_table(self, path: str, bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
         assert self._run(path, _saying(_answer(bundle))) == 0
@@ -362,7 +366,7 @@ class TestCommand:
         assert json.loads(capsys.readouterr().out)["error"]["kind"] == "parity"
 
     def test_no_answer(self, path: str, capsys: pytest.CaptureFixture[str]) -> None:
-        assert self._run(path, lambda line: None) == 2
+        assert self._run(path, lambda line: None, "--timeout", "3") == 2
         assert "wrote nothing" in capsys.readouterr().err
 
     @pytest.mark.parametrize("option", ["--engine=native", "--device=cpu", "--precision=int8"])
@@ -411,7 +415,7 @@ def test_mutants_of_an_answer_give_its_samples_or_an_error(
     whole, rng = _answer(bundle), random.Random(20)
     played = [whole]
     monkeypatch.setattr("serial.Serial", lambda *_, **__: _Played(played[0]))
-    right = check_board(bundle, "played", limit_s=0.005)
+    right = check_board(bundle, "played", limit_s=PATIENCE_S)
     assert right.passed
     outcomes: set[type[object]] = set()
     for _ in range(500):
