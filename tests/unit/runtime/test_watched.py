@@ -179,8 +179,9 @@ class TestCounting:
         assert (watched.counts().calls, watched.counts().samples) == (0, 0)
         watched.predict(ZERO)
         watched.classify(ZERO)
-        assert watched.counts() == watched.model.counts()._replace(until=watched.counts().until)
-        assert watched.counts().calls == 2
+        counts = watched.counts()
+        assert counts == watched.model.counts()._replace(until=counts.until)
+        assert counts.calls == 2
 
     def test_a_new_bundle_begins_at_zero_and_the_old_model_keeps_its_counts(
         self, counted: tuple[strop.Watched, Path]
@@ -198,12 +199,13 @@ class TestCounting:
     ) -> None:
         watched, folder = counted
 
-        def install_and_wait() -> None:
+        def install_and_wait(told: pytest.WarningsRecorder) -> None:
             _install(folder, 2)
-            _until(lambda: watched.error is not None)
+            _until(lambda: len(told))
 
-        with pytest.warns(StropWarning, match="no profile"):
-            install_and_wait()
+        with pytest.warns(StropWarning, match="no profile") as told:
+            install_and_wait(told)
+        assert watched.error is not None
         assert watched.model.version == 1
 
 
@@ -233,6 +235,7 @@ class TestWhatDoesNotRun:
             warnings.simplefilter("always")
             _install(folder, 2, self._broken())
             self._goes_on(watched, "does not open variants/shapes.float32.npz")
+            _until(lambda: told)  # it has `error` first
             time.sleep(10 * INTERVAL_S)
         (warning,) = told
         assert warning.category is StropWarning
@@ -449,7 +452,7 @@ class TestTheEnd:
         assert opening.wait(PATIENCE_S)
         closing = threading.Thread(target=watched.close)
         closing.start()
-        time.sleep(5 * INTERVAL_S)
+        _until(lambda: watched._closed)
         go_on.set()
         closing.join()
         assert self._threads() == 0
