@@ -61,6 +61,24 @@ def test_what_python_prints_comes_behind_what_native_code_wrote() -> None:
     assert (done.returncode, done.stderr) == (0, "ERROR: no\nours\n")
 
 
+def test_the_last_lines_come_before_what_is_printed_after_it() -> None:
+    done = _run(
+        "import os, signal, sys, threading\n"
+        "fork, children = os.fork, []\n"
+        "def recorded():\n"
+        "    children.append(fork())\n"
+        "    return children[0]\n"
+        "os.fork = recorded\n"
+        "from strop.commands.quiet import without_notes\n"
+        "with without_notes():\n"
+        "    os.kill(children[0], signal.SIGSTOP)\n"  # as on a busy machine
+        "    os.write(2, b'ERROR: no\\n')\n"
+        "    threading.Timer(2, os.kill, (children[0], signal.SIGCONT)).start()\n"
+        "print('after', file=sys.stderr)\n"
+    )
+    assert (done.returncode, done.stderr) == (0, "ERROR: no\nafter\n")
+
+
 def test_python_s_stderr_is_still_the_terminal() -> None:
     pty = pytest.importorskip("pty")
     termios = pytest.importorskip("termios")

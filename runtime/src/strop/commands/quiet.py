@@ -13,7 +13,7 @@ from typing import NoReturn, TextIO
 
 _NOTE = b"INFO: "  # how LiteRT's notes begin; it has no setting for them
 _PIECE_BYTES = 65536
-_WAIT_S = 1.0
+_WAIT_S = 10.0  # longer than a busy machine keeps a process waiting
 
 
 @contextlib.contextmanager
