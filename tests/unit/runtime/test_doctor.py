@@ -30,6 +30,7 @@ from tests.needs import unavailable
 from tests.unit.runtime import boards, gpus
 
 SOURCE = ROOT / "runtime" / "src"
+TIMEOUT_S = 10  # where something hangs: the others answer in less
 COMMAND = Path(sys.executable).with_name("strop")  # unlike -m, it does not import from the cwd
 
 # A LiteRT in Python, right or wrong.
@@ -229,12 +230,14 @@ class TestWhatIsBroken:
         assert "importing ai_edge_litert gives ImportError: _wrap.so: undefined symbol" in reason
 
     def test_a_hang_ends_with_all_that_it_started(self, tmp_path: Path) -> None:
+        path = _litert(tmp_path, _hangs(tmp_path / "child"))
         start = time.monotonic()
-        found = _doctor("--timeout", "5", path=_litert(tmp_path, _hangs(tmp_path / "child")))
-        assert time.monotonic() - start < 60
+        found = _doctor("--timeout", str(TIMEOUT_S), path=path)
+        assert time.monotonic() - start < 300
         assert found["status"] == 1
         litert = found["engines"]["litert"]
-        assert (litert["status"], litert["reason"]) == ("broken", "did not answer in 5 s")
+        assert litert["status"] == "broken"
+        assert litert["reason"] == f"did not answer in {TIMEOUT_S} s"
         assert "--timeout" in litert["mend"]
         assert found["engines"]["onnx"]["status"] == "works"
         _gone(int((tmp_path / "child").read_text(encoding="ascii")))
@@ -290,7 +293,7 @@ def _hangs(note: Path) -> str:
 
 
 def _gone(process: int) -> None:
-    for _ in range(100):
+    for _ in range(1200):
         stat = Path(f"/proc/{process}/stat")
         try:
             if stat.read_text(encoding="ascii").rpartition(")")[2].split()[0] == "Z":
@@ -394,7 +397,7 @@ GPUS = {
     "a hang": (
         "time.sleep(600)",
         "broken",
-        "did not answer in 5 s",
+        f"did not answer in {TIMEOUT_S} s",
         "give a slow board more time with --timeout; or update the GPU's driver",
     ),
 }
@@ -422,7 +425,8 @@ class TestGpus:
     @pytest.mark.parametrize("name", GPUS)
     def test_what_does_not_work_is_named_with_its_mend(self, name: str, tmp_path: Path) -> None:
         on_gpu, status, reason, mend = GPUS[name]
-        found = _doctor("--timeout", "5", path=_gpu(tmp_path, on_gpu=on_gpu))
+        limit = ("--timeout", str(TIMEOUT_S)) if name == "a hang" else ()
+        found = _doctor(*limit, path=_gpu(tmp_path, on_gpu=on_gpu))
         gpu = found["engines"]["litert gpu"]
         assert gpu["status"] == status
         assert gpu["reason"].startswith(reason)
@@ -466,18 +470,19 @@ class TestGpus:
         ("driver", "became"),
         [
             ("lambda: os.kill(os.getpid(), signal.SIGSEGV)", "died of SIGSEGV (bad memory access)"),
-            ("lambda: time.sleep(600)", "did not answer in 5 s"),
+            ("lambda: time.sleep(600)", f"did not answer in {TIMEOUT_S} s"),
         ],
     )
     def test_a_driver_that_takes_its_process_with_it_is_a_fact(
         self, driver: str, became: str, tmp_path: Path
     ) -> None:
         path = _gpu(tmp_path, f"{driver}, lambda: []")
-        found = _doctor("--timeout", "5", path=path)
+        limit = ("--timeout", str(TIMEOUT_S))
+        found = _doctor(*limit, path=path)
         assert (found["status"], found["adapters"]) == (0, [])
         assert found["driver_troubles"] == [f"the Vulkan driver {became}"]
         assert not any(name.endswith("gpu") for name in found["engines"])
-        printed = _run("doctor", "--timeout", "5", path=path).stdout
+        printed = _run("doctor", *limit, path=path).stdout
         assert f"\nGPU         the Vulkan driver {became}\n" in printed
 
     def test_one_driver_s_death_is_not_the_other_s(self, tmp_path: Path) -> None:
@@ -680,7 +685,8 @@ class TestBrokenNumpy:
     def test_the_doctor_says_what_became_of_it(self, name: str, bare: Path, tmp_path: Path) -> None:
         module, reason, mend = (NUMPY | CRASHES)[name]
         _litert(_numpy(tmp_path, module), "raise SystemExit('tried')")
-        found = _doctor("--timeout", "2", python=bare, path=tmp_path)
+        limit = ("--timeout", "2") if name == "a hang" else ()
+        found = _doctor(*limit, python=bare, path=tmp_path)
         assert (found["numpy"], found["status"]) == (None, 1)
         for engine in ("reference", "litert"):
             finding = found["engines"][engine]
