@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from lab.steps import locked
@@ -24,6 +25,9 @@ from tests.needs import unavailable
 
 pytest_plugins = ["tests.figures"]
 LATENCIES = pytest.StashKey[list[str]]()
+
+settings.register_profile("strop", deadline=None)  # the machine may be busy
+settings.load_profile("strop")
 
 Tell = Callable[[str], None]  # is called with a line of progress
 

@@ -7,15 +7,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from strop_export.evaluation.tally import bins, exact
 from strop_export.evaluation.tally.groups import ALL, Groups
-
-settings.register_profile("strop", deadline=None)  # the machine may be busy
-settings.load_profile("strop")
 
 TERMS = st.floats(-(2.0**800), 2.0**800, allow_nan=False)
 USUAL = st.floats(-1e3, 1e3, allow_nan=False)

@@ -5,12 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from tests import bundles
-
-settings.register_profile("strop", deadline=None)  # the machine may be busy
-settings.load_profile("strop")
 
 
 @pytest.fixture
