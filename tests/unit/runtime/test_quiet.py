@@ -79,6 +79,32 @@ def test_the_last_lines_come_before_what_is_printed_after_it() -> None:
     assert (done.returncode, done.stderr) == (0, "ERROR: no\nafter\n")
 
 
+def test_what_goes_to_stdout_comes_behind_what_went_to_stderr() -> None:
+    program = (
+        "import os, signal, threading\n"
+        "fork, children = os.fork, []\n"
+        "def recorded():\n"
+        "    children.append(fork())\n"
+        "    return children[0]\n"
+        "os.fork = recorded\n"
+        "from strop.commands.quiet import without_notes\n"
+        "from strop.commands.terminal import print_line, print_note\n"
+        "with without_notes():\n"
+        "    os.kill(children[0], signal.SIGSTOP)\n"  # as on a busy machine
+        "    threading.Timer(1, os.kill, (children[0], signal.SIGCONT)).start()\n"
+        "    print_note('first')\n"
+        "    print_line('second')\n"
+        "    print_line('third')\n"
+        "    os.write(2, b'half a line')\n"
+        "    print_note(', ended')\n"
+        "    print_line('last')\n"
+    )
+    given = [sys.executable, "-c", program]
+    out = subprocess.PIPE
+    done = subprocess.run(given, stdout=out, stderr=subprocess.STDOUT, timeout=60, check=True)
+    assert done.stdout == b"first\nsecond\nthird\nhalf a line, ended\nlast\n"
+
+
 def test_python_s_stderr_is_still_the_terminal() -> None:
     pty = pytest.importorskip("pty")
     termios = pytest.importorskip("termios")

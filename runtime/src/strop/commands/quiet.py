@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import select
 import signal
 import sys
 import time
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from typing import NoReturn, TextIO
 
 _NOTE = b"INFO: "  # how LiteRT's notes begin; it has no setting for them
+_MARK = b"\0strop: all that came before is to be shown\0"  # then the end of its line; never shown
 _PIECE_BYTES = 65536
 _WAIT_S = 10.0  # longer than a busy machine keeps a process waiting
 
@@ -22,8 +24,8 @@ def without_notes() -> Iterator[None]:
 
     A separate process passes on the rest, so that the last message of an engine that crashes is
     still seen. What Python prints takes the same way, and so never stands inside a line that native
-    code wrote before it. Where there is no fork, or stderr is not this process's own, nothing is
-    left out.
+    code wrote before it; `settle` waits until it is shown. Where there is no fork, or stderr is not
+    this process's own, nothing is left out.
     """
     ours = sys.__stderr__
     if not hasattr(os, "fork") or ours is None or sys.stderr is not ours:
@@ -36,7 +38,7 @@ def without_notes() -> Iterator[None]:
         return
     ours.flush()
     try:
-        child, writer = _start(shown)
+        child, writer, answers = _start(shown)
     except OSError:  # no process, or no descriptor, is left
         os.close(shown)
         yield
@@ -46,7 +48,7 @@ def without_notes() -> Iterator[None]:
     for descriptor in native:
         os.dup2(writer, descriptor)
     os.close(writer)
-    sys.stderr = _Stderr(shown, ours.encoding)
+    sys.stderr = _Stderr(shown, answers, ours.encoding)
     try:
         yield
     finally:
@@ -57,15 +59,40 @@ def without_notes() -> Iterator[None]:
             os.dup2(shown, descriptor)  # the end of the pipe, for the other process
         _wait(child)
         os.close(shown)
+        os.close(answers)
+
+
+def settle() -> None:
+    """Wait until what Python printed on stderr is shown: what it prints elsewhere comes later."""
+    if isinstance(sys.stderr, _Stderr):
+        sys.stderr.settle()
 
 
 class _Stderr(io.TextIOWrapper):
     """Python's stderr: it writes into the pipe, and is a terminal if the pipe leads to one."""
 
-    def __init__(self, shown: int, encoding: str) -> None:
+    def __init__(self, shown: int, answers: int, encoding: str) -> None:
         pipe = open(2, "wb", closefd=False)  # noqa: SIM115  the wrapper closes it
         super().__init__(pipe, encoding, "backslashreplace", line_buffering=True)
         self._shown = shown
+        self._answers = answers
+        self._under_way = False
+
+    def write(self, text: str) -> int:
+        """Write a text, which is not shown at once."""
+        self._under_way = True
+        return super().write(text)
+
+    def settle(self) -> None:
+        """Wait until all that was written is shown, but not for ever."""
+        if not self._under_way:
+            return
+        self._under_way = False
+        with contextlib.suppress(OSError, ValueError):  # it cannot be written, or is closed
+            self.flush()
+            os.write(2, _MARK + b"\n")
+            if select.select([self._answers], [], [], _WAIT_S)[0]:
+                os.read(self._answers, 1)
 
     def fileno(self) -> int:
         """Return the descriptor to which the pipe leads."""
@@ -76,22 +103,36 @@ class _Stderr(io.TextIOWrapper):
         return os.isatty(self._shown)
 
 
-def _start(shown: int) -> tuple[int, int]:
-    """Start the process that passes lines on; return its id, and the descriptor to write to."""
+def _start(shown: int) -> tuple[int, int, int]:
+    """Start the process that passes lines on.
+
+    Returns:
+        Its id, the descriptor to write to, and that of its answers to marks, one byte for each.
+    """
     reader, writer = os.pipe()
+    try:
+        answers, answering = os.pipe()
+    except OSError:
+        os.close(reader)
+        os.close(writer)
+        raise
     # ^C is for the command; the child keeps it blocked.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         child = os.fork()
         if child == 0:
-            _pass_on(reader, writer, shown)
+            os.close(writer)
+            os.close(answers)
+            _pass_on(reader, shown, answering)
     except OSError:
         os.close(writer)
+        os.close(answers)
         raise
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(reader)
-    return child, writer
+        os.close(answering)
+    return child, writer, answers
 
 
 def _wait(child: int) -> None:
@@ -108,17 +149,20 @@ def _writes_to_1(stream: TextIO) -> bool:
         return True
 
 
-def _pass_on(reader: int, writer: int, shown: int) -> NoReturn:
-    """Copy all lines but notes, to the end of the pipe; in the child, and end it."""
+def _pass_on(reader: int, shown: int, answering: int) -> NoReturn:
+    """Copy all lines but notes and marks, to the end of the pipe; in the child, and end it."""
     try:
-        os.close(writer)
         rest = b""
         while piece := os.read(reader, _PIECE_BYTES):
-            *lines, rest = (rest + piece).split(b"\n")
+            pieces = (rest + piece).split(_MARK + b"\n")
+            *lines, rest = b"".join(pieces).split(b"\n")
             os.write(shown, b"".join(line + b"\n" for line in lines if not line.startswith(_NOTE)))
-            if rest and not _NOTE.startswith(rest[: len(_NOTE)]):  # such as a progress line
+            # Such as a progress line; the beginning of a mark waits for its end.
+            if rest and not (_NOTE.startswith(rest[: len(_NOTE)]) or rest.startswith(_MARK[:1])):
                 os.write(shown, rest)
                 rest = b""
+            with contextlib.suppress(OSError):  # nobody waits any more
+                os.write(answering, bytes(len(pieces) - 1))
         os.write(shown, rest)
     finally:
         os._exit(0)

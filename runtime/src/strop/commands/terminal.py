@@ -15,6 +15,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import zip_longest
 from typing import Any, TextIO
 
+from strop.commands.quiet import settle
 from strop.errors import printable
 
 _INDENT = 4  # of text below its row
@@ -33,6 +34,7 @@ def show(*lines: str) -> None:
         BrokenPipeError: the reader has gone.
         OutputError: stdout cannot be written.
     """
+    settle()  # a step of before would stand among them
     try:
         sys.stdout.write("".join(f"{line}\n" for line in lines))
         sys.stdout.flush()
