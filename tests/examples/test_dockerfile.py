@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import socket
 import sys
 import tomllib
 from fnmatch import fnmatch
@@ -21,6 +20,7 @@ from tests.conftest import Exported
 from tests.environments import ROOT, run
 from tests.examples.conftest import EXAMPLES
 from tests.examples.dockerfile import Image, Instruction, read
+from tests.fleet.registries import kept_port
 from tests.needs import unavailable
 
 DOCKERFILE = EXAMPLES / "Dockerfile"
@@ -91,17 +91,22 @@ def test_its_commands_make_a_server_that_is_healthy(edge: Exported, tmp_path: Pa
     known = {"0.0.0.0": "127.0.0.1", "/run/secrets/token": str(tmp_path / "token")}
     start = [known.get(word, word) for word in start]
     health = one(instructions, "HEALTHCHECK").rest.removeprefix("CMD ")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
     assert "8000" in health
-    script = f"""
-        {shlex.join([*start, "--port", port])} & server=$!
+    with kept_port() as port:
+        served = shlex.join([*start, "--port", str(port)])
+        healthy = shlex.join(json.loads(health.replace("8000", str(port))))
+        command(["sh", "-ec", image.inside(_script(served, healthy))], tmp_path)
+
+
+def _script(served: str, healthy: str) -> str:
+    """Start the server, wait until it is healthy, and end it."""
+    return f"""
+        {served} & server=$!
         trap 'kill "$server"' EXIT
         tries=0
-        until {shlex.join(json.loads(health.replace("8000", port)))}; do
+        until {healthy}; do
             tries=$((tries + 1)); [ $tries -lt 60 ]; kill -0 "$server"; sleep 0.5
         done
         trap - EXIT
         kill "$server"; wait "$server"
     """
-    command(["sh", "-ec", image.inside(script)], tmp_path)

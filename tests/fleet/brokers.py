@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from tests import needs
-from tests.fleet.registries import free_port
+from tests.fleet.registries import kept_port
 
 START_S = 20.0
 USER, PASSWORD = "shop", "a:secret"
@@ -42,8 +42,14 @@ class Running(NamedTuple):
 @contextlib.contextmanager
 def serve(folder: Path, *settings: str) -> Iterator[Running]:
     """Run Debian's Mosquitto on a free loopback port, with more lines of its configuration."""
+    with kept_port() as port, listening(folder, port, *settings) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def listening(folder: Path, port: int, *settings: str) -> Iterator[Running]:
+    """Run it on a port of `kept_port`."""
     program = needs.mosquitto()
-    port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
     lines = (f"listener {port} 127.0.0.1", "user root", *settings)
     (folder / "conf").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -49,12 +49,16 @@ def serve(folder: Path, port: int = 0, *, with_password: bool = False) -> Iterat
 
     Args:
         folder: for its configuration and storage; one that is there already is used again.
-        port: 0: a free one.
+        port: one of `kept_port`; 0: one of its own.
         with_password: whether USER has to give PASSWORD.
     """
+    if not port:
+        with kept_port() as port, serve(folder, port, with_password=with_password) as running:
+            yield running
+        return
     program = needs.docker_registry()
     folder.mkdir(parents=True, exist_ok=True)
-    host = f"127.0.0.1:{port or free_port()}"
+    host = f"127.0.0.1:{port}"
     config: dict[str, object] = {
         "version": 0.1,
         "log": {"level": "error", "accesslog": {"disabled": True}},
@@ -102,11 +106,17 @@ def collect(folder: Path) -> None:
     )
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+@contextlib.contextmanager
+def kept_port() -> Iterator[int]:
+    """Yield a loopback port that the system gives to nobody else meanwhile.
+
+    A socket is bound to it and does not listen: connections are refused, until a server listens
+    there that allows the reuse of its address, as nearly all do.
+    """
+    with socket.socket() as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
 
 
 def _wait(host: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -33,9 +33,9 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._port = registries.free_port()
+        self._kept, self._running = contextlib.ExitStack(), contextlib.ExitStack()
+        self._port = self._kept.enter_context(registries.kept_port())
         self.address, self.data = f"127.0.0.1:{self._port}", folder / "data"
-        self._running = contextlib.ExitStack()
         self.start()
 
     def start(self) -> None:
@@ -43,6 +43,11 @@ class Server:
 
     def stop(self) -> None:
         self._running.close()
+
+    def close(self) -> None:
+        """Stop it for good."""
+        self.stop()
+        self._kept.close()
 
     def collect(self) -> None:
         """Remove everything that no tag leads to."""
@@ -60,7 +65,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     try:
         yield made
     finally:
-        made.stop()
+        made.close()
 
 
 def test_a_life_of_channels(server: Server, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from strop.fleet.reports.mqtt import Broker, parse_broker, publish, retained
 from strop.fleet.reports.report import MAX_BYTES
 from tests.fleet import brokers
 from tests.fleet.fleet_reports import line, listed, report
+from tests.fleet.registries import kept_port
 
 DEVICES = listed("camera-1", "camera-2")
 OPEN = "allow_anonymous true"
@@ -140,11 +141,12 @@ def test_a_broker_that_keeps_nothing(tmp_path: Path) -> None:
 
 
 def test_no_broker(tmp_path: Path) -> None:
-    with brokers.serve(tmp_path, OPEN) as running:
-        broker = parse_broker(running.url)
-    for call in (lambda: publish(broker, "camera-1", line()), lambda: read(broker)):
-        with pytest.raises(ReportError, match="cannot reach the broker 127.0.0.1:.*refused"):
-            call()
+    with kept_port() as port:
+        with brokers.listening(tmp_path, port, OPEN) as running:
+            broker = parse_broker(running.url)
+        for call in (lambda: publish(broker, "camera-1", line()), lambda: read(broker)):
+            with pytest.raises(ReportError, match="cannot reach the broker 127.0.0.1:.*refused"):
+                call()
 
 
 # Addresses.

@@ -12,7 +12,7 @@ from pathlib import Path
 from strop.fleet.rollout.plan import Group
 from tests import bundles, needs
 from tests.environments import ROOT
-from tests.fleet.registries import free_port
+from tests.fleet.registries import kept_port
 from tests.markdown import follow
 
 TEXT = (ROOT / "docs" / "fleet.md").read_text(encoding="utf-8")
@@ -23,11 +23,12 @@ def test_it_runs_as_it_stands(tmp_path: Path) -> None:
     for version in (1, 2, 3):
         draft = bundles.image(seed=version, model_version=version, name="mnist-mlp")
         draft.write(tmp_path / f"v{version}.strop")
-    text = TEXT.replace("127.0.0.1:5000", f"127.0.0.1:{free_port()}")
     # Docker's own configuration may name credentials.
     variables = {"HOME": str(tmp_path), "DOCKER_CONFIG": str(tmp_path)}
     try:
-        follow(text, tmp_path, Path(sys.executable).parent, variables)
+        with kept_port() as port:
+            text = TEXT.replace("127.0.0.1:5000", f"127.0.0.1:{port}")
+            follow(text, tmp_path, Path(sys.executable).parent, variables)
     finally:
         with contextlib.suppress(OSError, ValueError):  # the page has ended it
             os.kill(int((tmp_path / "registry.pid").read_text()), signal.SIGKILL)

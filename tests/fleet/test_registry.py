@@ -380,9 +380,11 @@ def test_a_wrong_manifest_and_an_endless_one(
 
 
 def test_a_registry_that_is_not_there() -> None:
-    registry = open_at(f"127.0.0.1:{registries.free_port()}", "a")
-    with pytest.raises(RegistryError, match="cannot reach 127.0.0.1:.* refused"):
-        registry.manifest("v1")
+    with (
+        registries.kept_port() as port,
+        pytest.raises(RegistryError, match="cannot reach 127.0.0.1:.* refused"),
+    ):
+        open_at(f"127.0.0.1:{port}", "a").manifest("v1")
 
 
 def test_a_name_that_is_nobodys() -> None:

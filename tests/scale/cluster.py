@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.fleet.registries import free_port
+from tests.fleet.registries import kept_port
 from tests.scale import processes
 
 _READY = b"Ray runtime started"
@@ -29,11 +29,13 @@ def running(cpus: int) -> Iterator[dict[str, str]]:
     Yields:
         The variables with which a program finds it and is let in.
     """
-    port = free_port()
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     mark = processes.mark()
     # Paths of sockets are short.
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+    with (
+        kept_port() as port,
+        tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder,
+    ):
         command = (
             *(str(Path(sys.executable).with_name("ray")), "start", "--head", "--block"),
             *(f"--port={port}", f"--num-cpus={cpus}", f"--temp-dir={folder}"),

@@ -18,7 +18,7 @@ from strop.install.install import install, rollback
 from tests.fleet import liar
 from tests.fleet.agent.place import CHANNEL, Device, Place, wrong
 from tests.fleet.checks import check_here
-from tests.fleet.registries import free_port
+from tests.fleet.registries import kept_port
 from tests.reliability import disk, editions
 
 HOUR_S = 3600.0
@@ -304,9 +304,10 @@ def test_a_state_is_reported_again_once_a_day(place: Place, device: Device) -> N
 def test_a_dead_registry_is_survived(place: Place, device: Device) -> None:
     release = place.publish(editions.content(1))
     device.step()
-    device.host = f"127.0.0.1:{free_port()}"
-    device.start()
-    outcome = device.step()
+    with kept_port() as port:
+        device.host = f"127.0.0.1:{port}"
+        device.start()
+        outcome = device.step()
     assert (outcome.state, outcome.status) == (HEALTHY, 2)
     assert device.reports[-1].problem == outcome.problem != ""
     assert device.reports[-1].wanted == release.bundle

@@ -27,6 +27,7 @@ from strop.fleet.reports.mqtt import parse_broker, retained
 from strop.fleet.reports.report import read_line
 from tests.fleet import brokers, liar
 from tests.fleet.agent.place import Place, wrong
+from tests.fleet.registries import kept_port
 from tests.reliability import editions
 
 LIMIT_S = 60
@@ -205,18 +206,18 @@ def test_a_report_reaches_the_broker_once_it_is_there(
     """A broker that is away costs a report, and no release."""
     place.publish(editions.content(1))
     path = Path(settings(place, tmp_path))
-    with brokers.serve(tmp_path / "broker", "allow_anonymous true") as mosquitto:
-        pass  # its port is free now
-    usual = path.read_text(encoding="utf-8")
-    path.write_text(f"{usual}mqtt = {json.dumps(mosquitto.url)}\n", encoding="utf-8")
-    assert cli.main(["agent", str(path), "--once"]) == 2
-    assert editions.current(tmp_path / "models", (1, 2)) == 1
-    assert "not reported" in capsys.readouterr().err
-    with brokers.serve(tmp_path / "broker", "allow_anonymous true") as mosquitto:
-        path.write_text(f"{usual}mqtt = {json.dumps(mosquitto.url)}\n", encoding="utf-8")
-        assert cli.main(["agent", str(path), "--once"]) == 0
-        devices = read_devices(str(tmp_path / "devices"))
-        (line,) = retained(parse_broker(mosquitto.url), len(devices))
+    with kept_port() as port:
+        url = f"mqtt://127.0.0.1:{port}/shop/reports"
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"mqtt = {json.dumps(url)}\n")
+        assert cli.main(["agent", str(path), "--once"]) == 2
+        assert editions.current(tmp_path / "models", (1, 2)) == 1
+        assert "not reported" in capsys.readouterr().err
+        with brokers.listening(tmp_path / "broker", port, "allow_anonymous true") as mosquitto:
+            assert mosquitto.url == url
+            assert cli.main(["agent", str(path), "--once"]) == 0
+            devices = read_devices(str(tmp_path / "devices"))
+            (line,) = retained(parse_broker(url), len(devices))
     report = read_line(line, devices)
     assert (report.device, report.state, report.current) == (
         "camera-7",
