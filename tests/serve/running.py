@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +64,14 @@ class Server:
 
     def infer(self, name: str, request: Any, path: str = "") -> Reply:
         return self.ask("POST", path or f"/v2/models/{name}/infer", json.dumps(request).encode())
+
+    def logged(self, event: str) -> dict[str, Any]:
+        """Wait until it has logged an event, and return the line; it is read by a thread."""
+        end_s = time.monotonic() + PATIENCE_S
+        while not (found := [line for line in self.log if line["event"] == event]):
+            assert time.monotonic() < end_s, self.log
+            time.sleep(0.05)
+        return found[0]
 
     def memory_bytes(self) -> int:
         """The memory that the process holds now."""

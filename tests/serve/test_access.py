@@ -129,6 +129,7 @@ def test_models_are_loaded_and_unloaded_where_that_is_enabled(tmp_path: Path) ->
         assert server.ask("POST", PATH, _BODY).content["model_version"] == "2"
         for name in ("none", "..%2Fshapes", "%00"):
             assert server.ask("POST", f"/v2/repository/models/{name}/load", b"{}").status == 404
+        server.logged("failed")
         server.log[:] = [line for line in server.log if line["event"] != "failed"]
 
 

@@ -118,11 +118,7 @@ def test_what_is_installed_and_does_not_run_is_logged(tmp_path: Path) -> None:
     run(sys.executable, "-m", "strop", "install", tmp_path / "1.strop", "--into", folder)
     with serving(folder) as server:
         (folder / "installed.json").write_text("{", encoding="ascii")
-        end_s = time.monotonic() + PATIENCE_S
-        while "warning" not in (events := [line["event"] for line in server.log]):
-            assert time.monotonic() < end_s, events
-            time.sleep(0.05)
-        (line,) = (line for line in server.log if line["event"] == "warning")
+        line = server.logged("warning")
         assert (line["level"], "does not run" in line["message"]) == ("warning", True)
 
 

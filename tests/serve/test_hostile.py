@@ -15,7 +15,6 @@ from tests.serve.running import Server, read_reply, serving
 PATH = "/v2/models/shapes/infer"
 LENGTH = "Inference-Header-Content-Length"
 GROWTH_BYTES = 2**26  # of the server, over all of this file's requests
-READ_S = 2  # the test's server waits so long for a request
 
 
 def _tensor(**changes: Any) -> dict[str, Any]:
@@ -169,8 +168,8 @@ HTTP: dict[str, tuple[bytes, int]] = {
 
 @pytest.fixture(scope="module")
 def target(models: Path) -> Iterator[Server]:
-    """A server of its own, which waits only a short time for each request."""
-    with serving(*sorted(models.glob("*.strop")), "--read-timeout", READ_S) as running:
+    """A server of its own."""
+    with serving(*sorted(models.glob("*.strop"))) as running:
         yield running
 
 
@@ -221,7 +220,7 @@ def test_all_of_them_at_the_same_server(models: Path, figure: Record) -> None:
         data = body.encode() if isinstance(body, str) else body
         requests.append((head(Content_Length=str(len(data))) + data, 400))
     failed = 0
-    with serving(*sorted(models.glob("*.strop")), "--read-timeout", READ_S) as server:
+    with serving(*sorted(models.glob("*.strop"))) as server:
         for round_ in range(5):
             for request, status in requests:
                 try:
