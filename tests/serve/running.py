@@ -73,6 +73,16 @@ class Server:
             time.sleep(0.05)
         return found[0]
 
+    def has_answered(self, name: str, version: int) -> None:
+        """Wait until a version of a model has answered somebody."""
+        end_s = time.monotonic() + PATIENCE_S
+        while True:
+            stats = self.ask("GET", f"/v2/models/{name}/stats").content["model_stats"]
+            if any(one["version"] == str(version) and one["inference_count"] for one in stats):
+                return
+            assert time.monotonic() < end_s, self.log
+            time.sleep(0.05)
+
     def memory_bytes(self) -> int:
         """The memory that the process holds now."""
         pages = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()[1]
