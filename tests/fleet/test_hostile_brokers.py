@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import socket
+import threading
 import time
 import tracemalloc
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -24,6 +26,7 @@ HUNDRED_MEGABYTES = bytes((0x31, 0x80, 0xC2, 0xD7, 0x2F))  # a length of 100,000
 ENDED = "the connection to the broker .* ended"
 ANY = "the broker|the connection"  # what exactly is wrong is paho's to find
 SHORT_S = 1.0  # to wait for what never comes
+PAUSE_S = 6.0  # the same, after something that comes
 LONG_S = 30.0  # for what comes, also on a busy machine
 MOST_LINES = 1000  # that are taken
 MOST_BYTES = 16 * 2**20  # of memory: so many lines of 4,000 bytes, and as much again
@@ -131,7 +134,7 @@ LIES: dict[str, tuple[Talk, str]] = {
 @pytest.mark.parametrize("name", LIES)
 def test_it_is_one_error(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     talk, said = LIES[name]
-    timeout_s = SHORT_S if "did not confirm" in said else LONG_S
+    timeout_s = {"says nothing": SHORT_S, "confirms no subscription": PAUSE_S}.get(name, LONG_S)
     monkeypatch.setattr(mqtt, "MOST_S", SHORT_S if name == "drips for ever" else LONG_S)
     monkeypatch.setattr(mqtt, "MOST_OTHERS", MOST_LINES)
     start = time.monotonic()
@@ -163,11 +166,30 @@ def test_a_report_that_is_not_confirmed_is_not_sent(talk: Talk) -> None:
 
 def test_a_slow_message_is_read_whole() -> None:
     with brokers.lying(subscribed(slowly(message(b"{}\n")))) as url:
-        assert list(retained(parse_broker(url), 3, quiet_s=3.0)) == [b"{}\n"]
+        assert next(retained(parse_broker(url), 3, quiet_s=LONG_S)) == b"{}\n"
 
 
 def test_a_long_message_is_cut_for_the_reader_to_refuse() -> None:
     talk = subscribed(says(message(b"x" * (MAX_BYTES + 4_000)), message(b"{}\n")))
     with brokers.lying(talk) as url:
-        long, short = retained(parse_broker(url), 3, quiet_s=1.0)
+        long, short = itertools.islice(retained(parse_broker(url), 3, quiet_s=LONG_S), 2)
     assert (len(long), short) == (MAX_BYTES + 1, b"{}\n")
+
+
+def test_what_came_while_this_process_stood_still_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = threading.Event()
+    confirmed = mqtt._Session._on_subscribe
+
+    def send(connection: socket.socket) -> None:
+        connection.sendall(message(b"{}\n"))
+        sent.set()
+        nothing(connection)
+
+    def stand_still(session: Any, *arguments: Any) -> None:
+        confirmed(session, *arguments)
+        assert sent.wait(LONG_S)
+        time.sleep(0.4)
+
+    monkeypatch.setattr(mqtt._Session, "_on_subscribe", stand_still)
+    with brokers.lying(subscribed(send)) as url:
+        assert list(retained(parse_broker(url), 3, quiet_s=0.2)) == [b"{}\n"]
