@@ -197,7 +197,7 @@ def test_an_interrupted_pull_goes_on(
     path, parts = str(tmp_path / "here.strop"), tmp_path / "parts"
     with liar.before(running.host) as lying:
         lying.lie("/blobs/", liar.cut(50_000))
-        client = Registry(parse(f"{lying.host}/{repository}"), timeout_s=2, pauses_s=())
+        client = Registry(parse(f"{lying.host}/{repository}"), timeout_s=30, pauses_s=())
         with pytest.raises(RegistryError):
             pull(client, release, path, parts=str(parts))
     (parts / "stray").write_bytes(b"of another release")

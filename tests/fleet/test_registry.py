@@ -20,7 +20,7 @@ DIGEST = digest_of(CONTENT)
 EMPTY = b"{}"
 
 
-def open_at(host: str, repository: str, timeout_s: float = 5.0) -> Registry:
+def open_at(host: str, repository: str, timeout_s: float = 30.0) -> Registry:
     return Registry(parse(f"{host}/{repository}"), timeout_s=timeout_s, pauses_s=(0.0, 0.0))
 
 
@@ -318,7 +318,7 @@ def test_a_refusal_whose_words_do_not_end(running: Running, repository: str, lie
         lying.lie("/manifests/", liar.answer(403, b"x" * 100))
         lying.lie("/manifests/", lie)
         with pytest.raises(RegistryError, match="answers 403 for"):
-            open_at(lying.host, repository, timeout_s=0.5).manifest("v1")
+            open_at(lying.host, repository, timeout_s=6.0).manifest("v1")
 
 
 def test_what_passes_is_tried_again(running: Running, filled: Registry, repository: str) -> None:
