@@ -100,7 +100,10 @@ def test_a_drawn_seven_is_named_while_the_loop_goes_on(bundle: Path) -> None:
 @pytest.mark.usefixtures("display")
 def test_a_refused_drawing_is_said_in_the_window(bundle: Path) -> None:
     driver = DRIVER[: DRIVER.index("root.update()\nprint")] + (
-        "pad.is_new = True\nturns(0.1)\nturns(1)\nprint(pad.answer.get())\n"
+        "pad.is_new = True\n"
+        "while pad.is_new or pad.running:\n"
+        "    turns(0.1)\n"
+        "print(pad.answer.get())\n"
     )
     done = run(sys.executable, "-c", driver, APP.parent, bundle, timeout=60)
     assert "blank" in done.stdout

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from numpy.typing import NDArray
 
 from examples import fastapi_app, flask_app
-from tests.examples.running import listening
+from tests.examples.running import LIMIT_S, listening
 
 Post = Callable[..., "Answer"]
 
@@ -135,13 +135,16 @@ def test_fastapi_starts_as_its_docstring_says(bundle: Path, seven: bytes) -> Non
     says = r"running on http://127\.0\.0\.1:(\d+)"
     with listening(*command, says=says, variables={"BUNDLE": str(bundle)}) as port:
         place = f"http://127.0.0.1:{port}/picture"
-        assert httpx.post(place, files={"picture": seven}).json()["label"] == "7"
-        assert httpx.post(place, content=iter([seven])).status_code == 413  # of no stated length
+        reply = httpx.post(place, files={"picture": seven}, timeout=LIMIT_S)
+        assert reply.json()["label"] == "7"
+        unstated = httpx.post(place, content=iter([seven]), timeout=LIMIT_S)
+        assert unstated.status_code == 413  # of no stated length
 
 
 def test_flask_starts_as_its_docstring_says(bundle: Path, seven: bytes) -> None:
     app = f'flask_app:make_app("{bundle}")'
     says = r"Running on http://127\.0\.0\.1:(\d+)"
     with listening("-m", "flask", "--app", app, "run", "--port", "0", says=says) as port:
-        reply = httpx.post(f"http://127.0.0.1:{port}/picture", files={"picture": seven})
+        place = f"http://127.0.0.1:{port}/picture"
+        reply = httpx.post(place, files={"picture": seven}, timeout=LIMIT_S)
         assert reply.json()["label"] == "7"
