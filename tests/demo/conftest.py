@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 import strop
+from tests.demo.reading import SLOW
 from tests.demo.site import Site, build, serve
 from tests.needs import chromium
 
 Visit = Callable[..., Page]
+
+expect.set_options(timeout=SLOW)
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +64,7 @@ def visit(browser: Browser, origin: str) -> Iterator[Visit]:
     def open_page(address: str = origin, *, ready: bool = True, **options: Any) -> Page:
         context = browser.new_context(**options)
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(SLOW)
         _watch(context, address, faults)
         page = context.new_page()
         page.goto(f"{address}/")
