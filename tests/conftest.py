@@ -24,8 +24,6 @@ from tests.environments import CACHE, ROOT, run
 from tests.needs import unavailable
 
 pytest_plugins = ["tests.figures"]
-settings.register_profile("strop", deadline=None)  # the machine may be busy
-settings.load_profile("strop")
 LATENCIES = pytest.StashKey[list[str]]()
 
 settings.register_profile("strop", deadline=None)  # the machine may be busy

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from typing import NoReturn, TextIO
 
 _NOTE = b"INFO: "  # how LiteRT's notes begin; it has no setting for them
-_MARK = b"\0strop: all that came before is to be shown\0"  # then the end of its line; never shown
+_MARK = b"\0"  # in no line: it asks for a byte once all before it is shown
 _PIECE_BYTES = 65536
-_WAIT_S = 10.0  # longer than a busy machine keeps a process waiting
+_SHOWN_S = 10.0  # longer than a busy machine keeps a process waiting
+_END_S = 1.0
 
 
 @contextlib.contextmanager
@@ -48,12 +49,13 @@ def without_notes() -> Iterator[None]:
     for descriptor in native:
         os.dup2(writer, descriptor)
     os.close(writer)
-    sys.stderr = _Stderr(shown, answers, ours.encoding)
+    stream = sys.stderr = _Stderr(shown, answers, ours.encoding)
     try:
         yield
     finally:
+        stream.settle()
         with contextlib.suppress(OSError):  # it cannot be written: the exit status tells
-            sys.stderr.close()
+            stream.close()
         sys.stderr = ours
         for descriptor in native:
             os.dup2(shown, descriptor)  # the end of the pipe, for the other process
@@ -64,7 +66,7 @@ def without_notes() -> Iterator[None]:
 
 def settle() -> None:
     """Wait until what Python printed on stderr is shown: what it prints elsewhere comes later."""
-    if isinstance(sys.stderr, _Stderr):
+    if isinstance(sys.stderr, _Stderr) and sys.stderr.is_under_way:
         sys.stderr.settle()
 
 
@@ -74,25 +76,22 @@ class _Stderr(io.TextIOWrapper):
     def __init__(self, shown: int, answers: int, encoding: str) -> None:
         pipe = open(2, "wb", closefd=False)  # noqa: SIM115  the wrapper closes it
         super().__init__(pipe, encoding, "backslashreplace", line_buffering=True)
-        self._shown = shown
-        self._answers = answers
-        self._under_way = False
+        self._shown, self._answers = shown, answers
+        self.is_under_way = False
 
     def write(self, text: str) -> int:
-        """Write a text, which is not shown at once."""
-        self._under_way = True
+        """Write a text, which is shown a moment later."""
+        self.is_under_way = True
         return super().write(text)
 
     def settle(self) -> None:
-        """Wait until all that was written is shown, but not for ever."""
-        if not self._under_way:
-            return
-        self._under_way = False
-        with contextlib.suppress(OSError, ValueError):  # it cannot be written, or is closed
+        """Wait until all that anybody has written is shown, but not for ever."""
+        self.is_under_way = False
+        with contextlib.suppress(OSError, ValueError):  # nobody shows it, or it is closed
             self.flush()
-            os.write(2, _MARK + b"\n")
-            if select.select([self._answers], [], [], _WAIT_S)[0]:
-                os.read(self._answers, 1)
+            os.write(2, _MARK)
+            if select.select([self._answers], [], [], _SHOWN_S)[0]:
+                os.read(self._answers, _PIECE_BYTES)
 
     def fileno(self) -> int:
         """Return the descriptor to which the pipe leads."""
@@ -136,8 +135,8 @@ def _start(shown: int) -> tuple[int, int, int]:
 
 
 def _wait(child: int) -> None:
-    """Wait for the last lines, but not for a process that an engine left behind with our stderr."""
-    end = time.monotonic() + _WAIT_S
+    """Wait for its end, but not for a process that an engine left behind with our stderr."""
+    end = time.monotonic() + _END_S
     while os.waitpid(child, os.WNOHANG) == (0, 0) and time.monotonic() < end:
         time.sleep(0.002)
 
@@ -150,19 +149,17 @@ def _writes_to_1(stream: TextIO) -> bool:
 
 
 def _pass_on(reader: int, shown: int, answering: int) -> NoReturn:
-    """Copy all lines but notes and marks, to the end of the pipe; in the child, and end it."""
+    """Copy all lines but notes, to the end of the pipe; in the child, and end it."""
     try:
         rest = b""
         while piece := os.read(reader, _PIECE_BYTES):
-            pieces = (rest + piece).split(_MARK + b"\n")
-            *lines, rest = b"".join(pieces).split(b"\n")
+            *lines, rest = (rest + piece.replace(_MARK, b"")).split(b"\n")
             os.write(shown, b"".join(line + b"\n" for line in lines if not line.startswith(_NOTE)))
-            # Such as a progress line; the beginning of a mark waits for its end.
-            if rest and not (_NOTE.startswith(rest[: len(_NOTE)]) or rest.startswith(_MARK[:1])):
+            if rest and not _NOTE.startswith(rest[: len(_NOTE)]):  # such as a progress line
                 os.write(shown, rest)
                 rest = b""
-            with contextlib.suppress(OSError):  # nobody waits any more
-                os.write(answering, bytes(len(pieces) - 1))
+            if _MARK in piece:
+                os.write(answering, _MARK)
         os.write(shown, rest)
     finally:
         os._exit(0)
