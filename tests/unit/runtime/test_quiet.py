@@ -12,6 +12,20 @@ import pytest
 
 from tests.conftest import Exported
 
+# `children` names the process that passes the lines on, once it is there.
+_CHILDREN = """
+import os, signal, sys, threading
+from strop.commands.quiet import without_notes
+
+fork, children = os.fork, []
+
+def recorded():
+    children.append(fork())
+    return children[0]
+
+os.fork = recorded
+"""
+
 
 def _run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     given = [sys.executable, "-c", program, *map(str, arguments)]
@@ -44,13 +58,7 @@ def test_notes_are_left_out(written: bytes, seen: str) -> None:
 
 def test_what_python_prints_comes_behind_what_native_code_wrote() -> None:
     done = _run(
-        "import os, signal, sys\n"
-        "fork, children = os.fork, []\n"
-        "def recorded():\n"
-        "    children.append(fork())\n"
-        "    return children[0]\n"
-        "os.fork = recorded\n"
-        "from strop.commands.quiet import without_notes\n"
+        f"{_CHILDREN}"
         "with without_notes():\n"
         "    os.kill(children[0], signal.SIGSTOP)\n"  # it comes late, as on a busy machine
         "    for piece in (b'ERROR: ', b'no', b'\\n'):\n"
@@ -63,13 +71,7 @@ def test_what_python_prints_comes_behind_what_native_code_wrote() -> None:
 
 def test_the_last_lines_come_before_what_is_printed_after_it() -> None:
     done = _run(
-        "import os, signal, sys, threading\n"
-        "fork, children = os.fork, []\n"
-        "def recorded():\n"
-        "    children.append(fork())\n"
-        "    return children[0]\n"
-        "os.fork = recorded\n"
-        "from strop.commands.quiet import without_notes\n"
+        f"{_CHILDREN}"
         "with without_notes():\n"
         "    os.kill(children[0], signal.SIGSTOP)\n"  # as on a busy machine
         "    os.write(2, b'ERROR: no\\n')\n"
@@ -81,13 +83,7 @@ def test_the_last_lines_come_before_what_is_printed_after_it() -> None:
 
 def test_what_goes_to_stdout_comes_behind_what_went_to_stderr() -> None:
     program = (
-        "import os, signal, threading\n"
-        "fork, children = os.fork, []\n"
-        "def recorded():\n"
-        "    children.append(fork())\n"
-        "    return children[0]\n"
-        "os.fork = recorded\n"
-        "from strop.commands.quiet import without_notes\n"
+        f"{_CHILDREN}"
         "from strop.commands.terminal import print_line, print_note\n"
         "with without_notes():\n"
         "    os.kill(children[0], signal.SIGSTOP)\n"  # as on a busy machine
