@@ -56,17 +56,44 @@ def test_notes_are_left_out(written: bytes, seen: str) -> None:
     assert (done.returncode, done.stderr) == (0, f"{seen}after\n")
 
 
-def test_what_python_prints_comes_behind_what_native_code_wrote() -> None:
+def test_what_a_command_prints_comes_behind_what_native_code_wrote() -> None:
     done = _run(
         f"{_CHILDREN}"
+        "from strop.commands.terminal import print_note\n"
         "with without_notes():\n"
         "    os.kill(children[0], signal.SIGSTOP)\n"  # it comes late, as on a busy machine
-        "    for piece in (b'ERROR: ', b'no', b'\\n'):\n"
+        "    threading.Timer(1, os.kill, (children[0], signal.SIGCONT)).start()\n"
+        "    for piece in (b'ERROR: ', b'no', b'\\n', b'INFO: half a note'):\n"
         "        os.write(2, piece)\n"
-        "    print('ours', file=sys.stderr)\n"
-        "    os.kill(children[0], signal.SIGCONT)\n"
+        "    print_note('ours')\n"
+        "    os.write(2, b', ended\\n')\n"
     )
     assert (done.returncode, done.stderr) == (0, "ERROR: no\nours\n")
+
+
+def test_what_a_command_prints_is_seen_without_the_process_too() -> None:
+    done = _run(
+        f"{_CHILDREN}"
+        "from strop.commands.terminal import print_note\n"
+        "with without_notes():\n"
+        "    os.kill(children[0], signal.SIGKILL)\n"
+        "    print_note('first')\n"
+        "    print_note('second')\n"
+        "print_note('third')\n"
+    )
+    assert (done.returncode, done.stderr) == (0, "first\nsecond\nthird\n")
+
+
+def test_a_step_of_progress_uncovers_no_note() -> None:
+    done = _run(
+        f"{_CHILDREN}"
+        "from strop.commands.terminal import _write_stderr\n"
+        "with without_notes():\n"
+        "    for number in range(100):\n"
+        "        _write_stderr(f'\\r{number}')\n"
+        "        os.write(2, b'INFO: all is well\\n')\n"
+    )
+    assert done.stderr == "".join(f"\r{number}" for number in range(100)).replace("\r", "\n")
 
 
 def test_the_last_lines_come_before_what_is_printed_after_it() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import NoReturn, TextIO
 
 _NOTE = b"INFO: "  # how LiteRT's notes begin; it has no setting for them
-_MARK = b"\0"  # in no line: it asks for a byte once all before it is shown
+_MARK = b"\0"  # asks for a byte once all before it is shown; no line holds it
 _PIECE_BYTES = 65536
 _SHOWN_S = 10.0  # longer than a busy machine keeps a process waiting
 _END_S = 1.0
@@ -24,9 +24,8 @@ def without_notes() -> Iterator[None]:
     """Leave out of stderr the lines by which LiteRT's native code says that all is well.
 
     A separate process passes on the rest, so that the last message of an engine that crashes is
-    still seen. What Python prints takes the same way, and so never stands inside a line that native
-    code wrote before it; `settle` waits until it is shown. Where there is no fork, or stderr is not
-    this process's own, nothing is left out.
+    still seen. Python's own stderr stays the terminal; `settle` keeps its lines out of the others.
+    Where there is no fork, or stderr is not this process's own, nothing is left out.
     """
     ours = sys.__stderr__
     if not hasattr(os, "fork") or ours is None or sys.stderr is not ours:
@@ -54,52 +53,42 @@ def without_notes() -> Iterator[None]:
         yield
     finally:
         stream.settle()
-        with contextlib.suppress(OSError):  # it cannot be written: the exit status tells
-            stream.close()
-        sys.stderr = ours
         for descriptor in native:
             os.dup2(shown, descriptor)  # the end of the pipe, for the other process
         _wait(child)
-        os.close(shown)
+        stream.close()
+        sys.stderr = ours
         os.close(answers)
 
 
 def settle() -> None:
-    """Wait until what Python printed on stderr is shown: what it prints elsewhere comes later."""
-    if isinstance(sys.stderr, _Stderr) and sys.stderr.is_under_way:
+    """Wait until native code's lines are shown, so that what Python prints comes behind them."""
+    if isinstance(sys.stderr, _Stderr):
         sys.stderr.settle()
 
 
 class _Stderr(io.TextIOWrapper):
-    """Python's stderr: it writes into the pipe, and is a terminal if the pipe leads to one."""
+    """Python's stderr, beside which another process shows native code's."""
 
     def __init__(self, shown: int, answers: int, encoding: str) -> None:
-        pipe = open(2, "wb", closefd=False)  # noqa: SIM115  the wrapper closes it
-        super().__init__(pipe, encoding, "backslashreplace", line_buffering=True)
-        self._shown, self._answers = shown, answers
-        self.is_under_way = False
-
-    def write(self, text: str) -> int:
-        """Write a text, which is shown a moment later."""
-        self.is_under_way = True
-        return super().write(text)
+        super().__init__(open(shown, "wb"), encoding, "backslashreplace", line_buffering=True)  # noqa: SIM115  closed with it
+        self._answers = answers
+        self._poll = select.poll()
+        self._poll.register(answers, select.POLLIN)
+        self._is_stuck = False
 
     def settle(self) -> None:
-        """Wait until all that anybody has written is shown, but not for ever."""
-        self.is_under_way = False
-        with contextlib.suppress(OSError, ValueError):  # nobody shows it, or it is closed
-            self.flush()
+        """Ask the other process to show all that it was given, and wait; but not for ever."""
+        if self._is_stuck:
+            return
+        with contextlib.suppress(OSError):  # it has ended
+            if self._poll.poll(0):
+                os.read(self._answers, _PIECE_BYTES)  # to what native code wrote
             os.write(2, _MARK)
-            if select.select([self._answers], [], [], _SHOWN_S)[0]:
+            if self._poll.poll(1000 * _SHOWN_S):
                 os.read(self._answers, _PIECE_BYTES)
-
-    def fileno(self) -> int:
-        """Return the descriptor to which the pipe leads."""
-        return self._shown
-
-    def isatty(self) -> bool:
-        """Tell whether that is a terminal."""
-        return os.isatty(self._shown)
+            else:
+                self._is_stuck = True
 
 
 def _start(shown: int) -> tuple[int, int, int]:
@@ -122,6 +111,7 @@ def _start(shown: int) -> tuple[int, int, int]:
         if child == 0:
             os.close(writer)
             os.close(answers)
+            os.set_blocking(answering, False)
             _pass_on(reader, shown, answering)
     except OSError:
         os.close(writer)
@@ -159,7 +149,8 @@ def _pass_on(reader: int, shown: int, answering: int) -> NoReturn:
                 os.write(shown, rest)
                 rest = b""
             if _MARK in piece:
-                os.write(answering, _MARK)
+                with contextlib.suppress(OSError):  # nobody reads
+                    os.write(answering, _MARK)
         os.write(shown, rest)
     finally:
         os._exit(0)

@@ -34,7 +34,6 @@ def show(*lines: str) -> None:
         BrokenPipeError: the reader has gone.
         OutputError: stdout cannot be written.
     """
-    settle()  # a step of before would stand among them
     try:
         sys.stdout.write("".join(f"{line}\n" for line in lines))
         sys.stdout.flush()
@@ -214,6 +213,7 @@ def forget(stream: TextIO) -> None:
 
 def _write_stderr(text: str) -> None:
     """Write on stderr. If that fails, nothing else does: the exit status tells."""
+    settle()
     try:
         sys.stderr.write(text)
         sys.stderr.flush()

@@ -7,6 +7,7 @@ before it is read: the size of a packet, the number of messages, and every wait.
 from __future__ import annotations
 
 import re
+import select
 import ssl
 import time
 from collections import deque
@@ -152,7 +153,7 @@ def retained(
             is_late = time.monotonic() >= latest + quiet_s
             # This process may have stood still: what has come meanwhile is read first.
             session.run(0 if is_late else quiet_s / 4)
-            is_quiet = is_late and session.latest == latest
+            is_quiet = is_late and session.latest == latest and not session.has_more()
             session.require("the subscription", session.confirmed)
             while session.lines:
                 taken += 1
@@ -251,6 +252,14 @@ class _Session:
                 f"the connection to the broker {self._broker.place} ended: "
                 f"{paho.error_string(status)}"
             )
+
+    def has_more(self) -> bool:
+        """Tell whether the broker has sent what is not yet read."""
+        channel = self.client.socket()
+        if channel is None:
+            return False
+        kept = channel.pending() if isinstance(channel, ssl.SSLSocket) else 0
+        return bool(kept or select.select([channel], [], [], 0)[0])
 
     def require(self, what: str, reason: Any) -> None:
         """Raise ReportError if the broker has answered no."""
