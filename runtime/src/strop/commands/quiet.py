@@ -95,7 +95,7 @@ def _start(shown: int) -> tuple[int, int, int]:
     """Start the process that passes lines on.
 
     Returns:
-        Its id, the descriptor to write to, and that of its answers to marks, one byte for each.
+        Its id, the descriptor to write to, and that of its answers to marks.
     """
     reader, writer = os.pipe()
     try:

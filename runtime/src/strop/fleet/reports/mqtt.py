@@ -147,13 +147,10 @@ def retained(
         session.client.subscribe(f"{broker.prefix}/+", qos=0)
         session.wait("the subscription", lambda: session.confirmed is not None or session.lines)
         end = time.monotonic() + MOST_S
-        taken, is_quiet = 0, False
-        while not is_quiet:
-            latest = session.latest
-            is_late = time.monotonic() >= latest + quiet_s
-            # This process may have stood still: what has come meanwhile is read first.
-            session.run(0 if is_late else quiet_s / 4)
-            is_quiet = is_late and session.latest == latest and not session.has_more()
+        taken = 0
+        # This process may have stood still: what has come meanwhile is read first.
+        while time.monotonic() < session.latest + quiet_s or session.has_more():
+            session.run(quiet_s / 4)
             session.require("the subscription", session.confirmed)
             while session.lines:
                 taken += 1
